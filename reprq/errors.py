@@ -1,0 +1,74 @@
+"""The errors that reprq raises, all of them one plain sentence.
+
+::
+
+    ReprqError
+    |-- UnknownNameError      a backbone, layer, data set, task, metric or detector that does not exist; lists what does
+    |-- InputError            an array or argument that cannot be used: nan, wrong shape, k > n (also a ValueError)
+    |-- DataError             a data set that is missing, empty, too small or holds an image that does not decode
+    |-- WeightsError          a weights file that is missing, truncated, foreign or of another architecture
+    |   `-- DownloadError     weights that would have to be downloaded and cannot be
+    |-- CacheError            an embedding cache that is missing, foreign, damaged or cannot be written
+    |-- ConfigError           a study file with a wrong key or value
+    `-- OutputExistsError     an output that is there already and that nobody asked to replace
+
+The command line prints the sentence and exits with 1.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class ReprqError(Exception):
+    """Anything that reprq refuses to do, said in one plain sentence."""
+
+
+class InputError(ReprqError, ValueError):
+    """An array or argument that cannot be used; names it, what was expected, what was got and what to do."""
+
+
+class DataError(ReprqError):
+    """A data set that is missing, empty, too small, or that holds an image that does not decode."""
+
+
+class WeightsError(ReprqError):
+    """A weights file that is missing, truncated, foreign, or of another architecture."""
+
+
+class DownloadError(WeightsError):
+    """Weights that are not on this machine and could not be downloaded."""
+
+
+class CacheError(ReprqError):
+    """An embedding cache that is missing, foreign, damaged, or that cannot be written."""
+
+
+class ConfigError(ReprqError):
+    """A study file with an unknown key, a wrong type or a wrong value."""
+
+
+class OutputExistsError(ReprqError):
+    """An output that exists already and that nobody asked to replace."""
+
+
+class UnknownNameError(ReprqError, KeyError):
+    """A name that is not among the valid ones; the message suggests the nearest and lists the valid.
+
+    Args:
+        kind: What was looked up, in the singular ("backbone", "layer of resnet50").
+        name: The name that was asked for.
+        valid: The names that exist.
+
+    Example:
+        >>> print(UnknownNameError("detector", "knm", ["centroid", "knn"]))
+        unknown detector 'knm': did you mean 'knn'? Valid: centroid, knn
+    """
+
+    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+        self.kind, self.name, self.valid = kind, name, tuple(valid)
+        near = difflib.get_close_matches(name, self.valid, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        super().__init__(f"unknown {kind} {name!r}: {hint}Valid: {', '.join(self.valid) or '(none)'}")
+
+    def __str__(self) -> str:  # KeyError would show the repr
+        return str(self.args[0])

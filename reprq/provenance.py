@@ -1,0 +1,36 @@
+"""How a result was made: the versions of what computed it, and digests of what it was computed from."""
+
+import hashlib
+import json
+import platform
+from importlib import metadata
+from typing import Any
+
+PACKAGES = ("reprq", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-cpu")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that numbers depend on.
+
+    Example:
+        >>> sorted(versions())[:3]
+        ['faiss-cpu', 'numpy', 'python']
+    """
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a JSON-serialisable value, the same for the same content in any key order.
+
+    Example:
+        >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+        True
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
