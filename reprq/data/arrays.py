@@ -1,0 +1,104 @@
+"""Data sets that come as one array: scikit-learn's digits, and torchvision's CIFAR-10, MNIST and USPS."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reprq.data.dataset import ImageDataset
+from reprq.data.sources import ArraySource
+from reprq.data.splits import split_info, stratified_rows
+from reprq.errors import DataError
+
+
+def load_digits(split: str, seed: int) -> ImageDataset:
+    """Return one side of a seeded, stratified split of scikit-learn's 1,797 digits (8 x 8, 0 to 16 scaled to 0 to 255)."""
+    from sklearn.datasets import load_digits as bundled
+
+    digits = bundled()
+    pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    labels = digits.target.astype(np.int64)
+    rows = stratified_rows(labels, split, seed)
+    return ImageDataset(
+        name="digits",
+        split=split,
+        classes=tuple(str(name) for name in digits.target_names),
+        labels=labels[rows],
+        ids=np.array([f"digits/{row:05d}" for row in rows]),
+        source=ArraySource(pixels),
+        rows=rows,
+        split_info=split_info(seed),
+    )
+
+
+def data_root(root: Path | str | None) -> Path:
+    """Return where downloaded data sets live: `root`, else `$REPRQ_DATA`, else `~/.cache/reprq/data`."""
+    return Path(root or os.environ.get("REPRQ_DATA") or "~/.cache/reprq/data").expanduser()
+
+
+def load_torchvision(name: str, split: str, root: Path | str | None, download: bool) -> ImageDataset:
+    """Return one official split of a data set that torchvision reads.
+
+    Args:
+        name: "cifar10", "mnist" or "usps".
+        split: "train" or "test".
+        root: The folder that torchvision calls `root`; see `data_root`.
+        download: Whether to fetch the files when they are not there.
+
+    Raises:
+        DataError: The files are not there and `download` is off, they are damaged, or the download failed.
+    """
+    from torchvision import datasets
+
+    kind = {"cifar10": datasets.CIFAR10, "mnist": datasets.MNIST, "usps": datasets.USPS}[name]
+    folder = data_root(root)
+    if not _is_there(kind, name, split, folder):
+        if not download:
+            raise DataError(f"{name} is not in {folder}; download it with --download or point --root to its files")
+        _download(kind, name, split, folder)
+    try:
+        data = kind(folder, train=split == "train", download=False)
+    except Exception as error:  # torchvision lets its parsers' own errors through
+        raise DataError(
+            f"the files of {name} in {folder} are damaged ({error}); delete them and use --download"
+        ) from error
+    labels = np.asarray(data.targets, dtype=np.int64)
+    classes = data.classes if name == "cifar10" else [str(digit) for digit in range(10)]
+    return ImageDataset(
+        name=name,
+        split=split,
+        classes=tuple(classes),
+        labels=labels,
+        ids=np.array([f"{split}/{row:05d}" for row in range(len(labels))]),
+        source=ArraySource(np.asarray(data.data, dtype=np.uint8)),
+        rows=np.arange(len(labels)),
+    )
+
+
+def _is_there(kind: Any, name: str, split: str, folder: Path) -> bool:
+    if name == "cifar10":
+        return (folder / kind.base_folder).is_dir()
+    if name == "usps":
+        return (folder / kind.split_list[split][1]).is_file()
+    raw = folder / "MNIST" / "raw"
+    prefix = "train" if split == "train" else "t10k"
+    return all((raw / f"{prefix}-{part}").is_file() for part in ("images-idx3-ubyte", "labels-idx1-ubyte"))
+
+
+def _download(kind: Any, name: str, split: str, folder: Path) -> None:
+    """Fetch into a temporary folder first: an interrupted download must not look like a data set."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as partial, contextlib.redirect_stdout(sys.stderr):
+            kind(partial, train=split == "train", download=True)
+            shutil.copytree(partial, folder, dirs_exist_ok=True)
+    except Exception as error:  # whatever urllib, the archive or the disk said
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"{name} could not be downloaded to {folder}: {reason}; put its files there yourself"
+        ) from error

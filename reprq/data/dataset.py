@@ -1,0 +1,140 @@
+"""One split of one data set: rows in a fixed order, each with an id, a label and an image."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from reprq.data.sources import ImageSource
+from reprq.errors import DataError, InputError, UnknownNameError
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """One split of a data set, or a subset of it, with its rows in a fixed order.
+
+    Attributes:
+        name: "digits", "cifar10", "folder:PATH".
+        split: "train" or "test".
+        classes: Class names; `labels` index into it.
+        labels: (n,) int64, the class of every row.
+        ids: (n,) stable names of the rows: the relative path of a file, or the number of the row in its data set.
+        source: Gives the image and the digest of a row.
+        rows: (n,) int64, the rows of `source` that this data set shows.
+        split_info: How the split was made: `{"kind": "official"}`, or
+            `{"kind": "stratified", "seed": 0, "test_fraction": 0.3}`.
+    """
+
+    name: str
+    split: str
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    ids: NDArray[np.str_]
+    source: ImageSource
+    rows: NDArray[np.int64]
+    split_info: dict[str, Any] = field(default_factory=lambda: {"kind": "official"})
+
+    def __post_init__(self) -> None:
+        if not len(self.labels) == len(self.ids) == len(self.rows):
+            counts = f"{len(self.labels)}, {len(self.ids)} and {len(self.rows)}"
+            raise InputError(f"labels, ids and rows must be of one length, got {counts}")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def image(self, i: int) -> Image.Image:
+        """Return row `i` as an RGB image.
+
+        Raises:
+            DataError: The file does not decode; the message names it.
+        """
+        return self.source.image(int(self.rows[i]))
+
+    def verify(self) -> None:
+        """Decode every row, so that a bad file stops the work before it starts.
+
+        Raises:
+            DataError: A file does not decode; the message names the first.
+        """
+        for row in self.rows:
+            self.source.verify(int(row))
+
+    def select(self, rows: ArrayLike) -> "ImageDataset":
+        """Return the given rows (indices into this data set) in the given order."""
+        index = np.asarray(rows, dtype=np.int64)
+        return replace(self, labels=self.labels[index], ids=self.ids[index], rows=self.rows[index])
+
+    def restrict(self, classes: Sequence[str]) -> "ImageDataset":
+        """Return the rows of these classes only, labelled by their place in `classes`.
+
+        Raises:
+            UnknownNameError: A class that the data set does not have.
+            InputError: No class, or one named twice.
+        """
+        wanted = tuple(classes)
+        for name in wanted:
+            if name not in self.classes:
+                raise UnknownNameError(f"class of {self.name}", name, self.classes)
+        if not wanted or len(set(wanted)) < len(wanted):
+            raise InputError(f"classes must be distinct names, at least one, got {list(wanted)}")
+        place = np.full(len(self.classes), -1, dtype=np.int64)
+        place[[self.classes.index(name) for name in wanted]] = np.arange(len(wanted))
+        kept = self.select(np.flatnonzero(place[self.labels] >= 0))
+        return replace(kept, classes=wanted, labels=place[kept.labels])
+
+    def sample(self, n: int | None = None, *, per_class: int | None = None, seed: int = 0) -> "ImageDataset":
+        """Return a random subset, stratified by class, with its rows in the order of this data set.
+
+        Under one seed the smaller of two samples with `per_class` is a subset of the larger.
+
+        Args:
+            n: How many rows in all, shared out in proportion to the classes (largest remainder).
+            per_class: How many rows of each class. Neither `n` nor `per_class` gives the whole data set.
+            seed: Seed of the draw.
+
+        Raises:
+            DataError: A class has too few rows, or the data set fewer than `n`.
+            InputError: Both `n` and `per_class`, or one below 1.
+        """
+        if n is None and per_class is None:
+            return self
+        if n is not None and per_class is not None:
+            raise InputError(f"give n or per_class, not both, got n={n} and per_class={per_class}")
+        if (wanted := n if per_class is None else per_class) is not None and wanted < 1:
+            raise InputError(f"{'per_class' if n is None else 'n'} must be at least 1, got {wanted}")
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        shares = self._shares(counts, n) if per_class is None else np.full(len(counts), per_class)
+        for name, share, count in zip(self.classes, shares, counts, strict=True):
+            if share > count:
+                raise DataError(
+                    f"class {name!r} of {self.name} ({self.split}) has {count} images, {share} were asked for;"
+                    f" ask for at most {counts.min()} a class"
+                )
+        chosen = [
+            np.random.default_rng([seed, label]).permutation(np.flatnonzero(self.labels == label))[:share]
+            for label, share in enumerate(shares)
+        ]
+        return self.select(np.sort(np.concatenate(chosen)))
+
+    def _shares(self, counts: NDArray[np.int64], n: int | None) -> NDArray[np.int64]:
+        total = int(counts.sum())
+        if n is None or n > total:
+            raise DataError(f"{self.name} ({self.split}) has {total} images, {n} were asked for; ask for fewer")
+        exact = counts * n / total
+        shares = np.floor(exact).astype(np.int64)
+        shares[np.argsort(shares - exact, kind="stable")[: n - shares.sum()]] += 1
+        return shares
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over the class names and the id, label and content digest of exactly these rows, in order."""
+        sha = hashlib.sha256("\0".join(self.classes).encode())
+        for row, label, name in zip(self.rows, self.labels, self.ids, strict=True):
+            sha.update(f"\n{name}\0{label}\0".encode())
+            sha.update(self.source.digest(int(row)))
+        return sha.hexdigest()

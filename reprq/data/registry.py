@@ -1,0 +1,76 @@
+"""Data sets by name."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reprq.data.arrays import load_digits, load_torchvision
+from reprq.data.dataset import ImageDataset
+from reprq.data.folder import SPLITS, load_folder
+from reprq.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What can be said of a data set without loading it; None where it depends on the files."""
+
+    name: str
+    classes: int | None
+    train: int | None
+    test: int | None
+    obtain: str
+
+
+_INFOS = (
+    DatasetInfo("digits", 10, 1259, 538, "part of scikit-learn"),
+    DatasetInfo("cifar10", 10, 50000, 10000, "--download (170 MB)"),
+    DatasetInfo("mnist", 10, 60000, 10000, "--download (12 MB)"),
+    DatasetInfo("usps", 10, 7291, 2007, "--download (8 MB)"),
+    DatasetInfo("folder:PATH", None, None, None, "your own images: train/CLASS/ and test/CLASS/, or CLASS/"),
+)
+
+
+def available() -> list[DatasetInfo]:
+    """Return what `load_dataset` knows, with sizes and where the files come from.
+
+    Example:
+        >>> [info.name for info in available()]
+        ['digits', 'cifar10', 'mnist', 'usps', 'folder:PATH']
+    """
+    return list(_INFOS)
+
+
+def load_dataset(
+    name: str,
+    split: str = "train",
+    *,
+    root: Path | str | None = None,
+    download: bool = False,
+    seed: int = 0,
+) -> ImageDataset:
+    """Return one split of a data set.
+
+    Args:
+        name: "digits", "cifar10", "mnist", "usps" or "folder:PATH".
+        split: "train" or "test".
+        root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
+        download: Whether torchvision's data sets may be fetched when they are not there.
+        seed: Seed of the split where the data comes without one (digits, a folder without `train/` and `test/`).
+
+    Raises:
+        UnknownNameError: No such data set or split.
+        DataError: The data is missing, damaged, empty or too small.
+
+    Example:
+        >>> data = load_dataset("digits", "test")
+        >>> len(data), data.classes[3], data.image(0).size, data.split_info["kind"]
+        (538, '3', (8, 8), 'stratified')
+    """
+    if split not in SPLITS:
+        raise UnknownNameError("split", split, SPLITS)
+    if name.startswith("folder:"):
+        return load_folder(name.removeprefix("folder:"), split, seed)
+    if name == "digits":
+        return load_digits(split, seed)
+    if name in ("cifar10", "mnist", "usps"):
+        return load_torchvision(name, split, root, download)
+    raise UnknownNameError("data set", name, (info.name for info in _INFOS))

@@ -1,0 +1,86 @@
+"""One-class tasks: which classes of a data set are benign, and which are anomalies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reprq.errors import InputError, UnknownNameError
+
+KINDS = ("unimodal", "multimodal")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A one-class task: train on benign rows alone, then tell the others from them.
+
+    Attributes:
+        name: "unimodal:cat" or "multimodal:cat".
+        kind: "unimodal" (the target is the one benign class) or "multimodal" (the target is the one anomalous class).
+        target: The class that the task is named after.
+        benign: The indices of the benign classes.
+    """
+
+    name: str
+    kind: str
+    target: str
+    benign: frozenset[int]
+
+    def benign_rows(self, labels: ArrayLike) -> NDArray[np.int64]:
+        """Return the rows of `labels`, (n,) class indices, that may train."""
+        return np.flatnonzero(self.anomaly_labels(labels) == 0)
+
+    def anomaly_labels(self, labels: ArrayLike) -> NDArray[np.int64]:
+        """Return (n,) int64, 1 where the class in `labels`, (n,) class indices, is anomalous."""
+        return (~np.isin(np.asarray(labels), sorted(self.benign))).astype(np.int64)
+
+
+def one_class_tasks(classes: Sequence[str]) -> list[Task]:
+    """Return both tasks of every class: all unimodal ones, then all multimodal ones.
+
+    Args:
+        classes: The class names of a data set, in the order of its labels.
+
+    Raises:
+        InputError: Fewer than two classes, so that nothing could be anomalous.
+
+    Example:
+        >>> [task.name for task in one_class_tasks(["cat", "dog"])]
+        ['unimodal:cat', 'unimodal:dog', 'multimodal:cat', 'multimodal:dog']
+        >>> one_class_tasks(["cat", "dog", "ship"])[0].anomaly_labels([0, 1, 2, 0])
+        array([0, 1, 1, 0])
+    """
+    if len(classes) < 2:
+        raise InputError(f"one-class tasks need at least two classes, got {list(classes)}; add a class of anomalies")
+    every = frozenset(range(len(classes)))
+    benign = {"unimodal": lambda i: frozenset({i}), "multimodal": lambda i: every - {i}}
+    return [Task(f"{kind}:{name}", kind, name, benign[kind](i)) for kind in KINDS for i, name in enumerate(classes)]
+
+
+def select_tasks(classes: Sequence[str], names: str | Sequence[str] = "all") -> list[Task]:
+    """Return the tasks that `names` asks for, each once, in the order asked for.
+
+    Args:
+        classes: The class names of a data set.
+        names: "all", "unimodal", "multimodal", the name of a task ("unimodal:cat"), or a list of these.
+
+    Raises:
+        UnknownNameError: A task that the classes do not give.
+        InputError: Fewer than two classes, or no name.
+
+    Example:
+        >>> [task.name for task in select_tasks(["cat", "dog"], ["unimodal:dog", "multimodal"])]
+        ['unimodal:dog', 'multimodal:cat', 'multimodal:dog']
+    """
+    tasks = one_class_tasks(classes)
+    wanted = [names] if isinstance(names, str) else list(names)
+    if not wanted:
+        raise InputError("tasks must name at least one task, got none; 'all' takes every one")
+    chosen: dict[str, Task] = {}
+    for name in wanted:
+        found = [task for task in tasks if name in ("all", task.kind, task.name)]
+        if not found:
+            raise UnknownNameError("task", name, ["all", *KINDS, *(task.name for task in tasks)])
+        chosen.update({task.name: task for task in found})
+    return list(chosen.values())
