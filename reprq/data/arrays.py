@@ -17,7 +17,7 @@ from reprq.errors import DataError
 
 
 def load_digits(split: str, seed: int) -> ImageDataset:
-    """Return one side of a seeded, stratified split of scikit-learn's 1,797 digits (8 x 8, 0 to 16 scaled to 0 to 255)."""
+    """Return one side of a seeded, stratified split of scikit-learn's 1,797 digits, 8 x 8, scaled from 16 to 255."""
     from sklearn.datasets import load_digits as bundled
 
     digits = bundled()
@@ -82,9 +82,9 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
 
 def _is_there(kind: Any, name: str, split: str, folder: Path) -> bool:
     if name == "cifar10":
-        return (folder / kind.base_folder).is_dir()
+        return (folder / str(kind.base_folder)).is_dir()
     if name == "usps":
-        return (folder / kind.split_list[split][1]).is_file()
+        return (folder / str(kind.split_list[split][1])).is_file()
     raw = folder / "MNIST" / "raw"
     prefix = "train" if split == "train" else "t10k"
     return all((raw / f"{prefix}-{part}").is_file() for part in ("images-idx3-ubyte", "labels-idx1-ubyte"))

@@ -21,7 +21,7 @@ class DatasetInfo:
 
 
 _INFOS = (
-    DatasetInfo("digits", 10, 1259, 538, "part of scikit-learn"),
+    DatasetInfo("digits", 10, 1258, 539, "part of scikit-learn"),
     DatasetInfo("cifar10", 10, 50000, 10000, "--download (170 MB)"),
     DatasetInfo("mnist", 10, 60000, 10000, "--download (12 MB)"),
     DatasetInfo("usps", 10, 7291, 2007, "--download (8 MB)"),
@@ -63,7 +63,7 @@ def load_dataset(
     Example:
         >>> data = load_dataset("digits", "test")
         >>> len(data), data.classes[3], data.image(0).size, data.split_info["kind"]
-        (538, '3', (8, 8), 'stratified')
+        (539, '3', (8, 8), 'stratified')
     """
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)

@@ -54,8 +54,9 @@ def one_class_tasks(classes: Sequence[str]) -> list[Task]:
     if len(classes) < 2:
         raise InputError(f"one-class tasks need at least two classes, got {list(classes)}; add a class of anomalies")
     every = frozenset(range(len(classes)))
-    benign = {"unimodal": lambda i: frozenset({i}), "multimodal": lambda i: every - {i}}
-    return [Task(f"{kind}:{name}", kind, name, benign[kind](i)) for kind in KINDS for i, name in enumerate(classes)]
+    unimodal = [Task(f"unimodal:{name}", "unimodal", name, frozenset({i})) for i, name in enumerate(classes)]
+    multimodal = [Task(f"multimodal:{name}", "multimodal", name, every - {i}) for i, name in enumerate(classes)]
+    return unimodal + multimodal
 
 
 def select_tasks(classes: Sequence[str], names: str | Sequence[str] = "all") -> list[Task]:
