@@ -1,0 +1,148 @@
+"""From an image to the tensor that a network was trained on."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from reprq.errors import InputError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize, crop, scale, reorder and normalise one image; the same as torchvision's presets on the same image.
+
+    An image x in 0..255 becomes ((x * value_range / 255) - mean) / std, channel by channel.
+
+    Attributes:
+        size: Side of the centre crop, in pixels.
+        resize: Length of the shorter side before the crop, in pixels; at least `size`.
+        mean: Subtracted from every channel, in the order of `channels` and in the unit of `value_range`.
+        std: Divides every channel, in the same order and unit.
+        channels: "rgb", "bgr" or "gray" (one channel).
+        value_range: The value of white before normalisation: 1 or 255.
+        interpolation: "bilinear", "bicubic" (both antialiased) or "nearest".
+
+    Example:
+        >>> bgr = Preprocessing().replace(size=96, channels="bgr", value_range=255, mean=[104, 117, 123], std=1)
+        >>> bgr.resize, bgr.std
+        (96, (1.0, 1.0, 1.0))
+        >>> bgr(Image.new("RGB", (10, 20), (123, 117, 104))).abs().max().item()
+        0.0
+    """
+
+    size: int = 224
+    resize: int = 224
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    channels: Literal["rgb", "bgr", "gray"] = "rgb"
+    value_range: float = 1.0
+    interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
+
+    @property
+    def in_channels(self) -> int:
+        """The number of channels of the tensor: 1 for "gray", else 3."""
+        return 1 if self.channels == "gray" else 3
+
+    def __call__(self, image: Image.Image) -> torch.Tensor:
+        """Return the (C, size, size) float32 tensor of an image of any size and mode."""
+        image = self._cropped(image.convert("L" if self.channels == "gray" else "RGB"))
+        x: NDArray[np.float32] = np.asarray(image, dtype=np.float32).reshape(self.size, self.size, self.in_channels)
+        if self.channels == "bgr":
+            x = x[..., ::-1]
+        if self.value_range == 1:
+            x = x / np.float32(255)
+        mean, std = (np.array(values, dtype=np.float32) for values in (self.mean, self.std))
+        x = (x - mean) / std
+        return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))
+
+    def _cropped(self, image: Image.Image) -> Image.Image:
+        width, height = image.size
+        short = min(width, height)
+        new = (int(self.resize * width / short), int(self.resize * height / short))
+        if new != image.size:
+            image = image.resize(new, _FILTERS[self.interpolation])
+        left, top = (round((side - self.size) / 2) for side in new)
+        return image.crop((left, top, left + self.size, top + self.size))
+
+    def replace(self, **overrides: Any) -> "Preprocessing":
+        """Return a copy with other values; `size` alone sets `resize` too, a number for mean or std fills all channels.
+
+        Channels alone keep the colours' mean and std: "bgr" turns them round. A new `value_range`, or "gray" from
+        coloured statistics, needs `mean` and `std` with it.
+
+        Raises:
+            InputError: An unknown key, or a value of the wrong type or range.
+        """
+        valid = [field.name for field in fields(self)]
+        for key in overrides:
+            if key not in valid:
+                raise InputError(f"preprocessing has no key {key!r}; valid keys are {', '.join(valid)}")
+        new = asdict(self) | overrides
+        for key, choices in {"channels": ("rgb", "bgr", "gray"), "interpolation": tuple(_FILTERS)}.items():
+            if new[key] not in choices:
+                raise InputError(f"preprocessing {key} must be one of {', '.join(choices)}, got {new[key]!r}")
+        if "size" in overrides and "resize" not in overrides:
+            new["resize"] = new["size"]
+        _check_sizes(new["size"], new["resize"])
+        if isinstance(new["value_range"], bool) or new["value_range"] not in (1, 255):
+            raise InputError(f"preprocessing value_range must be 1 or 255, got {new['value_range']!r}")
+        if new["value_range"] != self.value_range and not {"mean", "std"} <= set(overrides):
+            raise InputError("preprocessing value_range changes the unit of mean and std: give all three")
+        count = 1 if new["channels"] == "gray" else 3
+        for key in ("mean", "std"):
+            kept = key not in overrides
+            values = _recoloured(getattr(self, key), self.channels, new["channels"]) if kept else new[key]
+            new[key] = _channel_values(key, values, count)
+        return Preprocessing(**new | {"value_range": float(new["value_range"])})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values in types that JSON knows."""
+        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Preprocessing":
+        """Return the preprocessing that `to_dict` described; keys that are absent take the default.
+
+        Raises:
+            InputError: As for `replace`.
+        """
+        return cls().replace(**values)
+
+
+def _check_sizes(size: Any, resize: Any) -> None:
+    for key, value in {"size": size, "resize": resize}.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InputError(f"preprocessing {key} must be a positive whole number of pixels, got {value!r}")
+    if size > resize:
+        raise InputError(f"preprocessing size must be at most resize, got a crop of {size} from {resize} pixels")
+
+
+def _recoloured(values: tuple[float, ...], before: str, after: str) -> tuple[float, ...] | float:
+    if len(set(values)) == 1:
+        return values[0]
+    return values[::-1] if {before, after} == {"rgb", "bgr"} else values
+
+
+def _channel_values(key: str, values: Any, count: int) -> tuple[float, ...]:
+    numbers = list(values) if isinstance(values, (list, tuple)) else [values] * count
+    if any(isinstance(v, bool) or not isinstance(v, (int, float)) or not math.isfinite(v) for v in numbers):
+        raise InputError(f"preprocessing {key} must be a number or a list of numbers, got {values!r}")
+    if len(numbers) != count:
+        raise InputError(f"preprocessing {key} must have {count} values, one a channel, got {len(numbers)}")
+    if key == "std" and min(numbers) <= 0:
+        raise InputError(f"preprocessing std must be positive, got {values!r}")
+    return tuple(float(v) for v in numbers)
