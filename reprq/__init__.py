@@ -14,7 +14,18 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_ROOMS = ("backbones", "data", "detectors", "embeddings", "errors", "evaluation", "metrics", "plots", "pretext", "study")
+_ROOMS = (
+    "backbones",
+    "data",
+    "detectors",
+    "embeddings",
+    "errors",
+    "evaluation",
+    "metrics",
+    "plots",
+    "pretext",
+    "study",
+)
 _NAMES = {
     "Embeddings": "reprq.embeddings",
     "EmbeddingCache": "reprq.embeddings",
@@ -27,7 +38,7 @@ _NAMES = {
     "run_study": "reprq.study",
 }
 
-__all__ = ["__version__", *_NAMES, *_ROOMS]  # noqa: PLE0604
+__all__ = ["__version__", *_NAMES, *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:

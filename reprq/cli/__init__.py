@@ -1,0 +1,57 @@
+"""The command line: one file a command. Each parses, calls the library and prints; nothing is computed here.
+
+Results go to stdout, progress and messages to stderr. Exit status: 0 success, 1 a `ReprqError` in one plain line,
+2 wrong usage, 130 interrupted. The command files import click alone at their top, so that `--help` starts at once.
+"""
+
+import os
+import sys
+
+import click
+
+import reprq
+from reprq.cli.backbones import backbones
+from reprq.cli.correlate import correlate
+from reprq.cli.datasets import datasets
+from reprq.cli.detect import detect
+from reprq.cli.extract import extract
+from reprq.cli.layers import layers
+from reprq.cli.measure import measure
+from reprq.cli.study import study
+from reprq.errors import ReprqError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(reprq.__version__, prog_name="reprq")
+def cli() -> None:
+    """Which representation will detect anomalies, and can that be measured before one is seen?
+
+    Start with `reprq measure --backbone resnet50 --layer 3`: the quality of one layer, on benign data alone.
+    """
+
+
+for command in (backbones, datasets, layers, extract, measure, detect, study, correlate):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit with its status; an error is one line on stderr, never a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _stop("interrupted; what was finished is kept, run the same command to go on", 130)
+    except KeyboardInterrupt:
+        _stop("interrupted; what was finished is kept, run the same command to go on", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ReprqError as error:
+        _stop(str(error), 1)
+    except BrokenPipeError:  # the reader of a pipe went away, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _stop(sentence: str, status: int) -> None:
+    click.echo(f"reprq: {' '.join(sentence.split())}", err=True)
+    sys.exit(status)

@@ -1,0 +1,46 @@
+"""`reprq correlate RUN`: the correlation table of a finished study."""
+
+from pathlib import Path
+
+import click
+
+from reprq.cli import options
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
+@click.option("--detector", "detectors", multiple=True, help="Only this detector; may be repeated.")
+@click.option("--score", default="auroc", show_default=True, help="The column of the detectors' table.")
+@click.option("--method", "methods", multiple=True, metavar="spearman|pearson|kendall", help="May be repeated.")
+@click.option("--tasks", multiple=True, default=["all"], show_default=True, help="all, unimodal, multimodal or a task.")
+@click.option("--resamples", default=2000, show_default=True, type=click.IntRange(min=100), help="Bootstrap samples.")
+@click.option("--seed", default=0, show_default=True, help="Seeds the bootstrap and the permutations.")
+@options.output
+def correlate(
+    run: Path,
+    metrics: tuple[str, ...],
+    detectors: tuple[str, ...],
+    score: str,
+    methods: tuple[str, ...],
+    tasks: tuple[str, ...],
+    resamples: int,
+    seed: int,
+    form: str | None,
+) -> None:
+    """Correlate the metrics with the detectors' AUROC over the (backbone, layer) points of the study in RUN."""
+    from reprq.cli.output import emit
+    from reprq.study import correlate as correlate_study
+    from reprq.study.correlate import METHODS
+
+    table = correlate_study(
+        run,
+        list(metrics) or None,
+        score,
+        list(detectors) or None,
+        list(methods) or METHODS,
+        list(tasks),
+        n_resamples=resamples,
+        seed=seed,
+    )
+    emit(form, "correlate", table.to_dict("records"), {"run": str(run), "score": score, "seed": seed})

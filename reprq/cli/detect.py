@@ -1,0 +1,155 @@
+"""`reprq detect`: one-class detectors on the embeddings of a layer, judged by AUROC."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reprq.cli import options
+
+BENIGN_SHARE = 0.7
+
+
+@click.command()
+@options.network
+@options.embeddings
+@click.option("--layer", "layers", default="-1", show_default=True, metavar="3|layer3|-1|1-4|all", help="Which layers.")
+@options.images
+@click.option("--samples", default=256, show_default=True, type=click.IntRange(min=2), help="Images of each split.")
+@click.option("--pooling", default="avg", show_default=True, metavar="avg|max|cls|flatten", help="One row an image.")
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    default=["all"],
+    show_default=True,
+    metavar="all|unimodal|multimodal|unimodal:CLASS",
+    help="The one-class task; may be repeated.",
+)
+@click.option(
+    "--detector",
+    "detectors",
+    multiple=True,
+    metavar="NAME[:PARAMETER=VALUE,...]",
+    help="A detector such as knn:k=1; may be repeated. [default: all]",
+)
+@options.run
+@options.output
+def detect(
+    backbone: str | None,
+    weights: str,
+    size: int | None,
+    mean: Any,
+    std: Any,
+    channels: str | None,
+    value_range: float | None,
+    file: Path | None,
+    key: str | None,
+    layers: str,
+    data: str,
+    root: Path | None,
+    download: bool,
+    samples: int,
+    tasks: tuple[str, ...],
+    detectors: tuple[str, ...],
+    seed: int,
+    form: str | None,
+    device: str,
+    cache_dir: Path | None,
+    quiet: bool,
+    pooling: str,
+) -> None:
+    """Fit detectors on benign embeddings and print their AUROC with its 95 % interval.
+
+    With --backbone, each class of the images is benign in turn (unimodal) or anomalous in turn (multimodal). With
+    --embeddings, the file's labels say which rows are anomalous (1), and 70 % of the benign rows train.
+    """
+    options.one_source(backbone, file)
+    from reprq.cli.output import emit
+    from reprq.detectors import create, describe, names
+    from reprq.evaluation import auroc
+
+    specs = [_specification(text) for text in detectors] or list(names())
+    for spec in specs:
+        create(spec)
+    if file is not None:
+        cases = _from_file(file, key, seed)
+    else:
+        import reprq
+        from reprq.data import select_tasks
+
+        assert backbone is not None
+        options.check_device(device)
+        splits = [reprq.load_dataset(data, s, root=root, download=download, seed=seed) for s in ("train", "test")]
+        chosen = select_tasks(splits[0].classes, tasks[0] if len(tasks) == 1 else list(tasks))
+        network = reprq.load_backbone(
+            backbone, weights, preprocessing=options.preprocessing(size, mean, std, channels, value_range), seed=seed
+        )
+        train, test = (
+            reprq.extract(
+                network,
+                images.sample(samples, seed=seed) if samples < len(images) else images,
+                layers,
+                pooling=pooling,
+                device=device,
+                seed=seed,
+                cache_dir=cache_dir,
+                progress=not quiet,
+            )
+            for images in splits
+        )
+        cases = _from_caches(train, test, chosen)
+    rows = []
+    for case, benign, scored, labels in cases:
+        for spec in specs:
+            detector = create(spec)
+            found = auroc(labels, detector.fit(benign).anomaly_score(scored))
+            counts = {"n_train": len(benign), "n_test": len(labels), "n_anomalies": int(labels.sum())}
+            values = {"auroc": found.value, "low": found.low, "high": found.high}
+            rows.append({**case, "detector": describe(detector), **values, **counts})
+    source = file.name if file is not None else f"{backbone} on {data}"
+    emit(form, "detect", rows, {"source": source, "seed": seed}, source)
+
+
+def _specification(text: str) -> dict[str, Any]:
+    """Read `knn:k=1,aggregation=mean`; values are JSON, or text where they are not."""
+    name, _, rest = text.partition(":")
+    spec: dict[str, Any] = {"name": name}
+    for pair in filter(None, rest.split(",")):
+        parameter, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"expected NAME:PARAMETER=VALUE, got {text!r}", param_hint="--detector")
+        try:
+            spec[parameter] = json.loads(value)
+        except ValueError:
+            spec[parameter] = value
+    return spec
+
+
+def _from_file(file: Path, key: str | None, seed: int) -> list[tuple[dict[str, Any], Any, Any, Any]]:
+    """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
+    import numpy as np
+
+    from reprq.embeddings import load_embeddings
+    from reprq.errors import InputError
+    from reprq.validation import as_labels
+
+    x = load_embeddings(file, key)
+    if x.labels is None:
+        raise InputError(f"{file} must hold labels (n,) under 'y' or 'labels', 1 for anomalous; add them to the .npz")
+    labels = as_labels(x.labels, len(x), f"the labels of {file}")
+    benign = np.random.default_rng(seed).permutation(np.flatnonzero(labels == 0))
+    train = np.sort(benign[: int(BENIGN_SHARE * len(benign))])
+    test = np.setdiff1d(np.arange(len(x)), train)
+    return [({"layer": x.layer}, x.array[train], x.array[test], labels[test])]
+
+
+def _from_caches(train: Any, test: Any, tasks: Any) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:
+    """Every layer and task of a backbone."""
+    for layer in train:
+        fitted, scored = train[layer].array, test[layer].array
+        for task in tasks:
+            benign = fitted[task.benign_rows(train.labels)]
+            yield {"layer": layer, "task": task.name}, benign, scored, task.anomaly_labels(test.labels)

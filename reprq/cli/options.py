@@ -1,0 +1,94 @@
+"""Options that several commands share, so that each has one name and one help text everywhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from reprq.errors import InputError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    def apply(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return apply
+
+
+def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[float] | None:
+    try:
+        return None if value is None else [float(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"expected numbers with commas, got {value!r}", context, parameter) from None
+
+
+output = _stack(
+    click.option("--json", "form", flag_value="json", help="Print one JSON object with its schema_version."),
+    click.option("--csv", "form", flag_value="csv", help="Print a CSV table."),
+)
+
+network = _stack(
+    click.option("--backbone", metavar="NAME", help="The network; `reprq backbones` lists them."),
+    click.option(
+        "--weights", default="default", show_default=True, metavar="default|random|PATH", help="The network's weights."
+    ),
+    click.option(
+        "--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default."
+    ),
+    click.option("--mean", callback=_numbers, metavar="R,G,B", help="Subtracted from each channel."),
+    click.option("--std", callback=_numbers, metavar="R,G,B", help="Divides each channel."),
+    click.option("--channels", type=click.Choice(["rgb", "bgr", "gray"]), help="Order of the channels."),
+    click.option("--value-range", type=float, metavar="1|255", help="Largest pixel value before mean and std."),
+)
+
+images = _stack(
+    click.option(
+        "--data", default="digits", show_default=True, metavar="NAME", help="The images; `reprq datasets` lists them."
+    ),
+    click.option("--root", type=click.Path(path_type=Path), help="Where the data set's files are."),
+    click.option("--download", is_flag=True, help="Download the data set where its files are missing."),
+)
+
+run = _stack(
+    click.option("--seed", default=0, show_default=True, help="Seeds samples, splits and random weights."),
+    click.option("--device", default="cpu", show_default=True, help="A torch device: cpu, cuda, cuda:1, mps."),
+    click.option("--cache", "cache_dir", type=click.Path(path_type=Path), help="Folder of the embedding caches."),
+    click.option("--quiet", is_flag=True, help="No progress on stderr."),
+)
+
+embeddings = _stack(
+    click.option(
+        "--embeddings", "file", type=click.Path(path_type=Path), help="An .npy or .npz file instead of a backbone."
+    ),
+    click.option("--key", help="The array in an .npz file that holds several."),
+)
+
+
+def preprocessing(
+    size: int | None, mean: Any, std: Any, channels: str | None, value_range: float | None
+) -> dict[str, Any]:
+    """Return what the options change in the network's own preprocessing."""
+    asked = {"size": size, "mean": mean, "std": std, "channels": channels, "value_range": value_range}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def one_source(backbone: str | None, file: Path | None) -> None:
+    """Raise a usage error unless there is exactly one source of embeddings."""
+    if (backbone is None) == (file is None):
+        raise click.UsageError("give either --backbone NAME or --embeddings FILE")
+
+
+def check_device(device: str) -> None:
+    """Raise an `InputError` if torch does not know the device or this machine does not have it."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--device must be a device of this machine, got {device!r} ({reason}); use cpu") from None

@@ -1,0 +1,83 @@
+"""How results are printed: a text table for people, one JSON object or a CSV table for programs."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+SCHEMA_VERSION = 1
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def emit(form: str | None, command: str, rows: Rows, context: Mapping[str, Any], heading: str = "") -> None:
+    """Print rows in the form asked for.
+
+    Args:
+        form: "json", "csv" or None for text.
+        command: The command's name, for the JSON object.
+        rows: The table.
+        context: What holds for all rows, for the JSON object.
+        heading: A line above the text table.
+    """
+    if form == "json":
+        body = {"schema_version": SCHEMA_VERSION, "command": command, **context, "rows": [dict(row) for row in rows]}
+        click.echo(json.dumps(_jsonable(body), indent=2, ensure_ascii=False, allow_nan=False))
+    elif form == "csv":
+        import csv
+        import sys
+
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        if heading:
+            click.echo(heading)
+        click.echo(text_table(rows))
+
+
+def text_table(rows: Rows) -> str:
+    """Return an aligned table; numbers to the right, four significant digits, a column that is empty left out.
+
+    Example:
+        >>> print(text_table([{"metric": "rankme", "value": 12.34567}, {"metric": "aucev", "value": 0.5}]))
+        metric  value
+        rankme  12.35
+        aucev     0.5
+    """
+    if not rows:
+        return "(none)"
+    names = [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
+    cells = [[_cell(row[name]) for name in names] for row in rows]
+    right = [all(_number(row[name]) or row[name] is None for row in rows) for name in names]
+    widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(names)]
+    lines = [names, *cells]
+    return "\n".join(
+        "  ".join(
+            text.rjust(w) if r else text.ljust(w) for text, w, r in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _jsonable(value: Any) -> Any:
+    """Plain JSON values: no numpy scalars, a missing number as null."""
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(inner) for inner in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

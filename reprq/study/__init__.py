@@ -1,0 +1,8 @@
+"""Backbones x layers x tasks x detectors, run to tidy tables, and the correlation of quality with detection."""
+
+from reprq.study.config import StudyConfig, load_config
+from reprq.study.correlate import correlate, points
+from reprq.study.results import StudyResults
+from reprq.study.runner import run_study
+
+__all__ = ["StudyConfig", "StudyResults", "correlate", "load_config", "points", "run_study"]

@@ -1,0 +1,234 @@
+"""What a study file may say. Every key is checked, with its path and the expected type, before any work is done."""
+
+import difflib
+import os
+import string
+import tomllib
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from reprq.errors import ConfigError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataConfig(_Section):
+    """The images.
+
+    Attributes:
+        name: A data set's name: `digits`, `cifar10`, `folder:PATH`.
+        root: Where its files are.
+        download: Whether they may be downloaded.
+        classes: Only these classes; all by default.
+        train_per_class: Training images a class, a seeded sample; all by default.
+        test_per_class: Test images a class, a seeded sample; all by default.
+    """
+
+    name: str
+    root: str | None = None
+    download: bool = False
+    classes: list[str] | None = None
+    train_per_class: int | None = Field(default=None, ge=1)
+    test_per_class: int | None = Field(default=None, ge=1)
+
+
+class PretextConfig(_Section):
+    """How to train a backbone's weights before the study.
+
+    Attributes:
+        task: A pretext task: `random`, `classification`, `rotation`, `autoencoder`.
+        data: The data set that it learns from, its training split.
+        classes: Only these classes of it. Keep them apart from the study's, or the teacher sees anomalies.
+        arguments: Further arguments of `reprq.pretext.train_teacher`, such as `epochs`.
+    """
+
+    task: str
+    data: str
+    classes: list[str] | None = None
+    arguments: dict[str, int | float] = Field(default_factory=dict)
+
+
+class BackboneConfig(_Section):
+    """One backbone.
+
+    Attributes:
+        name: Its name (`reprq backbones` lists them).
+        label: What the tables and figures call it; made from name and weights by default.
+        weights: "default", "random" or a weights file.
+        layers: Which layers; "all" by default.
+        pooling: How a layer's output becomes one row.
+        preprocessing: What to change in its own preprocessing.
+        pretext: Train its weights first, instead of `weights`.
+    """
+
+    name: str
+    label: str = ""
+    weights: str = "default"
+    layers: str | int | list[str | int] = "all"
+    pooling: str = "avg"
+    preprocessing: dict[str, Any] = Field(default_factory=dict)
+    pretext: PretextConfig | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_label(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "label" not in values and isinstance(values.get("name"), str):
+            pretext = values.get("pretext")
+            origin = pretext.get("task") if isinstance(pretext, dict) else values.get("weights", "default")
+            return {**values, "label": f"{values['name']} {Path(str(origin)).stem}"}
+        return values
+
+
+class StudyConfig(_Section):
+    """A whole study.
+
+    Attributes:
+        title: What the study is; stands over the figure.
+        data: The images.
+        backbones: The networks.
+        tasks: "all", "unimodal", "multimodal", or task names such as "unimodal:cat".
+        metrics: Names of metrics; all of `reprq.metrics.names()` by default.
+        detectors: Names, or tables of a name and its parameters.
+        seeds: Each seed draws its own sample of images and its own random weights.
+        dtype: "float32" or "float16" in the caches.
+        batch_size: Images a forward pass.
+    """
+
+    title: str = ""
+    data: DataConfig
+    backbones: list[BackboneConfig] = Field(min_length=1)
+    tasks: str | list[str] = "all"
+    metrics: list[str] | None = None
+    detectors: list[str | dict[str, Any]] = Field(default=["knn", "mahalanobis", "centroid"], min_length=1)
+    seeds: list[int] = Field(default=[0], min_length=1)
+    dtype: str = "float32"
+    batch_size: int = Field(default=64, ge=1)
+
+    @model_validator(mode="after")
+    def _unique_labels(self) -> "StudyConfig":
+        labels = [backbone.label for backbone in self.backbones]
+        if twice := sorted({label for label in labels if labels.count(label) > 1}):
+            raise ValueError(f"two backbones are called {twice[0]!r}; give each its own label")
+        return self
+
+
+def load_config(source: str | Path | Mapping[str, Any] | StudyConfig) -> StudyConfig:
+    """Read and check a study's configuration.
+
+    In a file, `${NAME}` stands for an environment variable, and relative paths of weights, roots and image folders
+    start at the file's own folder.
+
+    Args:
+        source: The path of a TOML file, a mapping of the same shape, or a configuration.
+
+    Raises:
+        ConfigError: the file is missing or no TOML, a key is unknown or missing, a value has the wrong type (its
+            path and the expected type are named), or an environment variable is not set.
+
+    Example:
+        >>> load_config({"data": {"name": "digits"}, "backbones": [{"name": "lenet", "weights": "random"}]}).seeds
+        [0]
+    """
+    if isinstance(source, StudyConfig):
+        return source
+    if isinstance(source, Mapping):
+        return _validate(dict(source), "the study")
+    path = Path(source)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"the study file {path} does not exist; check the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}") from None
+    return _anchored(_validate(_expand(raw, str(path)), str(path)), path.resolve().parent)
+
+
+def _validate(raw: dict[str, Any], where: str) -> StudyConfig:
+    try:
+        return StudyConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_sentence(error)}") from None
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first complaint, as a path, what was expected and what was got."""
+    first = error.errors()[0]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in _plain(first["loc"])).lstrip(".")
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        valid = _keys_at(first["loc"][:-1])
+        near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"unknown key {path}{hint} Valid: {', '.join(valid)}{more}"
+    if first["type"] == "missing":
+        return f"the key {path} is missing{more}"
+    if first["type"] == "value_error":
+        return f"{first['msg'].removeprefix('Value error, ')}{more}"
+    return f"{path}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}{more}"
+
+
+def _plain(loc: tuple[int | str, ...]) -> list[int | str]:
+    """The path in the file: pydantic adds the name of the union member that it tried."""
+    return [part for part in loc if isinstance(part, int) or not (part in ("str", "int") or "[" in part)]
+
+
+def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
+    """The valid keys of the section at a path."""
+    model: type[BaseModel] = StudyConfig
+    for part in loc:
+        if isinstance(part, str):
+            model = _section_of(model.model_fields[part].annotation)
+    return sorted(model.model_fields)
+
+
+def _section_of(annotation: Any) -> type[BaseModel]:
+    """The section inside `Section`, `list[Section]` or `Section | None`."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return annotation
+    return next(_section_of(inner) for inner in annotation.__args__ if inner is not type(None))
+
+
+def _expand(value: Any, where: str) -> Any:
+    """Replace `${NAME}` in every string by the environment variable."""
+    if isinstance(value, dict):
+        return {key: _expand(inner, where) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_expand(inner, where) for inner in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        return string.Template(value).substitute(os.environ)
+    except KeyError as error:
+        raise ConfigError(f"{where}: {value!r} needs the environment variable {error.args[0]}; set it") from None
+    except ValueError:
+        raise ConfigError(f"{where}: {value!r} has a '$' that names no variable; write '$$' for the sign") from None
+
+
+def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
+    """Let relative paths start at the study file's folder."""
+
+    def at(path: str) -> str:
+        return str(folder / Path(path).expanduser())
+
+    def at_data(name: str) -> str:
+        return f"folder:{at(name.removeprefix('folder:'))}" if name.startswith("folder:") else name
+
+    data = config.data
+    data = data.model_copy(update={"name": at_data(data.name), "root": at(data.root) if data.root else None})
+    backbones = []
+    for backbone in config.backbones:
+        update: dict[str, Any] = {}
+        if backbone.weights not in ("default", "random"):
+            update["weights"] = at(backbone.weights)
+        if backbone.pretext is not None:
+            update["pretext"] = backbone.pretext.model_copy(update={"data": at_data(backbone.pretext.data)})
+        if backbone.name.startswith("teacher:"):
+            update["name"] = f"teacher:{at(backbone.name.removeprefix('teacher:'))}"
+        backbones.append(backbone.model_copy(update=update))
+    return config.model_copy(update={"data": data, "backbones": backbones})

@@ -1,0 +1,97 @@
+"""The tidy tables of a study, in memory and on disk."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reprq.errors import ReprqError
+
+METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "study.json"
+POINT = ["backbone", "layer", "layer_number"]
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResults:
+    """What a study found.
+
+    Attributes:
+        metrics: One row a seed x backbone x layer x task x metric: value, definition, n, d, notes.
+        detectors: One row a seed x backbone x layer x task x detector: auroc with its interval, definition, counts.
+        study: How it was made: configuration, versions, weights digests, data fingerprints.
+        path: The folder it lives in.
+    """
+
+    metrics: pd.DataFrame
+    detectors: pd.DataFrame
+    study: Mapping[str, Any]
+    path: Path
+
+    @classmethod
+    def load(cls, path: Path | str) -> "StudyResults":
+        """Read the tables of a finished study.
+
+        Args:
+            path: The folder that `run_study` wrote.
+
+        Raises:
+            ReprqError: the folder is missing, or is not a finished study.
+        """
+        path = Path(path)
+        try:
+            study = json.loads((path / STUDY_FILE).read_text(encoding="utf-8"))
+            metrics, detectors = (pd.read_csv(path / name, dtype=_TEXT) for name in (METRICS_FILE, DETECTORS_FILE))
+            if lacking := [c for c in (*POINT, "task", "value") if c not in metrics] + [
+                c for c in (*POINT, "task", "auroc") if c not in detectors
+            ]:
+                raise ValueError(f"lacks the column {lacking[0]!r}")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ReprqError(
+                f"{path} is not the folder of a finished study ({reason}); run `reprq study` first"
+            ) from None
+        return cls(metrics, detectors, study, path)
+
+    def save(self) -> None:
+        """Write the tables and the record of how they were made into the folder, each file whole or not at all."""
+        write_table(self.metrics, self.path / METRICS_FILE)
+        write_table(self.detectors, self.path / DETECTORS_FILE)
+        text = json.dumps(self.study, indent=2, ensure_ascii=False)
+        write_whole(self.path / STUDY_FILE, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+
+
+_TEXT = dict.fromkeys(("backbone", "network", "weights", "layer", "task", "task_kind", "definition"), str)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV, whole or not at all.
+
+    Args:
+        table: The table; its index is left out.
+        path: The file.
+    """
+    write_whole(path, lambda temporary: table.to_csv(temporary, index=False, lineterminator="\n"))
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it, so that the file is never seen half-written.
+
+    Args:
+        path: The file.
+        write: Called with the temporary path.
+
+    Raises:
+        ReprqError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise ReprqError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)

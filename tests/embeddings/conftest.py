@@ -1,0 +1,17 @@
+"""A few images and a small backbone that every test of this room starts from."""
+
+import pytest
+
+from reprq.backbones import Backbone, load_backbone
+from reprq.data import ImageDataset, load_dataset
+
+
+@pytest.fixture(scope="session")
+def images() -> ImageDataset:
+    """600 digits: three blocks of a cache, the last one short."""
+    return load_dataset("digits").sample(600, seed=0)
+
+
+@pytest.fixture
+def lenet() -> Backbone:
+    return load_backbone("lenet", "random")

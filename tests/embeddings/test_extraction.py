@@ -1,0 +1,262 @@
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from reprq.backbones import Backbone, Layer, load_backbone
+from reprq.data import ImageDataset
+from reprq.embeddings import EmbeddingCache, extract
+from reprq.errors import CacheError, InputError, UnknownNameError
+
+
+def batch(backbone: Backbone, images: ImageDataset) -> torch.Tensor:
+    return torch.stack([backbone.preprocessing(images.image(i)) for i in range(len(images))])
+
+
+def files(cache: EmbeddingCache) -> dict[str, bytes]:
+    return {str(p.relative_to(cache.path)): p.read_bytes() for p in sorted(cache.path.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
+def test_every_layer_is_what_a_feature_extractor_gives_averaged_over_positions(
+    name: str, images: ImageDataset, tmp_path: Path
+) -> None:
+    backbone = load_backbone(name, "random", preprocessing={"size": 32})
+    few = images.select(range(9))
+    cache = extract(backbone, few, cache_dir=tmp_path, progress=False, batch_size=4)
+    inner = [layer for layer in backbone.layers if layer.where == "output"]
+    oracle = create_feature_extractor(backbone.network, {layer.module: layer.name for layer in inner}).eval()
+    with torch.no_grad():
+        expected = oracle(batch(backbone, few))
+    assert list(cache) == [layer.name for layer in backbone.layers]
+    for layer in inner:
+        pooled = expected[layer.name].mean(dim=(2, 3)).numpy()
+        np.testing.assert_allclose(cache[layer.name].array, pooled, rtol=1e-4, atol=1e-5)
+
+
+def test_the_pooled_layer_is_what_the_head_reads(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:
+    few = images.select(range(5))
+    heads = [module for module in lenet.network.modules() if isinstance(module, torch.nn.Linear)]
+    read: list[torch.Tensor] = []
+    heads[-1].register_forward_pre_hook(lambda module, inputs: read.append(inputs[0].detach()))
+    with torch.no_grad():
+        lenet.network(batch(lenet, few))
+    found = extract(lenet, few, -1, cache_dir=tmp_path, progress=False)["pooled"].array
+    np.testing.assert_allclose(found, read[0].flatten(1).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_the_pass_stops_after_the_last_layer_wanted(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:
+    ran: list[str] = []
+    for name, module in lenet.network.named_modules():
+        module.register_forward_hook(lambda *_, name=name: ran.append(name))
+    extract(lenet, images.select(range(3)), "conv1", cache_dir=tmp_path, progress=False)
+    last = next(layer.module for layer in lenet.layers if layer.name == "conv1")
+    assert ran[-1] == last
+
+
+def test_all_layers_come_from_one_forward_pass(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:
+    passes: list[int] = []
+    lenet.network.register_forward_pre_hook(lambda module, inputs: passes.append(len(inputs[0])))
+    extract(lenet, images, "all", cache_dir=tmp_path, progress=False, batch_size=100)
+    assert sum(passes) == len(images)
+
+
+def test_an_in_place_activation_after_the_layer_does_not_reach_the_cache(images: ImageDataset, tmp_path: Path) -> None:
+    backbone = load_backbone("resnet18", "random", preprocessing={"size": 32})
+    assert backbone.network.relu.inplace  # it follows bn1 and overwrites its output
+    backbone = dataclasses.replace(backbone, layers=(Layer(0, "bn1", "bn1"), Layer(1, "relu", "relu")))
+    cache = extract(backbone, images.select(range(2)), cache_dir=tmp_path, progress=False)
+    assert cache["bn1"].array.min() < 0
+    assert cache["relu"].array.min() >= 0
+
+
+def test_rows_labels_and_provenance_travel_with_the_array(
+    lenet: Backbone, images: ImageDataset, tmp_path: Path
+) -> None:
+    cache = extract(lenet, images, cache_dir=tmp_path, progress=False)
+    x = cache["conv2"]
+    assert x.array.dtype == np.float32
+    assert np.array_equal(x.ids, images.ids)
+    assert x.labels is not None
+    assert np.array_equal(x.labels, images.labels)
+    assert x.provenance["backbone"] == "lenet"
+    assert x.provenance["weights_digest"] == lenet.weights_digest
+    assert x.provenance["data_fingerprint"] == images.fingerprint
+    assert x.provenance["split_info"] == images.split_info
+    assert x.provenance["preprocessing"] == lenet.preprocessing.to_dict()
+    assert cache.classes == images.classes
+    assert cache.widths() == {name: cache[name].width for name in cache}
+
+
+def test_a_second_run_reads_the_cache_and_runs_no_network(
+    lenet: Backbone, images: ImageDataset, tmp_path: Path
+) -> None:
+    first = extract(lenet, images, cache_dir=tmp_path, progress=False)
+    lenet.network.register_forward_pre_hook(lambda *_: pytest.fail("the network ran"))
+    second = extract(lenet, images, cache_dir=tmp_path, progress=False)
+    assert first.path == second.path
+    assert np.array_equal(first["pooled"].array, second["pooled"].array)
+
+
+def test_a_layer_asked_for_later_joins_the_same_cache(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:
+    one = extract(lenet, images, "conv3", cache_dir=tmp_path, progress=False)
+    assert list(one) == ["conv3"]
+    every = extract(lenet, images, "all", cache_dir=tmp_path, progress=False)
+    assert every.path == one.path
+    assert list(EmbeddingCache(one.path)) == [layer.name for layer in lenet.layers]
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4, 5, 8])
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(
+    stop_after: int, lenet: Backbone, images: ImageDataset, tmp_path: Path
+) -> None:
+    whole = extract(lenet, images, cache_dir=tmp_path / "whole", progress=False)
+    passes: list[int] = []
+
+    def interrupt(module: torch.nn.Module, inputs: Any) -> None:
+        passes.append(len(inputs[0]))
+        if len(passes) == stop_after:
+            raise KeyboardInterrupt
+
+    handle = lenet.network.register_forward_pre_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        extract(lenet, images, cache_dir=tmp_path / "cut", progress=False, batch_size=64)
+    handle.remove()
+    done_blocks = (64 * (stop_after - 1)) // 256
+    passes.clear()
+    stop_after = -1
+    lenet.network.register_forward_pre_hook(lambda module, inputs: passes.append(len(inputs[0])))
+    resumed = extract(lenet, images, cache_dir=tmp_path / "cut", progress=False, batch_size=64)
+    assert sum(passes) == len(images) - 256 * done_blocks
+    assert files(resumed) == files(whole)
+
+
+def test_anything_that_changes_the_content_changes_the_address(images: ImageDataset, tmp_path: Path) -> None:
+    few = images.select(range(8))
+
+    def address(data: ImageDataset = few, seed: int = 0, size: int = 32, **arguments: Any) -> Path:
+        backbone = load_backbone("lenet", "random", preprocessing={"size": size}, seed=seed)
+        return extract(backbone, data, 0, cache_dir=tmp_path, progress=False, **arguments).path
+
+    others = [
+        address(seed=1),
+        address(size=40),
+        address(dtype="float16"),
+        address(pooling="max"),
+        address(images.select(range(1, 9))),
+        address(images.select([*range(1, 8), 0])),
+    ]
+    assert len({address(), *others}) == 7
+    assert address() == address()
+
+
+def test_float16_on_disk_is_the_rounded_float32(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:
+    few = images.select(range(8))
+    full = extract(lenet, few, 0, cache_dir=tmp_path, progress=False)["conv1"].array
+    half = extract(lenet, few, 0, dtype="float16", cache_dir=tmp_path, progress=False)["conv1"].array
+    assert half.dtype == np.float16
+    assert np.array_equal(half, full.astype(np.float16))
+
+
+def test_samples_are_stratified_seeded_and_stated(tmp_path: Path) -> None:
+    def sample(seed: int) -> EmbeddingCache:
+        return extract(
+            "lenet", "digits", 0, weights="random", samples=50, seed=seed, cache_dir=tmp_path, progress=False
+        )
+
+    assert np.array_equal(sample(0).ids, sample(0).ids)
+    assert not np.array_equal(sample(0).ids, sample(1).ids)
+    assert set(np.bincount(sample(0).labels)) <= {4, 5, 6}
+
+
+def test_a_nan_from_the_network_is_refused_and_the_image_named(
+    lenet: Backbone, images: ImageDataset, tmp_path: Path
+) -> None:
+    few = images.select(range(5))
+    with torch.no_grad():
+        next(iter(lenet.network.parameters())).fill_(float("nan"))
+    with pytest.raises(
+        InputError, match=f"layer 'conv1' in float32 must be finite, got nan at row 0.*the image '{few.ids[0]}'"
+    ):
+        extract(lenet, few, cache_dir=tmp_path, progress=False)
+
+
+def test_values_too_large_for_float16_are_refused(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:
+    with torch.no_grad():
+        for parameter in lenet.network.embedding.parameters():
+            parameter.mul_(1e7)
+    few = images.select(range(4))
+    assert np.isfinite(extract(lenet, few, cache_dir=tmp_path, progress=False)["pooled"].array).all()
+    with pytest.raises(InputError, match="layer 'pooled' in float16 must be finite, got -?inf"):
+        extract(lenet, few, cache_dir=tmp_path, dtype="float16", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"pooling": "gem"}, UnknownNameError, "unknown pooling 'gem'"),
+        ({"pooling": "cls"}, InputError, "pooling 'cls' needs layers with a class token, got conv1"),
+        ({"dtype": "float8"}, UnknownNameError, "unknown dtype 'float8': did you mean 'float32'"),
+        ({"batch_size": 0}, InputError, "batch_size must be at least 1, got 0"),
+        ({"layers": "conv9"}, UnknownNameError, "unknown layer of lenet 'conv9'"),
+    ],
+)
+def test_a_bad_argument_is_refused_before_any_work(
+    arguments: dict[str, Any],
+    error: type[Exception],
+    sentence: str,
+    lenet: Backbone,
+    images: ImageDataset,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(error) as caught:
+        extract(lenet, images, cache_dir=tmp_path, progress=False, **arguments)
+    assert sentence in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_a_foreign_and_a_newer_cache_are_named(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:
+    with pytest.raises(CacheError, match="does not exist; make it with"):
+        EmbeddingCache(tmp_path / "none")
+    (tmp_path / "foreign").mkdir()
+    with pytest.raises(CacheError, match="is not an embedding cache"):
+        EmbeddingCache(tmp_path / "foreign")
+    cache = extract(lenet, images.select(range(4)), cache_dir=tmp_path, progress=False)
+    header = json.loads((cache.path / "zarr.json").read_text())
+    header["attributes"]["reprq_format"] = 99
+    (cache.path / "zarr.json").write_text(json.dumps(header))
+    with pytest.raises(CacheError, match="must be an embedding cache of format 1, got 99"):
+        EmbeddingCache(cache.path)
+
+
+def test_a_flipped_byte_and_a_missing_block_are_caught_on_reading(
+    lenet: Backbone, images: ImageDataset, tmp_path: Path
+) -> None:
+    cache = extract(lenet, images.select(range(300)), cache_dir=tmp_path, progress=False)
+    block = cache.path / "layers" / "conv1" / "c" / "0" / "0"
+    content = bytearray(block.read_bytes())
+    content[100] ^= 1
+    block.write_bytes(content)
+    with pytest.raises(CacheError, match="layers/conv1 of the cache .* is damaged"):
+        cache["conv1"]
+    (cache.path / "layers" / "conv2" / "c" / "1" / "0").unlink()
+    with pytest.raises(CacheError, match="layers/conv2 of the cache .* lacks 1 blocks"):
+        cache["conv2"]
+    assert "conv2" not in EmbeddingCache(cache.path)
+
+
+def test_an_unknown_layer_of_a_cache_lists_the_layers(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:
+    cache = extract(lenet, images.select(range(4)), cache_dir=tmp_path, progress=False)
+    with pytest.raises(UnknownNameError, match="unknown layer of the cache 'conv9': did you mean 'conv"):
+        cache["conv9"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CacheError, match="cannot be written: Not a directory; what was written stays usable"):
+        extract(lenet, images.select(range(4)), cache_dir=tmp_path / "file", progress=False)
