@@ -1,0 +1,167 @@
+"""Every quality metric of one matrix, from one pass over its rows and one eigendecomposition."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from reprq.errors import InputError
+from reprq.metrics.definitions import Definition, Facts, identifiers, select
+from reprq.metrics.moments import Moments
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DOMINANT = 0.9  # of the sum of squares in one direction: the others hardly count
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number about one matrix, with its definition and its doubt.
+
+    Attributes:
+        name: The metric.
+        value: The number, or None where it does not exist (`notes` says why); never nan.
+        definition: The identifier of the definition, like `rankme[singular,uncentred,eps=1e-7]`.
+        low: The lower end of the interval, or None where none was computed.
+        high: The upper end.
+        n: Rows measured.
+        d: Columns.
+        notes: Why the value may not be trusted, in words and numbers.
+        extra: Further numbers of this metric, such as the R2 of a fit.
+    """
+
+    name: str
+    value: float | None
+    definition: str
+    low: float | None
+    high: float | None
+    n: int
+    d: int
+    notes: tuple[str, ...] = ()
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return asdict(self) | {"notes": list(self.notes), "extra": dict(self.extra)}
+
+
+class Measurement(Mapping[str, Metric]):
+    """The metrics of one matrix under the names they were asked for.
+
+    Example:
+        >>> import numpy as np
+        >>> result = measure(np.random.default_rng(0).standard_normal((500, 64)))
+        >>> round(result["rankme"].value, 1), result["rankme"].definition
+        (62.9, 'rankme[singular,uncentred,eps=1e-7]')
+    """
+
+    def __init__(self, metrics: Mapping[str, Metric]) -> None:
+        self._metrics = dict(metrics)
+
+    def __getitem__(self, name: str) -> Metric:
+        return self._metrics[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._metrics)
+
+    def __len__(self) -> int:
+        return len(self._metrics)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"  {metric.definition} = {'none' if metric.value is None else format(metric.value, '.6g')}"
+            + (f"  ({'; '.join(metric.notes)})" if metric.notes else "")
+            for metric in self.values()
+        ]
+        return "\n".join(["Measurement", *lines])
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the metrics as plain JSON values, by name."""
+        return {name: metric.to_dict() for name, metric in self.items()}
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a tidy table, one row a metric: metric, value, definition, low, high, n, d, notes."""
+        import pandas as pd  # loaded for tables alone: it would slow the import of every metric
+
+        columns = ["metric", "value", "definition", "low", "high", "n", "d", "notes"]
+        rows = [(m.name, m.value, m.definition, m.low, m.high, m.n, m.d, "; ".join(m.notes)) for m in self.values()]
+        table = pd.DataFrame(rows, columns=columns)
+        return table.astype({"value": float, "low": float, "high": float})
+
+
+def measure(
+    x: Any, metrics: Sequence[str] | None = None, *, definitions: Literal["default", "all"] = "default"
+) -> Measurement:
+    """Measure a matrix of embeddings: every metric from one pass over the rows and one eigendecomposition.
+
+    Args:
+        x: (n, d) array, tensor on any device, memory map, an object whose `array` is one (such as `Embeddings`), an
+            iterator over (m, d) blocks, or the `Moments` of rows seen elsewhere.
+        metrics: Names (`rankme`) or identifiers of definitions (`rankme[eigen,centred,eps=1e-7]`); all metrics if None.
+        definitions: "all" for every definition of these metrics side by side, under their identifiers.
+
+    Returns:
+        A mapping from name to `Metric`. A value that does not exist (one row, equal rows, too few eigenvalues to fit)
+        is None, with the reason in its notes.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix.
+        UnknownNameError: a metric that does not exist.
+
+    Example:
+        >>> measure([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], metrics=["aucev"])
+        Measurement
+          aucev[singular,centred] = 0.75
+    """
+    chosen = select([metrics] if isinstance(metrics, str) else metrics)
+    if definitions == "all":
+        wanted = {definition.name for definition in chosen.values()}
+        chosen = {key: found for key, found in select(identifiers()).items() if found.name in wanted}
+    elif definitions != "default":
+        raise InputError(f"definitions must be 'default' or 'all', got {definitions!r}")
+    facts = Facts(x if isinstance(x, Moments) else Moments.of(x))
+    general = _general_notes(facts)
+    return Measurement({key: _metric(definition, facts, general) for key, definition in chosen.items()})
+
+
+def _metric(definition: Definition, facts: Facts, general: tuple[str, ...]) -> Metric:
+    n, d = facts.moments.n, facts.moments.d
+    value, notes, extra = None, general, {}
+    if n < 2:
+        notes = ("one row has no spread: no value",)
+    else:
+        try:
+            outcome = definition.compute(facts)
+        except InputError as error:
+            notes = (f"no value: {error}", *general)
+        else:
+            value, extra = outcome.value, dict(outcome.extra)
+            notes = (*outcome.notes, *_spectral_notes(definition, facts), *general)
+    return Metric(definition.name, value, definition.identifier, None, None, n, d, notes, extra)
+
+
+def _general_notes(facts: Facts) -> tuple[str, ...]:
+    """What is doubtful about the rows, for every metric of them."""
+    moments, notes = facts.moments, []
+    if moments.duplicates:
+        notes.append(f"{moments.duplicates} of {moments.n} rows repeat an earlier row")
+    if moments.zero_rows:
+        notes.append(f"{moments.zero_rows} of {moments.n} rows are all zero")
+    return tuple(notes)
+
+
+def _spectral_notes(definition: Definition, facts: Facts) -> tuple[str, ...]:
+    """What is doubtful about a number that rests on a spectrum."""
+    if not definition.centring:
+        return ()
+    moments, notes = facts.moments, []
+    if moments.n <= moments.d:
+        notes.append(f"n = {moments.n} rows for d = {moments.d} columns: the spectrum ends at rank {moments.n - 1}")
+    constant = int((moments.scatter_diagonal == 0).sum())
+    if constant:
+        notes.append(f"{constant} of {moments.d} columns are constant")
+    squares = facts.spectra.centred if definition.centring == "centred" else facts.spectra.uncentred
+    share = float(squares[0] / squares.sum()) if squares[0] > 0 else 0.0
+    if share > DOMINANT and moments.d > 1:
+        notes.append(f"one direction holds {share:.1%} of the {definition.centring} sum of squares")
+    return tuple(notes)

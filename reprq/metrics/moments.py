@@ -1,0 +1,216 @@
+"""Everything the one-pass metrics need to know of a matrix, in sums that merge across blocks and machines."""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas
+
+from reprq.errors import InputError
+from reprq.validation import as_matrix
+
+BLOCK_BYTES = 64 * 2**20  # of float64 held at once; large enough for the matrix product, small beside the data
+LARGEST = 1e140  # norm of a row; the sums of their squares, and the squares of those, stay within float64
+
+
+class Moments:
+    """The sufficient statistics of an (n, d) matrix: n, mean, centred second moment and the sum of unit vectors.
+
+    Blocks of rows are centred on their own mean in float64 and joined by the pairwise update of Chan, Golub & LeVeque
+    (1983), so that column means far larger than the deviations cost no digits. While n <= d the rows themselves are
+    the smaller statistic and are kept; with the first row more they are folded into the (d, d) second moment.
+
+    Args:
+        d: The number of columns.
+
+    Attributes:
+        n: Rows seen so far.
+        d: Columns.
+        mean: (d,) float64, the column means.
+        unit_sum: (d,) float64, the sum of x / |x| over the rows that are not zero.
+        zero_rows: How many rows are all zero, and so have no direction.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.arange(12.0).reshape(6, 2)
+        >>> half = Moments(2).update(x[:3]).merge(Moments(2).update(x[3:]))
+        >>> half.n, half.mean.tolist(), half.scatter.tolist()
+        (6, [5.0, 6.0], [[70.0, 70.0], [70.0, 70.0]])
+    """
+
+    def __init__(self, d: int) -> None:
+        self.n, self.d = 0, d
+        self.mean = np.zeros(d)
+        self.unit_sum = np.zeros(d)
+        self.zero_rows = 0
+        self._rows: list[NDArray[np.float64]] | None = []
+        self._scatter: NDArray[np.float64] | None = None  # (d, d) in column order, the lower triangle only
+        self._sketches: list[NDArray[np.float64]] = []  # one number a row, equal for equal rows
+        self._sketch_weights = np.random.default_rng(0).standard_normal(d)
+
+    @classmethod
+    def of(cls, x: Any, name: str = "x", *, min_rows: int = 1) -> Self:
+        """Return the statistics of one matrix.
+
+        Args:
+            x: An (n, d) array, tensor or memory map, an object whose `array` is one, or an iterator over (m, d) blocks.
+            name: What the caller calls `x`; the error messages use it.
+            min_rows: The fewest rows the caller can work with.
+
+        Raises:
+            InputError: `x` is not such a matrix, or holds a nan or an inf.
+        """
+        moments: Self | None = None
+        for block in blocks_of(x, name, min_rows=min_rows):
+            moments = cls(block.shape[1]) if moments is None else moments
+            moments._absorb(block)
+        if moments is None or moments.n < min_rows:
+            rows = 0 if moments is None else moments.n
+            raise InputError(f"{name} must have at least {min_rows} rows, got {rows}; give more embeddings")
+        return moments
+
+    def update(self, block: Any) -> Self:
+        """Add the rows of an (m, d) block, and return this object.
+
+        Raises:
+            InputError: `block` is not a finite (m, d) matrix.
+        """
+        self._absorb(as_matrix(block, "block", columns=self.d))
+        return self
+
+    def merge(self, other: "Moments") -> Self:
+        """Add what `other` has seen, as if its rows had come here, and return this object.
+
+        Raises:
+            InputError: `other` has another number of columns.
+        """
+        if other.d != self.d:
+            raise InputError(f"other must have {self.d} columns as the statistics it joins, got {other.d}")
+        if other._rows is not None:
+            for rows in other._rows:
+                self._store(rows)
+        else:
+            self._spill()
+            assert self._scatter is not None
+            assert other._scatter is not None
+            self._scatter += other._scatter
+            self._join(other.n, other.mean)
+        self.unit_sum += other.unit_sum
+        self.zero_rows += other.zero_rows
+        self._sketches += other._sketches
+        return self
+
+    @property
+    def rows(self) -> NDArray[np.float64] | None:
+        """The (n, d) rows themselves while n <= d, else None."""
+        return None if self._rows is None else np.concatenate([*self._rows, np.empty((0, self.d))])
+
+    @property
+    def scatter(self) -> NDArray[np.float64]:
+        """The centred second moment, sum over rows of (x - mean)(x - mean)^T: (d, d) float64."""
+        if self._scatter is None:
+            centred = (self.rows if self.rows is not None else np.empty((0, self.d))) - self.mean
+            return centred.T @ centred
+        lower = np.tril(self._scatter)
+        return lower + np.tril(lower, -1).T
+
+    @property
+    def scatter_diagonal(self) -> NDArray[np.float64]:
+        """The sum of squared deviations of each column, (d,) float64; exactly 0 for a constant column."""
+        if self._scatter is not None:
+            return np.diagonal(self._scatter).copy()
+        rows = self.rows
+        return np.zeros(self.d) if rows is None or not len(rows) else np.square(rows - self.mean).sum(axis=0)
+
+    @property
+    def duplicates(self) -> int:
+        """How many rows repeat an earlier row."""
+        return self.n - len(np.unique(np.concatenate(self._sketches))) if self._sketches else 0
+
+    def _absorb(self, block: NDArray[np.floating]) -> None:
+        size = max(1, BLOCK_BYTES // (8 * self.d))
+        for start in range(0, len(block), size):
+            rows = block[start : start + size].astype(np.float64)  # always a copy: the caller may reuse the buffer
+            norms = _norms(rows)
+            inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+            self.unit_sum += inverse @ rows
+            self.zero_rows += int(np.count_nonzero(norms == 0))
+            self._sketches.append(np.vecdot(rows, self._sketch_weights))
+            self._store(rows)
+
+    def _store(self, rows: NDArray[np.float64]) -> None:
+        """Keep the rows while they are fewer than the columns, else fold them into the second moment."""
+        if self._rows is not None and self.n + len(rows) <= self.d:
+            self._rows.append(rows)
+            self._join(len(rows), _centre(rows)[0])
+        else:
+            self._spill()
+            self._fold(rows)
+
+    def _spill(self) -> None:
+        if self._rows is None:
+            return
+        kept, self._rows = self._rows, None
+        self._scatter = np.zeros((self.d, self.d), order="F")
+        self.n, self.mean = 0, np.zeros(self.d)
+        for rows in kept:
+            self._fold(rows)
+
+    def _fold(self, rows: NDArray[np.float64]) -> None:
+        mean, deviations = _centre(rows)
+        self._add_product(deviations)
+        self._join(len(rows), mean)
+
+    def _join(self, n: int, mean: NDArray[np.float64]) -> None:
+        """Move the mean to that of both, and add the spread between the two means to the second moment."""
+        total = self.n + n
+        if total == 0:
+            return
+        delta = mean - self.mean
+        if self._scatter is not None and self.n:
+            self._add_product(np.sqrt(self.n * n / total) * delta[None])
+        self.mean = self.mean + delta * (n / total) if self.n else mean
+        self.n = total
+
+    def _add_product(self, rows: NDArray[np.float64]) -> None:
+        self._scatter = blas.dsyrk(1.0, rows.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
+
+
+def _norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        norms: NDArray[np.float64] = np.sqrt(np.vecdot(rows, rows))
+    if norms.max() > LARGEST or (0 < norms.max() < 1 / LARGEST) or (norms.max() == 0 and rows.any()):
+        size = float(np.abs(rows).max())
+        raise InputError(f"x must have squares that float64 can hold, got values of about {size:.1g}; rescale it")
+    return norms
+
+
+def _centre(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and the deviations from it; for a constant column exactly that constant and exactly 0."""
+    deviations = rows - rows[0]
+    shift = deviations.mean(axis=0)
+    deviations -= shift
+    return rows[0] + shift, deviations
+
+
+def blocks_of(x: Any, name: str = "x", *, min_rows: int = 1) -> Iterator[NDArray[np.floating]]:
+    """Yield the rows of a matrix in blocks, each a finite floating-point array.
+
+    Args:
+        x: An (n, d) array, tensor or memory map, an object whose `array` is one, or an iterator over (m, d) blocks.
+        name: What the caller calls `x`.
+        min_rows: The fewest rows the caller can work with, where x is not an iterator.
+
+    Raises:
+        InputError: as `reprq.validation.as_matrix` says; for an iterator the block is named.
+    """
+    x = getattr(x, "array", x)
+    if not isinstance(x, Iterator):
+        yield as_matrix(x, name, min_rows=min_rows)
+        return
+    columns: int | None = None
+    for number, block in enumerate(x):
+        matrix = as_matrix(block, f"block {number} of {name}", columns=columns)
+        columns = matrix.shape[1]
+        yield matrix
