@@ -52,11 +52,10 @@ def measure(
     """Measure the quality of embeddings, on benign data alone: `reprq measure --backbone resnet50 --layer 3`."""
     options.one_source(backbone, file)
     from reprq.cli.output import emit
-    from reprq.metrics import check_name
     from reprq.metrics import measure as measure_array
+    from reprq.metrics.definitions import select
 
-    for name in metrics:
-        check_name(name)
+    select(metrics or None)
     if file is not None:
         measured = [_read(file, key, samples, seed)]
         source = file.name

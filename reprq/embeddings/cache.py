@@ -28,7 +28,7 @@ from reprq.provenance import digest
 
 FORMAT = 1
 BLOCK_ROWS = 256
-# Beside the group `layers`: the labels, int64, and the ids, the UTF-8 bytes of a JSON list (zarr v3 has no stable text).
+# Beside the group `layers`: the labels, int64, and the ids, a JSON list in UTF-8 bytes (zarr v3 has no stable text).
 _LAYERS, _LABELS, _IDS = "layers", "labels", "ids"
 
 Array = zarr.Array[Any]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -206,11 +207,8 @@ class _Tap:
 
     def __call__(self, batch: torch.Tensor) -> dict[str, NDArray[np.floating]]:
         self._found.clear()
-        with torch.inference_mode():
-            try:
-                self.network(batch)
-            except _PassDone:
-                pass
+        with torch.inference_mode(), suppress(_PassDone):
+            self.network(batch)
         return {layer.name: self._found[layer.name].cpu().numpy() for layer in self.layers}
 
     def _on_output(self, layer: Layer) -> Callable[..., None]:

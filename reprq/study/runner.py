@@ -14,6 +14,7 @@ from reprq.data import ImageDataset, Task, load_dataset, select_tasks
 from reprq.embeddings import EmbeddingCache, extract
 from reprq.errors import DataError, OutputExistsError
 from reprq.evaluation import auroc
+from reprq.metrics.definitions import select
 from reprq.pretext import train_teacher
 from reprq.provenance import digest, versions
 from reprq.study.cells import CellStore, Row
@@ -115,14 +116,12 @@ class _Study:
     ) -> None:
         self.config, self.folder, self.device = config, folder, device
         self.cache_dir, self.progress = cache_dir, progress
-        self.metric_names = config.metrics if config.metrics is not None else list(metrics.names())
+        self.metrics = {name: metric.identifier for name, metric in select(config.metrics).items()}
         self.weights_digests: dict[str, str] = {}
         self.fingerprints: dict[str, str] = {}
 
     def check(self) -> None:
         """Ask for every name and file once, so that a mistake costs no work."""
-        for name in self.metric_names:
-            metrics.check_name(name)
         for spec in self.config.detectors:
             detectors.create(spec)
         train, _ = self._images(self.config.seeds[0])
@@ -185,9 +184,9 @@ class _Study:
 
     def _cell_rows(self, cell: _Cell, data: "_LayerData", store: CellStore) -> Iterator[Row]:
         base = {"embeddings": data.identity, "layer": cell.layer, "task": cell.task.name}
-        wanted = [digest({**base, "metric": name}) for name in self.metric_names]
+        wanted = [digest({**base, "metric": identifier}) for identifier in self.metrics.values()]
         if any(key not in store for key in wanted):
-            for key, row in zip(wanted, data.measure(cell.task, self.metric_names), strict=True):
+            for key, row in zip(wanted, data.measure(cell.task, list(self.metrics)), strict=True):
                 store.add(key, [row])
         for key in wanted:
             yield from ({**cell.columns(), **row} for row in store[key])
