@@ -1,0 +1,35 @@
+"""One-class detectors: fit on benign embeddings, score the rest; higher is more anomalous.
+
+They are made by name or by class, and imported on first use::
+
+    detector = create("knn")                                        # or KNN(k=5)
+    detector = create({"name": "mahalanobis", "covariance": "oas"})
+    scores = detector.fit(benign).anomaly_score(rows)               # (m,) float64
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reprq.detectors.centroid import Centroid
+    from reprq.detectors.knn import KNN
+    from reprq.detectors.mahalanobis import Mahalanobis
+    from reprq.detectors.registry import Detector, create, describe, names
+
+_HOMES = {
+    "Centroid": "centroid",
+    "KNN": "knn",
+    "Mahalanobis": "mahalanobis",
+    "Detector": "registry",
+    "create": "registry",
+    "describe": "registry",
+    "names": "registry",
+}
+
+__all__ = ["KNN", "Centroid", "Detector", "Mahalanobis", "create", "describe", "names"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"reprq.detectors.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'reprq.detectors' has no attribute {name!r}")

@@ -1,0 +1,82 @@
+"""Detectors by name: array detectors and network detectors share one set of names."""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+
+from numpy.typing import NDArray
+
+from reprq.errors import InputError, UnknownNameError
+
+# name -> "module:class"; a detector joins by a line here
+_CLASSES = {
+    "centroid": "reprq.detectors.centroid:Centroid",
+    "knn": "reprq.detectors.knn:KNN",
+    "mahalanobis": "reprq.detectors.mahalanobis:Mahalanobis",
+}
+
+
+class Detector(Protocol):
+    """What every detector can do, whether it reads arrays or trains a network."""
+
+    def fit(self, X: Any) -> Self:
+        """Learn what is benign; forgets any earlier fit."""
+
+    def anomaly_score(self, X: Any) -> NDArray[Any]:
+        """Score rows: (m,) float64, higher is more anomalous."""
+
+    def describe(self) -> str:
+        """A stable identifier of the method and its settings, for results."""
+
+
+def names() -> tuple[str, ...]:
+    """The names that `create` knows, in alphabetical order.
+
+    Example:
+        >>> names()
+        ('centroid', 'knn', 'mahalanobis')
+    """
+    return tuple(sorted(_CLASSES))
+
+
+def create(spec: str | Mapping[str, Any]) -> Any:
+    """Make an unfitted detector from its name, or from a mapping with `name` and its parameters.
+
+    Args:
+        spec: "knn", or {"name": "knn", "k": 2}.
+
+    Raises:
+        UnknownNameError: no detector has that name.
+        InputError: the mapping has no name or a parameter that the detector does not take (the valid ones are listed),
+            or a parameter has a value that the detector cannot use.
+
+    Example:
+        >>> create({"name": "mahalanobis", "covariance": "oas"})
+        Mahalanobis(covariance='oas')
+    """
+    given = {"name": spec} if isinstance(spec, str) else dict(spec)
+    name = given.pop("name", None)
+    if not isinstance(name, str):
+        raise InputError(f"detector must be a name or a mapping with a name, got {spec!r}; try one of {names()}")
+    if name not in _CLASSES:
+        raise UnknownNameError("detector", name, names())
+    module, _, attribute = _CLASSES[name].partition(":")
+    kind = getattr(importlib.import_module(module), attribute)
+    valid = tuple(inspect.signature(kind).parameters)
+    unknown = sorted(set(given) - set(valid))
+    if unknown:
+        raise InputError(f"detector {name} has no parameter {unknown[0]!r}; valid: {', '.join(valid) or '(none)'}")
+    detector = kind(**given)
+    detector.check_parameters()
+    return detector
+
+
+def describe(detector: Detector) -> str:
+    """A stable identifier of a detector and its settings, which result rows carry.
+
+    Example:
+        >>> [describe(create(name)) for name in names()]
+        ['centroid', 'knn[k=5,kth,euclidean]', 'mahalanobis[ledoit_wolf]']
+    """
+    return detector.describe()

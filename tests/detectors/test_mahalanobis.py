@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import covariance as peers
+
+from reprq.detectors import Mahalanobis
+from reprq.detectors.covariance import ledoit_wolf_shrinkage, moments, oas_shrinkage
+from reprq.errors import InputError
+
+
+def slow_mahalanobis(benign, rows, covariance):
+    mean, inverse = benign.mean(axis=0), np.linalg.pinv(covariance, hermitian=True)
+    return np.array([(z - mean) @ inverse @ (z - mean) for z in rows])
+
+
+def slow_ledoit_wolf(x):
+    """Lemmas 3.2 to 3.4 of Ledoit & Wolf (2004), row by row."""
+    n, d = x.shape
+    x = x - x.mean(axis=0)
+    s = x.T @ x / n
+    mu = np.trace(s) / d
+    delta = np.linalg.norm(s - mu * np.eye(d)) ** 2 / d
+    b = sum(np.linalg.norm(np.outer(row, row) - s) ** 2 / d for row in x) / n**2
+    return min(b, delta) / delta
+
+
+@pytest.mark.parametrize("shape", [(300, 20), (20, 300), (50, 50), (3, 2)])
+def test_shrinkages_are_the_papers_and_scikit_learns(shape):
+    x = np.random.default_rng(0).normal(size=shape) * np.linspace(1, 4, shape[1]) + 7
+    found = moments(x)
+    ledoit_wolf = ledoit_wolf_shrinkage(found.covariance, found.fourth, len(x))
+    assert ledoit_wolf == pytest.approx(slow_ledoit_wolf(x), rel=1e-9)
+    assert ledoit_wolf == pytest.approx(peers.ledoit_wolf(x)[1], rel=1e-9)
+    assert oas_shrinkage(found.covariance, len(x)) == pytest.approx(peers.oas(x)[1], rel=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0])
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [("empirical", peers.EmpiricalCovariance), ("ledoit_wolf", peers.LedoitWolf), ("oas", peers.OAS)],
+)
+def test_scores_are_scikit_learns(name, peer, offset):
+    rng = np.random.default_rng(1)
+    benign = (rng.normal(size=(200, 15)) @ rng.normal(size=(15, 15)) + offset).astype(np.float32)
+    rows = (rng.normal(size=(600, 15)) * 3 + offset).astype(np.float32)
+    expected = peer().fit(benign.astype(np.float64)).mahalanobis(rows.astype(np.float64))
+    detector = Mahalanobis(name).fit(benign)
+    np.testing.assert_allclose(detector.anomaly_score(rows), expected, rtol=1e-7)
+    values = np.linalg.eigvalsh(detector.covariance_)
+    assert detector.condition_number_ == pytest.approx(values[-1] / values[0], rel=1e-6)
+    assert detector.rank_ == 15
+
+
+@given(
+    n=st.integers(2, 30),
+    d=st.integers(1, 30),
+    seed=st.integers(0, 500),
+    name=st.sampled_from(["empirical", "ledoit_wolf", "oas", "diagonal"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_never_negative_and_equal_to_the_pseudo_inverse(n, d, seed, name):
+    rng = np.random.default_rng(seed)
+    benign, rows = rng.normal(size=(n, d)), rng.normal(size=(11, d))
+    detector = Mahalanobis(name).fit(benign)
+    scores = detector.anomaly_score(rows)
+    assert (scores >= 0).all()
+    np.testing.assert_allclose(scores, slow_mahalanobis(benign, rows, detector.covariance_), rtol=1e-5, atol=1e-9)
+    assert 0.0 <= detector.shrinkage_ <= 1.0
+    assert detector.condition_number_ >= 1.0 - 1e-9
+    if name == "empirical":
+        assert detector.rank_ == min(n - 1, d)
+
+
+def test_the_pseudo_inverse_reports_rank_and_condition():
+    rng = np.random.default_rng(2)
+    benign = rng.normal(size=(100, 3)) @ np.diag([1.0, 10.0, 100.0]) @ np.linalg.qr(rng.normal(size=(40, 3)))[0].T
+    detector = Mahalanobis("empirical").fit(benign)
+    assert detector.rank_ == 3
+    values = np.linalg.eigvalsh(np.cov(benign.T, bias=True))[-3:]
+    assert detector.condition_number_ == pytest.approx(values[2] / values[0], rel=1e-6)
+    # in-sample distances of the empirical covariance sum to n times its rank
+    assert detector.anomaly_score(benign).sum() == pytest.approx(300, rel=1e-9)
+
+
+def test_the_condition_number_of_a_large_covariance():
+    rng = np.random.default_rng(3)
+    benign = rng.normal(size=(150, 220)) * np.arange(1, 221) ** -0.5
+    detector = Mahalanobis("oas").fit(benign)
+    values = np.linalg.eigvalsh(detector.covariance_)
+    assert detector.condition_number_ == pytest.approx(values[-1] / values[0], rel=1e-6)
+
+
+def test_distances_do_not_change_with_an_invertible_map_unless_shrunk():
+    rng = np.random.default_rng(4)
+    benign, rows, change = rng.normal(size=(80, 6)), rng.normal(size=(30, 6)), rng.normal(size=(6, 6))
+    expected = Mahalanobis("empirical").fit(benign).anomaly_score(rows)
+    mapped = Mahalanobis("empirical").fit(benign @ change + 5).anomaly_score(rows @ change + 5)
+    np.testing.assert_allclose(mapped, expected, rtol=1e-8)
+    shrunk = Mahalanobis("ledoit_wolf").fit(benign @ change).anomaly_score(rows @ change)
+    assert not np.allclose(shrunk, Mahalanobis("ledoit_wolf").fit(benign).anomaly_score(rows), rtol=0.01)
+
+
+def test_the_diagonal_is_a_sum_of_squared_z_scores():
+    rng = np.random.default_rng(5)
+    benign, rows = rng.normal(size=(50, 4)) * [1, 1e-8, 1e8, 3] + 2, rng.normal(size=(20, 4))
+    expected = (((rows - benign.mean(axis=0)) / benign.std(axis=0)) ** 2).sum(axis=1)
+    detector = Mahalanobis("diagonal").fit(benign)
+    np.testing.assert_allclose(detector.anomaly_score(rows), expected, rtol=1e-9)
+    assert detector.rank_ == 4
+    assert detector.condition_number_ == pytest.approx(benign.var(axis=0).max() / benign.var(axis=0).min(), rel=1e-9)
+    benign[:, 3] = 0.1
+    assert Mahalanobis("diagonal").fit(benign).rank_ == 3
+
+
+def test_two_rows_and_symmetry_leave_nothing_to_shrink():
+    detector = Mahalanobis("ledoit_wolf").fit([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    assert (detector.shrinkage_, detector.rank_) == (0.0, 1)
+    np.testing.assert_allclose(detector.anomaly_score([[2.0, 0.0, 0.0], [0.0, 5.0, 0.0]]), [4.0, 0.0])
+
+
+@pytest.mark.parametrize("name", ["empirical", "ledoit_wolf", "oas", "diagonal"])
+def test_no_spread_is_refused(name):
+    with pytest.raises(InputError, match="at least two different rows, got all rows equal"):
+        Mahalanobis(name).fit(np.ones((5, 3)))
+    with pytest.raises(InputError, match="X must have at least 2 rows, got 1"):
+        Mahalanobis(name).fit(np.ones((1, 3)))
+    with pytest.raises(InputError, match="too large for a covariance"):
+        Mahalanobis(name).fit(np.eye(3) * 1e200)
