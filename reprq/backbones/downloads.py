@@ -36,7 +36,7 @@ def default_weights_file(name: str) -> tuple[Path, str]:
         with _socket_timeout(_TIMEOUT):
             torch.hub.download_url_to_file(weights.url, str(path), digits[1] if digits else None)
     except Exception as error:  # URLError, a timeout, a hash that differs, a full disk
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
         message = (
             f"the default weights of {name} ({weights.name}) are not in {folder} and could not be downloaded: {reason};"
             f" give --weights random or --weights PATH"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from reprq.backbones import weights as files
 from reprq.backbones.architectures import (
     OWN,
     build_network,
-    check_name,
     default_preprocessing,
     default_weights,
     torchvision_names,
@@ -88,23 +87,20 @@ def load_backbone(
     if str(weights) == "random":
         return _assemble(name, _build(name, prepared, seed=seed), prepared, f"random(seed={seed})")
     if str(weights) == "default":
-        path, label = default_weights_file(name)
-        return _from_file(name, _build(name, prepared), prepared, path, f"default: {label}")
-    path = Path(weights).expanduser()
-    return _from_file(name, _build(name, prepared), prepared, path, f"file:{path.name}")
+        path, entry = default_weights_file(name)
+        label = f"default: {entry}"
+    else:
+        path = Path(weights).expanduser()
+        label = f"file:{path.name}"
+    state = files.read_state(path)
+    network = _build(name, prepared)
+    fitted = files.fit(network, state, name=name, source=path.name)
+    return _assemble(name, network, prepared, label, fitted)
 
 
 def _build(name: str, preprocessing: Preprocessing, seed: int = 0, **arguments: Any) -> nn.Module:
     options = {"in_channels": preprocessing.in_channels, "size": preprocessing.size} | arguments
     return build_network(name, seed=seed, **options)
-
-
-def _from_file(
-    name: str, network: nn.Module, preprocessing: Preprocessing, path: Path, label: str, architecture: str | None = None
-) -> Backbone:
-    state = files.read_state(path)
-    fitted = files.fit(network, state, name=architecture or name, source=path.name)
-    return _assemble(name, network, preprocessing, label, fitted)
 
 
 def _assemble(
@@ -113,6 +109,9 @@ def _assemble(
     layers = layers_of(network)
     missing = fitted.missing[0] if fitted and fitted.missing else None
     reached = [layer for layer in layers if missing is None or _before(network, layer, missing)]
+    if fitted and not reached:
+        message = f"the weights in {weights} reach no layer of {name}: {'; '.join(fitted.notes)}; give a whole file"
+        raise WeightsError(message)
     unloaded = tuple(layer for layer in layers if layer not in reached)
     notes = list(fitted.notes if fitted else ())
     if unloaded:
@@ -133,8 +132,6 @@ def _before(network: nn.Module, layer: Layer, key: str) -> bool:
     """Whether a layer is computed without the weight `key`, by the order in which the network registers its modules."""
     order = [name for name, _ in network.named_modules()]
     owner = key.rpartition(".")[0]
-    while owner not in order:
-        owner = owner.rpartition(".")[0]
     inside = owner == layer.module or owner.startswith(f"{layer.module}.")
     return (inside and layer.where == "input") or (not inside and order.index(layer.module) < order.index(owner))
 
@@ -148,13 +145,14 @@ def _load_teacher(name: str, weights: str | Path, preprocessing: Mapping[str, An
         raise WeightsError(f"{path} is not a teacher of reprq: its metadata has no key 'reprq'; name its architecture")
     try:
         made = json.loads(text)
-        architecture, task = str(made["architecture"]), made.get("task")
-        check_name(architecture)
+        architecture = str(made["architecture"])
         prepared = Preprocessing.from_dict(made["preprocessing"]).replace(**(preprocessing or {}))
         network = _build(architecture, prepared, **made.get("arguments", {}))
+    except ReprqError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, ReprqError):
-            raise
         raise WeightsError(f"{path} is not a teacher of reprq: its metadata is damaged; train it again") from error
-    backbone = _from_file(name, network, prepared, path, f"file:{path.name}", architecture)
-    return Backbone(**vars(backbone) | {"notes": (f"a {architecture} trained on the task {task!r}", *backbone.notes)})
+    fitted = files.fit(network, files.read_state(path), name=architecture, source=path.name)
+    backbone = _assemble(name, network, prepared, f"file:{path.name}", fitted)
+    note = f"a {architecture} trained on the task {made.get('task')!r}"
+    return replace(backbone, notes=(note, *backbone.notes))

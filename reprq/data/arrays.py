@@ -64,9 +64,8 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
     try:
         data = kind(folder, train=split == "train", download=False)
     except Exception as error:  # torchvision lets its parsers' own errors through
-        raise DataError(
-            f"the files of {name} in {folder} are damaged ({error}); delete them and use --download"
-        ) from error
+        message = f"the files of {name} in {folder} are damaged: {_line(error)}; delete them and use --download"
+        raise DataError(message) from error
     labels = np.asarray(data.targets, dtype=np.int64)
     classes = data.classes if name == "cifar10" else [str(digit) for digit in range(10)]
     return ImageDataset(
@@ -98,7 +97,10 @@ def _download(kind: Any, name: str, split: str, folder: Path) -> None:
             kind(partial, train=split == "train", download=True)
             shutil.copytree(partial, folder, dirs_exist_ok=True)
     except Exception as error:  # whatever urllib, the archive or the disk said
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{name} could not be downloaded to {folder}: {reason}; put its files there yourself"
-        ) from error
+        message = f"{name} could not be downloaded to {folder}: {_line(error)}; put its files there yourself"
+        raise DataError(message) from error
+
+
+def _line(error: Exception) -> str:
+    """Return on one line what `error` says."""
+    return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__

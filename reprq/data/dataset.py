@@ -65,8 +65,17 @@ class ImageDataset:
             self.source.verify(int(row))
 
     def select(self, rows: ArrayLike) -> "ImageDataset":
-        """Return the given rows (indices into this data set) in the given order."""
-        index = np.asarray(rows, dtype=np.int64)
+        """Return the given rows (indices into this data set) in the given order.
+
+        Raises:
+            InputError: Not a list of whole numbers, or one beyond the data set.
+        """
+        index = np.asarray(rows)
+        if index.ndim != 1 or (index.dtype.kind not in "iu" and index.size):
+            raise InputError(f"rows must be a list of whole numbers, got {index.dtype} of shape {index.shape}")
+        if index.size and not (index.min() >= 0 and index.max() < len(self)):
+            raise InputError(f"rows must be from 0 to {len(self) - 1}, got {index.min()} to {index.max()}")
+        index = index.astype(np.int64)
         return replace(self, labels=self.labels[index], ids=self.ids[index], rows=self.rows[index])
 
     def restrict(self, classes: Sequence[str]) -> "ImageDataset":
