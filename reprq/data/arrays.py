@@ -84,9 +84,8 @@ def _is_there(kind: Any, name: str, split: str, folder: Path) -> bool:
         return (folder / str(kind.base_folder)).is_dir()
     if name == "usps":
         return (folder / str(kind.split_list[split][1])).is_file()
-    raw = folder / "MNIST" / "raw"
-    prefix = "train" if split == "train" else "t10k"
-    return all((raw / f"{prefix}-{part}").is_file() for part in ("images-idx3-ubyte", "labels-idx1-ubyte"))
+    parts = ("images-idx3-ubyte", "labels-idx1-ubyte")  # torchvision wants both splits to read either
+    return all((folder / f"MNIST/raw/{side}-{part}").is_file() for side in ("train", "t10k") for part in parts)
 
 
 def _download(kind: Any, name: str, split: str, folder: Path) -> None:

@@ -1,0 +1,65 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reprq.data import ArraySource, FileSource
+from reprq.errors import DataError
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_every_8_bit_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    name = "a.tif" if mode == "CMYK" else "a.png"
+    Image.new("RGB", (3, 2), (255, 255, 255)).convert(mode).save(tmp_path / name)
+    image = FileSource(tmp_path, [name]).image(0)
+    assert image.mode == "RGB"
+    assert np.asarray(image).min() == 255
+
+
+def test_a_palette_with_transparency_converts_without_a_warning(tmp_path: Path) -> None:
+    Image.new("P", (2, 2), 1).save(tmp_path / "a.png", transparency=b"\x00\x80")
+    assert FileSource(tmp_path, ["a.png"]).image(0).mode == "RGB"
+
+
+def test_16_bit_pixels_are_refused_rather_than_clipped(tmp_path: Path) -> None:
+    Image.fromarray(np.full((2, 2), 40000, dtype=np.uint16)).save(tmp_path / "scan.png")
+    with pytest.raises(DataError, match=r"scan\.png has pixels of mode 'I(;16)?'; convert it to 8 bits"):
+        FileSource(tmp_path, ["scan.png"]).image(0)
+
+
+def _truncated(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("name", ["cut.jpg", "cut.png"])
+@pytest.mark.parametrize("method", ["image", "verify"])
+def test_a_truncated_image_is_named(tmp_path: Path, name: str, method: str) -> None:
+    _truncated(tmp_path / name)
+    with pytest.raises(DataError, match=rf"the image .*{name} does not decode: .*; repair or remove it"):
+        getattr(FileSource(tmp_path, [name]), method)(0)
+
+
+def test_text_that_calls_itself_an_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "note.png").write_text("not an image")
+    with pytest.raises(DataError, match=r"note\.png does not decode: not an image"):
+        FileSource(tmp_path, ["note.png"]).verify(0)
+
+
+def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
+    (tmp_path / "link.png").symlink_to(tmp_path / "gone.png")
+    source = FileSource(tmp_path, ["link.png"])
+    with pytest.raises(DataError, match=r"link\.png does not decode: .*No such file"):
+        source.verify(0)
+    with pytest.raises(DataError, match=r"cannot read the image .*link\.png: No such file or directory"):
+        source.digest(0)
+
+
+def test_digests_are_of_file_bytes_and_of_pixel_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"any bytes")
+    assert FileSource(tmp_path, ["a.png"]).digest(0) == hashlib.sha256(b"any bytes").digest()
+    pixels = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+    assert ArraySource(pixels).digest(1) == hashlib.sha256(bytes([4, 5, 6, 7])).digest()

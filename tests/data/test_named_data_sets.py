@@ -1,0 +1,146 @@
+import bz2
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reprq.data import available, load_dataset
+from reprq.errors import DataError, UnknownNameError
+
+
+def test_digits_are_all_there_once() -> None:
+    from sklearn.datasets import load_digits
+
+    train, test = load_dataset("digits"), load_dataset("digits", "test")
+    assert len(train) + len(test) == 1797
+    assert not set(train.ids) & set(test.ids)
+    assert train.split_info == {"kind": "stratified", "seed": 0, "test_fraction": 0.3}
+    original = load_digits()
+    for i in (0, 100, 538):
+        row = int(test.ids[i].removeprefix("digits/"))
+        assert test.labels[i] == original.target[row]
+        grey = np.asarray(test.image(i))
+        assert np.array_equal(grey[..., 0], grey[..., 2])
+        assert np.abs(grey[..., 0] - original.images[row] * 255 / 16).max() <= 0.5
+
+
+def test_the_seed_moves_the_digits_split() -> None:
+    assert load_dataset("digits", seed=1).fingerprint != load_dataset("digits", seed=0).fingerprint
+    assert load_dataset("digits", seed=1).fingerprint == load_dataset("digits", seed=1).fingerprint
+
+
+def test_available_is_honest_about_digits_and_names_what_loads() -> None:
+    infos = {info.name: info for info in available()}
+    assert list(infos) == ["digits", "cifar10", "mnist", "usps", "folder:PATH"]
+    assert (infos["digits"].train, infos["digits"].test) == tuple(
+        len(load_dataset("digits", split)) for split in ("train", "test")
+    )
+    assert all("--download" in infos[name].obtain for name in ("cifar10", "mnist", "usps"))
+
+
+def test_listing_and_digits_need_no_torch() -> None:
+    code = "import sys, reprq.data as d; d.available(); d.load_dataset('digits'); print('torch' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "False"
+
+
+def test_unknown_names_suggest_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="unknown data set 'cifar': did you mean 'cifar10'"):
+        load_dataset("cifar")
+    with pytest.raises(UnknownNameError, match="unknown split 'val': .*Valid: train, test"):
+        load_dataset("digits", "val")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps"])
+def test_absent_files_name_the_root_and_the_switch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = f"{name} is not in {tmp_path}; download it with --download or point --root to its files"
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_dataset(name, root=tmp_path)
+    monkeypatch.setenv("REPRQ_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=re.escape(message)):
+        load_dataset(name)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps"])
+def test_a_failed_download_is_one_line_and_leaves_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(
+        DataError, match=f"{name} could not be downloaded to .*; put its files there yourself"
+    ) as caught:
+        load_dataset(name, root=tmp_path / "data", download=True)
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "data").iterdir()) == []
+    assert capsys.readouterr().out == ""
+
+
+def _idx(path: Path, array: np.ndarray) -> None:
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+def test_mnist_is_read_from_its_files(tmp_path: Path) -> None:
+    images = np.arange(3 * 28 * 28).reshape(3, 28, 28) % 251
+    for side in ("train", "t10k"):
+        _idx(tmp_path / f"MNIST/raw/{side}-images-idx3-ubyte", images)
+        _idx(tmp_path / f"MNIST/raw/{side}-labels-idx1-ubyte", np.array([7, 2, 9]))
+    data = load_dataset("mnist", "test", root=tmp_path)
+    assert data.labels.tolist() == [7, 2, 9]
+    assert data.classes == tuple("0123456789")
+    assert data.ids.tolist() == ["test/00000", "test/00001", "test/00002"]
+    assert np.array_equal(np.asarray(data.image(2))[..., 0], images[2])
+    assert data.split_info == {"kind": "official"}
+
+
+def _usps_file(path: Path) -> None:
+    pixels = " ".join(f"{i}:{v}" for i, v in enumerate(np.linspace(-1, 1, 256), start=1))
+    path.write_bytes(bz2.compress(f"10 {pixels}\n1 {pixels}\n".encode()))
+
+
+def test_usps_is_read_from_its_file(tmp_path: Path) -> None:
+    _usps_file(tmp_path / "usps.bz2")
+    data = load_dataset("usps", root=tmp_path)
+    assert data.labels.tolist() == [9, 0]
+    grey = np.asarray(data.image(0))[..., 0]
+    assert grey.shape == (16, 16)
+    assert (grey[0, 0], grey[15, 15]) == (0, 255)
+
+
+def test_a_download_lands_in_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _usps_file(tmp_path / "served.bz2")
+
+    def serve(url: str, root: str, filename: str, md5: str) -> None:
+        shutil.copy(tmp_path / "served.bz2", Path(root) / filename)
+
+    monkeypatch.setattr("torchvision.datasets.usps.download_url", serve)
+    data = load_dataset("usps", "test", root=tmp_path / "data", download=True)
+    assert len(data) == 2
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["usps.t.bz2"]
+    assert load_dataset("usps", "test", root=tmp_path / "data").fingerprint == data.fingerprint
+
+
+def test_damaged_files_say_so(tmp_path: Path) -> None:
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    (tmp_path / "usps.bz2").write_bytes(b"not bz2")
+    for name in ("cifar10", "usps"):
+        with pytest.raises(DataError, match=f"the files of {name} in .* are damaged: .*; delete them"):
+            load_dataset(name, root=tmp_path)
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(("name", "side", "count"), [("mnist", 28, 10000), ("usps", 16, 2007)])
+def test_the_real_files(shared_data: Path, name: str, side: int, count: int) -> None:
+    root = shared_data / "torchvision"
+    if not root.is_dir():
+        pytest.skip(f"needs {root}")
+    data = load_dataset(name, "test", root=root)
+    assert len(data) == count == {info.name: info.test for info in available()}[name]
+    assert set(data.labels) == set(range(10))
+    assert data.image(0).size == (side, side)
+    assert len(data.sample(per_class=20).fingerprint) == 64
