@@ -7,7 +7,17 @@ from reprq.metrics.measurement import Measurement, Metric, measure
 from reprq.metrics.moments import Moments
 from reprq.metrics.powerlaw import AlphaFit, alpha_req, fit_alpha
 from reprq.metrics.spectra import spectrum
-from reprq.metrics.spectral import aucev, participation_ratio, rankme
+from reprq.metrics.spectral import (
+    aucev,
+    condition_number,
+    effective_rank,
+    isoscore,
+    nesum,
+    participation_ratio,
+    rankme,
+    stable_rank,
+    trace,
+)
 
 __all__ = [
     "AlphaFit",
@@ -17,12 +27,18 @@ __all__ = [
     "alpha_req",
     "aucev",
     "cka",
+    "condition_number",
     "cosine_compactness",
+    "effective_rank",
     "fit_alpha",
     "identifiers",
+    "isoscore",
     "measure",
     "names",
+    "nesum",
     "participation_ratio",
     "rankme",
     "spectrum",
+    "stable_rank",
+    "trace",
 ]

@@ -10,7 +10,21 @@ from reprq.metrics.compactness import Reference, cosine_compactness_of
 from reprq.metrics.moments import Moments
 from reprq.metrics.powerlaw import FIT_RANGE, fit_alpha
 from reprq.metrics.spectra import Spectra, spectra
-from reprq.metrics.spectral import Spectrum, Values, aucev_of, participation_ratio_of, rankme_of, spectrum_of
+from reprq.metrics.spectral import (
+    Spectrum,
+    Values,
+    aucev_of,
+    condition_number_of,
+    effective_rank_of,
+    isoscore_of,
+    leading_ratio_of,
+    participation_ratio_of,
+    rankme_of,
+    spectrum_of,
+    trace_of,
+)
+
+Bounds = tuple[float, float]
 
 
 class Facts:
@@ -56,7 +70,7 @@ class Definition:
     name: str
     identifier: str
     compute: Callable[[Facts], Outcome]
-    bounds: Callable[[int, int], tuple[float, float]]
+    bounds: Callable[[int, int], Bounds]
     default: bool
     centring: str
 
@@ -65,7 +79,7 @@ def names() -> list[str]:
     """Return the names of the metrics that `measure` gives.
 
     Example:
-        >>> names()
+        >>> names()[:5]
         ['alpha_req', 'rankme', 'aucev', 'cosine_compactness', 'participation_ratio']
     """
     return [definition.name for definition in DEFINITIONS if definition.default]
@@ -98,43 +112,66 @@ def select(metrics: Sequence[str] | None) -> dict[str, Definition]:
     return {name: known[name] for name in (names() if metrics is None else metrics)}
 
 
-def _rank_bounds(n: int, d: int) -> tuple[float, float]:
+def _rank_bounds(n: int, d: int) -> Bounds:
     return 1.0, float(min(n, d))
 
 
-def _aucev_bounds(n: int, d: int) -> tuple[float, float]:
+def _aucev_bounds(n: int, d: int) -> Bounds:
     return (min(n, d) + 1) / (2 * min(n, d)), 1.0
+
+
+def _between(low: float, high: float) -> Callable[[int, int], Bounds]:
+    return lambda n, d: (low, high)
+
+
+KINDS: tuple[tuple[Values, str], ...] = (
+    ("singular", "uncentred"),
+    ("singular", "centred"),
+    ("eigen", "uncentred"),
+    ("eigen", "centred"),
+)
 
 
 def _spectral(
     name: str,
-    formula: Callable[[Spectrum], float],
-    default: tuple[Values, str],
-    bounds: Callable[[int, int], tuple[float, float]],
+    formula: Callable[[Spectrum, int], float],
+    kinds: Sequence[tuple[Values, str]],
+    bounds: Callable[[int, int], Bounds] = _rank_bounds,
     option: str = "",
 ) -> list[Definition]:
-    """Return a formula of a spectrum on singular values and eigenvalues, centred and not, the default first."""
+    """Return a formula of a spectrum and d on some kinds of spectrum; the first is the default."""
 
     def compute(values: Values, centring: str, facts: Facts) -> Outcome:
-        return Outcome(formula(spectrum_of(facts.spectra, values, centring == "centred")))
+        return Outcome(formula(spectrum_of(facts.spectra, values, centring == "centred"), facts.moments.d))
 
-    kinds: list[tuple[Values, str]] = [
-        ("singular", "uncentred"),
-        ("singular", "centred"),
-        ("eigen", "uncentred"),
-        ("eigen", "centred"),
-    ]
     return [
         Definition(
             name,
             f"{name}[{values},{centring}{option}]",
             partial(compute, values, centring),
             bounds,
-            (values, centring) == default,
+            (values, centring) == kinds[0],
             centring,
         )
-        for values, centring in sorted(kinds, key=lambda kind: kind != default)
+        for values, centring in kinds
     ]
+
+
+def _first(values: Values, centring: str) -> list[tuple[Values, str]]:
+    """Return all kinds of spectrum, this one first."""
+    return sorted(KINDS, key=lambda kind: kind != (values, centring))
+
+
+def _of_spectrum(formula: Callable[[Spectrum], float]) -> Callable[[Spectrum, int], float]:
+    return lambda spectrum, d: formula(spectrum)
+
+
+def _trace(centred: bool) -> Definition:
+    def compute(facts: Facts) -> Outcome:
+        return Outcome(trace_of(facts.moments, centred))
+
+    identifier = "trace[centred,n-1]" if centred else "trace[uncentred,n]"
+    return Definition("trace", identifier, compute, _between(0.0, inf), centred, "")
 
 
 def _alpha(fit_range: tuple[int, int], weighted: bool) -> Definition:
@@ -154,7 +191,7 @@ def _alpha(fit_range: tuple[int, int], weighted: bool) -> Definition:
     weights = "weighted" if weighted else "unweighted"
     identifier = f"alpha_req[eigen,centred,ranks={fit_range[0]}-{fit_range[1]},{weights}]"
     default = fit_range == FIT_RANGE and weighted
-    return Definition("alpha_req", identifier, compute, lambda n, d: (0.0, inf), default, "centred")
+    return Definition("alpha_req", identifier, compute, _between(0.0, inf), default, "centred")
 
 
 def _cosine(to: Reference) -> Definition:
@@ -162,15 +199,24 @@ def _cosine(to: Reference) -> Definition:
         return Outcome(cosine_compactness_of(facts.moments, to))
 
     identifier = f"cosine_compactness[{to}]"
-    return Definition("cosine_compactness", identifier, compute, lambda n, d: (-1.0, 1.0), to == "pairs", "")
+    return Definition("cosine_compactness", identifier, compute, _between(-1.0, 1.0), to == "pairs", "")
 
 
 DEFINITIONS: tuple[Definition, ...] = (
     _alpha(FIT_RANGE, True),
     _alpha(FIT_RANGE, False),
-    *_spectral("rankme", partial(rankme_of, eps=1e-7), ("singular", "uncentred"), _rank_bounds, ",eps=1e-7"),
-    *_spectral("aucev", aucev_of, ("singular", "centred"), _aucev_bounds),
+    *_spectral(
+        "rankme", _of_spectrum(partial(rankme_of, eps=1e-7)), _first("singular", "uncentred"), option=",eps=1e-7"
+    ),
+    *_spectral("aucev", _of_spectrum(aucev_of), _first("singular", "centred"), _aucev_bounds),
     _cosine("pairs"),
     _cosine("mean"),
-    *_spectral("participation_ratio", participation_ratio_of, ("eigen", "centred"), _rank_bounds),
+    *_spectral("participation_ratio", _of_spectrum(participation_ratio_of), _first("eigen", "centred")),
+    *_spectral("effective_rank", _of_spectrum(effective_rank_of), _first("eigen", "centred")),
+    *_spectral("stable_rank", _of_spectrum(leading_ratio_of), [("eigen", "uncentred"), ("eigen", "centred")]),
+    *_spectral("nesum", _of_spectrum(leading_ratio_of), [("eigen", "centred"), ("eigen", "uncentred")]),
+    *_spectral("condition_number", condition_number_of, _first("eigen", "centred"), _between(1.0, inf)),
+    *_spectral("isoscore", isoscore_of, [("eigen", "centred")], _between(0.0, 1.0)),
+    _trace(True),
+    _trace(False),
 )

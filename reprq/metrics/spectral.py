@@ -97,6 +97,150 @@ def participation_ratio(x: Any, *, centred: bool = True, values: Values = "eigen
     return participation_ratio_of(spectrum_of(_spectra(x), values, centred))
 
 
+def effective_rank(x: Any, *, centred: bool = True, values: Values = "eigen") -> float:
+    """Return the effective rank: the exponential of the entropy of the eigenvalues of the covariance, in nats.
+
+    exp(-sum_k p_k log p_k) with p_k = lambda_k / sum_j lambda_j.
+
+    Args:
+        x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
+        centred: Whether the mean is taken away first.
+        values: "eigen", or "singular" for the roots of the eigenvalues.
+
+    Returns:
+        Between 1 (one direction) and min(n, d) (all alike); higher is a higher rank.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix of at least two rows, or its rows are all equal.
+
+    References:
+        Roy & Vetterli, "The effective rank", EUSIPCO 2007, definition 1, which takes the singular values of the
+        matrix: `values="singular", centred=False`.
+
+    Example:
+        >>> round(effective_rank([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), 9)
+        2.0
+    """
+    return effective_rank_of(spectrum_of(_spectra(x), values, centred))
+
+
+def stable_rank(x: Any, *, centred: bool = False) -> float:
+    """Return the stable rank |x|_F^2 / |x|_2^2: all squared singular values over the largest.
+
+    Args:
+        x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
+        centred: Whether the mean is taken away first.
+
+    Returns:
+        Between 1 (one direction) and min(n, d) (all alike); higher is a higher rank.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix of at least two rows, or all zero (centred: its rows all equal).
+
+    References:
+        Rudelson & Vershynin, "Sampling from large matrices", JACM 2007; of embeddings: Tsitsulin et al., "Unsupervised
+        Embedding Quality Evaluation", 2023, section 3.
+
+    Example:
+        >>> stable_rank([[2.0, 0.0], [0.0, 1.0]])
+        1.25
+    """
+    return leading_ratio_of(spectrum_of(_spectra(x), "eigen", centred))
+
+
+def nesum(x: Any, *, centred: bool = True) -> float:
+    """Return NESum, the normalised eigenvalue sum of the covariance: sum_k lambda_k / lambda_1.
+
+    Args:
+        x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
+        centred: Whether the mean is taken away first.
+
+    Returns:
+        Between 1 (collapsed) and min(n, d) (whitened). It is the stable rank of the centred matrix.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix of at least two rows, or its rows are all equal.
+
+    References:
+        He & Ozay, "Exploring the Gap between Collapsed & Whitened Features in Self-Supervised Learning", ICML 2022.
+
+    Example:
+        >>> nesum([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        2.0
+    """
+    return leading_ratio_of(spectrum_of(_spectra(x), "eigen", centred))
+
+
+def condition_number(x: Any, *, centred: bool = True, values: Values = "eigen") -> float:
+    """Return the condition number lambda_1 / lambda_d of the covariance: what inverting it costs in digits.
+
+    Args:
+        x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n more than d.
+        centred: Whether the mean is taken away first.
+        values: "eigen", or "singular" for the condition number of the matrix itself.
+
+    Returns:
+        At least 1 (all directions alike); lower is better conditioned.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix of at least two rows, or the smallest eigenvalue is zero or below
+            the rounding error of the largest: the condition number is infinite.
+
+    Example:
+        >>> condition_number([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]])
+        4.0
+    """
+    both = _spectra(x)
+    return condition_number_of(spectrum_of(both, values, centred), both.d)
+
+
+def trace(x: Any, *, centred: bool = True) -> float:
+    """Return the trace of the covariance, the total variance: sum of squared deviations over n - 1.
+
+    Args:
+        x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
+        centred: False for the mean squared length of a row, sum of squares over n.
+
+    Returns:
+        At least 0, in squared units of x; 0 means all rows equal.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix of at least two rows.
+
+    Example:
+        >>> trace([[1.0, 0.0], [3.0, 0.0]]), trace([[1.0, 0.0], [3.0, 0.0]], centred=False)
+        (2.0, 5.0)
+    """
+    return trace_of(Moments.of(x, min_rows=2), centred)
+
+
+def isoscore(x: Any) -> float:
+    """Return IsoScore: the share of the dimensions that the covariance fills evenly.
+
+    The paper's seven steps, from the distance between the normalised eigenvalues and the ones vector to a share of
+    dimensions, reduce to (PR - 1) / (d - 1) with the participation ratio PR of the covariance.
+
+    Args:
+        x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n and d at least 2.
+
+    Returns:
+        Between 0 (one direction) and 1 (isotropic).
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix of at least two rows and columns, or its rows are all equal.
+
+    References:
+        Rudman et al., "IsoScore: Measuring the Uniformity of Embedding Space Utilization", Findings of ACL 2022,
+        algorithm 1.
+
+    Example:
+        >>> isoscore([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        1.0
+    """
+    both = _spectra(x)
+    return isoscore_of(both.centred, both.d)
+
+
 def rankme_of(spectrum: Spectrum, eps: float) -> float:
     """Return RankMe of a spectrum; see `rankme`."""
     entropy = float(entr(_shares(spectrum) + eps).sum())
@@ -105,12 +249,48 @@ def rankme_of(spectrum: Spectrum, eps: float) -> float:
 
 def aucev_of(spectrum: Spectrum) -> float:
     """Return the mean cumulative share of a descending spectrum; see `aucev`."""
-    return float(np.cumsum(_shares(spectrum)).mean())
+    return min(float(np.cumsum(_shares(spectrum)).mean()), 1.0)
 
 
 def participation_ratio_of(spectrum: Spectrum) -> float:
     """Return the participation ratio of a spectrum; see `participation_ratio`."""
-    return float(1.0 / np.square(_shares(spectrum)).sum())
+    return float(np.clip(1.0 / np.square(_shares(spectrum)).sum(), 1.0, len(spectrum)))
+
+
+def effective_rank_of(spectrum: Spectrum) -> float:
+    """Return the exponential of the entropy of a spectrum; see `effective_rank`."""
+    return float(np.clip(np.exp(entr(_shares(spectrum)).sum()), 1.0, len(spectrum)))
+
+
+def leading_ratio_of(spectrum: Spectrum) -> float:
+    """Return the sum of a descending spectrum over its first value; see `stable_rank` and `nesum`."""
+    return float(np.clip(1.0 / _shares(spectrum)[0], 1.0, len(spectrum)))
+
+
+def condition_number_of(spectrum: Spectrum, d: int) -> float:
+    """Return the first of d values of a descending spectrum over the last; see `condition_number`."""
+    rank = int(np.count_nonzero(spectrum))
+    if rank < d:
+        raise InputError(
+            f"x must have rank {d} as it has columns, got rank {rank}: the condition number is infinite;"
+            " give more rows, or drop dependent columns"
+        )
+    return float(spectrum[0] / spectrum[-1])
+
+
+def trace_of(moments: Moments, centred: bool) -> float:
+    """Return the trace of the covariance of the rows that `moments` has seen; see `trace`."""
+    deviations = float(moments.scatter_diagonal.sum())
+    if centred:
+        return deviations / (moments.n - 1)
+    return deviations / moments.n + float(moments.mean @ moments.mean)
+
+
+def isoscore_of(spectrum: Spectrum, d: int) -> float:
+    """Return IsoScore of an eigenspectrum in d dimensions; see `isoscore`."""
+    if d < 2:
+        raise InputError("x must have at least 2 columns, got 1: one dimension is always filled evenly")
+    return float(max(participation_ratio_of(spectrum) - 1.0, 0.0) / (d - 1))
 
 
 def spectrum_of(both: Spectra, values: Values, centred: bool) -> Spectrum:

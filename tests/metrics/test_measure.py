@@ -29,6 +29,12 @@ def test_default_identifiers_are_stable():
         "aucev": "aucev[singular,centred]",
         "cosine_compactness": "cosine_compactness[pairs]",
         "participation_ratio": "participation_ratio[eigen,centred]",
+        "effective_rank": "effective_rank[eigen,centred]",
+        "stable_rank": "stable_rank[eigen,uncentred]",
+        "nesum": "nesum[eigen,centred]",
+        "condition_number": "condition_number[eigen,centred]",
+        "isoscore": "isoscore[eigen,centred]",
+        "trace": "trace[centred,n-1]",
     }
 
 
@@ -65,10 +71,10 @@ def test_no_value_is_nan_or_impossible(rng, shape, kind):
             assert any("no value" in note for note in metric.notes)
             continue
         assert math.isfinite(metric.value)
-        if metric.name in ("rankme", "participation_ratio"):
-            assert 1 - 1e-9 <= metric.value <= min(shape)
-        if metric.name == "aucev":
-            assert 0.5 <= metric.value <= 1 + 1e-12
+        if metric.name in ("rankme", "participation_ratio", "effective_rank", "stable_rank", "nesum"):
+            assert 1 <= metric.value <= min(shape)
+        if metric.name in ("aucev", "isoscore"):
+            assert 0.5 * (metric.name == "aucev") <= metric.value <= 1
 
 
 def notes(x, name="rankme"):

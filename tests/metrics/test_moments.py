@@ -11,7 +11,7 @@ from reprq.metrics import Moments, measure
 
 
 def values(measurement):
-    return {name: metric.value for name, metric in measurement.items()}
+    return {name: -1.0 if metric.value is None else metric.value for name, metric in measurement.items()}
 
 
 @pytest.mark.parametrize("shape", [(200, 40), (30, 40), (41, 40), (40, 40)])

@@ -52,6 +52,11 @@ def test_metrics_equal_the_equations_on_an_svd(rng, shape, shift):
             assert metrics.rankme(x, **options) == pytest.approx(oracle_rankme(spectrum), rel=1e-9)
             assert metrics.aucev(x, **options) == pytest.approx(oracle_aucev(spectrum), rel=1e-9)
             assert metrics.participation_ratio(x, **options) == pytest.approx(oracle_participation(spectrum), rel=1e-9)
+            assert metrics.effective_rank(x, **options) == pytest.approx(oracle_rankme(spectrum, eps=0), rel=1e-9)
+        assert metrics.stable_rank(x, centred=centred) == pytest.approx(
+            np.linalg.norm(sigma) ** 2 / sigma[0] ** 2, rel=1e-9
+        )
+        assert metrics.nesum(x, centred=centred) == metrics.stable_rank(x, centred=centred)
     if shape[1] > 11:
         rank = min(shape[0] - 1, shape[1])
         assert metrics.alpha_req(x) == pytest.approx(oracle_alpha(sigma**2, rank), rel=1e-9)
@@ -109,6 +114,34 @@ def test_rank_one_is_full_collapse(rng):
     assert metrics.aucev(x) == pytest.approx(1)
 
 
+def oracle_isoscore(x):
+    """Algorithm 1 of Rudman et al., step by step."""
+    d = x.shape[1]
+    _, _, axes = np.linalg.svd(x - x.mean(axis=0), full_matrices=True)
+    variances = np.diag(np.cov((x @ axes.T).T))
+    normalised = np.sqrt(d) * variances / np.linalg.norm(variances)
+    defect = np.linalg.norm(normalised - np.ones(d)) / np.sqrt(2 * (d - np.sqrt(d)))
+    share = (d - defect**2 * (d - np.sqrt(d))) ** 2 / d**2
+    return (d * share - 1) / (d - 1)
+
+
+@pytest.mark.parametrize("shape", [(80, 12), (10, 12)])
+def test_isoscore_equals_the_seven_steps(rng, shape):
+    x = rng.standard_normal(shape) * np.arange(1, 13) + 3
+    assert metrics.isoscore(x) == pytest.approx(oracle_isoscore(x), rel=1e-9)
+    assert metrics.isoscore(np.outer(np.arange(5.0), np.ones(3))) == pytest.approx(0, abs=1e-12)
+
+
+def test_trace_and_condition_number_equal_the_covariance(rng):
+    x = rng.standard_normal((70, 9)) * np.arange(1, 10) + 5
+    covariance = np.cov(x.T)
+    assert metrics.trace(x) == pytest.approx(np.trace(covariance))
+    assert metrics.trace(x, centred=False) == pytest.approx(np.square(x).sum() / 70)
+    assert metrics.trace(np.ones((5, 3))) == 0
+    assert metrics.condition_number(x) == pytest.approx(np.linalg.cond(covariance))
+    assert metrics.condition_number(x, values="singular", centred=False) == pytest.approx(np.linalg.cond(x))
+
+
 def test_the_spectrum_is_that_of_the_covariance(rng):
     x = rng.standard_normal((50, 4)) + 7
     np.testing.assert_allclose(metrics.spectrum(x), np.linalg.eigvalsh(np.cov(x.T))[::-1], rtol=1e-12)
@@ -161,6 +194,8 @@ def test_rankme_of_equal_rows_is_one_direction():
         (lambda x: metrics.rankme(x, eps=-1.0), r"eps must be in \[0, 1\), got -1.0"),
         (lambda x: metrics.rankme(x, values="variance"), "values must be 'singular' or 'eigen', got 'variance'"),
         (lambda x: metrics.rankme(0 * x), "all rows equal"),
+        (lambda x: metrics.condition_number(x[:5]), "x must have rank 5 as it has columns, got rank 4"),
+        (lambda x: metrics.isoscore(x[:, :1]), "x must have at least 2 columns, got 1"),
         (lambda x: metrics.alpha_req(x), "at least 2 positive eigenvalues from rank 11 on to fit, got 5"),
         (lambda x: metrics.alpha_req(x, (3, 3)), "two ascending ranks from 1 on, got 3 and 3"),
         (lambda x: metrics.alpha_req(x, (0, 3)), "two ascending ranks from 1 on, got 0 and 3"),
