@@ -18,6 +18,7 @@ from reprq.metrics.spectral import (
     stable_rank,
     trace,
 )
+from reprq.metrics.subsampling import curve
 
 __all__ = [
     "AlphaFit",
@@ -29,6 +30,7 @@ __all__ = [
     "cka",
     "condition_number",
     "cosine_compactness",
+    "curve",
     "effective_rank",
     "fit_alpha",
     "identifiers",

@@ -1,0 +1,87 @@
+"""Intervals from the statistics of groups of rows: leave one group out, measure, repeat."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from reprq.errors import InputError
+from reprq.metrics.moments import Moments, blocks_of
+
+GROUPS = 10
+LEVEL = 0.95
+
+
+def grouped_moments(x: Any, groups: int = GROUPS) -> list[Moments]:
+    """Return the statistics of each of some random groups of the rows, in one pass.
+
+    Every stretch of `groups` rows puts one row in each group, in an order drawn with seed 0: the groups are of one
+    size, and no order of the rows (by class, or classes in turn) makes them differ by more than chance.
+
+    Args:
+        x: What `Moments.of` takes.
+        groups: How many.
+
+    Returns:
+        The groups, those without rows left out.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix.
+    """
+    rng = np.random.default_rng(0)
+    found: list[Moments] = []
+    drawn = np.empty(0, dtype=np.int64)
+    for block in blocks_of(x):
+        found = found or [Moments(block.shape[1]) for _ in range(groups)]
+        stretches = -(-max(len(block) - len(drawn), 0) // groups)
+        labels = np.concatenate([drawn, *(rng.permutation(groups) for _ in range(stretches))])
+        drawn = labels[len(block) :]
+        for group, moments in enumerate(found):
+            chosen = block[labels[: len(block)] == group]
+            if len(chosen):
+                moments.update(chosen)
+    if not found:
+        raise InputError("x must have at least 1 row, got none; give embeddings")
+    return [moments for moments in found if moments.n]
+
+
+def merged(groups: Sequence[Moments]) -> Moments:
+    """Return the statistics of all the groups together."""
+    whole = Moments(groups[0].d)
+    for group in groups:
+        whole.merge(group)
+    return whole
+
+
+def leave_one_out(groups: Sequence[Moments]) -> Iterator[Moments]:
+    """Yield the statistics of all the groups but one, for each of them."""
+    for left_out in range(len(groups)):
+        yield merged([group for number, group in enumerate(groups) if number != left_out])
+
+
+def jackknife_interval(value: float, replicates: Sequence[float], bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return the delete-a-group jackknife interval of a value: value -+ t s, at level 0.95.
+
+    s^2 = (g - 1) / g sum_i (r_i - mean r)^2 over the g replicates r, each with one group left out, and t is Student's
+    quantile with g - 1 degrees of freedom. It is the spread of the value over other samples of the same size; the
+    bias that a small n gives the value itself is not in it.
+
+    Args:
+        value: Of all the rows.
+        replicates: The values with one group left out.
+        bounds: The least and the greatest value possible; the interval ends there.
+
+    References:
+        Shao & Wu, "A general theory for jackknife variance estimation", Annals of Statistics 1989; Kott, "The
+        delete-a-group jackknife", Journal of Official Statistics 2001.
+
+    Example:
+        >>> low, high = jackknife_interval(2.0, [1.9, 2.0, 2.1], (0.0, 2.3))
+        >>> round(low, 3), high
+        (1.503, 2.3)
+    """
+    g, left_out = len(replicates), np.asarray(replicates)
+    deviation = np.sqrt((g - 1) / g * np.square(left_out - left_out.mean()).sum())
+    reach = float(stdtrit(g - 1, 0.5 + LEVEL / 2) * deviation)
+    return max(value - reach, bounds[0]), min(value + reach, bounds[1])

@@ -1,0 +1,70 @@
+"""The way of metrics with the number of rows: a value that still climbs at n is a value of n."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reprq.errors import InputError
+from reprq.metrics.measurement import measure
+from reprq.metrics.moments import Moments
+from reprq.validation import as_matrix
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def curve(
+    x: Any,
+    metrics: Sequence[str] | None = None,
+    *,
+    sizes: Sequence[int] | None = None,
+    repeats: int = 5,
+    seed: int = 0,
+) -> "pd.DataFrame":
+    """Return how metrics move with the number of rows: their values on nested random subsamples.
+
+    Each repeat shuffles the rows and measures growing heads of them, so it passes over the rows once.
+
+    Args:
+        x: (n, d) array, tensor, or object with an `array`.
+        metrics: Names or identifiers as `measure` takes them; all metrics if None.
+        sizes: Rows of each subsample; n/16, n/8, n/4, n/2 and n by default.
+        repeats: Shuffles; all of x is measured once.
+        seed: Of the shuffles.
+
+    Returns:
+        A tidy table, one row a size x repeat x metric: metric, definition, n, d, repeat, value (empty where the value
+        does not exist at that size).
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix, a size is not in 1 to n, or there are no repeats.
+        UnknownNameError: a metric that does not exist.
+
+    Example:
+        >>> import numpy as np
+        >>> table = curve(np.random.default_rng(0).standard_normal((400, 20)), ["rankme"], repeats=2)
+        >>> table.groupby("n")["value"].mean().round(1).to_dict()
+        {25: 17.0, 50: 18.8, 100: 19.4, 200: 19.8, 400: 19.9}
+    """
+    import pandas as pd  # loaded for tables alone: it would slow the import of every metric
+
+    array = as_matrix(getattr(x, "array", x))
+    n, d = array.shape
+    chosen = sorted({max(1, n // part) for part in (16, 8, 4, 2, 1)} if sizes is None else set(sizes))
+    if not chosen or chosen[0] < 1 or chosen[-1] > n:
+        raise InputError(f"sizes must be from 1 to n = {n} rows, got {chosen}")
+    if repeats < 1:
+        raise InputError(f"repeats must be at least 1, got {repeats}")
+    rng = np.random.default_rng(seed)
+    rows = []
+    for repeat in range(repeats):
+        order, moments = rng.permutation(n), Moments(d)
+        for size in chosen:
+            if size == n and repeat:
+                break
+            moments.update(array[order[moments.n : size]])
+            found = measure(moments, metrics).values()
+            rows += [(metric.name, metric.definition, size, d, repeat, metric.value) for metric in found]
+    table = pd.DataFrame(rows, columns=["metric", "definition", "n", "d", "repeat", "value"])
+    return table.astype({"value": float})
