@@ -1,0 +1,83 @@
+"""Small multiples: every metric against every detector's score."""
+
+import textwrap
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reprq.errors import InputError
+from reprq.evaluation import Correlation
+from reprq.plots.metric_vs_score import LEGEND_TITLE, check_points, describe, draw_points, scale_metric_axis
+from reprq.plots.styles import legend_handles, styles, tidy
+
+_CELL = (2.25, 1.95)  # inches
+
+
+def correlation_grid(
+    points: pd.DataFrame,
+    score_label: str,
+    correlations: Mapping[tuple[str, str], Correlation] | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw every metric (columns) against every detector's score (rows), with one legend for all.
+
+    A column shares its horizontal axis and a row its vertical one. A pair without points says so.
+
+    Args:
+        points: The columns of `metric_vs_score`, and detector and metric; rows and columns stand in their order.
+        score_label: What the vertical axes show.
+        correlations: By (detector, metric); the coefficient and interval become the title of the small picture.
+        title: Stands over the figure.
+
+    Returns:
+        The figure.
+
+    Raises:
+        InputError: a column is missing, there are no points, or x or y is not finite.
+    """
+    check_points(points, extra=("detector", "metric"))
+    if points.empty:
+        raise InputError("points must have at least one row, got none; measure at least one layer")
+    detectors, metrics = list(points["detector"].unique()), list(points["metric"].unique())
+    looks = styles(list(points["backbone"].unique()))
+    columns = max(1, int((_CELL[0] * len(metrics) + 0.6) // 1.9))
+    legend_rows = -(-len(looks) // columns)
+    size = (_CELL[0] * len(metrics) + 0.6, _CELL[1] * len(detectors) + 0.8 + 0.19 * legend_rows)
+    figure, axes = plt.subplots(
+        len(detectors), len(metrics), sharex="col", sharey="row", squeeze=False, figsize=size, layout="constrained"
+    )
+    by_pair = dict(list(points.groupby(["detector", "metric"], sort=False)))
+    for i, detector in enumerate(detectors):
+        for j, metric in enumerate(metrics):
+            ax = axes[i, j]
+            if (detector, metric) in by_pair:
+                draw_points(ax, by_pair[detector, metric], looks, scale=0.75)
+            else:
+                tidy(ax)
+                ax.text(0.5, 0.5, "no points", transform=ax.transAxes, ha="center", va="center", color="0.4")
+            if correlations and (detector, metric) in correlations:
+                ax.set_title(describe(correlations[detector, metric], short=True), fontsize=8)
+        axes[i, 0].set_ylabel(f"{_wrapped(str(detector))}\n{score_label}", fontsize=8)
+    for j, metric in enumerate(metrics):
+        scale_metric_axis(axes[0, j], points.loc[points["metric"] == metric, "x"])  # the column shares it
+        axes[-1, j].set_xlabel(textwrap.fill(str(metric), 24), fontsize=9)
+    figure.legend(
+        handles=legend_handles(looks),
+        loc="outside lower center",
+        ncols=min(columns, len(looks)),
+        frameon=False,
+        fontsize=8,
+        title=LEGEND_TITLE,
+        title_fontsize=8,
+    )
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _wrapped(detector: str) -> str:
+    """Break a definition such as "knn(k=5, metric=cosine)" before its parameters and between them."""
+    name, bracket, parameters = detector.partition("(")
+    return "\n".join([name, *textwrap.wrap(bracket + parameters, 28, break_long_words=False)])

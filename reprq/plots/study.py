@@ -1,0 +1,57 @@
+"""The figures of a study, from its tables."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from reprq.evaluation import Correlation
+from reprq.plots.grid import correlation_grid
+from reprq.plots.save import save
+
+if TYPE_CHECKING:
+    from reprq.study import StudyResults
+
+
+def draw_study(
+    results: "StudyResults", table: pd.DataFrame, out: Path | str | None = None, method: str = "spearman"
+) -> list[Path]:
+    """Draw every metric against every detector's AUROC, one figure a group of tasks.
+
+    Args:
+        results: A study.
+        table: Its correlations, as `reprq.correlate` returns them.
+        out: The folder for the figures; "figures" in that of the study by default.
+        method: Which coefficient stands over the pictures.
+
+    Returns:
+        The paths, PNG and SVG, of `metric-vs-auroc-GROUP`; a group of tasks without points is left out.
+    """
+    from reprq.study import points  # here, so that drawing a table does not load torch
+
+    folder = results.path / "figures" if out is None else Path(out)
+    shown = table[table["method"] == method]
+    written: list[Path] = []
+    for group, rows in shown.groupby("tasks", sort=False):
+        pairs = rows[["detector", "metric"]].itertuples(index=False)
+        tables = [
+            points(results, metric, "auroc", detector, str(group)).assign(detector=detector, metric=metric)
+            for detector, metric in pairs
+        ]
+        found = {(row["detector"], row["metric"]): _correlation(row) for row in rows.to_dict("records")}
+        title = " - ".join(filter(None, [results.study.get("config", {}).get("title", ""), f"{group} tasks", method]))
+        drawn = pd.concat(tables)
+        if drawn.empty:
+            continue
+        figure = correlation_grid(drawn, "AUROC", found, title)
+        written += save(figure, folder / f"metric-vs-auroc-{group}".replace(":", "-"))
+        plt.close(figure)
+    return written
+
+
+def _correlation(row: Any) -> Correlation:
+    coefficient, low, high, p_value = (
+        None if pd.isna(row[name]) else float(row[name]) for name in ("coefficient", "low", "high", "p_value")
+    )
+    return Correlation(coefficient, low, high, p_value, row["n"], row["n_backbones"], row["method"])

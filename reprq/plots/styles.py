@@ -1,0 +1,46 @@
+"""How a backbone looks: the same colour and marker wherever it is drawn."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+# Okabe & Ito's colours without black and yellow, which read as axes and as paper, and two dark ones of Paul Tol.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+
+
+def styles(backbones: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the colour and marker of each backbone, no two alike up to 64; random weights are hollow.
+
+    Args:
+        backbones: Distinct names; one that says "random" is drawn hollow.
+
+    Returns:
+        Keyword arguments of `Axes.plot` and `Line2D`, by name.
+
+    Example:
+        >>> styles(["lenet random"])["lenet random"]["markerfacecolor"]
+        'none'
+    """
+    count = len(_COLOURS)
+    looks = {}
+    for i, name in enumerate(backbones):
+        colour, marker = _COLOURS[i % count], _MARKERS[(i + 3 * (i // count)) % count]
+        filled = "none" if "random" in name.lower() else colour
+        looks[name] = {"color": colour, "marker": marker, "markerfacecolor": filled, "markeredgecolor": colour}
+    return looks
+
+
+def legend_handles(looks: dict[str, dict[str, Any]]) -> list[Line2D]:
+    """Return one legend entry a backbone."""
+    return [Line2D([], [], linestyle="none", markersize=6, label=name, **look) for name, look in looks.items()]
+
+
+def tidy(axes: Axes) -> None:
+    """Leave the axes with two spines and a faint grid behind the points."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=8)

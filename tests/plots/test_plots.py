@@ -1,0 +1,171 @@
+"""Pictures: what is drawn, that no text overlaps, and that files are the same every time."""
+
+import itertools
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from reprq import plots
+from reprq.errors import InputError
+from reprq.evaluation import Correlation
+from reprq.plots.styles import styles
+
+SIXTEEN = [
+    f"{net} {kind}"
+    for net in (
+        "resnet50",
+        "efficientnet_b0",
+        "mobilenet_v3_large",
+        "vit_b_16",
+        "densenet121",
+        "cifar_resnet56",
+        "squeezenet1_1",
+        "swin_t",
+    )
+    for kind in ("default", "random")
+]
+FOUR = ["lenet random", "lenet classification", "lenet rotation", "lenet autoencoder"]
+FOUND = Correlation(-0.6221, -0.804, -0.311, 0.0004, 96, 16, "spearman")
+
+
+@pytest.fixture(autouse=True)
+def _agg():
+    before = dict(mpl.rcParams)
+    yield
+    plt.close("all")
+    assert dict(mpl.rcParams) == before  # no picture changes anybody's settings
+
+
+def table(backbones, layers=6, **extra):
+    rng = np.random.default_rng(0)
+    rows = [
+        {"backbone": name, "layer": f"layer{k}", "layer_number": k, "x": rng.uniform(1, 50), "y": rng.uniform(0.4, 1)}
+        for name in backbones
+        for k in range(layers)
+    ]
+    return pd.DataFrame(rows).assign(**extra)
+
+
+def small_multiples(backbones):
+    metrics = ("alpha_req", "rankme", "aucev", "cosine_compactness", "participation_ratio")
+    detectors = ("knn(k=5)", "mahalanobis(covariance=ledoit_wolf)", "centroid")
+    pairs = list(itertools.product(detectors, metrics))
+    points = pd.concat([table(backbones, detector=detector, metric=metric) for detector, metric in pairs])
+    return points, dict.fromkeys(pairs, FOUND)
+
+
+def overlapping(figure):
+    """Pairs of texts whose boxes meet."""
+    figure.canvas.draw()
+    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
+    of_ticks = {tick.label1 for axis in axes for tick in (*axis.majorTicks, *axis.minorTicks)}
+    # matplotlib keeps tick labels beyond the limits, which are never drawn
+    drawn = {tick.label1 for axis in axes for tick in axis.get_major_ticks() if within(tick.get_loc(), axis)}
+    texts = [text for text in figure.findobj(Text) if text not in of_ticks or text in drawn]
+    boxes = [(t.get_text(), t.get_window_extent()) for t in texts if t.get_text().strip() and t.get_visible()]
+    return [(a, b) for (a, one), (b, two) in itertools.combinations(boxes, 2) if one.overlaps(two)]
+
+
+def within(location, axis):
+    low, high = sorted(axis.get_view_interval())
+    return low <= location <= high
+
+
+@pytest.mark.parametrize("backbones", [FOUR, SIXTEEN], ids=["4", "16"])
+def test_no_text_overlaps(backbones):
+    points = table(backbones).assign(y_low=0.3, y_high=1.0)
+    ax = plots.metric_vs_score(points, "participation_ratio", "AUROC of knn, mean over tasks", FOUND)
+    assert overlapping(ax.figure) == []
+    assert overlapping(plots.correlation_grid(*_grid_arguments(backbones))) == []
+
+
+def _grid_arguments(backbones):
+    points, found = small_multiples(backbones)
+    return points, "AUROC", found, "JPEG CIFAR-10 - all tasks - spearman"
+
+
+def test_overlap_is_seen():
+    ax = plots.metric_vs_score(table(FOUR), "rankme", "AUROC")
+    ax.text(0.5, -0.1, "here", transform=ax.transAxes)
+    ax.text(0.5, -0.1, "and here", transform=ax.transAxes)
+    assert ("here", "and here") in overlapping(ax.figure)
+
+
+def test_points_lie_where_the_table_says_and_the_title_names_the_correlation():
+    points = table(FOUR)
+    ax = plots.metric_vs_score(points, "rankme", "AUROC", FOUND)
+    drawn = np.concatenate([collection.get_offsets() for collection in ax.collections])
+    np.testing.assert_allclose(drawn, points[["x", "y"]])
+    assert ax.get_title() == "Spearman -0.62 [-0.80, -0.31], p < 0.001\n96 points, 16 backbones"
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("rankme", "AUROC", "linear")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == FOUR
+    hollow, filled = ax.collections[0], ax.collections[1]
+    assert len(hollow.get_facecolor()) == 0
+    assert len(filled.get_facecolor()) == 1
+    sizes = hollow.get_sizes()
+    assert (np.diff(sizes) > 0).all()  # deeper is larger
+
+
+def test_bars_show_the_interval_of_the_score():
+    points = table(FOUR[:1], layers=2).assign(y_low=[0.1, 0.2], y_high=[0.8, 0.9])
+    ax = plots.metric_vs_score(points, "rankme", "AUROC")
+    segments = ax.collections[0].get_segments()
+    np.testing.assert_allclose([segment[:, 1] for segment in segments], [[0.1, 0.8], [0.2, 0.9]])
+
+
+@pytest.mark.parametrize(("x", "scale"), [([1, 99], "linear"), ([1, 101], "log"), ([-1, 101], "linear")])
+def test_axis_is_logarithmic_beyond_two_decades(x, scale):
+    points = table(FOUR[:1], layers=2).assign(x=x)
+    assert plots.metric_vs_score(points, "rankme", "AUROC").get_xscale() == scale
+    grid = plots.correlation_grid(pd.concat([points.assign(detector=d, metric="rankme") for d in ("a", "b")]), "AUROC")
+    assert {ax.get_xscale() for ax in grid.axes} == {scale}
+
+
+def test_draws_into_given_axes():
+    _, given = plt.subplots()
+    assert plots.metric_vs_score(table(FOUR), "rankme", "AUROC", ax=given) is given
+
+
+def test_an_undefined_correlation_is_said():
+    undefined = Correlation(None, None, None, None, 5, 1, "kendall", ("constant x: no coefficient",))
+    ax = plots.metric_vs_score(table(FOUR[:1]), "rankme", "AUROC", undefined)
+    assert ax.get_title() == "Kendall undefined\n5 points, 1 backbone"
+
+
+def test_a_pair_without_points_says_so():
+    points, _ = small_multiples(FOUR)
+    points = points[(points["detector"] != "centroid") | (points["metric"] != "aucev")]
+    figure = plots.correlation_grid(points, "AUROC")
+    assert [text.get_text() for text in figure.axes[12].texts] == ["no points"]
+    assert len(figure.axes) == 15
+
+
+def test_sixty_four_backbones_look_different():
+    looks = styles([f"net{i}" for i in range(64)])
+    assert len({(look["color"], look["marker"]) for look in looks.values()}) == 64
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (table(FOUR).drop(columns="layer"), "points must have a column 'layer', got backbone, layer_number, x, y"),
+        (table(FOUR).assign(x=np.nan), "got x=nan for lenet random, layer layer0; leave that point out"),
+        (table(FOUR).iloc[:0], "points must have at least one row, got none"),
+    ],
+)
+def test_bad_tables_are_refused(points, message):
+    with pytest.raises(InputError, match=message):
+        plots.metric_vs_score(points, "rankme", "AUROC")
+
+
+def test_saved_twice_is_the_same_file(tmp_path):
+    figures = [plots.metric_vs_score(table(FOUR), "rankme", "AUROC", FOUND).figure for _ in range(2)]
+    first, second = (plots.save(fig, tmp_path / str(i) / "a.b") for i, fig in enumerate(figures))
+    assert [path.name for path in first] == ["a.b.png", "a.b.svg"]
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes()
+    assert b"<dc:date>" not in first[1].read_bytes()
