@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reprq.detectors.centroid import Centroid
+    from reprq.detectors.conformal import Threshold, p_values, threshold
+    from reprq.detectors.files import load, save
     from reprq.detectors.knn import KNN
     from reprq.detectors.mahalanobis import Mahalanobis
     from reprq.detectors.registry import Detector, create, describe, names
@@ -20,13 +22,31 @@ _HOMES = {
     "Centroid": "centroid",
     "KNN": "knn",
     "Mahalanobis": "mahalanobis",
+    "Threshold": "conformal",
+    "p_values": "conformal",
+    "threshold": "conformal",
+    "load": "files",
+    "save": "files",
     "Detector": "registry",
     "create": "registry",
     "describe": "registry",
     "names": "registry",
 }
 
-__all__ = ["KNN", "Centroid", "Detector", "Mahalanobis", "create", "describe", "names"]
+__all__ = [
+    "KNN",
+    "Centroid",
+    "Detector",
+    "Mahalanobis",
+    "Threshold",
+    "create",
+    "describe",
+    "load",
+    "names",
+    "p_values",
+    "save",
+    "threshold",
+]
 
 
 def __getattr__(name: str) -> Any:

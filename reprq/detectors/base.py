@@ -1,4 +1,4 @@
-"""What the array detectors share: the door for arrays, and the order in which things are checked."""
+"""What the array detectors share: the door for arrays, scikit-learn's conventions, and an honest threshold."""
 
 from abc import abstractmethod
 from typing import Any, Self
@@ -7,12 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
+from sklearn.model_selection import KFold
+from sklearn.utils.validation import validate_data
 
+from reprq.detectors.conformal import threshold
+from reprq.detectors.door import as_rows
 from reprq.errors import InputError
-from reprq.validation import as_matrix
 
 Matrix = NDArray[np.floating]
 Scores = NDArray[np.float64]
+
+FALSE_ALARM_RATE = 0.05
+_FOLDS = 5
 
 
 class NotFittedError(InputError, SklearnNotFittedError):  # type: ignore[misc]
@@ -23,26 +29,43 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """A detector of rows: `fit` on an (n, d) array of benign rows, `anomaly_score` on any rows of the same width.
 
     It follows scikit-learn's conventions: the constructor only stores, `fit` forgets the past and returns the
-    detector, what it learned ends in an underscore. A subclass writes `_fit`, `_score`, `check_parameters`, `describe`.
+    detector, what it learned ends in an underscore, and it works at the end of a `Pipeline`. A subclass writes `_fit`,
+    `_score`, `check_parameters` and `describe`.
+
+    Attributes:
+        benign_: (n, d) a copy of the rows it was fitted on; thresholds and saved files need them.
+        labels_: (n,) their labels, or None.
+        offset_: Minus the threshold of `predict`, for a false alarm rate of 5 % (or 1 / (n + 1), where that is more).
+            Computed on first use from `training_scores`.
     """
 
     min_rows = 1
     n_features_in_: int
+    benign_: Matrix
+    labels_: NDArray[Any] | None
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the benign rows.
 
         Args:
             X: (n, d) benign rows, any real dtype; it is not changed.
-            y: Ignored; present because scikit-learn's pipelines pass it.
+            y: (n,) class labels of the benign rows, for the detectors that use them; the others ignore it.
 
         Raises:
             InputError: `X` is not a finite (n, d) array, has too few rows, or a parameter cannot be used.
         """
         self.check_parameters()
-        rows = as_matrix(X, "X", min_rows=self.min_rows)
-        self._fit(rows)
-        self.n_features_in_ = rows.shape[1]
+        rows = as_rows(X, type(self).__name__)
+        if len(rows) < self.min_rows:
+            raise InputError(
+                f"X must have at least {self.min_rows} rows, got n_samples={len(rows)}; give more benign rows"
+            )
+        benign = np.array(rows, order="C")
+        labels = self._check_labels(y, len(rows))
+        self._fit(benign, labels)
+        validate_data(self, X, skip_check_array=True)
+        self.benign_, self.labels_ = benign, labels
+        self._known: dict[str, Any] = {}
         return self
 
     def anomaly_score(self, X: Any) -> Scores:
@@ -55,23 +78,71 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             NotFittedError: `fit` has not been called.
             InputError: `X` is not a finite (m, d) array of the right width, or its scores overflow.
         """
-        if not hasattr(self, "n_features_in_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit with benign rows first")
-        rows = as_matrix(X, "X")
+        self.check_fitted()
+        rows = as_rows(X, type(self).__name__)
         if rows.shape[1] != self.n_features_in_:
             raise InputError(
                 f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features"
                 " as input; give rows as wide as those it was fitted on"
             )
+        validate_data(self, X, reset=False, skip_check_array=True)
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self._score(rows)
+            scores = self._score(np.ascontiguousarray(rows))
         if not np.isfinite(scores).all():
             raise InputError(f"X has values too large to score (row {int(np.argmin(np.isfinite(scores)))}); rescale it")
         return scores
 
+    def training_scores(self) -> Scores:
+        """Score the benign rows as if they were new: (n,) float64, each by a detector that has not seen it.
+
+        Five folds in a fixed random order, each scored by a clone fitted on the other four. In-sample scores are too
+        low (with n <= d they are one constant for an empirical Mahalanobis distance), these are a little too high,
+        because four fifths of the rows teach less than all.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            InputError: too few rows to leave a fold out.
+        """
+        self.check_fitted()
+        n = len(self.benign_)
+        if n < 2:
+            raise InputError("training scores need at least 2 benign rows, got 1; fit on more")
+        scores = np.empty(n)
+        for kept, left in KFold(min(_FOLDS, n), shuffle=True, random_state=0).split(self.benign_):
+            labels = None if self.labels_ is None else self.labels_[kept]
+            part = type(self)(**self.get_params()).fit(self.benign_[kept], labels)
+            scores[left] = part.anomaly_score(self.benign_[left])
+        return scores
+
+    @property
+    def offset_(self) -> float:
+        """Minus the threshold of `predict`."""
+        self.check_fitted()
+        if "offset" not in self._known:
+            scores = self.training_scores()
+            rate = max(FALSE_ALARM_RATE, 1.0 / (len(scores) + 1))
+            self._known["offset"] = -threshold(scores, rate).value
+        return float(self._known["offset"])
+
     def score_samples(self, X: Any) -> Scores:
         """Minus `anomaly_score`: scikit-learn's direction, where lower is more anomalous."""
         return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> Scores:
+        """`score_samples` minus `offset_`: negative for rows that `predict` calls anomalous."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any, threshold: float | None = None) -> NDArray[np.int64]:
+        """Scikit-learn's labels at a threshold: -1 for anomalous rows (score above it), 1 for benign ones.
+
+        Args:
+            X: (m, d) rows.
+            threshold: The largest benign score; `reprq.detectors.threshold` finds one for a false alarm rate from
+                held-out rows. Default: minus `offset_`.
+        """
+        if threshold is None:
+            return np.where(self.decision_function(X) < 0, -1, 1)
+        return np.where(self.anomaly_score(X) > threshold, -1, 1)
 
     @abstractmethod
     def check_parameters(self) -> None:
@@ -82,13 +153,27 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """A stable identifier of the method and its settings."""
 
     @abstractmethod
-    def _fit(self, rows: Matrix) -> None: ...
+    def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None: ...
 
     @abstractmethod
     def _score(self, rows: Matrix) -> Scores: ...
+
+    def _check_labels(self, y: Any, n: int) -> NDArray[Any] | None:
+        """Labels are of no use to most detectors."""
+
+    def check_fitted(self) -> None:
+        """Raise a NotFittedError before the first `fit`."""
+        if not hasattr(self, "benign_"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit with benign rows first")
 
 
 def check_choice(name: str, value: Any, valid: tuple[str, ...]) -> None:
     """Raise an InputError unless the parameter `name` is one of the `valid` words."""
     if value not in valid:
         raise InputError(f"{name} must be one of {', '.join(valid)}, got {value!r}")
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise an InputError unless the parameter `name` is a positive integer."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InputError(f"{name} must be a positive integer, got {value!r}")

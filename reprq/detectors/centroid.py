@@ -1,5 +1,7 @@
 """Distance to the mean embedding."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,7 @@ class Centroid(ArrayDetector):
         """Return "centroid"."""
         return "centroid"
 
-    def _fit(self, rows: Matrix) -> None:
+    def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
         self.mean_ = rows.mean(axis=0, dtype=np.float64)
 
     def _score(self, rows: Matrix) -> Scores:

@@ -1,14 +1,18 @@
 """Distance to the nearest benign rows."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_choice
+from reprq.detectors.approximate import ApproximateNeighbours
+from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_choice, check_count
 from reprq.detectors.nearest import ExactNeighbours
 from reprq.errors import InputError
 
 AGGREGATIONS = ("kth", "mean", "sum")
 METRICS = ("euclidean", "cosine")
+INDEXES = ("flat", "hnsw", "ivf")
 
 
 class KNN(ArrayDetector):
@@ -21,38 +25,90 @@ class KNN(ArrayDetector):
         k: How many neighbours, at most the number of benign rows.
         aggregation: "kth", "mean" or "sum" of the k distances.
         metric: "euclidean" or "cosine".
+        center: Whether to subtract the mean of the benign rows first; it changes directions, not Euclidean distances.
+        normalize: Whether to divide rows by their Euclidean length first (after centring); cosine implies it.
+        index: "flat" is exact. "hnsw" (graph, Malkov & Yashunin 2018) and "ivf" (inverted lists) find most of the
+            neighbours, and `recall_` says how many; their distances are exact all the same.
+
+    Attributes:
+        recall_: Share of the true k nearest that the index finds, measured on benign rows; 1 for "flat".
 
     Raises:
-        InputError: from `fit`, where k is larger than the number of rows, or a row is zero and has no cosine.
+        InputError: from `fit`, where k is larger than the number of rows, or a row is zero and has no direction.
 
     Example:
-        >>> KNN(k=2).fit([[0.0], [1.0], [5.0]]).anomaly_score([[0.0], [9.0]])
+        >>> detector = KNN(k=2).fit([[0.0], [1.0], [5.0]])
+        >>> detector.anomaly_score([[0.0], [9.0]])
         array([1., 8.])
+        >>> detector.training_scores()
+        array([5., 4., 5.])
     """
 
-    def __init__(self, k: int = 5, *, aggregation: str = "kth", metric: str = "euclidean") -> None:
+    recall_: float
+
+    def __init__(
+        self,
+        k: int = 5,
+        *,
+        aggregation: str = "kth",
+        metric: str = "euclidean",
+        center: bool = False,
+        normalize: bool = False,
+        index: str = "flat",
+    ) -> None:
         self.k = k
         self.aggregation = aggregation
         self.metric = metric
+        self.center = center
+        self.normalize = normalize
+        self.index = index
 
     def check_parameters(self) -> None:
         """Raise an InputError unless k is a positive integer and the words are known."""
-        if isinstance(self.k, bool) or not isinstance(self.k, (int, np.integer)) or self.k < 1:
-            raise InputError(f"k must be a positive integer, got {self.k!r}")
+        check_count("k", self.k)
         check_choice("aggregation", self.aggregation, AGGREGATIONS)
         check_choice("metric", self.metric, METRICS)
+        check_choice("index", self.index, INDEXES)
 
     def describe(self) -> str:
-        """Return for example "knn[k=5,kth,euclidean]"."""
-        return f"knn[k={self.k},{self.aggregation},{self.metric}]"
+        """Return for example "knn[k=5,kth,euclidean]"; other settings follow where they are not the default."""
+        extra = [word for word in ("center", "normalize") if getattr(self, word)]
+        extra += [self.index] if self.index != "flat" else []
+        return f"knn[{','.join([f'k={self.k}', self.aggregation, self.metric, *extra])}]"
 
-    def _fit(self, rows: Matrix) -> None:
+    def training_scores(self) -> Scores:
+        """Score every benign row against all the others: (n,) float64, leave-one-out, exact for every index.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            InputError: k is not below the number of rows.
+        """
+        self.check_fitted()
+        n = len(self.benign_)
+        if self.k >= n:
+            raise InputError(f"k must be below the number of benign rows to leave one out, got k={self.k} and {n} rows")
+        rows = self._prepared(self.benign_)
+        nearest = self.neighbours_ if isinstance(self.neighbours_, ExactNeighbours) else ExactNeighbours(rows)
+        return self._aggregated(nearest.search(rows, self.k, np.arange(n))[0])
+
+    def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
         if self.k > len(rows):
-            raise InputError(f"k must be at most the number of benign rows, got k={self.k} and {len(rows)} rows")
-        self.neighbours_ = ExactNeighbours(self._prepared(rows))
+            raise InputError(
+                f"k must be at most the number of benign rows, got k={self.k} and n_samples={len(rows)}; lower k"
+            )
+        self.mean_ = rows.mean(axis=0, dtype=np.float64)
+        prepared = self._prepared(rows)
+        if self.index == "flat":
+            self.neighbours_: ExactNeighbours | ApproximateNeighbours = ExactNeighbours(prepared)
+            self.recall_ = 1.0
+        else:
+            self.neighbours_ = ApproximateNeighbours(prepared, self.index)
+            self.recall_ = self.neighbours_.recall(self.k)
 
     def _score(self, rows: Matrix) -> Scores:
-        squares, _ = self.neighbours_.search(self._prepared(rows), self.k)
+        return self._aggregated(self.neighbours_.search(self._prepared(rows), self.k)[0])
+
+    def _aggregated(self, squares: Scores) -> Scores:
         distances = squares / 2.0 if self.metric == "cosine" else np.sqrt(squares)
         if self.aggregation == "kth":
             return np.ascontiguousarray(distances[:, -1])
@@ -60,8 +116,10 @@ class KNN(ArrayDetector):
         return total if self.aggregation == "sum" else total / self.k
 
     def _prepared(self, rows: Matrix) -> Matrix:
-        if self.metric == "cosine":  # 1 - cos = |x / |x| - y / |y||^2 / 2, without the cancellation of 1 - cos
-            return unit_rows(rows)
+        if self.center:
+            rows = rows - self.mean_
+        if self.normalize or self.metric == "cosine":
+            return unit_rows(rows)  # 1 - cos = |x / |x| - y / |y||^2 / 2, without the cancellation of 1 - cos
         return rows.astype(np.float32) if rows.dtype == np.float16 else rows
 
 
@@ -78,7 +136,9 @@ def unit_rows(rows: Matrix) -> NDArray[np.float64]:
     largest = np.abs(rows).max(axis=1, keepdims=True).astype(np.float64)
     if not largest.all():
         row = int(np.argmin(largest))
-        raise InputError(f"X must have no zero row for cosine distances, got row {row}; remove it or use euclidean")
+        raise InputError(
+            f"X must have no zero row, whose direction is undefined, got row {row}; remove it or use euclidean"
+        )
     scaled = rows / largest  # so that squares neither overflow nor vanish
     lengths: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
     unit: NDArray[np.float64] = scaled / lengths[:, None]

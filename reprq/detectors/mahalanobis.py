@@ -1,5 +1,7 @@
 """Mahalanobis distance to the benign rows."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,7 +82,7 @@ class Mahalanobis(ArrayDetector):
         """Condition number of the covariance estimate, computed when it is asked for (Lanczos, O(d^2) a step)."""
         return condition_number(self.covariance_, self.whitening_)
 
-    def _fit(self, rows: Matrix) -> None:
+    def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
         found = moments(rows)
         if not found.covariance.any():
             raise InputError("X must have at least two different rows, got all rows equal; a covariance needs a spread")

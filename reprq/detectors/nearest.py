@@ -35,7 +35,13 @@ class ExactNeighbours:
         self._scale = float(np.max(np.abs(rows - self._centre))) or 1.0
         self._index = faiss.IndexFlatL2(rows.shape[1])
         for start in range(0, len(rows), _QUERIES):
-            self._index.add(self._centred(self.rows[start : start + _QUERIES]).astype(np.float32))
+            self._index.add(self.centred(self.rows[start : start + _QUERIES]).astype(np.float32))
+
+    def __getstate__(self) -> Matrix:
+        return self.rows  # FAISS's own objects cannot be copied or pickled
+
+    def __setstate__(self, rows: Matrix) -> None:
+        self.__init__(rows)  # type: ignore[misc]
 
     def search(self, queries: Matrix, k: int, own: Ids | None = None) -> tuple[Squares, Ids]:
         """Find the k nearest rows of every query.
@@ -62,14 +68,14 @@ class ExactNeighbours:
     def _shortlist(self, queries: Matrix, k: int, own: Ids | None) -> tuple[Squares, Ids, NDArray[np.bool_]]:
         n, d = self.rows.shape
         length = min(n, k + _SLACK + (own is not None))
-        centred = self._centred(queries)
+        centred = self.centred(queries)
         seen, ids = self._index.search(centred.astype(np.float32), length)
         found = ids >= 0  # FAISS answers -1 where float32 overflowed
         ids = np.where(found, ids, 0)
         query = np.repeat(np.arange(len(ids)), length)
         squares = pair_squares(self.rows, queries, ids.ravel(), query).reshape(ids.shape)
         squares[~found if own is None else ~found | (ids == own[:, None])] = np.inf
-        nearest = _smallest(squares, ids, k)
+        nearest = smallest(squares, ids, k)
         radius = np.sqrt(nearest[0][:, -1]) / self._scale
         norm = np.sqrt(np.einsum("ij,ij->i", centred, centred))
         bound = radius**2 + (d + 8) * 2.0**-24 * (2.0 * norm + radius) ** 2 + np.finfo(np.float32).tiny
@@ -77,11 +83,11 @@ class ExactNeighbours:
         return *nearest, proved
 
     def _search_float64(self, queries: Matrix, k: int, own: Ids | None) -> tuple[Squares, Ids]:
-        x = self._centred(queries)
+        x = self.centred(queries)
         x_norm = np.sqrt(np.einsum("ij,ij->i", x, x))[:, None]
         lower, upper = np.empty((2, len(x), len(self.rows)))
         for start in range(0, len(self.rows), _QUERIES):
-            y = self._centred(self.rows[start : start + _QUERIES])
+            y = self.centred(self.rows[start : start + _QUERIES])
             y_norm = np.sqrt(np.einsum("ij,ij->i", y, y))
             seen = x_norm**2 + y_norm**2 - 2.0 * (x @ y.T)
             error = (y.shape[1] + 8) * 2.0**-53 * (x_norm + y_norm) ** 2 + np.finfo(np.float64).tiny
@@ -93,9 +99,10 @@ class ExactNeighbours:
         query, row = np.nonzero((lower <= reach[:, None]) & np.isfinite(lower))
         squares = np.full(lower.shape, np.inf)
         squares[query, row] = pair_squares(self.rows, queries, row, query)
-        return _smallest(squares, np.broadcast_to(np.arange(len(self.rows)), lower.shape), k)
+        return smallest(squares, np.broadcast_to(np.arange(len(self.rows)), lower.shape), k)
 
-    def _centred(self, rows: Matrix) -> Squares:
+    def centred(self, rows: Matrix) -> Squares:
+        """Subtract the mean of the rows and divide by their largest entry: what FAISS is shown."""
         centred: Squares = (rows - self._centre) / self._scale
         return centred
 
@@ -118,6 +125,7 @@ def pair_squares(rows: Matrix, queries: Matrix, row: Ids, query: Ids) -> Squares
     return squares
 
 
-def _smallest(squares: Squares, ids: Ids, k: int) -> tuple[Squares, Ids]:
+def smallest(squares: Squares, ids: Ids, k: int) -> tuple[Squares, Ids]:
+    """The k smallest of each row in ascending order, and their ids; among equals the smaller id comes first."""
     order = np.lexsort((ids, squares), axis=1)[:, :k]
     return np.take_along_axis(squares, order, axis=1), np.take_along_axis(ids, order, axis=1)

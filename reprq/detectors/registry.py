@@ -72,6 +72,25 @@ def create(spec: str | Mapping[str, Any]) -> Any:
     return detector
 
 
+def name_of(detector: Any) -> str:
+    """The name under which a detector's class is registered.
+
+    Raises:
+        InputError: it is not registered.
+
+    Example:
+        >>> name_of(create("knn"))
+        'knn'
+    """
+    kind = type(detector)
+    for name, target in _CLASSES.items():
+        if target == f"{kind.__module__}:{kind.__name__}":
+            return name
+    raise InputError(
+        f"detector must be of a registered class, got {kind.__name__}; registered are {', '.join(names())}"
+    )
+
+
 def describe(detector: Detector) -> str:
     """A stable identifier of a detector and its settings, which result rows carry.
 

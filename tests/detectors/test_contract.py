@@ -146,7 +146,11 @@ def test_names_create_and_describe():
     ("spec", "error", "said"),
     [
         ("knm", UnknownNameError, "unknown detector 'knm': did you mean 'knn'? Valid: centroid, knn, mahalanobis"),
-        ({"name": "knn", "kk": 2}, InputError, "detector knn has no parameter 'kk'; valid: k, aggregation, metric"),
+        (
+            {"name": "knn", "kk": 2},
+            InputError,
+            "detector knn has no parameter 'kk'; valid: k, aggregation, metric, center",
+        ),
         ({"name": "centroid", "k": 2}, InputError, "detector centroid has no parameter 'k'; valid: (none)"),
         ({"k": 2}, InputError, "detector must be a name or a mapping with a name, got {'k': 2}"),
         ({"name": "knn", "k": 0}, InputError, "k must be a positive integer, got 0"),

@@ -123,7 +123,7 @@ def test_two_rows_and_symmetry_leave_nothing_to_shrink():
 def test_no_spread_is_refused(name):
     with pytest.raises(InputError, match="at least two different rows, got all rows equal"):
         Mahalanobis(name).fit(np.ones((5, 3)))
-    with pytest.raises(InputError, match="X must have at least 2 rows, got 1"):
+    with pytest.raises(InputError, match="X must have at least 2 rows, got n_samples=1"):
         Mahalanobis(name).fit(np.ones((1, 3)))
     with pytest.raises(InputError, match="too large for a covariance"):
         Mahalanobis(name).fit(np.eye(3) * 1e200)
