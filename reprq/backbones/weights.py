@@ -63,7 +63,7 @@ def read_state(path: Path) -> State:
     """
     start = _check_file(path)
     state = _read_torch(path) if start.startswith((b"PK", b"\x80")) else _read_safetensors(path)
-    state = {key: value.float() for key, value in state.items() if not key.endswith("num_batches_tracked")}
+    state = {key: value.float() for key, value in state.items()}
     if not state:
         raise WeightsError(f"the weights file {path} holds no tensors; give a state dict or a safetensors file")
     for key, value in state.items():
@@ -103,7 +103,7 @@ def _read_torch(path: Path) -> State:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error):
+        if "GLOBAL" in str(error):
             raise WeightsError(
                 f"the weights file {path} holds Python objects, which are not run here; save its state_dict alone"
             ) from error
@@ -160,12 +160,19 @@ def fit(network: nn.Module, state: State, *, name: str, source: str) -> Fit:
 
 def _weights_of(network: nn.Module) -> State:
     """Return the tensors of a network by name, in the order of depth, sharing its memory."""
-    return {key: value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")}
+    return {key: value for key, value in network.state_dict().items() if not _counts(key)}
+
+
+def _counts(key: str) -> bool:
+    """Whether a key is a counter of batches, which no embedding depends on and which older files do not have."""
+    return key.endswith("num_batches_tracked")
 
 
 def _renamed(state: State) -> State:
     renamed = {}
     for key, value in state.items():
+        if _counts(key):
+            continue
         for pattern, replacement in _LEGACY:
             key = pattern.sub(replacement, key)
         renamed[key] = value

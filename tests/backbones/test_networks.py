@@ -1,0 +1,80 @@
+import re
+
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from reprq.backbones import CifarResNet, LeNet, build_network, default_preprocessing
+from reprq.errors import InputError, UnknownNameError
+
+
+# He et al. 2016, table 6, in millions of parameters.
+@pytest.mark.parametrize(("depth", "millions"), [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85), (110, 1.7)])
+def test_cifar_resnets_have_the_papers_sizes(depth: int, millions: float) -> None:
+    network = build_network(f"cifar_resnet{depth}")
+    parameters = sum(p.numel() for p in network.parameters())
+    assert parameters / 1e6 == pytest.approx(millions, abs=0.03 if depth == 110 else 0.005)
+    weighted = [m for m in network.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.Linear))]
+    assert len(weighted) == depth
+
+
+def test_a_shortcut_takes_every_second_pixel_and_pads_both_sides() -> None:
+    network = CifarResNet(20).eval()
+    block = network.layer2[0]
+    torch.nn.init.zeros_(block.bn2.weight)  # the residual branch gives its bias, nothing
+    x = torch.rand(2, 16, 8, 8)
+    expected = torch.zeros(2, 32, 4, 4)
+    for channel in range(16):
+        expected[:, 8 + channel] = x[:, channel, 0::2, 0::2]
+    with torch.inference_mode():
+        assert torch.equal(block(x), expected)
+
+
+def test_lenet_is_its_layers() -> None:
+    network = LeNet(num_classes=4, in_channels=1).eval()
+    x = torch.rand(3, 1, 32, 32)
+    with torch.inference_mode():
+        y = x
+        for module in (network.conv1, network.conv2, network.conv3):
+            conv, norm = module[0], module[1]
+            y = F.conv2d(y, conv.weight, conv.bias, padding=2)
+            y = F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+            y = F.max_pool2d(F.leaky_relu(y, 0.01), 2)
+        embedding = y.flatten(1) @ network.embedding.weight.T + network.embedding.bias
+        assert torch.allclose(network.features(x), embedding, atol=1e-5)
+        assert network(x).shape == (3, 4)
+
+
+@pytest.mark.parametrize("name", ["lenet", "cifar_resnet20", "squeezenet1_1", "googlenet"])
+def test_a_seed_gives_the_same_network_and_leaves_torchs_state_alone(name: str) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    one, two, other = (build_network(name, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    pairs = list(zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert not torch.equal(next(one.parameters()), next(other.parameters()))
+
+
+def test_the_head_has_the_classes_asked_for() -> None:
+    assert build_network("resnet18", num_classes=4).fc.out_features == 4
+    assert build_network("lenet", num_classes=4, in_channels=1).conv1[0].in_channels == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("resnet18", {"in_channels": 1}, "resnet18 takes images of 3 channels, got 1; use channels 'rgb' or 'bgr'"),
+        ("vit_b_32", {"size": 40}, "vit_b_32 cuts images into patches of 32 pixels, got size 40; give a multiple"),
+        ("maxvit_t", {"size": 96}, "maxvit_t cannot take images of size 96; give a multiple of 224"),
+    ],
+)
+def test_what_an_architecture_cannot_take(name: str, options: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        build_network(name, **options)
+
+
+def test_an_unknown_backbone_suggests_the_nearest() -> None:
+    for call in (build_network, default_preprocessing):
+        with pytest.raises(UnknownNameError, match="unknown backbone 'resnet5': did you mean 'resnet50'.*teacher:PATH"):
+            call("resnet5")

@@ -1,0 +1,107 @@
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torchvision import models
+
+from reprq.backbones import Preprocessing, default_preprocessing
+from reprq.errors import InputError
+
+
+def _image(width: int, height: int, seed: int = 0) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("name", ["resnet50", "efficientnet_b0", "mobilenet_v2", "swin_t", "efficientnet_v2_l"])
+@pytest.mark.parametrize("shape", [(32, 32), (500, 331), (97, 640)])
+def test_it_is_torchvisions_preset(name: str, shape: tuple[int, int]) -> None:
+    image = _image(*shape)
+    expected = models.get_model_weights(name).DEFAULT.transforms()(image)
+    assert torch.allclose(default_preprocessing(name)(image), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_the_inceptions_say_what_torchvision_hides_in_the_forward_pass(name: str) -> None:
+    image = _image(300, 400)
+    hidden = models.get_model(name, weights=None, init_weights=False, transform_input=True)._transform_input
+    preset = models.get_model_weights(name).DEFAULT.transforms()
+    expected = hidden(preset(image)[None])[0]
+    assert torch.allclose(default_preprocessing(name)(image), expected, atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 40), st.integers(0, 20))
+def test_any_size_gives_a_finite_square(width: int, height: int, size: int, border: int) -> None:
+    x = Preprocessing().replace(size=size, resize=size + border)(_image(width, height))
+    assert x.shape == (3, size, size)
+    assert x.dtype == torch.float32
+    assert torch.isfinite(x).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "CMYK"])
+def test_any_mode_is_converted(mode: str) -> None:
+    assert Preprocessing(size=4, resize=4)(_image(5, 6).convert(mode)).shape == (3, 4, 4)
+
+
+def test_channels_ranges_and_statistics_follow_the_formula() -> None:
+    image = Image.new("RGB", (2, 2), (10, 20, 30))
+    bgr = Preprocessing().replace(size=2, channels="bgr", value_range=255, mean=[1, 2, 3], std=[1, 2, 4])
+    assert bgr(image)[:, 0, 0].tolist() == [29.0, 9.0, 1.75]
+    mobile = Preprocessing().replace(size=2, value_range=255, mean=127.5, std=127.5)
+    assert mobile(Image.new("RGB", (2, 2), (0, 255, 255)))[:, 0, 0].tolist() == [-1.0, 1.0, 1.0]
+    gray = Preprocessing().replace(size=2, channels="gray", mean=0, std=1)
+    assert gray.in_channels == 1
+    assert gray(Image.new("RGB", (2, 2), (255, 255, 255))).tolist() == [[[1.0, 1.0], [1.0, 1.0]]]
+
+
+def test_overrides_keep_what_they_do_not_name() -> None:
+    start = default_preprocessing("resnet50")
+    assert (start.size, start.resize) == (224, 232)
+    assert start.replace(size=96) == Preprocessing(size=96, resize=96, mean=start.mean, std=start.std)
+    assert start.replace(size=96, resize=110).resize == 110
+    assert start.replace(channels="bgr").mean == start.mean[::-1]
+    assert default_preprocessing("lenet").replace(channels="gray").mean == (0.5,)
+    assert start.replace() == start
+
+
+def test_dictionaries_go_round() -> None:
+    one = default_preprocessing("mobilenet_v2").replace(size=96, value_range=255, mean=127.5, std=127.5, channels="bgr")
+    assert Preprocessing.from_dict(one.to_dict()) == one
+    assert one.to_dict()["mean"] == [127.5, 127.5, 127.5]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"sizes": 3},
+            "preprocessing has no key 'sizes'; valid keys are size, resize, mean, std, channels, value_range, interp",
+        ),
+        ({"size": "96"}, "preprocessing size must be a positive whole number of pixels, got '96'"),
+        ({"size": 0}, "preprocessing size must be a positive whole number of pixels, got 0"),
+        ({"size": True}, "preprocessing size must be a positive whole number of pixels, got True"),
+        ({"size": 96, "resize": 64}, "preprocessing size must be at most resize, got a crop of 96 from 64 pixels"),
+        ({"channels": "rbg"}, "preprocessing channels must be one of rgb, bgr, gray, got 'rbg'"),
+        (
+            {"interpolation": "area"},
+            "preprocessing interpolation must be one of nearest, bilinear, bicubic, got",
+        ),
+        ({"channels": ["rgb"]}, "preprocessing channels must be one of rgb, bgr, gray, got ['rgb']"),
+        ({"value_range": 256, "mean": 0, "std": 1}, "preprocessing value_range must be 1 or 255, got 256"),
+        ({"value_range": 255}, "preprocessing value_range changes the unit of mean and std: give all three"),
+        ({"mean": [0.5, 0.5]}, "preprocessing mean must have 3 values, one a channel, got 2"),
+        ({"mean": "imagenet"}, "preprocessing mean must be a number or a list of numbers, got 'imagenet'"),
+        ({"mean": [0.1, float("nan"), 0.1]}, "preprocessing mean must be a number or a list of numbers"),
+        ({"std": [1, 0, 1]}, "preprocessing std must be positive, got [1, 0, 1]"),
+        ({"channels": "gray"}, "preprocessing mean must have 1 values, one a channel, got 3"),
+    ],
+)
+def test_wrong_overrides_are_named(overrides: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        default_preprocessing("resnet18").replace(**overrides)
