@@ -1,9 +1,11 @@
-"""Mahalanobis distance to the benign rows."""
+"""Mahalanobis distance to the benign rows, to the nearest of their classes, or relative to all of them."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.covariance import MinCovDet
 
 from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_choice
 from reprq.detectors.covariance import (
@@ -20,7 +22,8 @@ from reprq.detectors.covariance import (
 )
 from reprq.errors import InputError
 
-COVARIANCES = ("empirical", "ledoit_wolf", "oas", "diagonal")
+COVARIANCES = ("empirical", "ledoit_wolf", "oas", "diagonal", "mcd")
+FORMS = ("pooled", "class", "relative")
 
 _BLOCK = 512
 
@@ -31,22 +34,32 @@ class Mahalanobis(ArrayDetector):
     With n <= d the sample covariance is singular and its small eigenvalues are noise; shrinkage is the safe default.
 
     Args:
-        covariance: How S is estimated (all divide by n):
+        covariance: How S is estimated (all but "mcd" divide by n):
             "empirical": the sample covariance and its pseudo-inverse; what lies outside the span of the benign rows
                 does not count. Eigenvalues up to max(n, d) eps times the largest are taken for zero.
             "ledoit_wolf": (1 - s) S + s tr(S) / d I, with s of Ledoit & Wolf (2004).
             "oas": the same with s of Chen et al. (2010).
             "diagonal": the variances alone; a constant column does not count.
+            "mcd": minimum covariance determinant (Rousseeuw & Van Driessen 1999), reweighted and corrected as in
+                scikit-learn; robust to anomalies among the benign rows, needs n > 2 d, and replaces the mean too.
+        form: What the distance is measured to:
+            "pooled": the mean of all benign rows.
+            "class": the nearest class mean, with one covariance of the rows around their class means, divided by n
+                (Lee et al. 2018, equations 1 and 2). `fit` needs the class labels.
+            "relative": that distance minus the pooled one (Ren et al. 2021, equation 3), which may be negative.
+        seed: Of the random subsets of "mcd"; the others use no random numbers.
 
     Attributes:
         mean_: (d,) mean of the benign rows.
-        covariance_: (d, d) the estimate S, float64.
+        covariance_: (d, d) the estimate S, float64; around the class means for "class" and "relative".
         rank_: Rank of S, the number of directions that count.
         condition_number_: Largest over smallest non-zero eigenvalue of S.
-        shrinkage_: s in [0, 1]; 0 for "empirical" and "diagonal".
+        shrinkage_: s in [0, 1]; 0 where nothing is shrunk.
+        classes_: (c,) the class labels, for "class" and "relative".
 
     Raises:
-        InputError: from `fit`, with fewer than two rows, or where all rows are equal.
+        InputError: from `fit`, with fewer than two rows, where no row differs, where class labels are missing, or
+            where "mcd" has too few rows.
 
     Example:
         >>> detector = Mahalanobis("empirical").fit([[-1, 0], [1, 0], [0, -2], [0, 2]])
@@ -60,17 +73,23 @@ class Mahalanobis(ArrayDetector):
     mean_: NDArray[np.float64]
     covariance_: NDArray[np.float64]
     shrinkage_: float
+    classes_: NDArray[Any]
 
-    def __init__(self, covariance: str = "ledoit_wolf") -> None:
+    def __init__(self, covariance: str = "ledoit_wolf", *, form: str = "pooled", seed: int = 0) -> None:
         self.covariance = covariance
+        self.form = form
+        self.seed = seed
 
     def check_parameters(self) -> None:
-        """Raise an InputError unless the covariance is one of those above."""
+        """Raise an InputError unless the covariance and the form are among those above."""
         check_choice("covariance", self.covariance, COVARIANCES)
+        check_choice("form", self.form, FORMS)
+        if self.covariance == "mcd" and self.form != "pooled":
+            raise InputError(f"covariance mcd has only the pooled form, got {self.form!r}; choose another covariance")
 
     def describe(self) -> str:
-        """Return for example "mahalanobis[ledoit_wolf]"."""
-        return f"mahalanobis[{self.covariance}]"
+        """Return for example "mahalanobis[ledoit_wolf]" or "mahalanobis[oas,class]"."""
+        return f"mahalanobis[{self.covariance}{'' if self.form == 'pooled' else ',' + self.form}]"
 
     @property
     def rank_(self) -> int:
@@ -83,11 +102,28 @@ class Mahalanobis(ArrayDetector):
         return condition_number(self.covariance_, self.whitening_)
 
     def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
-        found = moments(rows)
-        if not found.covariance.any():
-            raise InputError("X must have at least two different rows, got all rows equal; a covariance needs a spread")
+        if labels is None:
+            self._fit_pooled(rows)
+        else:
+            self._fit_classes(rows, labels)
+
+    def _fit_pooled(self, rows: Matrix) -> None:
+        if self.covariance == "mcd":
+            self.mean_, self.covariance_ = _minimum_covariance_determinant(rows, self.seed)
+            self.shrinkage_, self.whitening_ = 0.0, whiten_pseudo(self.covariance_, len(rows))
+            return
+        found = _spread(rows)
         self.mean_ = found.mean
         self.shrinkage_, self.covariance_, self.whitening_ = _estimate(self.covariance, found, len(rows))
+
+    def _fit_classes(self, rows: Matrix, labels: NDArray[Any]) -> None:
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        means = np.stack([rows[codes == c].mean(axis=0, dtype=np.float64) for c in range(len(self.classes_))])
+        within = _spread(rows - means[codes])
+        self.mean_ = rows.mean(axis=0, dtype=np.float64)
+        self.shrinkage_, self.covariance_, self.whitening_ = _estimate(self.covariance, within, len(rows))
+        self.white_means_ = self.whitening_(means - self.mean_)
+        self.background_ = _estimate(self.covariance, _spread(rows), len(rows))[2] if self.form == "relative" else None
 
     def _score(self, rows: Matrix) -> Scores:
         # Blocks of one size, the last one filled up: BLAS sums in another order for another shape.
@@ -96,9 +132,39 @@ class Mahalanobis(ArrayDetector):
         for start in range(0, len(rows), _BLOCK):
             part = rows[start : start + _BLOCK]
             np.subtract(part, self.mean_, out=block[: len(part)])
-            white = self.whitening_(block)
-            scores[start : start + len(part)] = np.einsum("ij,ij->i", white, white)[: len(part)]
+            scores[start : start + len(part)] = self._block_scores(block)[: len(part)]
         return scores
+
+    def _block_scores(self, centred: Scores) -> Scores:
+        white = self.whitening_(centred)
+        if self.form == "pooled":
+            return _squared_lengths(white)
+        nearest: Scores = np.min([_squared_lengths(white - mean) for mean in self.white_means_], axis=0)
+        return nearest if self.background_ is None else nearest - _squared_lengths(self.background_(centred))
+
+    def _check_labels(self, y: Any, n: int) -> NDArray[Any] | None:
+        if self.form == "pooled":
+            return None
+        if y is None:
+            raise InputError(f"y must hold the class labels of the benign rows for form {self.form!r}, got None")
+        labels = np.asarray(y)
+        if labels.shape != (n,):
+            raise InputError(f"y must have shape ({n},), one class label a row, got {labels.shape}")
+        if labels.dtype.kind not in "biuSU":
+            raise InputError(f"y must be class labels, integers or strings, got dtype {labels.dtype}")
+        return labels
+
+
+def _squared_lengths(rows: Scores) -> Scores:
+    lengths: Scores = np.einsum("ij,ij->i", rows, rows)
+    return lengths
+
+
+def _spread(rows: Matrix) -> Moments:
+    found = moments(rows)
+    if not found.covariance.any():
+        raise InputError("X must have at least two different rows, got all rows equal; a covariance needs a spread")
+    return found
 
 
 def _estimate(kind: str, found: Moments, n: int) -> tuple[float, NDArray[np.float64], Whitening]:
@@ -115,3 +181,16 @@ def _estimate(kind: str, found: Moments, n: int) -> tuple[float, NDArray[np.floa
     # tr(S) bounds the largest eigenvalue and s tr(S) / d the smallest: above this, Cholesky is safe
     definite = shrinkage > d * d * np.finfo(np.float64).eps
     return shrinkage, covariance, whiten_definite(covariance) if definite else whiten_pseudo(covariance, n)
+
+
+def _minimum_covariance_determinant(rows: Matrix, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    n, d = rows.shape
+    if n <= 2 * d:
+        raise InputError(
+            f"covariance mcd needs more than 2 d rows, got n_samples={n} and d={d}; reduce d by PCA or use ledoit_wolf"
+        )
+    _spread(rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a covariance without full rank; rank_ says so
+        found = MinCovDet(random_state=seed).fit(rows.astype(np.float64))
+    return np.asarray(found.location_), np.asarray(found.covariance_)

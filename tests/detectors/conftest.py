@@ -9,6 +9,7 @@ EXTRA = [
     {"name": "mahalanobis", "covariance": "empirical"},
     {"name": "mahalanobis", "covariance": "oas"},
     {"name": "mahalanobis", "covariance": "diagonal"},
+    {"name": "knn", "index": "hnsw"},
 ]
 
 

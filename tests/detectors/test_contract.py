@@ -161,7 +161,7 @@ def test_names_create_and_describe():
         (
             {"name": "mahalanobis", "covariance": "x"},
             InputError,
-            "covariance must be one of empirical, ledoit_wolf, oas, diagonal, got 'x'",
+            "covariance must be one of empirical, ledoit_wolf, oas, diagonal, mcd, got 'x'",
         ),
     ],
 )

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import covariance as peers
 
-from reprq.detectors import Mahalanobis
+from reprq.detectors import Mahalanobis, load, save
 from reprq.detectors.covariance import ledoit_wolf_shrinkage, moments, oas_shrinkage
 from reprq.errors import InputError
 
@@ -25,7 +25,7 @@ def slow_ledoit_wolf(x):
     return min(b, delta) / delta
 
 
-@pytest.mark.parametrize("shape", [(300, 20), (20, 300), (50, 50), (3, 2)])
+@pytest.mark.parametrize("shape", [(300, 20), (20, 60), (50, 50), (3, 2)])
 def test_shrinkages_are_the_papers_and_scikit_learns(shape):
     x = np.random.default_rng(0).normal(size=shape) * np.linspace(1, 4, shape[1]) + 7
     found = moments(x)
@@ -127,3 +127,94 @@ def test_no_spread_is_refused(name):
         Mahalanobis(name).fit(np.ones((1, 3)))
     with pytest.raises(InputError, match="too large for a covariance"):
         Mahalanobis(name).fit(np.eye(3) * 1e200)
+
+
+def three_classes(rng, n=90, d=5):
+    labels = rng.integers(0, 3, n)
+    mix = rng.normal(size=(d, d))
+    return (rng.normal(size=(n, d)) + 6 * np.eye(3, d)[labels]) @ mix, labels, (rng.normal(size=(40, d)) * 4) @ mix
+
+
+@pytest.mark.parametrize("name", ["empirical", "ledoit_wolf", "oas", "diagonal"])
+def test_class_and_relative_forms_are_the_papers(name):
+    benign, labels, rows = three_classes(np.random.default_rng(6))
+    means = np.array([benign[labels == c].mean(axis=0) for c in range(3)])
+    within = Mahalanobis(name).fit(benign - means[labels])
+    tied = np.linalg.inv(within.covariance_)
+    to_class = np.array([min((z - m) @ tied @ (z - m) for m in means) for z in rows])
+    got = Mahalanobis(name, form="class").fit(benign, labels)
+    np.testing.assert_allclose(got.anomaly_score(rows), to_class, rtol=1e-8)
+    np.testing.assert_allclose(got.covariance_, within.covariance_, rtol=1e-9, atol=1e-12)
+    pooled = Mahalanobis(name).fit(benign).anomaly_score(rows)
+    words = np.array(["cat", "dog", "owl"])[labels]
+    relative = Mahalanobis(name, form="relative").fit(benign, words)
+    np.testing.assert_allclose(relative.anomaly_score(rows), to_class - pooled, rtol=1e-7, atol=1e-8)
+    assert relative.classes_.tolist() == ["cat", "dog", "owl"]
+
+
+def test_the_tied_covariance_is_lees():
+    benign, labels, _ = three_classes(np.random.default_rng(7))
+    got = Mahalanobis("empirical", form="class").fit(benign, labels).covariance_
+    slow = np.zeros((5, 5))
+    for x, y in zip(benign, labels, strict=True):
+        difference = x - benign[labels == y].mean(axis=0)
+        slow += np.outer(difference, difference) / len(benign)
+    np.testing.assert_allclose(got, slow, rtol=1e-10)
+
+
+def test_one_class_is_the_pooled_form_and_nothing_relative():
+    benign, _, rows = three_classes(np.random.default_rng(8))
+    one = np.zeros(len(benign), dtype=int)
+    pooled = Mahalanobis().fit(benign).anomaly_score(rows)
+    np.testing.assert_allclose(Mahalanobis(form="class").fit(benign, one).anomaly_score(rows), pooled, rtol=1e-9)
+    relative = Mahalanobis(form="relative").fit(benign, one).anomaly_score(rows)
+    np.testing.assert_allclose(relative, 0.0, atol=1e-9 * pooled.max())
+
+
+def test_class_forms_refit_batch_and_save(tmp_path):
+    benign, labels, rows = three_classes(np.random.default_rng(9))
+    detector = Mahalanobis(form="relative").fit(benign, labels)
+    scores = detector.anomaly_score(rows)
+    np.testing.assert_array_equal(detector.anomaly_score(rows[7:8]), scores[7:8])
+    save(detector, tmp_path / "x")
+    np.testing.assert_array_equal(load(tmp_path / "x").anomaly_score(rows), scores)
+    assert np.isfinite(detector.training_scores()).all()
+    assert detector.set_params(form="pooled").fit(benign).labels_ is None
+    assert Mahalanobis("oas", form="class").describe() == "mahalanobis[oas,class]"
+
+
+def test_mcd_is_scikit_learns_and_ignores_pollution():
+    rng = np.random.default_rng(10)
+    clean, rows = rng.normal(size=(150, 4)), rng.normal(size=(30, 4))
+    polluted = np.vstack([clean, np.full((30, 4), 8.0) + rng.normal(size=(30, 4))])
+    detector = Mahalanobis("mcd").fit(polluted)
+    expected = peers.MinCovDet(random_state=0).fit(polluted).mahalanobis(rows)
+    np.testing.assert_allclose(detector.anomaly_score(rows), expected, rtol=1e-8)
+    far = np.full((1, 4), 8.0)
+    ratio = [
+        d.anomaly_score(far)[0] / np.median(d.anomaly_score(rows)) for d in (detector, Mahalanobis().fit(polluted))
+    ]
+    assert ratio[0] > 20 * ratio[1]
+    assert detector.rank_ == 4
+    assert Mahalanobis("mcd").fit(polluted[:, [0, 1, 1]]).rank_ == 2
+
+
+@pytest.mark.parametrize(
+    ("detector", "labels", "said"),
+    [
+        (Mahalanobis(form="class"), None, "y must hold the class labels of the benign rows for form 'class', got None"),
+        (Mahalanobis(form="relative"), [0, 1], r"y must have shape \(8,\), one class label a row, got \(2,\)"),
+        (
+            Mahalanobis(form="class"),
+            np.full(8, np.nan),
+            "y must be class labels, integers or strings, got dtype float64",
+        ),
+        (Mahalanobis(form="class"), np.arange(8), "at least two different rows"),
+        (Mahalanobis(form="each"), None, "form must be one of pooled, class, relative, got 'each'"),
+        (Mahalanobis("mcd", form="class"), None, "covariance mcd has only the pooled form, got 'class'"),
+        (Mahalanobis("mcd"), None, "covariance mcd needs more than 2 d rows, got n_samples=8 and d=4"),
+    ],
+)
+def test_wrong_forms_and_labels_are_one_sentence(detector, labels, said):
+    with pytest.raises(InputError, match=said):
+        detector.fit(np.random.default_rng(0).normal(size=(8, 4)), labels)
