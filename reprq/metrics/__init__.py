@@ -1,11 +1,14 @@
 """Quality metrics of embeddings: (n, d) arrays in, numbers with their definition and doubt out."""
 
-from reprq.metrics.alignment import cka
 from reprq.metrics.compactness import cosine_compactness
 from reprq.metrics.definitions import identifiers, names
+from reprq.metrics.discriminant import coherence, lidar
+from reprq.metrics.kernels import cka, cka_matrix
 from reprq.metrics.measurement import Measurement, Metric, measure
 from reprq.metrics.moments import Moments
+from reprq.metrics.neighbours import mean_knn_distance, twonn
 from reprq.metrics.powerlaw import AlphaFit, alpha_req, fit_alpha
+from reprq.metrics.similarity import mutual_knn, procrustes_distance, pwcca, svcca
 from reprq.metrics.spectra import spectrum
 from reprq.metrics.spectral import (
     aucev,
@@ -18,6 +21,7 @@ from reprq.metrics.spectral import (
     stable_rank,
     trace,
 )
+from reprq.metrics.sphere import alignment, self_cluster, uniformity
 from reprq.metrics.subsampling import curve
 
 __all__ = [
@@ -25,9 +29,12 @@ __all__ = [
     "Measurement",
     "Metric",
     "Moments",
+    "alignment",
     "alpha_req",
     "aucev",
     "cka",
+    "cka_matrix",
+    "coherence",
     "condition_number",
     "cosine_compactness",
     "curve",
@@ -35,12 +42,21 @@ __all__ = [
     "fit_alpha",
     "identifiers",
     "isoscore",
+    "lidar",
+    "mean_knn_distance",
     "measure",
+    "mutual_knn",
     "names",
     "nesum",
     "participation_ratio",
+    "procrustes_distance",
+    "pwcca",
     "rankme",
+    "self_cluster",
     "spectrum",
     "stable_rank",
+    "svcca",
     "trace",
+    "twonn",
+    "uniformity",
 ]

@@ -1,0 +1,201 @@
+"""Centred kernel alignment: do two representations place the same samples alike?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reprq.errors import InputError
+from reprq.metrics.pairs import Matrix, centred_rows, check_paired, squared_distances
+
+Kernel = Literal["linear", "rbf"]
+
+
+def cka(
+    x: Any,
+    y: Any,
+    kernel: Kernel = "linear",
+    debiased: bool = False,
+    *,
+    bandwidth: float = 1.0,
+    batch_size: int | None = None,
+) -> float:
+    """Return the centred kernel alignment HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y)) of two representations.
+
+    With the linear kernel and centred columns HSIC(X, Y) is |X^T Y|_F^2 / (n - 1)^2; it is computed so, or from the
+    n x n Gram matrices where that is less work. The RBF kernel exp(-|a - b|^2 / (2 s^2)) always takes n x n.
+
+    Args:
+        x: (n, d1) array or tensor, or an object whose `array` is one.
+        y: (n, d2), the same samples in the same order.
+        kernel: "linear" or "rbf".
+        debiased: Whether to take the unbiased HSIC, which independent representations bring to about 0 at any n and d.
+        bandwidth: Of the RBF kernel: s as a fraction of the median distance between two rows of that representation.
+        batch_size: If given, the rows are cut in order into n // batch_size nearly even batches, and each HSIC is the
+            mean over the batches before the ratio is taken; memory for the RBF kernel falls to one batch.
+
+    Returns:
+        Biased: 0 to 1. Debiased: at most 1, and below 0 where the representations agree less than chance. Higher is
+        more alike; 1 is the same up to rotation, scale and shift.
+
+    Raises:
+        InputError: x or y is not a finite matrix, they differ in rows, there are fewer than 2 rows (debiased: 4) in
+            all or in a batch, the rows of one are all equal, (debiased) the HSIC of one with itself is not positive,
+            or an option is out of its range.
+
+    References:
+        Kornblith et al., "Similarity of Neural Network Representations Revisited", ICML 2019, equation 4, with
+        bandwidths 0.2, 0.4 and 0.8; debiased: Song et al., "Feature Selection via Dependence Maximization", JMLR 2012,
+        equation 5; batches: Nguyen, Raghu & Kornblith, "Do Wide and Deep Networks Learn the Same Things?", ICLR 2021,
+        equation 2. Deviation: the median is over distinct pairs.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).standard_normal((50, 3))
+        >>> round(cka(x, 2 * x[:, ::-1] + 1), 6)
+        1.0
+    """
+    _check_options(kernel, bandwidth, batch_size, debiased)
+    rows = [centred_rows(z, name, 4 if debiased else 2) for z, name in ((x, "x"), (y, "y"))]
+    check_paired(rows[0], rows[1])
+    batches = 1 if batch_size is None else max(1, len(rows[0]) // batch_size)
+    both = own_x = own_y = 0.0
+    for a, b in zip(*(np.array_split(z, batches) for z in rows), strict=True):
+        side_x, side_y = (_side(z, kernel, bandwidth, recentre=batches > 1) for z in (a, b))
+        both += _hsic(side_x, side_y, debiased)
+        own_x += _hsic(side_x, side_x, debiased)
+        own_y += _hsic(side_y, side_y, debiased)
+    return _ratio(both, own_x, own_y, "xy")
+
+
+def cka_matrix(
+    xs: Sequence[Any] | Mapping[str, Any],
+    ys: Sequence[Any] | Mapping[str, Any] | None = None,
+    kernel: Kernel = "linear",
+    debiased: bool = False,
+    *,
+    bandwidth: float = 1.0,
+) -> NDArray[np.float64]:
+    """Return the CKA of every layer of one network with every layer of another, or with each other.
+
+    Each layer is centred once and its HSIC with itself computed once; with `ys` None no pair is computed twice. All
+    layers are held in float64 at once (with the RBF kernel as n x n matrices).
+
+    Args:
+        xs: (n, d_i) arrays of the same n samples in one order, or a mapping to them such as an `EmbeddingCache`.
+        ys: The layers of the other network; None for `xs` itself.
+        kernel: As in `cka`.
+        debiased: As in `cka`.
+        bandwidth: As in `cka`.
+
+    Returns:
+        (len(xs), len(ys)) float64; symmetric with a diagonal of ones where `ys` is None.
+
+    Raises:
+        InputError: as `cka`; or there are no layers.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).standard_normal((50, 3))
+        >>> cka_matrix([x, x[:, ::-1]]).round(6).tolist()
+        [[1.0, 1.0], [1.0, 1.0]]
+    """
+    _check_options(kernel, bandwidth, None, debiased)
+    left = _sides(xs, "xs", kernel, bandwidth, debiased)
+    right = left if ys is None else _sides(ys, "ys", kernel, bandwidth, debiased)
+    for i, side in enumerate(right):
+        check_paired(left[0].rows, side.rows, "xs[0]", f"ys[{i}]" if ys is not None else f"xs[{i}]")
+    own_left = [_hsic(side, side, debiased) for side in left]
+    own_right = own_left if ys is None else [_hsic(side, side, debiased) for side in right]
+    matrix = np.ones((len(left), len(right)))
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            if ys is not None or j > i:
+                matrix[i, j] = _ratio(_hsic(a, b, debiased), own_left[i], own_right[j], (f"xs[{i}]", f"ys[{j}]"))
+            elif j < i:
+                matrix[i, j] = matrix[j, i]
+    return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One representation in its kernel: K = rows rows^T for the linear kernel, else K = rows, itself n x n.
+
+    `diagonal` is that of K, whose rows sum to zero.
+    """
+
+    rows: Matrix
+    diagonal: Matrix
+    is_kernel: bool
+
+
+def _side(rows: Matrix, kernel: Kernel, bandwidth: float, recentre: bool) -> _Side:
+    if kernel == "linear":
+        rows = rows - rows.mean(axis=0) if recentre else rows
+        return _Side(rows, np.vecdot(rows, rows), is_kernel=False)
+    squares = squared_distances(rows)
+    median = float(np.median(np.sqrt(squares[np.triu_indices(len(rows), 1)])))
+    if median == 0:
+        raise InputError("x and y must have more distinct rows for the RBF kernel, got a median distance of 0")
+    gram = np.exp(-squares / (2 * (bandwidth * median) ** 2))
+    gram -= gram.mean(axis=0)
+    gram -= gram.mean(axis=1, keepdims=True)
+    return _Side(gram, np.diagonal(gram).copy(), is_kernel=True)
+
+
+def _sides(layers: Any, name: str, kernel: Kernel, bandwidth: float, debiased: bool) -> list[_Side]:
+    values = list(layers.values()) if isinstance(layers, Mapping) else list(layers)
+    if not values:
+        raise InputError(f"{name} must hold at least one layer, got none")
+    return [
+        _side(centred_rows(x, f"{name}[{i}]", 4 if debiased else 2), kernel, bandwidth, recentre=False)
+        for i, x in enumerate(values)
+    ]
+
+
+def _hsic(a: _Side, b: _Side, debiased: bool) -> float:
+    """Return the HSIC of two representations.
+
+    The unbiased estimate drops the diagonals of both kernels; as the rows of a centred kernel sum to zero, all its
+    other sums follow from the diagonals k and l: tr KL = |A^T B|^2 - k.l, 1K1 = -sum k, 1KL1 = k.l.
+    """
+    n = len(a.rows)
+    product = _trace_of_product(a, b)
+    if not debiased:
+        return product / (n - 1) ** 2
+    both = float(a.diagonal @ b.diagonal)
+    sums = float(a.diagonal.sum() * b.diagonal.sum())
+    value = product - both + sums / ((n - 1) * (n - 2)) - 2 * both / (n - 2)
+    return value / (n * (n - 3)) if abs(value) > 1e-12 * sums else 0.0  # nothing is left but rounding
+
+
+def _trace_of_product(a: _Side, b: _Side) -> float:
+    """Return tr(K L), for linear kernels |A^T B|_F^2 in feature space where that costs less than n x n."""
+    if a.is_kernel:
+        return float(np.vdot(a.rows, b.rows))
+    n, widths = len(a.rows), (a.rows.shape[1], b.rows.shape[1])
+    if widths[0] * widths[1] <= n * sum(widths):
+        return float(np.square(a.rows.T @ b.rows).sum())
+    return float(np.vdot(a.rows @ a.rows.T, b.rows @ b.rows.T))
+
+
+def _ratio(both: float, own_x: float, own_y: float, names: Sequence[str]) -> float:
+    for own, name in zip((own_x, own_y), names, strict=True):
+        if own <= 0:
+            raise InputError(
+                f"{name} must have a positive HSIC with itself, got {own:.3g}: its rows hardly differ, or n is too"
+                " small for the debiased estimate; give more samples"
+            )
+    return float(min(both / (np.sqrt(own_x) * np.sqrt(own_y)), 1.0))
+
+
+def _check_options(kernel: str, bandwidth: float, batch_size: int | None, debiased: bool) -> None:
+    if kernel not in ("linear", "rbf"):
+        raise InputError(f"kernel must be 'linear' or 'rbf', got {kernel!r}")
+    if not 0 < bandwidth < np.inf:
+        raise InputError(f"bandwidth must be a positive fraction of the median distance, got {bandwidth}")
+    least = 4 if debiased else 2
+    if batch_size is not None and batch_size < least:
+        raise InputError(f"batch_size must be at least {least}, got {batch_size}")

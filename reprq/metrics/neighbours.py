@@ -1,0 +1,143 @@
+"""Measures from nearest neighbours: intrinsic dimension and local spread."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reprq.errors import InputError
+from reprq.metrics.pairs import Matrix, centred_rows
+from reprq.validation import as_matrix
+
+CANDIDATES = 2**24  # entries of the candidate rows gathered at once: 128 MiB
+SLACK = 16  # further candidates that float32 may have put in the wrong order
+
+
+def twonn(x: Any, discard: float = 0.1) -> float:
+    """Return the TwoNN intrinsic dimension, from the ratio of the distances to the two nearest neighbours.
+
+    With mu_i = r_2 / r_1 sorted and F = i / n, the slope through the origin of -log(1 - F) on log mu, the largest
+    `discard` of the ratios left out. Of rows that are equal one is kept.
+
+    Args:
+        x: (n, d) array or tensor, or an object whose `array` is one; at least 3 distinct rows.
+        discard: The share of the largest ratios to leave out, in [0, 1).
+
+    Returns:
+        Above 0; near the dimension of the manifold the rows lie on, for a dense sample (it falls short above ten or
+        so). Inf does not occur.
+
+    Raises:
+        InputError: x is not a finite matrix, has fewer than 3 distinct rows, `discard` leaves fewer than 2 ratios, or
+            all rows have their two nearest neighbours equally far.
+
+    References:
+        Facco et al., "Estimating the intrinsic dimension of datasets by a minimal neighborhood information",
+        Scientific Reports 2017, steps 1 to 5.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.random.default_rng(0).uniform(size=(2000, 2))
+        >>> bool(abs(twonn(np.concatenate([rows, rows**2], axis=1)) - 2) < 0.1)
+        True
+    """
+    if not 0 <= discard < 1:
+        raise InputError(f"discard must be a share in [0, 1), got {discard}; the paper uses 0.1")
+    rows = np.unique(as_matrix(getattr(x, "array", x), min_rows=3).astype(np.float64) + 0.0, axis=0)  # + 0.0: no -0.0
+    if len(rows) < 3:
+        raise InputError(f"x must have at least 3 distinct rows, got {len(rows)}; give more embeddings")
+    distances, _ = nearest(centred_rows(rows, "x"), 2)
+    distances = distances[distances[:, 0] > 0]  # rows that differ by less than float64 can tell apart
+    n = len(distances)
+    kept = min(int(n * (1 - discard)), n - 1)  # F = 1 has no logarithm
+    if kept < 2:
+        raise InputError(f"discard must leave at least 2 ratios, got {kept} of {n}; give a smaller share")
+    logs = np.log(np.sort(distances[:, 1] / distances[:, 0])[:kept])
+    heights = -np.log1p(-np.arange(1, kept + 1) / n)
+    if not logs.any():
+        raise InputError("x must have two nearest neighbours at different distances, got equal ones (a lattice?)")
+    return float(logs @ heights / (logs @ logs))
+
+
+def mean_knn_distance(x: Any, k: int = 5) -> float:
+    """Return the mean Euclidean distance from a row to its k nearest other rows.
+
+    Args:
+        x: (n, d) array or tensor, or an object whose `array` is one.
+        k: Neighbours, from 1 to n - 1.
+
+    Returns:
+        At least 0, in units of x; lower is denser.
+
+    Raises:
+        InputError: x is not a finite matrix of at least two rows that differ, or k is not in 1 to n - 1.
+
+    Example:
+        >>> mean_knn_distance([[0.0], [1.0], [3.0]], k=1)
+        1.3333333333333333
+    """
+    array = as_matrix(getattr(x, "array", x), min_rows=2).astype(np.float64)
+    if not (array != array[0]).any():
+        return 0.0
+    return float(nearest(array, k)[0].mean())
+
+
+def nearest(rows: Matrix, k: int) -> tuple[Matrix, NDArray[np.int64]]:
+    """Return the distances to and the numbers of each row's k nearest other rows.
+
+    FAISS finds a shortlist in float32 on centred rows and float64 ranks it; where the rounding of float32 could have
+    kept a neighbour off the shortlist, all rows are ranked. Equal distances rank by row number.
+
+    Args:
+        rows: (n, d) float64.
+        k: From 1 to n - 1.
+
+    Returns:
+        (n, k) float64 Euclidean distances, ascending, and (n, k) row numbers. A row is never its own neighbour, but a
+        row equal to it is, at distance 0.
+
+    Raises:
+        InputError: k is not in 1 to n - 1.
+    """
+    import faiss  # only what needs neighbours pays for loading it
+
+    n = len(rows)
+    if not 1 <= k <= n - 1:
+        raise InputError(f"k must be from 1 to n - 1 = {n - 1}, got {k}")
+    centred = rows - rows.mean(axis=0)
+    single = np.ascontiguousarray(centred / max(np.abs(centred).max(), np.finfo(np.float64).tiny), dtype=np.float32)
+    index = faiss.IndexFlatL2(rows.shape[1])
+    index.add(single)
+    size = min(n, k + 1 + SLACK)
+    distances, numbers = np.empty((n, k)), np.empty((n, k), dtype=np.int64)
+    step = max(1, CANDIDATES // (size * rows.shape[1]))
+    for start in range(0, n, step):
+        block = np.arange(start, min(start + step, n))
+        squares, found = index.search(single[block], size)
+        distances[block], numbers[block] = _ranked(rows, block, found, k)
+        if size < n:
+            for row in block[_doubtful(single, block, squares[:, -1], numbers[block, -1])]:
+                every = np.arange(n)[None]
+                distances[row], numbers[row] = (a[0] for a in _ranked(rows, np.array([row]), every, k))
+    return distances, numbers
+
+
+def _ranked(
+    rows: Matrix, block: NDArray[np.int64], candidates: NDArray[np.int64], k: int
+) -> tuple[Matrix, NDArray[np.int64]]:
+    """Return the k nearest of each row's candidates, itself left out, by exact distance."""
+    exact = np.linalg.norm(rows[candidates] - rows[block, None], axis=2)
+    exact[candidates == block[:, None]] = np.inf
+    order = np.lexsort((candidates, exact))[:, :k]
+    return np.take_along_axis(exact, order, axis=1), np.take_along_axis(candidates, order, axis=1)
+
+
+def _doubtful(
+    single: NDArray[np.float32], block: NDArray[np.int64], last: NDArray[np.float32], kth: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which rows have their k-th neighbour within rounding of the end of the shortlist."""
+    squares = np.vecdot(single, single).astype(np.float64)
+    rounding = 4 * np.finfo(np.float32).eps * np.sqrt(single.shape[1]) * (squares[block] + squares.max())
+    reached = np.square(single[block].astype(np.float64) - single[kth]).sum(axis=1)
+    doubtful: NDArray[np.bool_] = reached >= last - rounding
+    return doubtful

@@ -1,0 +1,50 @@
+"""What all comparisons of two representations share: centred rows of the same samples, and distances between rows."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reprq.errors import InputError
+from reprq.validation import as_matrix
+
+Matrix = NDArray[np.float64]
+
+
+def centred_rows(x: Any, name: str, min_rows: int = 2) -> Matrix:
+    """Return x as float64 less its column means, divided by its largest entry so that squares stay within float64.
+
+    Args:
+        x: (n, d) array or tensor, or an object whose `array` is one.
+        name: What the caller calls it.
+        min_rows: The fewest rows the caller can work with.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix with `min_rows` rows, or its rows are all equal.
+    """
+    matrix = as_matrix(getattr(x, "array", x), name, min_rows=min_rows).astype(np.float64)
+    matrix -= matrix[0]  # the mean of a constant column is then 0 to the last bit
+    matrix -= matrix.mean(axis=0)
+    largest = float(np.abs(matrix).max())
+    if largest == 0:
+        raise InputError(f"{name} must have rows that differ, got all rows equal: it has no similarity to anything")
+    matrix /= largest
+    return matrix
+
+
+def check_paired(x: Matrix, y: Matrix, x_name: str = "x", y_name: str = "y") -> None:
+    """Raise an `InputError` if two representations are not of the same number of samples."""
+    if len(x) != len(y):
+        raise InputError(f"{y_name} must have {len(x)} rows as {x_name}, one for each sample, got {len(y)}")
+
+
+def squared_distances(rows: Matrix) -> Matrix:
+    """Return the (n, n) squared Euclidean distances between centred rows, symmetric and exactly 0 on the diagonal."""
+    squares = rows @ rows.T
+    norms = np.diagonal(squares).copy()
+    squares *= -2
+    squares += norms
+    squares += norms[:, None]
+    np.maximum(squares, 0, out=squares)
+    np.fill_diagonal(squares, 0)
+    return squares
