@@ -14,6 +14,7 @@ from reprq.errors import InputError, UnknownNameError
 
 OWN = ("lenet", "cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
 _INCEPTION = ("googlenet", "inception_v3")
+_TRANSFORMERS = ("vit_", "swin_", "maxvit_")  # what torchvision gives as their least size is the size of training
 
 
 def torchvision_names() -> list[str]:
@@ -89,6 +90,8 @@ def build_network(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the accelerators too
         if name == "lenet":
+            if size not in (None, LeNet.SIZE):
+                raise InputError(f"lenet takes images of size {LeNet.SIZE}, got {size}; give that or another backbone")
             return LeNet(in_channels=in_channels, **classes)
         if name in OWN:
             return CifarResNet(depth=int(name.removeprefix("cifar_resnet")), in_channels=in_channels, **classes)
@@ -99,6 +102,9 @@ def _build_torchvision(name: str, options: dict[str, Any], in_channels: int, siz
     if in_channels != 3:
         raise InputError(f"{name} takes images of 3 channels, got {in_channels}; use channels 'rgb' or 'bgr', or lenet")
     size = size or default_preprocessing(name).size
+    least = 1 if name.startswith(_TRANSFORMERS) else default_weights(name).meta["min_size"][0]
+    if size < least:
+        raise InputError(f"{name} takes images of size {least} or more, got {size}; give a larger size")
     if name in _INCEPTION:
         options = options | {"aux_logits": False, "transform_input": False, "init_weights": True}
     elif name.startswith("vit_"):

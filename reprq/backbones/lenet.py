@@ -19,6 +19,7 @@ class LeNet(nn.Module):
         (n, in_channels, 32, 32) to (n, num_classes).
     """
 
+    SIZE = 32
     EMBEDDING = 128
 
     def __init__(self, num_classes: int = 10, in_channels: int = 3) -> None:

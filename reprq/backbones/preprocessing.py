@@ -52,6 +52,21 @@ class Preprocessing:
     value_range: float = 1.0
     interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
 
+    def __post_init__(self) -> None:
+        for key, choices in {"channels": ("rgb", "bgr", "gray"), "interpolation": tuple(_FILTERS)}.items():
+            if (value := getattr(self, key)) not in choices:
+                raise InputError(f"preprocessing {key} must be one of {', '.join(choices)}, got {value!r}")
+        for key in ("size", "resize"):
+            if type(value := getattr(self, key)) is not int or value < 1:
+                raise InputError(f"preprocessing {key} must be a positive whole number of pixels, got {value!r}")
+        if self.size > self.resize:
+            crop = f"a crop of {self.size} from {self.resize} pixels"
+            raise InputError(f"preprocessing size must be at most resize, got {crop}")
+        if type(self.value_range) is bool or self.value_range not in (1, 255):
+            raise InputError(f"preprocessing value_range must be 1 or 255, got {self.value_range!r}")
+        for key in ("mean", "std"):
+            _check_channels(key, getattr(self, key), self.in_channels)
+
     @property
     def in_channels(self) -> int:
         """The number of channels of the tensor: 1 for "gray", else 3."""
@@ -92,22 +107,14 @@ class Preprocessing:
             if key not in valid:
                 raise InputError(f"preprocessing has no key {key!r}; valid keys are {', '.join(valid)}")
         new = asdict(self) | overrides
-        for key, choices in {"channels": ("rgb", "bgr", "gray"), "interpolation": tuple(_FILTERS)}.items():
-            if new[key] not in choices:
-                raise InputError(f"preprocessing {key} must be one of {', '.join(choices)}, got {new[key]!r}")
         if "size" in overrides and "resize" not in overrides:
             new["resize"] = new["size"]
-        _check_sizes(new["size"], new["resize"])
-        if isinstance(new["value_range"], bool) or new["value_range"] not in (1, 255):
-            raise InputError(f"preprocessing value_range must be 1 or 255, got {new['value_range']!r}")
         if new["value_range"] != self.value_range and not {"mean", "std"} <= set(overrides):
             raise InputError("preprocessing value_range changes the unit of mean and std: give all three")
-        count = 1 if new["channels"] == "gray" else 3
         for key in ("mean", "std"):
-            kept = key not in overrides
-            values = _recoloured(getattr(self, key), self.channels, new["channels"]) if kept else new[key]
-            new[key] = _channel_values(key, values, count)
-        return Preprocessing(**new | {"value_range": float(new["value_range"])})
+            kept = _recoloured(getattr(self, key), self.channels, new["channels"])
+            new[key] = _spread(overrides.get(key, kept), 1 if new["channels"] == "gray" else 3)
+        return Preprocessing(**new | {"value_range": _float(new["value_range"])})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values in types that JSON knows."""
@@ -123,26 +130,30 @@ class Preprocessing:
         return cls().replace(**values)
 
 
-def _check_sizes(size: Any, resize: Any) -> None:
-    for key, value in {"size": size, "resize": resize}.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InputError(f"preprocessing {key} must be a positive whole number of pixels, got {value!r}")
-    if size > resize:
-        raise InputError(f"preprocessing size must be at most resize, got a crop of {size} from {resize} pixels")
-
-
-def _recoloured(values: tuple[float, ...], before: str, after: str) -> tuple[float, ...] | float:
+def _recoloured(values: tuple[float, ...], before: str, after: Any) -> tuple[float, ...] | float:
+    """Return statistics of one order of channels in another; one number where all channels share it."""
     if len(set(values)) == 1:
         return values[0]
-    return values[::-1] if {before, after} == {"rgb", "bgr"} else values
+    return values[::-1] if (before, after) in (("rgb", "bgr"), ("bgr", "rgb")) else values
 
 
-def _channel_values(key: str, values: Any, count: int) -> tuple[float, ...]:
-    numbers = list(values) if isinstance(values, (list, tuple)) else [values] * count
-    if any(isinstance(v, bool) or not isinstance(v, (int, float)) or not math.isfinite(v) for v in numbers):
-        raise InputError(f"preprocessing {key} must be a number or a list of numbers, got {values!r}")
+def _spread(values: Any, count: int) -> Any:
+    """Return a number as `count` equal ones and a list as a tuple, in floats; the rest as it is, to be refused."""
+    if isinstance(values, (int, float)):
+        values = [values] * count
+    return tuple(map(_float, values)) if isinstance(values, (list, tuple)) else values
+
+
+def _float(value: Any) -> Any:
+    """Return a whole number as a float: 1 and 1.0 must not be two preprocessings."""
+    return float(value) if type(value) is int else value
+
+
+def _check_channels(key: str, values: Any, count: int) -> None:
+    numbers = values if isinstance(values, tuple) else (values,)
+    if any(type(value) not in (int, float) or not math.isfinite(value) for value in numbers):
+        raise InputError(f"preprocessing {key} must be a number or a list of finite numbers, got {values!r}")
     if len(numbers) != count:
         raise InputError(f"preprocessing {key} must have {count} values, one a channel, got {len(numbers)}")
     if key == "std" and min(numbers) <= 0:
         raise InputError(f"preprocessing std must be positive, got {values!r}")
-    return tuple(float(v) for v in numbers)

@@ -66,6 +66,8 @@ def test_the_head_has_the_classes_asked_for() -> None:
     [
         ("resnet18", {"in_channels": 1}, "resnet18 takes images of 3 channels, got 1; use channels 'rgb' or 'bgr'"),
         ("vit_b_32", {"size": 40}, "vit_b_32 cuts images into patches of 32 pixels, got size 40; give a multiple"),
+        ("inception_v3", {"size": 64}, "inception_v3 takes images of size 75 or more, got 64; give a larger size"),
+        ("lenet", {"size": 64}, "lenet takes images of size 32, got 64; give that or another backbone"),
         ("maxvit_t", {"size": 96}, "maxvit_t cannot take images of size 96; give a multiple of 224"),
     ],
 )

@@ -74,6 +74,8 @@ def test_dictionaries_go_round() -> None:
     one = default_preprocessing("mobilenet_v2").replace(size=96, value_range=255, mean=127.5, std=127.5, channels="bgr")
     assert Preprocessing.from_dict(one.to_dict()) == one
     assert one.to_dict()["mean"] == [127.5, 127.5, 127.5]
+    whole = default_preprocessing("mobilenet_v2").replace(value_range=255, mean=127, std=1)
+    assert str(whole.to_dict()) == str(whole.replace(value_range=255.0, mean=[127.0] * 3, std=1.0).to_dict())
 
 
 @pytest.mark.parametrize(
@@ -96,12 +98,18 @@ def test_dictionaries_go_round() -> None:
         ({"value_range": 256, "mean": 0, "std": 1}, "preprocessing value_range must be 1 or 255, got 256"),
         ({"value_range": 255}, "preprocessing value_range changes the unit of mean and std: give all three"),
         ({"mean": [0.5, 0.5]}, "preprocessing mean must have 3 values, one a channel, got 2"),
-        ({"mean": "imagenet"}, "preprocessing mean must be a number or a list of numbers, got 'imagenet'"),
-        ({"mean": [0.1, float("nan"), 0.1]}, "preprocessing mean must be a number or a list of numbers"),
-        ({"std": [1, 0, 1]}, "preprocessing std must be positive, got [1, 0, 1]"),
+        ({"mean": True}, "preprocessing mean must be a number or a list of finite numbers, got (True, True, True)"),
+        ({"mean": "imagenet"}, "preprocessing mean must be a number or a list of finite numbers, got 'imagenet'"),
+        ({"mean": [0.1, float("nan"), 0.1]}, "preprocessing mean must be a number or a list of finite numbers"),
+        ({"std": [1, 0, 1]}, "preprocessing std must be positive, got (1.0, 0.0, 1.0)"),
         ({"channels": "gray"}, "preprocessing mean must have 1 values, one a channel, got 3"),
     ],
 )
 def test_wrong_overrides_are_named(overrides: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         default_preprocessing("resnet18").replace(**overrides)
+
+
+def test_a_preprocessing_that_cannot_work_is_never_made() -> None:
+    with pytest.raises(InputError, match="size must be at most resize, got a crop of 300 from 224 pixels"):
+        Preprocessing(size=300)

@@ -1,4 +1,6 @@
 import bz2
+import hashlib
+import pickle
 import re
 import shutil
 import struct
@@ -144,3 +146,28 @@ def test_the_real_files(shared_data: Path, name: str, side: int, count: int) -> 
     assert set(data.labels) == set(range(10))
     assert data.image(0).size == (side, side)
     assert len(data.sample(per_class=20).fingerprint) == 64
+
+
+def test_cifar10_is_read_from_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32), dtype=np.uint8)
+    contents = {
+        "data_batch_1": {"data": pixels.reshape(2, -1), "labels": [3, 0]},
+        "batches.meta": {"label_names": [f"class {i}" for i in range(10)]},
+    }
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    sums = {}
+    for name, content in contents.items():
+        (folder / name).write_bytes(pickle.dumps(content))
+        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+    monkeypatch.setattr("torchvision.datasets.CIFAR10.train_list", [["data_batch_1", sums["data_batch_1"]]])
+    monkeypatch.setattr("torchvision.datasets.CIFAR10.test_list", [])
+    meta = {"filename": "batches.meta", "key": "label_names", "md5": sums["batches.meta"]}
+    monkeypatch.setattr("torchvision.datasets.CIFAR10.meta", meta)
+    data = load_dataset("cifar10", root=tmp_path)
+    assert data.labels.tolist() == [3, 0]
+    assert data.classes[3] == "class 3"
+    assert np.array_equal(np.asarray(data.image(1)), pixels[1].transpose(1, 2, 0))
+    (folder / "data_batch_1").write_bytes(b"another pickle")
+    with pytest.raises(DataError, match="the files of cifar10 in .* are damaged"):
+        load_dataset("cifar10", root=tmp_path)
