@@ -9,7 +9,7 @@ from reprq.errors import InputError
 from reprq.metrics.pairs import Matrix, centred_rows
 from reprq.validation import as_matrix
 
-CANDIDATES = 2**24  # entries of the candidate rows gathered at once: 128 MiB
+CANDIDATES = 2**20  # entries of the candidate rows gathered at once: 8 MiB stay near the processor
 SLACK = 16  # further candidates that float32 may have put in the wrong order
 
 
@@ -109,16 +109,15 @@ def nearest(rows: Matrix, k: int) -> tuple[Matrix, NDArray[np.int64]]:
     index = faiss.IndexFlatL2(rows.shape[1])
     index.add(single)
     size = min(n, k + 1 + SLACK)
+    squares, found = index.search(single, size)
     distances, numbers = np.empty((n, k)), np.empty((n, k), dtype=np.int64)
     step = max(1, CANDIDATES // (size * rows.shape[1]))
-    for start in range(0, n, step):
-        block = np.arange(start, min(start + step, n))
-        squares, found = index.search(single[block], size)
-        distances[block], numbers[block] = _ranked(rows, block, found, k)
-        if size < n:
-            for row in block[_doubtful(single, block, squares[:, -1], numbers[block, -1])]:
-                every = np.arange(n)[None]
-                distances[row], numbers[row] = (a[0] for a in _ranked(rows, np.array([row]), every, k))
+    for block in np.split(np.arange(n), np.arange(step, n, step)):
+        distances[block], numbers[block] = _ranked(rows, block, found[block], k)
+    if size < n:
+        for row in np.flatnonzero(_doubtful(single, squares[:, -1], numbers[:, -1])):
+            alone = _ranked(rows, np.array([row]), np.arange(n)[None], k)
+            distances[row], numbers[row] = alone[0][0], alone[1][0]
     return distances, numbers
 
 
@@ -126,18 +125,18 @@ def _ranked(
     rows: Matrix, block: NDArray[np.int64], candidates: NDArray[np.int64], k: int
 ) -> tuple[Matrix, NDArray[np.int64]]:
     """Return the k nearest of each row's candidates, itself left out, by exact distance."""
-    exact = np.linalg.norm(rows[candidates] - rows[block, None], axis=2)
+    deviations = rows[candidates]
+    deviations -= rows[block, None]
+    exact = np.sqrt(np.vecdot(deviations, deviations))
     exact[candidates == block[:, None]] = np.inf
     order = np.lexsort((candidates, exact))[:, :k]
     return np.take_along_axis(exact, order, axis=1), np.take_along_axis(candidates, order, axis=1)
 
 
-def _doubtful(
-    single: NDArray[np.float32], block: NDArray[np.int64], last: NDArray[np.float32], kth: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _doubtful(single: NDArray[np.float32], last: NDArray[np.float32], kth: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which rows have their k-th neighbour within rounding of the end of the shortlist."""
     squares = np.vecdot(single, single).astype(np.float64)
-    rounding = 4 * np.finfo(np.float32).eps * np.sqrt(single.shape[1]) * (squares[block] + squares.max())
-    reached = np.square(single[block].astype(np.float64) - single[kth]).sum(axis=1)
+    rounding = 4 * np.finfo(np.float32).eps * np.sqrt(single.shape[1]) * (squares + squares.max())
+    reached = np.square(single - single[kth]).sum(axis=1, dtype=np.float64)
     doubtful: NDArray[np.bool_] = reached >= last - rounding
     return doubtful

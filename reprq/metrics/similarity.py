@@ -149,8 +149,7 @@ def _few_columns(rows: Matrix) -> Matrix:
     if d <= n:
         return rows
     triangle = linalg.qr(rows.T, mode="r")[0][:n]
-    rotated: Matrix = triangle.T
-    return rotated
+    return np.asarray(triangle.T, dtype=np.float64)
 
 
 def _scores(x: Any, y: Any, variance: float) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
