@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from reprq.backbones.layers import Layer, select
+from reprq.backbones.layers import Layer, matching, select
 from reprq.backbones.preprocessing import Preprocessing
 from reprq.errors import UnknownNameError, WeightsError
 
@@ -54,7 +54,7 @@ class Backbone:
         try:
             return select(self.layers, spec, self.name)
         except UnknownNameError as error:
-            if any(error.name in (str(layer.number), layer.name) for layer in self.unloaded):
+            if not error.name.startswith("-") and matching((*self.layers, *self.unloaded), error.name):
                 message = f"layer {error.name} of {self.name} has no weights: {'; '.join(self.notes)}"
                 raise WeightsError(message) from error
             raise

@@ -45,14 +45,15 @@ def select(layers: Sequence[Layer], spec: str | int | Sequence[str | int], owner
     tokens = [token.strip() for part in parts for token in str(part).split(",")]
     chosen: set[int] = set()
     for token in tokens:
-        found = _matching(layers, token)
+        found = matching(layers, token)
         if not found:
             raise UnknownNameError(f"layer of {owner}", token, (f"{layer.number} {layer.name}" for layer in layers))
         chosen |= found
     return [layer for layer in layers if layer.number in chosen]
 
 
-def _matching(layers: Sequence[Layer], token: str) -> set[int]:
+def matching(layers: Sequence[Layer], token: str) -> set[int]:
+    """Return the numbers of the layers that one number, name, range or "all" means; none where it means nothing."""
     numbers = [layer.number for layer in layers]
     if token == "all":
         return set(numbers)

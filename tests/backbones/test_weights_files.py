@@ -12,7 +12,7 @@ from torchvision.models import DenseNet, VisionTransformer
 
 from reprq.backbones import Backbone, build_network, load_backbone
 from reprq.backbones.weights import digest, fit
-from reprq.errors import WeightsError
+from reprq.errors import UnknownNameError, WeightsError
 
 State = dict[str, torch.Tensor]
 
@@ -85,6 +85,10 @@ def test_a_file_that_is_cut_off_keeps_the_layers_that_it_reaches(resnet_state: S
     assert backbone.select_layers("-1")[0].name == "layer2"
     with pytest.raises(WeightsError, match="layer layer3 of cifar_resnet20 has no weights: cut.safetensors lacks"):
         backbone.select_layers("layer3")
+    with pytest.raises(WeightsError, match="layer 1-4 of cifar_resnet20 has no weights"):
+        backbone.select_layers("1-4")
+    with pytest.raises(UnknownNameError, match="Valid: 0 stem, 1 layer1, 2 layer2$"):
+        backbone.select_layers("-4")
 
 
 def test_the_digest_of_a_cut_file_ignores_what_it_lacks(resnet_state: State, tmp_path: Path) -> None:
