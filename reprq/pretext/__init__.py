@@ -1,0 +1,5 @@
+"""Pretext tasks, which train a teacher: each is a head, the views it makes of a batch, and a loss."""
+
+from reprq.pretext.teacher import TASKS, names, train_teacher
+
+__all__ = ["TASKS", "names", "train_teacher"]

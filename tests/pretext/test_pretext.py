@@ -1,0 +1,234 @@
+"""Pretext tasks: losses against slow oracles, teachers that learn, and files that say how they were made."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from reprq import pretext
+from reprq.backbones import load_backbone
+from reprq.data import load_dataset
+from reprq.errors import DataError, InputError, OutputExistsError, ReprqError, UnknownNameError
+from reprq.pretext import training
+from reprq.pretext.task import Shapes
+
+DIGITS = ("0", "2", "4", "7")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits", "train").restrict(DIGITS).sample(100)
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    return load_dataset("digits", "test").restrict(DIGITS).sample(60)
+
+
+@pytest.fixture(scope="module")
+def teachers(digits, tmp_path_factory):
+    """Each task's teacher, trained once."""
+    folder = tmp_path_factory.mktemp("teachers")
+    epochs = {"rotation": 6}
+    return {
+        task: pretext.train_teacher(
+            task, digits, out=folder / f"{task}.safetensors", epochs=epochs.get(task, 4), batch_size=16, progress=False
+        )
+        for task in pretext.names()
+    }
+
+
+def record(path):
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["reprq"])
+
+
+def outputs(backbone, data, turns=0):
+    images = torch.stack([backbone.preprocessing(data.image(i)) for i in range(len(data))])
+    with torch.inference_mode():
+        return backbone.network(torch.rot90(images, turns, dims=(2, 3))).numpy()
+
+
+def test_cross_entropy_against_the_definition():
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(size=(5, 4)), np.array([0, 3, 1, 1, 2])
+    slow = np.mean([math.log(sum(math.exp(z) for z in row)) - row[t] for row, t in zip(logits, targets, strict=True)])
+    right = np.mean([max(range(4), key=lambda k: row[k]) == t for row, t in zip(logits, targets, strict=True)])
+    for name in ("classification", "rotation"):
+        task, batch = pretext.TASKS[name], (torch.tensor(logits), torch.tensor(targets))
+        assert float(task.loss(*batch)) == pytest.approx(slow)
+        assert task.accuracy(*batch) == right
+
+
+def test_reconstruction_error_against_the_definition():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 3, 2, 4, 4))
+    slow = sum((x - y) ** 2 for x, y in zip(a.ravel(), b.ravel(), strict=True)) / a.size
+    task = pretext.TASKS["autoencoder"]
+    assert float(task.loss(torch.tensor(a), torch.tensor(b))) == pytest.approx(slow)
+
+
+def test_rotation_views_turn_counter_clockwise_pixel_by_pixel():
+    images = torch.arange(2 * 3 * 4 * 4, dtype=torch.float32).reshape(2, 3, 4, 4)
+    views, turns = pretext.TASKS["rotation"].views(images, torch.zeros(2, dtype=torch.int64))
+    assert turns.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    for view, turn, image in zip(views, turns.tolist(), itertools.cycle(images), strict=False):
+        for i, j in itertools.product(range(4), range(4)):
+            source = {0: (i, j), 1: (j, 3 - i), 2: (3 - i, 3 - j), 3: (3 - j, i)}[turn]
+            assert (view[:, i, j] == image[:, source[0], source[1]]).all()
+
+
+@pytest.mark.parametrize("size", [4, 28, 32, 33])
+def test_decoder_gives_an_image_of_the_input_s_size(size, digits):
+    head = pretext.TASKS["autoencoder"].head(Shapes(width=8, channels=3, size=size), digits)
+    assert head(torch.zeros(2, 8)).shape == (2, 3, size, size)
+
+
+@pytest.mark.parametrize("task", ["classification", "rotation", "autoencoder"])
+def test_the_loss_goes_down(teachers, task):
+    history = record(teachers[task])["history"]
+    assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+    assert min(row["held_out_loss"] for row in history) < history[0]["held_out_loss"]
+    assert [row["epoch"] for row in history] == list(range(1, len(history) + 1))
+
+
+def test_classification_beats_chance_on_unseen_images(teachers, unseen):
+    logits = outputs(load_backbone(f"teacher:{teachers['classification']}"), unseen)
+    assert logits.shape == (60, 4)
+    assert np.mean(logits.argmax(1) == unseen.labels) > 0.7  # chance is 0.25
+
+
+def test_rotation_beats_chance_on_unseen_images(teachers, unseen):
+    backbone = load_backbone(f"teacher:{teachers['rotation']}")
+    right = [outputs(backbone, unseen, turn).argmax(1) == turn for turn in range(4)]
+    assert np.mean(right) > 0.5  # chance is 0.25
+
+
+def test_random_is_the_untrained_network(teachers, digits):
+    teacher = load_backbone(f"teacher:{teachers['random']}")
+    untrained = load_backbone("lenet", "random", seed=0)
+    assert teacher.weights_digest == untrained.weights_digest
+    assert (outputs(teacher, digits) == outputs(untrained, digits)).all()
+    assert record(teachers["random"])["history"] == []
+
+
+@pytest.mark.parametrize("task", pretext.names())
+def test_a_teacher_is_a_backbone_and_says_how_it_was_made(teachers, digits, task):
+    teacher, made = load_backbone(f"teacher:{teachers[task]}"), record(teachers[task])
+    assert [layer.name for layer in teacher.layers] == [layer.name for layer in load_backbone("lenet", "random").layers]
+    assert np.isfinite(outputs(teacher, digits)).all()
+    assert (made["architecture"], made["task"], made["seed"]) == ("lenet", task, 0)
+    assert made["preprocessing"] == teacher.preprocessing.to_dict()
+    described = {"name": "digits", "split": "train", "classes": list(DIGITS), "n": 100}
+    assert made["data"] == {**described, "fingerprint": digits.fingerprint}
+    assert "torch" in made["versions"]
+
+
+@pytest.mark.parametrize("task", pretext.names())
+def test_same_seed_same_bytes_and_another_seed_others(digits, tmp_path, task):
+    few = digits.sample(12)
+
+    def train(name, seed):
+        torch.rand(3)  # the global random state must not matter
+        state = torch.random.get_rng_state()
+        path = pretext.train_teacher(task, few, out=tmp_path / name, epochs=1, seed=seed, progress=False)
+        assert torch.equal(torch.random.get_rng_state(), state)
+        return path.read_bytes()
+
+    first = train("a", 1)
+    assert first == train("b", 1)
+    assert first != train("c", 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]  # no temporary file stays
+
+
+def test_another_architecture_trains(digits, tmp_path):
+    few = digits.sample(8)
+    path = pretext.train_teacher(
+        "classification", few, out=tmp_path / "s", architecture="cifar_resnet20", epochs=1, progress=False
+    )
+    assert load_backbone(f"teacher:{path}").notes == ("a cifar_resnet20 trained on the task 'classification'",)
+
+
+class _Constant:
+    """A task whose held-out loss follows a script: training must stop, and go back to the best epoch."""
+
+    def __init__(self, held_out):
+        self.held_out, self.model = iter(held_out), nn.Linear(1, 1)
+
+    def views(self, images, labels):
+        return images, images
+
+    def loss(self, outputs, targets):
+        if self.model.training:
+            return outputs.mean()
+        return torch.tensor(next(self.held_out))
+
+    def accuracy(self, outputs, targets):
+        return None
+
+
+def test_training_stops_early_and_returns_to_the_best_epoch():
+    task = _Constant([3.0, 2.0, 2.5, 2.5, 2.5, 2.5, 2.5])
+    start = task.model.bias.item()
+    schedule = training.Schedule(epochs=50, batch_size=100, lr=0.1, seed=0)
+    bar = {"disable": True}
+    history = training.train(task.model, task, torch.zeros(20, 1), torch.zeros(20), schedule, bar)
+    assert [row["held_out_loss"] for row in history] == [3.0, 2.0, 2.5, 2.5, 2.5, 2.5, 2.5]
+    assert task.model.bias.item() == pytest.approx(start - 2 * 0.1, abs=1e-5)  # Adam moves the bias by lr a step
+
+
+def test_a_loss_that_is_not_finite_stops_training():
+    task = _Constant([math.nan])
+    schedule = training.Schedule(epochs=2, batch_size=4, lr=0.5, seed=0)
+    with pytest.raises(InputError, match="the loss is not finite in epoch 1; give an lr below 0.5"):
+        training.train(task.model, task, torch.zeros(20, 1), torch.zeros(20), schedule, {"disable": True})
+
+
+@pytest.mark.parametrize(("n", "size"), [(2, 2), (3, 2), (33, 32), (64, 32), (5, 100)])
+def test_no_batch_of_one_image(n, size):
+    batches = training._batches(np.arange(n), size)
+    assert np.concatenate(batches).tolist() == list(range(n))
+    assert min(map(len, batches)) >= 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"task": "rotatoin"}, UnknownNameError, "unknown pretext task 'rotatoin': did you mean 'rotation'"),
+        ({"architecture": "lenett"}, UnknownNameError, "did you mean 'lenet'"),
+        ({"epochs": 0}, InputError, "epochs must be a whole number of at least 1, got 0"),
+        ({"batch_size": 1}, InputError, "batch_size must be a whole number of at least 2, got 1"),
+        ({"lr": math.nan}, InputError, "lr must be a positive number, got nan"),
+    ],
+)
+def test_bad_arguments_are_refused_before_any_work(digits, tmp_path, changes, error, message):
+    arguments = {"task": "rotation", "data": digits, "out": tmp_path / "t", **changes}
+    with pytest.raises(error, match=message):
+        pretext.train_teacher(**arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_data_is_refused(digits, tmp_path):
+    with pytest.raises(DataError, match="a teacher needs at least 4 images, digits gives 3; give more"):
+        pretext.train_teacher("rotation", digits.select(range(3)), out=tmp_path / "t")
+    with pytest.raises(DataError, match="classification needs at least 2 classes, digits has 1; give more"):
+        pretext.train_teacher("classification", digits.restrict(["0"]), out=tmp_path / "t")
+
+
+def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
+    out = tmp_path / "t"
+    out.write_bytes(b"precious")
+    with pytest.raises(OutputExistsError, match="exists already; give another path or force=True"):
+        pretext.train_teacher("random", digits, out=out)
+    assert out.read_bytes() == b"precious"
+    pretext.train_teacher("random", digits, out=out, force=True)
+    assert load_backbone(f"teacher:{out}").notes == ("a lenet trained on the task 'random'",)
+    with pytest.raises(ReprqError, match="below cannot be made: Not a directory"):
+        pretext.train_teacher("random", digits, out=out / "below" / "a file")
+    with pytest.raises(OutputExistsError, match="is a folder; give the path of a file"):
+        pretext.train_teacher("random", digits, out=tmp_path, force=True)
