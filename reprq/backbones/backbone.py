@@ -16,11 +16,11 @@ class Backbone:
     """A network that embeds images.
 
     Attributes:
-        name: The name it was loaded by.
+        name: The name of the architecture.
         network: In evaluation mode, float32, on the CPU until it is moved.
         preprocessing: From an image to the network's input.
         layers: Where embeddings can be read, in the order of depth.
-        weights: "default: IMAGENET1K_V2", "random(seed=0)" or "file:NAME".
+        weights: "default: IMAGENET1K_V2", "random(seed=0)", "file:NAME" or "teacher:NAME".
         weights_digest: SHA-256 (hex) over name, dtype, shape and bytes of the weights.
         notes: What a person should know: keys that a file does not have, keys that were passed over.
         unloaded: Layers that the architecture has and the weights file does not reach.

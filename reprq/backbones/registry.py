@@ -153,6 +153,6 @@ def _load_teacher(name: str, weights: str | Path, preprocessing: Mapping[str, An
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path} is not a teacher of reprq: its metadata is damaged; train it again") from error
     fitted = files.fit(network, files.read_state(path), name=architecture, source=path.name)
-    backbone = _assemble(name, network, prepared, f"file:{path.name}", fitted)
+    backbone = _assemble(architecture, network, prepared, f"{_TEACHER}{path.name}", fitted)
     note = f"a {architecture} trained on the task {made.get('task')!r}"
     return replace(backbone, notes=(note, *backbone.notes))

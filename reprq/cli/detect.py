@@ -71,7 +71,7 @@ def detect(
     from reprq.detectors import create, describe, names
     from reprq.evaluation import auroc
 
-    specs = [_specification(text) for text in detectors] or list(names())
+    specs: list[Any] = [_specification(text) for text in detectors] or list(names())
     for spec in specs:
         create(spec)
     if file is not None:
@@ -128,7 +128,7 @@ def _specification(text: str) -> dict[str, Any]:
     return spec
 
 
-def _from_file(file: Path, key: str | None, seed: int) -> list[tuple[dict[str, Any], Any, Any, Any]]:
+def _from_file(file: Path, key: str | None, seed: int) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:
     """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
     import numpy as np
 
@@ -143,7 +143,7 @@ def _from_file(file: Path, key: str | None, seed: int) -> list[tuple[dict[str, A
     benign = np.random.default_rng(seed).permutation(np.flatnonzero(labels == 0))
     train = np.sort(benign[: int(BENIGN_SHARE * len(benign))])
     test = np.setdiff1d(np.arange(len(x)), train)
-    return [({"layer": x.layer}, x.array[train], x.array[test], labels[test])]
+    yield {"layer": x.layer}, x.array[train], x.array[test], labels[test]
 
 
 def _from_caches(train: Any, test: Any, tasks: Any) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:

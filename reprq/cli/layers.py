@@ -32,4 +32,7 @@ def layers(name: str, weights: str, size: int | None, form: str | None) -> None:
             }
         )
     size = backbone.preprocessing.size
-    emit(form, "layers", rows, {"backbone": name, "size": size}, f"{name} at {size} x {size} pixels")
+    notes = list(backbone.notes)
+    emit(form, "layers", rows, {"backbone": name, "size": size, "notes": notes}, f"{name} at {size} x {size} pixels")
+    for note in notes:
+        click.echo(f"note: {note}", err=True)

@@ -81,9 +81,19 @@ def measure(
         measured = list(cache.values())
         source = f"{backbone} ({cache.provenance['weights']}) on {rows} of {len(images)} images of {data} {split}"
     table = [
-        {"layer": x.layer, **row}
+        {
+            "layer": x.layer,
+            "metric": metric.name,
+            "value": metric.value,
+            "low": metric.low,
+            "high": metric.high,
+            "n": metric.n,
+            "d": metric.d,
+            "definition": metric.definition,
+            "notes": "; ".join(metric.notes),
+        }
         for x in measured
-        for row in measure_array(x, metrics=list(metrics) or None).to_frame().to_dict("records")
+        for metric in measure_array(x, metrics=list(metrics) or None).values()
     ]
     emit(form, "measure", table, {"source": source, "provenance": dict(measured[0].provenance)}, source)
 

@@ -9,7 +9,7 @@ import click
 
 SCHEMA_VERSION = 1
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[Mapping[Any, Any]]
 
 
 def emit(form: str | None, command: str, rows: Rows, context: Mapping[str, Any], heading: str = "") -> None:
@@ -20,7 +20,7 @@ def emit(form: str | None, command: str, rows: Rows, context: Mapping[str, Any],
         command: The command's name, for the JSON object.
         rows: The table.
         context: What holds for all rows, for the JSON object.
-        heading: A line above the text table.
+        heading: A line above the text table. Notes stand below it, each once.
     """
     if form == "json":
         body = {"schema_version": SCHEMA_VERSION, "command": command, **context, "rows": [dict(row) for row in rows]}
@@ -35,7 +35,9 @@ def emit(form: str | None, command: str, rows: Rows, context: Mapping[str, Any],
     else:
         if heading:
             click.echo(heading)
-        click.echo(text_table(rows))
+        click.echo(text_table([{name: row[name] for name in row if name != "notes"} for row in rows]))
+        for note, rows_with_it in _notes(rows).items():
+            click.echo(f"note: {note} ({rows_with_it})")
 
 
 def text_table(rows: Rows) -> str:
@@ -60,6 +62,18 @@ def text_table(rows: Rows) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def _notes(rows: Rows) -> dict[str, str]:
+    """Each note once, with the rows that it is about; a note on every row is about "all"."""
+    about: dict[str, list[str]] = {}
+    keys = ("metric",) if len({row.get("layer") for row in rows}) == 1 else ("layer", "metric")
+    for row in rows:
+        name = " ".join(str(row[key]) for key in keys if key in row)
+        for note in filter(None, str(row.get("notes") or "").split("; ")):
+            about.setdefault(note, []).append(name)
+    every = {note: len(names) == len(rows) for note, names in about.items()}
+    return {note: "all" if every[note] else ", ".join(dict.fromkeys(names)) for note, names in about.items()}
 
 
 def _number(value: Any) -> bool:

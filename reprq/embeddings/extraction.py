@@ -96,6 +96,7 @@ def extract(
     writer = CacheWriter(folder, identity, provenance, data.ids, data.labels, data.classes)
     todo = set(writer.incomplete([layer.name for layer in wanted]))
     if todo:
+        data.verify()
         chosen = [layer for layer in wanted if layer.name in todo]
         _fill(writer, backbone, data, chosen, pooling, batch_size, torch.device(device), progress)
     return EmbeddingCache(writer.path, [layer.name for layer in wanted])

@@ -4,10 +4,9 @@ import difflib
 import os
 import string
 import tomllib
-import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -45,13 +44,17 @@ class PretextConfig(_Section):
         task: A pretext task: `random`, `classification`, `rotation`, `autoencoder`.
         data: The data set that it learns from, its training split.
         classes: Only these classes of it. Keep them apart from the study's, or the teacher sees anomalies.
-        arguments: Further arguments of `reprq.pretext.train_teacher`, such as `epochs`.
+        epochs: The most epochs; `train_teacher`'s own by default, as with the two that follow.
+        batch_size: Images a step.
+        lr: The learning rate.
     """
 
     task: str
     data: str
     classes: list[str] | None = None
-    arguments: dict[str, int | float] = Field(default_factory=dict)
+    epochs: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
+    lr: float | None = Field(default=None, gt=0)
 
 
 class BackboneConfig(_Section):
@@ -64,7 +67,7 @@ class BackboneConfig(_Section):
         layers: Which layers; "all" by default.
         pooling: How a layer's output becomes one row.
         preprocessing: What to change in its own preprocessing.
-        pretext: Train its weights first, instead of `weights`.
+        pretext: Train its weights first; then `weights` and `preprocessing` are the teacher's.
     """
 
     name: str
@@ -83,6 +86,12 @@ class BackboneConfig(_Section):
             origin = pretext.get("task") if isinstance(pretext, dict) else values.get("weights", "default")
             return {**values, "label": f"{values['name']} {Path(str(origin)).stem}"}
         return values
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "BackboneConfig":
+        if self.pretext is not None and (self.weights != "default" or self.preprocessing):
+            raise ValueError(f"backbone {self.label!r} has a pretext: remove its weights and preprocessing")
+        return self
 
 
 class StudyConfig(_Section):
@@ -189,9 +198,9 @@ def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
 
 def _section_of(annotation: Any) -> type[BaseModel]:
     """The section inside `Section`, `list[Section]` or `Section | None`."""
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return annotation
-    return next(_section_of(inner) for inner in annotation.__args__ if inner is not type(None))
+    inner = next((part for part in get_args(annotation) if part is not type(None)), None)
+    section: type[BaseModel] = annotation if inner is None else _section_of(inner)
+    return section
 
 
 def _expand(value: Any, where: str) -> Any:

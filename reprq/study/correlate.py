@@ -1,12 +1,13 @@
 """Does quality, measured on benign data alone, predict detection? The correlation table of a study."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from reprq.errors import UnknownNameError
-from reprq.evaluation import correlation, holm
+from reprq.evaluation import Correlation, correlation, holm
 from reprq.study.results import POINT, StudyResults
 
 METHODS = ("spearman", "pearson", "kendall")
@@ -58,32 +59,18 @@ def correlate(
     methods = _among("correlation method", method, list(METHODS))
     groups = [tasks] if isinstance(tasks, str) else list(tasks)
     rows = []
-    for group in groups:
-        for definition in judged:
-            for how in methods:
-                family = [
-                    _row(
-                        points(results, name, score, definition, group), group, definition, name, how, n_resamples, seed
-                    )
-                    for name in chosen
-                ]
-                for row, adjusted in zip(family, holm([row["p_value"] for row in family]), strict=True):
-                    rows.append({**row, "p_holm": adjusted})
-    columns = [
-        "tasks",
-        "detector",
-        "metric",
-        "method",
-        "coefficient",
-        "low",
-        "high",
-        "p_value",
-        "p_holm",
-        "n",
-        "n_backbones",
-        "notes",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    for group, definition, how in itertools.product(groups, judged, methods):
+        tables = [points(results, name, score, definition, group) for name in chosen]
+        family = [
+            correlation(
+                over["x"], over["y"], over["backbone"].to_numpy(), method=how, n_resamples=n_resamples, seed=seed
+            )
+            for over in tables
+        ]
+        adjusted = holm([found.p_value for found in family])
+        for name, found, p_holm in zip(chosen, family, adjusted, strict=True):
+            rows.append(_row(group, definition, name, found, p_holm))
+    return pd.DataFrame(rows)
 
 
 def points(results: StudyResults, metric: str, score: str, detector: str, tasks: str = "all") -> pd.DataFrame:
@@ -113,19 +100,17 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
     return pd.concat([x.astype(float), y], axis=1, join="inner").dropna().reset_index()
 
 
-def _row(
-    table: pd.DataFrame, tasks: str, detector: str, metric: str, method: str, n_resamples: int, seed: int
-) -> dict[str, object]:
-    found = correlation(table["x"], table["y"], table["backbone"], method=method, n_resamples=n_resamples, seed=seed)
+def _row(tasks: str, detector: str, metric: str, found: Correlation, p_holm: float | None) -> dict[str, object]:
     return {
         "tasks": tasks,
         "detector": detector,
         "metric": metric,
-        "method": method,
+        "method": found.method,
         "coefficient": found.coefficient,
         "low": found.low,
         "high": found.high,
         "p_value": found.p_value,
+        "p_holm": p_holm,
         "n": found.n,
         "n_backbones": found.n_groups,
         "notes": "; ".join(found.notes),
@@ -147,7 +132,7 @@ def _of_tasks(table: pd.DataFrame, tasks: str) -> pd.DataFrame:
 def _by_name(results: StudyResults) -> dict[str, list[str]]:
     """The definitions under each detector's short name."""
     table = results.detectors[["detector", "definition"]].drop_duplicates()
-    return table.groupby("detector")["definition"].agg(list).to_dict()
+    return {str(name): list(group) for name, group in table.groupby("detector")["definition"]}
 
 
 def _among(

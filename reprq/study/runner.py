@@ -8,20 +8,17 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from reprq import detectors, metrics
+from reprq import detectors, metrics, pretext
 from reprq.backbones import Backbone, load_backbone
 from reprq.data import ImageDataset, Task, load_dataset, select_tasks
 from reprq.embeddings import EmbeddingCache, extract
-from reprq.errors import DataError, OutputExistsError
+from reprq.errors import DataError, OutputExistsError, UnknownNameError
 from reprq.evaluation import auroc
 from reprq.metrics.definitions import select
-from reprq.pretext import train_teacher
 from reprq.provenance import digest, versions
 from reprq.study.cells import CellStore, Row
 from reprq.study.config import BackboneConfig, PretextConfig, StudyConfig, load_config
 from reprq.study.results import STUDY_FILE, StudyResults
-
-METRIC_COLUMNS = ["metric", "value", "low", "high", "definition", "n", "d", "notes"]
 
 
 def run_study(
@@ -127,10 +124,16 @@ class _Study:
         train, _ = self._images(self.config.seeds[0])
         select_tasks(train.classes, self.config.tasks)
         for backbone in self.config.backbones:
-            if backbone.pretext is None:
-                self._load(backbone, self.config.seeds[0]).select_layers(backbone.layers)
-            else:
-                self._pretext_images(backbone.pretext, self.config.seeds[0])
+            self._check_backbone(backbone, self.config.seeds[0])
+
+    def _check_backbone(self, backbone: BackboneConfig, seed: int) -> None:
+        if backbone.pretext is None:
+            self._load(backbone, seed).select_layers(backbone.layers)
+            return
+        if backbone.pretext.task not in pretext.names():
+            raise UnknownNameError("pretext task", backbone.pretext.task, pretext.names())
+        load_backbone(backbone.name, "random").select_layers(backbone.layers)
+        self._pretext_images(backbone.pretext, seed)
 
     def run(self) -> StudyResults:
         store = CellStore(self.folder / "cells.jsonl")
@@ -211,27 +214,33 @@ class _Study:
 
     def _load(self, config: BackboneConfig, seed: int) -> Backbone:
         if config.pretext is not None:
-            return load_backbone(f"teacher:{self._teacher(config, config.pretext, seed)}")
+            return load_backbone(f"teacher:{self._teacher(config.name, config.pretext, seed)}")
         return load_backbone(config.name, config.weights, preprocessing=config.preprocessing or None, seed=seed)
 
-    def _teacher(self, config: BackboneConfig, pretext: PretextConfig, seed: int) -> Path:
-        """Train the backbone's weights, unless that was done; the file's name tells what it was made from."""
-        images = self._pretext_images(pretext, seed)
-        made_from = {**pretext.model_dump(), "architecture": config.name, "seed": seed, "data": images.fingerprint}
-        path = self.folder / "teachers" / f"{config.name}-{pretext.task}-{digest(made_from)[:12]}.safetensors"
+    def _teacher(self, architecture: str, origin: PretextConfig, seed: int) -> Path:
+        """Train a backbone's weights, unless that was done; the file's name tells what it was made from."""
+        images = self._pretext_images(origin, seed)
+        made_from = {**origin.model_dump(), "architecture": architecture, "seed": seed, "data": images.fingerprint}
+        path = self.folder / "teachers" / f"{architecture}-{origin.task}-{digest(made_from)[:12]}.safetensors"
         if path.exists():
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
-        arguments: dict[str, Any] = dict(pretext.arguments)
-        return train_teacher(
-            pretext.task, images, architecture=config.name, seed=seed, device=self.device, out=path, **arguments
+        return pretext.train_teacher(
+            origin.task,
+            images,
+            out=path,
+            architecture=architecture,
+            seed=seed,
+            device=self.device,
+            progress=self.progress,
+            **origin.model_dump(include={"epochs", "batch_size", "lr"}, exclude_none=True),
         )
 
-    def _pretext_images(self, pretext: PretextConfig, seed: int) -> ImageDataset:
+    def _pretext_images(self, origin: PretextConfig, seed: int) -> ImageDataset:
         data = self.config.data
-        root = data.root if pretext.data == data.name else None
-        images = load_dataset(pretext.data, "train", root=root, download=data.download, seed=seed)
-        return images if pretext.classes is None else images.restrict(pretext.classes)
+        root = data.root if origin.data == data.name else None
+        images = load_dataset(origin.data, "train", root=root, download=data.download, seed=seed)
+        return images if origin.classes is None else images.restrict(origin.classes)
 
     def _record(self) -> dict[str, Any]:
         return {
@@ -262,8 +271,20 @@ class _LayerData:
 
     def measure(self, task: Task, names: list[str]) -> list[Row]:
         """One row a metric, of the benign training rows."""
-        rows = metrics.measure(self._benign(task), metrics=names).to_frame()
-        return [{c: _plain(row[c]) for c in METRIC_COLUMNS} for row in rows.to_dict("records")]
+        measured = metrics.measure(self._benign(task), metrics=names)
+        return [
+            {
+                "metric": m.name,
+                "definition": m.definition,
+                "value": m.value,
+                "low": m.low,
+                "high": m.high,
+                "n": m.n,
+                "d": m.d,
+                "notes": "; ".join(m.notes),
+            }
+            for m in measured.values()
+        ]
 
     def detect(self, task: Task, spec: str | dict[str, Any]) -> Row:
         """Fit a detector on the benign training rows and judge it on the test rows."""
@@ -281,10 +302,3 @@ class _LayerData:
             "n_test": len(test),
             "n_anomalies": int(labels.sum()),
         }
-
-
-def _plain(value: Any) -> Any:
-    """A JSON value for what a data frame holds."""
-    if pd.api.types.is_scalar(value) and pd.isna(value):
-        return None
-    return value.item() if hasattr(value, "item") else value

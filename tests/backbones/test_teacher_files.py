@@ -31,7 +31,7 @@ def test_a_teacher_brings_its_architecture_weights_and_preprocessing(tmp_path: P
     assert all(torch.equal(value, expected[key]) for key, value in backbone.network.state_dict().items())
     assert backbone.in_channels == 1
     assert (backbone.preprocessing.mean, backbone.preprocessing.size) == ((0.3,), 32)
-    assert (backbone.name, backbone.weights) == (f"teacher:{path}", "file:rotation.safetensors")
+    assert (backbone.name, backbone.weights) == ("lenet", "teacher:rotation.safetensors")
     assert backbone.notes[0] == "a lenet trained on the task 'rotation'"
     assert [layer.name for layer in backbone.layers] == ["conv1", "conv2", "conv3", "pooled"]
     assert load_backbone(f"teacher:{path}", preprocessing={"mean": 0.5}).preprocessing.mean == (0.5,)

@@ -62,8 +62,12 @@ def test_relative_paths_start_at_the_file_and_variables_are_expanded(
         ({"seeds": ["a"]}, "seeds[0]: input should be a valid integer, got 'a'"),
         ({"seeds": []}, "seeds: list should have at least 1 item"),
         ({"backbones": [{"name": "lenet", "weigths": "a"}]}, "key backbones[0].weigths; did you mean 'weights'?"),
-        ({"backbones": [{"name": "a", "pretext": {"task": 1, "data": "b"}}]}, "backbones[0].pretext.task: input should"),
-        ({"backbones": [{"name": "a"}, {"name": "a"}]}, "two backbones are called 'a default'; give each"),
+        ({"backbones": [{"name": "a", "pretext": {"task": 1, "data": "b"}}]}, "backbones[0].pretext.task: input"),
+        ({"backbones": [{"name": "a"}, {"name": "a"}]}, "two backbones are called 'a default'"),
+        (
+            {"backbones": [{"name": "a", "weights": "random", "pretext": {"task": "random", "data": "digits"}}]},
+            "backbone 'a random' has a pretext: remove its weights and preprocessing",
+        ),
         ({"data": {"name": "digits", "train_per_class": 0}}, "data.train_per_class: input should be greater than"),
         ({"tasks": 3}, "tasks: input should be a valid string, got 3"),
     ],
@@ -78,7 +82,7 @@ def test_a_mistake_is_one_sentence_with_its_path(change: dict[str, Any], sentenc
 def test_a_missing_file_a_broken_file_and_an_unset_variable(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.toml does not exist"):
         load_config(tmp_path / "none.toml")
-    with pytest.raises(ConfigError, match=r"cannot be read as TOML: .*line 1"):
+    with pytest.raises(ConfigError, match="cannot be read as TOML: Invalid value"):
         load_config(write(tmp_path, "data = [\n"))
     with pytest.raises(ConfigError, match="needs the environment variable REPRQ_NOT_SET; set it"):
         load_config(write(tmp_path, 'title = "${REPRQ_NOT_SET}"\n'))
