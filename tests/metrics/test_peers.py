@@ -22,7 +22,7 @@ def test_twonn_of_scikit_dimension():
             "alpha_req[eigen,centred,ranks=11-100,weighted]",
             1.0072692716459182,
             1e-7,
-        ),  # reptrix: single-precision weights
+        ),  # reptrix (float32 weights)
         ("rankme[eigen,centred,eps=1e-7]", 61.879921102087096, 1e-12),  # reptrix calls this RankMe
         ("participation_ratio[eigen,centred]", 22.426595480856857, 1e-12),  # effdim
         ("effective_rank[eigen,centred]", 61.87347677172598, 1e-12),  # effdim: shannon_entropy
