@@ -15,7 +15,7 @@ class Autoencoder:
     """Mean squared error over all values of the normalised input; the embedding is the bottleneck."""
 
     def head(self, shapes: Shapes, data: ImageDataset) -> nn.Module:
-        """Return a decoder: 4 x 4 maps from a linear layer, doubled by upsampling and convolution up to the size."""
+        """Return a decoder: 4 x 4 maps from a linear layer, convolved and doubled up to the size."""
         layers: list[nn.Module] = [
             nn.Linear(shapes.width, _CHANNELS * _START**2),
             nn.Unflatten(1, (_CHANNELS, _START, _START)),
@@ -24,10 +24,10 @@ class Autoencoder:
         for _ in range(max(0, math.ceil(math.log2(shapes.size / _START)))):
             fewer = max(channels // 2, _LEAST_CHANNELS)
             layers += [
-                nn.Upsample(scale_factor=2),
                 nn.Conv2d(channels, fewer, 3, padding=1),
                 nn.BatchNorm2d(fewer),
                 nn.LeakyReLU(),
+                nn.Upsample(scale_factor=2),
             ]
             channels = fewer
         return nn.Sequential(

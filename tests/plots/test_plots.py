@@ -13,6 +13,7 @@ from reprq import plots
 from reprq.errors import InputError
 from reprq.evaluation import Correlation
 from reprq.plots.styles import styles
+from reprq.study import StudyResults, correlate
 
 SIXTEEN = [
     f"{net} {kind}"
@@ -169,3 +170,33 @@ def test_saved_twice_is_the_same_file(tmp_path):
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes()
     assert b"<dc:date>" not in first[1].read_bytes()
+
+
+def test_a_study_is_drawn_for_every_group_of_tasks(tmp_path):
+    rng = np.random.default_rng(0)
+    keys = pd.DataFrame(
+        [
+            {
+                "backbone": b,
+                "layer": f"layer{k}",
+                "layer_number": k,
+                "task": f"{kind}:cat",
+                "task_kind": kind,
+                "seed": 0,
+            }
+            for b in FOUR
+            for k in range(3)
+            for kind in ("unimodal", "multimodal")
+        ]
+    )
+    measured = pd.concat([keys.assign(metric=m, value=rng.uniform(size=len(keys))) for m in ("rankme", "aucev")])
+    measured.loc[measured["metric"] == "aucev", "value"] = 0.5  # constant: no coefficient
+    judged = keys.assign(detector="knn", definition="knn(k=5)", auroc=rng.uniform(size=len(keys)))
+    results = StudyResults(measured, judged, {"config": {"title": "cats"}}, tmp_path)
+    table = correlate(results, tasks=["all", "unimodal"], n_resamples=100)
+    paths = plots.draw_study(results, table)
+    names = [f"metric-vs-auroc-{group}.{ending}" for group in ("all", "unimodal") for ending in ("png", "svg")]
+    assert [path.relative_to(tmp_path / "figures").as_posix() for path in paths] == names
+    assert all(path.stat().st_size > 10_000 for path in paths)
+    assert plt.get_fignums() == []
+    assert plots.draw_study(results, table[:0], tmp_path / "none") == []
