@@ -13,12 +13,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reprq.detectors.centroid import Centroid
     from reprq.detectors.conformal import Threshold, p_values, threshold
+    from reprq.detectors.density import KDE, MVE, Gaussian
     from reprq.detectors.files import load, save
     from reprq.detectors.knn import KNN
     from reprq.detectors.mahalanobis import Mahalanobis
+    from reprq.detectors.reconstruction import KPCA, PCA
     from reprq.detectors.registry import Detector, create, describe, names
+    from reprq.detectors.shallow import GMM, LOF, OCSVM, IForest
 
 _HOMES = {
+    "GMM": "shallow",
+    "Gaussian": "density",
+    "IForest": "shallow",
+    "KDE": "density",
+    "KPCA": "reconstruction",
+    "LOF": "shallow",
+    "MVE": "density",
+    "OCSVM": "shallow",
+    "PCA": "reconstruction",
     "Centroid": "centroid",
     "KNN": "knn",
     "Mahalanobis": "mahalanobis",
@@ -34,9 +46,18 @@ _HOMES = {
 }
 
 __all__ = [
+    "GMM",
+    "KDE",
     "KNN",
+    "KPCA",
+    "LOF",
+    "MVE",
+    "OCSVM",
+    "PCA",
     "Centroid",
     "Detector",
+    "Gaussian",
+    "IForest",
     "Mahalanobis",
     "Threshold",
     "create",

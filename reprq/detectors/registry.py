@@ -12,8 +12,17 @@ from reprq.errors import InputError, UnknownNameError
 # name -> "module:class"; a detector joins by a line here
 _CLASSES = {
     "centroid": "reprq.detectors.centroid:Centroid",
+    "gaussian": "reprq.detectors.density:Gaussian",
+    "gmm": "reprq.detectors.shallow:GMM",
+    "iforest": "reprq.detectors.shallow:IForest",
+    "kde": "reprq.detectors.density:KDE",
     "knn": "reprq.detectors.knn:KNN",
+    "kpca": "reprq.detectors.reconstruction:KPCA",
+    "lof": "reprq.detectors.shallow:LOF",
     "mahalanobis": "reprq.detectors.mahalanobis:Mahalanobis",
+    "mve": "reprq.detectors.density:MVE",
+    "ocsvm": "reprq.detectors.shallow:OCSVM",
+    "pca": "reprq.detectors.reconstruction:PCA",
 }
 
 
@@ -34,8 +43,8 @@ def names() -> tuple[str, ...]:
     """The names that `create` knows, in alphabetical order.
 
     Example:
-        >>> names()
-        ('centroid', 'knn', 'mahalanobis')
+        >>> names()[:5]
+        ('centroid', 'gaussian', 'gmm', 'iforest', 'kde')
     """
     return tuple(sorted(_CLASSES))
 
@@ -95,7 +104,7 @@ def describe(detector: Detector) -> str:
     """A stable identifier of a detector and its settings, which result rows carry.
 
     Example:
-        >>> [describe(create(name)) for name in names()]
+        >>> [describe(create(name)) for name in ("centroid", "knn", "mahalanobis")]
         ['centroid', 'knn[k=5,kth,euclidean]', 'mahalanobis[ledoit_wolf]']
     """
     return detector.describe()

@@ -3,23 +3,31 @@ import pytest
 
 from reprq.detectors import create, names
 
-EXTRA = [
+QUICK = {"iforest": {"name": "iforest", "trees": 10}, "gmm": {"name": "gmm", "components": 2}}  # the same code, sooner
+VARIANTS = [  # that run other code
     {"name": "knn", "k": 2, "aggregation": "mean"},
     {"name": "knn", "k": 3, "aggregation": "sum", "metric": "cosine"},
+    {"name": "knn", "index": "hnsw"},
     {"name": "mahalanobis", "covariance": "empirical"},
     {"name": "mahalanobis", "covariance": "oas"},
     {"name": "mahalanobis", "covariance": "diagonal"},
-    {"name": "knn", "index": "hnsw"},
 ]
+REGISTERED = [QUICK.get(name, name) for name in names()]
 
 
 def identify(spec):
     return "-".join(map(str, spec.values())) if isinstance(spec, dict) else spec
 
 
-@pytest.fixture(params=[*names(), *EXTRA], ids=identify)
+@pytest.fixture(params=[*REGISTERED, *VARIANTS], ids=identify)
 def detector(request):
-    """Every registered detector with its defaults, and the variants that run other code."""
+    """Every registered detector, and its variants."""
+    return create(request.param)
+
+
+@pytest.fixture(params=REGISTERED, ids=identify)
+def registered(request):
+    """Every registered detector once."""
     return create(request.param)
 
 

@@ -8,13 +8,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from reprq.detectors import KNN, Mahalanobis, create, names
+from reprq.detectors import KNN, Mahalanobis
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", names())
-def test_scikit_learns_own_checks_pass(name):
-    results = check_estimator(create(name), on_fail=None)
+def test_scikit_learns_own_checks_pass(registered):
+    results = check_estimator(registered, on_fail=None)
     assert len(results) > 40
     assert [r["check_name"] for r in results if r["status"] not in ("passed", "skipped")] == []
     assert [r["check_name"] for r in results if r["status"] == "skipped"] in ([], ["check_array_api_input"])
