@@ -112,7 +112,8 @@ def select(metrics: Sequence[str] | None) -> dict[str, Definition]:
     return {name: known[name] for name in (names() if metrics is None else metrics)}
 
 
-def _rank_bounds(n: int, d: int) -> Bounds:
+def rank_bounds(n: int, d: int) -> Bounds:
+    """Return the least and the greatest rank of an (n, d) matrix."""
     return 1.0, float(min(n, d))
 
 
@@ -136,7 +137,7 @@ def _spectral(
     name: str,
     formula: Callable[[Spectrum, int], float],
     kinds: Sequence[tuple[Values, str]],
-    bounds: Callable[[int, int], Bounds] = _rank_bounds,
+    bounds: Callable[[int, int], Bounds] = rank_bounds,
     option: str = "",
 ) -> list[Definition]:
     """Return a formula of a spectrum and d on some kinds of spectrum; the first is the default."""

@@ -5,13 +5,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from reprq.errors import InputError
-from reprq.metrics.definitions import Definition, Facts, identifiers, select
+from reprq.metrics.definitions import Definition, Facts, identifiers, rank_bounds, select
 from reprq.metrics.jackknife import GROUPS, grouped_moments, jackknife_interval, leave_one_out, merged
 from reprq.metrics.moments import Moments
 
 if TYPE_CHECKING:
     import pandas as pd
 
+SHORTFALL = 0.2  # of a rank for want of rows
 DOMINANT = 0.9  # of the sum of squares in one direction: the others hardly count
 
 
@@ -169,7 +170,7 @@ def _metric(definition: Definition, facts: Facts, general: tuple[str, ...]) -> M
             notes = (f"no value: {error}", *general)
         else:
             value, extra = outcome.value, dict(outcome.extra)
-            notes = (*outcome.notes, *_spectral_notes(definition, facts), *general)
+            notes = (*outcome.notes, *_rank_notes(definition, value, n), *_spectral_notes(definition, facts), *general)
     return Metric(definition.name, value, definition.identifier, None, None, n, d, notes, extra)
 
 
@@ -181,6 +182,13 @@ def _general_notes(facts: Facts) -> tuple[str, ...]:
     if moments.zero_rows:
         notes.append(f"{moments.zero_rows} of {moments.n} rows are all zero")
     return tuple(notes)
+
+
+def _rank_notes(definition: Definition, value: float, n: int) -> tuple[str, ...]:
+    """Warn of a rank that n limits: the participation ratio of an isotropic sample falls short by value / n."""
+    if definition.bounds is rank_bounds and value > SHORTFALL * n:
+        return (f"n = {n} rows are only {n / value:.1f} times the rank: it would rise with n",)
+    return ()
 
 
 def _spectral_notes(definition: Definition, facts: Facts) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ class Moments:
         """Return the statistics of one matrix.
 
         Args:
-            x: An (n, d) array, tensor or memory map, an object whose `array` is one, or an iterator over (m, d) blocks.
+            x: An (n, d) array, tensor, memory map or chunked array on disk (zarr, h5py), an object whose `array` is
+                one, or an iterator over (m, d) blocks.
             name: What the caller calls `x`; the error messages use it.
             min_rows: The fewest rows the caller can work with.
 
@@ -198,7 +199,8 @@ def blocks_of(x: Any, name: str = "x", *, min_rows: int = 1) -> Iterator[NDArray
     """Yield the rows of a matrix in blocks, each a finite floating-point array.
 
     Args:
-        x: An (n, d) array, tensor or memory map, an object whose `array` is one, or an iterator over (m, d) blocks.
+        x: An (n, d) array, tensor or memory map, an object whose `array` is one, or an iterator over (m, d) blocks. A
+            chunked array on disk (zarr, h5py) is read block by block.
         name: What the caller calls `x`.
         min_rows: The fewest rows the caller can work with, where x is not an iterator.
 
@@ -206,6 +208,11 @@ def blocks_of(x: Any, name: str = "x", *, min_rows: int = 1) -> Iterator[NDArray
         InputError: as `reprq.validation.as_matrix` says; for an iterator the block is named.
     """
     x = getattr(x, "array", x)
+    if hasattr(x, "chunks") and len(x.shape) == 2:
+        step = max(1, BLOCK_BYTES // (8 * max(x.shape[1], 1)))
+        for start in range(0, x.shape[0], step):
+            yield as_matrix(x[start : start + step], f"{name}[{start}:{start + step}]")
+        return
     if not isinstance(x, Iterator):
         yield as_matrix(x, name, min_rows=min_rows)
         return

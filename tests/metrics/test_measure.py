@@ -83,7 +83,9 @@ def notes(x, name="rankme"):
 
 def test_doubts_are_told_with_their_numbers(rng):
     x = rng.standard_normal((50, 20))
-    assert notes(x) == ""
+    assert notes(rng.standard_normal((500, 20))) == ""
+    assert "n = 50 rows are only 2.7 times the rank: it would rise with n" in notes(x)
+    assert "times the rank" not in notes(x, "aucev")
     assert "n = 15 rows for d = 20 columns: the spectrum ends at rank 14" in notes(x[:15])
     assert "5 of 55 rows repeat an earlier row" in notes(np.concatenate([x, x[:5]]))
     assert "5 of 55 rows repeat an earlier row" in notes(np.concatenate([x, x[:5]]), "cosine_compactness")

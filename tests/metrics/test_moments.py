@@ -3,11 +3,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reprq.errors import InputError
 from reprq.metrics import Moments, measure
+from reprq.metrics import moments as moments_module
 
 
 def values(measurement):
@@ -42,7 +44,9 @@ def test_streamed_merged_and_whole_agree(n, cuts, mean, seed):
         merged.merge(Moments(30).update(block))
     whole = values(measure(x, definitions="all"))
     for other in (streamed, merged, iter(blocks)):
-        assert values(measure(other, definitions="all")) == pytest.approx(whole, rel=1e-9)
+        for name, value in values(measure(other, definitions="all")).items():
+            # Rounding moves the smallest eigenvalue of a nearly square Gaussian matrix more than anything else.
+            assert value == pytest.approx(whole[name], rel=1e-5 if "condition" in name else 1e-9), name
 
 
 def test_merging_large_with_large_with_small(rng):
@@ -89,6 +93,17 @@ def test_torch_numpy_memmap_lists_and_embeddings_agree(rng, tmp_path):
         x[::1, ::1],
     ):
         assert values(measure(form)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_chunked_array_is_read_block_by_block(rng, monkeypatch):
+    x = rng.standard_normal((60, 20))
+    monkeypatch.setattr(moments_module, "BLOCK_BYTES", 8 * 20 * 7)
+    chunked = zarr.array(x, chunks=(16, 20))
+    assert [len(block) for block in moments_module.blocks_of(chunked)] == [7] * 8 + [4]
+    assert values(measure(chunked)) == pytest.approx(values(measure(x)), rel=1e-9)
+    x[30, 3] = np.nan
+    with pytest.raises(InputError, match=r"x\[28:35\] must be finite, got nan at row 2, column 3"):
+        measure(zarr.array(x, chunks=(16, 20)))
 
 
 def test_duplicates_zero_rows_and_constant_columns_are_counted_exactly(rng):
