@@ -177,7 +177,8 @@ def _trace_of_product(a: _Side, b: _Side) -> float:
         return float(np.vdot(a.rows, b.rows))
     n, widths = len(a.rows), (a.rows.shape[1], b.rows.shape[1])
     if widths[0] * widths[1] <= n * sum(widths):
-        return float(np.square(a.rows.T @ b.rows).sum())
+        cross = a.rows.T @ b.rows
+        return float(np.vdot(cross, cross))
     return float(np.vdot(a.rows @ a.rows.T, b.rows @ b.rows.T))
 
 

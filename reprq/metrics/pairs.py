@@ -10,9 +10,11 @@ from reprq.validation import as_matrix
 
 Matrix = NDArray[np.float64]
 
+LARGEST = 1e120  # sum of squares of a centred matrix that is not scaled
+
 
 def centred_rows(x: Any, name: str, min_rows: int = 2) -> Matrix:
-    """Return x as float64 less its column means, divided by its largest entry so that squares stay within float64.
+    """Return x as float64 less its column means; scaled where the fourth powers of its entries would leave float64.
 
     Args:
         x: (n, d) array or tensor, or an object whose `array` is one.
@@ -22,13 +24,17 @@ def centred_rows(x: Any, name: str, min_rows: int = 2) -> Matrix:
     Raises:
         InputError: x is not a finite (n, d) matrix with `min_rows` rows, or its rows are all equal.
     """
-    matrix = as_matrix(getattr(x, "array", x), name, min_rows=min_rows).astype(np.float64)
-    matrix -= matrix[0]  # the mean of a constant column is then 0 to the last bit
-    matrix -= matrix.mean(axis=0)
-    largest = float(np.abs(matrix).max())
-    if largest == 0:
-        raise InputError(f"{name} must have rows that differ, got all rows equal: it has no similarity to anything")
-    matrix /= largest
+    array = as_matrix(getattr(x, "array", x), name, min_rows=min_rows)
+    with np.errstate(over="ignore", invalid="ignore"):  # seen below
+        matrix: Matrix = np.subtract(array, array[0], dtype=np.float64)  # a constant column is then 0 to the last bit
+        matrix -= matrix.mean(axis=0)
+    if not 1 / LARGEST < np.vdot(matrix, matrix) < LARGEST:
+        largest = float(np.abs(matrix).max())
+        if not np.isfinite(largest):
+            raise InputError(f"{name} must have differences that float64 can hold, got values too large; rescale it")
+        if largest == 0:
+            raise InputError(f"{name} must have rows that differ, got all rows equal: it has no similarity to anything")
+        matrix /= largest
     return matrix
 
 

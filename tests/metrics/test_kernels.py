@@ -134,6 +134,7 @@ def test_a_huge_mean_costs_no_digits(rng):
         (np.eye(1), np.eye(1), {}, "x must have at least 2 rows"),
         (np.eye(3), np.eye(3), {"debiased": True}, "x must have at least 4 rows"),
         (np.ones((5, 2)), np.eye(5), {}, "x must have rows that differ"),
+        ([[1e308], [-1e308]], np.eye(2), {}, "x must have differences that float64 can hold"),
         (np.eye(5), np.ones((5, 2)), {}, "y must have rows that differ"),
         (np.eye(5), np.eye(5), {"kernel": "cubic"}, "got 'cubic'"),
         (np.eye(5), np.eye(5), {"debiased": True}, "x must have a positive HSIC with itself, got 0"),
