@@ -185,6 +185,8 @@ def _alpha(fit_range: tuple[int, int], weighted: bool) -> Definition:
             notes.append(f"fitted over ranks {fit.first} to {fit.last}, the rank of x")
         if fit.r2 < 0.9:
             notes.append(f"a power law fits badly: R2 = {fit.r2:.2f}")
+        if fit.alpha_high - fit.alpha_low > 0.2 * fit.alpha:
+            notes.append(f"{fit.alpha_low:.2f} to {fit.alpha_high:.2f} over other ranges of ranks")
         extra = {"r2": fit.r2, "first_rank": fit.first, "last_rank": fit.last}
         extra |= {"alpha_low": fit.alpha_low, "alpha_high": fit.alpha_high}
         return Outcome(fit.alpha, tuple(notes), extra)

@@ -105,6 +105,14 @@ def test_alpha_brings_its_fit(rng):
     assert extra["last_rank"] == 100
 
 
+def test_an_exponent_that_depends_on_the_range_says_so(make_power_law, rng):
+    straight = make_power_law(300, 150, 1.5)
+    assert "over other ranges" not in notes(straight, "alpha_req")
+    assert "over other ranges of ranks" in notes(straight + 0.003 * rng.standard_normal((300, 150)), "alpha_req")
+    steep = measure(straight + 0.003 * rng.standard_normal((300, 150)))["alpha_req"]
+    assert steep.extra["alpha_low"] < 0.9 * steep.extra["alpha_high"]
+
+
 def test_to_dict_is_json_and_to_frame_is_tidy(rng):
     result = measure(rng.standard_normal((9, 5)))
     back = json.loads(json.dumps(result.to_dict(), allow_nan=False))
