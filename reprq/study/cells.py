@@ -1,7 +1,6 @@
 """The finished cells of a study, one JSON line each: whatever was computed once is never computed again."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,6 @@ class CellStore:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
                 file.flush()
-                os.fsync(file.fileno())
         except OSError as error:
             raise ReprqError(f"{self.path} cannot be written: {error.strerror}; finished cells stay usable") from None
         self._rows[key] = rows
