@@ -119,7 +119,8 @@ def correlation(
     coefficient = float(coefficients(first, second, codes, np.ones((1, n_groups)))[0])
     notes = []
     if n_groups < FEW_GROUPS:
-        notes.append(f"only {n_groups} independent group{'s' * (n_groups > 1)}")
+        floor = f", so no p-value below {2 ** (1 - n_groups):.2g}" if n_groups >= 3 else ""
+        notes.append(f"only {n_groups} independent group{'s' * (n_groups > 1)}{floor}")
     if n_groups < 3:
         return Correlation(
             coefficient, None, None, None, n, n_groups, method, (*notes, "no interval or p-value from fewer than 3")
