@@ -165,18 +165,26 @@ def _lift(rows: Array) -> Array:
 
 
 def _khachiyan(lifted: Array, tolerance: float = 1e-2, steps: int = 20_000) -> Array:
-    """Inverse of M = sum_i u_i q_i q_iᵀ at the dual optimum, q_iᵀ M⁻¹ q_i <= (1 + tolerance) D, by rank-one updates."""
+    """Inverse of M = sum_i u_i q_i q_iᵀ at the dual optimum, q_iᵀ M⁻¹ q_i <= (1 + tolerance) D, by rank-one updates.
+
+    Weight goes to the highest row, or is taken from the lowest that has some (Todd & Yildirim 2007).
+    """
     n, size = lifted.shape
+    weights = np.full(n, 1.0 / n)
     inverse = np.linalg.inv(lifted.T @ lifted / n)
-    heights = np.einsum("ij,jk,ik->i", lifted, inverse, lifted, optimize=True)
+    heights = np.einsum("ij,ij->i", lifted @ inverse, lifted)
     for _ in range(steps):
-        worst = int(np.argmax(heights))
-        height = float(heights[worst])
-        if height <= (1.0 + tolerance) * size:
+        high, low = int(np.argmax(heights)), int(np.argmin(np.where(weights > 0.0, heights, np.inf)))
+        if heights[high] <= (1.0 + tolerance) * size:
             break
-        step = (height - size) / (size * (height - 1.0))
-        direction = inverse @ lifted[worst]
-        weight = step / (1.0 - step + step * height)
-        inverse = (inverse - weight * np.outer(direction, direction)) / (1.0 - step)
-        heights = (heights - weight * (lifted @ direction) ** 2) / (1.0 - step)
+        chosen = high if heights[high] - size >= size - heights[low] else low
+        height, weight = float(heights[chosen]), float(weights[chosen])
+        empty = -weight / (1.0 - weight)
+        step = max((height - size) / (size * (height - 1.0)), empty) if height > 1.0 else empty
+        weights *= 1.0 - step
+        weights[chosen] = weights[chosen] + step if step > empty else 0.0
+        direction = inverse @ lifted[chosen]
+        share = step / (1.0 - step + step * height)
+        inverse = (inverse - share * np.outer(direction, direction)) / (1.0 - step)
+        heights = (heights - share * (lifted @ direction) ** 2) / (1.0 - step)
     return (inverse + inverse.T) / 2.0

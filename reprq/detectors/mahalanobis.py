@@ -16,7 +16,7 @@ from reprq.detectors.covariance import (
     moments,
     oas_shrinkage,
     shrink,
-    whiten_definite,
+    whiten,
     whiten_diagonal,
     whiten_pseudo,
 )
@@ -177,10 +177,7 @@ def _estimate(kind: str, found: Moments, n: int) -> tuple[float, NDArray[np.floa
     elif kind == "oas":
         shrinkage = oas_shrinkage(found.covariance, n)
     covariance = shrink(found.covariance, shrinkage)
-    d = len(covariance)
-    # tr(S) bounds the largest eigenvalue and s tr(S) / d the smallest: above this, Cholesky is safe
-    definite = shrinkage > d * d * np.finfo(np.float64).eps
-    return shrinkage, covariance, whiten_definite(covariance) if definite else whiten_pseudo(covariance, n)
+    return shrinkage, covariance, whiten(covariance, n)
 
 
 def _minimum_covariance_determinant(rows: Matrix, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,7 +11,7 @@ Squares = NDArray[np.float64]
 
 _SLACK = 4  # neighbours beyond k on the shortlist: enough that the proof rarely fails
 _QUERIES = 4096
-_PAIR_BUDGET = 2**19  # entries of a block of differences: 4 MB, inside a core's cache
+_PAIR_BUDGET = 2**16  # entries of a block of differences: half a MB, inside a core's cache
 
 
 class ExactNeighbours:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn import covariance as peers
 
 from reprq.detectors import Mahalanobis, load, save
-from reprq.detectors.covariance import ledoit_wolf_shrinkage, moments, oas_shrinkage
+from reprq.detectors.covariance import ledoit_wolf_shrinkage, moments, oas_shrinkage, whiten, whiten_pseudo
 from reprq.errors import InputError
 
 
@@ -218,3 +218,17 @@ def test_mcd_is_scikit_learns_and_ignores_pollution():
 def test_wrong_forms_and_labels_are_one_sentence(detector, labels, said):
     with pytest.raises(InputError, match=said):
         detector.fit(np.random.default_rng(0).normal(size=(8, 4)), labels)
+
+
+@pytest.mark.parametrize("exponent", [0, 3, 6, 7.5, 9])
+def test_cholesky_and_the_pseudo_inverse_agree_on_rank_and_distance(exponent):
+    rng = np.random.default_rng(11)
+    covariance = np.diag(10.0 ** -np.linspace(0, 2 * exponent, 8))
+    rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    covariance = rotation @ covariance @ rotation.T
+    one, two = whiten(covariance, 100), whiten_pseudo(covariance, 100)
+    assert one.rank == two.rank
+    rows = rng.normal(size=(20, 8)) @ covariance
+    np.testing.assert_allclose(np.sum(one(rows) ** 2, axis=1), np.sum(two(rows) ** 2, axis=1), rtol=1e-3)
+    cholesky = exponent < 6.5
+    assert np.allclose(one.matrix, np.triu(one.matrix)) == cholesky

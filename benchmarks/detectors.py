@@ -1,0 +1,153 @@
+"""How fast and how exact `reprq.detectors` is, beside its peers and the floor, in one run on this machine.
+
+    python benchmarks/detectors.py                 # kNN and Mahalanobis at a fifth of the rows (about a minute)
+    python benchmarks/detectors.py --full          # the sizes of the targets; the peers take many minutes
+    python benchmarks/detectors.py --study         # one fit and score at the size of a study's largest task
+
+Times are the shortest of some runs, fit and score together; the ratio is to the first line of a block. The error is the
+largest relative one against float64 differences, on 200 of the queries. Peers that are not installed are skipped with a
+line that says so: pip install pyod pytorch-ood.
+"""
+
+import argparse
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+from sklearn.neighbors import NearestNeighbors
+
+from reprq import detectors
+
+Array = NDArray[np.float32]
+Scores = NDArray[np.float64]
+Call = Callable[[], Scores]
+
+KNN_SIZES = ((5_000, 2_048, 10_000, 2), (50_000, 512, 10_000, 50))
+
+
+def peer(name: str) -> Any:
+    """Return a peer's module, or None with a printed reason."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        print(f"  (skipped {name}: {error})")
+        return None
+
+
+def report(rows: list[tuple[str, Call]], truth: Callable[[], Scores], repeats: int) -> None:
+    """Time each call and print it beside the first, with its error on the first queries."""
+    expected, base = truth(), 0.0
+    for name, call in rows:
+        took = np.inf
+        for _ in range(repeats):
+            start = time.perf_counter()
+            scores = call()
+            took = min(took, time.perf_counter() - start)
+        base = base or took
+        error = np.max(np.abs(scores[: len(expected)] / expected - 1.0))
+        print(f"  {name:<44} {took:8.2f} s {took / base:7.2f} x   error {error:.1e}", flush=True)
+
+
+def raw_faiss(x: Array, z: Array, k: int) -> Scores:
+    """The floor: what IndexFlatL2 gives, with its own precision."""
+    index = faiss.IndexFlatL2(x.shape[1])
+    index.add(x)
+    return np.sqrt(index.search(z, k)[0][:, -1].astype(np.float64))
+
+
+def scikit_learn_knn(x: Array, z: Array, k: int) -> Scores:
+    """Brute force on one float32 matrix product, as raw FAISS."""
+    nearest = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(x)
+    return nearest.kneighbors(z)[0][:, -1].astype(np.float64)
+
+
+def knn(n: int, d: int, m: int, k: int, offset: float, repeats: int) -> None:
+    """Exact neighbours at one size."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(offset, 1.0, size=(n, d)).astype(np.float32)
+    z = rng.normal(offset, 1.0, size=(m, d)).astype(np.float32)
+    print(f"kNN: n = {n:,}, d = {d:,}, {m:,} queries, k = {k}, mean {offset:g}")
+
+    def truth() -> Scores:
+        squares = [np.partition(np.sum((x - row.astype(np.float64)) ** 2, axis=1), k - 1)[k - 1] for row in z[:200]]
+        return np.sqrt(squares)
+
+    rows: list[tuple[str, Call]] = [
+        ("raw faiss IndexFlatL2", lambda: raw_faiss(x, z, k)),
+        ("reprq KNN", lambda: detectors.KNN(k).fit(x).anomaly_score(z)),
+        ("scikit-learn NearestNeighbors, brute", lambda: scikit_learn_knn(x, z, k)),
+    ]
+    if module := peer("pyod.models.knn"):
+        rows.append(
+            ("pyod KNN (its fit scores the rows too)", lambda: module.KNN(n_neighbors=k).fit(x).decision_function(z))
+        )
+    report(rows, truth, repeats)
+
+
+def mahalanobis(n: int, d: int, m: int, repeats: int) -> None:
+    """Ledoit-Wolf and empirical Mahalanobis distances at one size."""
+    rng = np.random.default_rng(0)
+    x, z = (rng.normal(3.0, 1.0, size=(rows, d)) * np.arange(1, d + 1) ** -0.5 for rows in (n, m))
+    print(f"Mahalanobis: n = {n:,}, d = {d:,}, {m:,} queries")
+
+    def truth() -> Scores:
+        return np.sqrt(LedoitWolf().fit(x).mahalanobis(z[:200]))
+
+    rows: list[tuple[str, Call]] = [
+        ("reprq Mahalanobis(ledoit_wolf)", lambda: np.sqrt(detectors.Mahalanobis().fit(x).anomaly_score(z))),
+        ("scikit-learn LedoitWolf", lambda: np.sqrt(LedoitWolf().fit(x).mahalanobis(z))),
+    ]
+    report(rows, truth, repeats)
+    rows = [("reprq Mahalanobis(empirical)", lambda: detectors.Mahalanobis("empirical").fit(x).anomaly_score(z))]
+    if module := peer("pytorch_ood.detector"):
+        rows.append(("pytorch-ood Mahalanobis", lambda: pytorch_ood(module, x, z)))
+    report(rows, lambda: detectors.Mahalanobis("empirical").fit(x).anomaly_score(z[:200]), repeats)
+
+
+def pytorch_ood(module: Any, x: NDArray[np.float64], z: NDArray[np.float64]) -> Scores:
+    """Its class-conditional form with one class, on float32 features: its own precision."""
+    torch = importlib.import_module("torch")
+    fitted = module.Mahalanobis(encoder=None).fit_features(
+        torch.as_tensor(x).float(), torch.zeros(len(x), dtype=torch.long)
+    )
+    return 2.0 * fitted.predict_features(torch.as_tensor(z).float()).numpy().astype(np.float64)  # it scores half
+
+
+def study(repeats: int) -> None:
+    """The largest task of a CIFAR-10 study with 500 images a class: fit and score."""
+    rng = np.random.default_rng(0)
+    x, z = (rng.gamma(1.0, size=(rows, 1280)).astype(np.float32) for rows in (4_500, 2_000))
+    print("study: n = 4,500, d = 1,280, 2,000 queries")
+    for spec in ("centroid", "knn", "mahalanobis"):
+        took = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            detectors.create(spec).fit(x).anomaly_score(z)
+            took.append(time.perf_counter() - start)
+        print(f"  {detectors.describe(detectors.create(spec)):<44} {min(took):8.2f} s", flush=True)
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="the sizes of the targets")
+    parser.add_argument("--study", action="store_true", help="only a study's largest task")
+    parser.add_argument("--repeats", type=int, default=2)
+    asked = parser.parse_args()
+    if asked.study:
+        study(asked.repeats)
+        return
+    share = 1 if asked.full else 5
+    for n, d, m, k in KNN_SIZES:
+        knn(n // share, d, m // share, k, 0.0, asked.repeats)
+    knn(KNN_SIZES[0][0] // share, 512, 10_000 // share, 5, 100.0, asked.repeats)
+    mahalanobis(10_000 // share, 1_024, 10_000 // share, asked.repeats)
+
+
+if __name__ == "__main__":
+    main()
