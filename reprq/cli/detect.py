@@ -10,6 +10,7 @@ import click
 from reprq.cli import options
 
 BENIGN_SHARE = 0.7
+DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 
 
 @click.command()
@@ -33,7 +34,7 @@ BENIGN_SHARE = 0.7
     "detectors",
     multiple=True,
     metavar="NAME[:PARAMETER=VALUE,...]",
-    help="A detector such as knn:k=1; may be repeated. [default: all]",
+    help="A detector such as knn:k=1; may be repeated. [default: knn, mahalanobis, centroid]",
 )
 @options.run
 @options.output
@@ -68,10 +69,10 @@ def detect(
     """
     options.one_source(backbone, file)
     from reprq.cli.output import emit
-    from reprq.detectors import create, describe, names
+    from reprq.detectors import create, describe
     from reprq.evaluation import auroc
 
-    specs: list[Any] = [_specification(text) for text in detectors] or list(names())
+    specs: list[Any] = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
     for spec in specs:
         create(spec)
     if file is not None:

@@ -1,7 +1,32 @@
 """How well a score separates, how well a quality metric predicts it, and how sure either number is."""
 
 from reprq.evaluation.auroc import auroc
+from reprq.evaluation.bootstrap import auroc_bootstrap
 from reprq.evaluation.correlation import Correlation, correlation, holm
 from reprq.evaluation.estimate import Estimate
+from reprq.evaluation.operating import (
+    Curves,
+    OperatingPoint,
+    at_threshold,
+    average_precision,
+    curves,
+    fpr_at_tpr,
+)
+from reprq.evaluation.paired import Comparison, paired_delong
 
-__all__ = ["Correlation", "Estimate", "auroc", "correlation", "holm"]
+__all__ = [
+    "Comparison",
+    "Correlation",
+    "Curves",
+    "Estimate",
+    "OperatingPoint",
+    "at_threshold",
+    "auroc",
+    "auroc_bootstrap",
+    "average_precision",
+    "correlation",
+    "curves",
+    "fpr_at_tpr",
+    "holm",
+    "paired_delong",
+]
