@@ -18,7 +18,7 @@ from reprq.cli import options
 @click.option(
     "--dtype", default="float32", show_default=True, type=click.Choice(["float32", "float16"]), help="On disk."
 )
-@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(min=1), help="Images a forward pass.")
+@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1), help="Images a forward pass.")
 @options.run
 @options.output
 def extract(

@@ -1,25 +1,32 @@
-"""Embeddings on disk: one zarr v3 group a (network, weights, preprocessing, images, pooling, dtype), one array a layer.
+"""Embeddings on disk: one zarr v3 group a (network, weights, preprocessing, images, dtype), one array a layer.
 
 The folder is named by a digest of everything that decides its content, so a cache is found again only by what would
-write the very same bytes. Each array is stored uncompressed in blocks of `BLOCK_ROWS` rows, each its own file, with a
-checksum, written under another name and renamed: a block is there whole or not at all, and an interrupted extraction
-goes on at the first block that is missing. zarr reads a missing block as zeros in silence, so completeness is counted
-before anything is read.
+write the very same bytes. Each layer is an array, stored uncompressed in blocks of `BLOCK_ROWS` rows, each its own file
+with a checksum, written under another name and renamed: a block is there whole or not at all, and an interrupted
+extraction goes on with the blocks that are missing. zarr reads a missing block as zeros in silence, so completeness is
+counted before anything is read. How a layer was pooled is part of its name: `layer3` for the average, `layer3@max`.
+
+Other programs read a layer by its path, for instance `dask.array.from_zarr(cache.path / "layers" / "layer3")`.
+
+Why zarr and not plain .npy blocks: for blocks of 256 x 512 float16 on two cores zarr wrote a block in 0.8 to 1.6 ms
+and np.save with the same checksum in 0.4 ms, against the 208 ms that resnet18 takes for so many images of 32 x 32;
+reading back ran at 430 and 390 MB/s. zarr brings the checksums, the partial last block, dask and xarray, and the
+resume is the same count of files in both.
 """
 
 import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
-from zarr.errors import ContainsArrayError
+from zarr.errors import ContainsArrayError, ContainsGroupError
 from zarr.storage import LocalStore
 
 from reprq.embeddings.embeddings import Embeddings
@@ -37,6 +44,11 @@ Array = zarr.Array[Any]
 def default_cache_dir() -> Path:
     """Return the folder of the caches: `$REPRQ_CACHE`, or `~/.cache/reprq/embeddings`."""
     return Path(os.environ.get("REPRQ_CACHE") or "~/.cache/reprq/embeddings").expanduser()
+
+
+def cached_name(layer: str, pooling: str) -> str:
+    """Return the name of a layer in a cache: its own for the average, and `layer3@max` for another pooling."""
+    return layer if pooling == "avg" else f"{layer}@{pooling}"
 
 
 class EmbeddingCache(Mapping[str, Embeddings]):
@@ -85,6 +97,18 @@ class EmbeddingCache(Mapping[str, Embeddings]):
     def __repr__(self) -> str:
         return f"EmbeddingCache({self.provenance.get('backbone')}, {len(self.ids)} rows, layers {', '.join(self)})"
 
+    def array(self, layer: str) -> Array:
+        """Return one complete layer as a zarr array that reads its blocks when they are asked for.
+
+        `reprq.measure(cache.array("layer3"))` holds one block at a time in memory.
+        """
+        if layer not in self._layers:
+            raise UnknownNameError("layer of the cache", layer, self._layers)
+        array = _array(self._group, f"{_LAYERS}/{layer}")
+        if missing := missing_blocks(array):
+            raise CacheError(f"{layer} of the cache {self.path} lacks {missing} blocks; run the extraction again")
+        return array
+
     def widths(self) -> dict[str, int]:
         """Return the number of columns of every layer, without reading the arrays."""
         return {name: int(_array(self._group, f"{_LAYERS}/{name}").shape[1]) for name in self}
@@ -108,11 +132,13 @@ class EmbeddingCache(Mapping[str, Embeddings]):
 
 
 class CacheWriter:
-    """Fills the missing blocks of the wanted layers of one cache.
+    """Fills the missing blocks of one cache; a context manager that marks the cache as being written.
+
+    Several processes may write one cache at once: they write the same bytes under the same names.
 
     Args:
         root: The folder that holds the caches.
-        identity: What decides the content: backbone, weights digest, preprocessing, data fingerprint, pooling, dtype.
+        identity: What decides the content: backbone, weights digest, preprocessing, data fingerprint, dtype, precision.
         provenance: What else is to be remembered.
         ids: (n,) row names.
         labels: (n,) class numbers.
@@ -137,24 +163,44 @@ class CacheWriter:
         self.rows = len(ids)
         self.blocks = -(-self.rows // BLOCK_ROWS)
         self.dtype = str(identity["dtype"])
-        attributes = {"reprq_format": FORMAT, "provenance": {**identity, **provenance}, "classes": list(classes)}
+        self._attributes = {"reprq_format": FORMAT, "provenance": {**identity, **provenance}, "classes": list(classes)}
+        text = np.frombuffer(json.dumps(ids.tolist()).encode(), np.uint8)
+        self._rows: dict[str, NDArray[Any]] = {_LABELS: labels, _IDS: text}
+        self._arrays: dict[str, Array] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
         with _disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+            self._stack.enter_context(_being_written(self.path))
             if not (self.path / "zarr.json").exists():
-                zarr.create_group(LocalStore(self.path), zarr_format=3, attributes=attributes)
+                with suppress(ContainsGroupError):  # another process was faster
+                    zarr.create_group(LocalStore(self.path), zarr_format=3, attributes=self._attributes)
             self._group = _open_group(self.path, "r+")
-            self._group.require_group(_LAYERS)
-            self._put_whole(_LABELS, labels)
-            self._put_whole(_IDS, np.frombuffer(json.dumps(ids.tolist()).encode(), np.uint8))
+            if _LAYERS not in self._group:
+                with suppress(ContainsGroupError):
+                    self._group.create_group(_LAYERS)
+            for name, values in self._rows.items():
+                array = self._require(name, values.shape, values.shape, str(values.dtype), {})
+                if missing_blocks(array):
+                    array[:] = values
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def missing(self, layers: Sequence[str]) -> list[int]:
+        """Return the numbers of the blocks that some of the layers lack."""
+        present = [self._present(name) for name in layers]
+        return [block for block in range(self.blocks) if any(block not in blocks for blocks in present)]
 
     def incomplete(self, layers: Sequence[str]) -> list[str]:
         """Return those of the layers that lack a block."""
         return [name for name in layers if len(self._present(name)) < self.blocks]
 
-    def first_missing(self, layers: Sequence[str]) -> int:
-        """Return the number of the first block that some layer lacks; the number of blocks if none does."""
-        everywhere = set.intersection(*(self._present(name) for name in layers))
-        return next((block for block in range(self.blocks) if block not in everywhere), self.blocks)
+    def rows_of(self, block: int) -> range:
+        """Return the rows of a block."""
+        return range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, self.rows))
 
     def write(self, layer: str, number: int, block: int, values: NDArray[np.floating]) -> None:
         """Write one block of one layer, whole or not at all.
@@ -168,28 +214,54 @@ class CacheWriter:
         shape, chunks = (self.rows, values.shape[1]), (min(BLOCK_ROWS, self.rows), values.shape[1])
         with _disk_errors(self.path):
             array = self._require(f"{_LAYERS}/{layer}", shape, chunks, self.dtype, {"number": number})
-            start = block * BLOCK_ROWS
-            array[start : start + len(values)] = values
+            rows = self.rows_of(block)
+            array[rows.start : rows.stop] = values
 
     def _present(self, layer: str) -> set[int]:
         name = f"{_LAYERS}/{layer}"
         return _blocks_present(_array(self._group, name)) if name in self._group else set()
 
-    def _put_whole(self, name: str, values: NDArray[Any]) -> None:
-        array = self._require(name, values.shape, values.shape, str(values.dtype), {})
-        if missing_blocks(array):
-            array[:] = values
-
     def _require(
         self, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str, attributes: dict[str, Any]
     ) -> Array:
         """The array, made if it is not there; no compression, so the same numbers are always the same bytes."""
-        if name not in self._group:
-            with suppress(ContainsArrayError):  # another process was faster
-                self._group.create_array(
-                    name, shape=shape, chunks=chunks, dtype=dtype, compressors=Crc32cCodec(), attributes=attributes
-                )
-        return _array(self._group, name).with_config({"write_empty_chunks": True, "order": "C"})
+        if name not in self._arrays:
+            if name not in self._group:
+                with suppress(ContainsArrayError):
+                    self._group.create_array(
+                        name, shape=shape, chunks=chunks, dtype=dtype, compressors=Crc32cCodec(), attributes=attributes
+                    )
+            self._arrays[name] = _array(self._group, name).with_config({"write_empty_chunks": True, "order": "C"})
+        return self._arrays[name]
+
+
+@contextmanager
+def _being_written(path: Path) -> Iterator[None]:
+    """Hold the cache's lock, shared by all its writers; whoever finds itself alone sweeps what a killed one left."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: leftovers stay, which harms nothing
+        yield
+        return
+    with (path / ".lock").open("a") as lock:
+
+        def sweep_if_alone() -> None:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for leftover in path.rglob("*.partial"):
+                    leftover.unlink(missing_ok=True)
+
+        sweep_if_alone()
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            sweep_if_alone()
+
+
+def is_complete(path: Path, layers: Sequence[str]) -> bool:
+    """Return whether a cache has every block of the layers; it is only read."""
+    return (path / "zarr.json").is_file() and set(layers) <= set(EmbeddingCache(path))
 
 
 def missing_blocks(array: Array) -> int:

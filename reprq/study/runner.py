@@ -11,7 +11,7 @@ from tqdm import tqdm
 from reprq import detectors, metrics, pretext
 from reprq.backbones import Backbone, load_backbone
 from reprq.data import ImageDataset, Task, load_dataset, select_tasks
-from reprq.embeddings import EmbeddingCache, extract
+from reprq.embeddings import EmbeddingCache, cached_name, extract
 from reprq.errors import DataError, OutputExistsError, UnknownNameError
 from reprq.evaluation import auroc
 from reprq.metrics.definitions import select
@@ -179,7 +179,7 @@ class _Study:
             total=len(layers) * len(tasks), desc=config.label, unit="cell", leave=False, disable=not self.progress
         ) as bar:
             for layer in layers:
-                data = _LayerData(caches[0], caches[1], layer.name)
+                data = _LayerData(caches[0], caches[1], cached_name(layer.name, config.pooling))
                 for task in tasks:
                     cell = _Cell(seed, config, backbone, layer.name, layer.number, task)
                     yield from self._cell_rows(cell, data, store)

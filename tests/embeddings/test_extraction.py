@@ -147,12 +147,21 @@ def test_anything_that_changes_the_content_changes_the_address(images: ImageData
         address(seed=1),
         address(size=40),
         address(dtype="float16"),
-        address(pooling="max"),
         address(images.select(range(1, 9))),
         address(images.select([*range(1, 8), 0])),
     ]
-    assert len({address(), *others}) == 7
+    assert len({address(), *others}) == 6
     assert address() == address()
+
+
+def test_another_pooling_is_another_layer_of_the_same_cache(
+    lenet: Backbone, images: ImageDataset, tmp_path: Path
+) -> None:
+    few = images.select(range(8))
+    average, largest = (extract(lenet, few, 1, pooling=p, cache_dir=tmp_path, progress=False) for p in ("avg", "max"))
+    assert average.path == largest.path
+    assert (list(average), list(largest)) == (["conv2"], ["conv2@max"])
+    assert (largest["conv2@max"].array >= average["conv2"].array).all()
 
 
 def test_float16_on_disk_is_the_rounded_float32(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:

@@ -1,0 +1,200 @@
+"""The forward pass: images decoded ahead of it, every wanted layer pooled inside it, blocks written behind it."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from reprq.backbones import Layer
+from reprq.data import ImageDataset
+from reprq.embeddings.cache import BLOCK_ROWS, CacheWriter, cached_name
+from reprq.embeddings.pooling import pool
+from reprq.errors import InputError
+from reprq.validation import check_finite
+
+
+class Batch(NamedTuple):
+    """Some rows of one block, and their images.
+
+    Attributes:
+        rows: The rows of the data set.
+        block: The rows of the block that they belong to.
+        images: (len(rows), C, H, W).
+    """
+
+    rows: range
+    block: range
+    images: torch.Tensor
+
+
+def batches(
+    preprocess: Callable[[Any], torch.Tensor],
+    data: ImageDataset,
+    blocks: Iterable[range],
+    batch_size: int,
+    workers: int = 1,
+) -> Iterator[Batch]:
+    """Yield batches that cross no block, the next ones decoded by threads while the network runs.
+
+    Args:
+        preprocess: From an image to the network's input.
+        data: The images.
+        blocks: The rows of each block wanted.
+        batch_size: The most rows a batch.
+        workers: Threads; as many batches are decoded ahead, so memory does not grow with the images.
+    """
+
+    def load(rows: range) -> torch.Tensor:
+        return torch.stack([preprocess(data.image(i)) for i in rows])
+
+    ahead: deque[tuple[range, range, Future[torch.Tensor]]] = deque()
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as threads:
+        for block in blocks:
+            for start in range(block.start, block.stop, batch_size):
+                rows = range(start, min(start + batch_size, block.stop))
+                ahead.append((rows, block, threads.submit(load, rows)))
+                if len(ahead) > workers:
+                    rows, whole, images = ahead.popleft()
+                    yield Batch(rows, whole, images.result())
+        for rows, whole, images in ahead:
+            yield Batch(rows, whole, images.result())
+
+
+class Forward:
+    """A network of which some layers are read; a context manager, since its hooks must go again.
+
+    Args:
+        network: It is moved to the device.
+        layers: The layers wanted, in the order of depth.
+        pooling: How each becomes one row an image.
+        device: Where it runs.
+        precision: "float32", or "bfloat16" or "float16" for autocast.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        layers: Sequence[Layer],
+        pooling: str,
+        device: torch.device,
+        precision: str = "float32",
+    ) -> None:
+        self.network, self.layers, self.pooling = network.to(device), layers, pooling
+        self.device = device
+        self._autocast = None if precision == "float32" else getattr(torch, precision)
+        self._gpu = device.type == "cuda"
+        if self._gpu:  # convolutions of half precision are fastest this way, and no result depends on it
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self._tap = _Tap(self.network, layers, pooling)
+
+    def __enter__(self) -> Self:
+        self._tap.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._tap.__exit__(*error)
+
+    def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Return the pooled rows, (n, d), of every layer."""
+        if self._gpu:
+            images = images.pin_memory().to(self.device, non_blocking=True, memory_format=torch.channels_last)
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None),
+        ):
+            return self._tap(images)
+
+    def fill(
+        self, writer: CacheWriter, ids: NDArray[np.str_], source: Iterable[Batch], total: int, progress: str = ""
+    ) -> None:
+        """Run over the batches and write each block of every layer as soon as it is whole.
+
+        Args:
+            writer: The cache.
+            ids: The names of all rows of the data set, for errors.
+            source: The batches.
+            total: How many rows they have in all.
+            progress: What to show on stderr; nothing if empty.
+
+        Raises:
+            InputError: a layer puts out a nan or an inf.
+            CacheError: the cache cannot be written.
+        """
+        collected: list[list[torch.Tensor]] = [[] for _ in self.layers]
+        with tqdm(total=total, desc=progress, unit="image", disable=not progress) as bar:
+            for rows, block, images in source:
+                for parts, pooled in zip(collected, self(images), strict=True):
+                    parts.append(pooled)
+                bar.update(len(rows))
+                if rows.stop == block.stop:
+                    self._write(writer, block, collected, ids[block.start : block.stop])
+
+    def _write(
+        self, writer: CacheWriter, block: range, collected: list[list[torch.Tensor]], ids: NDArray[np.str_]
+    ) -> None:
+        for layer, parts in zip(self.layers, collected, strict=True):
+            name = cached_name(layer.name, self.pooling)
+            values = torch.cat(parts).float().cpu().numpy()
+            writer.write(name, layer.number, block.start // BLOCK_ROWS, _stored(values, writer.dtype, name, ids))
+            parts.clear()
+
+
+def _stored(values: NDArray[np.floating], dtype: str, layer: str, ids: NDArray[np.str_]) -> NDArray[np.floating]:
+    """Round to the dtype on disk; a nan or an inf is refused before it is written, and its image named."""
+    with np.errstate(over="ignore"):
+        values = values.astype(dtype, copy=False)
+    try:
+        check_finite(values, f"layer {layer!r} in {dtype}")
+    except InputError as error:
+        row = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise InputError(f"{error}; it is the image {str(ids[row])!r}: check its preprocessing") from None
+    return values
+
+
+class _PassDone(Exception):  # noqa: N818 - a signal, not an error
+    """Ends the forward pass after the last wanted layer."""
+
+
+class _Tap:
+    """Collects the pooled outputs of some layers during a forward pass that ends after the last of them."""
+
+    def __init__(self, network: torch.nn.Module, layers: Sequence[Layer], pooling: str) -> None:
+        self.network, self.layers, self.pooling = network, layers, pooling
+        self._found: dict[str, torch.Tensor] = {}
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> "_Tap":
+        for layer in self.layers:
+            module = self.network.get_submodule(layer.module)
+            if layer.where == "input":
+                self._handles.append(module.register_forward_pre_hook(self._on_input(layer)))
+            else:
+                self._handles.append(module.register_forward_hook(self._on_output(layer)))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def __call__(self, batch: torch.Tensor) -> list[torch.Tensor]:
+        self._found = {}
+        with suppress(_PassDone):
+            self.network(batch)
+        return [self._found[layer.name] for layer in self.layers]
+
+    def _on_output(self, layer: Layer) -> Callable[..., None]:
+        return lambda module, inputs, output: self._take(layer, output)
+
+    def _on_input(self, layer: Layer) -> Callable[..., None]:
+        return lambda module, inputs: self._take(layer, inputs[0])
+
+    def _take(self, layer: Layer, output: torch.Tensor) -> None:
+        self._found[layer.name] = pool(output, self.pooling, layout=layer.layout, class_token=layer.class_token)
+        if len(self._found) == len(self.layers):
+            raise _PassDone
