@@ -18,6 +18,14 @@ from reprq.cli import options
 @click.option(
     "--dtype", default="float32", show_default=True, type=click.Choice(["float32", "float16"]), help="On disk."
 )
+@click.option(
+    "--precision",
+    default="float32",
+    show_default=True,
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    help="Of the forward pass; a half precision is autocast.",
+)
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Threads that decode images.")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1), help="Images a forward pass.")
 @options.run
 @options.output
@@ -37,11 +45,15 @@ def extract(
     form: str | None,
     **arguments: Any,
 ) -> None:
-    """Extract the embeddings of many layers in one pass, into a cache that an interrupted run resumes."""
+    """Extract the embeddings of many layers in one pass, into a cache that an interrupted run resumes.
+
+    `torchrun --nproc-per-node=N -m reprq extract ...` shares the images over N processes.
+    """
     if backbone is None:
         raise click.UsageError("Missing option '--backbone'.")
     import reprq
     from reprq.cli.output import emit
+    from reprq.embeddings.ranks import Ranks
 
     options.check_device(device)
     cache = reprq.extract(
@@ -55,6 +67,8 @@ def extract(
         progress=not quiet,
         **arguments,
     )
+    if Ranks.from_environment().rank > 0:  # torchrun starts many of us; one prints
+        return
     rows = [{"layer": name, "rows": len(cache.ids), "width": width} for name, width in cache.widths().items()]
     context = {"path": str(cache.path), "provenance": cache.provenance}
     emit(form, "extract", rows, context, str(cache.path))

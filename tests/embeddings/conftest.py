@@ -8,8 +8,8 @@ from reprq.data import ImageDataset, load_dataset
 
 @pytest.fixture(scope="session")
 def images() -> ImageDataset:
-    """600 digits: three blocks of a cache, the last one short."""
-    return load_dataset("digits").sample(600, seed=0)
+    """1,100 digits: three blocks of a cache, the last one short."""
+    return load_dataset("digits").sample(1100, seed=0)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from reprq.backbones import Backbone, Layer, load_backbone
 from reprq.data import ImageDataset
 from reprq.embeddings import EmbeddingCache, extract
+from reprq.embeddings.cache import BLOCK_ROWS
 from reprq.errors import CacheError, InputError, UnknownNameError
 
 
@@ -111,7 +112,7 @@ def test_a_layer_asked_for_later_joins_the_same_cache(lenet: Backbone, images: I
     assert list(EmbeddingCache(one.path)) == [layer.name for layer in lenet.layers]
 
 
-@pytest.mark.parametrize("stop_after", [1, 3, 4, 5, 8])
+@pytest.mark.parametrize("stop_after", [1, 8, 9, 12, 17])
 def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(
     stop_after: int, lenet: Backbone, images: ImageDataset, tmp_path: Path
 ) -> None:
@@ -127,25 +128,25 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(
     with pytest.raises(KeyboardInterrupt):
         extract(lenet, images, cache_dir=tmp_path / "cut", progress=False, batch_size=64)
     handle.remove()
-    done_blocks = (64 * (stop_after - 1)) // 256
+    done_blocks = (64 * (stop_after - 1)) // BLOCK_ROWS
     passes.clear()
     stop_after = -1
     lenet.network.register_forward_pre_hook(lambda module, inputs: passes.append(len(inputs[0])))
     resumed = extract(lenet, images, cache_dir=tmp_path / "cut", progress=False, batch_size=64)
-    assert sum(passes) == len(images) - 256 * done_blocks
+    assert sum(passes) == len(images) - BLOCK_ROWS * done_blocks
     assert files(resumed) == files(whole)
 
 
 def test_anything_that_changes_the_content_changes_the_address(images: ImageDataset, tmp_path: Path) -> None:
     few = images.select(range(8))
 
-    def address(data: ImageDataset = few, seed: int = 0, size: int = 32, **arguments: Any) -> Path:
-        backbone = load_backbone("lenet", "random", preprocessing={"size": size}, seed=seed)
+    def address(data: ImageDataset = few, seed: int = 0, channels: str = "rgb", **arguments: Any) -> Path:
+        backbone = load_backbone("lenet", "random", preprocessing={"channels": channels}, seed=seed)
         return extract(backbone, data, 0, cache_dir=tmp_path, progress=False, **arguments).path
 
     others = [
         address(seed=1),
-        address(size=40),
+        address(channels="bgr"),
         address(dtype="float16"),
         address(images.select(range(1, 9))),
         address(images.select([*range(1, 8), 0])),
@@ -246,7 +247,7 @@ def test_a_missing_a_foreign_and_a_newer_cache_are_named(lenet: Backbone, images
 def test_a_flipped_byte_and_a_missing_block_are_caught_on_reading(
     lenet: Backbone, images: ImageDataset, tmp_path: Path
 ) -> None:
-    cache = extract(lenet, images.select(range(300)), cache_dir=tmp_path, progress=False)
+    cache = extract(lenet, images.select(range(600)), cache_dir=tmp_path, progress=False)
     block = cache.path / "layers" / "conv1" / "c" / "0" / "0"
     content = bytearray(block.read_bytes())
     content[100] ^= 1

@@ -1,0 +1,65 @@
+"""A process that forks before it computes anything, and whose children extract and are killed on the way.
+
+Run as `python survival.py FOLDER [POINT ...]`: for each kill point k the child is killed with SIGKILL at its k-th step
+of writing (a step is just before or just after a file gets its final name), a second child resumes, and one line of
+JSON says how many images each of them put through the network. Without points, prints how many steps there are.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reprq.backbones import load_backbone
+from reprq.data import load_dataset
+from reprq.embeddings import extract
+
+
+def run(cache: Path, kill_at: int | None = None) -> dict[str, int]:
+    """Extract in a forked child that counts its steps and images, and dies at a step if told to."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        torch.set_num_threads(1)
+        counts = {"steps": 0, "images": 0}
+        original = Path.replace
+
+        def step() -> None:
+            counts["steps"] += 1
+            if counts["steps"] == kill_at:
+                os.write(writer, json.dumps(counts).encode())
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def replace(self: Path, target: Any) -> Path:
+            step()
+            moved = original(self, target)
+            step()
+            return moved
+
+        Path.replace = replace  # type: ignore[method-assign, assignment]
+        backbone = load_backbone("lenet", "random")
+        backbone.network.register_forward_pre_hook(
+            lambda module, inputs: counts.update(images=counts["images"] + len(inputs[0]))
+        )
+        images = load_dataset("digits").sample(1100, seed=0)
+        extract(backbone, images, "0-1", cache_dir=cache, progress=False, batch_size=128)
+        os.write(writer, json.dumps(counts).encode())
+        os._exit(0)
+    os.close(writer)
+    _, status = os.waitpid(child, 0)
+    with os.fdopen(reader) as pipe:
+        counts = json.loads(pipe.read())
+    return {**counts, "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0}
+
+
+if __name__ == "__main__":
+    folder, points = Path(sys.argv[1]), [int(point) for point in sys.argv[2:]]
+    if not points:
+        print(json.dumps(run(folder)))
+    for point in points:
+        killed = run(folder / str(point), kill_at=point)
+        print(json.dumps({"point": point, "killed": killed, "resumed": run(folder / str(point))}), flush=True)
