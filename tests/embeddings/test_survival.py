@@ -44,7 +44,7 @@ def test_a_process_killed_at_any_step_resumes_to_the_same_bytes_and_redoes_at_mo
         killed, resumed = line["killed"], line["resumed"]
         assert killed["signal"] == 9
         assert resumed["signal"] == 0
-        assert killed["images"] + resumed["images"] <= 1100 + BLOCK_ROWS
+        assert killed["images"] + resumed["images"] <= 530 + BLOCK_ROWS
         assert files(tmp_path / "cut" / str(line["point"])) == expected
 
 
