@@ -28,7 +28,7 @@ class Embeddings:
 
     Example:
         >>> x = Embeddings(np.eye(3, dtype=np.float32), layer="pooled")
-        >>> len(x), x.width, list(x.ids)
+        >>> len(x), x.width, x.ids.tolist()
         (3, 3, ['0', '1', '2'])
     """
 
