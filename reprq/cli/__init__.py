@@ -11,6 +11,7 @@ import click
 
 import reprq
 from reprq.cli.backbones import backbones
+from reprq.cli.cache import cache
 from reprq.cli.correlate import correlate
 from reprq.cli.datasets import datasets
 from reprq.cli.detect import detect
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for command in (backbones, datasets, layers, extract, measure, detect, study, correlate):
+for command in (backbones, datasets, layers, extract, measure, detect, study, correlate, cache):
     cli.add_command(command)
 
 

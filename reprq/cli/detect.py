@@ -48,6 +48,7 @@ def detect(
     value_range: float | None,
     file: Path | None,
     key: str | None,
+    labels: str | None,
     layers: str,
     data: str,
     root: Path | None,
@@ -76,7 +77,7 @@ def detect(
     for spec in specs:
         create(spec)
     if file is not None:
-        cases = _from_file(file, key, seed)
+        cases = _from_file(file, key, labels, seed)
     else:
         import reprq
         from reprq.data import select_tasks
@@ -103,11 +104,11 @@ def detect(
         )
         cases = _from_caches(train, test, chosen)
     rows = []
-    for case, benign, scored, labels in cases:
+    for case, benign, scored, truth in cases:
         for spec in specs:
             detector = create(spec)
-            found = auroc(labels, detector.fit(benign).anomaly_score(scored))
-            counts = {"n_train": len(benign), "n_test": len(labels), "n_anomalies": int(labels.sum())}
+            found = auroc(truth, detector.fit(benign).anomaly_score(scored))
+            counts = {"n_train": len(benign), "n_test": len(truth), "n_anomalies": int(truth.sum())}
             values = {"auroc": found.value, "low": found.low, "high": found.high}
             rows.append({**case, "detector": describe(detector), **values, **counts})
     source = file.name if file is not None else f"{backbone} on {data}"
@@ -129,7 +130,9 @@ def _specification(text: str) -> dict[str, Any]:
     return spec
 
 
-def _from_file(file: Path, key: str | None, seed: int) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:
+def _from_file(
+    file: Path, key: str | None, labels: str | None, seed: int
+) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:
     """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
     import numpy as np
 
@@ -137,14 +140,17 @@ def _from_file(file: Path, key: str | None, seed: int) -> Iterator[tuple[dict[st
     from reprq.errors import InputError
     from reprq.validation import as_labels
 
-    x = load_embeddings(file, key)
+    x = load_embeddings(file, key, labels)
     if x.labels is None:
-        raise InputError(f"{file} must hold labels (n,) under 'y' or 'labels', 1 for anomalous; add them to the .npz")
-    labels = as_labels(x.labels, len(x), f"the labels of {file}")
-    benign = np.random.default_rng(seed).permutation(np.flatnonzero(labels == 0))
+        raise InputError(f"{file} must hold labels (n,) with 1 for anomalous; name their array or column with --labels")
+    if "classes" in x.provenance:  # numbers that stand for names say nothing about which of them is anomalous
+        some = ", ".join(map(str, x.provenance["classes"][:5]))
+        raise InputError(f"the labels of {file} must be 0 (benign) or 1 (anomalous), got the classes {some}; add such")
+    truth = as_labels(x.labels, len(x), f"the labels of {file}")
+    benign = np.random.default_rng(seed).permutation(np.flatnonzero(truth == 0))
     train = np.sort(benign[: int(BENIGN_SHARE * len(benign))])
     test = np.setdiff1d(np.arange(len(x)), train)
-    yield {"layer": x.layer}, x.array[train], x.array[test], labels[test]
+    yield {"layer": x.layer}, x.array[train], x.array[test], truth[test]
 
 
 def _from_caches(train: Any, test: Any, tasks: Any) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:

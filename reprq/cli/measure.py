@@ -35,6 +35,7 @@ def measure(
     value_range: float | None,
     file: Path | None,
     key: str | None,
+    labels: str | None,
     layers: str,
     data: str,
     root: Path | None,
@@ -57,7 +58,7 @@ def measure(
 
     select(metrics or None)
     if file is not None:
-        measured = [_read(file, key, samples, seed)]
+        measured = [_read(file, key, labels, samples, seed)]
         source = file.name
     else:
         import reprq
@@ -98,7 +99,7 @@ def measure(
     emit(form, "measure", table, {"source": source, "provenance": dict(measured[0].provenance)}, source)
 
 
-def _read(file: Path, key: str | None, samples: int | None, seed: int) -> Any:
+def _read(file: Path, key: str | None, labels: str | None, samples: int | None, seed: int) -> Any:
     """The embeddings of a file, or a seeded sample of their rows."""
     import dataclasses
 
@@ -106,9 +107,9 @@ def _read(file: Path, key: str | None, samples: int | None, seed: int) -> Any:
 
     from reprq.embeddings import load_embeddings
 
-    x = load_embeddings(file, key)
+    x = load_embeddings(file, key, labels)
     if samples is None or samples >= len(x):
         return x
     rows = np.sort(np.random.default_rng(seed).choice(len(x), samples, replace=False))
-    labels = x.labels[rows] if x.labels is not None else None
-    return dataclasses.replace(x, array=x.array[rows], ids=x.ids[rows], labels=labels)
+    kept = x.labels[rows] if x.labels is not None else None
+    return dataclasses.replace(x, array=x.array[rows], ids=x.ids[rows], labels=kept)

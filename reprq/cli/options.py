@@ -63,9 +63,16 @@ run = _stack(
 
 embeddings = _stack(
     click.option(
-        "--embeddings", "file", type=click.Path(path_type=Path), help="An .npy or .npz file instead of a backbone."
+        "--embeddings",
+        "file",
+        type=click.Path(path_type=Path),
+        help="Instead of a backbone: an .npy, .npz, .safetensors, .parquet or .csv file, a folder of .npy shards,"
+        " or a cache.",
     ),
-    click.option("--key", help="The array in an .npz file that holds several."),
+    click.option(
+        "--key", metavar="NAME", help="The array, list column, kind of shards or layer, if there are several."
+    ),
+    click.option("--labels", metavar="NAME", help="The array or column of the labels.  [default: y, labels or label]"),
 )
 
 
