@@ -3,10 +3,12 @@
 from reprq.backbones.architectures import build_network, default_preprocessing
 from reprq.backbones.backbone import Backbone, layer_shapes
 from reprq.backbones.cifar_resnet import CifarResNet
+from reprq.backbones.from_python import as_backbone
 from reprq.backbones.layers import Layer
 from reprq.backbones.lenet import LeNet
 from reprq.backbones.preprocessing import Preprocessing
 from reprq.backbones.registry import BackboneInfo, available, load_backbone
+from reprq.backbones.taps import Tap
 
 __all__ = [
     "Backbone",
@@ -15,6 +17,8 @@ __all__ = [
     "Layer",
     "LeNet",
     "Preprocessing",
+    "Tap",
+    "as_backbone",
     "available",
     "build_network",
     "default_preprocessing",

@@ -3,17 +3,18 @@
 import re
 from typing import Any
 
-import torch
 from torch import nn
 from torchvision import models
 
 from reprq.backbones.cifar_resnet import CifarResNet
 from reprq.backbones.lenet import LeNet
 from reprq.backbones.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from reprq.backbones.seeding import seeded
 from reprq.errors import InputError, UnknownNameError
 
 OWN = ("lenet", "cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
 _INCEPTION = ("googlenet", "inception_v3")
+_SCHEMES = ("timm:NAME", "hf:NAME_OR_PATH", "package.module:callable", "teacher:PATH")
 _TRANSFORMERS = ("vit_", "swin_", "maxvit_")  # what torchvision gives as their least size is the size of training
 
 
@@ -32,7 +33,9 @@ def check_name(name: str) -> None:
     """Raise an `UnknownNameError` unless there is an architecture of this name."""
     valid = [*OWN, *torchvision_names()]
     if name not in valid:
-        raise UnknownNameError("backbone", name, [*valid, "teacher:PATH"])
+        raise UnknownNameError(
+            "backbone", name, [*valid, "timm:NAME", "hf:NAME_OR_PATH", "package.module:callable", "teacher:PATH"]
+        )
 
 
 def default_preprocessing(name: str) -> Preprocessing:
@@ -87,8 +90,7 @@ def build_network(
     """
     check_name(name)
     classes = {} if num_classes is None else {"num_classes": num_classes}
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the accelerators too
+    with seeded(seed):
         if name == "lenet":
             if size not in (None, LeNet.SIZE):
                 raise InputError(f"lenet takes images of size {LeNet.SIZE}, got {size}; give that or another backbone")

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
-from reprq.backbones.layers import Layer, matching, select
+from reprq.backbones.layers import Layer, is_glob, matching, select
 from reprq.backbones.preprocessing import Preprocessing
-from reprq.errors import UnknownNameError, WeightsError
+from reprq.backbones.probing import probe
+from reprq.backbones.submodules import in_order, submodules_named
+from reprq.errors import InputError, UnknownNameError, WeightsError
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,7 @@ class Backbone:
         weights_digest: SHA-256 (hex) over name, dtype, shape and bytes of the weights.
         notes: What a person should know: keys that a file does not have, keys that were passed over.
         unloaded: Layers that the architecture has and the weights file does not reach.
+        missing: The first weight in the order of depth that the weights file lacks; empty where it is whole.
     """
 
     name: str
@@ -34,50 +36,76 @@ class Backbone:
     weights_digest: str
     notes: tuple[str, ...] = ()
     unloaded: tuple[Layer, ...] = ()
+    missing: str = ""
 
     @property
     def in_channels(self) -> int:
         """The number of channels of the network's input."""
         return self.preprocessing.in_channels
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the network's input."""
+        return self.in_channels, self.preprocessing.size, self.preprocessing.size
+
     def select_layers(self, spec: str | int | Sequence[str | int]) -> list[Layer]:
         """Return the layers that `spec` asks for, each once, in the order of depth.
 
+        Stages are asked for by number or name. Any other submodule is asked for by its dotted name, and that is then
+        the layer's name; a forward pass of black images finds its layout. Of a module that is called more than once in
+        a pass the last call is read, or the one after "@". Of a tuple or dict the first tensor is read, or
+        `last_hidden_state`, or the item after "#".
+
         Args:
-            spec: A number (3, "3", or -1 for the last), a name ("layer3"), a range ("1-4"), "all", several with commas
-                between ("1,3,layer4"), or a sequence of these.
+            spec: A number (3, "3", or -1 for the last), a name ("layer3"), a range ("1-4"), "all", a submodule
+                ("layer1.0.conv2", "layer1.0.relu@0", "encoder#1"), a glob in which * matches no dot ("blocks.*"),
+                several with commas between ("1,3,layer4"), or a sequence of these.
 
         Raises:
             UnknownNameError: A layer that there is not; lists those that there are.
             WeightsError: A layer that the weights file does not reach.
+            InputError: A submodule that cannot be read: never called, no tensor, or no batch axis where one belongs.
         """
+        by_glob: set[str] = set()
+
+        def submodules(token: str) -> list[Layer]:
+            found = submodules_named(self.network, token, self.name)
+            by_glob.update(layer.name for layer in found if is_glob(token))
+            return found
+
         try:
-            return select(self.layers, spec, self.name)
+            chosen = select(self.layers, spec, self.name, submodules)
         except UnknownNameError as error:
             if not error.name.startswith("-") and matching((*self.layers, *self.unloaded), error.name):
-                message = f"layer {error.name} of {self.name} has no weights: {'; '.join(self.notes)}"
-                raise WeightsError(message) from error
+                raise self._without_weights(error.name) from error
             raise
+        if all(layer in self.layers for layer in chosen):
+            return chosen
+        for layer in chosen:
+            if self.missing and not computed_before(self.network, layer, self.missing):
+                raise self._without_weights(layer.name)
+        found = in_order(self.network, chosen, self.image_shape, stages=self.layers, optional=by_glob)
+        if not found:
+            raise InputError(f"layers {spec!r} of {self.name} must put out tensors, got none; choose others")
+        return found
+
+    def _without_weights(self, name: str) -> WeightsError:
+        return WeightsError(f"layer {name} of {self.name} has no weights: {'; '.join(self.notes)}")
+
+
+def computed_before(network: nn.Module, layer: Layer, key: str) -> bool:
+    """Whether a layer is computed without the weight `key`, by the order in which the network registers its modules."""
+    order = [name for name, _ in network.named_modules()]
+    owner = key.rpartition(".")[0]
+    inside = layer.module in ("", owner) or owner.startswith(f"{layer.module}.")
+    return (inside and layer.where == "input") or (not inside and order.index(layer.module) < order.index(owner))
 
 
 def layer_shapes(backbone: Backbone) -> list[tuple[int, ...]]:
     """Return the shape of every layer's output for one image, without the batch axis, by one forward pass of zeros."""
-    shapes: dict[int, tuple[int, ...]] = {}
-    handles = []
-    for layer in backbone.layers:
-        module = backbone.network.get_submodule(layer.module)
+    calls = probe(backbone.network, backbone.layers, backbone.image_shape, batch=1)
+    return [_without_axis(calls[layer][layer.call].shape or (), layer.batch_axis) for layer in backbone.layers]
 
-        def note(_: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor, layer: Layer = layer) -> None:
-            value = output if layer.where == "output" else inputs[0]
-            shapes[layer.number] = tuple(value.shape[1:])
 
-        handles.append(module.register_forward_hook(note))
-    size = backbone.preprocessing.size
-    device = next(backbone.network.parameters()).device
-    try:
-        with torch.inference_mode():
-            backbone.network(torch.zeros(1, backbone.in_channels, size, size, device=device))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return [shapes[layer.number] for layer in backbone.layers]
+def _without_axis(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return shape[:axis] + shape[axis + 1 :]

@@ -18,6 +18,7 @@ _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
 }
 
 
@@ -34,7 +35,8 @@ class Preprocessing:
         std: Divides every channel, in the same order and unit.
         channels: "rgb", "bgr" or "gray" (one channel).
         value_range: The value of white before normalisation: 1 or 255.
-        interpolation: "bilinear", "bicubic" (both antialiased) or "nearest".
+        interpolation: "bilinear", "bicubic", "lanczos" (all antialiased) or "nearest".
+        squash: Whether both sides become `resize` long, whatever the image's aspect ratio, instead of the shorter one.
 
     Example:
         >>> bgr = Preprocessing().replace(size=96, channels="bgr", value_range=255, mean=[104, 117, 123], std=1)
@@ -50,12 +52,15 @@ class Preprocessing:
     std: tuple[float, ...] = IMAGENET_STD
     channels: Literal["rgb", "bgr", "gray"] = "rgb"
     value_range: float = 1.0
-    interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
+    interpolation: Literal["bilinear", "bicubic", "lanczos", "nearest"] = "bilinear"
+    squash: bool = False
 
     def __post_init__(self) -> None:
         for key, choices in {"channels": ("rgb", "bgr", "gray"), "interpolation": tuple(_FILTERS)}.items():
             if (value := getattr(self, key)) not in choices:
                 raise InputError(f"preprocessing {key} must be one of {', '.join(choices)}, got {value!r}")
+        if type(self.squash) is not bool:
+            raise InputError(f"preprocessing squash must be true or false, got {self.squash!r}")
         for key in ("size", "resize"):
             if type(value := getattr(self, key)) is not int or value < 1:
                 raise InputError(f"preprocessing {key} must be a positive whole number of pixels, got {value!r}")
@@ -88,6 +93,8 @@ class Preprocessing:
         width, height = image.size
         short = min(width, height)
         new = (int(self.resize * width / short), int(self.resize * height / short))
+        if self.squash:
+            new = (self.resize, self.resize)
         if new != image.size:
             image = image.resize(new, _FILTERS[self.interpolation])
         left, top = (round((side - self.size) / 2) for side in new)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from reprq.backbones import from_huggingface, from_python, from_timm
 from reprq.backbones import weights as files
 from reprq.backbones.architectures import (
     OWN,
@@ -17,14 +18,16 @@ from reprq.backbones.architectures import (
     default_weights,
     torchvision_names,
 )
+from reprq.backbones.assembly import assemble, fit_file
 from reprq.backbones.backbone import Backbone
 from reprq.backbones.downloads import default_weights_file
-from reprq.backbones.layers import Layer
 from reprq.backbones.preprocessing import Preprocessing
-from reprq.backbones.stages import layers_of
-from reprq.errors import InputError, ReprqError, WeightsError
+from reprq.backbones.stages import head_of, layers_of
+from reprq.errors import InputError, ReprqError, UnknownNameError, WeightsError
 
+SOURCES = ("reprq", "torchvision", "timm")
 _TEACHER = "teacher:"
+_MOST_COUNTED = 60
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,45 @@ class BackboneInfo:
     parameters: int | None
 
 
-def available() -> list[BackboneInfo]:
-    """Return every backbone that `load_backbone` knows by name, our own first.
+def available(search: str = "", source: str | None = None) -> list[BackboneInfo]:
+    """Return the backbones that `load_backbone` knows by name, our own first, then torchvision's, then timm's.
+
+    timm's are listed where it is installed. It does not state their parameters, and counting takes a moment for each:
+    they are counted if no more than 60 are listed.
+
+    Args:
+        search: What the name contains, whatever its case.
+        source: "reprq", "torchvision" or "timm"; None for all.
+
+    Raises:
+        UnknownNameError: No such source.
 
     Example:
-        >>> available()[1]
+        >>> available("cifar_resnet")[0]
         BackboneInfo(name='cifar_resnet20', source='reprq', default_weights=None, parameters=269722)
     """
+    if source is not None and source not in SOURCES:
+        raise UnknownNameError("source of backbones", source, SOURCES)
+    found = [*_own(), *_torchvision(), *(_timm() if source in (None, "timm") else ())]
+    wanted = [info for info in found if search.lower() in info.name.lower() and source in (None, info.source)]
+    uncounted = [info for info in wanted if info.parameters is None]
+    if len(uncounted) > _MOST_COUNTED:
+        return wanted
+    return [replace(info, parameters=from_timm.count_timm(info.name)) if info in uncounted else info for info in wanted]
+
+
+def _own() -> list[BackboneInfo]:
     with torch.device("meta"):
-        own = [BackboneInfo(name, "reprq", None, _count(build_network(name))) for name in OWN]
+        return [BackboneInfo(name, "reprq", None, _count(build_network(name))) for name in OWN]
+
+
+def _torchvision() -> list[BackboneInfo]:
     theirs = [(name, default_weights(name)) for name in torchvision_names()]
-    return own + [BackboneInfo(name, "torchvision", w.name, w.meta["num_params"]) for name, w in theirs]
+    return [BackboneInfo(name, "torchvision", w.name, w.meta["num_params"]) for name, w in theirs]
+
+
+def _timm() -> list[BackboneInfo]:
+    return [BackboneInfo(name, "timm", tag, None) for name, tag in from_timm.timm_names()]
 
 
 def _count(network: nn.Module) -> int:
@@ -60,9 +91,11 @@ def load_backbone(
     """Return a backbone in evaluation mode, float32, on the CPU.
 
     Args:
-        name: A torchvision classification model, "lenet", "cifar_resnet20" and the like, or "teacher:PATH" for a
-            teacher that reprq trained.
-        weights: "default" (torchvision's, downloaded once), "random", or the path of a safetensors or state-dict file.
+        name: A torchvision classification model, "lenet", "cifar_resnet20" and the like, "timm:NAME",
+            "hf:NAME_OR_PATH" for a vision model of Hugging Face, "package.module:callable" for a network of one's own
+            (see `as_backbone`), or "teacher:PATH" for a teacher that reprq trained.
+        weights: "default" (those of its source, downloaded once), "random", or the path of a safetensors or state-dict
+            file. A network of one's own comes as its callable makes it, unless a path is given.
             The number of classes follows the file. A file may hold the features only, or be cut off at some depth: the
             layers that it does not reach are then left out, and a note says so.
         preprocessing: Values that differ from what the default weights expect; see `Preprocessing.replace`.
@@ -70,7 +103,8 @@ def load_backbone(
 
     Raises:
         UnknownNameError: No such backbone.
-        InputError: Preprocessing with an unknown key or a wrong value, or that the network cannot take.
+        InputError: Preprocessing with an unknown key or a wrong value, or that the network cannot take; an optional
+            library that is not installed; a callable that gives no network.
         WeightsError: A file that is missing, truncated, foreign or of another architecture.
         DownloadError: Default weights that are neither cached nor to be had.
 
@@ -83,9 +117,16 @@ def load_backbone(
     """
     if name.startswith(_TEACHER):
         return _load_teacher(name, weights, preprocessing)
+    if name.startswith(from_timm.PREFIX):
+        return from_timm.load_timm(name, weights, preprocessing, seed)
+    if name.startswith(from_huggingface.PREFIX):
+        return from_huggingface.load_huggingface(name, weights, preprocessing, seed)
+    if from_python.is_callable_name(name):
+        return from_python.load_callable(name, weights, preprocessing, seed)
     prepared = default_preprocessing(name).replace(**(preprocessing or {}))
     if str(weights) == "random":
-        return _assemble(name, _build(name, prepared, seed=seed), prepared, f"random(seed={seed})")
+        network = _build(name, prepared, seed=seed)
+        return assemble(name, network, prepared, layers_of(network), f"random(seed={seed})")
     if str(weights) == "default":
         path, entry = default_weights_file(name)
         label = f"default: {entry}"
@@ -94,46 +135,13 @@ def load_backbone(
         label = f"file:{path.name}"
     state = files.read_state(path)
     network = _build(name, prepared)
-    fitted = files.fit(network, state, name=name, source=path.name)
-    return _assemble(name, network, prepared, label, fitted)
+    fitted = files.fit(network, state, name=name, source=path.name, head=head_of(network))
+    return assemble(name, network, prepared, layers_of(network), label, fitted=fitted)
 
 
 def _build(name: str, preprocessing: Preprocessing, seed: int = 0, **arguments: Any) -> nn.Module:
     options = {"in_channels": preprocessing.in_channels, "size": preprocessing.size} | arguments
     return build_network(name, seed=seed, **options)
-
-
-def _assemble(
-    name: str, network: nn.Module, preprocessing: Preprocessing, weights: str, fitted: files.Fit | None = None
-) -> Backbone:
-    layers = layers_of(network)
-    missing = fitted.missing[0] if fitted and fitted.missing else None
-    reached = [layer for layer in layers if missing is None or _before(network, layer, missing)]
-    if fitted and not reached:
-        message = f"the weights in {weights} reach no layer of {name}: {'; '.join(fitted.notes)}; give a whole file"
-        raise WeightsError(message)
-    unloaded = tuple(layer for layer in layers if layer not in reached)
-    notes = list(fitted.notes if fitted else ())
-    if unloaded:
-        notes.append(f"left out: {', '.join(f'{layer.number} {layer.name}' for layer in unloaded)}")
-    return Backbone(
-        name=name,
-        network=network.eval(),
-        preprocessing=preprocessing,
-        layers=tuple(reached),
-        weights=weights,
-        weights_digest=files.digest(network, fitted.loaded if fitted else None),
-        notes=tuple(notes),
-        unloaded=unloaded,
-    )
-
-
-def _before(network: nn.Module, layer: Layer, key: str) -> bool:
-    """Whether a layer is computed without the weight `key`, by the order in which the network registers its modules."""
-    order = [name for name, _ in network.named_modules()]
-    owner = key.rpartition(".")[0]
-    inside = owner == layer.module or owner.startswith(f"{layer.module}.")
-    return (inside and layer.where == "input") or (not inside and order.index(layer.module) < order.index(owner))
 
 
 def _load_teacher(name: str, weights: str | Path, preprocessing: Mapping[str, Any] | None) -> Backbone:
@@ -152,7 +160,7 @@ def _load_teacher(name: str, weights: str | Path, preprocessing: Mapping[str, An
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path} is not a teacher of reprq: its metadata is damaged; train it again") from error
-    fitted = files.fit(network, files.read_state(path), name=architecture, source=path.name)
-    backbone = _assemble(architecture, network, prepared, f"{_TEACHER}{path.name}", fitted)
+    fitted = fit_file(network, path, name=architecture, head=head_of(network))
     note = f"a {architecture} trained on the task {made.get('task')!r}"
-    return replace(backbone, notes=(note, *backbone.notes))
+    label = f"{_TEACHER}{path.name}"
+    return assemble(architecture, network, prepared, layers_of(network), label, fitted=fitted, notes=[note])

@@ -23,6 +23,12 @@ def head_of(network: nn.Module) -> str:
     return linear[-1]
 
 
+def is_known(network: nn.Module) -> bool:
+    """Whether a network is of a family whose stages are known: of torchvision, or our own."""
+    package = type(network).__module__
+    return type(network).__name__ in _FAMILIES and package.startswith(("torchvision.models.", "reprq."))
+
+
 def layers_of(network: nn.Module) -> tuple[Layer, ...]:
     """Return the layers of a network of a known family, in the order of depth."""
     family = type(network).__name__

@@ -6,6 +6,7 @@ import pickle
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,12 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from reprq.backbones.stages import head_of
 from reprq.errors import WeightsError
 
 State = dict[str, torch.Tensor]
 
 _NESTS = ("state_dict", "model", "model_state_dict")
-_PREFIXES = ("module.", "backbone.", "encoder.", "model.", "encoder_q.")
+_WRAPPERS = ("module", "backbone", "encoder", "model", "encoder_q")
 # Names that torchvision's own older files use: densenets before 2018, vision transformers before 2022.
 _LEGACY = (
     (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)"), r"\1\2"),
@@ -118,30 +118,31 @@ def _read_torch(path: Path) -> State:
     return {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
 
 
-def fit(network: nn.Module, state: State, *, name: str, source: str) -> Fit:
+def fit(network: nn.Module, state: State, *, name: str, source: str, head: str | None = None) -> Fit:
     """Copy `state` into `network`, with a new head where the number of classes differs.
 
-    Prefixes ("module.", "backbone.", "encoder.") are taken off where that matches more keys. Keys may be missing at the
-    deep end only: a network without its head, or cut off at some depth. Keys of parts that the architecture does not
-    have (projection heads, auxiliary classifiers) are passed over.
+    Prefixes ("module.", "backbone.", "encoder." and the like, in any nesting) are taken off where that matches more
+    keys. Keys may be missing at the deep end only: a network without its head, or cut off at some depth. Keys of parts
+    that the architecture does not have (projection heads, auxiliary classifiers) are passed over.
 
     Args:
         network: The network, changed in place.
         state: Float32 tensors by name.
         name: The architecture, for the message.
         source: The file, for the message.
+        head: Dotted path of the classifier, None where there is none.
 
     Raises:
         WeightsError: The weights are of another architecture; says how many keys match.
     """
     expected = _weights_of(network)
     state = _adapted(network, _without_prefix(_renamed(state), expected))
-    _resize_head(network, state)
+    _resize_head(network, state, head)
     expected = _weights_of(network)
     matching = {key for key, value in state.items() if key in expected and value.shape == expected[key].shape}
     order = list(expected)
     missing = [key for key in order if key not in state]
-    foreign = _foreign(network, state, expected)
+    foreign = _foreign(network, state, expected, head)
     unequal = [key for key in order if key in state and key not in matching]
     if unequal or foreign or not matching or missing != order[len(order) - len(missing) :]:
         why = _first_difference(state, expected, unequal, missing, foreign)
@@ -182,9 +183,15 @@ def _renamed(state: State) -> State:
 def _without_prefix(state: State, expected: Iterable[str]) -> State:
     """Return the variant of `state` that shares most keys with `expected`; the plain one wins a tie."""
     names = set(expected)
-    prefixes = ["", *_PREFIXES, *(f"{outer}{inner}" for outer in _PREFIXES for inner in _PREFIXES)]
-    best = max(prefixes, key=lambda prefix: sum(f"{prefix}{key}" in state for key in names))
+    prefixes = {prefix for key in state for prefix in _prefixes(key)}
+    best = max(sorted(prefixes, key=len), key=lambda prefix: sum(f"{prefix}{key}" in state for key in names))
     return {key.removeprefix(best): value for key, value in state.items() if key.startswith(best)}
+
+
+def _prefixes(key: str) -> list[str]:
+    """Return "" and every beginning of a key that is made of wrappers: "", "module.", "module.encoder."."""
+    wrappers = list(takewhile(_WRAPPERS.__contains__, key.split(".")[:-1]))
+    return ["".join(f"{wrapper}." for wrapper in wrappers[:n]) for n in range(len(wrappers) + 1)]
 
 
 def _adapted(network: nn.Module, state: State) -> State:
@@ -198,20 +205,22 @@ def _adapted(network: nn.Module, state: State) -> State:
     return state
 
 
-def _resize_head(network: nn.Module, state: State) -> None:
-    name = head_of(network)
-    weight, own = state.get(f"{name}.weight"), network.get_parameter(f"{name}.weight")
-    if weight is None or weight.shape == own.shape or weight.shape[1:] != own.shape[1:]:
+def _resize_head(network: nn.Module, state: State, name: str | None) -> None:
+    head = network.get_submodule(name) if name else None
+    weight = state.get(f"{name}.weight")
+    if weight is None or not isinstance(head, (nn.Linear, nn.Conv2d)):
+        return
+    own = head.weight
+    if weight.shape == own.shape or weight.shape[1:] != own.shape[1:]:
         return
     classes, width = weight.shape[:2]
-    head = network.get_submodule(name)
     new = nn.Linear(width, classes, head.bias is not None) if own.ndim == 2 else nn.Conv2d(width, classes, 1)
-    network.set_submodule(name, new)
+    network.set_submodule(str(name), new)
 
 
-def _foreign(network: nn.Module, state: State, expected: State) -> list[str]:
+def _foreign(network: nn.Module, state: State, expected: State, head: str | None) -> list[str]:
     """Return the keys inside parts that the network has, other than its classifier, which it does not know."""
-    parts = {name for name, _ in network.named_children()} - {head_of(network).split(".")[0]}
+    parts = {name for name, _ in network.named_children()} - {(head or "").split(".")[0]}
     return [key for key in state if key not in expected and key.split(".")[0] in parts]
 
 

@@ -7,9 +7,17 @@ from reprq.cli import options
 
 @click.command()
 @click.argument("search", default="")
+@click.option(
+    "--source", type=click.Choice(["reprq", "torchvision", "timm"]), help="Those of one source; all by default."
+)
 @options.output
-def backbones(search: str, form: str | None) -> None:
-    """List the networks whose name contains SEARCH (all by default)."""
+def backbones(search: str, source: str | None, form: str | None) -> None:
+    """List the networks whose name contains SEARCH (all by default).
+
+    timm's stand here where timm is installed; their parameters are counted where no more than 60 are listed. Beside
+    these, hf:NAME_OR_PATH is a vision model of Hugging Face, package.module:callable a network of your own, and
+    teacher:PATH a teacher that reprq trained.
+    """
     from reprq.backbones import available
     from reprq.cli.output import emit
 
@@ -20,7 +28,6 @@ def backbones(search: str, form: str | None) -> None:
             "parameters": info.parameters,
             "default_weights": info.default_weights,
         }
-        for info in available()
-        if search.lower() in info.name.lower()
+        for info in available(search, source)
     ]
-    emit(form, "backbones", found, {"search": search})
+    emit(form, "backbones", found, {"search": search, "source": source})

@@ -1,5 +1,7 @@
 """`reprq layers NAME`: the layers of a network."""
 
+from typing import Any
+
 import click
 
 from reprq.cli import options
@@ -9,30 +11,38 @@ from reprq.cli import options
 @click.argument("name")
 @click.option("--weights", default="random", show_default=True, metavar="default|random|PATH", help="The weights.")
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
+@click.option("--layers", default="all", show_default=True, metavar="3|layer3|layer1.*|all", help="Which layers.")
 @options.output
-def layers(name: str, weights: str, size: int | None, form: str | None) -> None:
-    """List the layers of the network NAME: number, name, output shape of one image, and width once pooled."""
-    import math
+def layers(name: str, weights: str, size: int | None, layers: str, form: str | None) -> None:
+    """List the layers of the network NAME: number, name, output shape of one image, and width once pooled.
+
+    "width" is that of the poolings avg, max, gem and cls; "cls+avg" and "flattened" are those of cls+avg and flatten.
+    """
+    from dataclasses import replace
 
     from reprq.backbones import layer_shapes, load_backbone
     from reprq.cli.output import emit
 
     backbone = load_backbone(name, weights, preprocessing={"size": size} if size else None)
-    rows = []
-    for layer, shape in zip(backbone.layers, layer_shapes(backbone), strict=True):
-        channels = shape[0] if layer.layout == "NCHW" else shape[-1]
-        rows.append(
-            {
-                "number": layer.number,
-                "name": layer.name,
-                "shape": " x ".join(map(str, shape)),
-                "width": channels,
-                "flattened": math.prod(shape),
-                "module": f"{layer.module} ({layer.where})",
-            }
-        )
+    backbone = replace(backbone, layers=tuple(backbone.select_layers(layers)))
+    shapes = layer_shapes(backbone)
+    rows = [_row(layer, shape) for layer, shape in zip(backbone.layers, shapes, strict=True)]
     size = backbone.preprocessing.size
     notes = list(backbone.notes)
     emit(form, "layers", rows, {"backbone": name, "size": size, "notes": notes}, f"{name} at {size} x {size} pixels")
     for note in notes:
         click.echo(f"note: {note}", err=True)
+
+
+def _row(layer: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+    from reprq.embeddings.pooling import pooled_width
+
+    return {
+        "number": layer.number,
+        "name": layer.name,
+        "shape": " x ".join(map(str, shape)),
+        "width": pooled_width(layer, shape, "avg"),
+        "cls+avg": pooled_width(layer, shape, "cls+avg"),
+        "flattened": pooled_width(layer, shape, "flatten"),
+        "module": f"{layer.module or '(the network)'} ({layer.where})",
+    }

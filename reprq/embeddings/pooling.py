@@ -1,47 +1,135 @@
 """From what a layer puts out to one vector an image."""
 
-import torch
+import re
+from collections.abc import Sequence
 
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from reprq.backbones import Layer
 from reprq.errors import InputError, UnknownNameError
 
-POOLINGS = ("avg", "max", "cls", "flatten")
+POOLINGS = ("avg", "max", "gem", "cls", "cls+avg", "flatten", "grid:RxC")
+
+_GEM_POWER = 3  # where Radenovic et al. start, and what they find the learned powers close to
+_GEM_LEAST = 1e-6
 
 
 def pool(
-    output: torch.Tensor, pooling: str = "avg", *, layout: str = "NCHW", class_token: bool = False
+    output: torch.Tensor,
+    pooling: str = "avg",
+    *,
+    layout: str = "NCHW",
+    class_token: bool = False,
+    registers: int = 0,
 ) -> torch.Tensor:
     """Pool the output of a layer to one row an image.
 
+    Over positions p, which are the pixels of a map or the patches of tokens, class token and registers left out, a row
+    is for every channel c: "avg" mean_p x_pc; "max" max_p x_pc; "gem" (mean_p max(x_pc, 1e-6)^3)^(1/3), the generalised
+    mean of Radenovic et al. 2018, equation 3, with p = 3 and their code's clamp. "cls" is the class token, "cls+avg"
+    it and the average after it. "flatten" is everything, class token and registers too, in the order of the layout.
+    "grid:RxC" averages a map over R x C cells, as `adaptive_avg_pool2d` cuts them, channel by channel and row by row.
+
     Args:
-        output: (N, C, H, W), (N, H, W, C), (N, L, D) or (N, D), as `layout` says.
-        pooling: "avg" or "max" over positions (the class token left out), "cls" for the class token, or "flatten".
-            A layer whose output has no positions, (N, D), comes back as it is.
-        layout: "NCHW", "NHWC", "NLD" or "ND".
-        class_token: Whether the first token of an "NLD" output is a class token.
+        output: (N, C, H, W), (N, H, W, C), (N, L, D), (L, N, D) or (N, D), as `layout` says.
+        pooling: One of the above. An output that has no positions, (N, D), comes back as it is.
+        layout: "NCHW", "NHWC", "NLD", "LND" or "ND".
+        class_token: Whether the first token is a class token.
+        registers: How many more tokens before the patches are none.
 
     Returns:
-        (N, C), (N, D), or (N, everything) for "flatten"; never a view that a later in-place operation could change.
+        (N, C), (N, 2 D) for "cls+avg", (N, C R C') for "grid:RxC'", (N, everything) for "flatten"; float32 at least for
+        "gem", else of the output's dtype; never a view that a later in-place operation could change.
 
     Raises:
         UnknownNameError: a pooling that does not exist.
-        InputError: "cls" where the layer has no class token, or an output of another number of axes than its layout.
+        InputError: "cls" where the layer has no class token, "grid" of tokens or of more cells than pixels, or an
+            output of another number of axes than its layout.
 
     Example:
-        >>> pool(torch.ones(2, 3, 4, 4)).shape
-        torch.Size([2, 3])
+        >>> pool(torch.ones(2, 3, 4, 4)).shape, pool(torch.ones(2, 3, 4, 4), "grid:2x1").shape
+        (torch.Size([2, 3]), torch.Size([2, 6]))
     """
-    if pooling not in POOLINGS:
-        raise UnknownNameError("pooling", pooling, POOLINGS)
+    check_pooling(pooling)
     if output.ndim != len(layout):
         raise InputError(f"a layer of layout {layout} must put out {len(layout)} axes, got shape {tuple(output.shape)}")
+    if layout == "LND":
+        output, layout = output.transpose(0, 1), "NLD"
     if layout == "ND" or pooling == "flatten":
-        return output.flatten(1).clone()
+        return output.clone(memory_format=torch.contiguous_format).flatten(1)
+    if "cls" in pooling and not class_token:
+        raise InputError(_no_class_token(pooling, f"layout {layout}"))
     if pooling == "cls":
-        if not class_token:
-            raise InputError(f"pooling 'cls' needs a layer with a class token, got layout {layout}; use 'avg' or 'max'")
         return output[:, 0].clone()
-    tokens = _positions(output, layout)[:, int(class_token) :]
-    return tokens.mean(dim=1) if pooling == "avg" else tokens.amax(dim=1)
+    if pooling.startswith("grid:"):
+        return _grid(output, pooling, layout)
+    leading = int(class_token) + registers
+    positions = _positions(output, layout)[:, leading:]
+    if not positions.shape[1]:
+        raise InputError(f"pooling {pooling!r} needs patches after the first {leading} tokens, got none; use 'flatten'")
+    if pooling == "max":
+        return positions.amax(dim=1)
+    if pooling == "gem":
+        positions = positions.to(torch.promote_types(positions.dtype, torch.float32))
+        return positions.clamp(min=_GEM_LEAST).pow(_GEM_POWER).mean(dim=1).pow(1 / _GEM_POWER)
+    average = positions.mean(dim=1)
+    return torch.cat([output[:, 0], average], dim=1) if pooling == "cls+avg" else average
+
+
+def check_pooling(pooling: str, layers: Sequence[Layer] = ()) -> None:
+    """Raise unless there is a pooling of this name and every layer can be pooled so.
+
+    Raises:
+        UnknownNameError: A pooling that does not exist.
+        InputError: "cls" where a layer has no class token, or "grid" of tokens; names the layers.
+    """
+    if pooling not in POOLINGS[:-1] and not re.fullmatch(r"grid:[1-9]\d*x[1-9]\d*", pooling):
+        raise UnknownNameError("pooling", pooling, POOLINGS)
+    positioned = [layer for layer in layers if layer.layout != "ND"]
+    if "cls" in pooling and (without := [layer.name for layer in positioned if not layer.class_token]):
+        raise InputError(_no_class_token(pooling, ", ".join(without)))
+    if pooling.startswith("grid:") and (tokens := [layer.name for layer in positioned if "L" in layer.layout]):
+        raise InputError(f"pooling {pooling!r} needs layers that put out maps, got {', '.join(tokens)}; use 'avg'")
+
+
+def pooled_width(layer: Layer, shape: Sequence[int], pooling: str) -> int | None:
+    """Return the width of a layer's rows, None where it cannot be pooled so.
+
+    Args:
+        layer: The layer.
+        shape: Of its output, without the batch axis.
+        pooling: See `pool`.
+
+    Example:
+        >>> pooled_width(Layer(4, "layer4", "layer4"), (512, 7, 7), "grid:2x2")
+        2048
+    """
+    axes = [*shape]
+    axes.insert(layer.batch_axis, 1)
+    output = torch.empty(axes, device="meta")
+    try:
+        rows = pool(output, pooling, layout=layer.layout, class_token=layer.class_token, registers=layer.registers)
+    except InputError:
+        return None
+    return rows.shape[1]
+
+
+def _no_class_token(pooling: str, got: str) -> str:
+    return f"pooling {pooling!r} needs layers with a class token, got {got}; use 'avg'"
+
+
+def _grid(output: torch.Tensor, pooling: str, layout: str) -> torch.Tensor:
+    if layout == "NLD":
+        raise InputError(f"pooling {pooling!r} needs a layer that puts out maps, got tokens; use 'avg'")
+    rows, columns = map(int, pooling.removeprefix("grid:").split("x"))
+    maps = output.movedim(-1, 1) if layout == "NHWC" else output
+    height, width = maps.shape[2:]
+    if rows > height or columns > width:
+        raise InputError(
+            f"pooling {pooling!r} needs maps of at least {rows} x {columns}, got {height} x {width}; use fewer cells"
+        )
+    return F.adaptive_avg_pool2d(maps, (rows, columns)).flatten(1)
 
 
 def _positions(output: torch.Tensor, layout: str) -> torch.Tensor:

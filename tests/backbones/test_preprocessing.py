@@ -92,7 +92,7 @@ def test_dictionaries_go_round() -> None:
         ({"channels": "rbg"}, "preprocessing channels must be one of rgb, bgr, gray, got 'rbg'"),
         (
             {"interpolation": "area"},
-            "preprocessing interpolation must be one of nearest, bilinear, bicubic, got",
+            "preprocessing interpolation must be one of nearest, bilinear, bicubic, lanczos, got",
         ),
         ({"channels": ["rgb"]}, "preprocessing channels must be one of rgb, bgr, gray, got ['rgb']"),
         ({"value_range": 256, "mean": 0, "std": 1}, "preprocessing value_range must be 1 or 255, got 256"),

@@ -43,7 +43,7 @@ def no_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_initialisation")
 def test_every_layer_of_every_network_exists_once_and_in_order() -> None:
-    for info in available():
+    for info in (*available(source="reprq"), *available(source="torchvision")):
         network = build_network(info.name)
         layers = layers_of(network)
         modules = [name for name, _ in network.named_modules()]
@@ -110,7 +110,7 @@ def test_the_shapes_need_no_gradient_and_leave_no_hook() -> None:
 
 
 def test_the_defaults_of_every_network_are_known() -> None:
-    for info in available():
+    for info in (*available(source="reprq"), *available(source="torchvision")):
         preprocessing = default_preprocessing(info.name)
         assert preprocessing.size <= preprocessing.resize
         assert (info.default_weights is None) == (info.source == "reprq")

@@ -1,0 +1,75 @@
+"""From a network and its weights to a backbone."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch import nn
+
+from reprq.backbones import weights as files
+from reprq.backbones.backbone import Backbone, computed_before
+from reprq.backbones.layers import Layer
+from reprq.backbones.preprocessing import Preprocessing
+from reprq.errors import WeightsError
+
+
+def fit_file(network: nn.Module, path: Path, *, name: str, head: str | None) -> files.Fit:
+    """Copy the weights of a file into a network; see `reprq.backbones.weights.fit`."""
+    return files.fit(network, files.read_state(path), name=name, source=path.name, head=head)
+
+
+def assemble(
+    name: str,
+    network: nn.Module,
+    preprocessing: Preprocessing,
+    layers: Sequence[Layer],
+    weights: str,
+    *,
+    fitted: files.Fit | None = None,
+    notes: Sequence[str] = (),
+    structure: bool = False,
+) -> Backbone:
+    """Return the backbone of a network, without the layers that its weights file does not reach.
+
+    Args:
+        name: The name of the architecture.
+        network: Changed to evaluation mode and float32.
+        preprocessing: From an image to its input.
+        layers: All its layers.
+        weights: What the weights are called.
+        fitted: How a file fitted; None where all weights are there.
+        notes: What else a person should know.
+        structure: Whether the digest covers the printed structure too, since the name does not stand for it.
+
+    Raises:
+        WeightsError: The file reaches no layer.
+    """
+    missing = fitted.missing[0] if fitted and fitted.missing else ""
+    reached = [layer for layer in layers if not missing or computed_before(network, layer, missing)]
+    if fitted and not reached:
+        message = f"the weights in {weights} reach no layer of {name}: {'; '.join(fitted.notes)}; give a whole file"
+        raise WeightsError(message)
+    unloaded = tuple(layer for layer in layers if layer not in reached)
+    notes = [*notes, *(fitted.notes if fitted else ())]
+    if unloaded:
+        notes.append(f"left out: {', '.join(f'{layer.number} {layer.name}' for layer in unloaded)}")
+    network = network.eval().float()
+    digest = files.digest(network, fitted.loaded if fitted else None)
+    return Backbone(
+        name=name,
+        network=network,
+        preprocessing=preprocessing,
+        layers=tuple(reached),
+        weights=weights,
+        weights_digest=_with_structure(digest, network) if structure else digest,
+        notes=tuple(notes),
+        unloaded=unloaded,
+        missing=missing,
+    )
+
+
+def _with_structure(digest: str, network: nn.Module) -> str:
+    """Join the digest of the weights with the printed modules, where an activation shows that has no weights."""
+    printed = re.sub(r" at 0x[0-9a-f]+", "", repr(network))
+    return hashlib.sha256(f"{digest} {type(network).__qualname__} {printed}".encode()).hexdigest()
