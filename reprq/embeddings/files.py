@@ -4,26 +4,21 @@ import json
 import math
 import os
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from reprq.embeddings.catalogue import pick_layer
 from reprq.embeddings.embeddings import Embeddings
 from reprq.embeddings.stored import Stored, choose, read_provenance
 from reprq.embeddings.tables import metadata_column, read_csv, read_parquet
 from reprq.errors import CacheError, InputError, ReprqError
-
-_UNREADABLE = (
-    OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, BadZipFile, zlib.error, SafetensorError
-)  # fmt: skip
 
 
 def load_embeddings(path: Path | str, key: str | None = None, labels: str | None = None) -> Embeddings:
@@ -73,7 +68,7 @@ def load_embeddings(path: Path | str, key: str | None = None, labels: str | None
         found = reader(path, key, labels)
     except ReprqError:
         raise
-    except _UNREADABLE as error:
+    except Exception as error:  # what a parser raises on foreign bytes is anything, from TokenError to ArrowException
         raise CacheError(f"{path} cannot be read as embeddings ({error}); save or copy it again") from None
     try:
         return found.embeddings(path)
@@ -184,7 +179,7 @@ def _mapped(path: Path) -> NDArray[Any]:
     """An array on disk that is read when it is looked at."""
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:
         pickled = "pickle" in str(error) or "Python objects" in str(error)
         reason = "it is foreign or holds pickled objects, which are never loaded" if pickled else error
         raise CacheError(f"{path} cannot be read as a .npy array ({reason}); save or copy it again") from None

@@ -64,7 +64,7 @@ def _verify_layer(name: str, array: zarr.Array[Any], cache: EmbeddingCache, bar:
             continue
         try:
             values = np.asarray(array[block * rows : (block + 1) * rows])
-        except (ValueError, OSError) as error:
+        except Exception as error:
             yield f"{name} block {block} is damaged ({error}); delete {folder / str(block)} and extract again"
             continue
         if not np.isfinite(values).all():

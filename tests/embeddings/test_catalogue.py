@@ -116,6 +116,12 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated header": (lambda cache: (cache / "zarr.json").write_text('{"zarr'), "is not an embedding cache"),
     "no provenance": (break_(lambda h: h["attributes"].pop("provenance")), "is damaged (KeyError: 'provenance')"),
     "odd provenance": (break_(lambda h: h["attributes"].update(provenance=3)), "is damaged"),
+    "chunks of no rows": (
+        lambda cache: header(
+            cache, lambda h: h["chunk_grid"]["configuration"].update(chunk_shape=[0]), "labels/zarr.json"
+        ),
+        "is damaged",
+    ),
     "no labels": (lambda cache: shutil.rmtree(cache / "labels"), "has no array 'labels'"),
     "flipped ids": (lambda cache: flip(cache / "ids" / "c" / "0"), "ids of the cache"),
     "truncated layer header": (lambda cache: (cache / "layers/conv1/zarr.json").write_text("{"), "is damaged"),

@@ -367,6 +367,14 @@ def test_a_cache_is_read_by_its_folder_and_layer(lenet: Any, images: Any, tmp_pa
 # Files that are none
 
 
+def test_a_header_that_cannot_be_parsed_is_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    content = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(content.replace(b"}", b"(", 1))
+    with pytest.raises(CacheError, match="x.npy cannot be read as a .npy array"):
+        load_embeddings(tmp_path / "x.npy")
+
+
 def test_a_missing_a_foreign_and_an_empty_file_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match=r"the embeddings file .*none.npy does not exist; check the path"):
         load_embeddings(tmp_path / "none.npy")
@@ -382,6 +390,22 @@ def test_a_missing_a_foreign_and_an_empty_file_are_one_sentence(tmp_path: Path) 
         (tmp_path / f"x{ending}").write_bytes(b"\x80\x04\xff a file of another program\n")
         with pytest.raises(CacheError, match=f"x{ending} cannot be read as"):
             load_embeddings(tmp_path / f"x{ending}")
+
+
+@settings(max_examples=40, deadline=None)
+@given(ending=st.sampled_from(FORMATS), place=st.floats(0, 1), byte=st.integers(0, 255), from_end=st.booleans())
+def test_whatever_byte_is_overwritten_the_file_is_read_or_named(
+    ending: str, place: float, byte: int, from_end: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = export(Embeddings(X, labels=Y), tmp_path_factory.mktemp("bytes") / f"x{ending}")
+    content = bytearray(path.read_bytes())
+    span = min(len(content) - 1, 300)  # the headers, which are at either end
+    content[(-1 - int(place * span)) if from_end else int(place * span)] = byte
+    path.write_bytes(content)
+    try:
+        assert load_embeddings(path).array.ndim == 2
+    except ReprqError as error:
+        assert f"x{ending}" in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("ending", FORMATS)
