@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import torch
 from torch import nn
 
 from reprq.backbones.layers import Layer
 from reprq.backbones.probing import probe
 from reprq.backbones.submodules import in_order
+from reprq.backbones.taps import find_tensor
 
 
 def child_layers(network: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer]:
@@ -43,22 +45,32 @@ def _outer(network: nn.Module, called: set[str], path: str = "") -> Iterator[str
 
 
 def _pooled(network: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer]:
-    """Return the input of the last linear layer, if it takes vectors and is the last module with weights to run.
+    """Return the input of the last linear layer, if it takes vectors and all that the network puts out comes from it.
 
-    A linear layer inside a block of convolutions (squeeze and excitation) is none: it must put out as many numbers as
-    the network, or be a child of the network itself.
+    The linear layer of a gate (squeeze and excitation) in a last block is none: images go round it.
     """
     weighted = [
-        Layer(-1, name, name, call=-1)
+        Layer(-1, name, name)
         for name, module in network.named_modules()
         if name and next(module.parameters(recurse=False), None) is not None
     ]
-    whole = Layer(-1, "", "")
-    calls = probe(network, [*weighted, whole], image_shape)
+    calls = probe(network, weighted, image_shape)
     last = max((layer for layer in weighted if calls[layer]), key=lambda layer: calls[layer][-1].turn, default=None)
-    if last is None or not isinstance(network.get_submodule(last.module), nn.Linear):
+    if last is None or len(calls[last][-1].shape or ()) != 2:
         return []
-    out = calls[last][-1].shape
-    if out is None or len(out) != 2 or (out != calls[whole][-1].shape and "." in last.module):
+    linear = network.get_submodule(last.module)
+    if not isinstance(linear, nn.Linear) or not _all_comes_from(network, linear, image_shape):
         return []
     return [Layer(0, "pooled", last.module, where="input", layout="auto", call=-1)]
+
+
+def _all_comes_from(network: nn.Module, linear: nn.Linear, image_shape: tuple[int, int, int]) -> bool:
+    """Whether a black and a white image look the same to a network whose linear layer puts out nothing but zeros."""
+    handle = linear.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
+    try:
+        with torch.inference_mode():
+            black = torch.zeros(1, *image_shape, device=linear.weight.device)
+            found = find_tensor(network(torch.cat([black, black + 1])))
+    finally:
+        handle.remove()
+    return found is not None and torch.equal(found[0], found[1])

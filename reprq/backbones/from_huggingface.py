@@ -27,7 +27,8 @@ def load_huggingface(name: str, weights: str | Path, preprocessing: Mapping[str,
     """Return `hf:NAME_OR_PATH`, a model of the hub or a folder that `save_pretrained` wrote; see `load_backbone`.
 
     Its layers are the embeddings ("stem"), the blocks or stages of the encoder, named by their modules, and "pooled",
-    which is `pooler_output` where the model has one. Of a model of images and texts the vision part is taken. No code
+    which is `pooler_output` where the model has one. A weights file names its weights as `state_dict()` does.
+    Of a model of images and texts the vision part is taken. No code
     that comes with a model is run.
     """
     transformers: Any = require("transformers", "hf", name)

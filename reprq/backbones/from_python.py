@@ -75,16 +75,12 @@ def load_callable(name: str, weights: str | Path, preprocessing: Mapping[str, An
     if isinstance(made, Backbone):
         prepared = made.preprocessing.replace(**(preprocessing or {}))
         if str(weights) not in ("default", "random"):
-            raise InputError(
-                f"{name} gives a Backbone with its own weights, got weights {str(weights)!r}; leave them out"
-            )
+            raise InputError(f"{name} gives a Backbone with its own weights, got {str(weights)!r}; leave them out")
         return replace(made, preprocessing=prepared)
     if not isinstance(made, nn.Module):
         raise InputError(f"{name} must give a torch.nn.Module or a reprq Backbone, got a {type(made).__name__}")
     if not preprocessing or "size" not in preprocessing:
-        raise InputError(
-            f"{name} states no preprocessing; give --size, and --mean and --std unless ImageNet's are meant"
-        )
+        raise InputError(f"{name} states no preprocessing; give a size, and mean and std unless ImageNet's are meant")
     label = f"as {name} makes them (seed={seed})"
     if str(weights) in ("default", "random"):
         return _as_backbone(made, preprocessing, None, name, label)

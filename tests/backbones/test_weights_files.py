@@ -45,7 +45,20 @@ def test_state_dicts_are_read_however_they_were_saved(how: str, lenet: nn.Module
     assert _same(load_backbone("lenet", tmp_path / "w.pt").network, lenet.state_dict())
 
 
-@pytest.mark.parametrize("prefix", ["module.", "backbone.", "encoder.", "module.backbone.", "module.encoder_q."])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "module.",
+        "backbone.",
+        "encoder.",
+        "module.backbone.",
+        "module.encoder_q.",
+        "backbone.module.",
+        "encoder.backbone.",
+        "model.module.encoder.",
+        "module.module.",
+    ],
+)
 def test_prefixes_are_taken_off(prefix: str, resnet_state: State, tmp_path: Path) -> None:
     state = {f"{prefix}{key}": value for key, value in resnet_state.items()}
     torch.save(state | {"projector.weight": torch.zeros(2, 2)}, tmp_path / "w.pt")
@@ -246,6 +259,15 @@ def test_old_vision_transformers_and_other_sizes_are_understood() -> None:
     for here, there in corners:
         assert torch.allclose(positions[0, here], old.encoder.pos_embedding[0, there], atol=1e-5)
     assert torch.equal(positions[0, 0], old.encoder.pos_embedding[0, 0])
+
+
+def test_a_part_that_shares_a_prefixs_name_keeps_it() -> None:
+    vit = _tiny_vit(32)
+    for prefix in ("", "module.", "encoder.", "module.encoder."):
+        network = _tiny_vit(32)
+        state = {f"{prefix}{key}": value for key, value in vit.state_dict().items()}
+        assert fit(network, state, name="vit", source="w", head="heads.head").missing == ()
+        assert _same(network, vit.state_dict())
 
 
 def test_counters_of_batches_are_no_weights(resnet_state: State) -> None:
