@@ -63,7 +63,7 @@ def verify(names: tuple[str, ...], cache_dir: Path | None, quiet: bool, form: st
             f"{broken} of {len(paths)} caches must be extracted again or removed: problems are listed above"
         )
     if form is None:
-        click.echo(f"{len(paths)} caches verified, no problems")
+        click.echo(f"no problems in {', '.join(path.name for path in paths) or _root(cache_dir)}")
 
 
 @cache.command()
@@ -148,7 +148,7 @@ def _text_row(info: "CacheInfo") -> dict[str, Any]:
         "data": info.data,
         "split": info.split,
         "rows": info.rows,
-        "layers": f"{info.complete_layers} of {info.layers}",
+        "layers": f"{info.complete_layers} of {info.layers}" if info.problem is None else None,
         "size": _size(info.bytes),
         "age": _age(time.time() - info.modified),
         "state": info.problem or ("complete" if info.complete else "incomplete"),

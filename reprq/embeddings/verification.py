@@ -65,7 +65,8 @@ def _verify_layer(name: str, array: zarr.Array[Any], cache: EmbeddingCache, bar:
         try:
             values = np.asarray(array[block * rows : (block + 1) * rows])
         except Exception as error:
-            yield f"{name} block {block} is damaged ({error}); delete {folder / str(block)} and extract again"
+            reason = "its checksum is wrong" if "checksum" in str(error) else error
+            yield f"{name} block {block} is damaged ({reason}); delete {folder / str(block)} and extract again"
             continue
         if not np.isfinite(values).all():
             yield f"{name} block {block} holds a nan or an inf; delete {folder / str(block)} and extract again"

@@ -64,6 +64,7 @@ def test_ls_is_a_table_newest_first_with_the_state_of_each(reprq: Reprq, root: P
     assert "1 of 2" in partly
     assert "2 hours" in partly
     assert partly.endswith("incomplete")
+    assert foreign.split()[:6] == ["foreign", *"-----"]
     assert "3 days" in foreign
     assert "is not an embedding cache" in foreign
 
@@ -103,7 +104,7 @@ def test_ls_lists_what_extract_wrote_in_the_default_folder(
 
 def test_verify_names_each_problem_and_exits_1(reprq: Reprq, root: Path) -> None:
     ran = reprq("cache", "verify", "whole", "--cache", root, "--quiet")
-    assert (ran.status, ran.out, ran.err) == (0, "1 caches verified, no problems\n", "")
+    assert (ran.status, ran.out, ran.err) == (0, "no problems in whole\n", "")
     flip(root / "whole")
     ran = reprq("cache", "verify", "--cache", root, "--quiet")
     assert ran.status == 1

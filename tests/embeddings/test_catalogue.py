@@ -189,8 +189,9 @@ def test_a_whole_cache_has_no_problem(cache: Path) -> None:
 def test_a_flipped_byte_is_found_in_whatever_block_it_is(layer: str, number: int, cache: Path) -> None:
     flip(block(cache, number, layer))
     (problem,) = verify_cache(cache)
-    assert problem.startswith(f"{layer} block {number} is damaged (")
-    assert problem.endswith(f"; delete {block(cache, number, layer).parent} and extract again")
+    folder = block(cache, number, layer).parent
+    expected = f"{layer} block {number} is damaged (its checksum is wrong); delete {folder} and extract again"
+    assert problem == expected
 
 
 @pytest.mark.parametrize("left", [0, 3, 100, -1])
