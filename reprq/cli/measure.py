@@ -91,7 +91,7 @@ def measure(
             "n": metric.n,
             "d": metric.d,
             "definition": metric.definition,
-            "notes": "; ".join(metric.notes),
+            "notes": list(metric.notes),
         }
         for x in measured
         for metric in measure_array(x, metrics=list(metrics) or None).values()

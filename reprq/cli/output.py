@@ -18,7 +18,7 @@ def emit(form: str | None, command: str, rows: Rows, context: Mapping[str, Any],
     Args:
         form: "json", "csv" or None for text.
         command: The command's name, for the JSON object.
-        rows: The table.
+        rows: The table; its column `notes` holds lists of sentences, or sentences with semicolons between.
         context: What holds for all rows, for the JSON object.
         heading: A line above the text table. Notes stand below it, each once.
     """
@@ -31,7 +31,7 @@ def emit(form: str | None, command: str, rows: Rows, context: Mapping[str, Any],
 
         writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: "; ".join(x) if isinstance(x, list) else x for name, x in row.items()} for row in rows)
     else:
         if heading:
             click.echo(heading)
@@ -70,7 +70,8 @@ def _notes(rows: Rows) -> dict[str, str]:
     keys = ("metric",) if len({row.get("layer") for row in rows}) == 1 else ("layer", "metric")
     for row in rows:
         name = " ".join(str(row[key]) for key in keys if key in row)
-        for note in filter(None, str(row.get("notes") or "").split("; ")):
+        notes = row.get("notes") or []
+        for note in notes.split("; ") if isinstance(notes, str) else notes:
             about.setdefault(note, []).append(name)
     every = {note: len(names) == len(rows) for note, names in about.items()}
     return {note: "all" if every[note] else ", ".join(dict.fromkeys(names)) for note, names in about.items()}

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
-from reprq.backbones import Backbone, load_backbone
+from reprq.backbones import Backbone, as_backbone, load_backbone
 from reprq.data import ImageDataset, load_dataset
 from reprq.embeddings.cache import CacheWriter, EmbeddingCache, cached_name, default_cache_dir, is_complete
 from reprq.embeddings.forward import Forward, batches
-from reprq.embeddings.pooling import POOLINGS
+from reprq.embeddings.pooling import check_pooling
 from reprq.embeddings.ranks import Ranks, together
 from reprq.errors import InputError, UnknownNameError
 from reprq.provenance import versions
@@ -20,7 +21,7 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def extract(
-    backbone: str | Backbone,
+    backbone: str | Backbone | nn.Module,
     data: str | ImageDataset,
     layers: str | int | Sequence[str | int] = "all",
     *,
@@ -49,11 +50,13 @@ def extract(
     Started by `torchrun`, the processes share the blocks among them and fill one cache, the same to the byte.
 
     Args:
-        backbone: A name (`reprq backbones` lists them) or a loaded `Backbone`.
+        backbone: A name (`reprq backbones` lists them), a loaded `Backbone`, or any network of one's own together with
+            its `preprocessing` (see `reprq.backbones.as_backbone`).
         data: A data set's name (`digits`, `cifar10`, `folder:PATH`, ...) or an `ImageDataset`.
         layers: Numbers, names, ranges ("1-4"), or "all".
         weights: "default", "random" or the path of a weights file; for a backbone given by name.
-        preprocessing: What to change in the backbone's own preprocessing; for a backbone given by name.
+        preprocessing: What to change in the backbone's own preprocessing; for a backbone given by name. For a network
+            of one's own it is needed: {"size": 224}, and what differs from ImageNet's mean and standard deviation.
         split: "train" or "test"; for a data set given by name.
         samples: Take this many rows, a seeded stratified sample; all by default.
         root: Where the data set's files are; for a data set given by name.
@@ -83,14 +86,14 @@ def extract(
         data = load_dataset(data, split, root=root, download=download, seed=seed)
     if samples is not None:
         data = data.sample(samples, seed=seed)
-    if isinstance(backbone, str):
+    if isinstance(backbone, nn.Module):
+        if preprocessing is None:
+            raise InputError("preprocessing must be given for a network of your own, such as {'size': 224}, got None")
+        backbone = as_backbone(backbone, preprocessing=preprocessing)
+    elif isinstance(backbone, str):
         backbone = load_backbone(backbone, weights, preprocessing=preprocessing, seed=seed)
     wanted = backbone.select_layers(layers)
-    without_token = [x.name for x in wanted if not x.class_token and x.layout not in ("ND", "auto")]
-    if pooling.startswith("cls") and without_token:
-        raise InputError(
-            f"pooling {pooling!r} needs layers with a class token, got {', '.join(without_token)}; use 'avg'"
-        )
+    check_pooling(pooling, wanted)
     names = [cached_name(layer.name, pooling) for layer in wanted]
     ranks = Ranks.from_environment()
     on = ranks.device(device)
@@ -114,11 +117,8 @@ def extract(
 
 
 def _check_arguments(pooling: str, dtype: str, precision: str, batch_size: int, workers: int) -> None:
-    for kind, name, valid in (
-        ("pooling", pooling, POOLINGS),
-        ("dtype", dtype, DTYPES),
-        ("precision", precision, PRECISIONS),
-    ):
+    check_pooling(pooling)
+    for kind, name, valid in (("dtype", dtype, DTYPES), ("precision", precision, PRECISIONS)):
         if name not in valid:
             raise UnknownNameError(kind, name, valid)
     for argument, number in (("batch_size", batch_size), ("workers", workers)):

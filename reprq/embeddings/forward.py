@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from reprq.backbones import Layer
+from reprq.backbones import Layer, Tap
 from reprq.data import ImageDataset
 from reprq.embeddings.cache import BLOCK_ROWS, CacheWriter, cached_name
 from reprq.embeddings.pooling import pool
@@ -91,7 +90,7 @@ class Forward:
         self._gpu = device.type == "cuda"
         if self._gpu:  # convolutions of half precision are fastest this way, and no result depends on it
             self.network = self.network.to(memory_format=torch.channels_last)
-        self._tap = _Tap(self.network, layers, pooling)
+        self._tap = Tap(self.network, layers, self._pool)
 
     def __enter__(self) -> Self:
         self._tap.__enter__()
@@ -108,7 +107,10 @@ class Forward:
             torch.inference_mode(),
             torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None),
         ):
-            return self._tap(images)
+            return list(self._tap(images).values())
+
+    def _pool(self, layer: Layer, output: torch.Tensor) -> torch.Tensor:
+        return pool(output, self.pooling, layout=layer.layout, class_token=layer.class_token, registers=layer.registers)
 
     def fill(
         self, writer: CacheWriter, ids: NDArray[np.str_], source: Iterable[Batch], total: int, progress: str = ""
@@ -155,46 +157,3 @@ def _stored(values: NDArray[np.floating], dtype: str, layer: str, ids: NDArray[n
         row = int(np.argwhere(~np.isfinite(values))[0][0])
         raise InputError(f"{error}; it is the image {str(ids[row])!r}: check its preprocessing") from None
     return values
-
-
-class _PassDone(Exception):  # noqa: N818 - a signal, not an error
-    """Ends the forward pass after the last wanted layer."""
-
-
-class _Tap:
-    """Collects the pooled outputs of some layers during a forward pass that ends after the last of them."""
-
-    def __init__(self, network: torch.nn.Module, layers: Sequence[Layer], pooling: str) -> None:
-        self.network, self.layers, self.pooling = network, layers, pooling
-        self._found: dict[str, torch.Tensor] = {}
-        self._handles: list[Any] = []
-
-    def __enter__(self) -> "_Tap":
-        for layer in self.layers:
-            module = self.network.get_submodule(layer.module)
-            if layer.where == "input":
-                self._handles.append(module.register_forward_pre_hook(self._on_input(layer)))
-            else:
-                self._handles.append(module.register_forward_hook(self._on_output(layer)))
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-    def __call__(self, batch: torch.Tensor) -> list[torch.Tensor]:
-        self._found = {}
-        with suppress(_PassDone):
-            self.network(batch)
-        return [self._found[layer.name] for layer in self.layers]
-
-    def _on_output(self, layer: Layer) -> Callable[..., None]:
-        return lambda module, inputs, output: self._take(layer, output)
-
-    def _on_input(self, layer: Layer) -> Callable[..., None]:
-        return lambda module, inputs: self._take(layer, inputs[0])
-
-    def _take(self, layer: Layer, output: torch.Tensor) -> None:
-        self._found[layer.name] = pool(output, self.pooling, layout=layer.layout, class_token=layer.class_token)
-        if len(self._found) == len(self.layers):
-            raise _PassDone

@@ -19,7 +19,6 @@ from reprq.backbones import Backbone, Layer, default_preprocessing
 from reprq.data import load_dataset
 from reprq.embeddings import extract
 
-
 IMAGES = load_dataset("digits").sample(530, seed=0)  # two blocks, the last one short
 
 

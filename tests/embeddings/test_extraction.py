@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from reprq.backbones import Backbone, Layer, load_backbone
+from reprq.backbones import Backbone, Layer, as_backbone, load_backbone
 from reprq.data import ImageDataset
 from reprq.embeddings import EmbeddingCache, extract
 from reprq.embeddings.cache import BLOCK_ROWS
@@ -209,7 +210,7 @@ def test_values_too_large_for_float16_are_refused(lenet: Backbone, images: Image
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [
-        ({"pooling": "gem"}, UnknownNameError, "unknown pooling 'gem'"),
+        ({"pooling": "gems"}, UnknownNameError, "unknown pooling 'gems': did you mean 'gem'?"),
         ({"pooling": "cls"}, InputError, "pooling 'cls' needs layers with a class token, got conv1"),
         ({"dtype": "float8"}, UnknownNameError, "unknown dtype 'float8': did you mean 'float32'"),
         ({"batch_size": 0}, InputError, "batch_size must be at least 1, got 0"),
@@ -270,3 +271,16 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(lenet: Backbone, images: I
     (tmp_path / "file").write_text("")
     with pytest.raises(CacheError, match="cannot be written: Not a directory; what was written stays usable"):
         extract(lenet, images.select(range(4)), cache_dir=tmp_path / "file", progress=False)
+
+
+def test_a_network_of_ones_own_needs_only_its_preprocessing(images: ImageDataset, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 225, 2))
+    few = images.select(range(6))
+    with pytest.raises(InputError, match="preprocessing must be given for a network of your own"):
+        extract(network, few, cache_dir=tmp_path, progress=False)
+    cache = extract(network, few, "1", preprocessing={"size": 32}, cache_dir=tmp_path, progress=False)
+    backbone = as_backbone(network, preprocessing={"size": 32})
+    with torch.no_grad():
+        expected = network[:2](batch(backbone, few)).mean(dim=(2, 3))
+    np.testing.assert_allclose(cache["1"].array, expected.numpy(), rtol=1e-5, atol=1e-6)
