@@ -1,13 +1,18 @@
-"""The registry of metrics that follow from one pass: each definition with its stable identifier and its range."""
+"""The registry of the metrics of one matrix: each definition with its stable identifier and its range."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import inf
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from reprq.errors import UnknownNameError
 from reprq.metrics.compactness import Reference, cosine_compactness_of
+from reprq.metrics.discriminant import coherence
 from reprq.metrics.moments import Moments
+from reprq.metrics.neighbours import mean_knn_distance, twonn
 from reprq.metrics.powerlaw import FIT_RANGE, fit_alpha
 from reprq.metrics.spectra import Spectra, spectra
 from reprq.metrics.spectral import (
@@ -23,15 +28,22 @@ from reprq.metrics.spectral import (
     spectrum_of,
     trace_of,
 )
+from reprq.metrics.sphere import self_cluster, uniformity
 
 Bounds = tuple[float, float]
+Kind = Literal["one-pass", "rows", "all"]
 
 
 class Facts:
-    """What the one pass found, with the spectra computed when the first metric asks for them."""
+    """What the one pass found, with the spectra computed when the first metric asks for them.
 
-    def __init__(self, moments: Moments) -> None:
-        self.moments = moments
+    Args:
+        moments: Of the rows.
+        rows: The rows themselves, where a metric needs them.
+    """
+
+    def __init__(self, moments: Moments, rows: NDArray[Any] | None = None) -> None:
+        self.moments, self.rows = moments, rows
 
     @cached_property
     def spectra(self) -> Spectra:
@@ -65,6 +77,8 @@ class Definition:
         bounds: From (n, d) to the least and the greatest value possible.
         default: Whether `name` alone means this definition.
         centring: "centred", "uncentred", or "" where the metric is no formula of a spectrum.
+        of_rows: Whether it compares rows with each other, so that one pass is not enough.
+        smooth: Whether leaving rows out moves the value by little, as the jackknife needs; a maximum over rows jumps.
     """
 
     name: str
@@ -73,33 +87,53 @@ class Definition:
     bounds: Callable[[int, int], Bounds]
     default: bool
     centring: str
+    of_rows: bool = False
+    smooth: bool = True
 
 
-def names() -> list[str]:
-    """Return the names of the metrics that `measure` gives.
+def names(kind: Kind = "one-pass") -> list[str]:
+    """Return the names of the metrics that `measure` knows.
+
+    Args:
+        kind: "one-pass" for those that follow from one pass over the rows, which `measure` gives by default; "rows" for
+            those that compare rows with each other, hold the whole matrix and take O(n^2 d) (`coherence` O(n d^2)):
+            `measure` gives them when they are named; "all" for both.
 
     Example:
         >>> names()[:5]
         ['alpha_req', 'rankme', 'aucev', 'cosine_compactness', 'participation_ratio']
+        >>> names("rows")
+        ['uniformity', 'twonn', 'mean_knn_distance', 'self_cluster', 'coherence']
     """
-    return [definition.name for definition in DEFINITIONS if definition.default]
+    return [definition.name for definition in _of_kind(kind) if definition.default]
 
 
-def identifiers() -> list[str]:
-    """Return the identifiers of all definitions, the default of each metric first.
+def identifiers(kind: Kind = "one-pass") -> list[str]:
+    """Return the identifiers of the definitions, the default of each metric first.
+
+    Args:
+        kind: Of which metrics, as in `names`.
 
     Example:
         >>> identifiers()[0]
         'alpha_req[eigen,centred,ranks=11-100,weighted]'
+        >>> identifiers("rows")[1]
+        'twonn[euclidean,discard=0.1]'
     """
-    return [definition.identifier for definition in DEFINITIONS]
+    return [definition.identifier for definition in _of_kind(kind)]
+
+
+def _of_kind(kind: Kind) -> list[Definition]:
+    if kind not in ("one-pass", "rows", "all"):
+        raise UnknownNameError("kind of metrics", kind, ("one-pass", "rows", "all"))
+    return [definition for definition in DEFINITIONS if kind == "all" or definition.of_rows == (kind == "rows")]
 
 
 def select(metrics: Sequence[str] | None) -> dict[str, Definition]:
     """Return the definitions of some metrics under the names they were asked for.
 
     Args:
-        metrics: Names or identifiers; None for every metric.
+        metrics: Names or identifiers; None for every metric that follows from one pass.
 
     Raises:
         UnknownNameError: a name is neither.
@@ -108,7 +142,7 @@ def select(metrics: Sequence[str] | None) -> dict[str, Definition]:
     known |= {definition.identifier: definition for definition in DEFINITIONS}
     for name in metrics or ():
         if name not in known:
-            raise UnknownNameError("metric", name, names() if "[" not in name else identifiers())
+            raise UnknownNameError("metric", name, names("all") if "[" not in name else identifiers("all"))
     return {name: known[name] for name in (names() if metrics is None else metrics)}
 
 
@@ -205,6 +239,20 @@ def _cosine(to: Reference) -> Definition:
     return Definition("cosine_compactness", identifier, compute, _between(-1.0, 1.0), to == "pairs", "")
 
 
+def _of_rows(
+    name: str,
+    option: str,
+    formula: Callable[[Any], float],
+    bounds: Callable[[int, int], Bounds],
+    default: bool = True,
+    smooth: bool = True,
+) -> Definition:
+    def compute(facts: Facts) -> Outcome:
+        return Outcome(formula(facts.rows))
+
+    return Definition(name, f"{name}[{option}]", compute, bounds, default, "", of_rows=True, smooth=smooth)
+
+
 DEFINITIONS: tuple[Definition, ...] = (
     _alpha(FIT_RANGE, True),
     _alpha(FIT_RANGE, False),
@@ -222,4 +270,11 @@ DEFINITIONS: tuple[Definition, ...] = (
     *_spectral("isoscore", isoscore_of, [("eigen", "centred")], _between(0.0, 1.0)),
     _trace(True),
     _trace(False),
+    _of_rows("uniformity", "unit,t=2", uniformity, _between(-8.0, 0.0)),
+    _of_rows("twonn", "euclidean,discard=0.1", twonn, _between(0.0, inf)),
+    _of_rows("twonn", "euclidean,discard=0", partial(twonn, discard=0.0), _between(0.0, inf), default=False),
+    _of_rows("mean_knn_distance", "euclidean,k=5", mean_knn_distance, _between(0.0, inf)),
+    _of_rows("mean_knn_distance", "euclidean,k=1", partial(mean_knn_distance, k=1), _between(0.0, inf), default=False),
+    _of_rows("self_cluster", "unit,uncentred", self_cluster, lambda n, d: (-1.0 / (d - 1), 1.0)),
+    _of_rows("coherence", "uncentred,n/rank", coherence, lambda n, d: (1.0, float(n)), smooth=False),
 )

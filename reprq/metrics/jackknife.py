@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from reprq.errors import InputError
@@ -34,8 +35,7 @@ def grouped_moments(x: Any, groups: int = GROUPS) -> list[Moments]:
     drawn = np.empty(0, dtype=np.int64)
     for block in blocks_of(x):
         found = found or [Moments(block.shape[1]) for _ in range(groups)]
-        stretches = -(-max(len(block) - len(drawn), 0) // groups)
-        labels = np.concatenate([drawn, *(rng.permutation(groups) for _ in range(stretches))])
+        labels = np.concatenate([drawn, _draw(rng, len(block) - len(drawn), groups)])
         drawn = labels[len(block) :]
         for group, moments in enumerate(found):
             chosen = block[labels[: len(block)] == group]
@@ -44,6 +44,17 @@ def grouped_moments(x: Any, groups: int = GROUPS) -> list[Moments]:
     if not found:
         raise InputError("x must have at least 1 row, got none; give embeddings")
     return [moments for moments in found if moments.n]
+
+
+def group_of_rows(n: int, groups: int = GROUPS) -> NDArray[np.int64]:
+    """Return the number of the group that `grouped_moments` puts each of n rows in."""
+    return _draw(np.random.default_rng(0), n, groups)[:n]
+
+
+def _draw(rng: np.random.Generator, count: int, groups: int) -> NDArray[np.int64]:
+    """Return groups for `count` rows, rounded up to whole stretches that hold each group once."""
+    stretches = [rng.permutation(groups) for _ in range(-(-max(count, 0) // groups))]
+    return np.concatenate([np.empty(0, dtype=np.int64), *stretches])
 
 
 def merged(groups: Sequence[Moments]) -> Moments:

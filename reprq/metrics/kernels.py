@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.errors import InputError
-from reprq.metrics.pairs import Matrix, centred_rows, check_paired, squared_distances
+from reprq.metrics.pairs import BLOCK, Matrix, centred_rows, centred_single, check_paired, squared_distances
 
 Kernel = Literal["linear", "rbf"]
 
@@ -26,6 +26,9 @@ def cka(
 
     With the linear kernel and centred columns HSIC(X, Y) is |X^T Y|_F^2 / (n - 1)^2; it is computed so, or from the
     n x n Gram matrices where that is less work. The RBF kernel exp(-|a - b|^2 / (2 s^2)) always takes n x n.
+
+    Float64 input is computed in float64. For the linear kernel float16 and float32 input is centred in float64,
+    multiplied in float32 blocks and summed in float64: half the time, and within 1e-6 of the float64 result.
 
     Args:
         x: (n, d1) array or tensor, or an object whose `array` is one.
@@ -58,16 +61,20 @@ def cka(
         1.0
     """
     _check_options(kernel, bandwidth, batch_size, debiased)
-    rows = [centred_rows(z, name, 4 if debiased else 2) for z, name in ((x, "x"), (y, "y"))]
+    least = 4 if debiased else 2
+    if batch_size is None:
+        left, right = _layers({"x": x, "y": y}, kernel, bandwidth, debiased)
+        return _ratio(_hsic(left.side, right.side, debiased), left, right)
+    rows = [centred_rows(z, name, least) for z, name in ((x, "x"), (y, "y"))]
     check_paired(rows[0], rows[1])
-    batches = 1 if batch_size is None else max(1, len(rows[0]) // batch_size)
+    batches = max(1, len(rows[0]) // batch_size)
     both = own_x = own_y = 0.0
     for a, b in zip(*(np.array_split(z, batches) for z in rows), strict=True):
-        side_x, side_y = (_side(z, kernel, bandwidth, recentre=batches > 1) for z in (a, b))
+        side_x, side_y = (_side(z - z.mean(axis=0), kernel, bandwidth) for z in (a, b))
         both += _hsic(side_x, side_y, debiased)
         own_x += _hsic(side_x, side_x, debiased)
         own_y += _hsic(side_y, side_y, debiased)
-    return _ratio(both, own_x, own_y, "xy")
+    return _ratio(both, _Layer("x", side_x, own_x), _Layer("y", side_y, own_y))
 
 
 def cka_matrix(
@@ -103,17 +110,15 @@ def cka_matrix(
         [[1.0, 1.0], [1.0, 1.0]]
     """
     _check_options(kernel, bandwidth, None, debiased)
-    left = _sides(xs, "xs", kernel, bandwidth, debiased)
-    right = left if ys is None else _sides(ys, "ys", kernel, bandwidth, debiased)
-    for i, side in enumerate(right):
-        check_paired(left[0].rows, side.rows, "xs[0]", f"ys[{i}]" if ys is not None else f"xs[{i}]")
-    own_left = [_hsic(side, side, debiased) for side in left]
-    own_right = own_left if ys is None else [_hsic(side, side, debiased) for side in right]
+    named = _named(xs, "xs")
+    others = {} if ys is None else _named(ys, "ys")
+    layers = _layers(named | others, kernel, bandwidth, debiased)
+    left, right = layers[: len(named)], layers[len(named) :] or layers
     matrix = np.ones((len(left), len(right)))
     for i, a in enumerate(left):
         for j, b in enumerate(right):
             if ys is not None or j > i:
-                matrix[i, j] = _ratio(_hsic(a, b, debiased), own_left[i], own_right[j], (f"xs[{i}]", f"ys[{j}]"))
+                matrix[i, j] = _ratio(_hsic(a.side, b.side, debiased), a, b)
             elif j < i:
                 matrix[i, j] = matrix[j, i]
     return matrix
@@ -126,16 +131,63 @@ class _Side:
     `diagonal` is that of K, whose rows sum to zero.
     """
 
-    rows: Matrix
+    rows: NDArray[Any]
     diagonal: Matrix
     is_kernel: bool
 
 
-def _side(rows: Matrix, kernel: Kernel, bandwidth: float, recentre: bool) -> _Side:
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """One representation under its name in errors, with its HSIC with itself."""
+
+    name: str
+    side: _Side
+    own: float
+
+
+def _named(layers: Any, name: str) -> dict[str, Any]:
+    """Return the layers of one network under the names that errors call them by."""
+    named = dict(layers.items() if isinstance(layers, Mapping) else enumerate(layers))
+    if not named:
+        raise InputError(f"{name} must hold at least one layer, got none")
+    return {f"{name}[{key!r}]": x for key, x in named.items()}
+
+
+def _layers(named: Mapping[str, Any], kernel: Kernel, bandwidth: float, debiased: bool) -> list[_Layer]:
+    """Return representations of the same samples, all in float32 where that costs no digits that count."""
+    least = 4 if debiased else 2
+    if kernel == "linear" and all(_is_single(x) for x in named.values()):
+        layers = [
+            _layer(name, centred_single(x, name, least), kernel, bandwidth, debiased) for name, x in named.items()
+        ]
+        # The debiased estimate drops the diagonal of the kernel, and digits with it where that is most of the kernel:
+        # a row far from all others, or n far below d.
+        if not debiased or all(x.own * len(x.side.rows) ** 2 > np.square(x.side.diagonal).sum() for x in layers):
+            return _checked(layers)
+    exact = {name: centred_rows(x, name, least) for name, x in named.items()}
+    return _checked([_layer(name, rows, kernel, bandwidth, debiased) for name, rows in exact.items()])
+
+
+def _is_single(x: Any) -> bool:
+    dtype = str(getattr(getattr(x, "array", x), "dtype", ""))
+    return dtype.removeprefix("torch.") in ("float16", "bfloat16", "float32")
+
+
+def _layer(name: str, rows: NDArray[Any], kernel: Kernel, bandwidth: float, debiased: bool) -> _Layer:
+    side = _side(rows, kernel, bandwidth)
+    return _Layer(name, side, _hsic(side, side, debiased))
+
+
+def _checked(layers: list[_Layer]) -> list[_Layer]:
+    for layer in layers:
+        check_paired(layers[0].side.rows, layer.side.rows, layers[0].name, layer.name)
+    return layers
+
+
+def _side(rows: NDArray[np.floating], kernel: Kernel, bandwidth: float) -> _Side:
     if kernel == "linear":
-        rows = rows - rows.mean(axis=0) if recentre else rows
-        return _Side(rows, np.vecdot(rows, rows), is_kernel=False)
-    squares = squared_distances(rows)
+        return _Side(rows, np.vecdot(rows, rows).astype(np.float64), is_kernel=False)
+    squares = squared_distances(rows.astype(np.float64, copy=False))
     median = float(np.median(np.sqrt(squares[np.triu_indices(len(rows), 1)])))
     if median == 0:
         raise InputError("x and y must have more distinct rows for the RBF kernel, got a median distance of 0")
@@ -143,16 +195,6 @@ def _side(rows: Matrix, kernel: Kernel, bandwidth: float, recentre: bool) -> _Si
     gram -= gram.mean(axis=0)
     gram -= gram.mean(axis=1, keepdims=True)
     return _Side(gram, np.diagonal(gram).copy(), is_kernel=True)
-
-
-def _sides(layers: Any, name: str, kernel: Kernel, bandwidth: float, debiased: bool) -> list[_Side]:
-    values = list(layers.values()) if isinstance(layers, Mapping) else list(layers)
-    if not values:
-        raise InputError(f"{name} must hold at least one layer, got none")
-    return [
-        _side(centred_rows(x, f"{name}[{i}]", 4 if debiased else 2), kernel, bandwidth, recentre=False)
-        for i, x in enumerate(values)
-    ]
 
 
 def _hsic(a: _Side, b: _Side, debiased: bool) -> float:
@@ -177,19 +219,29 @@ def _trace_of_product(a: _Side, b: _Side) -> float:
         return float(np.vdot(a.rows, b.rows))
     n, widths = len(a.rows), (a.rows.shape[1], b.rows.shape[1])
     if widths[0] * widths[1] <= n * sum(widths):
-        cross = a.rows.T @ b.rows
+        cross = _product(a.rows, b.rows)
         return float(np.vdot(cross, cross))
-    return float(np.vdot(a.rows @ a.rows.T, b.rows @ b.rows.T))
+    return float(np.vdot(_product(a.rows.T, a.rows.T), _product(b.rows.T, b.rows.T)))
 
 
-def _ratio(both: float, own_x: float, own_y: float, names: Sequence[str]) -> float:
-    for own, name in zip((own_x, own_y), names, strict=True):
-        if own <= 0:
+def _product(a: NDArray[np.floating], b: NDArray[np.floating]) -> Matrix:
+    """Return a^T b in float64; where both are float32, the sum of the products of blocks of rows."""
+    if a.dtype != np.float32 or b.dtype != np.float32:
+        return np.asarray(a.T @ b, dtype=np.float64)
+    total = np.zeros((a.shape[1], b.shape[1]))
+    for start in range(0, len(a), 4 * BLOCK):
+        total += a[start : start + 4 * BLOCK].T @ b[start : start + 4 * BLOCK]
+    return total
+
+
+def _ratio(both: float, x: _Layer, y: _Layer) -> float:
+    for layer in (x, y):
+        if layer.own <= 0:
             raise InputError(
-                f"{name} must have a positive HSIC with itself, got {own:.3g}: its rows hardly differ, or n is too"
-                " small for the debiased estimate; give more samples"
+                f"{layer.name} must have a positive HSIC with itself, got {layer.own:.3g}: its rows hardly differ, or n"
+                " is too small for the debiased estimate; give more samples"
             )
-    return float(min(both / (np.sqrt(own_x) * np.sqrt(own_y)), 1.0))
+    return float(min(both / (np.sqrt(x.own) * np.sqrt(y.own)), 1.0))
 
 
 def _check_options(kernel: str, bandwidth: float, batch_size: int | None, debiased: bool) -> None:

@@ -1,13 +1,23 @@
-"""Every quality metric of one matrix, from one pass over its rows and one eigendecomposition."""
+"""The quality metrics of one matrix; most of them from one pass over its rows and one eigendecomposition."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reprq.errors import InputError
 from reprq.metrics.definitions import Definition, Facts, identifiers, rank_bounds, select
-from reprq.metrics.jackknife import GROUPS, grouped_moments, jackknife_interval, leave_one_out, merged
-from reprq.metrics.moments import Moments
+from reprq.metrics.jackknife import (
+    GROUPS,
+    group_of_rows,
+    grouped_moments,
+    jackknife_interval,
+    leave_one_out,
+    merged,
+)
+from reprq.metrics.moments import Moments, blocks_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,22 +109,27 @@ def measure(
     definitions: Literal["default", "all"] = "default",
     intervals: bool = False,
 ) -> Measurement:
-    """Measure a matrix of embeddings: every metric from one pass over the rows and one eigendecomposition.
+    """Measure a matrix of embeddings: every metric of one pass over the rows from one eigendecomposition.
+
+    The metrics of `names("rows")` compare rows with each other: they are given where they are named, hold the whole
+    matrix in memory, and take a time that grows with n^2.
 
     Args:
         x: (n, d) array, tensor on any device, memory map, an object whose `array` is one (such as `Embeddings`), an
             iterator over (m, d) blocks, or the `Moments` of rows seen elsewhere.
-        metrics: Names (`rankme`) or identifiers of definitions (`rankme[eigen,centred,eps=1e-7]`); all metrics if None.
+        metrics: Names (`rankme`) or identifiers of definitions (`rankme[eigen,centred,eps=1e-7]`); all metrics that
+            follow from one pass if None.
         definitions: "all" for every definition of these metrics side by side, under their identifiers.
         intervals: Whether to give each value a 95 % interval by the delete-a-group jackknife over ten random groups of
-            rows. The pass stays one; ten more eigendecompositions are paid.
+            rows. The pass stays one and ten more eigendecompositions are paid; metrics that compare rows are computed
+            ten more times, on nine tenths of the rows. `coherence`, a maximum, has no such interval.
 
     Returns:
         A mapping from name to `Metric`. A value that does not exist (one row, equal rows, too few eigenvalues to fit)
         is None, with the reason in its notes.
 
     Raises:
-        InputError: x is not a finite (n, d) matrix, or is `Moments` where intervals need the rows.
+        InputError: x is not a finite (n, d) matrix, or is `Moments` where intervals or a metric need the rows.
         UnknownNameError: a metric that does not exist.
 
     Example:
@@ -125,26 +140,50 @@ def measure(
     chosen = select([metrics] if isinstance(metrics, str) else metrics)
     if definitions == "all":
         wanted = {definition.name for definition in chosen.values()}
-        chosen = {key: found for key, found in select(identifiers()).items() if found.name in wanted}
+        chosen = {key: found for key, found in select(identifiers("all")).items() if found.name in wanted}
     elif definitions != "default":
         raise InputError(f"definitions must be 'default' or 'all', got {definitions!r}")
-    if not intervals:
-        return _measurement(chosen, Facts(x if isinstance(x, Moments) else Moments.of(x)))
-    if isinstance(x, Moments):
-        raise InputError("x must be the rows themselves for intervals, got Moments of them; give the matrix")
-    groups = grouped_moments(x)
-    moments = merged(groups)
-    whole = _measurement(chosen, Facts(moments))
-    if moments.n < 2 * GROUPS:
-        note = f"no interval: n = {moments.n} rows, fewer than two for each of {GROUPS} groups"
-        return Measurement({key: replace(metric, notes=(*metric.notes, note)) for key, metric in whole.items()})
-    replicates = [_measurement(chosen, Facts(moments)) for moments in leave_one_out(groups)]
-    return Measurement({key: _with_interval(whole[key], chosen[key], [r[key] for r in replicates]) for key in chosen})
+    of_rows = [key for key, definition in chosen.items() if definition.of_rows]
+    if isinstance(x, Moments) and (of_rows or intervals):
+        needed = of_rows[0] if of_rows else "intervals"
+        raise InputError(f"x must be the rows themselves for {needed}, got Moments of them; give the matrix")
+    rows = np.concatenate(list(blocks_of(x))) if of_rows else None
+    source = x if rows is None else rows
+    if intervals:
+        return _with_intervals(chosen, source, rows)
+    return _measurement(chosen, Facts(source if isinstance(source, Moments) else Moments.of(source), rows))
 
 
 def _measurement(chosen: Mapping[str, Definition], facts: Facts) -> Measurement:
     general = _general_notes(facts)
     return Measurement({key: _metric(definition, facts, general) for key, definition in chosen.items()})
+
+
+def _with_intervals(chosen: Mapping[str, Definition], x: Any, rows: NDArray[Any] | None) -> Measurement:
+    groups = grouped_moments(x)
+    moments = merged(groups)
+    whole = _measurement(chosen, Facts(moments, rows))
+    if moments.n < 2 * GROUPS:
+        note = f"no interval: n = {moments.n} rows, fewer than two for each of {GROUPS} groups"
+        return Measurement({key: _noted(metric, note) for key, metric in whole.items()})
+    smooth = {key: definition for key, definition in chosen.items() if definition.smooth}
+    group = group_of_rows(moments.n)
+    replicates = [
+        _measurement(smooth, Facts(kept, None if rows is None else rows[group != left_out]))
+        for left_out, kept in enumerate(leave_one_out(groups))
+    ]
+    return Measurement(
+        {
+            key: _with_interval(whole[key], definition, [replicate[key] for replicate in replicates])
+            if definition.smooth
+            else _noted(whole[key], "no interval: the jackknife does not hold for a maximum over rows")
+            for key, definition in chosen.items()
+        }
+    )
+
+
+def _noted(metric: Metric, note: str) -> Metric:
+    return replace(metric, notes=(*metric.notes, note))
 
 
 def _with_interval(metric: Metric, definition: Definition, replicates: Sequence[Metric]) -> Metric:
@@ -153,7 +192,7 @@ def _with_interval(metric: Metric, definition: Definition, replicates: Sequence[
         return metric
     if len(values) < len(replicates):
         note = f"no interval: {len(replicates) - len(values)} of {len(replicates)} samples less a group have no value"
-        return replace(metric, notes=(*metric.notes, note))
+        return _noted(metric, note)
     low, high = jackknife_interval(metric.value, values, definition.bounds(metric.n, metric.d))
     return replace(metric, low=low, high=high)
 

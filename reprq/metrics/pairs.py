@@ -10,6 +10,7 @@ from reprq.validation import as_matrix
 
 Matrix = NDArray[np.float64]
 
+BLOCK = 1024  # rows taken through all steps while they are near the processor
 LARGEST = 1e120  # sum of squares of a centred matrix that is not scaled
 
 
@@ -38,7 +39,36 @@ def centred_rows(x: Any, name: str, min_rows: int = 2) -> Matrix:
     return matrix
 
 
-def check_paired(x: Matrix, y: Matrix, x_name: str = "x", y_name: str = "y") -> None:
+def centred_single(x: Any, name: str, min_rows: int = 2) -> NDArray[np.float32]:
+    """Return x less its column means, computed in float64, over a scale of its deviations, and then in float32.
+
+    Args:
+        x: (n, d) array or tensor in float16 or float32, or an object whose `array` is one.
+        name: What the caller calls it.
+        min_rows: The fewest rows the caller can work with.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix with `min_rows` rows, or its rows are all equal.
+    """
+    array = as_matrix(getattr(x, "array", x), name, min_rows=min_rows)
+    first, total, squares = array[0], np.zeros(array.shape[1]), 0.0
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(array), BLOCK)]
+    for block in blocks:
+        deviations = np.subtract(array[block], first, dtype=np.float64)
+        total += deviations.sum(axis=0)
+        squares += float(np.vdot(deviations, deviations))
+    if squares == 0:
+        raise InputError(f"{name} must have rows that differ, got all rows equal: it has no similarity to anything")
+    scale = np.sqrt(array.size / squares)  # at most sqrt(n + 1) off the deviations from the mean
+    rows = np.empty(array.shape, dtype=np.float32)
+    for block in blocks:
+        deviations = np.subtract(array[block], first, dtype=np.float64)
+        deviations -= total / len(array)
+        np.multiply(deviations, scale, out=rows[block], casting="same_kind")
+    return rows
+
+
+def check_paired(x: NDArray[Any], y: NDArray[Any], x_name: str = "x", y_name: str = "y") -> None:
     """Raise an `InputError` if two representations are not of the same number of samples."""
     if len(x) != len(y):
         raise InputError(f"{y_name} must have {len(x)} rows as {x_name}, one for each sample, got {len(y)}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reprq.errors import InputError
+from reprq.metrics.definitions import select
 from reprq.metrics.measurement import measure
 from reprq.metrics.moments import Moments
 from reprq.validation import as_matrix
@@ -24,7 +25,8 @@ def curve(
 ) -> "pd.DataFrame":
     """Return how metrics move with the number of rows: their values on nested random subsamples.
 
-    Each repeat shuffles the rows and measures growing heads of them, so it passes over the rows once.
+    Each repeat shuffles the rows and measures growing heads of them, so it passes over the rows once (metrics of
+    `names("rows")` are computed anew for each head).
 
     Args:
         x: (n, d) array, tensor, or object with an `array`.
@@ -56,6 +58,7 @@ def curve(
         raise InputError(f"sizes must be from 1 to n = {n} rows, got {chosen}")
     if repeats < 1:
         raise InputError(f"repeats must be at least 1, got {repeats}")
+    of_rows = any(definition.of_rows for definition in select(metrics).values())
     rng = np.random.default_rng(seed)
     rows = []
     for repeat in range(repeats):
@@ -63,8 +66,9 @@ def curve(
         for size in chosen:
             if size == n and repeat:
                 break
-            moments.update(array[order[moments.n : size]])
-            found = measure(moments, metrics).values()
+            if not of_rows:
+                moments.update(array[order[moments.n : size]])
+            found = measure(array[order[:size]] if of_rows else moments, metrics).values()
             rows += [(metric.name, metric.definition, size, d, repeat, metric.value) for metric in found]
     table = pd.DataFrame(rows, columns=["metric", "definition", "n", "d", "repeat", "value"])
     return table.astype({"value": float})

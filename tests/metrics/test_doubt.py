@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from reprq.errors import InputError, UnknownNameError
-from reprq.metrics import Moments, curve, measure, names
-from reprq.metrics.jackknife import GROUPS, grouped_moments, merged
+from reprq.metrics import Moments, curve, mean_knn_distance, measure, names, uniformity
+from reprq.metrics.jackknife import GROUPS, group_of_rows, grouped_moments, merged
 
 
 def test_groups_are_even_random_and_together_the_whole(rng):
@@ -54,6 +54,36 @@ def test_intervals_cover_the_expected_value(scale):
         assert 0.85 <= cover <= 1.0, name
 
 
+def test_rows_and_their_sums_are_grouped_alike(rng):
+    x = rng.standard_normal((137, 6))
+    means = [x[group_of_rows(137) == group].mean(axis=0) for group in range(GROUPS)]
+    np.testing.assert_allclose(means, [group.mean for group in grouped_moments(x)], rtol=1e-9)
+
+
+def test_the_interval_of_a_metric_of_rows_is_the_jackknife_of_the_groups(rng):
+    x = rng.standard_normal((100, 4))
+    metric = measure(x, ["uniformity"], intervals=True)["uniformity"]
+    replicates = [uniformity(x[group_of_rows(100) != left_out]) for left_out in range(GROUPS)]
+    reach = 2.2621571628 * np.sqrt((GROUPS - 1) * np.var(replicates))
+    assert metric.high - metric.value == pytest.approx(reach, rel=1e-9)
+    assert measure(iter(np.split(x, [7])), ["uniformity"], intervals=True)["uniformity"] == metric
+
+
+def test_intervals_of_metrics_of_rows_cover_the_expected_value():
+    rng = np.random.default_rng(7)
+    wanted = ["uniformity", "self_cluster", "mean_knn_distance", "twonn"]
+    found = [measure(rng.standard_normal((100, 5)) + 0.3, wanted, intervals=True) for _ in range(40)]
+    for name in wanted:
+        expected = np.mean([result[name].value for result in found])
+        assert np.mean([result[name].low <= expected <= result[name].high for result in found]) >= 0.85, name
+
+
+def test_a_maximum_over_rows_has_no_interval(rng):
+    coherence = measure(rng.standard_normal((40, 3)), ["coherence"], intervals=True)["coherence"]
+    assert (coherence.low, coherence.high) == (None, None)
+    assert coherence.notes[-1] == "no interval: the jackknife does not hold for a maximum over rows"
+
+
 def test_intervals_shrink_with_n_and_stay_possible(rng):
     x = rng.standard_normal((4000, 12))
     few, many = measure(x[:200], intervals=True), measure(x, intervals=True)
@@ -98,6 +128,15 @@ def test_a_curve_measures_nested_subsamples(rng):
     assert all(a < b for a, b in itertools.pairwise(means))
     assert table.equals(curve(x, ["rankme", "trace"], sizes=[20, 80, 160], repeats=3))
     assert not table.equals(curve(x, ["rankme", "trace"], sizes=[20, 80, 160], repeats=3, seed=1))
+
+
+def test_a_curve_of_a_metric_of_rows(rng):
+    x = rng.standard_normal((80, 4))
+    table = curve(x, ["mean_knn_distance", "rankme"], sizes=[4, 40, 80], repeats=2).set_index(["metric", "n"])["value"]
+    assert table["mean_knn_distance", 80].item() == pytest.approx(mean_knn_distance(x))
+    assert table["mean_knn_distance", 40].mean() > table["mean_knn_distance", 80].item()
+    assert table["mean_knn_distance", 4].isna().all()  # five neighbours of four rows do not exist
+    assert table["rankme", 80].item() == pytest.approx(measure(x)["rankme"].value)
 
 
 def test_a_curve_leaves_empty_what_does_not_exist(rng):

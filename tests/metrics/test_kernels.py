@@ -94,6 +94,8 @@ def test_no_pair_of_a_symmetric_matrix_is_computed_twice(rng, monkeypatch):
         ([np.eye(5), np.eye(6)], None, r"xs\[1\] must have 5 rows as xs\[0\], one for each sample, got 6"),
         ([np.eye(5)], [np.eye(5), np.eye(6)], r"ys\[1\] must have 5 rows as xs\[0\]"),
         ([np.ones((5, 2))], None, r"xs\[0\] must have rows that differ"),
+        ([np.ones((5, 2), dtype=np.float32)], None, r"xs\[0\] must have rows that differ"),
+        ({"stem": np.eye(5), "head": np.eye(6)}, None, r"xs\['head'\] must have 5 rows as xs\['stem'\]"),
     ],
 )
 def test_bad_layers_are_named(xs, ys, message):
@@ -112,6 +114,29 @@ def test_cka_does_not_move_with_rotation_scale_and_shift_but_with_a_linear_map(s
     assert cka(x, scale * x @ q + 3, debiased=debiased) == pytest.approx(1, abs=1e-9)
     stretched = x * np.array([30, 1, 1, 1, 1, 1])
     assert abs(cka(stretched, x) - 1) > 0.1
+
+
+@pytest.mark.parametrize("debiased", [False, True])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("shape", [(3000, 40, 70), (40, 3000, 700)])
+def test_narrow_input_gives_what_float64_gives(rng, debiased, dtype, shape):
+    n, d1, d2 = shape
+    x, y = rng.standard_normal((n, d1)), rng.standard_normal((n, d2))
+    x *= np.arange(1, d1 + 1) ** -1.0
+    y[:, :20] += 3 * x[:, :20] + 100
+    x, y = x.astype(dtype), y.astype(dtype)
+    exact = cka(x.astype(np.float64), y.astype(np.float64), debiased=debiased)
+    assert cka(x, y, debiased=debiased) == pytest.approx(exact, abs=1e-6)
+    assert cka_matrix([x, y], debiased=debiased)[0, 1] == cka(x, y, debiased=debiased)
+
+
+def test_a_row_far_from_all_others_is_compared_in_float64(rng):
+    x, y = rng.standard_normal((60, 300)) + 1000, rng.standard_normal((60, 50))
+    x[0] += 1e4
+    y = np.maximum(y + x[:, :1] - 1000, 0)
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    exact = cka(x.astype(np.float64), y.astype(np.float64), debiased=True)
+    assert cka(x, y, debiased=True) == pytest.approx(exact, rel=1e-9)
 
 
 def test_independent_gaussians(rng):

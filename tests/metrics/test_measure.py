@@ -49,6 +49,37 @@ def test_all_definitions_stand_side_by_side(rng):
     assert everything["cosine_compactness[mean]"].value == metrics.cosine_compactness(x, to="mean")
 
 
+def test_metrics_of_rows_are_given_where_they_are_named(rng):
+    x = rng.standard_normal((200, 30)) + 2
+    result = measure(x, metrics.names("rows"))
+    assert {name: metric.definition for name, metric in result.items()} == {
+        "uniformity": "uniformity[unit,t=2]",
+        "twonn": "twonn[euclidean,discard=0.1]",
+        "mean_knn_distance": "mean_knn_distance[euclidean,k=5]",
+        "self_cluster": "self_cluster[unit,uncentred]",
+        "coherence": "coherence[uncentred,n/rank]",
+    }
+    for name, metric in result.items():
+        assert metric.value == pytest.approx(getattr(metrics, name)(x), rel=1e-12)
+    assert not set(metrics.names()) & set(result)
+    assert metrics.names("all") == metrics.names() + metrics.names("rows")
+    both = measure(x, ["twonn", "rankme"], definitions="all")
+    assert both["twonn[euclidean,discard=0]"].value == metrics.twonn(x, discard=0)
+    assert both["rankme[singular,uncentred,eps=1e-7]"].value == metrics.rankme(x)
+
+
+def test_metrics_of_rows_take_what_the_others_take(rng):
+    x = rng.standard_normal((60, 5))
+    whole = measure(x, ["twonn", "rankme"])
+    blocks = measure(iter(np.split(x, [7, 30])), ["twonn", "rankme"])
+    for name in whole:
+        assert blocks[name].value == pytest.approx(whole[name].value, rel=1e-9)
+    assert measure(np.ones((9, 3)), ["twonn"])["twonn"].value is None
+    assert measure(np.ones((9, 1)), ["self_cluster"])["self_cluster"].notes[0].startswith("no value: x must have")
+    with pytest.raises(InputError, match="x must be the rows themselves for twonn, got Moments"):
+        measure(metrics.Moments.of(x), ["rankme", "twonn"])
+
+
 def test_a_definition_can_be_asked_for_by_its_identifier(rng):
     result = measure(rng.standard_normal((50, 20)), ["rankme", "aucev[eigen,uncentred]"])
     assert list(result) == ["rankme", "aucev[eigen,uncentred]"]
@@ -136,6 +167,10 @@ def test_bad_names_and_input_are_refused(rng):
         measure(x, ["rank_me"])
     with pytest.raises(UnknownNameError, match=r"did you mean 'rankme\[singular,centred,eps=1e-7\]'"):
         measure(x, ["rankme[singular,centered,eps=1e-7]"])
+    with pytest.raises(UnknownNameError, match="unknown metric 'twon': did you mean 'twonn'"):
+        measure(x, ["twon"])
+    with pytest.raises(UnknownNameError, match="unknown kind of metrics 'row': did you mean 'rows'"):
+        metrics.names("row")
     with pytest.raises(InputError, match="definitions must be 'default' or 'all', got 'some'"):
         measure(x, definitions="some")
     with pytest.raises(InputError, match="got nan at row 2, column 1"):
