@@ -70,6 +70,15 @@ def test_overrides_keep_what_they_do_not_name() -> None:
     assert start.replace() == start
 
 
+def test_a_squash_keeps_the_whole_image_and_not_its_aspect_ratio() -> None:
+    image = Image.new("L", (40, 20))
+    image.paste(255, (0, 0, 10, 20))  # the left quarter is white
+    plain = Preprocessing(size=8, resize=8, mean=(0.0,), std=(1.0,), channels="gray", interpolation="nearest")
+    assert plain(image).sum() == 0
+    squashed = plain.replace(squash=True)(image)
+    assert torch.equal(squashed[0], torch.tensor([[1.0] * 2 + [0.0] * 6] * 8))
+
+
 def test_dictionaries_go_round() -> None:
     one = default_preprocessing("mobilenet_v2").replace(size=96, value_range=255, mean=127.5, std=127.5, channels="bgr")
     assert Preprocessing.from_dict(one.to_dict()) == one
@@ -90,6 +99,7 @@ def test_dictionaries_go_round() -> None:
         ({"size": True}, "preprocessing size must be a positive whole number of pixels, got True"),
         ({"size": 96, "resize": 64}, "preprocessing size must be at most resize, got a crop of 96 from 64 pixels"),
         ({"channels": "rbg"}, "preprocessing channels must be one of rgb, bgr, gray, got 'rbg'"),
+        ({"squash": 1}, "preprocessing squash must be true or false, got 1"),
         (
             {"interpolation": "area"},
             "preprocessing interpolation must be one of nearest, bilinear, bicubic, lanczos, got",
