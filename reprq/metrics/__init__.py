@@ -4,6 +4,7 @@ from reprq.metrics.compactness import cosine_compactness
 from reprq.metrics.definitions import identifiers, names
 from reprq.metrics.discriminant import coherence, lidar
 from reprq.metrics.kernels import cka, cka_matrix
+from reprq.metrics.layers import SIMILARITIES, layer_similarity
 from reprq.metrics.measurement import Measurement, Metric, measure
 from reprq.metrics.moments import Moments
 from reprq.metrics.neighbours import mean_knn_distance, twonn
@@ -25,6 +26,7 @@ from reprq.metrics.sphere import alignment, self_cluster, uniformity
 from reprq.metrics.subsampling import curve
 
 __all__ = [
+    "SIMILARITIES",
     "AlphaFit",
     "Measurement",
     "Metric",
@@ -42,6 +44,7 @@ __all__ = [
     "fit_alpha",
     "identifiers",
     "isoscore",
+    "layer_similarity",
     "lidar",
     "mean_knn_distance",
     "measure",

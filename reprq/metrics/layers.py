@@ -1,0 +1,80 @@
+"""Every layer of one network beside every layer of another, as a labelled table."""
+
+from collections.abc import Callable, Mapping
+from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reprq.errors import InputError, UnknownNameError
+from reprq.metrics.kernels import cka_matrix
+from reprq.metrics.similarity import mutual_knn, procrustes_distance, pwcca, svcca
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PAIRWISE: dict[str, Callable[..., float]] = {
+    "procrustes_distance": procrustes_distance,
+    "svcca": svcca,
+    "pwcca": pwcca,
+    "mutual_knn": mutual_knn,
+}
+SIMILARITIES = ("cka", *_PAIRWISE)
+
+
+def layer_similarity(
+    a: Mapping[str, Any], b: Mapping[str, Any] | None = None, *, measure: str = "cka", **options: Any
+) -> "pd.DataFrame":
+    """Return how alike every layer of one network is to every layer of another, or to each other.
+
+    No pair of a symmetric measure is computed twice (`pwcca` alone is not symmetric).
+
+    Args:
+        a: Layer name to (n, d) array, such as an `EmbeddingCache`; the same n samples in one order in all layers.
+        b: The other network's layers; None for `a` itself.
+        measure: "cka", "procrustes_distance" (0 is alike), "svcca", "pwcca" (of the row with the column) or
+            "mutual_knn".
+        **options: Of that function, such as `debiased=True` or `k=20`.
+
+    Returns:
+        float64, one row a layer of `a` and one column a layer of `b`; `attrs["definition"]` names the measure with its
+        options, like `cka[debiased=True]`.
+
+    Raises:
+        UnknownNameError: a measure that does not exist.
+        InputError: as the measure says; or a network has no layers.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).standard_normal((50, 3))
+        >>> layer_similarity({"stem": x, "head": 2 * x + 1}).round(3)
+              stem  head
+        stem   1.0   1.0
+        head   1.0   1.0
+    """
+    import pandas as pd  # loaded for tables alone: it would slow the import of every metric
+
+    if measure not in SIMILARITIES:
+        raise UnknownNameError("similarity", measure, SIMILARITIES)
+    for name, layers in (("a", a), ("b", b)):
+        if layers is not None and not layers:
+            raise InputError(f"{name} must hold at least one layer, got none")
+    if measure == "cka":
+        values = cka_matrix(a, b, **options)
+    else:
+        values = _pairs(_PAIRWISE[measure], a, b, symmetric=measure != "pwcca", **options)
+    table = pd.DataFrame(values, index=list(a), columns=list(a if b is None else b))
+    table.attrs["definition"] = f"{measure}[{','.join(f'{name}={value}' for name, value in options.items())}]"
+    return table
+
+
+def _pairs(
+    function: Callable[..., float], a: Mapping[str, Any], b: Mapping[str, Any] | None, symmetric: bool, **options: Any
+) -> Any:
+    rows, columns = list(a.values()), list((a if b is None else b).values())
+    if b is not None or not symmetric:
+        return np.array([[function(x, y, **options) for y in columns] for x in rows])
+    values = np.empty((len(rows), len(rows)))
+    for i, j in combinations_with_replacement(range(len(rows)), 2):
+        values[i, j] = values[j, i] = function(rows[i], rows[j], **options)
+    return values

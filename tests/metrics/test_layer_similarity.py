@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from reprq import metrics
+from reprq.errors import InputError, UnknownNameError
+from reprq.metrics import layer_similarity
+
+
+@pytest.fixture
+def networks(rng):
+    base = rng.standard_normal((60, 4))
+    a = {name: base + scale * rng.standard_normal((60, 4)) for name, scale in (("stem", 1.0), ("layer1", 0.3))}
+    b = {"head": np.concatenate([base, rng.standard_normal((60, 2))], axis=1)}
+    return a, b
+
+
+@pytest.mark.parametrize("measure", metrics.SIMILARITIES)
+def test_every_cell_is_its_pair_under_the_names_of_the_layers(networks, measure):
+    a, b = networks
+    function = getattr(metrics, measure)
+    both = layer_similarity(a, b, measure=measure)
+    assert (list(both.index), list(both.columns)) == (["stem", "layer1"], ["head"])
+    assert both.loc["layer1", "head"] == pytest.approx(function(a["layer1"], b["head"]), rel=1e-9)
+    own = layer_similarity(a, measure=measure)
+    assert list(own.columns) == ["stem", "layer1"]
+    assert own.loc["layer1", "stem"] == pytest.approx(function(a["layer1"], a["stem"]), rel=1e-9)
+    alike = 0.0 if measure == "procrustes_distance" else 1.0
+    np.testing.assert_allclose(np.diagonal(own), alike, atol=1e-9)
+
+
+def test_options_reach_the_measure_and_the_definition(networks):
+    a, b = networks
+    table = layer_similarity(a, b, debiased=True)
+    assert table.loc["stem", "head"] == pytest.approx(metrics.cka(a["stem"], b["head"], debiased=True))
+    assert table.attrs["definition"] == "cka[debiased=True]"
+    assert layer_similarity(a, measure="mutual_knn", k=3).loc["stem", "layer1"] == metrics.mutual_knn(*a.values(), k=3)
+
+
+def test_no_symmetric_pair_is_computed_twice(networks, monkeypatch):
+    calls = []
+    monkeypatch.setitem(metrics.layers._PAIRWISE, "svcca", lambda x, y: calls.append(1) or 0.5)
+    layer_similarity({**networks[0], **networks[1]}, measure="svcca")
+    assert len(calls) == 6
+
+
+def test_bad_networks_and_measures_are_named(networks):
+    a, b = networks
+    with pytest.raises(UnknownNameError, match="unknown similarity 'ckaa': did you mean 'cka'"):
+        layer_similarity(a, measure="ckaa")
+    with pytest.raises(InputError, match="b must hold at least one layer, got none"):
+        layer_similarity(a, {}, measure="svcca")
+    with pytest.raises(InputError, match=r"ys\['head'\] must have 60 rows as xs\['stem'\]"):
+        layer_similarity(a, {"head": b["head"][:50]})
