@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from reprq.cli import options
+from reprq.cli.sources import extract_split, load_images, load_network
 
 BENIGN_SHARE = 0.7
 DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
@@ -19,7 +20,7 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 @click.option("--layer", "layers", default="-1", show_default=True, metavar="3|layer3|-1|1-4|all", help="Which layers.")
 @options.images
 @click.option("--samples", default=256, show_default=True, type=click.IntRange(min=2), help="Images of each split.")
-@click.option("--pooling", default="avg", show_default=True, metavar="avg|max|cls|flatten", help="One row an image.")
+@options.pooling
 @click.option(
     "--task",
     "tasks",
@@ -39,36 +40,21 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 @options.run
 @options.output
 def detect(
-    backbone: str | None,
-    weights: str,
-    size: int | None,
-    mean: Any,
-    std: Any,
-    channels: str | None,
-    value_range: float | None,
     file: Path | None,
     key: str | None,
     labels: str | None,
-    layers: str,
-    data: str,
-    root: Path | None,
-    download: bool,
     samples: int,
     tasks: tuple[str, ...],
     detectors: tuple[str, ...],
-    seed: int,
     form: str | None,
-    device: str,
-    cache_dir: Path | None,
-    quiet: bool,
-    pooling: str,
+    **asked: Any,
 ) -> None:
     """Fit detectors on benign embeddings and print their AUROC with its 95 % interval.
 
     With --backbone, each class of the images is benign in turn (unimodal) or anomalous in turn (multimodal). With
     --embeddings, the file's labels say which rows are anomalous (1), and 70 % of the benign rows train.
     """
-    options.one_source(backbone, file)
+    options.one_source(asked["backbone"], file)
     from reprq.cli.output import emit
     from reprq.detectors import create, describe
     from reprq.evaluation import auroc
@@ -77,31 +63,14 @@ def detect(
     for spec in specs:
         create(spec)
     if file is not None:
-        cases = _from_file(file, key, labels, seed)
+        cases = _from_file(file, key, labels, asked["seed"])
     else:
-        import reprq
         from reprq.data import select_tasks
 
-        assert backbone is not None
-        options.check_device(device)
-        splits = [reprq.load_dataset(data, s, root=root, download=download, seed=seed) for s in ("train", "test")]
+        splits = [load_images(asked, split) for split in ("train", "test")]
         chosen = select_tasks(splits[0].classes, tasks[0] if len(tasks) == 1 else list(tasks))
-        network = reprq.load_backbone(
-            backbone, weights, preprocessing=options.preprocessing(size, mean, std, channels, value_range), seed=seed
-        )
-        train, test = (
-            reprq.extract(
-                network,
-                images.sample(samples, seed=seed) if samples < len(images) else images,
-                layers,
-                pooling=pooling,
-                device=device,
-                seed=seed,
-                cache_dir=cache_dir,
-                progress=not quiet,
-            )
-            for images in splits
-        )
+        network = load_network(asked)
+        train, test = (extract_split(asked, network, images, samples).cache for images in splits)
         cases = _from_caches(train, test, chosen)
     rows = []
     for case, benign, scored, truth in cases:
@@ -111,8 +80,8 @@ def detect(
             counts = {"n_train": len(benign), "n_test": len(truth), "n_anomalies": int(truth.sum())}
             values = {"auroc": found.value, "low": found.low, "high": found.high}
             rows.append({**case, "detector": describe(detector), **values, **counts})
-    source = file.name if file is not None else f"{backbone} on {data}"
-    emit(form, "detect", rows, {"source": source, "seed": seed}, source)
+    source = file.name if file is not None else f"{asked['backbone']} on {asked['data']}"
+    emit(form, "detect", rows, {"source": source, "seed": asked["seed"]}, source)
 
 
 def _specification(text: str) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """`reprq extract`: embeddings into a cache."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from reprq.cli import options
+from reprq.cli.sources import extract_split, load_images, load_network
 
 
 @click.command()
@@ -14,7 +14,7 @@ from reprq.cli import options
 @options.images
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which split.")
 @click.option("--samples", type=click.IntRange(min=1), help="A seeded stratified sample of the images; all by default.")
-@click.option("--pooling", default="avg", show_default=True, metavar="avg|max|cls|flatten", help="One row an image.")
+@options.pooling
 @click.option(
     "--dtype", default="float32", show_default=True, type=click.Choice(["float32", "float16"]), help="On disk."
 )
@@ -30,45 +30,27 @@ from reprq.cli import options
 @options.run
 @options.output
 def extract(
-    backbone: str | None,
-    weights: str,
-    size: int | None,
-    mean: Any,
-    std: Any,
-    channels: str | None,
-    value_range: float | None,
-    layers: str,
-    data: str,
-    quiet: bool,
-    device: str,
-    cache_dir: Path | None,
+    split: str,
+    samples: int | None,
+    dtype: str,
+    precision: str,
+    workers: int,
+    batch_size: int,
     form: str | None,
-    **arguments: Any,
+    **asked: Any,
 ) -> None:
     """Extract the embeddings of many layers in one pass, into a cache that an interrupted run resumes.
 
     `torchrun --nproc-per-node=N -m reprq extract ...` shares the images over N processes.
     """
-    if backbone is None:
+    if asked["backbone"] is None:
         raise click.UsageError("Missing option '--backbone'.")
-    import reprq
     from reprq.cli.output import emit
     from reprq.embeddings.ranks import Ranks
 
-    options.check_device(device)
-    cache = reprq.extract(
-        backbone,
-        data,
-        layers,
-        weights=weights,
-        preprocessing=options.preprocessing(size, mean, std, channels, value_range),
-        device=device,
-        cache_dir=cache_dir,
-        progress=not quiet,
-        **arguments,
-    )
+    how = {"dtype": dtype, "precision": precision, "workers": workers, "batch_size": batch_size}
+    cache = extract_split(asked, load_network(asked), load_images(asked, split), samples, **how).cache
     if Ranks.from_environment().rank > 0:  # torchrun starts many of us; one prints
         return
     rows = [{"layer": name, "rows": len(cache.ids), "width": width} for name, width in cache.widths().items()]
-    context = {"path": str(cache.path), "provenance": cache.provenance}
-    emit(form, "extract", rows, context, str(cache.path))
+    emit(form, "extract", rows, {"path": str(cache.path), "provenance": cache.provenance}, str(cache.path))

@@ -1,11 +1,13 @@
 """`reprq measure`: the quality of a layer's embeddings, on benign data alone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from reprq.cli import options
+from reprq.cli.sources import extract_split, load_file, load_images, load_network
 
 DEFAULT_SAMPLES = 256
 
@@ -21,95 +23,105 @@ DEFAULT_SAMPLES = 256
     type=click.IntRange(min=1),
     help=f"Rows, a seeded stratified sample. [default: {DEFAULT_SAMPLES} of a backbone's images, all of a file's rows]",
 )
-@click.option("--pooling", default="avg", show_default=True, metavar="avg|max|cls|flatten", help="One row an image.")
+@options.pooling
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only this metric; may be repeated.")
+@click.option(
+    "--definitions",
+    type=click.Choice(["default", "all"]),
+    default="default",
+    show_default=True,
+    help="All published definitions of each metric side by side.",
+)
+@click.option("--intervals", is_flag=True, help="A 95 % interval of each value, by the jackknife over rows.")
+@click.option("--curve", is_flag=True, help="How each value moves with the number of rows, instead of the values.")
+@click.option("--cka", type=click.Path(path_type=Path), metavar="PICTURE", help="Draw the CKA of all layers instead.")
+@click.option("--force", is_flag=True, help="Replace the picture where it exists.")
 @options.run
 @options.output
 def measure(
-    backbone: str | None,
-    weights: str,
-    size: int | None,
-    mean: Any,
-    std: Any,
-    channels: str | None,
-    value_range: float | None,
     file: Path | None,
     key: str | None,
     labels: str | None,
-    layers: str,
-    data: str,
-    root: Path | None,
-    download: bool,
     split: str,
     samples: int | None,
-    pooling: str,
     metrics: tuple[str, ...],
-    seed: int,
-    device: str,
-    cache_dir: Path | None,
-    quiet: bool,
+    definitions: str,
+    intervals: bool,
+    curve: bool,
+    cka: Path | None,
+    force: bool,
     form: str | None,
+    **asked: Any,
 ) -> None:
     """Measure the quality of embeddings, on benign data alone: `reprq measure --backbone resnet50 --layer 3`."""
-    options.one_source(backbone, file)
+    options.one_source(asked["backbone"], file)
+    if cka is not None and file is not None:
+        raise click.UsageError("--cka compares the layers of a network: give --backbone and --layer, not --embeddings")
     from reprq.cli.output import emit
-    from reprq.metrics import measure as measure_array
     from reprq.metrics.definitions import select
 
     select(metrics or None)
+    if cka is not None:
+        options.check_output(cka, force)
     if file is not None:
-        measured = [_read(file, key, labels, samples, seed)]
+        measured = [load_file(file, key, labels, samples, asked["seed"])]
         source = file.name
     else:
-        import reprq
-
-        assert backbone is not None
-        options.check_device(device)
-        images = reprq.load_dataset(data, split, root=root, download=download, seed=seed)
-        rows = min(samples or DEFAULT_SAMPLES, len(images))
-        cache = reprq.extract(
-            backbone,
-            images.sample(rows, seed=seed) if rows < len(images) else images,
-            layers,
-            weights=weights,
-            preprocessing=options.preprocessing(size, mean, std, channels, value_range),
-            pooling=pooling,
-            device=device,
-            seed=seed,
-            cache_dir=cache_dir,
-            progress=not quiet,
-        )
-        measured = list(cache.values())
-        source = f"{backbone} ({cache.provenance['weights']}) on {rows} of {len(images)} images of {data} {split}"
-    table = [
-        {
-            "layer": x.layer,
-            "metric": metric.name,
-            "value": metric.value,
-            "low": metric.low,
-            "high": metric.high,
-            "n": metric.n,
-            "d": metric.d,
-            "definition": metric.definition,
-            "notes": list(metric.notes),
-        }
-        for x in measured
-        for metric in measure_array(x, metrics=list(metrics) or None).values()
-    ]
+        images = load_images(asked, split)
+        found = extract_split(asked, load_network(asked), images, samples or DEFAULT_SAMPLES)
+        measured = list(found.cache.values())
+        rows = f"{len(measured[0])} of {found.total} images of {asked['data']} {split}"
+        source = f"{asked['backbone']} ({measured[0].provenance['weights']}) on {rows}"
+    if cka is not None:
+        table = _similarities(measured, cka)
+    elif curve:
+        table = _curves(measured, metrics, asked["seed"])
+    else:
+        table = _values(measured, metrics, definitions, intervals)
     emit(form, "measure", table, {"source": source, "provenance": dict(measured[0].provenance)}, source)
+    if cka is not None and form is None:
+        click.echo(str(cka))
 
 
-def _read(file: Path, key: str | None, labels: str | None, samples: int | None, seed: int) -> Any:
-    """The embeddings of a file, or a seeded sample of their rows."""
-    import dataclasses
+def _values(measured: Sequence[Any], metrics: Sequence[str], definitions: Any, intervals: bool) -> list[dict[str, Any]]:
+    """One row a layer and metric; refused where not one number exists."""
+    from reprq.errors import InputError
+    from reprq.metrics import measure as measure_array
 
-    import numpy as np
+    table = []
+    for x in measured:
+        found = measure_array(x, list(metrics) or None, definitions=definitions, intervals=intervals).values()
+        if all(metric.value is None for metric in found):
+            reason = next(iter(found)).notes[-1]
+            raise InputError(f"the {len(x)} rows of {x.layer} have no metric: {reason}; give more rows that differ")
+        for metric in found:
+            fields = {name: getattr(metric, name) for name in ("value", "low", "high", "n", "d", "definition")}
+            table.append({"layer": x.layer, "metric": metric.name, **fields, "notes": list(metric.notes)})
+    return table
 
-    from reprq.embeddings import load_embeddings
 
-    x = load_embeddings(file, key, labels)
-    if samples is None or samples >= len(x):
-        return x
-    rows = np.sort(np.random.default_rng(seed).choice(len(x), samples, replace=False))
-    kept = x.labels[rows] if x.labels is not None else None
-    return dataclasses.replace(x, array=x.array[rows], ids=x.ids[rows], labels=kept)
+def _curves(measured: Sequence[Any], metrics: Sequence[str], seed: int) -> list[dict[str, Any]]:
+    """One row a layer, metric and number of rows: the mean over shuffles and their range."""
+    from reprq.metrics import curve
+
+    table = []
+    for x in measured:
+        found = curve(x, list(metrics) or None, seed=seed).groupby(["metric", "n"], sort=False)["value"]
+        for (metric, n), values in found:
+            numbers = {"mean": values.mean(), "lowest": values.min(), "highest": values.max()}
+            table.append({"layer": x.layer, "metric": metric, "n": n, **numbers})
+    return table
+
+
+def _similarities(measured: Sequence[Any], picture: Path) -> list[dict[str, Any]]:
+    """Debiased linear CKA of every layer with every other: one row a layer, and the heatmap."""
+    import pandas as pd
+
+    from reprq.metrics import cka_matrix
+    from reprq.plots import save, similarity_heatmap
+
+    names = [x.layer for x in measured]
+    values = cka_matrix([x.array for x in measured], debiased=True)
+    frame = pd.DataFrame(values, index=names, columns=names)
+    save(similarity_heatmap(frame).figure, picture.with_suffix(""))
+    return [{"layer": name, **dict(zip(names, row, strict=True))} for name, row in zip(names, values, strict=True)]

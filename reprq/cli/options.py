@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from reprq.errors import InputError
+from reprq.errors import InputError, OutputExistsError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,6 +61,14 @@ run = _stack(
     click.option("--quiet", is_flag=True, help="No progress on stderr."),
 )
 
+pooling = click.option(
+    "--pooling",
+    default="avg",
+    show_default=True,
+    metavar="avg|max|gem|cls|cls+avg|flatten|grid:RxC",
+    help="How a layer becomes one row an image.",
+)
+
 embeddings = _stack(
     click.option(
         "--embeddings",
@@ -88,6 +96,12 @@ def one_source(backbone: str | None, file: Path | None) -> None:
     """Raise a usage error unless there is exactly one source of embeddings."""
     if (backbone is None) == (file is None):
         raise click.UsageError("give either --backbone NAME or --embeddings FILE")
+
+
+def check_output(path: Path, force: bool) -> None:
+    """Raise an `OutputExistsError` if there is such a file already and nobody asked to replace it."""
+    if path.exists() and not force:
+        raise OutputExistsError(f"{path} exists; give another path, or --force to replace it")
 
 
 def check_device(device: str) -> None:

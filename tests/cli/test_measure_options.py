@@ -1,0 +1,86 @@
+"""What `reprq measure` can say beside the values: all definitions, intervals, curves, CKA."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reprq.metrics import cka, identifiers
+
+Reprq = Callable[..., Any]
+LENET = ("--backbone", "lenet", "--weights", "random", "--quiet", "--samples", 100)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "x.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(200, 30)) * np.arange(1, 31) ** -0.5 + 1)
+    return path
+
+
+def rows(reprq: Reprq, *arguments: object) -> list[dict[str, Any]]:
+    ran = reprq("measure", *arguments, "--json")
+    assert ran.status == 0, ran.err
+    found: list[dict[str, Any]] = json.loads(ran.out)["rows"]
+    return found
+
+
+def test_all_definitions_stand_side_by_side(reprq: Reprq, file: Path) -> None:
+    found = rows(reprq, "--embeddings", file, "--metric", "rankme", "--definitions", "all")
+    assert {row["definition"] for row in found} == {name for name in identifiers() if name.startswith("rankme[")}
+    assert len({round(row["value"], 3) for row in found}) > 1
+
+
+def test_intervals_hold_their_value(reprq: Reprq, file: Path) -> None:
+    for row in rows(reprq, "--embeddings", file, "--metric", "rankme", "--metric", "aucev", "--intervals"):
+        assert row["low"] < row["value"] < row["high"]
+
+
+def test_a_curve_ends_with_the_value_of_all_rows(reprq: Reprq, file: Path) -> None:
+    curve = rows(reprq, "--embeddings", file, "--metric", "rankme", "--curve")
+    (value,) = rows(reprq, "--embeddings", file, "--metric", "rankme")
+    assert [row["n"] for row in curve] == [12, 25, 50, 100, 200]
+    assert curve[-1]["mean"] == pytest.approx(value["value"])
+    assert all(row["lowest"] <= row["mean"] <= row["highest"] for row in curve)
+
+
+def test_cka_draws_a_heatmap_and_prints_its_numbers(reprq: Reprq, tmp_path: Path) -> None:
+    picture = tmp_path / "cka.png"
+    found = rows(reprq, *LENET, "--layer", "all", "--cka", picture)
+    assert picture.stat().st_size > 5000
+    layers = [row["layer"] for row in found]
+    assert layers == ["conv1", "conv2", "conv3", "pooled"]
+    matrix = np.array([[row[name] for name in layers] for row in found])
+    np.testing.assert_allclose(np.diag(matrix), 1)
+    np.testing.assert_allclose(matrix, matrix.T)
+    refused = reprq("measure", *LENET, "--layer", "all", "--cka", picture)
+    assert (refused.status, refused.err) == (
+        1,
+        f"reprq: {picture} exists; give another path, or --force to replace it\n",
+    )
+    assert reprq("measure", *LENET, "--layer", "all", "--cka", picture, "--force").status == 0
+
+
+def test_the_numbers_of_the_heatmap_are_those_of_cka(reprq: Reprq, tmp_path: Path) -> None:
+    import reprq as library
+
+    images = library.load_dataset("digits").sample(100, seed=0)
+    cache = library.extract("lenet", images, "0-1", weights="random", progress=False)
+    found = rows(reprq, *LENET, "--layer", "0-1", "--cka", tmp_path / "cka.png")
+    expected = cka(cache["conv1"].array, cache["conv2"].array, debiased=True)
+    assert found[0]["conv2"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_one_row_is_one_plain_line(reprq: Reprq, tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", np.ones((1, 4)))
+    ran = reprq("measure", "--embeddings", tmp_path / "one.npy")
+    assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert "the 1 rows of one have no metric" in ran.err
+
+
+def test_cka_of_a_file_is_wrong_usage(reprq: Reprq, file: Path, tmp_path: Path) -> None:
+    ran = reprq("measure", "--embeddings", file, "--cka", tmp_path / "cka.png")
+    assert (ran.status, ran.out) == (2, "")
