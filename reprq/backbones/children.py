@@ -22,7 +22,7 @@ def child_layers(network: nn.Module, image_shape: tuple[int, int, int]) -> list[
     calls = probe(network, candidates, image_shape)
     called = {layer.name for layer in candidates if calls[layer]}
     children = [Layer(0, name, name, layout="auto", call=-1) for name in _outer(network, called)]
-    pooled = _pooled(network, image_shape)
+    pooled = head_input(network, image_shape)
     found = in_order(network, [*children, *pooled], image_shape, optional=[layer.name for layer in children])
     return numbered(sorted(found, key=lambda layer: layer.name == "pooled"))
 
@@ -44,7 +44,7 @@ def _outer(network: nn.Module, called: set[str], path: str = "") -> Iterator[str
             yield child
 
 
-def _pooled(network: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer]:
+def head_input(network: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer]:
     """Return the input of the last linear layer, if it takes vectors and all that the network puts out comes from it.
 
     The linear layer of a gate (squeeze and excitation) in a last block is none: images go round it.

@@ -9,7 +9,7 @@ from torch import nn
 
 from reprq.backbones.assembly import assemble, fit_file
 from reprq.backbones.backbone import Backbone
-from reprq.backbones.children import numbered
+from reprq.backbones.children import head_input, numbered
 from reprq.backbones.extras import offline_reason, require
 from reprq.backbones.hub import hub_session
 from reprq.backbones.layers import Layer
@@ -27,9 +27,8 @@ def load_huggingface(name: str, weights: str | Path, preprocessing: Mapping[str,
     """Return `hf:NAME_OR_PATH`, a model of the hub or a folder that `save_pretrained` wrote; see `load_backbone`.
 
     Its layers are the embeddings ("stem"), the blocks or stages of the encoder, named by their modules, and "pooled",
-    which is `pooler_output` where the model has one. A weights file names its weights as `state_dict()` does.
-    Of a model of images and texts the vision part is taken. No code
-    that comes with a model is run.
+    which is `pooler_output` or, of a classifier, what its head takes. Of a model of images and texts the vision part is
+    taken. A weights file names its weights as `state_dict()` does. No code that comes with a model is run.
     """
     transformers: Any = require("transformers", "hf", name)
     source = name.removeprefix(PREFIX)
@@ -73,8 +72,8 @@ def huggingface_layers(network: nn.Module, image_shape: tuple[int, int, int]) ->
     found = in_order(network, stages, image_shape, optional=[stage.name for stage in stages])
     pooled = Layer(0, "pooled", "", layout="auto", item="pooler_output", call=-1)
     with suppress(InputError):  # a model without pooler_output
-        found += in_order(network, [pooled], image_shape, optional=["pooled"])
-    return numbered(found)
+        return numbered([*found, *in_order(network, [pooled], image_shape)])
+    return numbered([*found, *in_order(network, head_input(network, image_shape), image_shape)])
 
 
 def _with_weights(name: str, layers: list[Layer], missing: tuple[str, ...]) -> list[Layer]:

@@ -104,9 +104,7 @@ def _as_backbone(
     try:
         network = copy.deepcopy(getattr(module, "_orig_mod", module)).eval().float()  # the module before torch.compile
     except Exception as error:  # a module may hold anything
-        raise InputError(
-            f"module must be one that copy.deepcopy can copy, got {type(error).__name__}: {error}"
-        ) from error
+        raise InputError(f"module must be one that copy.deepcopy can copy, got {_said(error)}") from error
     shape = (prepared.in_channels, prepared.size, prepared.size)
     found = _default_layers(network, shape) if layers is None else _named_layers(network, layers, shape, name)
     if not found:
@@ -150,6 +148,7 @@ def _current_folder() -> Iterator[None]:
 
 def _called(name: str) -> Any:
     path, _, attribute = name.partition(":")
+    importlib.invalidate_caches()  # the file may be younger than the last look into its folder
     with _current_folder():
         try:
             module = importlib.import_module(path)

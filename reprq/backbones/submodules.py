@@ -89,6 +89,6 @@ def in_order(
 
 def _number(layer: Layer, turn: int, ends: Mapping[Layer, int]) -> int:
     for stage in ends:
-        if stage.where == "output" and layer.module.startswith(f"{stage.module}."):
+        if stage.name != "pooled" and layer.module.startswith(f"{stage.module}."):
             return stage.number
     return max((stage.number for stage, end in ends.items() if end < turn), default=0)

@@ -101,6 +101,26 @@ def test_a_network_is_copied_so_that_its_training_goes_on() -> None:
     assert backbone.network.get_parameter("stem.weight").abs().max() > 0
 
 
+class Locked(nn.Conv2d):
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise RuntimeError("locked\nfor good")
+
+
+def test_a_network_that_cannot_be_copied_is_named() -> None:
+    with pytest.raises(InputError, match=r"that copy.deepcopy can copy, got RuntimeError: locked for good$"):
+        as_backbone(nn.Sequential(Locked(3, 4, 3)), preprocessing=SMALL)
+
+
+def test_a_classifier_of_hugging_face_has_its_encoders_layers() -> None:
+    transformers: Any = pytest.importorskip("transformers", reason="transformers is an optional extra")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    network = transformers.ViTForImageClassification(transformers.ViTConfig(**sizes, image_size=16, patch_size=4))
+    backbone = as_backbone(network, preprocessing=SMALL)
+    assert [layer.name for layer in backbone.layers] == ["stem", "vit.layers.0", "vit.layers.1", "pooled"]
+    assert [layer.class_token for layer in backbone.layers] == [True, True, True, False]
+    assert backbone.layers[-1].module == "classifier"
+
+
 def test_a_compiled_network_is_read_as_it_was() -> None:
     assert _layers(torch.compile(Convolutional()))[-1] == (5, "pooled", "ND")
 

@@ -74,6 +74,14 @@ def test_a_submodule_that_there_is_not_lists_its_neighbours(spec: str, message: 
         resnet.select_layers(spec)
 
 
+def test_a_pooled_layer_contains_no_other() -> None:
+    squeezenet = load_backbone("squeezenet1_1", "random", preprocessing={"size": 64})
+    assert [(layer.number, layer.name) for layer in squeezenet.select_layers("features.5,features.4.expand1x1")] == [
+        (2, "features.4.expand1x1"),
+        (2, "features.5"),
+    ]
+
+
 class Zoo(nn.Module):
     """Modules that put out everything but one tensor with images first."""
 
