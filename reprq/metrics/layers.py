@@ -1,5 +1,6 @@
 """Every layer of one network beside every layer of another, as a labelled table."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ def layer_similarity(
 
     Returns:
         float64, one row a layer of `a` and one column a layer of `b`; `attrs["definition"]` names the measure with its
-        options, like `cka[debiased=True]`.
+        options, like `cka[kernel=linear,debiased=False]`.
 
     Raises:
         UnknownNameError: a measure that does not exist.
@@ -64,8 +65,19 @@ def layer_similarity(
     else:
         values = _pairs(_PAIRWISE[measure], a, b, symmetric=measure != "pwcca", **options)
     table = pd.DataFrame(values, index=list(a), columns=list(a if b is None else b))
-    table.attrs["definition"] = f"{measure}[{','.join(f'{name}={value}' for name, value in options.items())}]"
+    table.attrs["definition"] = _definition(measure, options)
     return table
+
+
+def _definition(measure: str, options: Mapping[str, Any]) -> str:
+    """Return the measure with every option that its value depends on."""
+    signature = inspect.signature(cka_matrix if measure == "cka" else _PAIRWISE[measure])
+    defaults = {name: found.default for name, found in list(signature.parameters.items())[2:]}
+    chosen = {**defaults, **options}
+    if chosen.get("kernel") == "linear":
+        del chosen["bandwidth"]
+    listed = ",".join(f"{name}={value}" for name, value in chosen.items())
+    return f"{measure}[{listed}]" if listed else measure
 
 
 def _pairs(

@@ -32,7 +32,11 @@ def test_options_reach_the_measure_and_the_definition(networks):
     a, b = networks
     table = layer_similarity(a, b, debiased=True)
     assert table.loc["stem", "head"] == pytest.approx(metrics.cka(a["stem"], b["head"], debiased=True))
-    assert table.attrs["definition"] == "cka[debiased=True]"
+    assert table.attrs["definition"] == "cka[kernel=linear,debiased=True]"
+    rbf = layer_similarity(a, kernel="rbf", bandwidth=0.4).attrs["definition"]
+    assert rbf == "cka[kernel=rbf,debiased=False,bandwidth=0.4]"
+    assert layer_similarity(a, measure="procrustes_distance").attrs["definition"] == "procrustes_distance"
+    assert layer_similarity(a, measure="mutual_knn").attrs["definition"] == "mutual_knn[k=10]"
     assert layer_similarity(a, measure="mutual_knn", k=3).loc["stem", "layer1"] == metrics.mutual_knn(*a.values(), k=3)
 
 
