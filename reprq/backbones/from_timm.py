@@ -104,7 +104,7 @@ def timm_layers(network: nn.Module, head: str | None, image_shape: tuple[int, in
     """Return the stages of a network of timm; its children where timm states none."""
     info: Any = getattr(network, "feature_info", [])
     entries = info if isinstance(info, list) else info.info
-    modules = {name for name, _ in network.named_modules()}
+    modules = {name for name, _ in network.named_modules() if name}
     features = [entry["module"] for entry in entries if entry.get("module") in modules]
     before = [stem for stem in _STEMS if stem in modules and not any(f.startswith(stem) for f in features)]
     names = dict.fromkeys([*before[:1], *features])
