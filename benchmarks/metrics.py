@@ -22,23 +22,25 @@ from numpy.typing import NDArray
 from reprq import metrics
 
 
-def seconds(call: Callable[[], object], repeats: int) -> float:
-    """Return the shortest of some runs."""
-    times = []
+def seconds(call: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Return the shortest wall time and the shortest processor time of some runs."""
+    walls, cpus = [], []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         call()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        walls.append(time.perf_counter() - start)
+        cpus.append(time.process_time() - used)
+    return min(walls), min(cpus)
 
 
 def report(rows: list[tuple[str, Callable[[], object]]], repeats: int) -> None:
-    """Time each call and print it beside the first, the floor or reprq."""
-    base = 0.0
+    """Time each call and print it beside the first, the floor or reprq: wall and processor seconds, and both ratios."""
+    print(f"  {'':<58} {'wall s':>9} {'cpu s':>9} {'times':>8} {'in cpu':>8}")
+    base: tuple[float, float] | None = None
     for name, call in rows:
-        took = seconds(call, repeats)
-        base = base or took
-        print(f"  {name:<58} {took:9.2f} s {took / base:8.2f}", flush=True)
+        wall, cpu = seconds(call, repeats)
+        base = base or (wall, cpu)
+        print(f"  {name:<58} {wall:9.2f} {cpu:9.2f} {wall / base[0]:8.2f} {cpu / base[1]:8.2f}", flush=True)
 
 
 def peer(name: str) -> object | None:
@@ -68,7 +70,7 @@ def spectral(n: int, d: int, repeats: int) -> None:
     """Time all spectral metrics of one matrix."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, d), dtype=np.float32) * np.arange(1, d + 1, dtype=np.float32) ** -0.5
-    print(f"\nspectral metrics of {n:,} x {d:,} float32 (second column: times the floor)")
+    print(f"\nspectral metrics of {n:,} x {d:,} float32; times the floor")
     rows: list[tuple[str, Callable[[], object]]] = [
         ("floor: float64 blocks of X.T @ X, one eigvalsh", lambda: floor(x)),
         ("floor in float32, inexact", lambda: floor_single(x)),
@@ -87,11 +89,25 @@ def spectral(n: int, d: int, repeats: int) -> None:
     report(rows, repeats)
 
 
+def against_effdim(n: int, d: int, repeats: int) -> None:
+    """Time what effdim computes in one call, on a matrix that its neighbour search can bear."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, d), dtype=np.float32) * np.arange(1, d + 1, dtype=np.float32) ** -0.5
+    print(f"\ndimensions of {n:,} x {d:,} float32")
+    rows: list[tuple[str, Callable[[], object]]] = [
+        ("reprq.measure, every metric", lambda: metrics.measure(x)),
+        ("reprq.measure, every metric and TwoNN", lambda: metrics.measure(x, [*metrics.names(), "twonn"])),
+    ]
+    if effdim := peer("effdim"):
+        rows.append(("effdim 0.1.1: compute_dim (TwoNN, MLE and boxes too)", lambda: effdim.compute_dim(x)))
+    report(rows, repeats)
+
+
 def kernels(n: int, d: int, repeats: int) -> None:
     """Time CKA of one pair."""
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal((n, d), dtype=np.float32) for _ in range(2))
-    print(f"\nlinear CKA of a pair of {n:,} x {d:,} float32 (second column: times reprq)")
+    print(f"\nlinear CKA of a pair of {n:,} x {d:,} float32; times reprq")
     rows: list[tuple[str, Callable[[], object]]] = [
         ("reprq.metrics.cka, debiased", lambda: metrics.cka(x, y, debiased=True)),
         ("reprq.metrics.cka", lambda: metrics.cka(x, y)),
@@ -99,10 +115,10 @@ def kernels(n: int, d: int, repeats: int) -> None:
     if torch := peer("torch"):
         a, b = torch.from_numpy(x), torch.from_numpy(y)
         if peer("ckatorch"):
-            core = importlib.import_module("ckatorch.core")
-            rows.append(
-                ("ckatorch 1.0.3: cka_base, unbiased", lambda: core.cka_base(a, b, unbiased=True, method="hsic"))
-            )
+            core = importlib.import_module(
+                "ckatorch.core"
+            )  # its method="hsic" ignores `unbiased`
+            rows.append(("ckatorch 1.0.3: cka_base, unbiased", lambda: core.cka_base(a, b, unbiased=True)))
         if torch_cka := peer("cka"):
             rows.append(("pytorch-cka 1.1.3: cka_from_features", lambda: torch_cka.cka_from_features(a, b)))
     report(rows, repeats)
@@ -192,6 +208,7 @@ def main() -> None:
     else:
         spectral(options.n or 10_000, options.d, options.repeats)
         kernels(options.n or 10_000, options.d // 2, options.repeats)
+        against_effdim((options.n or 10_000) // 4, options.d // 2, options.repeats)
 
 
 if __name__ == "__main__":
