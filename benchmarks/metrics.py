@@ -107,17 +107,17 @@ def kernels(n: int, d: int, repeats: int) -> None:
     """Time CKA of one pair."""
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal((n, d), dtype=np.float32) for _ in range(2))
+    exact_x, exact_y = x.astype(np.float64), y.astype(np.float64)
     print(f"\nlinear CKA of a pair of {n:,} x {d:,} float32; times reprq")
     rows: list[tuple[str, Callable[[], object]]] = [
         ("reprq.metrics.cka, debiased", lambda: metrics.cka(x, y, debiased=True)),
+        ("reprq.metrics.cka, debiased, float64 input", lambda: metrics.cka(exact_x, exact_y, debiased=True)),
         ("reprq.metrics.cka", lambda: metrics.cka(x, y)),
     ]
     if torch := peer("torch"):
         a, b = torch.from_numpy(x), torch.from_numpy(y)
         if peer("ckatorch"):
-            core = importlib.import_module(
-                "ckatorch.core"
-            )  # its method="hsic" ignores `unbiased`
+            core = importlib.import_module("ckatorch.core")  # its method="hsic" ignores `unbiased`
             rows.append(("ckatorch 1.0.3: cka_base, unbiased", lambda: core.cka_base(a, b, unbiased=True)))
         if torch_cka := peer("cka"):
             rows.append(("pytorch-cka 1.1.3: cka_from_features", lambda: torch_cka.cka_from_features(a, b)))
