@@ -6,7 +6,7 @@ import string
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -112,8 +112,8 @@ class StudyConfig(_Section):
     title: str = ""
     data: DataConfig
     backbones: list[BackboneConfig] = Field(min_length=1)
-    tasks: str | list[str] = "all"
-    metrics: list[str] | None = None
+    tasks: str | Annotated[list[str], Field(min_length=1)] = "all"
+    metrics: list[str] | None = Field(default=None, min_length=1)
     detectors: list[str | dict[str, Any]] = Field(default=["knn", "mahalanobis", "centroid"], min_length=1)
     seeds: list[int] = Field(default=[0], min_length=1)
     dtype: str = "float32"

@@ -186,7 +186,7 @@ class _Study:
                     bar.update()
 
     def _cell_rows(self, cell: _Cell, data: "_LayerData", store: CellStore) -> Iterator[Row]:
-        base = {"embeddings": data.identity, "layer": cell.layer, "task": cell.task.name}
+        base = {"embeddings": data.identity, "layer": data.layer, "task": cell.task.name}
         wanted = [digest({**base, "metric": identifier}) for identifier in self.metrics.values()]
         if any(key not in store for key in wanted):
             for key, row in zip(wanted, data.measure(cell.task, list(self.metrics)), strict=True):
@@ -256,14 +256,14 @@ class _LayerData:
     """The training and test rows of one layer, read when a cell first needs them."""
 
     def __init__(self, train: EmbeddingCache, test: EmbeddingCache, layer: str) -> None:
-        self._caches, self._layer = (train, test), layer
+        self._caches, self.layer = (train, test), layer
         self._read: tuple[Any, Any] | None = None
         self.identity = [train.path.name, test.path.name]
 
     @property
     def _arrays(self) -> tuple[Any, Any]:
         if self._read is None:
-            self._read = (self._caches[0][self._layer].array, self._caches[1][self._layer].array)
+            self._read = (self._caches[0][self.layer].array, self._caches[1][self.layer].array)
         return self._read
 
     def _benign(self, task: Task) -> Any:

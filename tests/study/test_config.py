@@ -69,6 +69,7 @@ def test_relative_paths_start_at_the_file_and_variables_are_expanded(
             "backbone 'a random' has a pretext: remove its weights and preprocessing",
         ),
         ({"data": {"name": "digits", "train_per_class": 0}}, "data.train_per_class: input should be greater than"),
+        ({"metrics": []}, "metrics: list should have at least 1 item"),
         ({"tasks": 3}, "tasks: input should be a valid string, got 3"),
     ],
 )  # fmt: skip

@@ -151,6 +151,18 @@ def test_another_study_in_the_folder_is_kept_unless_forced_and_a_change_redoes_w
     assert set(found.detectors["definition"].str.split("[").str[0]) == {"centroid", "knn"}
 
 
+def test_another_pooling_is_another_cell(
+    results: StudyResults, cache: Path, small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(results.path, tmp_path / "run")
+    first, *others = small["backbones"]
+    done = count_work(monkeypatch)
+    changed = {**small, "backbones": [{**first, "pooling": "max"}, *others]}
+    found = run_study(changed, tmp_path / "run", cache_dir=cache, force=True, progress=False)
+    assert done == {"measure": 24, "detect": 48}
+    assert set(found.metrics["layer"]) == {"conv1", "conv2", "conv3", "pooled"}
+
+
 def test_each_seed_draws_its_own_images_and_its_own_random_weights(small: dict[str, Any], tmp_path: Path) -> None:
     config = {**small, "seeds": [0, 1], "tasks": ["unimodal:1"], "backbones": small["backbones"][:1]}
     found = run_study(config, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False)
