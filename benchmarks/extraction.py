@@ -62,7 +62,7 @@ def one_pass_a_layer(backbone: Backbone, batches: list[Batch], layers: str, fold
 
 
 def torchvision_extractor(backbone: Backbone, layers: str) -> Callable[[list[Batch]], None]:
-    """torchvision's graph of the same layers; the pooled layer is read from the module before the head."""
+    """Torchvision's graph of the same layers; the pooled layer is read from the module before the head."""
     chosen = backbone.select_layers(layers)
     nodes = [layer.module if layer.where == "output" else "flatten" for layer in chosen]
     network = create_feature_extractor(backbone.network, nodes).eval()

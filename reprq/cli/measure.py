@@ -115,6 +115,7 @@ def _curves(measured: Sequence[Any], metrics: Sequence[str], seed: int) -> list[
 
 def _similarities(measured: Sequence[Any], picture: Path) -> list[dict[str, Any]]:
     """Debiased linear CKA of every layer with every other: one row a layer, and the heatmap."""
+    import matplotlib.pyplot as plt
     import pandas as pd
 
     from reprq.metrics import cka_matrix
@@ -123,5 +124,7 @@ def _similarities(measured: Sequence[Any], picture: Path) -> list[dict[str, Any]
     names = [x.layer for x in measured]
     values = cka_matrix([x.array for x in measured], debiased=True)
     frame = pd.DataFrame(values, index=names, columns=names)
-    save(similarity_heatmap(frame).figure, picture.with_suffix(""))
+    figure = plt.figure(layout="constrained")
+    similarity_heatmap(frame, figure.add_subplot())
+    save(figure, picture.with_suffix(""))
     return [{"layer": name, **dict(zip(names, row, strict=True))} for name, row in zip(names, values, strict=True)]
