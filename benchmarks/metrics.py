@@ -99,7 +99,8 @@ def against_effdim(n: int, d: int, repeats: int) -> None:
         ("reprq.measure, every metric and TwoNN", lambda: metrics.measure(x, [*metrics.names(), "twonn"])),
     ]
     if effdim := peer("effdim"):
-        rows.append(("effdim 0.1.1: compute_dim (TwoNN, MLE and boxes too)", lambda: effdim.compute_dim(x)))
+        exact = x.astype(np.float64)  # it refuses float32
+        rows.append(("effdim 0.1.1: compute_dim (TwoNN, MLE and boxes too)", lambda: effdim.compute_dim(exact)))
     report(rows, repeats)
 
 
