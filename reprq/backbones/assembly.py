@@ -1,6 +1,8 @@
 """From a network and its weights to a backbone."""
 
 import hashlib
+import inspect
+import linecache
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,6 +72,21 @@ def assemble(
 
 
 def _with_structure(digest: str, network: nn.Module) -> str:
-    """Join the digest of the weights with the printed modules, where an activation shows that has no weights."""
+    """Join the digest of the weights with the printed modules and the source of their classes.
+
+    An activation without weights shows in the one and a changed `forward` in the other; what that calls outside of the
+    classes shows in neither.
+    """
     printed = re.sub(r" at 0x[0-9a-f]+", "", repr(network))
-    return hashlib.sha256(f"{digest} {type(network).__qualname__} {printed}".encode()).hexdigest()
+    classes = sorted({type(module) for module in network.modules()}, key=lambda kind: kind.__qualname__)
+    sources = [_source(kind) for kind in classes if kind.__module__.partition(".")[0] != "torch"]
+    return hashlib.sha256("\n".join([digest, type(network).__qualname__, printed, *sources]).encode()).hexdigest()
+
+
+def _source(kind: type) -> str:
+    """The source of a class; nothing where there is none to read, as at a prompt."""
+    linecache.checkcache()  # a module that was edited and loaded again
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):
+        return ""

@@ -80,7 +80,7 @@ def load_callable(name: str, weights: str | Path, preprocessing: Mapping[str, An
     if not isinstance(made, nn.Module):
         raise InputError(f"{name} must give a torch.nn.Module or a reprq Backbone, got a {type(made).__name__}")
     if not preprocessing or "size" not in preprocessing:
-        raise InputError(f"{name} states no preprocessing; give a size, and mean and std unless ImageNet's are meant")
+        raise InputError(f"{name} states no preprocessing; give a size (--size), and its mean and std")
     label = f"as {name} makes them (seed={seed})"
     if str(weights) in ("default", "random"):
         return _as_backbone(made, preprocessing, None, name, label)

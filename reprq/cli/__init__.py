@@ -40,9 +40,9 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        _stop("interrupted; what was finished is kept, run the same command to go on", 130)
+        _stop("interrupted; whole blocks and finished cells are kept, the same command goes on from there", 130)
     except KeyboardInterrupt:
-        _stop("interrupted; what was finished is kept, run the same command to go on", 130)
+        _stop("interrupted; whole blocks and finished cells are kept, the same command goes on from there", 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

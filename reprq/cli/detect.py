@@ -63,7 +63,9 @@ def detect(
     for spec in specs:
         create(spec)
     if file is not None:
+        options.only_with_backbone()
         cases = _from_file(file, key, labels, asked["seed"])
+        source = file.name
     else:
         from reprq.data import select_tasks
 
@@ -72,6 +74,8 @@ def detect(
         network = load_network(asked)
         train, test = (extract_split(asked, network, images, samples).cache for images in splits)
         cases = _from_caches(train, test, chosen)
+        rows_used = f"{len(train.ids)} training and {len(test.ids)} test images of {asked['data']}"
+        source = f"{asked['backbone']} ({network.weights}) on {rows_used}"
     rows = []
     for case, benign, scored, truth in cases:
         for spec in specs:
@@ -80,7 +84,6 @@ def detect(
             counts = {"n_train": len(benign), "n_test": len(truth), "n_anomalies": int(truth.sum())}
             values = {"auroc": found.value, "low": found.low, "high": found.high}
             rows.append({**case, "detector": describe(detector), **values, **counts})
-    source = file.name if file is not None else f"{asked['backbone']} on {asked['data']}"
     emit(form, "detect", rows, {"source": source, "seed": asked["seed"]}, source)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from reprq.cli import options
-from reprq.cli.sources import extract_split, load_file, load_images, load_network
+from reprq.cli.sources import benign_rows, extract_split, load_file, load_images, load_network, sampled
 
 DEFAULT_SAMPLES = 256
 
@@ -64,8 +64,12 @@ def measure(
     if cka is not None:
         options.check_output(cka, force)
     if file is not None:
-        measured = [load_file(file, key, labels, samples, asked["seed"])]
-        source = file.name
+        options.only_with_backbone()
+        whole = load_file(file, key, labels)
+        measured = [sampled(benign_rows(whole), samples, asked["seed"])]
+        source = f"{len(measured[0])} of {len(whole)} rows of {file.name}"
+        if len(benign_rows(whole)) < len(whole):
+            source += ", those labelled anomalous left out"
     else:
         images = load_images(asked, split)
         found = extract_split(asked, load_network(asked), images, samples or DEFAULT_SAMPLES)
@@ -73,7 +77,7 @@ def measure(
         rows = f"{len(measured[0])} of {found.total} images of {asked['data']} {split}"
         source = f"{asked['backbone']} ({measured[0].provenance['weights']}) on {rows}"
     if cka is not None:
-        table = _similarities(measured, cka)
+        table = _similarities(measured, cka, source)
     elif curve:
         table = _curves(measured, metrics, asked["seed"])
     else:
@@ -113,7 +117,7 @@ def _curves(measured: Sequence[Any], metrics: Sequence[str], seed: int) -> list[
     return table
 
 
-def _similarities(measured: Sequence[Any], picture: Path) -> list[dict[str, Any]]:
+def _similarities(measured: Sequence[Any], picture: Path, title: str) -> list[dict[str, Any]]:
     """Debiased linear CKA of every layer with every other: one row a layer, and the heatmap."""
     import matplotlib.pyplot as plt
     import pandas as pd
@@ -126,5 +130,6 @@ def _similarities(measured: Sequence[Any], picture: Path) -> list[dict[str, Any]
     frame = pd.DataFrame(values, index=names, columns=names)
     figure = plt.figure(layout="constrained")
     similarity_heatmap(frame, figure.add_subplot())
+    figure.suptitle(f"Debiased linear CKA\n{title}", fontsize=9)
     save(figure, picture.with_suffix(""))
     return [{"layer": name, **dict(zip(names, row, strict=True))} for name, row in zip(names, values, strict=True)]

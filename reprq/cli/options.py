@@ -5,10 +5,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from reprq.errors import InputError, OutputExistsError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+_OF_BACKBONES = {"weights", "size", "mean", "std", "channels", "value_range", "layers", "data", "root", "download"}
+_OF_BACKBONES |= {"split", "pooling", "tasks"}
 
 
 def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -96,6 +101,19 @@ def one_source(backbone: str | None, file: Path | None) -> None:
     """Raise a usage error unless there is exactly one source of embeddings."""
     if (backbone is None) == (file is None):
         raise click.UsageError("give either --backbone NAME or --embeddings FILE")
+
+
+def only_with_backbone() -> None:
+    """Raise a usage error if an option was typed that says something of a backbone or its images."""
+    context = click.get_current_context()
+    typed = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in _OF_BACKBONES
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    if typed:
+        raise click.UsageError(f"{', '.join(typed)} goes with --backbone, not with --embeddings")
 
 
 def check_output(path: Path, force: bool) -> None:

@@ -56,17 +56,31 @@ def extract_split(asked: dict[str, Any], network: Any, images: Any, samples: int
     return Extracted(cache, total)
 
 
-def load_file(file: Path, key: str | None, labels: str | None, samples: int | None, seed: int) -> Any:
-    """Return the embeddings of a file, or of a seeded sample of its rows."""
-    import dataclasses
-
-    import numpy as np
-
+def load_file(file: Path, key: str | None, labels: str | None) -> Any:
+    """Return the embeddings of a file."""
     from reprq.embeddings import load_embeddings
 
-    x = load_embeddings(file, key, labels)
+    return load_embeddings(file, key, labels)
+
+
+def benign_rows(x: Any) -> Any:
+    """Return the rows that are not labelled anomalous (1), where the labels are 0 and 1; else all rows."""
+    if x.labels is None or set(x.labels.tolist()) != {0, 1} or "classes" in x.provenance:
+        return x
+    return _rows(x, x.labels == 0)
+
+
+def sampled(x: Any, samples: int | None, seed: int) -> Any:
+    """Return a seeded sample of the rows, in their order; all where there are no more than asked for."""
+    import numpy as np
+
     if samples is None or samples >= len(x):
         return x
-    rows = np.sort(np.random.default_rng(seed).choice(len(x), samples, replace=False))
-    kept = x.labels[rows] if x.labels is not None else None
-    return dataclasses.replace(x, array=x.array[rows], ids=x.ids[rows], labels=kept)
+    return _rows(x, np.sort(np.random.default_rng(seed).choice(len(x), samples, replace=False)))
+
+
+def _rows(x: Any, rows: Any) -> Any:
+    import dataclasses
+
+    labels = x.labels[rows] if x.labels is not None else None
+    return dataclasses.replace(x, array=x.array[rows], ids=x.ids[rows], labels=labels)

@@ -34,7 +34,7 @@ def save(detector: ArrayDetector, path: str | Path, *, force: bool = False) -> N
     path = Path(path)
     detector.check_fitted()
     if path.exists() and not force:
-        raise OutputExistsError(f"{path} exists already; give another path or force")
+        raise OutputExistsError(f"{path} exists already; give another path or force=True")
     spec = {"name": name_of(detector), **detector.get_params()}
     arrays: dict[str, NDArray[Any]] = {"benign": detector.benign_}
     classes = None

@@ -50,7 +50,7 @@ def export(
     if write is None:
         raise InputError(f"path must end in {', '.join(_WRITERS)}, got {path.name!r}; choose one of these formats")
     if path.is_dir() or (path.exists() and not force):
-        hint = "give the path of a file" if path.is_dir() else "give another path or force"
+        hint = "give the path of a file" if path.is_dir() else "give another path, or force (--force) to replace it"
         raise OutputExistsError(f"{path} exists already; {hint}")
     if isinstance(source, EmbeddingCache):
         x = pick_layer(source.path, layer)

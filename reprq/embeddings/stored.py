@@ -82,7 +82,7 @@ def choose(path: Path, shapes: Mapping[str, Shape], key: str | None, labels: str
         candidates = usual if len(usual) == 1 else matrices
         if len(candidates) != 1:
             listed = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())
-            raise InputError(f"{path} must hold one (n, d) array, got {listed or 'none'}; name the one to read as key")
+            raise InputError(f"{path} must hold one (n, d) array, got {listed or 'none'}; name one as key (--key)")
         key = candidates[0]
     return Choice(key, labels, ids)
 

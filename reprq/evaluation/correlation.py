@@ -119,7 +119,7 @@ def correlation(
     coefficient = float(coefficients(first, second, codes, np.ones((1, n_groups)))[0])
     notes = []
     if n_groups < FEW_GROUPS:
-        floor = f", so no p-value below {2 ** (1 - n_groups):.2g}" if n_groups >= 3 else ""
+        floor = f", so no p-value below {2 ** (1 - n_groups):.3g}" if n_groups >= 3 else ""
         notes.append(f"only {n_groups} independent group{'s' * (n_groups > 1)}{floor}")
     if n_groups < 3:
         return Correlation(

@@ -1,6 +1,7 @@
 """Centred kernel alignment: do two representations place the same samples alike?"""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -157,9 +158,9 @@ def _layers(named: Mapping[str, Any], kernel: Kernel, bandwidth: float, debiased
     """Return representations of the same samples, all in float32 where that costs no digits that count."""
     least = 4 if debiased else 2
     if kernel == "linear" and all(_is_single(x) for x in named.values()):
-        layers = [
-            _layer(name, centred_single(x, name, least), kernel, bandwidth, debiased) for name, x in named.items()
-        ]
+        with ThreadPoolExecutor() as threads:  # numpy centres in one thread each, and multiplies in all of them
+            rows = list(threads.map(lambda item: centred_single(item[1], item[0], least), named.items()))
+        layers = [_layer(name, x, kernel, bandwidth, debiased) for name, x in zip(named, rows, strict=True)]
         # The debiased estimate drops the diagonal of the kernel, and digits with it where that is most of the kernel:
         # a row far from all others, or n far below d.
         if not debiased or all(x.own * len(x.side.rows) ** 2 > np.square(x.side.diagonal).sum() for x in layers):

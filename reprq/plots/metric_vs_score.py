@@ -15,7 +15,8 @@ from reprq.plots.styles import legend_handles, styles, tidy
 
 COLUMNS = ("backbone", "layer", "layer_number", "x", "y")
 LEGEND_TITLE = "larger: deeper layer"
-_LOG_SPAN = 100.0  # metrics that span more than two decades get a logarithmic axis
+_SYMBOLS = {"spearman": "\N{GREEK SMALL LETTER RHO}", "pearson": "r", "kendall": "\N{GREEK SMALL LETTER TAU}"}
+_LOG_SPAN = 20.0  # metrics whose largest value is more than so many times the smallest get a logarithmic axis
 
 
 def metric_vs_score(
@@ -28,7 +29,7 @@ def metric_vs_score(
     """Draw a metric against a score: a point a (backbone, layer), larger the deeper, joined along a backbone's depth.
 
     Backbones differ in colour and marker; hollow markers are networks with random weights. The horizontal axis is
-    logarithmic where the metric spans more than two decades.
+    logarithmic where the largest metric is more than 20 times the smallest.
 
     Args:
         points: One row a point: backbone, layer, layer_number, x (the metric), y (the score), and optionally y_low and
@@ -109,7 +110,7 @@ def draw_points(ax: Axes, points: pd.DataFrame, looks: Mapping[str, Mapping[str,
 
 
 def scale_metric_axis(ax: Axes, x: pd.Series) -> None:
-    """Make the horizontal axis logarithmic where positive values span more than two decades."""
+    """Make the horizontal axis logarithmic where the largest of positive values is more than 20 times the smallest."""
     if x.min() > 0 and x.max() / x.min() > _LOG_SPAN:
         ax.set_xscale("log")
         ax.xaxis.set_minor_formatter(NullFormatter())
@@ -133,7 +134,8 @@ def describe(correlation: Correlation, short: bool = False) -> str:
     if correlation.coefficient is None:
         text = "undefined"
     else:
-        text = f"{correlation.coefficient:.2f}"
+        symbol = f"{_SYMBOLS[correlation.method]} = " if short else ""
+        text = f"{symbol}{correlation.coefficient:.2f}"
         if correlation.low is not None and correlation.high is not None:
             text += f" [{correlation.low:.2f}, {correlation.high:.2f}]"
     if short:

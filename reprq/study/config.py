@@ -167,7 +167,7 @@ def _validate(raw: dict[str, Any], where: str) -> StudyConfig:
 
 def _sentence(error: ValidationError) -> str:
     """The first complaint, as a path, what was expected and what was got."""
-    first = error.errors()[0]
+    first = min(error.errors(), key=lambda found: len(found["loc"]))
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in _plain(first["loc"])).lstrip(".")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
@@ -179,7 +179,8 @@ def _sentence(error: ValidationError) -> str:
         return f"the key {path} is missing{more}"
     if first["type"] == "value_error":
         return f"{first['msg'].removeprefix('Value error, ')}{more}"
-    return f"{path}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}{more}"
+    message = first["msg"].split(" after validation")[0]
+    return f"{path}: {message[0].lower()}{message[1:]}, got {first['input']!r}{more}"
 
 
 def _plain(loc: tuple[int | str, ...]) -> list[int | str]:

@@ -29,8 +29,8 @@ def correlate(
 
     A point is the mean of the metric and the mean of the score over the tasks and seeds. The interval comes from a
     bootstrap that resamples whole backbones, because the layers of one network are not independent; the p-value from
-    a permutation test; `p_holm` corrects it for the number of metrics asked for (Holm 1979), within one detector,
-    method and group of tasks. See `reprq.evaluation.correlation`.
+    a sign-flip test; `p_holm` corrects it for all metrics that the study measured (Holm 1979), whichever are shown,
+    within one detector, method and group of tasks. See `reprq.evaluation.correlation`.
 
     Args:
         results: A study, or the folder of one.
@@ -52,7 +52,8 @@ def correlate(
     """
     if not isinstance(results, StudyResults):
         results = StudyResults.load(results)
-    chosen = _among("metric of the study", metric, results.metrics["metric"].unique().tolist())
+    measured = results.metrics["metric"].unique().tolist()
+    chosen = _among("metric of the study", metric, measured)
     judged = _among(
         "detector of the study", detector, results.detectors["definition"].unique().tolist(), _by_name(results)
     )
@@ -60,7 +61,7 @@ def correlate(
     groups = [tasks] if isinstance(tasks, str) else list(tasks)
     rows = []
     for group, definition, how in itertools.product(groups, judged, methods):
-        tables = [points(results, name, score, definition, group) for name in chosen]
+        tables = [points(results, name, score, definition, group) for name in measured]
         family = [
             correlation(
                 over["x"], over["y"], over["backbone"].to_numpy(), method=how, n_resamples=n_resamples, seed=seed
@@ -68,8 +69,9 @@ def correlate(
             for over in tables
         ]
         adjusted = holm([found.p_value for found in family])
-        for name, found, p_holm in zip(chosen, family, adjusted, strict=True):
-            rows.append(_row(group, definition, name, found, p_holm))
+        for name, found, p_holm in zip(measured, family, adjusted, strict=True):
+            if name in chosen:
+                rows.append(_row(group, definition, name, found, p_holm))
     return pd.DataFrame(rows)
 
 
@@ -145,6 +147,6 @@ def _among(
     chosen: list[str] = []
     for name in [asked] if isinstance(asked, str) else asked:
         if name not in valid and name not in names:
-            raise UnknownNameError(kind, name, [*names, *valid])
+            raise UnknownNameError(kind, name, dict.fromkeys([*names, *valid]))
         chosen += names.get(name, [name])
     return chosen

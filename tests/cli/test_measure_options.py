@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reprq.metrics import cka, identifiers
+from reprq.metrics import cka, identifiers, rankme
 
 Reprq = Callable[..., Any]
 LENET = ("--backbone", "lenet", "--weights", "random", "--quiet", "--samples", 100)
@@ -72,6 +72,24 @@ def test_the_numbers_of_the_heatmap_are_those_of_cka(reprq: Reprq, tmp_path: Pat
     found = rows(reprq, *LENET, "--layer", "0-1", "--cka", tmp_path / "cka.png")
     expected = cka(cache["conv1"].array, cache["conv2"].array, debiased=True)
     assert found[0]["conv2"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_rows_that_a_file_labels_anomalous_are_not_measured(reprq: Reprq, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 5))
+    np.savez(tmp_path / "labelled.npz", X=x, y=np.repeat([0, 1], [40, 20]))
+    ran = reprq("measure", "--embeddings", tmp_path / "labelled.npz", "--metric", "rankme")
+    assert ran.out.startswith("40 of 60 rows of labelled.npz, those labelled anomalous left out")
+    (row,) = rows(reprq, "--embeddings", tmp_path / "labelled.npz", "--metric", "rankme")
+    assert row["value"] == pytest.approx(rankme(x[:40]))
+
+
+@pytest.mark.parametrize("option", [("--layer", 3), ("--weights", "random"), ("--pooling", "max"), ("--size", 32)])
+def test_an_option_of_backbones_beside_a_file_is_wrong_usage(
+    reprq: Reprq, file: Path, option: tuple[object, ...]
+) -> None:
+    ran = reprq("measure", "--embeddings", file, *option)
+    assert (ran.status, ran.out) == (2, "")
+    assert f"{option[0]} goes with --backbone, not with --embeddings" in ran.err
 
 
 def test_one_row_is_one_plain_line(reprq: Reprq, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 import dataclasses
+import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +286,37 @@ def test_a_network_of_ones_own_needs_only_its_preprocessing(images: ImageDataset
     with torch.no_grad():
         expected = network[:2](batch(backbone, few)).mean(dim=(2, 3))
     np.testing.assert_allclose(cache["1"].array, expected.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_changed_forward_of_ones_own_network_is_another_cache(images: ImageDataset, tmp_path: Path) -> None:
+    source = (
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.conv = nn.Conv2d(3, 4, 3)\n"
+        "        nn.init.ones_(self.conv.weight)\n"
+        "        nn.init.zeros_(self.conv.bias)\n"
+        "        self.act = nn.ReLU()\n"
+        "    def forward(self, x):\n"
+        "        return self.act(self.conv(x))\n"
+    )
+
+    def written(text: str) -> EmbeddingCache:
+        file = tmp_path / "mynet.py"
+        file.write_text(text)
+        spec = importlib.util.spec_from_file_location("mynet", file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["mynet"] = module  # as an import does, and as inspect expects
+        spec.loader.exec_module(module)
+        few = images.select(range(4))
+        return extract(module.Net(), few, "act", preprocessing={"size": 16}, cache_dir=tmp_path / "c", progress=False)
+
+    first = written(source)
+    again = written(source)
+    changed = written(source.replace("self.conv(x)", "self.conv(x).square()"))
+    del sys.modules["mynet"]
+    assert first.path == again.path != changed.path
+    assert not np.array_equal(first["act"].array, changed["act"].array)

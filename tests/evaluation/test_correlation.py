@@ -141,7 +141,7 @@ def test_few_groups_are_named_and_limit_the_p_value():
     result = correlation(x, x, np.repeat(list("abcd"), 5))
     assert (result.coefficient, result.low, result.high) == pytest.approx((1, 1, 1))
     assert result.p_value == 2 / 2**4  # four groups cannot say more
-    assert result.notes == ("only 4 independent groups, so no p-value below 0.12",)
+    assert result.notes == ("only 4 independent groups, so no p-value below 0.125",)
     two = correlation(x, x, np.repeat(list("ab"), 10))
     assert (two.low, two.high, two.p_value, two.n_groups) == (None, None, None, 2)
     assert two.notes == ("only 2 independent groups", "no interval or p-value from fewer than 3")

@@ -118,8 +118,8 @@ def test_bars_show_the_interval_of_the_score():
     np.testing.assert_allclose([segment[:, 1] for segment in segments], [[0.1, 0.8], [0.2, 0.9]])
 
 
-@pytest.mark.parametrize(("x", "scale"), [([1, 99], "linear"), ([1, 101], "log"), ([-1, 101], "linear")])
-def test_axis_is_logarithmic_beyond_two_decades(x, scale):
+@pytest.mark.parametrize(("x", "scale"), [([1, 19], "linear"), ([1, 21], "log"), ([-1, 101], "linear")])
+def test_axis_is_logarithmic_where_the_metric_spans_more_than_a_factor_of_20(x, scale):
     points = table(FOUR[:1], layers=2).assign(x=x)
     assert plots.metric_vs_score(points, "rankme", "AUROC").get_xscale() == scale
     grid = plots.correlation_grid(pd.concat([points.assign(detector=d, metric="rankme") for d in ("a", "b")]), "AUROC")
