@@ -247,7 +247,7 @@ def test_a_callables_network_takes_a_weights_file(folder: Path) -> None:
         ("minenets.small:fails", r"must make a network when called without arguments, got KeyError: 'no such.*file'"),
         ("minenets.broken:make", "minenets.broken must import, got ZeroDivisionError: division by zero"),
         ("minenets.absent:make", "must be in a module of the current folder or the environment, got No module named"),
-        ("minenets.small:make", "states no preprocessing; give a size, and mean and std unless ImageNet's are meant"),
+        ("minenets.small:make", "states no preprocessing; give a size \\(--size\\), and its mean and std"),
     ],
 )
 @pytest.mark.usefixtures("folder")

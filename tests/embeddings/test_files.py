@@ -90,7 +90,9 @@ def test_an_npz_with_several_matrices_is_read_by_the_usual_name_or_asks_which(tm
     np.savez(tmp_path / "usual.npz", X=X, other=np.eye(4))
     assert np.array_equal(load_embeddings(tmp_path / "usual.npz").array, X)
     np.savez(tmp_path / "two.npz", a=np.eye(2), b=np.eye(3))
-    with pytest.raises(InputError, match=r"two.npz must hold one \(n, d\) array, got a \(2, 2\), b \(3, 3\); name the"):
+    with pytest.raises(
+        InputError, match=r"two.npz must hold one \(n, d\) array, got a \(2, 2\), b \(3, 3\); name one as key"
+    ):
         load_embeddings(tmp_path / "two.npz")
     assert len(load_embeddings(tmp_path / "two.npz", "b")) == 3
     with pytest.raises(UnknownNameError, match=r"unknown array of .*two.npz 'bb': did you mean 'b'\? Valid: a, b"):
@@ -525,7 +527,7 @@ def test_an_export_replaces_nothing_unless_forced_and_leaves_nothing_behind(
 ) -> None:
     x, path = Embeddings(X), tmp_path / "x.npy"
     path.write_text("precious")
-    with pytest.raises(OutputExistsError, match="x.npy exists already; give another path or force"):
+    with pytest.raises(OutputExistsError, match="x.npy exists already; give another path, or force \\(--force\\)"):
         export(x, path)
     assert path.read_text() == "precious"
 

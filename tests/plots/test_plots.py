@@ -102,7 +102,7 @@ def test_points_lie_where_the_table_says_and_the_title_names_the_correlation():
     drawn = np.concatenate([collection.get_offsets() for collection in ax.collections])
     np.testing.assert_allclose(drawn, points[["x", "y"]])
     assert ax.get_title() == "Spearman -0.62 [-0.80, -0.31], p < 0.001\n96 points, 16 backbones"
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("rankme", "AUROC", "linear")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("rankme", "AUROC", "log")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == FOUR
     hollow, filled = ax.collections[0], ax.collections[1]
     assert len(hollow.get_facecolor()) == 0
