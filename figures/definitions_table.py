@@ -23,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
     parser.add_argument("--backbone", default="mobilenet_v2 imagenet_tf2", help="its label in the study file")
-    parser.add_argument("--layer", default="stage7", help="the name of the layer")
+    parser.add_argument("--layer", default="stage4", help="the name of the layer")
     parser.add_argument("--out", type=Path, default=HERE / "definitions_jpeg_cifar10", help="path without its ending")
     options = parser.parse_args()
     cache = embeddings(options, options.backbone)
