@@ -1,6 +1,7 @@
 """What the array detectors share: the door for arrays, scikit-learn's conventions, and an honest threshold."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ Scores = NDArray[np.float64]
 
 FALSE_ALARM_RATE = 0.05
 _FOLDS = 5
+_BLOCK = 512
 
 
 class NotFittedError(InputError, SklearnNotFittedError):  # type: ignore[misc]
@@ -165,6 +167,28 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Raise a NotFittedError before the first `fit`."""
         if not hasattr(self, "benign_"):
             raise NotFittedError(f"{type(self).__name__} is not fitted; call fit with benign rows first")
+
+
+def score_in_blocks(rows: Matrix, score: Callable[[Scores], Scores], centre: Scores | float = 0.0) -> Scores:
+    """Score rows in blocks of one size, the last one filled up, so that no score depends on its batch.
+
+    BLAS sums in another order for another shape.
+
+    Args:
+        rows: (m, d).
+        score: From an (s, d) float64 block of rows less `centre` to its (s,) scores, each row by itself.
+        centre: (d,) or a number.
+
+    Returns:
+        (m,) scores.
+    """
+    scores = np.empty(len(rows))
+    block = np.zeros((_BLOCK, rows.shape[1]))
+    for start in range(0, len(rows), _BLOCK):
+        part = rows[start : start + _BLOCK]
+        np.subtract(part, centre, out=block[: len(part)])
+        scores[start : start + len(part)] = score(block)[: len(part)]
+    return scores
 
 
 def check_choice(name: str, value: Any, valid: tuple[str, ...]) -> None:

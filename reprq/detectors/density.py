@@ -7,7 +7,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from reprq.detectors.base import Matrix, Scores
+from reprq.detectors.base import Matrix, Scores, score_in_blocks
 from reprq.detectors.covariance import moments, whiten_pseudo
 from reprq.detectors.mahalanobis import Mahalanobis
 from reprq.detectors.shallow import ShallowDetector
@@ -17,7 +17,6 @@ Array = NDArray[np.float64]
 
 _GRID = 2.0 ** np.arange(-5.0, 3.5, 0.5)
 _ROWS = 2000
-_BLOCK = 512
 
 
 class Gaussian(Mahalanobis):
@@ -98,13 +97,11 @@ class KDE(ShallowDetector):
 
     def _anomaly(self, rows: Array) -> Scores:
         d = rows.shape[1]
-        scores: Scores = np.empty(len(rows))
-        block = np.zeros((_BLOCK, d))
-        for start in range(0, len(rows), _BLOCK):
-            part = rows[start : start + _BLOCK]
-            block[: len(part)] = part
-            log_density = _log_kernel_sum(squared_distances(block, self.rows_), self.bandwidth_, d)
-            scores[start : start + len(part)] = np.log(len(self.rows_)) - log_density[: len(part)]
+
+        def log_kernel_sum(block: Array) -> Array:
+            return _log_kernel_sum(squared_distances(block, self.rows_), self.bandwidth_, d)
+
+        scores: Scores = np.log(len(self.rows_)) - score_in_blocks(rows, log_kernel_sum)
         scores += d * float(np.log(self.scale_))
         return scores
 
@@ -138,14 +135,11 @@ class MVE(ShallowDetector):
         self.span_ = span
 
     def _anomaly(self, rows: Array) -> Scores:
-        scores = np.empty(len(rows))
-        block = np.zeros((_BLOCK, rows.shape[1]))
-        for start in range(0, len(rows), _BLOCK):
-            part = rows[start : start + _BLOCK]
-            block[: len(part)] = part
+        def squared_lengths(block: Array) -> Array:
             mapped = _lift(self.span_(block)) @ self.root_
-            scores[start : start + len(part)] = np.einsum("ij,ij->i", mapped, mapped)[: len(part)]
-        return np.maximum(scores - 1.0, 0.0) / (len(self.root_) - 1)
+            return np.asarray(np.einsum("ij,ij->i", mapped, mapped))
+
+        return np.maximum(score_in_blocks(rows, squared_lengths) - 1.0, 0.0) / (len(self.root_) - 1)
 
 
 def squared_distances(x: Array, y: Array) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.covariance import MinCovDet
 
-from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_choice
+from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_choice, score_in_blocks
 from reprq.detectors.covariance import (
     Moments,
     Whitening,
@@ -24,8 +24,6 @@ from reprq.errors import InputError
 
 COVARIANCES = ("empirical", "ledoit_wolf", "oas", "diagonal", "mcd")
 FORMS = ("pooled", "class", "relative")
-
-_BLOCK = 512
 
 
 class Mahalanobis(ArrayDetector):
@@ -126,14 +124,7 @@ class Mahalanobis(ArrayDetector):
         self.background_ = _estimate(self.covariance, _spread(rows), len(rows))[2] if self.form == "relative" else None
 
     def _score(self, rows: Matrix) -> Scores:
-        # Blocks of one size, the last one filled up: BLAS sums in another order for another shape.
-        scores = np.empty(len(rows))
-        block = np.zeros((_BLOCK, rows.shape[1]))
-        for start in range(0, len(rows), _BLOCK):
-            part = rows[start : start + _BLOCK]
-            np.subtract(part, self.mean_, out=block[: len(part)])
-            scores[start : start + len(part)] = self._block_scores(block)[: len(part)]
-        return scores
+        return score_in_blocks(rows, self._block_scores, self.mean_)
 
     def _block_scores(self, centred: Scores) -> Scores:
         white = self.whitening_(centred)

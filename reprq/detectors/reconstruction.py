@@ -4,14 +4,13 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from reprq.detectors.base import Scores
+from reprq.detectors.base import Scores, score_in_blocks
 from reprq.detectors.density import squared_distances
 from reprq.detectors.shallow import ShallowDetector
 from reprq.errors import InputError
 
 Array = NDArray[np.float64]
 
-_BLOCK = 512
 _ROWS = 2000
 
 
@@ -30,13 +29,7 @@ class _Reconstruction(ShallowDetector):
         return int(np.searchsorted(share, self.variance * share[-1], side="left")) + 1 if share[-1] > 0 else 0
 
     def _anomaly(self, rows: Array) -> Scores:
-        scores = np.empty(len(rows))
-        block = np.zeros((_BLOCK, rows.shape[1]))
-        for start in range(0, len(rows), _BLOCK):
-            part = rows[start : start + _BLOCK]
-            block[: len(part)] = part
-            scores[start : start + len(part)] = self._residuals(block)[: len(part)]
-        return scores
+        return score_in_blocks(rows, self._residuals)
 
     def _residuals(self, rows: Array) -> Scores:
         raise NotImplementedError
