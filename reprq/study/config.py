@@ -6,7 +6,7 @@ import string
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -116,7 +116,7 @@ class StudyConfig(_Section):
     metrics: list[str] | None = Field(default=None, min_length=1)
     detectors: list[str | dict[str, Any]] = Field(default=["knn", "mahalanobis", "centroid"], min_length=1)
     seeds: list[int] = Field(default=[0], min_length=1)
-    dtype: str = "float32"
+    dtype: Literal["float32", "float16"] = "float32"
     batch_size: int = Field(default=64, ge=1)
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from reprq import detectors, metrics, pretext
 from reprq.backbones import Backbone, load_backbone
 from reprq.data import ImageDataset, Task, load_dataset, select_tasks
 from reprq.embeddings import EmbeddingCache, cached_name, extract
+from reprq.embeddings.pooling import check_pooling
 from reprq.errors import DataError, OutputExistsError, UnknownNameError
 from reprq.evaluation import auroc
 from reprq.metrics.definitions import select
@@ -128,11 +129,11 @@ class _Study:
 
     def _check_backbone(self, backbone: BackboneConfig, seed: int) -> None:
         if backbone.pretext is None:
-            self._load(backbone, seed).select_layers(backbone.layers)
+            check_pooling(backbone.pooling, self._load(backbone, seed).select_layers(backbone.layers))
             return
         if backbone.pretext.task not in pretext.names():
             raise UnknownNameError("pretext task", backbone.pretext.task, pretext.names())
-        load_backbone(backbone.name, "random").select_layers(backbone.layers)
+        check_pooling(backbone.pooling, load_backbone(backbone.name, "random").select_layers(backbone.layers))
         self._pretext_images(backbone.pretext, seed)
 
     def run(self) -> StudyResults:
