@@ -4,9 +4,12 @@ Nothing here imports torch until one of torchvision's data sets is loaded.
 """
 
 from reprq.data.dataset import ImageDataset
+from reprq.data.oneclass import OneClassSplit, one_class_split
+from reprq.data.protocols import Protocol, load_protocol, protocols
 from reprq.data.registry import DatasetInfo, available, load_dataset
 from reprq.data.sources import ArraySource, FileSource, ImageSource
 from reprq.data.tasks import Task, one_class_tasks, select_tasks
+from reprq.data.views import patches
 
 __all__ = [
     "ArraySource",
@@ -14,9 +17,15 @@ __all__ = [
     "FileSource",
     "ImageDataset",
     "ImageSource",
+    "OneClassSplit",
+    "Protocol",
     "Task",
     "available",
     "load_dataset",
+    "load_protocol",
+    "one_class_split",
     "one_class_tasks",
+    "patches",
+    "protocols",
     "select_tasks",
 ]

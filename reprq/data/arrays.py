@@ -1,4 +1,4 @@
-"""Data sets that come as one array: scikit-learn's digits, and torchvision's CIFAR-10, MNIST and USPS."""
+"""Data sets that come as one array: scikit-learn's digits, and torchvision's CIFAR, MNIST and USPS."""
 
 import contextlib
 import os
@@ -45,7 +45,7 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
     """Return one official split of a data set that torchvision reads.
 
     Args:
-        name: "cifar10", "mnist" or "usps".
+        name: "cifar10", "cifar100", "mnist" or "usps".
         split: "train" or "test".
         root: The folder that torchvision calls `root`; see `data_root`.
         download: Whether to fetch the files when they are not there.
@@ -55,7 +55,8 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
     """
     from torchvision import datasets
 
-    kind = {"cifar10": datasets.CIFAR10, "mnist": datasets.MNIST, "usps": datasets.USPS}[name]
+    kinds = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100, "mnist": datasets.MNIST, "usps": datasets.USPS}
+    kind = kinds[name]
     folder = data_root(root)
     if not _is_there(kind, name, split, folder):
         if not download:
@@ -67,7 +68,7 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
         message = f"the files of {name} in {folder} are damaged: {_line(error)}; delete them and use --download"
         raise DataError(message) from error
     labels = np.asarray(data.targets, dtype=np.int64)
-    classes = data.classes if name == "cifar10" else [str(digit) for digit in range(10)]
+    classes = data.classes if name.startswith("cifar") else [str(digit) for digit in range(10)]
     return ImageDataset(
         name=name,
         split=split,
@@ -80,7 +81,7 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
 
 
 def _is_there(kind: Any, name: str, split: str, folder: Path) -> bool:
-    if name == "cifar10":
+    if name.startswith("cifar"):
         return (folder / str(kind.base_folder)).is_dir()
     if name == "usps":
         return (folder / str(kind.split_list[split][1])).is_file()

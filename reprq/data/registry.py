@@ -23,6 +23,7 @@ class DatasetInfo:
 _INFOS = (
     DatasetInfo("digits", 10, 1258, 539, "part of scikit-learn"),
     DatasetInfo("cifar10", 10, 50000, 10000, "--download (170 MB)"),
+    DatasetInfo("cifar100", 100, 50000, 10000, "--download (169 MB)"),
     DatasetInfo("mnist", 10, 60000, 10000, "--download (12 MB)"),
     DatasetInfo("usps", 10, 7291, 2007, "--download (8 MB)"),
     DatasetInfo("folder:PATH", None, None, None, "your own images: train/CLASS/ and test/CLASS/, or CLASS/"),
@@ -34,7 +35,7 @@ def available() -> list[DatasetInfo]:
 
     Example:
         >>> [info.name for info in available()]
-        ['digits', 'cifar10', 'mnist', 'usps', 'folder:PATH']
+        ['digits', 'cifar10', 'cifar100', 'mnist', 'usps', 'folder:PATH']
     """
     return list(_INFOS)
 
@@ -50,7 +51,7 @@ def load_dataset(
     """Return one split of a data set.
 
     Args:
-        name: "digits", "cifar10", "mnist", "usps" or "folder:PATH".
+        name: "digits", "cifar10", "cifar100", "mnist", "usps" or "folder:PATH".
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.
@@ -71,6 +72,6 @@ def load_dataset(
         return load_folder(name.removeprefix("folder:"), split, seed)
     if name == "digits":
         return load_digits(split, seed)
-    if name in ("cifar10", "mnist", "usps"):
+    if name in ("cifar10", "cifar100", "mnist", "usps"):
         return load_torchvision(name, split, root, download)
     raise UnknownNameError("data set", name, (info.name for info in _INFOS))

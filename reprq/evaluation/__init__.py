@@ -4,6 +4,7 @@ from reprq.evaluation.auroc import auroc
 from reprq.evaluation.bootstrap import auroc_bootstrap
 from reprq.evaluation.correlation import Correlation, correlation, holm
 from reprq.evaluation.estimate import Estimate
+from reprq.evaluation.groups import max_over_groups
 from reprq.evaluation.operating import (
     Curves,
     OperatingPoint,
@@ -28,5 +29,6 @@ __all__ = [
     "curves",
     "fpr_at_tpr",
     "holm",
+    "max_over_groups",
     "paired_delong",
 ]

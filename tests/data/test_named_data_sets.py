@@ -38,11 +38,11 @@ def test_the_seed_moves_the_digits_split() -> None:
 
 def test_available_is_honest_about_digits_and_names_what_loads() -> None:
     infos = {info.name: info for info in available()}
-    assert list(infos) == ["digits", "cifar10", "mnist", "usps", "folder:PATH"]
+    assert list(infos) == ["digits", "cifar10", "cifar100", "mnist", "usps", "folder:PATH"]
     assert (infos["digits"].train, infos["digits"].test) == tuple(
         len(load_dataset("digits", split)) for split in ("train", "test")
     )
-    assert all("--download" in infos[name].obtain for name in ("cifar10", "mnist", "usps"))
+    assert all("--download" in infos[name].obtain for name in ("cifar10", "cifar100", "mnist", "usps"))
 
 
 def test_listing_and_digits_need_no_torch() -> None:
@@ -171,3 +171,26 @@ def test_cifar10_is_read_from_its_files(tmp_path: Path, monkeypatch: pytest.Monk
     (folder / "data_batch_1").write_bytes(b"another pickle")
     with pytest.raises(DataError, match="the files of cifar10 in .* are damaged"):
         load_dataset("cifar10", root=tmp_path)
+
+
+def test_cifar100_is_read_from_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match="cifar100 is not in .*; download it with --download"):
+        load_dataset("cifar100", root=tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32), dtype=np.uint8)
+    contents = {
+        "train": {"data": pixels.reshape(2, -1), "fine_labels": [99, 3], "coarse_labels": [1, 1]},
+        "meta": {"fine_label_names": [f"class {i}" for i in range(100)]},
+    }
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    sums = {}
+    for name, content in contents.items():
+        (folder / name).write_bytes(pickle.dumps(content))
+        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+    monkeypatch.setattr("torchvision.datasets.CIFAR100.train_list", [["train", sums["train"]]])
+    monkeypatch.setattr("torchvision.datasets.CIFAR100.test_list", [])
+    meta = {"filename": "meta", "key": "fine_label_names", "md5": sums["meta"]}
+    monkeypatch.setattr("torchvision.datasets.CIFAR100.meta", meta)
+    data = load_dataset("cifar100", root=tmp_path)
+    assert (len(data.classes), data.labels.tolist()) == (100, [99, 3])
+    assert np.array_equal(np.asarray(data.image(1)), pixels[1].transpose(1, 2, 0))
