@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from reprq.detectors.centroid import Centroid
     from reprq.detectors.conformal import Threshold, p_values, threshold
     from reprq.detectors.density import KDE, MVE, Gaussian
+    from reprq.detectors.distillation import Distillation
     from reprq.detectors.files import load, save
     from reprq.detectors.knn import KNN
     from reprq.detectors.mahalanobis import Mahalanobis
+    from reprq.detectors.oracle import oracle_grid
     from reprq.detectors.reconstruction import KPCA, PCA
-    from reprq.detectors.registry import Detector, create, describe, names
+    from reprq.detectors.registry import Detector, create, describe, is_network, names
     from reprq.detectors.shallow import GMM, LOF, OCSVM, IForest
 
 _HOMES = {
@@ -32,6 +34,7 @@ _HOMES = {
     "OCSVM": "shallow",
     "PCA": "reconstruction",
     "Centroid": "centroid",
+    "Distillation": "distillation",
     "KNN": "knn",
     "Mahalanobis": "mahalanobis",
     "Threshold": "conformal",
@@ -42,7 +45,9 @@ _HOMES = {
     "Detector": "registry",
     "create": "registry",
     "describe": "registry",
+    "is_network": "registry",
     "names": "registry",
+    "oracle_grid": "oracle",
 }
 
 __all__ = [
@@ -56,14 +61,17 @@ __all__ = [
     "PCA",
     "Centroid",
     "Detector",
+    "Distillation",
     "Gaussian",
     "IForest",
     "Mahalanobis",
     "Threshold",
     "create",
     "describe",
+    "is_network",
     "load",
     "names",
+    "oracle_grid",
     "p_values",
     "save",
     "threshold",

@@ -13,14 +13,18 @@ from reprq.evaluation.operating import (
     curves,
     fpr_at_tpr,
 )
+from reprq.evaluation.oracle import OracleChoice, oracle_search
 from reprq.evaluation.paired import Comparison, paired_delong
+from reprq.evaluation.tasks import ClassTable, mean_over_tasks, per_class_table
 
 __all__ = [
+    "ClassTable",
     "Comparison",
     "Correlation",
     "Curves",
     "Estimate",
     "OperatingPoint",
+    "OracleChoice",
     "at_threshold",
     "auroc",
     "auroc_bootstrap",
@@ -30,5 +34,8 @@ __all__ = [
     "fpr_at_tpr",
     "holm",
     "max_over_groups",
+    "mean_over_tasks",
+    "oracle_search",
     "paired_delong",
+    "per_class_table",
 ]
