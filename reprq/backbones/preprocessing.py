@@ -89,6 +89,21 @@ class Preprocessing:
         x = (x - mean) / std
         return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))
 
+    def to_pixels(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (n, C, H, W) inputs of the network as pixels: RGB or gray, in [0, 1] where they came from an image."""
+        mean, std = self._statistics(x)
+        pixels = (x * std + mean) / self.value_range
+        return pixels.flip(1) if self.channels == "bgr" else pixels
+
+    def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return (n, C, H, W) pixels in [0, 1] as inputs of the network; undoes `to_pixels`."""
+        mean, std = self._statistics(pixels)
+        ordered = pixels.flip(1) if self.channels == "bgr" else pixels
+        return (ordered * self.value_range - mean) / std
+
+    def _statistics(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return [x.new_tensor(values).view(-1, 1, 1) for values in (self.mean, self.std)]
+
     def _cropped(self, image: Image.Image) -> Image.Image:
         width, height = image.size
         short = min(width, height)

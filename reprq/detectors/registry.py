@@ -3,7 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from numpy.typing import NDArray
 
@@ -24,6 +24,10 @@ _CLASSES = {
     "ocsvm": "reprq.detectors.shallow:OCSVM",
     "pca": "reprq.detectors.reconstruction:PCA",
 }
+# detectors of images, which train a network
+_NETWORKS = {
+    "distillation": "reprq.detectors.distillation:Distillation",
+}
 
 
 class Detector(Protocol):
@@ -39,14 +43,28 @@ class Detector(Protocol):
         """A stable identifier of the method and its settings, for results."""
 
 
-def names() -> tuple[str, ...]:
+def names(kind: Literal["array", "network", "all"] = "array") -> tuple[str, ...]:
     """The names that `create` knows, in alphabetical order.
+
+    Args:
+        kind: "array" for detectors of (n, d) arrays, "network" for detectors that train on images, or "all".
 
     Example:
         >>> names()[:5]
         ('centroid', 'gaussian', 'gmm', 'iforest', 'kde')
     """
-    return tuple(sorted(_CLASSES))
+    chosen = {"array": _CLASSES, "network": _NETWORKS, "all": _CLASSES | _NETWORKS}[kind]
+    return tuple(sorted(chosen))
+
+
+def is_network(name: str) -> bool:
+    """Whether the detector of this name fits on images, through a network that it trains.
+
+    Example:
+        >>> is_network("distillation"), is_network("knn")
+        (True, False)
+    """
+    return name in _NETWORKS
 
 
 def create(spec: str | Mapping[str, Any]) -> Any:
@@ -68,9 +86,10 @@ def create(spec: str | Mapping[str, Any]) -> Any:
     name = given.pop("name", None)
     if not isinstance(name, str):
         raise InputError(f"detector must be a name or a mapping with a name, got {spec!r}; try one of {names()}")
-    if name not in _CLASSES:
-        raise UnknownNameError("detector", name, names())
-    module, _, attribute = _CLASSES[name].partition(":")
+    classes = _CLASSES | _NETWORKS
+    if name not in classes:
+        raise UnknownNameError("detector", name, names("all"))
+    module, _, attribute = classes[name].partition(":")
     kind = getattr(importlib.import_module(module), attribute)
     valid = tuple(inspect.signature(kind).parameters)
     unknown = sorted(set(given) - set(valid))
@@ -92,11 +111,11 @@ def name_of(detector: Any) -> str:
         'knn'
     """
     kind = type(detector)
-    for name, target in _CLASSES.items():
+    for name, target in (_CLASSES | _NETWORKS).items():
         if target == f"{kind.__module__}:{kind.__name__}":
             return name
     raise InputError(
-        f"detector must be of a registered class, got {kind.__name__}; registered are {', '.join(names())}"
+        f"detector must be of a registered class, got {kind.__name__}; registered are {', '.join(names('all'))}"
     )
 
 

@@ -1,4 +1,10 @@
-"""Quality metrics of embeddings: (n, d) arrays in, numbers with their definition and doubt out."""
+"""Quality metrics of embeddings: (n, d) arrays in, numbers with their definition and doubt out.
+
+Brittleness alone needs torch, which is imported when it is first asked for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from reprq.metrics.compactness import cosine_compactness
 from reprq.metrics.definitions import identifiers, names
@@ -25,6 +31,9 @@ from reprq.metrics.spectral import (
 from reprq.metrics.sphere import alignment, self_cluster, uniformity
 from reprq.metrics.subsampling import curve
 
+if TYPE_CHECKING:
+    from reprq.metrics.gradients import brittleness, gradient_norms
+
 __all__ = [
     "SIMILARITIES",
     "AlphaFit",
@@ -34,6 +43,7 @@ __all__ = [
     "alignment",
     "alpha_req",
     "aucev",
+    "brittleness",
     "cka",
     "cka_matrix",
     "coherence",
@@ -42,6 +52,7 @@ __all__ = [
     "curve",
     "effective_rank",
     "fit_alpha",
+    "gradient_norms",
     "identifiers",
     "isoscore",
     "layer_similarity",
@@ -63,3 +74,9 @@ __all__ = [
     "twonn",
     "uniformity",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("brittleness", "gradient_norms"):
+        return getattr(importlib.import_module("reprq.metrics.gradients"), name)
+    raise AttributeError(f"module 'reprq.metrics' has no attribute {name!r}")

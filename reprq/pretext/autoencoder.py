@@ -1,27 +1,30 @@
-"""Rebuild the image from its embedding."""
+"""Rebuild the image from its embedding, as it is or from a noisy copy."""
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from reprq.data import ImageDataset
-from reprq.pretext.task import Shapes
+from reprq.pretext.task import PretextTask
 
+SIGMA = 1.0
 _START, _CHANNELS, _LEAST_CHANNELS = 4, 128, 16
 
 
-class Autoencoder:
+class Autoencoder(PretextTask):
     """Mean squared error over all values of the normalised input; the embedding is the bottleneck."""
 
-    def head(self, shapes: Shapes, data: ImageDataset) -> nn.Module:
+    def head(self, data: ImageDataset) -> nn.Module:
         """Return a decoder: 4 x 4 maps from a linear layer, convolved and doubled up to the size."""
+        size = self.shapes.size
         layers: list[nn.Module] = [
-            nn.Linear(shapes.width, _CHANNELS * _START**2),
+            nn.Linear(self.shapes.width, _CHANNELS * _START**2),
             nn.Unflatten(1, (_CHANNELS, _START, _START)),
         ]
         channels = _CHANNELS
-        for _ in range(max(0, math.ceil(math.log2(shapes.size / _START)))):
+        for _ in range(max(0, math.ceil(math.log2(size / _START)))):
             fewer = max(channels // 2, _LEAST_CHANNELS)
             layers += [
                 nn.Conv2d(channels, fewer, 3, padding=1),
@@ -31,7 +34,7 @@ class Autoencoder:
             ]
             channels = fewer
         return nn.Sequential(
-            *layers, nn.Upsample(size=(shapes.size, shapes.size)), nn.Conv2d(channels, shapes.channels, 3, padding=1)
+            *layers, nn.Upsample(size=(size, size)), nn.Conv2d(channels, self.shapes.channels, 3, padding=1)
         )
 
     def views(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -42,5 +45,13 @@ class Autoencoder:
         """Return the mean of (output - target)^2 over all values."""
         return functional.mse_loss(outputs, targets)
 
-    def accuracy(self, outputs: Tensor, targets: Tensor) -> None:
-        """Return None: there is no right or wrong."""
+
+class Denoising(Autoencoder):
+    """The same from an input to which Gaussian noise of sigma = 1 is added (Vincent et al. 2008).
+
+    Sigma is in units of the network's normalised input; the paper corrupts by masking.
+    """
+
+    def views(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images with noise, and without."""
+        return images + SIGMA * torch.randn_like(images), images

@@ -5,21 +5,17 @@ from torch.nn import functional
 
 from reprq.data import ImageDataset
 from reprq.errors import DataError
-from reprq.pretext.task import Shapes
+from reprq.pretext.task import PretextTask
 
 
-class Classification:
+class Classification(PretextTask):
     """Cross entropy, in nats, of a linear head on the embedding against the labels."""
 
-    def head(self, shapes: Shapes, data: ImageDataset) -> nn.Module:
+    def head(self, data: ImageDataset) -> nn.Module:
         """Return a linear layer with one output a class."""
         if len(data.classes) < 2:
             raise DataError(f"classification needs at least 2 classes, {data.name} has {len(data.classes)}; give more")
-        return nn.Linear(shapes.width, len(data.classes))
-
-    def views(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the images and their labels."""
-        return images, labels
+        return nn.Linear(self.shapes.width, len(data.classes))
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean of -log softmax(outputs)[target]."""

@@ -5,7 +5,6 @@ from torch import Tensor, nn
 
 from reprq.data import ImageDataset
 from reprq.pretext.classification import Classification
-from reprq.pretext.task import Shapes
 
 TURNS = 4
 
@@ -16,9 +15,9 @@ class Rotation(Classification):
     As in the paper, a batch holds all four copies of each of its images.
     """
 
-    def head(self, shapes: Shapes, data: ImageDataset) -> nn.Module:
+    def head(self, data: ImageDataset) -> nn.Module:
         """Return a linear layer with four outputs."""
-        return nn.Linear(shapes.width, TURNS)
+        return nn.Linear(self.shapes.width, TURNS)
 
     def views(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return each image turned by 0, 90, 180 and 270 degrees, and the number of quarter turns."""

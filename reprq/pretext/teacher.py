@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +12,28 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, load_backbone
+from reprq.backbones.seeding import seeded
 from reprq.backbones.stages import head_of
 from reprq.data import ImageDataset
 from reprq.errors import DataError, OutputExistsError, ReprqError, UnknownNameError
-from reprq.pretext.autoencoder import Autoencoder
+from reprq.pretext.autoencoder import Autoencoder, Denoising
 from reprq.pretext.classification import Classification
 from reprq.pretext.rotation import Rotation
+from reprq.pretext.supervised import Supervised
 from reprq.pretext.task import PretextTask, Shapes
-from reprq.pretext.training import Epoch, Schedule, train
-from reprq.provenance import versions
+from reprq.pretext.two_views import SimCLR, VICReg
+from reprq.provenance import digest, versions
+from reprq.training import Epoch, Images, Objective, Schedule, train
 
-TASKS: dict[str, PretextTask | None] = {
+TASKS: dict[str, type[PretextTask] | None] = {
     "random": None,  # the network as it was initialised: the floor
-    "classification": Classification(),
-    "rotation": Rotation(),
-    "autoencoder": Autoencoder(),
+    "classification": Classification,
+    "rotation": Rotation,
+    "simclr": SimCLR,
+    "vicreg": VICReg,
+    "autoencoder": Autoencoder,
+    "denoising": Denoising,
+    "supervised": Supervised,  # benign against anomalous: the ceiling
 }
 LEAST_IMAGES = 4
 
@@ -34,7 +43,7 @@ def names() -> list[str]:
 
     Example:
         >>> names()
-        ['random', 'classification', 'rotation', 'autoencoder']
+        ['random', 'classification', 'rotation', 'simclr', 'vicreg', 'autoencoder', 'denoising', 'supervised']
     """
     return list(TASKS)
 
@@ -45,9 +54,12 @@ def train_teacher(
     *,
     out: Path | str,
     architecture: str = "lenet",
+    preprocessing: Mapping[str, Any] | None = None,
     epochs: int = 8,
     batch_size: int = 32,
     lr: float = 1e-3,
+    patience: int = 5,
+    precision: str = "float32",
     seed: int = 0,
     device: str = "cpu",
     force: bool = False,
@@ -55,20 +67,24 @@ def train_teacher(
 ) -> Path:
     """Train a network on a pretext task and write it to a safetensors file, whole or not at all.
 
-    The network starts from `load_backbone(architecture, "random", seed=seed)` and sees the images through its
-    preprocessing; all images are held in memory. The task's head stands in place of the network's classifier. The file
-    holds the network, and the head where it is one linear layer (classification, rotation); its metadata say how it
-    was made. The same arguments give the same bytes on the same machine.
+    The network starts from `load_backbone(architecture, "random", seed=seed)`, PyTorch's own initialisation, and sees
+    the images through its preprocessing. The task's head stands in place of the network's classifier. The file holds
+    the network, and the head where it is one linear layer (classification, rotation, supervised); its metadata say how
+    it was made. After every epoch the state stands in a hidden file beside `out`: the same call goes on from there, and
+    ends with the same bytes as a call that was not interrupted, on the same machine.
 
     Args:
         task: One of `names()`.
-        data: The images, and for classification their labels.
+        data: The images, and for classification and supervised their labels.
         out: The path of the file.
         architecture: A backbone's name.
+        preprocessing: What to change in the architecture's own preprocessing, such as the size.
         epochs: The most epochs; training stops early where a seeded hold-out of a tenth no longer improves.
         batch_size: Images a step.
         lr: The learning rate of Adam.
-        seed: Of the initial weights, the hold-out and the order of images.
+        patience: Epochs without a better loss on the hold-out before it stops.
+        precision: "float32", or "bfloat16" for autocast.
+        seed: Of the initial weights, the hold-out, the order of images and the views.
         device: A torch device.
         force: Replace an existing file.
         progress: Whether to show progress on stderr.
@@ -85,23 +101,16 @@ def train_teacher(
     """
     if task not in TASKS:
         raise UnknownNameError("pretext task", task, TASKS)
-    schedule = Schedule(epochs, batch_size, lr, seed)
+    schedule = Schedule(epochs, batch_size, lr, seed, patience, precision)  # type: ignore[arg-type]
     out = Path(out)
     _make_room(out, force)
     if len(data) < LEAST_IMAGES:
         raise DataError(f"a teacher needs at least {LEAST_IMAGES} images, {data.name} gives {len(data)}; give more")
-    backbone = load_backbone(architecture, "random", seed=seed)
-    learner = TASKS[task]
-    history: list[Epoch] = []
-    arguments: dict[str, Any] = {}
-    if learner is not None:
-        bar = {"desc": f"{task} teacher", "disable": not progress}
-        history, arguments = _train(backbone, learner, data, schedule, torch.device(device), bar)
-    made = {
+    backbone = load_backbone(architecture, "random", preprocessing=preprocessing, seed=seed)
+    made: dict[str, Any] = {
         "architecture": architecture,
         "preprocessing": backbone.preprocessing.to_dict(),
         "task": task,
-        "arguments": arguments,
         "data": {
             "name": data.name,
             "split": data.split,
@@ -109,11 +118,16 @@ def train_teacher(
             "n": len(data),
             "fingerprint": data.fingerprint,
         },
-        "training": {"epochs": epochs, "batch_size": batch_size, "lr": lr, "device": device},
+        "training": {**asdict(schedule), "device": device},
         "seed": seed,
-        "history": history,
-        "versions": versions(),
     }
+    history: list[Epoch] = []
+    arguments: dict[str, Any] = {}
+    if (kind := TASKS[task]) is not None:
+        checkpoint = out.with_name(f".{out.name}.{digest(made)[:12]}.checkpoint")
+        bar = {"desc": f"{task} teacher", "disable": not progress, "leave": False}
+        history, arguments = _train(backbone, kind, data, schedule, torch.device(device), checkpoint, bar)
+    made |= {"arguments": arguments, "history": history, "versions": versions()}
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.network.state_dict().items()}
     _write(out, save(state, {"reprq": json.dumps(made)}))
     return out
@@ -121,39 +135,42 @@ def train_teacher(
 
 def _train(
     backbone: Backbone,
-    task: PretextTask,
+    kind: type[PretextTask],
     data: ImageDataset,
     schedule: Schedule,
     device: torch.device,
+    checkpoint: Path,
     bar: dict[str, Any],
 ) -> tuple[list[Epoch], dict[str, Any]]:
     """Train the backbone's network in place; return the history and the arguments that build it again."""
     network, where = backbone.network, head_of(backbone.network)
     classifier = network.get_submodule(where)
-    images, labels = _tensors(backbone, data)
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):  # heads and dropout draw from the global state
-        torch.default_generator.manual_seed(schedule.seed)
-        if devices:
-            torch.cuda.manual_seed(schedule.seed)
-        head = task.head(Shapes(_width(classifier), backbone.in_channels, backbone.preprocessing.size), data)
-        network.set_submodule(where, nn.Identity())
-        history = train(nn.Sequential(network, head).to(device), task, images, labels, schedule, bar)
-    network.eval()
+    task = kind(Shapes(_width(classifier), backbone.preprocessing))
+    with seeded(schedule.seed):
+        head = task.head(data)
+    images = Images(data, backbone.preprocessing)
+    network.set_submodule(where, nn.Identity())
+    model = nn.Sequential(network, head).to(device)
+    labels = torch.from_numpy(data.labels)
+    history = train(model, _objective(task), images, labels, schedule, checkpoint=checkpoint, bar=bar)
     if isinstance(head, nn.Linear) and isinstance(classifier, nn.Linear):
         network.set_submodule(where, head)
         return history, {"num_classes": head.out_features}
     return history, {}
 
 
+def _objective(task: PretextTask) -> Objective:
+    def objective(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, float | None]:
+        inputs, targets = task.views(images, labels)
+        outputs = model(inputs)
+        return task.loss(outputs, targets), task.accuracy(outputs.detach(), targets)
+
+    return objective
+
+
 def _width(classifier: nn.Module) -> int:
     width: Any = classifier.in_channels if isinstance(classifier, nn.Conv2d) else classifier.in_features
     return int(width)
-
-
-def _tensors(backbone: Backbone, data: ImageDataset) -> tuple[Tensor, Tensor]:
-    images = torch.stack([backbone.preprocessing(data.image(i)) for i in range(len(data))])
-    return images, torch.from_numpy(data.labels)
 
 
 def _make_room(out: Path, force: bool) -> None:

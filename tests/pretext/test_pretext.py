@@ -12,9 +12,9 @@ from torch import nn
 
 from reprq import pretext
 from reprq.backbones import load_backbone
-from reprq.data import load_dataset
+from reprq.data import load_dataset, one_class_tasks
 from reprq.errors import DataError, InputError, OutputExistsError, ReprqError, UnknownNameError
-from reprq.pretext import training
+from reprq.backbones import Preprocessing
 from reprq.pretext.task import Shapes
 
 DIGITS = ("0", "2", "4", "7")
@@ -37,7 +37,7 @@ def teachers(digits, tmp_path_factory):
     epochs = {"rotation": 6}
     return {
         task: pretext.train_teacher(
-            task, digits, out=folder / f"{task}.safetensors", epochs=epochs.get(task, 4), batch_size=16, progress=False
+            task, images_for(task, digits), out=folder / f"{task}.safetensors", epochs=epochs.get(task, 4), batch_size=16, progress=False
         )
         for task in pretext.names()
     }
@@ -54,13 +54,22 @@ def outputs(backbone, data, turns=0):
         return backbone.network(torch.rot90(images, turns, dims=(2, 3))).numpy()
 
 
+def made(task, width=8, size=32):
+    return pretext.TASKS[task](Shapes(width, Preprocessing().replace(size=size)))
+
+
+def images_for(task, data):
+    """What the task can learn from: `supervised` alone needs anomalies."""
+    return pretext.as_benign_or_anomalous(data, one_class_tasks(data.classes)[0]) if task == "supervised" else data
+
+
 def test_cross_entropy_against_the_definition():
     rng = np.random.default_rng(0)
     logits, targets = rng.normal(size=(5, 4)), np.array([0, 3, 1, 1, 2])
     slow = np.mean([math.log(sum(math.exp(z) for z in row)) - row[t] for row, t in zip(logits, targets, strict=True)])
     right = np.mean([max(range(4), key=lambda k: row[k]) == t for row, t in zip(logits, targets, strict=True)])
     for name in ("classification", "rotation"):
-        task, batch = pretext.TASKS[name], (torch.tensor(logits), torch.tensor(targets))
+        task, batch = made(name), (torch.tensor(logits), torch.tensor(targets))
         assert float(task.loss(*batch)) == pytest.approx(slow)
         assert task.accuracy(*batch) == right
 
@@ -69,13 +78,13 @@ def test_reconstruction_error_against_the_definition():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 3, 2, 4, 4))
     slow = sum((x - y) ** 2 for x, y in zip(a.ravel(), b.ravel(), strict=True)) / a.size
-    task = pretext.TASKS["autoencoder"]
+    task = made("autoencoder")
     assert float(task.loss(torch.tensor(a), torch.tensor(b))) == pytest.approx(slow)
 
 
 def test_rotation_views_turn_counter_clockwise_pixel_by_pixel():
     images = torch.arange(2 * 3 * 4 * 4, dtype=torch.float32).reshape(2, 3, 4, 4)
-    views, turns = pretext.TASKS["rotation"].views(images, torch.zeros(2, dtype=torch.int64))
+    views, turns = made("rotation").views(images, torch.zeros(2, dtype=torch.int64))
     assert turns.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     for view, turn, image in zip(views, turns.tolist(), itertools.cycle(images), strict=False):
         for i, j in itertools.product(range(4), range(4)):
@@ -85,7 +94,7 @@ def test_rotation_views_turn_counter_clockwise_pixel_by_pixel():
 
 @pytest.mark.parametrize("size", [4, 28, 32, 33])
 def test_decoder_gives_an_image_of_the_input_s_size(size, digits):
-    head = pretext.TASKS["autoencoder"].head(Shapes(width=8, channels=3, size=size), digits)
+    head = made("autoencoder", size=size).head(digits)
     assert head(torch.zeros(2, 8)).shape == (2, 3, size, size)
 
 
@@ -124,14 +133,15 @@ def test_a_teacher_is_a_backbone_and_says_how_it_was_made(teachers, digits, task
     assert np.isfinite(outputs(teacher, digits)).all()
     assert (made["architecture"], made["task"], made["seed"]) == ("lenet", task, 0)
     assert made["preprocessing"] == teacher.preprocessing.to_dict()
-    described = {"name": "digits", "split": "train", "classes": list(DIGITS), "n": 100}
-    assert made["data"] == {**described, "fingerprint": digits.fingerprint}
+    shown = images_for(task, digits)
+    described = {"name": "digits", "split": "train", "classes": list(shown.classes), "n": 100}
+    assert made["data"] == {**described, "fingerprint": shown.fingerprint}
     assert "torch" in made["versions"]
 
 
 @pytest.mark.parametrize("task", pretext.names())
 def test_same_seed_same_bytes_and_another_seed_others(digits, tmp_path, task):
-    few = digits.sample(12)
+    few = images_for(task, digits.sample(12))
 
     def train(name, seed):
         torch.rand(3)  # the global random state must not matter
@@ -152,48 +162,6 @@ def test_another_architecture_trains(digits, tmp_path):
         "classification", few, out=tmp_path / "s", architecture="cifar_resnet20", epochs=1, progress=False
     )
     assert load_backbone(f"teacher:{path}").notes == ("a cifar_resnet20 trained on the task 'classification'",)
-
-
-class _Constant:
-    """A task whose held-out loss follows a script: training must stop, and go back to the best epoch."""
-
-    def __init__(self, held_out):
-        self.held_out, self.model = iter(held_out), nn.Linear(1, 1)
-
-    def views(self, images, labels):
-        return images, images
-
-    def loss(self, outputs, targets):
-        if self.model.training:
-            return outputs.mean()
-        return torch.tensor(next(self.held_out))
-
-    def accuracy(self, outputs, targets):
-        return None
-
-
-def test_training_stops_early_and_returns_to_the_best_epoch():
-    task = _Constant([3.0, 2.0, 2.5, 2.5, 2.5, 2.5, 2.5])
-    start = task.model.bias.item()
-    schedule = training.Schedule(epochs=50, batch_size=100, lr=0.1, seed=0)
-    bar = {"disable": True}
-    history = training.train(task.model, task, torch.zeros(20, 1), torch.zeros(20), schedule, bar)
-    assert [row["held_out_loss"] for row in history] == [3.0, 2.0, 2.5, 2.5, 2.5, 2.5, 2.5]
-    assert task.model.bias.item() == pytest.approx(start - 2 * 0.1, abs=1e-5)  # Adam moves the bias by lr a step
-
-
-def test_a_loss_that_is_not_finite_stops_training():
-    task = _Constant([math.nan])
-    schedule = training.Schedule(epochs=2, batch_size=4, lr=0.5, seed=0)
-    with pytest.raises(InputError, match="the loss is not finite in epoch 1; give an lr below 0.5"):
-        training.train(task.model, task, torch.zeros(20, 1), torch.zeros(20), schedule, {"disable": True})
-
-
-@pytest.mark.parametrize(("n", "size"), [(2, 2), (3, 2), (33, 32), (64, 32), (5, 100)])
-def test_no_batch_of_one_image(n, size):
-    batches = training._batches(np.arange(n), size)
-    assert np.concatenate(batches).tolist() == list(range(n))
-    assert min(map(len, batches)) >= 2
 
 
 @pytest.mark.parametrize(

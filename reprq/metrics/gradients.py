@@ -1,0 +1,124 @@
+"""How far a loss moves with the pixels: gradient norms, and Mai's brittleness score."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from reprq.errors import InputError
+from reprq.validation import as_matrix
+
+Norm = Literal["l1", "l2", "linf"]
+Loss = Callable[[torch.Tensor], torch.Tensor]
+
+_ORDERS = {"l1": 1.0, "l2": 2.0, "linf": float("inf")}
+_TOLERANCE = 1e-2
+
+
+def gradient_norms(
+    loss: Loss, images: torch.Tensor, *, norms: str | tuple[str, ...] = "l2", batch_size: int = 64
+) -> dict[str, NDArray[np.float64]]:
+    """Compute ||dL_i / dx_i|| for every image x_i with its own loss L_i, one backward pass a batch.
+
+    The gradient of the sum of a batch's losses is, row by row, each image's own, as long as no image changes another's
+    loss. Batch normalisation in training mode does; the first image is computed alone to notice it.
+
+    Args:
+        loss: From (b, C, H, W) images to their (b,) losses, differentiable in the images.
+        images: (n, C, H, W) float, on the loss's device.
+        norms: "l2", "l1" or "linf", or several.
+        batch_size: Images a pass.
+
+    Returns:
+        By norm, (n,) float64, 0 or more, in units of the loss per unit of input.
+
+    Raises:
+        InputError: no images, an unknown norm, a loss of another shape, one that does not depend on the images, one
+            that mixes images, or a gradient that is not finite.
+
+    Example:
+        >>> weight = torch.tensor([3.0, 4.0])
+        >>> gradient_norms(lambda x: x.flatten(1) @ weight, torch.zeros(2, 1, 1, 2), norms=("l2", "l1"))
+        {'l2': array([5., 5.]), 'l1': array([7., 7.])}
+    """
+    wanted = (norms,) if isinstance(norms, str) else tuple(norms)
+    for norm in wanted:
+        if norm not in _ORDERS:
+            raise InputError(f"norms must be of {', '.join(_ORDERS)}, got {norm!r}")
+    if not (isinstance(images, torch.Tensor) and images.is_floating_point() and images.ndim >= 2 and len(images)):
+        shape = tuple(getattr(images, "shape", ()))
+        raise InputError(f"images must be a float tensor (n, C, H, W) of at least one image, got shape {shape}")
+    parts = [_gradients(loss, batch) for batch in torch.split(images, batch_size)]
+    _check_alone(loss, images, parts[0])
+    found = {norm: [torch.linalg.vector_norm(g, _ORDERS[norm], dim=1) for g in parts] for norm in wanted}
+    norms_of = {norm: torch.cat(rows).cpu().numpy() for norm, rows in found.items()}
+    for values in norms_of.values():
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"loss must have finite gradients, got {values[~np.isfinite(values)][0]}; check its inputs"
+            )
+    return norms_of
+
+
+def brittleness(
+    loss: Loss, images: torch.Tensor, embeddings: ArrayLike, *, norm: Norm = "l2", batch_size: int = 64
+) -> float:
+    """Mai's brittleness: E ||dL/dx|| over images, divided by the trace of the covariance of the teacher's embeddings.
+
+    Mai, Davies & Griffin 2021, where L is the distillation loss and the gradient flows through the student; see
+    `reprq.detectors.Distillation.loss`. Any other differentiable loss will do.
+
+    Args:
+        loss: From (b, C, H, W) images to their (b,) losses.
+        images: (n, C, H, W) benign training images, as the network takes them.
+        embeddings: (m, d) the teacher's embeddings of benign images, m >= 2; their covariance divides by m - 1.
+        norm: "l2" as in the paper, "l1" or "linf".
+        batch_size: Images a pass.
+
+    Returns:
+        0 or more, higher is more brittle. Not scale-free: with L fixed, z -> cz divides it by c^2.
+
+    Raises:
+        InputError: as `gradient_norms`; or embeddings that do not vary, so that their trace is 0.
+
+    Example:
+        >>> weight = torch.tensor([3.0, 4.0])
+        >>> brittleness(lambda x: x.flatten(1) @ weight, torch.zeros(2, 1, 1, 2), [[0.0, 1.0], [2.0, 1.0]])
+        2.5
+    """
+    rows = as_matrix(embeddings, "embeddings")
+    if len(rows) < 2:
+        raise InputError("embeddings must have at least 2 rows to have a covariance, got 1; give more images")
+    trace = float(np.asarray(rows, dtype=np.float64).var(axis=0, ddof=1).sum())
+    if trace <= 0:
+        raise InputError("embeddings must vary, got the same row everywhere; the trace of their covariance is 0")
+    return float(gradient_norms(loss, images, norms=norm, batch_size=batch_size)[norm].mean() / trace)
+
+
+def _gradients(loss: Loss, batch: torch.Tensor) -> torch.Tensor:
+    """Return (b, C * H * W) float64 gradients of each image's own loss."""
+    with torch.enable_grad():
+        inputs = batch.detach().requires_grad_()
+        losses: Any = loss(inputs)
+        if not isinstance(losses, torch.Tensor) or losses.shape != (len(batch),):
+            shape = tuple(getattr(losses, "shape", ()))
+            raise InputError(f"loss must return one loss an image, shape ({len(batch)},), got shape {shape}")
+        if not losses.requires_grad:
+            raise InputError("loss must depend on the images, got one without a gradient; do not detach the images")
+        (gradient,) = torch.autograd.grad(losses.sum(), inputs, allow_unused=True)
+    if gradient is None:
+        raise InputError("loss must depend on the images, got one without a gradient; do not detach the images")
+    return gradient.flatten(1).double()
+
+
+def _check_alone(loss: Loss, images: torch.Tensor, gradients: torch.Tensor) -> None:
+    if len(gradients) < 2:
+        return
+    alone = _gradients(loss, images[:1])[0]
+    if torch.linalg.vector_norm(alone - gradients[0]) > _TOLERANCE * torch.linalg.vector_norm(alone):
+        raise InputError(
+            "loss must treat each image by itself, got another gradient for an image alone than in a batch;"
+            " put its networks into evaluation mode"
+        )
