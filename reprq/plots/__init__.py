@@ -1,7 +1,12 @@
 """Tidy tables in, pictures out: each function takes and returns matplotlib Axes, and never touches global settings."""
 
 from reprq.plots.curve import curve_plot
+from reprq.plots.detection import roc_plot, score_histogram
+from reprq.plots.fit import FitBand, fit_band
 from reprq.plots.grid import correlation_grid
+from reprq.plots.images import image_extremes
+from reprq.plots.layers import depth_plot, layer_heatmap
+from reprq.plots.maps import map_plot, project
 from reprq.plots.metric_vs_score import metric_vs_score
 from reprq.plots.save import save
 from reprq.plots.similarity import similarity_heatmap
@@ -9,11 +14,20 @@ from reprq.plots.spectrum import spectrum_plot
 from reprq.plots.study import draw_study
 
 __all__ = [
+    "FitBand",
     "correlation_grid",
     "curve_plot",
+    "depth_plot",
     "draw_study",
+    "fit_band",
+    "image_extremes",
+    "layer_heatmap",
+    "map_plot",
     "metric_vs_score",
+    "project",
+    "roc_plot",
     "save",
+    "score_histogram",
     "similarity_heatmap",
     "spectrum_plot",
 ]

@@ -9,7 +9,15 @@ from matplotlib.figure import Figure
 
 from reprq.errors import InputError
 from reprq.evaluation import Correlation
-from reprq.plots.metric_vs_score import LEGEND_TITLE, check_points, describe, draw_points, scale_metric_axis
+from reprq.plots.fit import FIT_NOTE, draw_fit
+from reprq.plots.metric_vs_score import (
+    LEGEND_TITLE,
+    check_points,
+    describe,
+    draw_points,
+    is_logarithmic,
+    scale_metric_axis,
+)
 from reprq.plots.styles import legend_handles, styles, tidy
 
 _CELL = (2.25, 1.95)  # inches
@@ -23,7 +31,8 @@ def correlation_grid(
 ) -> Figure:
     """Draw every metric (columns) against every detector's score (rows), with one legend for all.
 
-    A column shares its horizontal axis and a row its vertical one. A pair without points says so.
+    A column shares its horizontal axis and a row its vertical one. A pair without points says so. From three backbones
+    on the line and band of `metric_vs_score` are drawn.
 
     Args:
         points: The columns of `metric_vs_score`, and detector and metric; rows and columns stand in their order.
@@ -60,8 +69,13 @@ def correlation_grid(
             if correlations and (detector, metric) in correlations:
                 ax.set_title(describe(correlations[detector, metric], short=True), fontsize=8)
         axes[i, 0].set_ylabel(f"{_wrapped(str(detector))}\n{score_label}", fontsize=8)
+    fitted = False
     for j, metric in enumerate(metrics):
-        scale_metric_axis(axes[0, j], points.loc[points["metric"] == metric, "x"])  # the column shares it
+        measured = points.loc[points["metric"] == metric, "x"]
+        scale_metric_axis(axes[0, j], measured)  # the column shares it
+        for i, detector in enumerate(detectors):
+            if (detector, metric) in by_pair:
+                fitted |= draw_fit(axes[i, j], by_pair[detector, metric], log=is_logarithmic(measured), scale=0.75)
         axes[-1, j].set_xlabel(textwrap.fill(str(metric), 24), fontsize=9)
     figure.legend(
         handles=legend_handles(looks),
@@ -69,7 +83,7 @@ def correlation_grid(
         ncols=min(columns, len(looks)),
         frameon=False,
         fontsize=8,
-        title=LEGEND_TITLE,
+        title=f"{LEGEND_TITLE}; {FIT_NOTE}" if fitted else LEGEND_TITLE,
         title_fontsize=8,
     )
     if title:

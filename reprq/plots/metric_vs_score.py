@@ -1,5 +1,6 @@
 """A quality metric against a detection score, one point a (backbone, layer)."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,10 +8,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from reprq.errors import InputError
 from reprq.evaluation import Correlation
+from reprq.plots.fit import FIT_NOTE, draw_fit
 from reprq.plots.styles import legend_handles, styles, tidy
 
 COLUMNS = ("backbone", "layer", "layer_number", "x", "y")
@@ -29,7 +32,8 @@ def metric_vs_score(
     """Draw a metric against a score: a point a (backbone, layer), larger the deeper, joined along a backbone's depth.
 
     Backbones differ in colour and marker; hollow markers are networks with random weights. The horizontal axis is
-    logarithmic where the largest metric is more than 20 times the smallest.
+    logarithmic where the largest metric is more than 20 times the smallest. From three backbones on the least-squares
+    line is drawn with its 95 % band (`fit_band`), which resamples whole backbones.
 
     Args:
         points: One row a point: backbone, layer, layer_number, x (the metric), y (the score), and optionally y_low and
@@ -53,13 +57,14 @@ def metric_vs_score(
     looks = styles(list(points["backbone"].unique()))
     draw_points(ax, points, looks)
     scale_metric_axis(ax, points["x"])
+    fitted = draw_fit(ax, points, log=is_logarithmic(points["x"]))
     ax.set_xlabel(metric)
     ax.set_ylabel(score_label)
     if correlation is not None:
         ax.set_title(describe(correlation), fontsize=10)
     ax.legend(
         handles=legend_handles(looks),
-        title=LEGEND_TITLE,
+        title=f"{LEGEND_TITLE}\n{textwrap.fill(FIT_NOTE, 34)}" if fitted else LEGEND_TITLE,
         ncols=-(-len(looks) // 20),
         loc="upper left",
         bbox_to_anchor=(1.02, 1.0),
@@ -67,6 +72,7 @@ def metric_vs_score(
         frameon=False,
         fontsize=8,
         title_fontsize=8,
+        alignment="left",
     )
     return ax
 
@@ -109,11 +115,25 @@ def draw_points(ax: Axes, points: pd.DataFrame, looks: Mapping[str, Mapping[str,
     ax.yaxis.set_major_locator(MaxNLocator(5))
 
 
+def is_logarithmic(values: pd.Series) -> bool:
+    """Whether all values are positive and the largest is more than 20 times the smallest."""
+    return bool(values.min() > 0 and values.max() / values.min() > _LOG_SPAN)
+
+
+def plain_log_ticks(axis: Axis, values: pd.Series) -> None:
+    """Write 10 rather than a power on a logarithmic axis, and 20 and 50 too where it spans two decades or less."""
+    spread = values.max() / values.min()
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if spread <= 100 else (1.0,)))
+    if values.max() < 1e5 and values.min() > 1e-4:
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def scale_metric_axis(ax: Axes, x: pd.Series) -> None:
-    """Make the horizontal axis logarithmic where the largest of positive values is more than 20 times the smallest."""
-    if x.min() > 0 and x.max() / x.min() > _LOG_SPAN:
+    """Make the horizontal axis logarithmic where the values ask for it, and name few places on it."""
+    if is_logarithmic(x):
         ax.set_xscale("log")
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        plain_log_ticks(ax.xaxis, x)
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5))
 

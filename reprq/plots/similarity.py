@@ -4,13 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
 from reprq.errors import InputError
-
-_CELL = 0.42  # inches a layer, where the figure is made here
-_ANNOTATED = 0.32  # inches a cell must have for a number to stand in it
-_LABELLED = 0.13  # inches from one label to the next
+from reprq.plots.cells import CELL, label_cells, write_values
 
 
 def similarity_heatmap(
@@ -47,39 +43,19 @@ def similarity_heatmap(
         raise InputError(f"limits must ascend, got {limits}")
     rows, columns = values.shape
     if ax is None:
-        size = (max(3.2, _CELL * columns + 2.0), max(2.6, _CELL * rows + 1.2))
+        size = (max(3.2, CELL * columns + 2.0), max(2.6, CELL * rows + 1.2))
         _, ax = plt.subplots(figsize=size, layout="constrained")
     image = ax.imshow(values, origin="lower", cmap="cividis", vmin=limits[0], vmax=limits[1])
-    _label(ax, frame, 1)
-    ax.spines[:].set_visible(False)
     if colorbar:
         bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.03)
         bar.ax.tick_params(labelsize=8)
         bar.outline.set_visible(False)
         bar.set_label(str(frame.attrs.get("definition", "")), fontsize=8)
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    figure.draw_without_rendering()  # the room in a cell is known only once the layout is
-    cell = ax.get_window_extent().height / rows / figure.dpi
-    if cell >= _ANNOTATED:
-        _annotate(ax, values, limits)
-    elif cell < _LABELLED:
-        _label(ax, frame, int(np.ceil(_LABELLED / cell)))
+    label_cells(ax, [str(name) for name in frame.index], [str(name) for name in frame.columns], rotation=90)
+    write_values(ax, image, _short)
     return ax
 
 
-def _label(ax: Axes, frame: pd.DataFrame, step: int) -> None:
-    """Name every `step`-th layer."""
-    rows, columns = ([str(name) for name in names] for names in (frame.index, frame.columns))
-    ax.set_xticks(range(0, len(columns), step), columns[::step], rotation=90, fontsize=8)
-    ax.set_yticks(range(0, len(rows), step), rows[::step], fontsize=8)
-    ax.tick_params(length=0)
-
-
-def _annotate(ax: Axes, values: NDArray[np.float64], limits: tuple[float, float]) -> None:
-    """Write each value into its cell, light on the dark half of the colours and dark on the light one."""
-    middle = (limits[0] + limits[1]) / 2
-    for (i, j), value in np.ndenumerate(values):
-        nearest = round(value)
-        text = str(nearest) if abs(value - nearest) < 0.005 else f"{value:.2f}".replace("0.", ".", 1)
-        ax.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if value < middle else "black")
+def _short(value: float) -> str:
+    nearest = round(value)
+    return str(nearest) if abs(value - nearest) < 0.005 else f"{value:.2f}".replace("0.", ".", 1)

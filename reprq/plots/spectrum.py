@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from reprq.errors import InputError
 from reprq.metrics import AlphaFit, fit_alpha, spectrum
-from reprq.plots.styles import tidy
+from reprq.plots.styles import COLOURS, tidy
 
-_POINTS, _LINE = "#0072B2", "#D55E00"
+_POINTS, _LINE = COLOURS[:2]
 
 
 def spectrum_plot(x: Any, fit: AlphaFit | None = None, ax: Axes | None = None) -> Axes:

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 # Okabe & Ito's colours without black and yellow, which read as axes and as paper, and two dark ones of Paul Tol.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255")
+BENIGN, ANOMALOUS = "#0072B2", "#D55E00"
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 
 
@@ -24,10 +25,10 @@ def styles(backbones: Sequence[str]) -> dict[str, dict[str, Any]]:
         >>> styles(["lenet random"])["lenet random"]["markerfacecolor"]
         'none'
     """
-    count = len(_COLOURS)
+    count = len(COLOURS)
     looks = {}
     for i, name in enumerate(backbones):
-        colour, marker = _COLOURS[i % count], _MARKERS[(i + 3 * (i // count)) % count]
+        colour, marker = COLOURS[i % count], _MARKERS[(i + 3 * (i // count)) % count]
         filled = "none" if "random" in name.lower() else colour
         looks[name] = {"color": colour, "marker": marker, "markerfacecolor": filled, "markeredgecolor": colour}
     return looks
