@@ -8,10 +8,15 @@ from reprq.cli import options
 @click.command()
 @options.output
 def datasets(form: str | None) -> None:
-    """List the data sets, and how to get each."""
+    """List the data sets and the protocols over folders of your own, and how to get each."""
     import dataclasses
 
     from reprq.cli.output import emit
-    from reprq.data import available
+    from reprq.data import available, protocols
 
-    emit(form, "datasets", [dataclasses.asdict(info) for info in available()], {})
+    rows = [dataclasses.asdict(info) for info in available()]
+    rows += [
+        {**dict.fromkeys(rows[0]), "name": protocol.name, "obtain": f"detect --root FOLDER with {protocol.layout}"}
+        for protocol in protocols()
+    ]
+    emit(form, "datasets", rows, {})

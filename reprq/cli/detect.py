@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from reprq.cli import options
 from reprq.cli.sources import extract_split, load_images, load_network
@@ -30,6 +32,19 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
     metavar="all|unimodal|multimodal|unimodal:CLASS",
     help="The one-class task; may be repeated.",
 )
+@click.option("--anomaly", metavar="CLASS", help="Only this class counts as anomalous; other anomalies are left out.")
+@click.option("--external", metavar="NAME", help="Anomalies are the test images of this data set; see --task all.")
+@click.option(
+    "--pollution",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the training rows that are anomalies.",
+)
+@click.option(
+    "--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Repeat with so many seeds, from --seed."
+)
+@click.option("--oracle", is_flag=True, help="Choose OC-SVM's and KDE's parameters on a tenth of the test labels.")
 @click.option(
     "--detector",
     "detectors",
@@ -43,53 +58,113 @@ def detect(
     file: Path | None,
     key: str | None,
     labels: str | None,
-    samples: int,
-    tasks: tuple[str, ...],
     detectors: tuple[str, ...],
+    seeds: int,
+    oracle: bool,
     form: str | None,
     **asked: Any,
 ) -> None:
     """Fit detectors on benign embeddings and print their AUROC with its 95 % interval.
 
-    With --backbone, each class of the images is benign in turn (unimodal) or anomalous in turn (multimodal). With
+    With --backbone, each class of the images is benign in turn (unimodal) or anomalous in turn (multimodal); with
+    --external and no --task, all classes are benign. --data also takes the protocols that `reprq datasets` lists. With
     --embeddings, the file's labels say which rows are anomalous (1), and 70 % of the benign rows train.
+
+    --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """
     options.one_source(asked["backbone"], file)
-    from reprq.cli.output import emit
-    from reprq.detectors import create, describe
-    from reprq.evaluation import auroc
+    from reprq.cli.output import emit, text_table
 
-    specs: list[Any] = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
-    for spec in specs:
-        create(spec)
+    specs = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
+    _check_specifications(specs)
     if file is not None:
         options.only_with_backbone()
-        cases = _from_file(file, key, labels, asked["seed"])
-        source = file.name
-    else:
-        from reprq.data import select_tasks
+        _refuse_typed("anomaly", "external")
+    rows: list[dict[str, Any]] = []
+    source = ""
+    for seed in range(asked["seed"], asked["seed"] + seeds):
+        now = {**asked, "seed": seed}
+        cases = _from_file(file, key, labels, now) if file is not None else _from_backbone(now)
+        for case in cases:
+            source = source or case.source
+            rows += [_judge(case, spec, seed, oracle) for spec in specs]
+    means = _means(rows)
+    emit(form, "detect", rows, {"source": source, "seed": asked["seed"], "mean": means}, source)
+    if means and form is None:
+        click.echo(f"\nmean over tasks and seeds\n{text_table(means)}")
 
-        splits = [load_images(asked, split) for split in ("train", "test")]
-        chosen = select_tasks(splits[0].classes, tasks[0] if len(tasks) == 1 else list(tasks))
-        network = load_network(asked)
-        train, test = (extract_split(asked, network, images, samples).cache for images in splits)
-        cases = _from_caches(train, test, chosen)
-        rows_used = f"{len(train.ids)} training and {len(test.ids)} test images of {asked['data']}"
-        source = f"{asked['backbone']} ({network.weights}) on {rows_used}"
-    rows = []
-    for case, benign, scored, truth in cases:
-        for spec in specs:
-            detector = create(spec)
-            found = auroc(truth, detector.fit(benign).anomaly_score(scored))
-            counts = {"n_train": len(benign), "n_test": len(truth), "n_anomalies": int(truth.sum())}
-            values = {"auroc": found.value, "low": found.low, "high": found.high}
-            rows.append({**case, "detector": describe(detector), **values, **counts})
-    emit(form, "detect", rows, {"source": source, "seed": asked["seed"]}, source)
+
+@dataclass(frozen=True)
+class _Case:
+    """What one row of the table is about: benign rows to fit on, and rows to score with their labels."""
+
+    source: str
+    columns: dict[str, Any]
+    benign: Any
+    scored: Any
+    labels: Any
+    groups: Any = None
+
+
+def _judge(case: _Case, spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
+    """Fit and score one detector; a part of the test labels chooses its parameters where an oracle is asked for."""
+    from reprq.detectors import create, describe, oracle_grid
+    from reprq.errors import InputError
+    from reprq.evaluation import auroc, max_over_groups, oracle_search
+
+    if oracle and case.groups is not None:
+        raise InputError("--oracle chooses single images and cannot hold out whole objects; leave it out for this data")
+    labels, scored = case.labels, case.scored
+    if oracle:
+        grid = [_seeded(detector, spec, seed) for detector in oracle_grid(spec, case.benign.shape[1])]
+        choice = oracle_search(grid, case.benign, scored, labels, seed=seed)
+        detector, name = choice.detector, choice.describe()
+        labels, scored = labels[choice.remaining], scored[choice.remaining]
+    else:
+        detector = _seeded(create(spec), spec, seed).fit(case.benign)
+        name = describe(detector)
+    scores = detector.anomaly_score(scored)
+    if case.groups is not None:
+        scores, labels = max_over_groups(scores, case.groups), max_over_groups(labels, case.groups).astype(int)
+    found = auroc(labels, scores)
+    values = {"auroc": found.value, "low": found.low, "high": found.high}
+    counts = {"n_train": len(case.benign), "n_test": len(labels), "n_anomalies": int(labels.sum())}
+    return {**case.columns, "seed": seed, "detector": name, "oracle": oracle, **values, **counts}
+
+
+def _seeded(detector: Any, spec: dict[str, Any], seed: int) -> Any:
+    """The run's seed, where the detector draws and was given none of its own."""
+    draws = "seed" in detector.get_params() and "seed" not in spec
+    return detector.set_params(seed=seed) if draws else detector
+
+
+def _means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The mean over tasks and seeds of every layer and detector that has several."""
+    from reprq.evaluation import mean_over_tasks
+
+    found = []
+    for layer, name in dict.fromkeys((row["layer"], _method(row)) for row in rows):
+        cells = [row for row in rows if (row["layer"], _method(row)) == (layer, name)]
+        if len(cells) > 1:
+            table = {column: [row.get(column, "") for row in cells] for column in ("task", "seed", "auroc")}
+            mean = mean_over_tasks(table)
+            ends = {"auroc": mean.value, "low": mean.low, "high": mean.high}
+            found.append({"layer": layer, "detector": name, **ends, "n_cells": len(cells)})
+    return found
+
+
+def _method(row: dict[str, Any]) -> str:
+    """A detector's identifier; of an oracle, whose parameters differ from task to task, its name alone."""
+    name = str(row["detector"])
+    return f"{name.split('[')[0]}[oracle]" if row["oracle"] else name
 
 
 def _specification(text: str) -> dict[str, Any]:
-    """Read `knn:k=1,aggregation=mean`; values are JSON, or text where they are not."""
+    """Read `knn:k=1,aggregation=mean` and `pyod:ECOD:contamination=0.05`; values are JSON, or text."""
     name, _, rest = text.partition(":")
+    if name == "pyod":
+        inner, _, rest = rest.partition(":")
+        name = f"pyod:{inner}"
     spec: dict[str, Any] = {"name": name}
     for pair in filter(None, rest.split(",")):
         parameter, equals, value = pair.partition("=")
@@ -102,9 +177,26 @@ def _specification(text: str) -> dict[str, Any]:
     return spec
 
 
-def _from_file(
-    file: Path, key: str | None, labels: str | None, seed: int
-) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:
+def _check_specifications(specs: list[dict[str, Any]]) -> None:
+    """Make every detector once, so that a mistake costs no work."""
+    from reprq.detectors import create
+    from reprq.detectors.base import ArrayDetector
+    from reprq.errors import InputError
+
+    for spec in specs:
+        if not isinstance(create(spec), ArrayDetector):
+            raise InputError(f"detector {spec['name']} trains a network on images; `reprq study` and `figures` run it")
+
+
+def _refuse_typed(*names: str) -> None:
+    """Raise a usage error if one of these options was typed."""
+    context = click.get_current_context()
+    typed = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if typed:
+        raise click.UsageError(f"--{typed[0]} goes with --backbone and plain data sets")
+
+
+def _from_file(file: Path, key: str | None, labels: str | None, asked: dict[str, Any]) -> Iterator[_Case]:
     """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
     import numpy as np
 
@@ -119,16 +211,98 @@ def _from_file(
         some = ", ".join(map(str, x.provenance["classes"][:5]))
         raise InputError(f"the labels of {file} must be 0 (benign) or 1 (anomalous), got the classes {some}; add such")
     truth = as_labels(x.labels, len(x), f"the labels of {file}")
-    benign = np.random.default_rng(seed).permutation(np.flatnonzero(truth == 0))
-    train = np.sort(benign[: int(BENIGN_SHARE * len(benign))])
+    rng = np.random.default_rng(asked["seed"])
+    benign, anomalous = (rng.permutation(np.flatnonzero(truth == label)) for label in (0, 1))
+    fitted = benign[: int(BENIGN_SHARE * len(benign))]
+    count = round(asked["pollution"] / (1.0 - asked["pollution"]) * len(fitted))
+    if count >= len(anomalous) > 0:
+        raise InputError(f"{file} has {len(anomalous)} anomalies, {count} of them would pollute; lower --pollution")
+    train = np.sort(np.concatenate([fitted, anomalous[:count]]))
     test = np.setdiff1d(np.arange(len(x)), train)
-    yield {"layer": x.layer}, x.array[train], x.array[test], truth[test]
+    yield _Case(file.name, {"layer": x.layer}, x.array[train], x.array[test], truth[test])
 
 
-def _from_caches(train: Any, test: Any, tasks: Any) -> Iterator[tuple[dict[str, Any], Any, Any, Any]]:
-    """Every layer and task of a backbone."""
-    for layer in train:
-        fitted, scored = train[layer].array, test[layer].array
-        for task in tasks:
-            benign = fitted[task.benign_rows(train.labels)]
-            yield {"layer": layer, "task": task.name}, benign, scored, task.anomaly_labels(test.labels)
+@dataclass
+class _Pool:
+    """The embeddings of some data sets, found by the id of an image."""
+
+    caches: list[Any] = field(default_factory=list)
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, asked: dict[str, Any], network: Any, images: Any, prefix: str = "") -> None:
+        cache = extract_split(asked, network, images, None).cache
+        self.places |= {f"{prefix}{name}": (len(self.caches), row) for row, name in enumerate(images.ids.tolist())}
+        self.caches.append(cache)
+
+    def rows(self, layer: str, ids: Any) -> Any:
+        import numpy as np
+
+        arrays = [cache[layer].array for cache in self.caches]
+        return np.stack([arrays[part][row] for part, row in (self.places[name] for name in ids.tolist())])
+
+
+def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
+    """Every layer and one-class split of a backbone; an image that several splits share is extracted once."""
+    from reprq.data import protocols
+
+    train, test = _Pool(), _Pool()
+    if asked["data"] in [protocol.name for protocol in protocols()]:
+        splits = _protocol(asked)
+        network = load_network(asked)
+        for split in splits:
+            train.add(asked, network, split.train)
+            test.add(asked, network, split.test)
+    else:
+        fitted, scored, external, splits = _plain(asked)
+        network = load_network(asked)
+        train.add(asked, network, fitted)
+        test.add(asked, network, scored)
+        if external is not None:
+            test.add(asked, network, external, f"{external.name}/")
+    counts = [sum(len(cache.ids) for cache in pool.caches) for pool in (train, test)]
+    source = f"{asked['backbone']} ({network.weights}) on {counts[0]} training and {counts[1]} test images"
+    source += f" of {asked['data']}"
+    for layer in train.caches[0]:
+        for split in splits:
+            columns = {"layer": layer, "task": split.name}
+            benign, rows = train.rows(layer, split.train.ids), test.rows(layer, split.test.ids)
+            yield _Case(source, columns, benign, rows, split.labels, split.groups)
+
+
+def _protocol(asked: dict[str, Any]) -> list[Any]:
+    from reprq.data import load_protocol
+
+    _refuse_typed("anomaly", "external", "pollution")
+    splits = load_protocol(asked["data"], asked["root"], seed=asked["seed"])
+    if asked["tasks"] != ("all",):
+        known = [split.name for split in splits]
+        for name in asked["tasks"]:
+            if name not in known:
+                from reprq.errors import UnknownNameError
+
+                raise UnknownNameError(f"task of {asked['data']}", name, known)
+        splits = [split for split in splits if split.name in asked["tasks"]]
+    return [split.sample(asked["samples"], asked["seed"]) for split in splits]
+
+
+def _plain(asked: dict[str, Any]) -> tuple[Any, Any, Any, list[Any]]:
+    """Training, test and external images, sampled, and the splits that the tasks make of them."""
+    from reprq.data import Task, one_class_split, select_tasks
+
+    train, test = (_sampled(load_images(asked, split), asked) for split in ("train", "test"))
+    external = None
+    if asked["external"] is not None:
+        external = _sampled(load_images({**asked, "data": asked["external"]}, "test"), asked)
+    tasks = list(asked["tasks"])
+    if external is not None and tasks == ["all"]:
+        chosen = [Task("all classes", "multimodal", external.name, frozenset(range(len(train.classes))))]
+    else:
+        chosen = select_tasks(train.classes, tasks)
+    how = {"anomaly": asked["anomaly"], "pollution": asked["pollution"], "external": external, "seed": asked["seed"]}
+    if asked["anomaly"] in train.classes:  # it cannot be anomalous where it is benign
+        chosen = [task for task in chosen if train.classes.index(asked["anomaly"]) not in task.benign] or chosen
+    return train, test, external, [one_class_split(train, test, task, **how) for task in chosen]
+
+
+def _sampled(images: Any, asked: dict[str, Any]) -> Any:
+    return images.sample(asked["samples"], seed=asked["seed"]) if asked["samples"] < len(images) else images

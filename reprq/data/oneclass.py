@@ -1,6 +1,6 @@
 """A one-class split: what trains, what is scored, what of it is anomalous, and what deviates from benign training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,36 @@ class OneClassSplit:
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.test) or (self.groups is not None and len(self.groups) != len(self.test)):
             raise InputError(f"labels and groups must have one entry for each of the {len(self.test)} test images")
+
+    def sample(self, n: int, seed: int = 0) -> "OneClassSplit":
+        """Return a random part with about `n` training and `n` test images, in their order.
+
+        Objects of several images (`groups`) are taken whole; benign and anomalous ones keep their shares, at least one
+        of each.
+
+        Args:
+            n: How many images a side, at least 2; a side that has no more is kept.
+            seed: Seed of the draw.
+
+        Raises:
+            InputError: `n` is below 2.
+        """
+        if n < 2:
+            raise InputError(f"n must be at least 2, one benign and one anomalous test image, got {n}")
+        rng = np.random.default_rng(seed)
+        train = self.train
+        if n < len(train):
+            train = train.select(np.sort(rng.choice(len(train), n, replace=False)))
+        rows = np.arange(len(self.test))
+        if n < len(rows):
+            objects = rows if self.groups is None else self.groups
+            taken = [
+                rng.permutation(found)[: max(1, round(len(found) * n / len(rows)))]
+                for found in (np.unique(objects[self.labels == label]) for label in (0, 1))
+            ]
+            rows = np.flatnonzero(np.isin(objects, np.concatenate(taken)))
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, train=train, test=self.test.select(rows), labels=self.labels[rows], groups=groups)
 
 
 def one_class_split(

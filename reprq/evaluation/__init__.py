@@ -13,8 +13,9 @@ from reprq.evaluation.operating import (
     curves,
     fpr_at_tpr,
 )
-from reprq.evaluation.oracle import OracleChoice, oracle_search
+from reprq.evaluation.oracle import OracleChoice, hold_out, oracle_search
 from reprq.evaluation.paired import Comparison, paired_delong
+from reprq.evaluation.probe import linear_probe
 from reprq.evaluation.tasks import ClassTable, mean_over_tasks, per_class_table
 
 __all__ = [
@@ -32,7 +33,9 @@ __all__ = [
     "correlation",
     "curves",
     "fpr_at_tpr",
+    "hold_out",
     "holm",
+    "linear_probe",
     "max_over_groups",
     "mean_over_tasks",
     "oracle_search",

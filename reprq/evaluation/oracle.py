@@ -73,7 +73,7 @@ def oracle_search(
     truth = as_labels(labels, len(rows))
     if not candidates:
         raise InputError("candidates must name at least one detector, got none")
-    held_out = _held_out(truth, share, seed)
+    held_out = hold_out(truth, share, seed)
     best, found = None, []
     for detector in candidates:
         value = auroc(truth[held_out], detector.fit(benign).anomaly_score(rows[held_out])).value
@@ -84,7 +84,22 @@ def oracle_search(
     return OracleChoice(best, held_out, remaining, tuple(found))
 
 
-def _held_out(truth: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
+def hold_out(labels: ArrayLike, share: float = SHARE, seed: int = 0) -> NDArray[np.int64]:
+    """Draw the test rows that an oracle chooses with: the same share of each class, at least one row, never all.
+
+    Args:
+        labels: (m,) 1 is anomalous.
+        share: In (0, 1).
+        seed: Of the draw.
+
+    Raises:
+        InputError: a share outside (0, 1), or fewer than two rows of a class.
+
+    Example:
+        >>> np.bincount(hold_out([0] * 30 + [1] * 10) >= 30).tolist()
+        [3, 1]
+    """
+    truth = as_labels(labels, len(np.asarray(labels)))
     if not 0.0 < share < 1.0:
         raise InputError(f"share must be between 0 and 1, got {share!r}; Ruff holds out 0.1 of the test rows")
     rng = np.random.default_rng(seed)

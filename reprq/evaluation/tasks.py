@@ -31,7 +31,7 @@ def mean_over_tasks(table: Rows, score: str = "auroc", confidence: float = 0.95)
     it counts the rest about three times) and has little to resample with three seeds.
 
     DeLong's variance is not added: the chance of the draw of test rows differs from task to task, so it is in the
-    spread of the task means already. Tasks that share test rows (one-vs-rest) share some of it, which this does not see.
+    spread of the task means already. Tasks that share test rows (one-vs-rest) share some of it, unseen here.
 
     Where tasks have seeds of their own, or some cells are missing, the interval is Student's over the T task means.
 

@@ -100,6 +100,28 @@ def test_only_benign_patches_train_and_both_views_are_one_object(parcels: Path) 
     assert not trained & {name.split("@")[0] for name in split.test.ids}
 
 
+def test_a_sample_keeps_objects_whole(parcels: Path) -> None:
+    (split,) = xray_parcels(parcels, size=8, stride=4)
+    assert split.groups is not None
+    part = split.sample(12, seed=1)
+    assert len(part.train) == 12
+    assert set(part.train.ids) < set(split.train.ids)
+    assert part.groups is not None
+    assert set(part.labels) == {0, 1}
+    assert len(part.test) < len(split.test)
+    for group in set(part.groups):
+        assert np.sum(part.groups == group) == np.sum(split.groups == group)
+    whole = split.sample(10_000)
+    assert (len(whole.train), len(whole.test)) == (len(split.train), len(split.test))
+    with pytest.raises(InputError, match="n must be at least 2"):
+        split.sample(1)
+
+
+def test_a_sample_of_plain_images_keeps_the_shares(leaves: Path) -> None:
+    (split,) = plant_pathology(leaves)
+    assert split.sample(2).labels.tolist() == [0, 1]
+
+
 def test_a_parcel_needs_both_views(parcels: Path) -> None:
     with pytest.raises(InputError, match="stride must be positive and at most half of size, got 5 for patches of 8"):
         xray_parcels(parcels, size=8, stride=5)

@@ -1,0 +1,149 @@
+"""What `reprq detect` takes beyond a task: pollution, named and external anomalies, seeds, an oracle, parcels."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Reprq = Callable[..., Any]
+LENET = ("--backbone", "lenet", "--weights", "random", "--quiet", "--samples", 100, "--layer", 1)
+KNN = ("--detector", "knn:k=1")
+
+
+def rows(ran: Any) -> list[dict[str, Any]]:
+    assert ran.status == 0, ran.err
+    found: list[dict[str, Any]] = json.loads(ran.out)["rows"]
+    return found
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(200, 4)), rng.normal(2, 1, size=(40, 4))])
+    np.savez(tmp_path / "x.npz", X=x, y=np.repeat([0, 1], [200, 40]))
+    return tmp_path / "x.npz"
+
+
+def test_pollution_and_a_named_anomaly_class(reprq: Reprq) -> None:
+    (clean,) = rows(reprq("detect", *LENET, *KNN, "--task", "unimodal:3", "--anomaly", "8", "--json"))
+    assert clean["task"] == "unimodal:3 vs 8"
+    assert (clean["n_test"], clean["n_anomalies"]) == (20, 10)
+    more = ("--task", "multimodal:3", "--pollution", 0.05, "--json")
+    (dirty,) = rows(reprq("detect", *LENET, *KNN, *more))
+    assert dirty["task"] == "multimodal:3, 5 % polluted"
+    (pure,) = rows(reprq("detect", *LENET, *KNN, "--task", "multimodal:3", "--json"))
+    assert dirty["n_train"] == pure["n_train"] + round(0.05 / 0.95 * pure["n_train"])
+    assert dirty["auroc"] < pure["auroc"]
+
+
+def test_a_named_anomaly_class_keeps_the_tasks_in_which_it_is_anomalous(reprq: Reprq) -> None:
+    names = [row["task"] for row in rows(reprq("detect", *LENET, *KNN, "--anomaly", "8", "--json"))]
+    assert len(names) == 10
+    assert "unimodal:8 vs 8" not in names
+    assert "multimodal:8 vs 8" in names
+
+
+def test_external_anomalies_with_all_classes_benign(reprq: Reprq, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for i in range(3):
+            path = tmp_path / f"noise/{split}/static/{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.random.default_rng(i).integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    external = ("--external", f"folder:{tmp_path / 'noise'}", "--json")
+    (row,) = rows(reprq("detect", *LENET, *KNN, *external))
+    assert row["task"].startswith("all classes vs folder:")
+    assert (row["n_train"], row["n_test"], row["n_anomalies"]) == (100, 103, 3)
+    assert row["auroc"] > 0.9
+    (row,) = rows(reprq("detect", *LENET, *KNN, *external, "--task", "unimodal:3"))
+    assert row["n_anomalies"] == 3
+    assert row["n_test"] < 20
+
+
+def test_seeds_repeat_and_are_averaged(reprq: Reprq, labelled: Path) -> None:
+    command = ("detect", "--embeddings", labelled, *KNN, "--detector", "iforest:trees=5", "--seeds", 3)
+    body = json.loads(reprq(*command, "--json").out)
+    assert [row["seed"] for row in body["rows"]] == [0, 0, 1, 1, 2, 2]
+    assert len({row["auroc"] for row in body["rows"] if row["detector"].startswith("iforest")}) == 3
+    for mean in body["mean"]:
+        of_method = [row["auroc"] for row in body["rows"] if row["detector"] == mean["detector"]]
+        assert mean["auroc"] == pytest.approx(np.mean(of_method))
+        assert (mean["low"] <= mean["auroc"] <= mean["high"], mean["n_cells"]) == (True, 3)
+    text = reprq(*command).out
+    assert "mean over tasks and seeds" in text
+    table = list(csv.DictReader(io.StringIO(reprq(*command, "--csv").out)))
+    assert len(table) == 6
+
+
+def test_one_task_and_seed_have_no_mean(reprq: Reprq, labelled: Path) -> None:
+    ran = reprq("detect", "--embeddings", labelled, *KNN)
+    assert "mean over" not in ran.out
+
+
+def test_pollution_of_a_labelled_file(reprq: Reprq, labelled: Path) -> None:
+    (row,) = rows(reprq("detect", "--embeddings", labelled, *KNN, "--pollution", 0.1, "--json"))
+    assert (row["n_train"], row["n_anomalies"], row["n_test"]) == (156, 24, 84)
+    ran = reprq("detect", "--embeddings", labelled, *KNN, "--pollution", 0.5)
+    assert ran.status == 1
+    assert "x.npz has 40 anomalies, 140 of them would pollute; lower --pollution" in ran.err
+
+
+def test_an_oracle_is_marked_and_judged_on_other_rows(reprq: Reprq, labelled: Path) -> None:
+    command = ("detect", "--embeddings", labelled, "--detector", "ocsvm:nu=0.1", *KNN, "--oracle", "--seeds", 2)
+    body = json.loads(reprq(*command, "--json").out)
+    assert all(row["oracle"] and row["detector"].endswith(",oracle]") for row in body["rows"])
+    assert body["rows"][0]["n_test"] == 100 - 10
+    assert [mean["detector"] for mean in body["mean"]] == ["ocsvm[oracle]", "knn[oracle]"]
+    (plain,) = rows(reprq("detect", "--embeddings", labelled, *KNN, "--json"))
+    assert plain["oracle"] is False
+    assert "oracle" not in plain["detector"]
+
+
+def test_parcels_are_scored_by_the_maximum_over_both_views(reprq: Reprq, tmp_path: Path) -> None:
+    for kind in ("benign", "threat"):
+        for i in range(4):
+            for view in "ab":
+                path = tmp_path / f"{kind}/{i}_{view}.png"
+                path.parent.mkdir(exist_ok=True)
+                rng = np.random.default_rng([i, len(kind), ord(view)])
+                Image.fromarray(rng.integers(0, 200, (224, 230, 3), dtype=np.uint8)).save(path)
+    ran = reprq("detect", *LENET, *KNN, "--data", "xray-parcels", "--root", tmp_path, "--json")
+    (row,) = rows(ran)
+    assert (row["task"], row["n_test"], row["n_anomalies"]) == ("unimodal:benign", 5, 4)
+    assert row["n_train"] == 3 * 2 * 2
+    refused = reprq("detect", *LENET, *KNN, "--data", "xray-parcels", "--root", tmp_path, "--oracle")
+    assert (refused.status, "cannot hold out whole objects" in refused.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ((*LENET, "--data", "xray-parcels", "--root", "none"), 1, "none/benign is not a folder; xray-parcels expects"),
+        ((*LENET, "--data", "xray-parcels", "--pollution", 0.1), 2, "--pollution goes with --backbone and plain data"),
+        ((*LENET, "--anomaly", "cow"), 1, "unknown class of digits 'cow'"),
+        (
+            (*LENET, "--task", "unimodal:8", "--anomaly", "8"),
+            1,
+            "anomaly must be a class that unimodal:8 does not train",
+        ),
+        ((*LENET, "--external", "digit"), 1, "unknown data set 'digit': did you mean 'digits'?"),
+        ((*LENET, "--pollution", 1), 2, "--pollution"),
+        ((*LENET, "--seeds", 0), 2, "--seeds"),
+        (("--embeddings", "x.npy", "--anomaly", "8"), 2, "--anomaly goes with --backbone"),
+    ],
+)
+def test_what_cannot_be_is_one_line(reprq: Reprq, arguments: tuple[object, ...], status: int, said: str) -> None:
+    ran = reprq("detect", *arguments)
+    assert ran.status == status
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_protocols_are_listed(reprq: Reprq) -> None:
+    out = reprq("datasets").out
+    assert all(name in out for name in ("cifar100", "cats-vs-dogs", "plant-pathology-2020", "xray-parcels"))
