@@ -1,46 +1,122 @@
-"""`reprq study FILE`: backbones x layers x tasks x detectors, to tables, a correlation table and a figure."""
+"""`reprq study FILE`: backbones x layers x tasks x detectors, to tables, a correlation table and figures."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reprq.cli import options
 
+if TYPE_CHECKING:
+    from reprq.study import StudyResults
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the results. [default: runs/NAME of NAME.toml]")
+@click.option("--dry-run", is_flag=True, help="Say how many cells, how much disk and about how long; run nothing.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that compute cells. [default: the file's, or 1]")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="A dask scheduler whose workers compute the cells; they must see the --cache folder under the same path.",
+)
 @click.option("--force", is_flag=True, help="Replace the tables of another study in the same folder.")
 @click.option("--device", default="cpu", show_default=True, help="A torch device: cpu, cuda, cuda:1, mps.")
 @click.option("--cache", "cache_dir", type=click.Path(path_type=Path), help="Folder of the embedding caches.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @options.output
-def study(
-    file: Path, out: Path | None, force: bool, device: str, cache_dir: Path | None, quiet: bool, form: str | None
-) -> None:
+def study(file: Path, out: Path | None, dry_run: bool, device: str, quiet: bool, form: str | None, **how: Any) -> None:
     """Run the study that the TOML FILE describes, and print how well each metric predicted detection.
 
-    A run that was interrupted goes on where it stopped.
+    A run that was interrupted goes on where it stopped. A cell that fails is listed in failures.csv while the others
+    go on, and is tried again by the next run.
     """
-    from reprq import plots
-    from reprq.cli.output import emit
-    from reprq.study import correlate, load_config, run_study
-    from reprq.study.correlate import TASK_GROUPS
-    from reprq.study.results import write_table
+    from reprq.study import load_config, run_study
 
     config = load_config(file)
     options.check_device(device)
-    results = run_study(
-        config, out or Path("runs") / file.stem, device=device, cache_dir=cache_dir, force=force, progress=not quiet
-    )
+    out = out or Path("runs") / file.stem
+    if dry_run:
+        _estimate(config, out, how["workers"], how["cache_dir"], quiet, form)
+        return
+    results = run_study(config, out, device=device, progress=not quiet, **how)
+    _report(results, form)
+    _complain(results)
+
+
+def _estimate(config: Any, out: Path, workers: int | None, cache: Path | None, quiet: bool, form: str | None) -> None:
+    from reprq.cli.output import emit
+    from reprq.study import estimate_study
+
+    found = estimate_study(config, out, workers=workers, cache_dir=cache, progress=not quiet)
+    row = {
+        "cells": found.cells,
+        "finished": found.finished,
+        "to do": found.todo,
+        "disk": _size(found.disk_bytes) if form is None else found.disk_bytes,
+        "extraction": _duration(found.extract_seconds) if form is None else found.extract_seconds,
+        "cells' time": _duration(found.cell_seconds) if form is None else found.cell_seconds,
+        "workers": found.workers,
+        "in all": _duration(found.seconds) if form is None else found.seconds,
+        "notes": [f"the time of a cell is {found.rule}", *found.notes],
+    }
+    emit(form, "study --dry-run", [row], {"path": str(out)})
+
+
+def _report(results: "StudyResults", form: str | None) -> None:
+    """Write the correlation table and the figures, and print the former."""
+    from reprq import plots
+    from reprq.cli.output import emit
+    from reprq.study import correlate
+    from reprq.study.correlate import TASK_GROUPS
+    from reprq.study.results import write_table
+
     present = ["all", *(group for group in TASK_GROUPS if group in set(results.metrics["task_kind"]))]
     table = correlate(results, tasks=present)
     write_table(table, results.path / "correlation.csv")
     figures = plots.draw_study(results, table)
     shown = table[(table["tasks"] == "all") & (table["method"] == "spearman")].drop(columns=["tasks", "method"])
-    rows = shown.to_dict("records")
     heading = "Spearman correlation of each metric with each detector's AUROC, over (backbone, layer) points"
-    emit(form, "study", rows, {"path": str(results.path)}, heading)
+    emit(form, "study", shown.to_dict("records"), {"path": str(results.path)}, heading)
     if form is None:
         for path in (*figures, *sorted(results.path.glob("*.csv"))):
             click.echo(str(path))
+
+
+def _complain(results: "StudyResults") -> None:
+    """Raise if cells failed, with a line for every reason before."""
+    from reprq.errors import ReprqError
+
+    failures = results.failures
+    if failures.empty:
+        return
+    for (work, reason), group in failures.groupby(["work", "reason"], sort=False):
+        first = group.iloc[0]
+        where = f"{first['backbone']}, {first['layer']}, {first['task']}, seed {first['seed']}"
+        click.echo(f"failed: {len(group)} x {work}: {reason} (first: {where})", err=True)
+    total = len(failures) + _cells_in(results)
+    raise ReprqError(
+        f"{len(failures)} of {total} cells failed, the tables have the others; see {results.path / 'failures.csv'};"
+        " the same command tries them again"
+    )
+
+
+def _cells_in(results: "StudyResults") -> int:
+    """How many cells of a study have rows."""
+    cell = ["seed", "backbone", "layer", "task"]
+    return len(results.metrics[cell].drop_duplicates()) + len(results.detectors)
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} GB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -2,7 +2,17 @@
 
 from reprq.study.config import StudyConfig, load_config
 from reprq.study.correlate import correlate, points
+from reprq.study.estimate import Estimate, estimate_study
 from reprq.study.results import StudyResults
 from reprq.study.runner import run_study
 
-__all__ = ["StudyConfig", "StudyResults", "correlate", "load_config", "points", "run_study"]
+__all__ = [
+    "Estimate",
+    "StudyConfig",
+    "StudyResults",
+    "correlate",
+    "estimate_study",
+    "load_config",
+    "points",
+    "run_study",
+]

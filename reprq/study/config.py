@@ -107,6 +107,7 @@ class StudyConfig(_Section):
         seeds: Each seed draws its own sample of images and its own random weights.
         dtype: "float32" or "float16" in the caches.
         batch_size: Images a forward pass.
+        workers: How many processes compute cells; no result depends on it.
     """
 
     title: str = ""
@@ -118,6 +119,7 @@ class StudyConfig(_Section):
     seeds: list[int] = Field(default=[0], min_length=1)
     dtype: Literal["float32", "float16"] = "float32"
     batch_size: int = Field(default=64, ge=1)
+    workers: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _unique_labels(self) -> "StudyConfig":
@@ -125,6 +127,10 @@ class StudyConfig(_Section):
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             raise ValueError(f"two backbones are called {twice[0]!r}; give each its own label")
         return self
+
+    def record(self) -> dict[str, Any]:
+        """Return what decides the results, as JSON values: everything but the number of workers."""
+        return self.model_dump(mode="json", exclude={"workers"})
 
 
 def load_config(source: str | Path | Mapping[str, Any] | StudyConfig) -> StudyConfig:

@@ -12,7 +12,13 @@ import pandas as pd
 from reprq.errors import ReprqError
 
 METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "study.json"
+FAILURES_FILE = "failures.csv"
 POINT = ["backbone", "layer", "layer_number"]
+CELL_COLUMNS = ["seed", "backbone", "network", "weights", "layer", "layer_number", "task", "task_kind"]
+METRIC_COLUMNS = [*CELL_COLUMNS, "metric", "definition", "value", "low", "high", "n", "d", "notes", "seconds"]
+DETECTOR_COLUMNS = [*CELL_COLUMNS, "detector", "definition", "auroc", "auroc_low", "auroc_high"]
+DETECTOR_COLUMNS += ["n_train", "n_test", "n_anomalies", "seconds"]
+FAILURE_COLUMNS = [*CELL_COLUMNS, "work", "error", "reason"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +26,10 @@ class StudyResults:
     """What a study found.
 
     Attributes:
-        metrics: One row a seed x backbone x layer x task x metric: value, definition, n, d, notes.
-        detectors: One row a seed x backbone x layer x task x detector: auroc with its interval, definition, counts.
-        study: How it was made: configuration, versions, weights digests, data fingerprints.
+        metrics: One row a seed x backbone x layer x task x metric: value, definition, n, d, notes, seconds.
+        detectors: One row a seed x backbone x layer x task x detector: auroc with its interval, definition, counts,
+            seconds.
+        study: How it was made: configuration, versions, weights digests, data fingerprints, failures.
         path: The folder it lives in.
     """
 
@@ -30,6 +37,11 @@ class StudyResults:
     detectors: pd.DataFrame
     study: Mapping[str, Any]
     path: Path
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """One row a cell that failed: which, `work` ("metrics" or the detector's definition), error and reason."""
+        return pd.DataFrame(self.study.get("failures", []), columns=FAILURE_COLUMNS)
 
     @classmethod
     def load(cls, path: Path | str) -> "StudyResults":
@@ -60,6 +72,10 @@ class StudyResults:
         """Write the tables and the record of how they were made into the folder, each file whole or not at all."""
         write_table(self.metrics, self.path / METRICS_FILE)
         write_table(self.detectors, self.path / DETECTORS_FILE)
+        if self.failures.empty:
+            (self.path / FAILURES_FILE).unlink(missing_ok=True)
+        else:
+            write_table(self.failures, self.path / FAILURES_FILE)
         text = json.dumps(self.study, indent=2, ensure_ascii=False)
         write_whole(self.path / STUDY_FILE, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import reprq.study.runner as runner
+import reprq.study.compute as compute
+import reprq.study.sources as sources
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
 from reprq.detectors import KNN
@@ -25,19 +26,29 @@ from reprq.evaluation import auroc
 from reprq.metrics import rankme
 from reprq.study import StudyResults, run_study
 
+DATA = {"name": "digits", "classes": ["0", "1", "2"], "train_per_class": 30, "test_per_class": 20}
+
 
 def count_work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """How many cells are measured and detected from here on."""
     done = {"measure": 0, "detect": 0}
     for name in done:
-        original = getattr(runner._LayerData, name)
+        original = getattr(compute, name)
 
-        def counted(self: Any, *arguments: Any, original: Any = original, name: str = name) -> Any:
+        def counted(*arguments: Any, original: Any = original, name: str = name) -> Any:
             done[name] += 1
-            return original(self, *arguments)
+            return original(*arguments)
 
-        monkeypatch.setattr(runner._LayerData, name, counted)
+        monkeypatch.setattr(compute, name, counted)
     return done
+
+
+def same_numbers(first: Path, second: Path) -> None:
+    """Hold that two runs wrote the same bytes, how long the cells took apart."""
+    for name in ("metrics.csv", "detectors.csv"):
+        tables = (pd.read_csv(folder / name, dtype=str).drop(columns="seconds") for folder in (first, second))
+        pd.testing.assert_frame_equal(*tables)
+    assert (first / "study.json").read_bytes() == (second / "study.json").read_bytes()
 
 
 def test_there_is_one_row_a_backbone_layer_task_and_metric_or_detector(results: StudyResults) -> None:
@@ -115,25 +126,24 @@ def test_an_interrupted_study_goes_on_and_ends_with_the_same_tables(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    original = runner._LayerData.detect
+    original = compute.detect
     calls = []
 
-    def interrupted(self: Any, *arguments: Any) -> Any:
+    def interrupted(*arguments: Any) -> Any:
         if len(calls) == stop_after:
             raise KeyboardInterrupt
         calls.append(1)
-        return original(self, *arguments)
+        return original(*arguments)
 
-    monkeypatch.setattr(runner._LayerData, "detect", interrupted)
+    monkeypatch.setattr(compute, "detect", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_study(small, tmp_path / "run", cache_dir=cache, progress=False)
     assert not (tmp_path / "run" / "detectors.csv").exists()
-    monkeypatch.setattr(runner._LayerData, "detect", original)
+    monkeypatch.setattr(compute, "detect", original)
     done = count_work(monkeypatch)
     run_study(small, tmp_path / "run", cache_dir=cache, progress=False)
     assert done["detect"] == len(results.detectors) - stop_after
-    for name in ("metrics.csv", "detectors.csv", "study.json"):
-        assert (tmp_path / "run" / name).read_bytes() == (results.path / name).read_bytes()
+    same_numbers(tmp_path / "run", results.path)
 
 
 def test_another_study_in_the_folder_is_kept_unless_forced_and_a_change_redoes_what_it_touches(
@@ -149,6 +159,41 @@ def test_another_study_in_the_folder_is_kept_unless_forced_and_a_change_redoes_w
     found = run_study(changed, tmp_path / "run", cache_dir=cache, force=True, progress=False)
     assert done == {"measure": 0, "detect": 72}
     assert set(found.detectors["definition"].str.split("[").str[0]) == {"centroid", "knn"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"title": "another"}, {"measure": 0, "detect": 0}),
+        ({"metrics": ["rankme", "aucev", "trace"]}, {"measure": 72, "detect": 0}),
+        ({"metrics": ["aucev"]}, {"measure": 0, "detect": 0}),
+        ({"data": {**DATA, "test_per_class": 10}}, {"measure": 0, "detect": 144}),
+        ({"tasks": "unimodal"}, {"measure": 0, "detect": 0}),
+        ({"seeds": [0, 1], "tasks": ["unimodal:1"]}, {"measure": 12, "detect": 24}),
+    ],
+    ids=["title", "a metric more", "a metric less", "test images", "tasks", "a seed more"],
+)
+def test_changing_one_line_redoes_only_what_it_touches(
+    change: dict[str, Any],
+    expected: dict[str, int],
+    results: StudyResults,
+    cache: Path,
+    small: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(results.path, tmp_path / "run")
+    done = count_work(monkeypatch)
+    found = run_study({**small, **change}, tmp_path / "run", cache_dir=cache, force=True, progress=False)
+    assert done == expected
+    assert not found.metrics["value"].isna().any()
+
+
+def test_finished_cells_need_no_embeddings(results: StudyResults, small: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copytree(results.path, tmp_path / "run")
+    run_study(small, tmp_path / "run", cache_dir=tmp_path / "none", progress=False)
+    assert not (tmp_path / "none").exists()
+    same_numbers(tmp_path / "run", results.path)
 
 
 def test_another_pooling_is_another_cell(
@@ -180,7 +225,7 @@ def test_a_teacher_is_trained_once_and_never_sees_the_study_classes(
     (teacher,) = (tmp_path / "run" / "teachers").glob("*.safetensors")
     assert "classification" in found.metrics["weights"].iloc[0]
     assert set(found.metrics["network"]) == {"lenet"}
-    monkeypatch.setattr(runner.pretext, "train_teacher", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(sources.pretext, "train_teacher", lambda *_, **__: pytest.fail("trained again"))
     run_study(config, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False)
     assert load_backbone(f"teacher:{teacher}").weights_digest in found.study["weights_digests"].values()
 

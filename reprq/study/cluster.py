@@ -1,0 +1,61 @@
+"""Cells on the workers of a dask.distributed cluster."""
+
+import importlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+from reprq.errors import ReprqError
+from reprq.study.compute import Desk, Outcome
+from reprq.study.execute import Executor
+from reprq.study.plan import Job
+
+_PATIENCE = "20s"
+
+
+class Cluster(Executor):
+    """The workers of a running dask scheduler; they must see the folder of the embedding caches under the same path.
+
+    dask gives every worker process one BLAS thread unless told otherwise; start as many workers as there are cores.
+
+    Args:
+        address: Of the scheduler, like "tcp://10.0.0.1:8786".
+
+    Raises:
+        ReprqError: dask.distributed is not installed, or no scheduler answers.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            self._dask: Any = importlib.import_module("distributed")
+        except ImportError:
+            raise ReprqError("--scheduler needs dask.distributed: pip install 'reprq[distributed]'") from None
+        try:
+            self._client = self._dask.Client(address, timeout=_PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ReprqError(f"no dask scheduler answers at {address!r} ({error}); start `dask scheduler`") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._client.close()
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Compute the jobs; on an interruption those that have not begun are taken back."""
+        futures = self._client.map(_attempt, jobs, pure=False)
+        cells = {future.key: job.cell for future, job in zip(futures, jobs, strict=True)}
+        try:
+            for future in self._dask.as_completed(futures):
+                lost = future.exception()  # a worker that died three times, or cannot read what it was sent
+                yield future.result() if lost is None else Outcome.failed(cells[future.key], lost)
+        finally:
+            self._client.cancel(futures)
+
+
+def _attempt(job: Job) -> Outcome:
+    """Compute a cell on a dask worker, which keeps its desk from one to the next."""
+    worker: Any = importlib.import_module("distributed").get_worker()
+    if not hasattr(worker, "reprq_desk"):
+        worker.reprq_desk = Desk()
+    desk: Desk = worker.reprq_desk
+    return desk.attempt(job)

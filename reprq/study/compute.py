@@ -1,0 +1,138 @@
+"""What one cell computes, and how a worker does one cell after another without reading a layer twice."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reprq import detectors, metrics
+from reprq.data import Task
+from reprq.embeddings import EmbeddingCache
+from reprq.errors import ReprqError
+from reprq.evaluation import auroc
+from reprq.study.cells import Row
+from reprq.study.plan import Cell, Job, Spec
+
+Place = tuple[Path, Path, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell.
+
+    Attributes:
+        cell: The cell.
+        rows: Its rows by their keys; empty where it failed.
+        error: The name of the exception, or "".
+        reason: Why it failed, in words, or "".
+    """
+
+    cell: Cell
+    rows: Mapping[str, Row]
+    error: str = ""
+    reason: str = ""
+
+    @classmethod
+    def failed(cls, cell: Cell, error: BaseException) -> "Outcome":
+        """A cell whose computation raised."""
+        text = " ".join(str(error).split()) or "no message"
+        reason = text if isinstance(error, ReprqError) else f"{type(error).__name__}: {text}"
+        return cls(cell, {}, type(error).__name__, reason)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRows:
+    """The embeddings of the training and test images in one layer, and their class numbers."""
+
+    train: NDArray[np.floating]
+    train_labels: NDArray[np.int64]
+    test: NDArray[np.floating]
+    test_labels: NDArray[np.int64]
+
+    @classmethod
+    def read(cls, train: Path, test: Path, layer: str) -> "LayerRows":
+        """Read one layer of two caches."""
+        first, second = EmbeddingCache(train, [layer]), EmbeddingCache(test, [layer])
+        return cls(first[layer].array, first.labels, second[layer].array, second.labels)
+
+
+class Desk:
+    """Where one worker computes; the layer that it read last stays on it for the next cell."""
+
+    def __init__(self) -> None:
+        self._place: Place | None = None
+        self._rows: LayerRows | None = None
+
+    def attempt(self, job: Job) -> Outcome:
+        """Compute a cell; whatever goes wrong in it is its outcome."""
+        try:
+            rows = self._compute(job)
+            json.dumps(list(rows.values()), allow_nan=False)  # here, where it fails one cell and not the study
+        except Exception as error:  # detectors are other people's code, and the other cells must go on
+            return Outcome.failed(job.cell, error)
+        return Outcome(job.cell, rows)
+
+    def _compute(self, job: Job) -> dict[str, Row]:
+        rows = self._layer(job.place)
+        if job.cell.detector is not None:
+            (key,) = job.cell.keys.values()
+            return {key: detect(rows, job.cell.task, job.cell.detector)}
+        names = list(job.cell.keys)
+        return dict(zip(job.cell.keys.values(), measure(rows, job.cell.task, names), strict=True))
+
+    def _layer(self, place: Place) -> LayerRows:
+        if self._rows is None or self._place != place:
+            self._rows = None  # before the next is read: one layer in memory, not two
+            self._place, self._rows = place, LayerRows.read(*place)
+        return self._rows
+
+
+def measure(rows: LayerRows, task: Task, names: list[str]) -> list[Row]:
+    """One row a metric, of the benign training rows; `seconds` is its share of the one pass that gave all of them."""
+    start = time.perf_counter()
+    measured = metrics.measure(rows.train[task.benign_rows(rows.train_labels)], metrics=names)
+    seconds = round((time.perf_counter() - start) / len(names), 6)
+    return [
+        {
+            "metric": m.name,
+            "definition": m.definition,
+            "value": m.value,
+            "low": m.low,
+            "high": m.high,
+            "n": m.n,
+            "d": m.d,
+            "notes": "; ".join(m.notes),
+            "seconds": seconds,
+        }
+        for m in measured.values()
+    ]
+
+
+def detect(rows: LayerRows, task: Task, spec: Spec) -> Row:
+    """Fit a detector on the benign training rows and judge it on the test rows; `seconds` is for both."""
+    start = time.perf_counter()
+    benign = rows.train[task.benign_rows(rows.train_labels)]
+    detector = detectors.create(spec)
+    scores = detector.fit(benign).anomaly_score(rows.test)
+    return judged(spec, scores, task.anomaly_labels(rows.test_labels), len(benign), time.perf_counter() - start)
+
+
+def judged(spec: Spec, scores: Any, labels: NDArray[np.int64], n_train: int, seconds: float) -> Row:
+    """The row of a detector whose scores are known."""
+    estimate = auroc(labels, scores)
+    return {
+        "detector": spec if isinstance(spec, str) else spec["name"],
+        "definition": detectors.describe(detectors.create(spec)),
+        "auroc": estimate.value,
+        "auroc_low": estimate.low,
+        "auroc_high": estimate.high,
+        "n_train": n_train,
+        "n_test": len(labels),
+        "n_anomalies": int(labels.sum()),
+        "seconds": round(seconds, 6),
+    }

@@ -1,0 +1,228 @@
+"""What a study will cost, before it is run: cells, disk and about how long."""
+
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from reprq.data import Task
+from reprq.embeddings import EmbeddingCache, cached_name, default_cache_dir, extract
+from reprq.errors import ReprqError
+from reprq.provenance import digest
+from reprq.study.cells import CellStore
+from reprq.study.compute import LayerRows, detect, measure
+from reprq.study.config import BackboneConfig, StudyConfig, load_config
+from reprq.study.plan import Cell, Plan, identity
+from reprq.study.runner import study_folder
+from reprq.study.sources import Teachers, load_network
+
+PROBE_IMAGES = 32
+PROBE_ROWS = 400
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left of a study.
+
+    Attributes:
+        cells: How many cells the study has.
+        finished: How many are stored already.
+        disk_bytes: Of the embedding caches that the others need and that are not there yet.
+        extract_seconds: About how long it takes to fill these caches.
+        cell_seconds: About how long the cells take, one after another.
+        workers: How many are computed at once.
+        rule: Where the seconds of the cells come from.
+        notes: What the numbers leave out.
+    """
+
+    cells: int
+    finished: int
+    disk_bytes: int
+    extract_seconds: float
+    cell_seconds: float
+    workers: int
+    rule: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def todo(self) -> int:
+        """How many cells are left."""
+        return self.cells - self.finished
+
+    @property
+    def seconds(self) -> float:
+        """About how long a run takes."""
+        return self.extract_seconds + self.cell_seconds / self.workers
+
+
+def estimate_study(
+    config: str | Path | Mapping[str, Any] | StudyConfig,
+    out: Path | str | None = None,
+    *,
+    workers: int | None = None,
+    cache_dir: Path | str | None = None,
+    progress: bool = True,
+) -> Estimate:
+    """Say what is left of a study; nothing is kept on disk.
+
+    A forward pass is timed on 32 images of each backbone that is not extracted yet. A cell takes as long as the
+    finished cells of the same detector (or of the metrics) and kind of task, in proportion to the width of the layer;
+    where none is finished, as long as 400 random rows as wide as the layer, in proportion to the rows.
+
+    Args:
+        config: As in `run_study`.
+        out: The folder of the results.
+        workers: How many processes compute cells; the configuration's by default.
+        cache_dir: The folder of the embedding caches.
+        progress: Whether to show progress on stderr.
+
+    Raises:
+        ReprqError: the same mistakes that stop `run_study` before any work.
+    """
+    folder = study_folder(config, out)
+    config = load_config(config)
+    plan = Plan(config, Teachers(folder / "teachers", config.data, "cpu"))
+    store = CellStore(folder / "cells.jsonl")
+    ready = [(seed, backbone) for seed, backbone in plan.backbones if plan.ready(backbone, seed)]
+    cells = [cell for seed, backbone in ready for cell in plan.cells(backbone, seed)]
+    todo = [cell for cell in cells if cell.missing(store)]
+    total = sum(plan.count(backbone, seed) for seed, backbone in plan.backbones)
+    disk = _Disk(plan, Path(cache_dir) if cache_dir is not None else default_cache_dir())
+    needed = {(cell.network.seed, cell.network.config.label) for cell in todo}
+    for seed, backbone in tqdm(ready, desc="estimating", unit="backbone", disable=not progress, leave=False):
+        if (seed, backbone.label) in needed:
+            disk.add(backbone, seed)
+    clock = _Clock(plan, store, disk.widths)
+    clock.learn([cell for cell in cells if not cell.missing(store)])
+    seconds = sum(clock.seconds(cell) for cell in todo)
+    notes = list(clock.notes)
+    if untrained := len(plan.backbones) - len(ready):
+        notes.append(f"{untrained} teachers are still to be trained; they, their disk and cells take more time")
+    return Estimate(
+        total,
+        len(cells) - len(todo),
+        disk.bytes,
+        disk.seconds,
+        seconds,
+        workers or config.workers,
+        clock.rule,
+        tuple(notes),
+    )
+
+
+class _Disk:
+    """Which embeddings are there, how wide the layers are, and what the rest costs."""
+
+    def __init__(self, plan: Plan, root: Path) -> None:
+        self._plan, self._present = plan, _caches(root)
+        self.bytes, self.seconds = 0, 0.0
+        self.widths: dict[tuple[str, str], int] = {}  # by the label of the backbone and the name of the layer
+        self._per_image: dict[str, float] = {}
+
+    def add(self, backbone: BackboneConfig, seed: int) -> None:
+        network, dtype = self._plan.network(backbone, seed), self._plan.config.dtype
+        names = [cached_name(layer, backbone.pooling) for layer, _ in network.layers]
+        for images in self._plan.images[seed]:
+            found = self._present.get(digest(identity(network, images, dtype)))
+            if found is not None and set(names) <= set(found):
+                self.widths |= {(backbone.label, name): width for name, width in found.widths().items()}
+                continue
+            if backbone.label not in self._per_image:
+                self._probe(backbone, seed)
+            columns = sum(self.widths[backbone.label, name] for name in names)
+            self.bytes += len(images) * columns * np.dtype(dtype).itemsize
+            self.seconds += len(images) * self._per_image[backbone.label]
+
+    def _probe(self, backbone: BackboneConfig, seed: int) -> None:
+        network = self._plan.network(backbone, seed)
+        images = self._plan.images[seed][0]
+        few = images.select(np.linspace(0, len(images) - 1, min(PROBE_IMAGES, len(images)), dtype=np.int64))
+        loaded = load_network(network.config, seed)
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            cache = extract(
+                loaded,
+                few,
+                backbone.layers,
+                pooling=backbone.pooling,
+                batch_size=self._plan.config.batch_size,
+                cache_dir=folder,
+                progress=False,
+            )
+            self._per_image[backbone.label] = (time.perf_counter() - start) / len(few)
+            self.widths |= {(backbone.label, name): width for name, width in cache.widths().items()}
+
+
+class _Clock:
+    """How long a cell takes: as long as finished ones did, else as long as a small one does now."""
+
+    def __init__(self, plan: Plan, store: CellStore, widths: dict[tuple[str, str], int]) -> None:
+        self._plan, self._store, self._widths = plan, store, widths
+        self._rates: dict[tuple[str, str], float] = {}  # seconds a column
+        self._probed: dict[tuple[str, int], float] = {}  # seconds a row
+        self.notes: dict[str, None] = {}
+
+    def learn(self, finished: list[Cell]) -> None:
+        spent: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for cell in finished:
+            rows = [row for key in cell.keys.values() for row in self._store[key]]
+            if cell.detector is None:
+                self._widths.setdefault(_place(cell), rows[0]["d"])
+            if all("seconds" in row for row in rows) and _place(cell) in self._widths:
+                entry = spent[cell.work, cell.task.kind]
+                entry[0] += sum(row["seconds"] for row in rows)
+                entry[1] += self._widths[_place(cell)]
+        self._rates = {what: seconds / columns for what, (seconds, columns) in spent.items()}
+
+    def seconds(self, cell: Cell) -> float:
+        width = self._widths[_place(cell)]
+        if (rate := self._rates.get((cell.work, cell.task.kind))) is not None:
+            return rate * width
+        train, test = self._plan.images[cell.network.seed]
+        rows = len(cell.task.benign_rows(train.labels)) + (0 if cell.detector is None else len(test))
+        if (cell.work, width) not in self._probed:
+            self._probed[cell.work, width] = self._probe(cell, width)
+        return self._probed[cell.work, width] * rows
+
+    @property
+    def rule(self) -> str:
+        """Where the seconds come from, in words."""
+        told = ["from the finished cells"] if self._rates else []
+        return " and ".join([*told, f"measured on {PROBE_ROWS} random rows"] if self._probed or not told else told)
+
+    def _probe(self, cell: Cell, width: int) -> float:
+        """Seconds a row of a cell on random rows, of which all are benign in training and half at test."""
+        x, z = np.random.default_rng(0).standard_normal((2, PROBE_ROWS, width)).astype(self._plan.config.dtype)
+        labels = np.zeros(PROBE_ROWS, dtype=np.int64)
+        rows = LayerRows(x, labels, z, np.arange(PROBE_ROWS) % 2)
+        task = Task("probe", "unimodal", "0", frozenset({0}))
+        try:
+            if cell.detector is None:
+                return float(sum(row["seconds"] for row in measure(rows, task, list(cell.keys)))) / PROBE_ROWS
+            return float(detect(rows, task, cell.detector)["seconds"]) / (2 * PROBE_ROWS)
+        except ReprqError as error:
+            self.notes[f"the time of {cell.work} is not counted: {error}"] = None
+            return 0.0
+
+
+def _place(cell: Cell) -> tuple[str, str]:
+    return cell.network.config.label, cell.stored_layer
+
+
+def _caches(root: Path) -> dict[str, EmbeddingCache]:
+    """The caches under a folder by a digest of what decides their content."""
+    found = {}
+    wanted = ("backbone", "weights_digest", "preprocessing", "data", "split", "data_fingerprint", "dtype")
+    for folder in root.iterdir() if root.is_dir() else ():
+        try:
+            cache = EmbeddingCache(folder)
+            found[digest({name: cache.provenance[name] for name in wanted})] = cache
+        except (ReprqError, KeyError):
+            continue  # not a cache, or one that is still being written
+    return found

@@ -1,0 +1,222 @@
+"""What a study consists of: networks, and the cells of each, known by their digests before anything is computed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reprq import detectors, pretext
+from reprq.backbones import Backbone, load_backbone
+from reprq.data import ImageDataset, Task, select_tasks
+from reprq.embeddings import cached_name
+from reprq.embeddings.pooling import check_pooling
+from reprq.errors import UnknownNameError
+from reprq.metrics.definitions import select
+from reprq.provenance import digest
+from reprq.study.cells import CellStore, Row
+from reprq.study.config import BackboneConfig, DataConfig, StudyConfig
+from reprq.study.sources import Teachers, load_images, load_network
+
+Spec = str | dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One backbone under one seed.
+
+    Attributes:
+        seed: Of its random weights and its images.
+        config: Its section of the study file; a trained teacher's file stands in place of a pretext.
+        name: Of the architecture.
+        weights: Where the weights come from, in words.
+        digest: Of the weights.
+        preprocessing: From an image to its input.
+        layers: (name, number) of the layers that are studied.
+    """
+
+    seed: int
+    config: BackboneConfig
+    name: str
+    weights: str
+    digest: str
+    preprocessing: Mapping[str, Any]
+    layers: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def of(cls, backbone: Backbone, config: BackboneConfig, seed: int) -> "Network":
+        """Describe a loaded backbone."""
+        layers = backbone.select_layers(config.layers)
+        check_pooling(config.pooling, layers)
+        numbered = tuple((layer.name, layer.number) for layer in layers)
+        how = backbone.preprocessing.to_dict()
+        return cls(seed, config, backbone.name, backbone.weights, backbone.weights_digest, how, numbered)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One detector, or the metrics in one pass, on one layer of one backbone under one task and seed.
+
+    Attributes:
+        network: The backbone.
+        layer: The layer's name.
+        number: The layer's number.
+        task: Which classes are benign.
+        detector: Name or table of parameters; None for the metrics.
+        keys: The digest of every result by the name of its metric, or the detector's one by its definition.
+    """
+
+    network: Network
+    layer: str
+    number: int
+    task: Task
+    detector: Spec | None
+    keys: Mapping[str, str]
+
+    @property
+    def work(self) -> str:
+        """The detector's definition, or "metrics"."""
+        return "metrics" if self.detector is None else next(iter(self.keys))
+
+    @property
+    def stored_layer(self) -> str:
+        """The layer's name in the embedding cache."""
+        return cached_name(self.layer, self.network.config.pooling)
+
+    def columns(self) -> Row:
+        """Return what every row of the cell begins with."""
+        return {
+            "seed": self.network.seed,
+            "backbone": self.network.config.label,
+            "network": self.network.name,
+            "weights": self.network.weights,
+            "layer": self.layer,
+            "layer_number": self.number,
+            "task": self.task.name,
+            "task_kind": self.task.kind,
+        }
+
+    def missing(self, store: CellStore) -> dict[str, str]:
+        """Return those of the results that are not stored yet."""
+        return {name: key for name, key in self.keys.items() if key not in store}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell that can be computed: its embeddings are on disk.
+
+    Attributes:
+        cell: The cell, with the keys of the results that are missing.
+        train: The cache of the training images.
+        test: The cache of the test images.
+        data: The images themselves, for detectors that train a network.
+    """
+
+    cell: Cell
+    train: Path
+    test: Path
+    data: DataConfig
+
+    @property
+    def place(self) -> tuple[Path, Path, str]:
+        """Where its rows are; the jobs of one layer have one place."""
+        return self.train, self.test, self.cell.stored_layer
+
+
+class Plan:
+    """Every name and file that a study needs, asked for once, so that a mistake costs no work.
+
+    Args:
+        config: The study.
+        teachers: What trains backbones with a pretext.
+
+    Attributes:
+        images: The training and test images by seed.
+        tasks: The one-class tasks.
+
+    Raises:
+        ReprqError: a name that does not exist, or a file that is missing or cannot be used.
+    """
+
+    def __init__(self, config: StudyConfig, teachers: Teachers) -> None:
+        self.config, self.teachers = config, teachers
+        self.metrics = {name: metric.identifier for name, metric in select(config.metrics).items()}
+        self.detectors = {detectors.describe(detectors.create(spec)): spec for spec in config.detectors}
+        self.images = {seed: load_images(config.data, seed) for seed in config.seeds}
+        self.tasks = select_tasks(self.images[config.seeds[0]][0].classes, config.tasks)
+        self._networks: dict[tuple[int, str], Network] = {}
+        self._cells: dict[tuple[int, str], list[Cell]] = {}
+        for backbone in config.backbones:
+            for seed in config.seeds:
+                self._check(backbone, seed)
+
+    @property
+    def backbones(self) -> list[tuple[int, BackboneConfig]]:
+        """Every (seed, backbone), in the order of the tables."""
+        return [(seed, backbone) for seed in self.config.seeds for backbone in self.config.backbones]
+
+    def ready(self, backbone: BackboneConfig, seed: int) -> bool:
+        """Whether the weights are there: a teacher may still have to be trained."""
+        return backbone.pretext is None or self.teachers.path(backbone.name, backbone.pretext, seed).exists()
+
+    def network(self, backbone: BackboneConfig, seed: int) -> Network:
+        """Return a backbone with its weights; its teacher must have been trained."""
+        where = (seed, backbone.label)
+        if where not in self._networks:
+            config = backbone
+            if backbone.pretext is not None:
+                path = self.teachers.path(backbone.name, backbone.pretext, seed)
+                config = backbone.model_copy(update={"name": f"teacher:{path.resolve()}", "pretext": None})
+            self._networks[where] = Network.of(load_network(config, seed), config, seed)
+        return self._networks[where]
+
+    def cells(self, backbone: BackboneConfig, seed: int) -> list[Cell]:
+        """Return the cells of a backbone, in the order of the tables; its teacher must have been trained."""
+        where = (seed, backbone.label)
+        if where not in self._cells:
+            network = self.network(backbone, seed)
+            rows = [digest(identity(network, images, self.config.dtype)) for images in self.images[seed]]
+            self._cells[where] = [
+                cell
+                for layer, number in network.layers
+                for task in self.tasks
+                for cell in self._cells_of(network, layer, number, task, rows)
+            ]
+        return self._cells[where]
+
+    def count(self, backbone: BackboneConfig, seed: int) -> int:
+        """Return how many cells a backbone has, trained or not."""
+        if self.ready(backbone, seed):
+            return len(self.cells(backbone, seed))
+        layers = load_backbone(backbone.name, "random").select_layers(backbone.layers)
+        return len(layers) * len(self.tasks) * (1 + len(self.detectors))
+
+    def _cells_of(self, network: Network, layer: str, number: int, task: Task, rows: Sequence[str]) -> list[Cell]:
+        base = {"layer": cached_name(layer, network.config.pooling), "task": task.name}
+        keys = {name: digest({**base, "rows": rows[:1], "metric": to}) for name, to in self.metrics.items()}
+        cells = [Cell(network, layer, number, task, None, keys)]
+        for definition, spec in self.detectors.items():
+            key = digest({**base, "rows": rows, "detector": definition, "seed": network.seed})
+            cells.append(Cell(network, layer, number, task, spec, {definition: key}))
+        return cells
+
+    def _check(self, backbone: BackboneConfig, seed: int) -> None:
+        if backbone.pretext is not None and backbone.pretext.task not in pretext.names():
+            raise UnknownNameError("pretext task", backbone.pretext.task, pretext.names())
+        if self.ready(backbone, seed):
+            self.network(backbone, seed)
+        else:
+            untrained = load_backbone(backbone.name, "random").select_layers(backbone.layers)
+            check_pooling(backbone.pooling, untrained)
+
+
+def identity(network: Network, images: ImageDataset, dtype: str) -> dict[str, Any]:
+    """Return everything that decides the embeddings of some images, under the names of a cache's provenance."""
+    return {
+        "backbone": network.name,
+        "weights_digest": network.digest,
+        "preprocessing": network.preprocessing,
+        "data": images.name,
+        "split": images.split,
+        "data_fingerprint": images.fingerprint,
+        "dtype": dtype,
+    }

@@ -1,0 +1,81 @@
+"""From the sections of a study file to images and networks; a worker makes anew what the main process made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from reprq import pretext
+from reprq.backbones import Backbone, load_backbone
+from reprq.data import ImageDataset, load_dataset
+from reprq.errors import DataError
+from reprq.provenance import digest
+from reprq.study.config import BackboneConfig, DataConfig, PretextConfig
+
+
+def load_images(data: DataConfig, seed: int) -> tuple[ImageDataset, ImageDataset]:
+    """Return the training and the test images of a study under one seed.
+
+    Raises:
+        UnknownNameError: a data set or a class that does not exist.
+        DataError: images that are missing or too few, or splits of different classes.
+    """
+    splits = []
+    for split, per_class in (("train", data.train_per_class), ("test", data.test_per_class)):
+        images = load_dataset(data.name, split, root=data.root, download=data.download, seed=seed)
+        if data.classes is not None:
+            images = images.restrict(data.classes)
+        splits.append(images if per_class is None else images.sample(per_class=per_class, seed=seed))
+    train, test = splits
+    if train.classes != test.classes:
+        raise DataError(
+            f"{data.name} must have the same classes in train and test, got {train.classes}, {test.classes}"
+        )
+    return train, test
+
+
+def load_network(config: BackboneConfig, seed: int) -> Backbone:
+    """Return a backbone whose weights are there; one with a pretext is a teacher's file by now."""
+    return load_backbone(config.name, config.weights, preprocessing=config.preprocessing or None, seed=seed)
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """The backbones that a study trains itself.
+
+    Attributes:
+        folder: Where their weights are kept.
+        data: The study's images, whose root and download rule hold for the pretext's images too.
+        device: A torch device.
+    """
+
+    folder: Path
+    data: DataConfig
+    device: str
+
+    def images(self, origin: PretextConfig, seed: int) -> ImageDataset:
+        """Return the images that a teacher learns from."""
+        root = self.data.root if origin.data == self.data.name else None
+        images = load_dataset(origin.data, "train", root=root, download=self.data.download, seed=seed)
+        return images if origin.classes is None else images.restrict(origin.classes)
+
+    def path(self, architecture: str, origin: PretextConfig, seed: int) -> Path:
+        """Return the file of a teacher's weights, trained or not yet; its name tells what it is made from."""
+        images = self.images(origin, seed)
+        made_from = {**origin.model_dump(), "architecture": architecture, "seed": seed, "data": images.fingerprint}
+        return self.folder / f"{architecture}-{origin.task}-{digest(made_from)[:12]}.safetensors"
+
+    def train(self, architecture: str, origin: PretextConfig, seed: int) -> None:
+        """Train a teacher, unless that was done."""
+        path = self.path(architecture, origin, seed)
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pretext.train_teacher(
+            origin.task,
+            self.images(origin, seed),
+            out=path,
+            architecture=architecture,
+            seed=seed,
+            device=self.device,
+            progress=False,
+            **origin.model_dump(include={"epochs", "batch_size", "lr"}, exclude_none=True),
+        )
