@@ -45,7 +45,7 @@ class Cluster(Executor):
         futures = self._client.map(_attempt, jobs, pure=False)
         cells = {future.key: job.cell for future, job in zip(futures, jobs, strict=True)}
         try:
-            for future in self._dask.as_completed(futures):
+            for future in self._dask.as_completed(futures, loop=self._client.loop):
                 lost = future.exception()  # a worker that died three times, or cannot read what it was sent
                 yield future.result() if lost is None else Outcome.failed(cells[future.key], lost)
         finally:
