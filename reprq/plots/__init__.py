@@ -7,8 +7,8 @@ from reprq.plots.grid import correlation_grid
 from reprq.plots.images import image_extremes
 from reprq.plots.layers import depth_plot, layer_heatmap
 from reprq.plots.maps import map_plot, project
-from reprq.plots.metric_vs_score import metric_vs_score
-from reprq.plots.save import save
+from reprq.plots.metric_vs_score import describe, metric_vs_score
+from reprq.plots.save import render, save
 from reprq.plots.similarity import similarity_heatmap
 from reprq.plots.spectrum import spectrum_plot
 from reprq.plots.study import draw_study
@@ -18,6 +18,7 @@ __all__ = [
     "correlation_grid",
     "curve_plot",
     "depth_plot",
+    "describe",
     "draw_study",
     "fit_band",
     "image_extremes",
@@ -25,6 +26,7 @@ __all__ = [
     "map_plot",
     "metric_vs_score",
     "project",
+    "render",
     "roc_plot",
     "save",
     "score_histogram",

@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
+from reprq.plots.styles import plain
+
 CELL = 0.42  # inches a cell, where a figure is made for it
 _ANNOTATED = 0.32  # inches a cell must be wide for a number to stand in it
 _TALL = 0.13  # inches it must be tall, which is also the distance from one label to the next
@@ -21,6 +23,7 @@ def label_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str], rotation:
         columns: A name a column.
         rotation: Of the names of the columns, in degrees.
     """
+    rows, columns = [plain(name) for name in rows], [plain(name) for name in columns]
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     steps = (1, 1)

@@ -87,7 +87,7 @@ def correlation_grid(
         title_fontsize=8,
     )
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(textwrap.fill(title.replace("$", r"\$"), 110), fontsize=11)
     return figure
 
 

@@ -61,7 +61,9 @@ def image_extremes(
     height = 2 * (rows_of_half * _STEP[1] + _GAP)
     if ax is None:
         scale = 0.95
-        _, ax = plt.subplots(figsize=(max(3.2, scale * columns * _STEP[0] + 0.2), scale * height + 0.4), layout="constrained")
+        _, ax = plt.subplots(
+            figsize=(max(3.2, scale * columns * _STEP[0] + 0.2), scale * height + 0.4), layout="constrained"
+        )
     for half, (heading, chosen) in enumerate(
         (("most normal: lowest scores", order[:count]), ("most anomalous: highest scores", order[::-1][:count]))
     ):

@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm, Normalize
 from reprq.errors import InputError
 from reprq.plots.cells import CELL, label_cells, write_values
 from reprq.plots.metric_vs_score import is_logarithmic, plain_log_ticks
-from reprq.plots.styles import legend_handles, styles, tidy
+from reprq.plots.styles import legend_handles, plain, styles, tidy
 
 _COLUMNS = ("backbone", "layer", "layer_number")
 
@@ -39,7 +39,7 @@ def layer_heatmap(table: pd.DataFrame, value: str, label: str = "", ax: Axes | N
     values = frame.to_numpy(dtype=np.float64)
     rows, columns = values.shape
     if ax is None:
-        names = max(len(str(name)) for name in frame.index)
+        names = max(len(plain(str(name))) for name in frame.index)
         size = (max(3.4, 1.15 * CELL * columns + 0.075 * names + 1.2), max(2.0, 0.75 * CELL * rows + 0.9))
         _, ax = plt.subplots(figsize=size, layout="constrained")
     shown = known[value].astype(float)

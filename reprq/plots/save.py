@@ -1,6 +1,8 @@
-"""A figure on disk, twice: to look at, and to print."""
+"""A figure on disk, twice: to look at, and to print; or as bytes."""
 
+import io
 from pathlib import Path
+from typing import Literal
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -19,7 +21,19 @@ def save(fig: Figure, path_stem: Path | str) -> tuple[Path, Path]:
     stem = Path(path_stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, svg = (stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg"))
-    fig.savefig(png, dpi=200, bbox_inches="tight")
-    with mpl.rc_context({"svg.hashsalt": "reprq"}):
-        fig.savefig(svg, bbox_inches="tight", metadata={"Date": None})
+    png.write_bytes(render(fig, "png"))
+    svg.write_bytes(render(fig, "svg"))
     return png, svg
+
+
+def render(fig: Figure, form: Literal["png", "svg"]) -> bytes:
+    """Return a figure as the bytes of a PNG (200 dots per inch) or SVG file, the same for the same figure.
+
+    Args:
+        fig: The figure.
+        form: "png" or "svg"; the letters of an SVG are outlines, so it looks the same without fonts.
+    """
+    file = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "reprq"}):
+        fig.savefig(file, format=form, dpi=200, bbox_inches="tight", metadata={"Date": None} if form == "svg" else None)
+    return file.getvalue()

@@ -39,7 +39,7 @@ def draw_study(
             points(results, metric, "auroc", detector, str(group)).assign(detector=detector, metric=metric)
             for detector, metric in pairs
         ]
-        found = {(row["detector"], row["metric"]): _correlation(row) for row in rows.to_dict("records")}
+        found = {(row["detector"], row["metric"]): correlation_of(row) for row in rows.to_dict("records")}
         title = " - ".join(filter(None, [results.study.get("config", {}).get("title", ""), f"{group} tasks", method]))
         drawn = pd.concat(tables)
         if drawn.empty:
@@ -50,7 +50,8 @@ def draw_study(
     return written
 
 
-def _correlation(row: Any) -> Correlation:
+def correlation_of(row: Any) -> Correlation:
+    """Return a row of the table of `reprq.correlate`, as a mapping, as the `Correlation` that it was made from."""
     coefficient, low, high, p_value = (
         None if pd.isna(row[name]) else float(row[name]) for name in ("coefficient", "low", "high", "p_value")
     )

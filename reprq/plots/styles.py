@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 # Okabe & Ito's colours without black and yellow, which read as axes and as paper, and two dark ones of Paul Tol.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255")
 BENIGN, ANOMALOUS = "#0072B2", "#D55E00"
+_LONGEST = 48
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 
 
@@ -36,7 +37,20 @@ def styles(backbones: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def legend_handles(looks: dict[str, dict[str, Any]]) -> list[Line2D]:
     """Return one legend entry a backbone."""
-    return [Line2D([], [], linestyle="none", markersize=6, label=name, **look) for name, look in looks.items()]
+    return [Line2D([], [], linestyle="none", markersize=6, label=plain(name), **look) for name, look in looks.items()]
+
+
+def plain(name: str) -> str:
+    r"""Return a name as matplotlib shows it letter by letter: no formula between dollars, one line, at most 48 letters.
+
+    Example:
+        >>> plain("net $5"), plain("a" * 60)
+        ('net \\$5', 'aaaaaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaaaa')
+    """
+    line = " ".join(name.split()) or "(no name)"
+    line = line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2 - 1]}...{line[-(_LONGEST // 2 - 2) :]}"
+    escaped = line.replace("$", r"\$")
+    return f"\N{ZERO WIDTH SPACE}{escaped}" if escaped.startswith("_") else escaped  # else no legend shows it
 
 
 def tidy(axes: Axes) -> None:

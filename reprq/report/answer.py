@@ -1,0 +1,143 @@
+"""What a study found, said in sentences that its numbers make."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reprq.evaluation import Correlation, correlation
+from reprq.evaluation.correlation import FEW_GROUPS
+from reprq.study import StudyResults, points
+
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The study's question answered.
+
+    Attributes:
+        headline: In one sentence.
+        sentences: The evidence, one sentence a fact.
+        detector: The detector of the pair that the figures show.
+        metric: The metric of that pair, the most telling of the study.
+    """
+
+    headline: str
+    sentences: tuple[str, ...]
+    detector: str
+    metric: str
+
+
+def answer(results: StudyResults, table: pd.DataFrame) -> Answer:
+    """Answer which metric predicts which detector, how well and how surely.
+
+    A finding is called sure where the p-value, corrected for the number of metrics (Holm), is at most 0.05 and the
+    95 % interval, which resamples whole networks, does not hold 0.
+
+    Args:
+        results: A study.
+        table: Its Spearman correlations over all tasks, one row a detector and metric, as `reprq.correlate` gives them.
+
+    Returns:
+        The answer; it says so where nothing is sure.
+    """
+    known = table.dropna(subset="coefficient")
+    if known.empty:
+        first = table.iloc[0]
+        return Answer("No correlation could be computed.", (_scope(results),), first["detector"], first["metric"])
+    leaders = {str(name): _leader(rows) for name, rows in known.groupby("detector", sort=False)}
+    sure = [name for name, row in leaders.items() if _is_sure(row)]
+    if not sure:
+        headline = "Nothing is sure: no metric predicted any detector beyond chance, corrected for the metrics tried."
+    elif len(sure) == len(leaders):
+        headline = "Yes, in this study: quality measured on benign images alone predicted every detector."
+    else:
+        headline = (
+            f"In part: a metric predicted {len(sure)} of {len(leaders)} detectors, for the others nothing is sure."
+        )
+    first = max(leaders.values(), key=lambda row: (_is_sure(row), abs(row["coefficient"])))
+    sentences = [_scope(results)]
+    sentences += [_sentence(name, row, len(table[table["detector"] == name])) for name, row in leaders.items()]
+    trained = _among_trained(results, first)
+    if trained is not None:
+        sentences.append(_trained_sentence(trained, first))
+        if sure and abs(trained.coefficient or 0.0) < abs(first["coefficient"]) / 2:
+            headline += " Much of that is trained against random networks."
+    sentences.append(_hindsight(results))
+    return Answer(headline, tuple(sentences), str(first["detector"]), str(first["metric"]))
+
+
+def labelled_random(label: str) -> bool:
+    """Whether a network has random weights: its label says so, as the pictures have it."""
+    return "random" in label.lower()
+
+
+def _is_sure(row: Any) -> bool:
+    if any(pd.isna(row[name]) for name in ("p_holm", "low", "high")):
+        return False
+    return bool(row["p_holm"] <= _LEVEL and (row["low"] > 0 or row["high"] < 0))
+
+
+def _leader(rows: pd.DataFrame) -> Any:
+    """The row with the strongest correlation, those that are sure first."""
+    return max(rows.to_dict("records"), key=lambda row: (_is_sure(row), abs(row["coefficient"])))
+
+
+def _scope(results: StudyResults) -> str:
+    metrics, detectors = results.metrics, results.detectors
+    labels = [str(label) for label in detectors["backbone"].unique()]
+    count = len(detectors[["backbone", "layer"]].drop_duplicates())
+    random = sum(labelled_random(label) for label in labels)
+    architectures = detectors["network"].nunique() if "network" in detectors else len(labels)
+    return (
+        f"{_of(metrics['metric'].nunique(), 'metric')} of quality, measured on benign training images alone, were set"
+        f" against the AUROC of {_of(detectors['definition'].nunique(), 'detector')} on"
+        f" {_of(detectors['task'].nunique(), 'one-class task')}, over {_of(count, 'layer')} of"
+        f" {_of(len(labels), 'network')} ({_of(architectures, 'architecture')}, {random} with random weights)."
+    )
+
+
+def _of(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def _sentence(detector: str, row: Any, tried: int) -> str:
+    found = f"Spearman's rho is {row['coefficient']:.2f}"
+    if not pd.isna(row["low"]):
+        found += f", 95 % interval {row['low']:.2f} to {row['high']:.2f}"
+    if not pd.isna(row["p_holm"]):
+        p = "< 0.001" if row["p_holm"] < 0.001 else f"= {row['p_holm']:.3f}"
+        found += f", p {p} corrected for {_of(tried, 'metric')}"
+    if not _is_sure(row):
+        return f"For {detector} nothing is sure; the strongest is {row['metric']}: {found}."
+    way = "higher" if row["coefficient"] > 0 else "lower"
+    return f"For {detector}, {row['metric']} predicts best, {way} going with better detection: {found}."
+
+
+def _among_trained(results: StudyResults, row: Any) -> Correlation | None:
+    """The strongest finding among the networks that were trained; None where all or too few were."""
+    over = points(results, row["metric"], "auroc", row["detector"])
+    trained = over[[not labelled_random(str(label)) for label in over["backbone"]]]
+    if len(trained) == len(over) or trained["backbone"].nunique() < 3:
+        return None
+    found = correlation(trained["x"], trained["y"], trained["backbone"].to_numpy())
+    return None if found.coefficient is None or found.low is None else found
+
+
+def _trained_sentence(found: Correlation, row: Any) -> str:
+    few = f" (only {found.n_groups})" if found.n_groups < FEW_GROUPS else ""
+    return (
+        f"Among the trained networks alone{few}, {row['metric']} against {row['detector']} has rho = "
+        f"{found.coefficient:.2f}, {found.low:.2f} to {found.high:.2f}; with networks of random weights it is"
+        f" {row['coefficient']:.2f}."
+    )
+
+
+def _hindsight(results: StudyResults) -> str:
+    means = results.detectors.groupby(["definition", "backbone", "layer"], sort=False)["auroc"].mean()
+    detector, backbone, layer = means.index[int(means.to_numpy().argmax())]
+    return (
+        f"The best layer in hindsight was {layer} of {backbone} by {detector}, with a mean AUROC of {means.max():.3f};"
+        f" the median over all layers and detectors was {means.median():.3f}."
+    )

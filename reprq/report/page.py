@@ -1,0 +1,139 @@
+"""A study as one HTML page that needs no network."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reprq.errors import OutputExistsError
+from reprq.report import tables
+from reprq.report.answer import answer
+from reprq.report.pictures import pictures
+from reprq.report.words import definition_of
+from reprq.study import StudyResults, correlate
+from reprq.study.correlate import TASK_GROUPS
+from reprq.study.results import write_whole
+
+_HERE = Path(__file__).parent
+_QUESTION = "Which representation will detect anomalies, and can its quality be measured before an anomaly is seen?"
+
+
+def write_report(
+    results: StudyResults | Path | str, out: Path | str | None = None, *, force: bool = False, seed: int = 0
+) -> Path:
+    """Write a finished study as one self-contained HTML file.
+
+    The page holds the question, the answer in sentences made from the numbers, what to beware of, figures, tables that
+    can be sorted and filtered, the definitions of what was measured, and how the study was made. It loads nothing: its
+    style, script and pictures stand in the file, and its Content-Security-Policy forbids the network.
+
+    Args:
+        results: A study, or the folder of one.
+        out: The file; `report.html` in the study's folder by default.
+        force: Replace the file where it exists.
+        seed: Seeds the bootstrap of the intervals.
+
+    Returns:
+        The path of the file; the same study gives the same bytes.
+
+    Raises:
+        OutputExistsError: the file exists and `force` is off.
+        ReprqError: the folder is not a finished study, or the file cannot be written.
+    """
+    if not isinstance(results, StudyResults):
+        results = StudyResults.load(results)
+    path = results.path / "report.html" if out is None else Path(out)
+    if path.exists() and not force:
+        raise OutputExistsError(f"{path} exists; give another --out, or --force to replace it")
+    page = render_page(results, seed)
+    write_whole(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    return path
+
+
+def render_page(results: StudyResults, seed: int = 0) -> str:
+    """Return the page as text.
+
+    Args:
+        results: A study.
+        seed: Seeds the bootstrap of the intervals.
+    """
+    kinds = set(results.metrics["task_kind"])
+    groups = ["all", *(group for group in TASK_GROUPS if group in kinds)]
+    table = correlate(results, tasks=groups, seed=seed)
+    shown = table[(table["tasks"] == "all") & (table["method"] == "spearman")]
+    found = answer(results, shown)
+    style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html").render(
+        title=results.study.get("config", {}).get("title") or results.path.name,
+        question=_QUESTION,
+        answer=found,
+        warnings=[*_beware(shown), *tables.notes(results, shown)],
+        pictures=pictures(results, shown, found),
+        tables=_tables(results, table),
+        definitions=_definitions(results),
+        detectors=sorted({str(name) for name in results.detectors["definition"]}),
+        provenance=_provenance(results),
+        style=Markup(style),  # our own files, which no study can change
+        script=Markup(script),
+        policy=_policy(style, script),
+        version=results.study.get("versions", {}).get("reprq", ""),
+    )
+
+
+def _tables(results: StudyResults, table: pd.DataFrame) -> list[tables.Table]:
+    return [tables.correlations(table), tables.layers(results), tables.tasks(results)]
+
+
+def _beware(table: pd.DataFrame) -> list[str]:
+    tried = table["metric"].nunique()
+    sentences = ["A correlation over networks that somebody chose says nothing of networks unlike them."]
+    if tried > 1:
+        sentences.append(
+            f"The metric named for a detector is the strongest of {tried}: its p-value is corrected for that choice,"
+            " its coefficient and interval are not, so expect less of it on new networks."
+        )
+    return sentences
+
+
+def _definitions(results: StudyResults) -> list[dict[str, str]]:
+    found = results.metrics[["metric", "definition"]].drop_duplicates()
+    return [
+        {"metric": metric, "identifier": identifier, **vars(definition_of(metric))}
+        for metric, identifier in found.itertuples(index=False, name=None)
+    ]
+
+
+def _provenance(results: StudyResults) -> list[tuple[str, str]]:
+    """The parts of study.json, each as text; the configuration first."""
+    titles = {
+        "config": "Configuration",
+        "weights_digests": "Digests of the weights (SHA-256)",
+        "data_fingerprints": "Fingerprints of the images (SHA-256)",
+        "versions": "Versions",
+    }
+    rest = [name for name in results.study if name not in (*titles, "schema_version")]
+    return [
+        (titles.get(name, name), json.dumps(results.study[name], indent=2, ensure_ascii=False))
+        for name in [*titles, *rest]
+        if name in results.study
+    ]
+
+
+def _policy(style: str, script: str) -> str:
+    """A Content-Security-Policy that allows these two texts and pictures in the page, and nothing from a network."""
+
+    def hashed(text: Any) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    return (
+        f"default-src 'none'; img-src data:; style-src {hashed(style)}; script-src {hashed(script)};"
+        " base-uri 'none'; form-action 'none'"
+    )

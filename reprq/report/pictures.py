@@ -1,0 +1,108 @@
+"""The pictures of a report, as data that stands in the page itself."""
+
+import base64
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reprq import plots
+from reprq.evaluation import Correlation
+from reprq.plots.study import correlation_of
+from reprq.report.answer import Answer
+from reprq.study import StudyResults, points
+
+_LARGEST_SVG = 600_000  # bytes; beyond that a PNG is smaller and faster to draw
+_DOTS = 96  # an inch on a screen
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture.
+
+    Attributes:
+        title: What it shows.
+        caption: How to read it.
+        alternative: What it shows, for those who do not see it.
+        source: A data URI.
+        width: In pixels, at which its letters are of reading size.
+        height: In pixels.
+    """
+
+    title: str
+    caption: str
+    alternative: str
+    source: str
+    width: int
+    height: int
+
+
+def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list[Picture]:
+    """Draw what the answer rests on: its pair of metric and detector, where in the networks, and all other pairs.
+
+    Args:
+        results: A study.
+        table: Its Spearman correlations over all tasks.
+        answer: What was made of them.
+    """
+    detector, metric = answer.detector, answer.metric
+    over = points(results, metric, "auroc", detector)
+    if over.empty:
+        return []
+    found = {(str(row["detector"]), str(row["metric"])): correlation_of(row) for row in table.to_dict("records")}
+    pair = found[detector, metric]
+    drawn = [
+        _picture(
+            plots.metric_vs_score(over, metric, f"AUROC of {detector}", pair),
+            f"{metric} against the AUROC of {detector}",
+            "The most telling pair. A point is a layer of a network, means over tasks; points of one network are joined"
+            " along its depth. Hollow markers are networks with random weights.",
+            f"Scatter plot of {len(over)} layers: {plots.describe(pair)}",
+        )
+    ]
+    for column, name in (("y", f"AUROC of {detector}"), ("x", metric)):
+        span = f"from {over[column].min():.3g} to {over[column].max():.3g}"
+        drawn += [
+            _picture(
+                plots.layer_heatmap(over, column, name),
+                f"{name}, layer by layer",
+                "Rows are networks, columns their layers from input to output.",
+                f"Heatmap of {name} over networks and layers, {span}",
+            ),
+            _picture(
+                plots.depth_plot(over, column, name),
+                f"{name} along the depth",
+                "From the first layer of each network (0) to its last (1).",
+                f"Line plot of {name} over the depth of each network, {span}",
+            ),
+        ]
+    return [*drawn, _all_pairs(results, table, found)]
+
+
+def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str, str], Correlation]) -> Picture:
+    pairs = table[["detector", "metric"]].itertuples(index=False, name=None)
+    over = pd.concat(
+        points(results, metric, "auroc", detector).assign(detector=detector, metric=metric)
+        for detector, metric in pairs
+    )
+    return _picture(
+        plots.correlation_grid(over, "AUROC", found),
+        "Every metric against every detector",
+        "Over each picture Spearman's rho with its 95 % interval, which resamples whole networks.",
+        f"{over['metric'].nunique()} by {over['detector'].nunique()} scatter plots; the table of correlations has their"
+        " numbers",
+    )
+
+
+def _picture(drawn: Axes | Figure, title: str, caption: str, alternative: str) -> Picture:
+    figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
+    assert figure is not None
+    kind, data = "svg+xml", plots.render(figure, "svg")
+    if len(data) > _LARGEST_SVG:
+        kind, data = "png", plots.render(figure, "png")
+    width, height = (round(side * _DOTS) for side in figure.get_size_inches())
+    plt.close(figure)
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return Picture(title, caption, alternative.replace("\n", ", "), source, width, height)

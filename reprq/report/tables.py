@@ -1,0 +1,178 @@
+"""The tables of a report: what each cell shows, and what it is sorted by."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from reprq.study import StudyResults
+from reprq.study.results import POINT
+
+_MOST_CHOICES = 25
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: the text that is shown, and the number to sort by, if it is one."""
+
+    text: str
+    number: float | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        title: Its heading.
+        numeric: Whether it holds numbers.
+        choices: The values to choose rows by; none where there is nothing to choose.
+    """
+
+    title: str
+    numeric: bool
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that can be sorted and filtered.
+
+    Attributes:
+        key: Its id in the page.
+        caption: What it shows.
+        columns: From left to right.
+        rows: From top to bottom.
+    """
+
+    key: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...] = field(repr=False)
+
+
+def to_table(
+    frame: pd.DataFrame, key: str, caption: str, titles: Mapping[str, str] | None = None, choose: Sequence[str] = ()
+) -> Table:
+    """Return a DataFrame as a table of a report.
+
+    Args:
+        frame: The rows; columns without any value are left out.
+        key: The table's id in the page.
+        caption: What it shows.
+        titles: Headings that differ from the columns' names.
+        choose: Columns to choose rows by, as far as they have 2 to 25 values.
+
+    Example:
+        >>> table = to_table(pd.DataFrame({"metric": ["rankme"], "value": [12.3456]}), "t", "Values")
+        >>> table.rows[0][1]
+        Cell(text='12.35', number=12.3456)
+    """
+    frame = frame.loc[:, [bool(frame[name].notna().any() and (frame[name] != "").any()) for name in frame]]
+    columns = []
+    for name in frame:
+        numeric = pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
+        values = [str(value) for value in frame[name].dropna().unique()] if name in choose else []
+        choices = tuple(values) if 2 <= len(values) <= _MOST_CHOICES else ()
+        columns.append(Column((titles or {}).get(str(name), str(name)), numeric, choices))
+    cells = [[_cell(value, _is_share(frame[name])) for value in frame[name].tolist()] for name in frame]
+    rows = tuple(zip(*cells, strict=True))
+    return Table(key, caption, tuple(columns), rows)
+
+
+def _is_share(values: "pd.Series[Any]") -> bool:
+    """Whether a column holds numbers from -1 to 1, which are easiest to compare with as many decimals each."""
+    return bool(pd.api.types.is_float_dtype(values) and values.abs().max() <= 1)
+
+
+def _cell(value: Any, share: bool) -> Cell:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return Cell("\N{EN DASH}")
+    if isinstance(value, str | bool):
+        return Cell(str(value))
+    number = float(value)
+    if not isinstance(value, float):
+        text = str(value)
+    elif share:
+        text = f"{number:.3f}" if number == 0 or abs(number) >= 0.0005 else f"{number:.0e}"
+    else:
+        text = f"{number:.4g}"
+    return Cell(text, number if math.isfinite(number) else None)
+
+
+def correlations(table: pd.DataFrame) -> Table:
+    """The coefficients, every metric against every detector."""
+    order = ["tasks", "detector", "metric", "method", "coefficient", "low", "high", "p_value", "p_holm", "n"]
+    titles = {"p_value": "p", "p_holm": "p, Holm", "n": "points", "n_backbones": "networks"}
+    first = [name for name in order if name in table]
+    rest = [name for name in table if name not in first and not (name == "notes" and table[name].nunique() <= 1)]
+    return to_table(
+        table[first + rest],
+        "correlations",
+        "Correlation of each metric with each detector's AUROC over (network, layer) points; low and high are the ends"
+        " of the 95 % interval, which resamples whole networks",
+        titles,
+        ("tasks", "detector", "metric", "method", "level", "given"),
+    )
+
+
+def layers(results: StudyResults) -> Table:
+    """One row a layer of a network: mean AUROC of every detector and mean of every metric."""
+    judged = results.detectors.pivot_table(index=POINT, columns="definition", values="auroc", sort=False)
+    measured = results.metrics.pivot_table(index=POINT, columns="metric", values="value", sort=False)
+    judged.columns = [f"AUROC {name}" for name in judged.columns]
+    frame = judged.join(measured, how="outer").reset_index()
+    frame = frame.sort_values(str(judged.columns[0]), ascending=False, kind="stable")
+    return to_table(
+        frame,
+        "layers",
+        "Every layer of every network, means over tasks and seeds; the best AUROC of the first detector stands first",
+        {"backbone": "network", "layer_number": "depth"},
+        ("backbone",),
+    )
+
+
+def tasks(results: StudyResults) -> Table:
+    """One row a task and detector: how hard it is, and which layer was best in hindsight."""
+    rows = []
+    for (task, detector), found in results.detectors.groupby(["task", "definition"], sort=False):
+        means = found.groupby(["backbone", "layer"], sort=False)["auroc"].mean()
+        backbone, layer = means.index[int(means.to_numpy().argmax())]
+        rows.append(
+            {
+                "task": task,
+                "detector": detector,
+                "median AUROC": means.median(),
+                "best AUROC": means.max(),
+                "best network": backbone,
+                "best layer": layer,
+                "benign training images": int(found["n_train"].median()),
+                "test images": int(found["n_test"].median()),
+                "of them anomalous": int(found["n_anomalies"].median()),
+            }
+        )
+    caption = "Every task: the median over layers, and the layer that was best in hindsight"
+    return to_table(pd.DataFrame(rows), "tasks", caption, choose=("detector", "task", "best network"))
+
+
+def notes(results: StudyResults, table: pd.DataFrame) -> list[str]:
+    """What a reader must know before trusting the numbers: notes of the tables, each once, with how often it occurs."""
+    found: dict[str, set[str]] = {}
+    counts: dict[str, int] = {}
+    for metric, note in results.metrics[["metric", "notes"]].dropna().itertuples(index=False):
+        for sentence in filter(None, str(note).split("; ")):
+            general = re.sub(r"(?<![A-Za-z])\d+(\.\d+)?(e[+-]?\d+)?", "#", sentence)
+            found.setdefault(general, set()).add(str(metric))
+            counts[general] = counts.get(general, 0) + 1
+    lines = [
+        f"{general} ({counts[general]:,} of {len(results.metrics):,} values: {', '.join(sorted(found[general]))})"
+        for general in sorted(counts, key=lambda general: -counts[general])
+    ]
+    missing = int(results.metrics["value"].isna().sum())
+    if missing:
+        lines.insert(0, f"{missing:,} values of metrics do not exist; their points are left out")
+    pairs = [note for notes in table["notes"].dropna() for note in str(notes).split("; ") if note]
+    return [*dict.fromkeys(pairs), *lines]
