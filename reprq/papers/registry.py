@@ -30,7 +30,48 @@ class Reproduction:
     module: str
 
 
-REPRODUCTIONS: tuple[Reproduction, ...] = ()
+REPRODUCTIONS: tuple[Reproduction, ...] = (
+    Reproduction(
+        "mai2021",
+        'Mai, Davies & Griffin 2021, "Brittle Features May Help Anomaly Detection"',
+        "Mahalanobis, probe accuracy and brittleness against distillation, one point a pretext task; the table of all"
+        " detectors; the claims",
+        "digits, CIFAR-10, or the folder of a named protocol",
+        {
+            "smoke": "digits 5 to 9, four tasks, one seed; 3 minutes on 2 cores",
+            "cpu": "CIFAR-10 in --root (torchvision's files, or train/CLASS and test/CLASS), 400 benign images a task,"
+            " twenty tasks, one seed; 1 to 1.5 hours on 2 cores",
+            "full": "CIFAR-10 whole, twenty tasks, three seeds; for a GPU",
+            "cats-vs-dogs": "Cats vs. Dogs in --root; for a GPU",
+            "plant-pathology-2020": "Plant Pathology 2020 in --root; for a GPU",
+            "xray-parcels": "X-ray parcels in --root; for a GPU",
+        },
+        "reprq.papers.mai2021",
+    ),
+    Reproduction(
+        "ruff2021",
+        'Ruff 2021, "Deep One-Class Learning"',
+        "Table 2.1 on MNIST with OC-SVM, KDE and isolation forest, Table 2.3 on cardio, satellite and thyroid with OC-SVM,"
+        " beside the published values",
+        "MNIST/raw or torchvision/MNIST/raw, and ADBench's tabular/*.npz, in --root",
+        {
+            "quick": "200 training and 50 test images a digit, two seeds; half a minute",
+            "full": "all of MNIST, five seeds; half an hour on one core",
+        },
+        "reprq.papers.ruff2021",
+    ),
+    Reproduction(
+        "adbench",
+        'Han et al. 2022, "ADBench" (its embeddings, in a one-class protocol)',
+        "AUROC and time of every array detector on image and text embeddings",
+        "ADBench's CV_by_ResNet18, NLP_by_BERT and NLP_by_RoBERTa, in --root",
+        {
+            "quick": "three small sets, one seed; a few seconds",
+            "full": "every set that is there, three seeds; ten minutes on one core for 20 sets",
+        },
+        "reprq.papers.adbench",
+    ),
+)
 
 
 def names() -> list[str]:

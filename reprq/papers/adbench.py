@@ -1,0 +1,227 @@
+"""Every array detector on the embeddings that ADBench (Han et al. 2022) extracted from images and texts.
+
+ResNet18 features (512-d) of classes of CIFAR-10 and SVHN against the others and of the 15 categories of MVTec-AD, BERT
+and RoBERTa features (768-d) of 20 Newsgroups. One-class, unlike ADBench's own transductive protocol: 70 % of the benign
+rows train, the rest and all anomalies are scored. Default parameters, no label in any choice; a detector that
+draws takes the seed of the split.
+"""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from tqdm import tqdm
+
+from reprq.data.arrays import data_root
+from reprq.detectors import create, describe, names
+from reprq.errors import DataError, OutputExistsError
+from reprq.evaluation import auroc, mean_over_tasks, per_class_table
+from reprq.provenance import digest, versions
+from reprq.study.cells import CellStore, Row
+
+BENIGN_SHARE = 0.7
+FOLDERS = {"CV_by_ResNet18": "ResNet18", "NLP_by_BERT": "BERT", "NLP_by_RoBERTa": "RoBERTa"}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much to run.
+
+    Attributes:
+        sets: Names of the sets; None is every file that is there.
+        seeds: How many splits of each set.
+    """
+
+    sets: tuple[str, ...] | None
+    seeds: int
+
+
+PRESETS = {
+    "quick": Preset(("ResNet18 MVTec-AD_bottle", "ResNet18 MVTec-AD_toothbrush", "BERT 20news_3"), 1),
+    "full": Preset(None, 3),
+}
+
+
+def run(
+    preset: str,
+    out: Path,
+    *,
+    root: Path | None,
+    seed: int = 0,
+    device: str = "cpu",
+    force: bool = False,
+    progress: bool = True,
+) -> list[Path]:
+    """Run a preset and write `table.md`, the cells as `cells.csv`, and `made.json`.
+
+    Args:
+        preset: A name in `PRESETS`.
+        out: The folder; finished cells stand in its `cells.jsonl` and are not computed again.
+        root: The folder with ADBench's `CV_by_ResNet18/*.npz`, `NLP_by_BERT/*.npz` and `NLP_by_RoBERTa/*.npz` (or with
+            `embeddings/` that holds them); None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
+        seed: The first seed.
+        device: Not used: these detectors run on the processor.
+        force: Replace the table of another configuration.
+        progress: Whether to show progress on stderr.
+
+    Raises:
+        DataError: no such files.
+        OutputExistsError: `out` holds the table of another configuration.
+    """
+    size = PRESETS[preset]
+    sets = _sets(data_root(root), size.sets)
+    seeds = list(range(seed, seed + size.seeds))
+    methods = {name: describe(create(name)) for name in names()}
+    made = {"preset": preset, "sets": sorted(sets), "seeds": seeds, "benign share": BENIGN_SHARE, "detectors": methods}
+    _refuse_other(out, made, force)
+    out.mkdir(parents=True, exist_ok=True)
+    rows = list(_cells(CellStore(out / "cells.jsonl"), sets, seeds, methods, progress))
+    texts = {
+        "table.md": _page(rows, made),
+        "cells.csv": _csv(rows),
+        "made.json": json.dumps({**made, "versions": versions()}, indent=2) + "\n",
+    }
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8")
+    return [out / name for name in texts]
+
+
+def _sets(folder: Path, wanted: tuple[str, ...] | None) -> dict[str, Path]:
+    """The files by the name of network and data, small sets first."""
+    base = folder / "embeddings" if (folder / "embeddings").is_dir() else folder
+    found = {f"{short} {path.stem}": path for part, short in FOLDERS.items() for path in (base / part).glob("*.npz")}
+    missing = [name for name in wanted or () if name not in found]
+    if not found or missing:
+        raise DataError(
+            f"{base} must hold ADBench's embeddings as {', '.join(f'{part}/*.npz' for part in FOLDERS)}, got"
+            f" {len(found)} files{f' and not {missing[0]}' if missing else ''}; download them from Minqi824/ADBench"
+        )
+    chosen = {name: path for name, path in found.items() if wanted is None or name in wanted}
+    return dict(sorted(chosen.items(), key=lambda item: (item[1].stat().st_size, item[0])))
+
+
+def _refuse_other(out: Path, made: dict[str, Any], force: bool) -> None:
+    record = out / "made.json"
+    if record.exists() and not force:
+        before = json.loads(record.read_text(encoding="utf-8"))
+        if {name: before.get(name) for name in made} != made:
+            raise OutputExistsError(f"{out} holds the table of another configuration; give another --out, or --force")
+
+
+def _cells(
+    store: CellStore, sets: dict[str, Path], seeds: list[int], methods: dict[str, str], progress: bool
+) -> Iterator[Row]:
+    total = len(sets) * len(seeds) * len(methods)
+    with tqdm(total=total, desc="adbench", unit="cell", disable=not progress) as bar:
+        for name, path in sets.items():
+            x, y = _load(path)
+            content = digest([name, len(x), float(np.abs(x).sum()), y.tolist()])
+            for seed in seeds:
+                for method, definition in methods.items():
+                    key = digest({"set": content, "seed": seed, "detector": definition, "share": BENIGN_SHARE})
+                    bar.set_postfix_str(f"{name} {method}")
+                    if key not in store:
+                        store.add(key, [{"set": name, **_judge(x, y, seed, method)}])
+                    yield from store[key]
+                    bar.update()
+
+
+def _load(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file["X"].astype(np.float32), file["y"].astype(np.int64)
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path} must hold X and y, got {error!r}; download it again") from None
+
+
+def _judge(x: NDArray[np.float32], y: NDArray[np.int64], seed: int, method: str) -> Row:
+    """Fit on 70 % of the benign rows and score the rest; the time is the processor's, fit and score together."""
+    benign = np.random.default_rng(seed).permutation(np.flatnonzero(y == 0))
+    train = np.sort(benign[: int(BENIGN_SHARE * len(benign))])
+    test = np.setdiff1d(np.arange(len(x)), train)
+    detector = create(method)
+    if "seed" in detector.get_params():
+        detector.set_params(seed=seed)
+    began = time.process_time()
+    scores = detector.fit(x[train]).anomaly_score(x[test])
+    seconds = time.process_time() - began
+    found = auroc(y[test], scores)
+    counts = {"n_train": len(train), "n_test": len(test), "n_anomalies": int(y.sum()), "d": x.shape[1]}
+    values = {"auroc": found.value, "low": found.low, "high": found.high, "seconds": seconds}
+    return {"seed": seed, "detector": method, "definition": describe(detector), **counts, **values}
+
+
+def _page(rows: list[Row], made: dict[str, Any]) -> str:
+    count = len(made["sets"])
+    return "\n".join(
+        [
+            "# Every array detector on ADBench's embeddings, one-class",
+            "",
+            f"Preset {made['preset']}: {count} sets, seeds {made['seeds']}, 70 % of the benign rows train, the rest and"
+            " all anomalies are scored; default parameters, no choice on labels. AUROC in per cent. The interval is for"
+            " sets and seeds like these (`reprq.evaluation.mean_over_tasks`, 95 %); the sets"
+            " differ more than the detectors do, so compare detectors by their ranks on the same sets. CPU time is fit"
+            " and score of one split, on one thread: the median over all splits, and the longest.",
+            "",
+            *_summary(rows),
+            "",
+            "## Per set, mean ± standard deviation over seeds",
+            "",
+            per_class_table(_columns(rows, "set"), rows="task").to_markdown(),
+        ]
+    )
+
+
+def _columns(rows: list[Row], task: str) -> dict[str, list[Any]]:
+    ordered = sorted(rows, key=lambda row: (row["set"], row["detector"]))
+    return {
+        "task": [row[task] for row in ordered],
+        **{name: [row[name] for row in ordered] for name in ("detector", "seed", "auroc")},
+    }
+
+
+def _summary(rows: list[Row]) -> list[str]:
+    """Per detector, the best mean first: mean with interval, the mean by kind of data, mean rank, time."""
+    ranks = _mean_ranks(rows)
+    lines = [
+        "| detector | mean | images | texts | mean rank | CPU s, median | CPU s, longest |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    found = []
+    for name in dict.fromkeys(row["detector"] for row in rows):
+        of_name = [row for row in rows if row["detector"] == name]
+        mean = mean_over_tasks(_columns(of_name, "set"))
+        kinds = [np.mean([r["auroc"] for r in of_name if r["set"].startswith("ResNet18") == image] or [np.nan])
+                 for image in (True, False)]  # fmt: skip
+        seconds = [row["seconds"] for row in of_name]
+        cells = [f"{100 * mean.value:.1f} [{100 * mean.low:.1f}, {100 * mean.high:.1f}]"]
+        cells += [f"{100 * kind:.1f}" for kind in kinds]
+        cells += [f"{ranks[name]:.1f}", f"{np.median(seconds):.2g}", f"{max(seconds):.2g}"]
+        found.append((-mean.value, f"| `{of_name[0]['definition']}` | {' | '.join(cells)} |"))
+    return lines + [line for _, line in sorted(found)]
+
+
+def _mean_ranks(rows: list[Row]) -> dict[str, float]:
+    """Rank 1 is the best detector of a set and seed, ties share; averaged over both."""
+    ranks: dict[str, list[float]] = {}
+    for cell in dict.fromkeys((row["set"], row["seed"]) for row in rows):
+        here = [row for row in rows if (row["set"], row["seed"]) == cell]
+        for row, rank in zip(here, rankdata([-row["auroc"] for row in here]), strict=True):
+            ranks.setdefault(row["detector"], []).append(float(rank))
+    return {name: float(np.mean(values)) for name, values in ranks.items()}
+
+
+def _csv(rows: list[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    return text.getvalue()
