@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq import detectors, metrics
-from reprq.data import Task
+from reprq.data import ImageDataset, Task
 from reprq.embeddings import EmbeddingCache
 from reprq.errors import ReprqError
 from reprq.evaluation import auroc
 from reprq.study.cells import Row
-from reprq.study.plan import Cell, Job, Spec
+from reprq.study.plan import Cell, Job, Spec, definition_of
+from reprq.study.sources import load_images, load_network
 
 Place = tuple[Path, Path, str]
+Images = tuple[ImageDataset, ImageDataset]
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Desk:
     def __init__(self) -> None:
         self._place: Place | None = None
         self._rows: LayerRows | None = None
+        self._images: dict[int, Images] = {}
 
     def attempt(self, job: Job) -> Outcome:
         """Compute a cell; whatever goes wrong in it is its outcome."""
@@ -78,18 +81,25 @@ class Desk:
         return Outcome(job.cell, rows)
 
     def _compute(self, job: Job) -> dict[str, Row]:
-        rows = self._layer(job.place)
-        if job.cell.detector is not None:
-            (key,) = job.cell.keys.values()
-            return {key: detect(rows, job.cell.task, job.cell.detector)}
-        names = list(job.cell.keys)
-        return dict(zip(job.cell.keys.values(), measure(rows, job.cell.task, names), strict=True))
+        cell = job.cell
+        if cell.detector is None:
+            found = measure(self._layer(job.place), cell.task, list(cell.keys))
+        elif detectors.is_network(name_of(cell.detector)):
+            found = [detect_images(self._images_of(job), cell, job.device)]
+        else:
+            found = [detect(self._layer(job.place), cell.task, cell.detector, cell.network.seed)]
+        return dict(zip(cell.keys.values(), found, strict=True))
 
     def _layer(self, place: Place) -> LayerRows:
         if self._rows is None or self._place != place:
             self._rows = None  # before the next is read: one layer in memory, not two
             self._place, self._rows = place, LayerRows.read(*place)
         return self._rows
+
+    def _images_of(self, job: Job) -> Images:
+        if job.cell.network.seed not in self._images:
+            self._images = {job.cell.network.seed: load_images(job.data, job.cell.network.seed)}
+        return self._images[job.cell.network.seed]
 
 
 def measure(rows: LayerRows, task: Task, names: list[str]) -> list[Row]:
@@ -113,21 +123,33 @@ def measure(rows: LayerRows, task: Task, names: list[str]) -> list[Row]:
     ]
 
 
-def detect(rows: LayerRows, task: Task, spec: Spec) -> Row:
+def detect(rows: LayerRows, task: Task, spec: Spec, seed: int = 0) -> Row:
     """Fit a detector on the benign training rows and judge it on the test rows; `seconds` is for both."""
     start = time.perf_counter()
     benign = rows.train[task.benign_rows(rows.train_labels)]
-    detector = detectors.create(spec)
-    scores = detector.fit(benign).anomaly_score(rows.test)
+    scores = _seeded(spec, seed).fit(benign).anomaly_score(rows.test)
     return judged(spec, scores, task.anomaly_labels(rows.test_labels), len(benign), time.perf_counter() - start)
+
+
+def detect_images(images: Images, cell: Cell, device: str) -> Row:
+    """Train a detector's network on the benign training images, with the cell's backbone and layer as its teacher."""
+    start = time.perf_counter()
+    train, test = images
+    assert cell.detector is not None
+    teacher = load_network(cell.network.config, cell.network.seed)
+    own = {"teacher": teacher, "layers": [cell.layer], "pooling": cell.network.config.pooling, "device": device}
+    benign = train.select(cell.task.benign_rows(train.labels))
+    scores = _seeded({**_table(cell.detector), **own}, cell.network.seed).fit(benign).anomaly_score(test)
+    labels = cell.task.anomaly_labels(test.labels)
+    return judged(cell.detector, scores, labels, len(benign), time.perf_counter() - start)
 
 
 def judged(spec: Spec, scores: Any, labels: NDArray[np.int64], n_train: int, seconds: float) -> Row:
     """The row of a detector whose scores are known."""
     estimate = auroc(labels, scores)
     return {
-        "detector": spec if isinstance(spec, str) else spec["name"],
-        "definition": detectors.describe(detectors.create(spec)),
+        "detector": name_of(spec),
+        "definition": definition_of(spec),
         "auroc": estimate.value,
         "auroc_low": estimate.low,
         "auroc_high": estimate.high,
@@ -136,3 +158,18 @@ def judged(spec: Spec, scores: Any, labels: NDArray[np.int64], n_train: int, sec
         "n_anomalies": int(labels.sum()),
         "seconds": round(seconds, 6),
     }
+
+
+def name_of(spec: Spec) -> str:
+    """The name of a detector that is given by name or by a table."""
+    return str(_table(spec)["name"])
+
+
+def _table(spec: Spec) -> dict[str, Any]:
+    return {"name": spec} if isinstance(spec, str) else spec
+
+
+def _seeded(spec: Spec, seed: int) -> Any:
+    """A detector with the seed of the study, where it draws and was given none of its own."""
+    detector = detectors.create(spec)
+    return detector.set_params(seed=seed) if "seed" in detector.get_params() and "seed" not in _table(spec) else detector

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from reprq import detectors
 from reprq.data import Task
 from reprq.embeddings import EmbeddingCache, cached_name, default_cache_dir, extract
 from reprq.errors import ReprqError
 from reprq.provenance import digest
 from reprq.study.cells import CellStore
-from reprq.study.compute import LayerRows, detect, measure
+from reprq.study.compute import LayerRows, detect, measure, name_of
 from reprq.study.config import BackboneConfig, StudyConfig, load_config
 from reprq.study.plan import Cell, Plan, identity
 from reprq.study.runner import study_folder
@@ -103,7 +104,7 @@ def estimate_study(
     seconds = sum(clock.seconds(cell) for cell in todo)
     notes = list(clock.notes)
     if untrained := len(plan.backbones) - len(ready):
-        notes.append(f"{untrained} teachers are still to be trained; they, their disk and cells take more time")
+        notes.append(f"teachers still to be trained: {untrained}; their training, disk and cells' time come on top")
     return Estimate(
         total,
         len(cells) - len(todo),
@@ -198,6 +199,9 @@ class _Clock:
 
     def _probe(self, cell: Cell, width: int) -> float:
         """Seconds a row of a cell on random rows, of which all are benign in training and half at test."""
+        if cell.detector is not None and detectors.is_network(name_of(cell.detector)):
+            self.notes[f"the time of {cell.work} is not counted before one of its cells is finished"] = None
+            return 0.0
         x, z = np.random.default_rng(0).standard_normal((2, PROBE_ROWS, width)).astype(self._plan.config.dtype)
         labels = np.zeros(PROBE_ROWS, dtype=np.int64)
         rows = LayerRows(x, labels, z, np.arange(PROBE_ROWS) % 2)

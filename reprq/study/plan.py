@@ -10,7 +10,7 @@ from reprq.backbones import Backbone, load_backbone
 from reprq.data import ImageDataset, Task, select_tasks
 from reprq.embeddings import cached_name
 from reprq.embeddings.pooling import check_pooling
-from reprq.errors import UnknownNameError
+from reprq.errors import InputError, UnknownNameError
 from reprq.metrics.definitions import select
 from reprq.provenance import digest
 from reprq.study.cells import CellStore, Row
@@ -109,12 +109,14 @@ class Job:
         train: The cache of the training images.
         test: The cache of the test images.
         data: The images themselves, for detectors that train a network.
+        device: The torch device of such a detector.
     """
 
     cell: Cell
     train: Path
     test: Path
     data: DataConfig
+    device: str = "cpu"
 
     @property
     def place(self) -> tuple[Path, Path, str]:
@@ -140,7 +142,7 @@ class Plan:
     def __init__(self, config: StudyConfig, teachers: Teachers) -> None:
         self.config, self.teachers = config, teachers
         self.metrics = {name: metric.identifier for name, metric in select(config.metrics).items()}
-        self.detectors = {detectors.describe(detectors.create(spec)): spec for spec in config.detectors}
+        self.detectors = {definition_of(spec): spec for spec in config.detectors}
         self.images = {seed: load_images(config.data, seed) for seed in config.seeds}
         self.tasks = select_tasks(self.images[config.seeds[0]][0].classes, config.tasks)
         self._networks: dict[tuple[int, str], Network] = {}
@@ -207,6 +209,23 @@ class Plan:
         else:
             untrained = load_backbone(backbone.name, "random").select_layers(backbone.layers)
             check_pooling(backbone.pooling, untrained)
+
+
+def definition_of(spec: Spec) -> str:
+    """Return the stable identifier of a detector, the same on every backbone and layer.
+
+    Raises:
+        ReprqError: a detector or parameter that does not exist or cannot be used, or one that the study sets itself.
+    """
+    table = {"name": spec} if isinstance(spec, str) else dict(spec)
+    if detectors.is_network(str(table.get("name"))):
+        if own := sorted({"teacher", "layers", "pooling", "device"} & set(table)):
+            raise InputError(
+                f"detector {table['name']} in a study takes no {own[0]!r}: its backbone, layer, pooling and device are"
+                " those of the row; remove it"
+            )
+        table |= {"layers": "own", "pooling": "own pooling"}
+    return detectors.describe(detectors.create(table))
 
 
 def identity(network: Network, images: ImageDataset, dtype: str) -> dict[str, Any]:

@@ -167,7 +167,7 @@ class _Run:
             yield from (Outcome.failed(cell, error) for cell in todo)
             return
         bar.set_postfix_str(name)
-        yield from where.run([Job(cell, train, test, self.plan.config.data) for cell in todo])
+        yield from where.run([Job(cell, train, test, self.plan.config.data, self.device) for cell in todo])
 
     def _extract(self, backbone: BackboneConfig, seed: int) -> tuple[Path, Path]:
         """The folders of the training and the test embeddings."""

@@ -100,3 +100,66 @@ def test_a_mistake_in_the_file_is_one_line(
     assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert sentence in ran.err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_says_cells_disk_and_time_and_runs_nothing(reprq: Reprq, file: Path, tmp_path: Path) -> None:
+    ran = reprq("study", file, "--out", tmp_path / "run", "--dry-run", "--quiet")
+    assert (ran.status, ran.err) == (0, "")
+    assert re.search(r"^ +108 +0 +108 +[\d.]+ [kM]B .* 1 +[\d.]+ s$", ran.out, re.MULTILINE)
+    assert "note: the time of a cell is measured on 400 random rows" in ran.out
+    assert not (tmp_path / "run").exists()
+    reprq("study", file, "--out", tmp_path / "run", "--quiet")
+    body = json.loads(reprq("study", file, "--out", tmp_path / "run", "--dry-run", "--quiet", "--json").out)
+    (row,) = body["rows"]
+    assert (row["finished"], row["to do"], row["disk"], row["in all"]) == (108, 0, 0, 0)
+
+
+def test_cells_that_fail_are_counted_in_one_line_and_the_tables_are_there(
+    reprq: Reprq, file: Path, tmp_path: Path
+) -> None:
+    file.write_text(file.read_text().replace("k = 1 }", 'k = 31 }, "mahalanobis"'))
+    ran = reprq("study", file, "--out", tmp_path / "run", "--quiet")
+    assert ran.status == 1
+    *reasons, last = ran.err.splitlines()
+    assert len(reasons) == 1
+    assert reasons[0].startswith("failed: 36 x knn[k=31,kth,euclidean]: k must be at most the number of benign rows")
+    assert "(first: lenet 32, conv1, unimodal:0, seed 0)" in reasons[0]
+    assert last.startswith("reprq: 36 of 144 cells failed, the tables have the others; see ")
+    assert re.search(r"^mahalanobis\S* +rankme +-?[\d.]+", ran.out, re.MULTILINE)
+    assert len(pd.read_csv(tmp_path / "run" / "failures.csv")) == 36
+    assert len(pd.read_csv(tmp_path / "run" / "detectors.csv")) == 72
+
+
+def test_a_study_of_which_every_cell_failed_says_so(reprq: Reprq, file: Path, tmp_path: Path) -> None:
+    text = file.read_text().replace('metrics = ["rankme", "aucev"]', "").replace("k = 1 }", "k = 31 }")
+    file.write_text(text.replace('"centroid", ', ""))
+    ran = reprq("study", file, "--out", tmp_path / "run", "--quiet")
+    assert ran.status == 1
+    assert "no detector" in ran.out
+    assert ran.err.splitlines()[-1].startswith("reprq: 36 of 72 cells failed")
+
+
+def test_a_study_in_which_nothing_varies_prints_a_table_with_the_reason(reprq: Reprq, tmp_path: Path) -> None:
+    from reprq.study import StudyResults
+
+    base = {"seed": 0, "network": "n", "weights": "w", "layer_number": 0, "task": "unimodal:a", "task_kind": "unimodal"}
+    points = [{**base, "backbone": name, "layer": layer} for name in "abc" for layer in ("l0", "l1")]
+    metrics = pd.DataFrame([{**p, "metric": "rankme", "definition": "r", "value": i} for i, p in enumerate(points)])
+    judged = pd.DataFrame([{**p, "detector": "knn", "definition": "knn[k=1]", "auroc": 1.0} for p in points])
+    (tmp_path / "run").mkdir()
+    StudyResults(metrics, judged, {}, tmp_path / "run").save()
+    ran = reprq("correlate", tmp_path / "run")
+    assert (ran.status, ran.err) == (0, "")
+    assert re.search(r"^all +knn\[k=1\] +rankme +spearman", ran.out, re.MULTILINE)
+    assert "note: constant y: no coefficient" in ran.out
+
+
+def test_a_scheduler_needs_its_extra_or_an_answer(reprq: Reprq, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    ran = reprq("study", file, "--scheduler", "tcp://127.0.0.1:1", "--quiet")
+    assert (ran.status, ran.err) == (
+        1,
+        "reprq: --scheduler needs dask.distributed: pip install 'reprq[distributed]'\n",
+    )

@@ -87,7 +87,11 @@ def test_what_failed_is_tried_again_and_a_study_without_failures_has_no_file_of_
 def test_a_network_that_cannot_run_fails_its_cells_and_the_others_go_on(
     results: StudyResults, cache: Path, small: dict[str, Any], tmp_path: Path
 ) -> None:
-    huge = {**small["backbones"][0], "label": "broken", "preprocessing": {"size": 32, "std": [2e-38] * 3, "mean": [0.0] * 3}}
+    huge = {
+        **small["backbones"][0],
+        "label": "broken",
+        "preprocessing": {"size": 32, "std": [2e-38] * 3, "mean": [0.0] * 3},
+    }
     found = run_study(
         {**small, "backbones": [huge, *small["backbones"][:1]]}, tmp_path / "run", cache_dir=cache, progress=False
     )
