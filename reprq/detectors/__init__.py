@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reprq.detectors.knn import KNN
     from reprq.detectors.mahalanobis import Mahalanobis
     from reprq.detectors.oracle import oracle_grid
+    from reprq.detectors.pyod import PyOD
     from reprq.detectors.reconstruction import KPCA, PCA
     from reprq.detectors.registry import Detector, create, describe, is_network, names
     from reprq.detectors.shallow import GMM, LOF, OCSVM, IForest
@@ -33,6 +34,7 @@ _HOMES = {
     "MVE": "density",
     "OCSVM": "shallow",
     "PCA": "reconstruction",
+    "PyOD": "pyod",
     "Centroid": "centroid",
     "Distillation": "distillation",
     "KNN": "knn",
@@ -65,6 +67,7 @@ __all__ = [
     "Gaussian",
     "IForest",
     "Mahalanobis",
+    "PyOD",
     "Threshold",
     "create",
     "describe",

@@ -28,6 +28,8 @@ _CLASSES = {
 _NETWORKS = {
     "distillation": "reprq.detectors.distillation:Distillation",
 }
+# "pyod:ECOD" is any detector of PyOD by the name of its class
+_PYOD = "reprq.detectors.pyod:PyOD"
 
 
 class Detector(Protocol):
@@ -71,7 +73,7 @@ def create(spec: str | Mapping[str, Any]) -> Any:
     """Make an unfitted detector from its name, or from a mapping with `name` and its parameters.
 
     Args:
-        spec: "knn", or {"name": "knn", "k": 2}.
+        spec: "knn", or {"name": "knn", "k": 2}; "pyod:ECOD" for a detector of PyOD (optional extra `pyod`).
 
     Raises:
         UnknownNameError: no detector has that name.
@@ -86,14 +88,16 @@ def create(spec: str | Mapping[str, Any]) -> Any:
     name = given.pop("name", None)
     if not isinstance(name, str):
         raise InputError(f"detector must be a name or a mapping with a name, got {spec!r}; try one of {names()}")
-    classes = _CLASSES | _NETWORKS
-    if name not in classes:
-        raise UnknownNameError("detector", name, names("all"))
+    if name.startswith("pyod:"):
+        name, given["model"] = "pyod", name.removeprefix("pyod:")
+    classes = _CLASSES | _NETWORKS | {"pyod": _PYOD}
+    if name not in classes or (name == "pyod" and "model" not in given):
+        raise UnknownNameError("detector", name, (*names("all"), "pyod:NAME"))
     module, _, attribute = classes[name].partition(":")
     kind = getattr(importlib.import_module(module), attribute)
     valid = tuple(inspect.signature(kind).parameters)
     unknown = sorted(set(given) - set(valid))
-    if unknown:
+    if unknown and name != "pyod":
         raise InputError(f"detector {name} has no parameter {unknown[0]!r}; valid: {', '.join(valid) or '(none)'}")
     detector = kind(**given)
     detector.check_parameters()
@@ -111,7 +115,7 @@ def name_of(detector: Any) -> str:
         'knn'
     """
     kind = type(detector)
-    for name, target in (_CLASSES | _NETWORKS).items():
+    for name, target in (_CLASSES | _NETWORKS | {"pyod": _PYOD}).items():
         if target == f"{kind.__module__}:{kind.__name__}":
             return name
     raise InputError(

@@ -51,8 +51,8 @@ REPRODUCTIONS: tuple[Reproduction, ...] = (
     Reproduction(
         "ruff2021",
         'Ruff 2021, "Deep One-Class Learning"',
-        "Table 2.1 on MNIST with OC-SVM, KDE and isolation forest, Table 2.3 on cardio, satellite and thyroid with OC-SVM,"
-        " beside the published values",
+        "Table 2.1 on MNIST with OC-SVM, KDE and isolation forest, Table 2.3 on cardio, satellite and thyroid with"
+        " OC-SVM, beside the published values",
         "MNIST/raw or torchvision/MNIST/raw, and ADBench's tabular/*.npz, in --root",
         {
             "quick": "200 training and 50 test images a digit, two seeds; half a minute",

@@ -1,0 +1,108 @@
+"""Any detector of PyOD (Zhao et al. 2019), by the name of its class; an optional extra."""
+
+import importlib
+import inspect
+import pkgutil
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reprq.detectors.base import ArrayDetector, Matrix, Scores
+from reprq.errors import InputError, UnknownNameError
+
+_NO_DETECTORS = {"base", "base_dl", "sklearn_base", "gaal_base", "thresholds", "combination", "embedding"}
+_NO_ROWS = ("_", "pyg_", "ts_")  # helpers, and detectors of graphs and time series
+
+
+class PyOD(ArrayDetector):
+    """A detector of PyOD, fitted on the benign rows in float64; the score is its `decision_function`.
+
+    What it promises is PyOD's: the scores of ECOD and COPOD, for instance, depend on the rows scored beside a row, and
+    some detectors keep no digits of data with an offset. Where the class takes `random_state`, it is 0 by default.
+
+    Args:
+        model: The name of the class, in any case: "ECOD", "KNN", "AutoEncoder".
+        **parameters: What its constructor takes, for example `contamination`, which changes no score.
+
+    Raises:
+        InputError: PyOD, or what the class needs, is not installed; a parameter that it does not take; or, from `fit`
+            and `anomaly_score`, whatever it cannot do.
+        UnknownNameError: PyOD has no such detector.
+    """
+
+    min_rows = 2
+
+    def __init__(self, model: str, **parameters: Any) -> None:
+        self.model = model
+        self.parameters = parameters
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the class's name and the parameters that were given."""
+        return {"model": self.model, **self.parameters}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change the class's name or its parameters."""
+        self.model = params.pop("model", self.model)
+        self.parameters = {**self.parameters, **params}
+        return self
+
+    def check_parameters(self) -> None:
+        """Raise an error unless the class exists here and takes the parameters."""
+        self._made()
+
+    def describe(self) -> str:
+        """Return for example "pyod:ECOD" or "pyod:KNN[n_neighbors=2]"."""
+        given = ",".join(f"{name}={value}" for name, value in sorted(self.parameters.items()))
+        return f"pyod:{_class(self.model).__name__}{f'[{given}]' if given else ''}"
+
+    def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
+        made = self._made()
+        try:
+            self.model_ = made.fit(rows.astype(np.float64))
+        except (ValueError, TypeError, RuntimeError, np.linalg.LinAlgError) as error:
+            raise InputError(f"{self.describe()} could not fit {rows.shape[0]} rows: {_line(error)}") from error
+
+    def _score(self, rows: Matrix) -> Scores:
+        try:
+            scores = self.model_.decision_function(rows.astype(np.float64))
+        except (ValueError, TypeError, RuntimeError, np.linalg.LinAlgError) as error:
+            raise InputError(f"{self.describe()} could not score {rows.shape[0]} rows: {_line(error)}") from error
+        return np.asarray(scores, dtype=np.float64).ravel()
+
+    def _made(self) -> Any:
+        kind = _class(self.model)
+        valid = inspect.signature(kind).parameters
+        unknown = sorted(set(self.parameters) - set(valid))
+        if unknown and not any(p.kind is p.VAR_KEYWORD for p in valid.values()):
+            raise InputError(f"pyod:{kind.__name__} has no parameter {unknown[0]!r}; valid: {', '.join(valid)}")
+        seed = {"random_state": 0} if "random_state" in valid else {}
+        try:
+            return kind(**{**seed, **self.parameters})
+        except (ValueError, TypeError) as error:
+            raise InputError(f"pyod:{kind.__name__} does not take these parameters: {_line(error)}") from error
+
+
+def _class(name: str) -> Any:
+    """PyOD's class of that name; its modules are called like their classes, apart from case and underscores."""
+    try:
+        models = importlib.import_module("pyod.models")
+    except ImportError:
+        raise InputError(f"pyod:{name} needs PyOD, which is not installed; run pip install 'reprq[pyod]'") from None
+    found = {module.name for module in pkgutil.iter_modules(models.__path__)}
+    modules = {m.replace("_", ""): m for m in sorted(found - _NO_DETECTORS) if not m.startswith(_NO_ROWS)}
+    plain = name.lower().replace("_", "")
+    if plain not in modules:
+        raise UnknownNameError("detector of PyOD", name.lower(), modules.values())
+    try:
+        module = importlib.import_module(f"pyod.models.{modules[plain]}")
+    except ImportError as error:
+        raise InputError(f"pyod:{name} needs more than PyOD: {_line(error)}; install that") from error
+    for attribute in dir(module):
+        if attribute.lower().replace("_", "") == plain and inspect.isclass(getattr(module, attribute)):
+            return getattr(module, attribute)
+    raise UnknownNameError("detector of PyOD", name.lower(), modules.values())
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
