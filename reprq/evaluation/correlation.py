@@ -3,27 +3,24 @@
 A point is a (backbone, layer). Layers of one network resemble each other, so a study of ten networks with ten layers
 has nearer ten observations than a hundred. Everything random here therefore moves whole groups: the interval resamples
 groups, and the p-value flips the sign of groups. Both need nothing but sums over groups, or over pairs of groups, which
-are computed once; a thousand draws are then one matrix product.
+are computed once; a thousand draws are then one matrix product (`coefficients`, `flips`).
 """
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from reprq.errors import InputError, UnknownNameError
-from reprq.validation import as_scores
+from reprq.evaluation.coefficients import COEFFICIENTS, ROUNDING, Coefficient, Floats, Ints, group_sums, partial, within
+from reprq.evaluation.flips import FLIPPED, Flipped, flipped_pearson, flipped_within, residuals, sign_flip_p_value
+from reprq.validation import as_matrix, as_scores
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
+LEVELS = ("pooled", "between", "within")
 FEW_GROUPS = 10
-_ROUNDING = 1e-12  # a spread below this share of the magnitude is rounding, not variation
-_BLOCK = 2**21  # entries of the largest temporary array
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,9 @@ def correlation(
     n_resamples: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
+    *,
+    level: str = "pooled",
+    given: ArrayLike | None = None,
 ) -> Correlation:
     """Correlate two columns whose rows come in groups, with an interval and a p-value that respect the groups.
 
@@ -80,6 +80,16 @@ def correlation(
     Permuting whole groups and rotating the result by a random offset is also too liberal (8 to 19 %), because groups
     that no longer lie on top of each other correlate less by chance than groups that do.
 
+    `level` says which question is asked. "pooled" takes all points alike. "between" takes the mean point of each group:
+    do networks that are better on average have more of x? "within" takes what is left inside the groups: in one
+    network, do better layers have more of x? There products are summed of values centred in their group (Pearson's, the
+    repeated-measures correlation of Bakdash & Marusich 2017), of midranks in their group over its size (Spearman's), or
+    of the signs of pairs of one group (Kendall's), and the p-value flips the sign of each group's sum.
+
+    With `given` the coefficient is partial: of what a linear regression on these columns leaves over of x and y
+    (Pearson's), the same of the ranks (Spearman's), or the partial tau (Kendall's). The p-value flips those residuals,
+    for Kendall's tau those of the ranks.
+
     Args:
         x: (n,) finite numbers, for instance a quality metric.
         y: (n,) finite numbers, for instance the AUROC of a detector.
@@ -88,53 +98,50 @@ def correlation(
         n_resamples: The number of bootstrap resamples, and the most sign flips.
         confidence: The coverage of the interval, in (0, 1).
         seed: The seed of both.
+        level: "pooled", "between" or "within" the groups.
+        given: (n,) or (n, k) finite numbers to hold fixed, for instance the width and the depth of the layer.
 
     Returns:
-        A `Correlation`.
+        A `Correlation`; its `n` counts the points that were used, between groups one a group.
 
     Raises:
-        InputError: x, y or groups of another length, a nan or inf, or an argument out of its range.
-        UnknownNameError: another method.
+        InputError: x, y, groups or given of another length, a nan or inf, or an argument out of its range.
+        UnknownNameError: another method or level.
 
     Example:
         >>> result = correlation([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 6, 5], groups=list("aabbcc"))
         >>> round(result.coefficient, 3), result.n, result.n_groups, result.p_value
         (0.829, 6, 3, 0.5)
     """
-    _check_arguments(method, n_resamples, confidence)
+    _check_arguments(method, level, n_resamples, confidence)
     if np.size(x) == 0 and np.size(y) == 0:
         return Correlation(None, None, None, None, 0, 0, method, ("no points",))
-    first, second = as_scores(x, "x"), as_scores(y, "y")
-    codes = _group_codes(first, second, groups)
-    order = np.argsort(codes, kind="stable")
-    first, second, codes = first[order], second[order], codes[order]
-    n, n_groups = len(codes), int(codes[-1]) + 1
-
-    reason = _undefined(first, second)
-    if reason:
-        return Correlation(None, None, None, None, n, n_groups, method, (reason,))
-    if method == "pearson":
-        first, second = _unit_scale(first), _unit_scale(second)
-    coefficients, flips = _METHODS[method]
-    coefficient = float(coefficients(first, second, codes, np.ones((1, n_groups)))[0])
-    notes = []
-    if n_groups < FEW_GROUPS:
-        floor = f", so no p-value below {2 ** (1 - n_groups):.3g}" if n_groups >= 3 else ""
-        notes.append(f"only {n_groups} independent group{'s' * (n_groups > 1)}{floor}")
-    if n_groups < 3:
+    points = _points_of(level, _sorted_points(as_scores(x, "x"), as_scores(y, "y"), groups, given))
+    n, n_groups = len(points.codes), len(np.unique(points.codes))
+    reason = _undefined(points.x, points.y)
+    if not reason and method == "pearson":
+        points = points.scaled()
+    coefficients = _coefficient(points, method, level)
+    value = np.nan if reason else coefficients(points.x, points.y, points.codes, np.ones((1, n_groups)))[0]
+    if not np.isfinite(value):
+        what = "inside every group" if points.given is None else "given the other columns"
         return Correlation(
-            coefficient, None, None, None, n, n_groups, method, (*notes, "no interval or p-value from fewer than 3")
+            None, None, None, None, n, n_groups, method, (reason or f"constant x or y {what}: no coefficient",)
         )
+    notes = _notes_on(n_groups)
+    if n_groups < 3:
+        return Correlation(float(value), None, None, None, n, n_groups, method, notes)
 
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples).astype(np.float64)
-    draws = coefficients(first, second, codes, counts)
+    draws = coefficients(points.x, points.y, points.codes, counts)
     defined = draws[np.isfinite(draws)]
     if len(defined) < len(draws):
-        notes.append(f"{len(draws) - len(defined)} of {len(draws)} resamples were constant and left out")
+        notes = (*notes, f"{len(draws) - len(defined)} of {len(draws)} resamples were constant and left out")
     low, high = _expanded_percentiles(defined, n_groups, confidence) if len(defined) else (None, None)
-    p_value = _sign_flip_p_value(first, second, codes, flips, n_resamples, rng)
-    return Correlation(coefficient, low, high, p_value, n, n_groups, method, tuple(notes))
+    first, second, statistic = _flips(points, method, level)
+    p_value = sign_flip_p_value(first, second, points.codes, statistic, n_resamples, rng)
+    return Correlation(float(value), low, high, p_value, n, n_groups, method, notes)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -168,21 +175,86 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _group_codes(x: Floats, y: Floats, groups: Sequence[Any] | NDArray[Any] | None) -> Ints:
+class _Points(NamedTuple):
+    """Columns whose rows are sorted by group, the group of each row, and what is held fixed."""
+
+    x: Floats
+    y: Floats
+    codes: Ints
+    given: Floats | None
+
+    def scaled(self) -> "_Points":
+        """The same points in units in which sums of squares neither cancel, overflow nor vanish."""
+        given = None if self.given is None else np.column_stack([_unit_scale(column) for column in self.given.T])
+        return self._replace(x=_unit_scale(self.x), y=_unit_scale(self.y), given=given)
+
+
+def _sorted_points(
+    x: Floats, y: Floats, groups: Sequence[Any] | NDArray[Any] | None, given: ArrayLike | None
+) -> _Points:
     if len(x) != len(y):
         raise InputError(f"x and y must have the same length, got {len(x)} and {len(y)}")
+    known = None
+    if given is not None:
+        columns = np.asarray(given, dtype=np.float64)
+        known = as_matrix(columns[:, None] if columns.ndim == 1 else columns, "given").astype(np.float64)
+        if len(known) != len(x):
+            raise InputError(f"given must have one row a point, {len(x)} rows, got {len(known)}")
     if groups is None:
-        return np.arange(len(x))
+        return _Points(x, y, np.arange(len(x)), known)
     names = np.asarray(groups)
     if names.shape != x.shape:
         raise InputError(f"groups must have shape ({len(x)},), one group a row, got {names.shape}")
     codes: Ints = np.unique(names.astype(str), return_inverse=True)[1]
-    return codes
+    order = np.argsort(codes, kind="stable")
+    return _Points(x[order], y[order], codes[order], known if known is None else known[order])
 
 
-def _check_arguments(method: str, n_resamples: int, confidence: float) -> None:
-    if method not in _METHODS:
-        raise UnknownNameError("correlation method", method, _METHODS)
+def _points_of(level: str, points: _Points) -> _Points:
+    """All points, the mean of each group, or the points of groups that have several."""
+    if level == "pooled":
+        return points
+    sizes = np.bincount(points.codes)
+    if level == "within":
+        kept = sizes[points.codes] > 1
+        codes = np.unique(points.codes[kept], return_inverse=True)[1]
+        return _Points(points.x[kept], points.y[kept], codes, None if points.given is None else points.given[kept])
+    columns = [points.x, points.y, *([] if points.given is None else points.given.T)]
+    means = group_sums(np.column_stack(columns), points.codes) / sizes[:, None]
+    given = None if points.given is None else means[:, 2:]
+    return _Points(means[:, 0], means[:, 1], np.arange(len(sizes)), given)
+
+
+def _coefficient(points: _Points, method: str, level: str) -> Coefficient:
+    """The coefficient of resamples of groups."""
+    plain = within(method) if level == "within" else COEFFICIENTS[method]
+    return plain if points.given is None else partial(plain, points.given)
+
+
+def _flips(points: _Points, method: str, level: str) -> tuple[Floats, Floats, Flipped]:
+    """The columns that change sign by group, and what is then compared."""
+    inside = level == "within"
+    if points.given is None:
+        return points.x, points.y, flipped_within(method) if inside else FLIPPED[method]
+    left = residuals(points.x, points.y, points.given, points.codes, method, inside)
+    return *left, flipped_within("pearson") if inside else flipped_pearson
+
+
+def _notes_on(n_groups: int) -> tuple[str, ...]:
+    notes = []
+    if n_groups < FEW_GROUPS:
+        floor = f", so no p-value below {2 ** (1 - n_groups):.3g}" if n_groups >= 3 else ""
+        notes.append(f"only {n_groups} independent group{'s' * (n_groups > 1)}{floor}")
+    if n_groups < 3:
+        notes.append("no interval or p-value from fewer than 3")
+    return tuple(notes)
+
+
+def _check_arguments(method: str, level: str, n_resamples: int, confidence: float) -> None:
+    if method not in COEFFICIENTS:
+        raise UnknownNameError("correlation method", method, COEFFICIENTS)
+    if level not in LEVELS:
+        raise UnknownNameError("level of correlation", level, LEVELS)
     if n_resamples < 100:
         raise InputError(f"n_resamples must be at least 100, got {n_resamples}; 2000 is usual")
     if not 0 < confidence < 1:
@@ -198,80 +270,15 @@ def _undefined(x: Floats, y: Floats) -> str:
 
 
 def _constant(values: Floats) -> bool:
-    return bool(values.max() / 2 - values.min() / 2 <= _ROUNDING * np.abs(values).max())
+    return bool(values.max() / 2 - values.min() / 2 <= ROUNDING * np.abs(values).max())
 
 
 def _unit_scale(values: Floats) -> Floats:
     """Centre and scale, so that the sums of squares below neither cancel, overflow nor vanish."""
-    values = values / np.abs(values).max()
+    values = values / (np.abs(values).max() or 1.0)
     values = values - values.mean()
-    scaled: Floats = values / np.abs(values).max()
+    scaled: Floats = values / (np.abs(values).max() or 1.0)
     return scaled
-
-
-def _pearson(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
-    """Pearson's r of resamples in which group g occurs counts[b, g] times: (B, G) -> (B,), nan where undefined."""
-    moments = _group_sums(np.column_stack([np.ones_like(x), x, y, x * x, y * y, x * y]), codes)
-    total, sum_x, sum_y, sum_xx, sum_yy, sum_xy = (counts @ moments).T
-    spread_x, spread_y = sum_xx - sum_x**2 / total, sum_yy - sum_y**2 / total
-    return _ratio(sum_xy - sum_x * sum_y / total, spread_x, spread_y, _ROUNDING * sum_xx, _ROUNDING * sum_yy)
-
-
-def _spearman(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
-    """Spearman's rho of the same resamples: midranks are taken anew in each, so ties that repeats make are counted."""
-    block = max(1, _BLOCK // len(x))
-    if len(counts) > block:
-        parts = range(0, len(counts), block)
-        return np.concatenate([_spearman(x, y, codes, counts[start : start + block]) for start in parts])
-    ranks_x, ranks_y = _resampled_ranks(x, codes, counts), _resampled_ranks(y, codes, counts)
-    repeats = counts[:, codes]
-    spread_x, spread_y = (repeats * ranks_x**2).sum(1), (repeats * ranks_y**2).sum(1)
-    return _ratio((repeats * ranks_x * ranks_y).sum(1), spread_x, spread_y)
-
-
-def _resampled_ranks(values: Floats, codes: Ints, counts: Floats) -> Floats:
-    """Centred midranks of every row in every resample, (B, n); a row's rank is defined also where it was not drawn."""
-    distinct, where = np.unique(values, return_inverse=True)
-    members = np.zeros((counts.shape[1], len(distinct)))
-    np.add.at(members, (codes, where), 1)
-    tied = counts @ members  # how often each distinct value occurs in each resample
-    below = np.cumsum(tied, axis=1) - tied
-    midranks = below + (tied - tied.sum(1, keepdims=True)) / 2
-    ranks: Floats = midranks[:, where]
-    return ranks
-
-
-def _kendall(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
-    """Kendall's tau-b of the same resamples: concordance summed over pairs of groups makes each a quadratic form."""
-    signs_of_pairs = (lambda a, b: a * b, lambda a, b: a * a, lambda a, b: b * b)
-    concordance, untied_x, untied_y = (
-        ((counts @ _pair_sums(x, y, codes, product)) * counts).sum(1) for product in signs_of_pairs
-    )
-    return _ratio(concordance, untied_x, untied_y)
-
-
-def _pair_sums(x: Floats, y: Floats, codes: Ints, product: Callable[[Floats, Floats], Floats]) -> Floats:
-    """Sum product(sgn(x_i - x_j), sgn(y_i - y_j)) over rows i of group g and j of group h: (G, G)."""
-    rows = []
-    for group in range(int(codes[-1]) + 1):  # one group against all: never an (n, n) array
-        i = codes == group
-        signs_x, signs_y = np.sign(x[i, None] - x), np.sign(y[i, None] - y)
-        rows.append(_group_sums(product(signs_x, signs_y).sum(0), codes))
-    return np.array(rows)
-
-
-def _ratio(top: Floats, spread_x: Floats, spread_y: Floats, least_x: Any = 0.0, least_y: Any = 0.0) -> Floats:
-    """The quotient top / sqrt(spread_x spread_y) in [-1, 1], nan where a spread is no more than the least."""
-    defined = (spread_x > least_x) & (spread_y > least_y)
-    bottom = np.sqrt(np.where(defined, spread_x, 1.0)) * np.sqrt(np.where(defined, spread_y, 1.0))
-    return np.where(defined, np.clip(top / bottom, -1.0, 1.0), np.nan)
-
-
-def _group_sums(values: Floats, codes: Ints) -> Floats:
-    """Sum rows of the same group; `codes` is sorted and holds every number from 0 to G - 1."""
-    starts = np.flatnonzero(np.diff(codes, prepend=-1))
-    sums: Floats = np.add.reduceat(values, starts, axis=0)
-    return sums
 
 
 def _expanded_percentiles(draws: Floats, n_groups: int, confidence: float) -> tuple[float, float]:
@@ -280,52 +287,3 @@ def _expanded_percentiles(draws: Floats, n_groups: int, confidence: float) -> tu
     tail = stats.norm.cdf(-t * np.sqrt(n_groups / (n_groups - 1)))
     low, high = np.quantile(draws, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def _sign_flip_p_value(
-    x: Floats,
-    y: Floats,
-    codes: Ints,
-    statistics: Callable[[Floats, Floats, Ints, Floats], Floats],
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> float:
-    n_groups = int(codes[-1]) + 1
-    exact = 2 ** (n_groups - 1) <= n_resamples
-    if exact:  # a common sign changes nothing, so the first group keeps its own
-        flips = np.array([(1, *rest) for rest in itertools.product((1.0, -1.0), repeat=n_groups - 1)])
-    else:
-        flips = np.vstack([np.ones(n_groups), rng.choice([-1.0, 1.0], size=(n_resamples, n_groups))])
-    draws = np.abs([statistics(x, y, codes, flips), statistics(y, x, codes, flips)])
-    return float(np.mean(draws >= draws[:, :1] * (1 - 1e-9)))  # the first draw is the data themselves
-
-
-def _flipped_pearson(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
-    """Pearson's r of (flips[b, g] (x - mean), y) for each b; the flipped x is centred anew."""
-    x, y = x - x.mean(), y - y.mean()
-    covariance = flips @ _group_sums(x * y, codes)
-    variance = (x @ x) - (flips @ _group_sums(x, codes)) ** 2 / len(x)
-    return _ratio(covariance, variance, np.full(len(flips), y @ y), _ROUNDING * (x @ x))
-
-
-def _flipped_spearman(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
-    return _flipped_pearson(stats.rankdata(x), stats.rankdata(y), codes, flips)
-
-
-def _flipped_kendall(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
-    """Kendall's S of (flips[b, g] x, y), x as centred ranks.
-
-    sgn(w_g x_i - w_h x_j) is w_g sgn(x_i - x_j) where w_g = w_h and w_g sgn(x_i + x_j) elsewhere, so that summed over
-    all pairs it is linear in w.
-    """
-    x, y = stats.rankdata(x), stats.rankdata(y)
-    x = x - x.mean()
-    shares = [((np.sign(x[i] - x) + np.sign(x[i] + x)) * np.sign(y[i] - y)).sum() for i in range(len(x))]
-    return flips @ _group_sums(np.array(shares), codes)
-
-
-_METHODS = {
-    "spearman": (_spearman, _flipped_spearman),
-    "pearson": (_pearson, _flipped_pearson),
-    "kendall": (_kendall, _flipped_kendall),
-}

@@ -1,0 +1,151 @@
+"""Coefficients of resamples of whole groups, from sums over groups, or over pairs of groups, computed once.
+
+Every function here takes two columns whose rows are sorted by group, the group of each row (`codes`, 0 to G - 1), and
+how often each group occurs in each resample (`counts`, (B, G)), and returns (B,) coefficients in [-1, 1], nan where
+one is undefined.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Coefficient = Callable[[Floats, Floats, Ints, Floats], Floats]
+
+ROUNDING = 1e-12  # a spread below this share of the magnitude is rounding, not variation
+_BLOCK = 2**21  # entries of the largest temporary array
+_SINGULAR = 1e-9  # a determinant of correlations below this: one column is a combination of the others
+
+
+def pearson(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
+    """Pearson's r of resamples in which group g occurs counts[b, g] times: (B, G) -> (B,), nan where undefined."""
+    moments = group_sums(np.column_stack([np.ones_like(x), x, y, x * x, y * y, x * y]), codes)
+    total, sum_x, sum_y, sum_xx, sum_yy, sum_xy = (counts @ moments).T
+    spread_x, spread_y = sum_xx - sum_x**2 / total, sum_yy - sum_y**2 / total
+    return ratio(sum_xy - sum_x * sum_y / total, spread_x, spread_y, ROUNDING * sum_xx, ROUNDING * sum_yy)
+
+
+def spearman(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
+    """Spearman's rho of the same resamples: midranks are taken anew in each, so ties that repeats make are counted."""
+    block = max(1, _BLOCK // len(x))
+    if len(counts) > block:
+        parts = range(0, len(counts), block)
+        return np.concatenate([spearman(x, y, codes, counts[start : start + block]) for start in parts])
+    ranks_x, ranks_y = _resampled_ranks(x, codes, counts), _resampled_ranks(y, codes, counts)
+    repeats = counts[:, codes]
+    spread_x, spread_y = (repeats * ranks_x**2).sum(1), (repeats * ranks_y**2).sum(1)
+    return ratio((repeats * ranks_x * ranks_y).sum(1), spread_x, spread_y)
+
+
+def _resampled_ranks(values: Floats, codes: Ints, counts: Floats) -> Floats:
+    """Centred midranks of every row in every resample, (B, n); a row's rank is defined also where it was not drawn."""
+    distinct, where = np.unique(values, return_inverse=True)
+    members = np.zeros((counts.shape[1], len(distinct)))
+    np.add.at(members, (codes, where), 1)
+    tied = counts @ members  # how often each distinct value occurs in each resample
+    below = np.cumsum(tied, axis=1) - tied
+    midranks = below + (tied - tied.sum(1, keepdims=True)) / 2
+    ranks: Floats = midranks[:, where]
+    return ranks
+
+
+def kendall(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
+    """Kendall's tau-b of the same resamples: concordance summed over pairs of groups makes each a quadratic form."""
+    signs_of_pairs = (lambda a, b: a * b, lambda a, b: a * a, lambda a, b: b * b)
+    concordance, untied_x, untied_y = (
+        ((counts @ _pair_sums(x, y, codes, product)) * counts).sum(1) for product in signs_of_pairs
+    )
+    return ratio(concordance, untied_x, untied_y)
+
+
+def _pair_sums(x: Floats, y: Floats, codes: Ints, product: Callable[[Floats, Floats], Floats]) -> Floats:
+    """Sum product(sgn(x_i - x_j), sgn(y_i - y_j)) over rows i of group g and j of group h: (G, G)."""
+    rows = []
+    for group in range(int(codes[-1]) + 1):  # one group against all: never an (n, n) array
+        i = codes == group
+        signs_x, signs_y = np.sign(x[i, None] - x), np.sign(y[i, None] - y)
+        rows.append(group_sums(product(signs_x, signs_y).sum(0), codes))
+    return np.array(rows)
+
+
+def within(method: str) -> Coefficient:
+    """Return the coefficient over layers inside the groups: sums over groups of centred products, then the ratio.
+
+    "pearson" centres each column in each group, which is the repeated-measures correlation of Bakdash & Marusich 2017;
+    "spearman" does so with the midranks inside the group; "kendall" counts the pairs inside groups. The sums of the
+    rank methods are divided so that a group counts in proportion to its rows.
+    """
+
+    def coefficient(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
+        sums = inner_sums(x, y, codes, method)
+        floor = ROUNDING * len(x) * np.max(np.abs([x, y])) ** 2 if method == "pearson" else 0.0
+        top, spread_x, spread_y = (counts @ sums).T
+        return ratio(top, spread_x, spread_y, floor, floor)
+
+    return coefficient
+
+
+def inner_sums(x: Floats, y: Floats, codes: Ints, method: str) -> Floats:
+    """Return each group's part of the three sums of a coefficient within groups: (G, 3) of xy, xx, yy."""
+    parts = np.split(np.column_stack([x, y]), np.flatnonzero(np.diff(codes)) + 1)
+    return np.array([_inner(part, method) for part in parts])
+
+
+def _inner(part: Floats, method: str) -> list[float]:
+    if method == "kendall":
+        x, y = (np.sign(column[:, None] - column).ravel() / np.sqrt(len(part)) for column in part.T)
+    else:
+        x, y = (centred_scores(column, method) for column in part.T)
+    return [float(x @ y), float(x @ x), float(y @ y)]
+
+
+def centred_scores(values: Floats, method: str) -> Floats:
+    """Return what a coefficient within a group multiplies: centred values, or centred midranks between -1/2 and 1/2."""
+    scores = values if method == "pearson" else stats.rankdata(values) / len(values)
+    centred: Floats = scores - scores.mean()
+    return centred
+
+
+def partial(coefficient: Coefficient, given: Floats) -> Coefficient:
+    """Return the coefficient of x and y given other columns, (n, k): -P_xy / sqrt(P_xx P_yy), P = R^-1.
+
+    R holds the coefficients of all pairs of columns. For Pearson's r this is the correlation of the residuals of a
+    linear regression on the given columns, for Spearman's rho that of the ranks, for Kendall's tau the partial tau.
+    """
+
+    def controlled(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
+        columns = [x, y, *given.T]
+        matrix = np.ones((len(counts), len(columns), len(columns)))
+        for i, first in enumerate(columns):
+            for j in range(i):
+                matrix[:, i, j] = matrix[:, j, i] = coefficient(first, columns[j], codes, counts)
+        finite = np.flatnonzero(np.isfinite(matrix).all((1, 2)))
+        usable = finite[np.linalg.det(matrix[finite]) > _SINGULAR]
+        found = np.full(len(counts), np.nan)
+        inverse = np.linalg.inv(matrix[usable])
+        scale = np.sqrt(inverse[:, 0, 0] * inverse[:, 1, 1])
+        found[usable] = np.clip(-inverse[:, 0, 1] / scale, -1.0, 1.0)
+        return found
+
+    return controlled
+
+
+def ratio(top: Floats, spread_x: Floats, spread_y: Floats, least_x: Any = 0.0, least_y: Any = 0.0) -> Floats:
+    """The quotient top / sqrt(spread_x spread_y) in [-1, 1], nan where a spread is no more than the least."""
+    defined = (spread_x > least_x) & (spread_y > least_y)
+    bottom = np.sqrt(np.where(defined, spread_x, 1.0)) * np.sqrt(np.where(defined, spread_y, 1.0))
+    return np.where(defined, np.clip(top / bottom, -1.0, 1.0), np.nan)
+
+
+def group_sums(values: Floats, codes: Ints) -> Floats:
+    """Sum rows of the same group; `codes` is sorted and holds every number from 0 to G - 1."""
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    sums: Floats = np.add.reduceat(values, starts, axis=0)
+    return sums
+
+
+COEFFICIENTS: dict[str, Coefficient] = {"spearman": spearman, "pearson": pearson, "kendall": kendall}
