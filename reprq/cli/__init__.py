@@ -12,13 +12,17 @@ import click
 import reprq
 from reprq.cli.backbones import backbones
 from reprq.cli.cache import cache
+from reprq.cli.completion import completion
 from reprq.cli.correlate import correlate
 from reprq.cli.datasets import datasets
 from reprq.cli.detect import detect
 from reprq.cli.extract import extract
+from reprq.cli.figures import figures
 from reprq.cli.layers import layers
 from reprq.cli.measure import measure
+from reprq.cli.report import report
 from reprq.cli.study import study
+from reprq.cli.train import train
 from reprq.errors import ReprqError
 
 
@@ -31,14 +35,28 @@ def cli() -> None:
     """
 
 
-for command in (backbones, datasets, layers, extract, measure, detect, study, correlate, cache):
+for command in (
+    backbones,
+    datasets,
+    layers,
+    extract,
+    measure,
+    detect,
+    study,
+    correlate,
+    report,
+    train,
+    figures,
+    cache,
+    completion,
+):
     cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line and exit with its status; an error is one line on stderr, never a traceback."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="reprq", standalone_mode=False)
     except click.exceptions.Abort:
         _stop("interrupted; whole blocks and finished cells are kept, the same command goes on from there", 130)
     except KeyboardInterrupt:

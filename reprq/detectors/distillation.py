@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Layer, Tap, load_backbone
@@ -46,6 +47,7 @@ class Distillation(NetworkDetector):
         progress: Whether to show progress on stderr.
 
     Attributes:
+        images_: The benign images that it was fitted on, as the teacher takes them.
         history_: One row an epoch: epoch, loss, held_out_loss.
         held_out_scores_: Scores of the benign images held out.
 
@@ -102,6 +104,15 @@ class Distillation(NetworkDetector):
         said += [self.precision] * (self.precision != "float32")
         said += [f"student={self.student}"] * (self.student is not None)
         return f"distillation[{','.join(said)}]"
+
+    def embed(self, X: ImageDataset) -> NDArray[np.float32]:
+        """Return the teacher's embeddings of images: (m, d) float32, several layers side by side.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+        """
+        self.check_fitted()
+        return torch.cat(self._embed(Images(X, self.teacher_.preprocessing)), dim=1).numpy()
 
     def loss(self, x: Tensor) -> Tensor:
         """Compute ||h(x) - f(x)||^2 of (n, C, H, W) inputs: (n,), differentiable in x through the student alone.

@@ -41,10 +41,9 @@ class Images:
         return len(self._data)
 
     def __getitem__(self, rows: Tensor | Sequence[int]) -> Tensor:
-        """Return the (len(rows), C, H, W) images of the rows, in their order."""
-        if self._kept is not None:
-            return self._kept[torch.as_tensor(rows)]
-        return self._decode([int(row) for row in rows])
+        """Return the (len(rows), C, H, W) images of the rows, in their order, channels last in memory."""
+        kept = self._decode([int(row) for row in rows]) if self._kept is None else self._kept[torch.as_tensor(rows)]
+        return kept.contiguous(memory_format=torch.channels_last)  # convolutions are faster this way
 
     def _decode(self, rows: Sequence[int]) -> Tensor:
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="decode") as threads:

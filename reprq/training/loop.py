@@ -155,6 +155,7 @@ class _Run:
     ) -> None:
         self.model, self.objective, self.images, self.targets = model, objective, images, targets
         self.schedule, self.device = schedule, device
+        model.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=schedule.lr)
 
     def resume(self, state: dict[str, Any]) -> _State:

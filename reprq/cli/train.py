@@ -1,0 +1,92 @@
+"""`reprq train TASK`: trains a teacher on a pretext task."""
+
+from pathlib import Path
+
+import click
+
+from reprq.cli import options
+from reprq.errors import InputError
+
+
+@click.command()
+@click.argument("task")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The teacher's file (.safetensors).")
+@click.option("--architecture", default="lenet", show_default=True, metavar="NAME", help="The network to train.")
+@click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
+@options.images
+@click.option("--classes", metavar="A,B", help="Only these classes of the data set.")
+@click.option(
+    "--task", "one_class", metavar="NAME", help="Only the benign images of this one-class task: unimodal:cat."
+)
+@click.option("--samples", type=click.IntRange(min=1), help="So many images, a seeded sample.")
+@click.option("--epochs", default=8, show_default=True, help="The most epochs.")
+@click.option("--batch-size", default=32, show_default=True, help="Images a step.")
+@click.option("--lr", default=1e-3, show_default=True, help="Learning rate of Adam.")
+@click.option("--patience", default=5, show_default=True, help="Epochs without a better loss on a hold-out.")
+@click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))
+@click.option("--seed", default=0, show_default=True, help="Seeds weights, hold-out, order and views.")
+@click.option("--device", default="cpu", show_default=True, help="A torch device: cpu, cuda, cuda:1, mps.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+def train(
+    task: str,
+    out: Path,
+    architecture: str,
+    size: int | None,
+    data: str,
+    root: Path | None,
+    download: bool,
+    classes: str | None,
+    one_class: str | None,
+    samples: int | None,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    patience: int,
+    precision: str,
+    seed: int,
+    device: str,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Train a teacher on the pretext TASK, and write it to a file that --backbone teacher:PATH reads.
+
+    TASK is random, classification, rotation, simclr, vicreg, autoencoder, denoising or supervised. A teacher should see
+    benign images only: name the one-class task with --task. supervised alone is taught benign against anomalous, and
+    needs it. What is interrupted goes on with the same command.
+    """
+    from reprq import pretext
+    from reprq.data import load_dataset, select_tasks
+    from reprq.errors import UnknownNameError
+
+    options.check_device(device)
+    if task not in pretext.names():
+        raise UnknownNameError("pretext task", task, pretext.names())
+    images = load_dataset(data, root=root, download=download, seed=seed)
+    if classes is not None:
+        images = images.restrict(classes.split(","))
+    if one_class is not None:
+        (chosen, *more) = select_tasks(images.classes, one_class)
+        if more:
+            raise InputError(f"--task must name one one-class task, got {one_class!r}; for example {chosen.name}")
+        if task == "supervised":
+            images = pretext.as_benign_or_anomalous(images, chosen)
+        else:
+            images = images.select(chosen.benign_rows(images.labels))
+    path = pretext.train_teacher(
+        task,
+        images.sample(samples, seed=seed),
+        out=out,
+        architecture=architecture,
+        preprocessing=None if size is None else {"size": size},
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        patience=patience,
+        precision=precision,
+        seed=seed,
+        device=device,
+        force=force,
+        progress=not quiet,
+    )
+    click.echo(str(path))

@@ -1,0 +1,121 @@
+"""Runs a preset to tables, claims and figures."""
+
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from reprq.errors import OutputExistsError
+from reprq.papers.mai2021.cases import Case, all_cases, teacher_images
+from reprq.papers.mai2021.cells import DIRECT, NORMS, Cell
+from reprq.papers.mai2021.claims import claims_table
+from reprq.papers.mai2021.figures import draw
+from reprq.papers.mai2021.presets import PRETEXTS, Preset, preset_named
+from reprq.papers.mai2021.tables import detector_table, representation_means
+from reprq.provenance import versions
+from reprq.study.cells import CellStore, Row
+from reprq.study.results import write_table, write_whole
+
+RECORD = "mai2021.json"
+
+
+def run(
+    preset: str,
+    out: Path,
+    *,
+    root: Path | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    force: bool = False,
+    progress: bool = True,
+) -> list[Path]:
+    """Train the teachers, run every detector, probe and brittleness over tasks and seeds, and draw what came out.
+
+    Args:
+        preset: One of `presets.PRESETS`.
+        out: The folder. Finished cells stand in its `cells.jsonl`, teachers in `teachers/`.
+        root: Where the images are: CIFAR-10 of torchvision, an image folder with train/ and test/, or the folder of the
+            named protocol.
+        seed: The first seed.
+        device: A torch device.
+        force: Replace the tables of another preset that stand in `out`.
+        progress: Whether to show progress on stderr.
+
+    Returns:
+        The paths of the tables and figures.
+
+    Raises:
+        UnknownNameError: No such preset.
+        OutputExistsError: `out` holds another preset's tables.
+        DataError: The images are not there.
+    """
+    setting = preset_named(preset)
+    record: dict[str, Any] = {"preset": preset, "setting": asdict(setting), "first_seed": seed}
+    _refuse_another(out, record, force)
+    cells = list(_cells(setting, root, seed, out / "teachers", device, progress))
+    out.mkdir(parents=True, exist_ok=True)
+    store = CellStore(out / "cells.jsonl")
+    rows: list[Row] = []
+    with tqdm(cells, desc=f"mai2021 {preset}", unit="cell", disable=not progress) as bar:
+        for cell in bar:
+            bar.set_postfix_str(f"{cell.pretext}, {cell.case.name}")
+            key = cell.key
+            if key not in store:
+                store.add(key, cell.rows())
+            rows += store[key]
+    record |= {"data": _fingerprints(cells), "detectors": DIRECT, "norms": NORMS, "versions": versions()}
+    return _write(out, rows, record)
+
+
+def _cells(preset: Preset, root: Path | None, seed: int, folder: Path, device: str, progress: bool) -> list[Cell]:
+    found = []
+    for _, cases, other in all_cases(preset, root, seed):
+        for case in cases:
+            for pretext in PRETEXTS:
+                images = teacher_images(pretext, case, other)
+                if images is not None:
+                    found.append(Cell(preset, pretext, case, images, folder, device, progress))
+    return found
+
+
+def _refuse_another(out: Path, record: dict[str, Any], force: bool) -> None:
+    file = out / RECORD
+    if not file.exists() or force:
+        return
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = {}
+    wanted = json.loads(json.dumps(record))
+    if {name: found.get(name) for name in wanted} != wanted:
+        raise OutputExistsError(f"{out} holds the tables of another run of mai2021; give another --out, or --force")
+
+
+def _fingerprints(cells: list[Cell]) -> dict[str, str]:
+    splits: dict[str, Case] = {f"{cell.case.name}, seed {cell.case.seed}": cell.case for cell in cells}
+    return {name: case.split.train.fingerprint for name, case in splits.items()}
+
+
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _write(out: Path, rows: list[Row], record: dict[str, Any]) -> list[Path]:
+    detected = pd.DataFrame([row for row in rows if "detector" in row])
+    measured = pd.DataFrame([row for row in rows if "detector" not in row])
+    means = representation_means(detected, measured)
+    tables = {"detectors.csv": detected, "representations.csv": measured, "means.csv": means}
+    for name, table in tables.items():
+        write_table(table, out / name)
+    texts = {
+        "detectors.md": detector_table(means),
+        "claims.md": claims_table(detected, measured, means),
+        RECORD: json.dumps(record, indent=2) + "\n",
+    }
+    for name, text in texts.items():
+        write_whole(out / name, partial(_write_text, text))
+    return [*(out / name for name in (*tables, *texts)), *draw(means, out)]
