@@ -1,0 +1,130 @@
+"""The answer is made from the numbers, and says so where they are not enough."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reprq.metrics import identifiers, names
+from reprq.report.answer import answer
+from reprq.report.tables import Cell, correlations, layers, notes, tasks, to_table
+from reprq.report.words import WORDS, definition_of
+from reprq.study import correlate
+
+TWELVE = [f"net {i}" for i in range(8)] + [f"net {i} random" for i in range(4)]
+
+
+def answered(results):
+    table = correlate(results, method="spearman", n_resamples=2000)
+    return answer(results, table), table.set_index(["detector", "metric"])
+
+
+def test_what_predicts_is_said_with_its_numbers(make_study, tmp_path):
+    found, table = answered(make_study(tmp_path, TWELVE))
+    assert found.headline.startswith("Yes, in this study")
+    assert found.metric == "rankme"
+    text = " ".join(found.sentences)
+    row = table.loc["centroid", "rankme"]
+    p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
+    assert (
+        "For centroid, rankme predicts best, higher going with better detection: Spearman's rho is"
+        f" {row['coefficient']:.2f}, 95 % interval {row['low']:.2f} to {row['high']:.2f}, {p} corrected for 2 metrics."
+    ) in text
+    assert "3 one-class tasks, over 48 layers of 12 networks (3 architectures, 4 with random weights)." in text
+    assert "Among the trained networks alone (only 8), rankme against" in text
+
+
+def test_a_metric_that_falls_is_told_so(make_study, tmp_path):
+    found, _ = answered(make_study(tmp_path, TWELVE, effect=-0.3))
+    assert "lower going with better detection" in " ".join(found.sentences)
+
+
+def test_chance_is_no_finding(make_study, tmp_path):
+    found, _ = answered(make_study(tmp_path, TWELVE, effect=0.0, noise=0.1))
+    assert found.headline.startswith("Nothing is sure")
+    assert sum("nothing is sure; the strongest is" in sentence for sentence in found.sentences) == 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_few_networks_are_never_sure(make_study, tmp_path, count):
+    found, _ = answered(make_study(tmp_path, TWELVE[:count]))
+    assert found.headline.startswith("Nothing is sure")
+
+
+def test_half_of_the_detectors(make_study, tmp_path):
+    results = make_study(tmp_path, TWELVE)
+    knn = results.detectors["detector"] == "knn"
+    results.detectors.loc[knn, "auroc"] = np.random.default_rng(0).uniform(size=knn.sum())
+    found, _ = answered(results)
+    assert found.headline.startswith("In part: a metric predicted 1 of 2 detectors")
+    assert found.detector == "centroid"
+
+
+def test_constant_scores_have_no_correlation(make_study, tmp_path):
+    results = make_study(tmp_path, TWELVE)
+    results.detectors["auroc"] = 0.5
+    found, _ = answered(results)
+    assert found.headline == "No correlation could be computed."
+
+
+def test_what_is_only_trained_against_random_is_said(make_study, tmp_path):
+    results = make_study(tmp_path, TWELVE, effect=0.0, noise=0.02)
+    random = results.metrics["backbone"].str.contains("random")
+    results.metrics.loc[random & (results.metrics["metric"] == "rankme"), "value"] = 1.0 + np.arange(random.sum() // 2)
+    results.metrics.loc[~random & (results.metrics["metric"] == "rankme"), "value"] += 1e3
+    results.detectors.loc[results.detectors["backbone"].str.contains("random"), "auroc"] -= 0.3
+    found, _ = answered(results)
+    assert found.headline.endswith("Much of that is trained against random networks.")
+
+
+def test_the_best_layer_is_that_of_the_table(make_study, tmp_path):
+    results = make_study(tmp_path, TWELVE)
+    means = results.detectors.groupby(["definition", "backbone", "layer"])["auroc"].mean()
+    detector, backbone, layer = means.idxmax()
+    sentence = answered(results)[0].sentences[-1]
+    assert f"{layer} of {backbone} by {detector}, with a mean AUROC of {means.max():.3f}" in sentence
+
+
+def test_tables_hold_means_and_sort_by_their_numbers(make_study, tmp_path):
+    results = make_study(tmp_path, TWELVE[:3])
+    table = layers(results)
+    assert [column.title for column in table.columns][:3] == ["network", "layer", "depth"]
+    knn = [column.title for column in table.columns].index("AUROC knn[k=5,kth,euclidean]")
+    shown = [row[knn].number for row in table.rows]
+    rows = results.detectors[results.detectors["detector"] == "knn"]
+    np.testing.assert_allclose(sorted(shown), sorted(rows.groupby(["backbone", "layer"])["auroc"].mean()))
+    assert len(tasks(results).rows) == 6
+    found = correlations(correlate(results, tasks=["all", "unimodal"], n_resamples=100))
+    assert next(column for column in found.columns if column.title == "tasks").choices == ("all", "unimodal")
+
+
+def test_cells_of_every_kind():
+    frame = pd.DataFrame({"a": [0.12345, np.nan], "b": [1234.5, np.inf], "c": [3, 4], "d": ["x", None], "e": ["", ""]})
+    table = to_table(frame.assign(f=[1e-5, 0.0]), "t", "All", choose=("c", "d"))
+    assert [column.title for column in table.columns] == ["a", "b", "c", "d", "f"]
+    assert table.rows[0] == (
+        Cell("0.123", 0.12345),
+        Cell("1234", 1234.5),
+        Cell("3", 3.0),
+        Cell("x"),
+        Cell("1e-05", 1e-5),
+    )
+    assert [cell.number for cell in table.rows[1]] == [None, None, 4.0, None, 0.0]
+    assert [column.choices for column in table.columns] == [(), (), ("3", "4"), (), ()]
+
+
+def test_notes_that_differ_in_numbers_are_one(make_study, tmp_path):
+    results = make_study(tmp_path, TWELVE[:3])
+    few = results.metrics["backbone"] == "net 0"
+    results.metrics.loc[few, "notes"] = [f"n = {i} rows for d = 64 columns; R2 = 0.5" for i in range(few.sum())]
+    results.metrics.loc[results.metrics.index[-1], "value"] = np.nan
+    found = notes(results, correlate(results, method="spearman", n_resamples=100))
+    assert found[0].startswith("only 3 independent groups")
+    assert found[1] == "1 values of metrics do not exist; their points are left out"
+    assert "n = # rows for d = # columns (24 of 72 values: aucev, rankme)" in found
+    assert any(note.startswith("R2 = # (24") for note in found)
+
+
+def test_every_metric_has_its_words():
+    assert set(WORDS) == set(names("all"))
+    assert all(definition_of(name).measures and definition_of(name).reads for name in identifiers("all"))
+    assert definition_of("brand_new").measures == ""

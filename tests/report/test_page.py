@@ -1,0 +1,98 @@
+"""The page as text: whole, escaped, the same every time, and refused where it would overwrite."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from reprq.errors import OutputExistsError, ReprqError
+from reprq.report import write_report
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes, and the text between."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.texts = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.texts.append(data.strip())
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.fixture(scope="module")
+def elements(page):
+    return Elements(page.read_text(encoding="utf-8"))
+
+
+def test_names_are_text_and_never_markup(elements, hostile):
+    assert len(elements.of("script")) == len(elements.of("style")) == len(elements.of("title")) == 1
+    assert not [a for _, attributes in elements.found for a in attributes if a.startswith("on")]
+    assert all(name in elements.texts for name in hostile[:-1])
+    assert hostile[-1] in elements.texts
+    assert {image["src"].split(",")[0] for image in elements.of("img")} <= {
+        "data:image/svg+xml;base64",
+        "data:image/png;base64",
+    }
+
+
+def test_nothing_is_loaded_and_the_policy_says_so(page, elements):
+    policy = next(a["content"] for a in elements.of("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in policy
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", text)
+    assert "@import" not in text
+    assert "url(" not in text
+    assert [a["href"] for a in elements.of("link")] == ["data:,"]
+
+
+def test_it_can_be_read_without_eyes(elements):
+    assert elements.of("html")[0]["lang"] == "en"
+    assert all(a.get("scope") in ("col", "row") for a in elements.of("th"))
+    assert all(len(a["alt"]) > 20 for a in elements.of("img"))
+    named = {a["id"] for _, a in elements.found if "id" in a}
+    for _, attributes in elements.found:
+        assert attributes.get("aria-labelledby", "answer") in named
+        assert attributes.get("href", "#answer").lstrip("#") in {*named, "data:,"}
+    inside = [tag for tag, _ in elements.found]
+    assert inside.index("h1") < inside.index("h2") < inside.index("h3")
+    assert inside.count("h1") == 1
+
+
+def test_the_record_stands_in_the_page(elements):
+    configuration = next(text for text in elements.texts if text.startswith("{") and "title" in text)
+    assert json.loads(configuration)["note"] == "</script><script>alert(2)</script>"
+    assert any("00ff" in text for text in elements.texts)
+    assert any("rankme[singular,uncentred,eps=1e-7]" in text for text in elements.texts)
+
+
+def test_the_same_study_is_the_same_page_and_is_not_replaced_unasked(make_study, tmp_path):
+    results = make_study(tmp_path / "run", ["a", "b", "c"], layers=2)
+    results.save()
+    first = write_report(tmp_path / "run")
+    assert first == tmp_path / "run" / "report.html"
+    with pytest.raises(OutputExistsError, match="exists; give another --out, or --force"):
+        write_report(results)
+    second = write_report(tmp_path / "run", tmp_path / "other.html")
+    assert second.read_bytes() == first.read_bytes()
+
+
+def test_a_study_of_one_network_and_constant_scores_has_a_page(make_study, tmp_path):
+    results = make_study(tmp_path / "run", ["only"], layers=2)
+    results.detectors["auroc"] = 0.5
+    text = write_report(results).read_text(encoding="utf-8")
+    assert "No correlation could be computed." in text
+
+
+def test_what_is_no_study_is_refused(tmp_path):
+    with pytest.raises(ReprqError, match="not the folder of a finished study"):
+        write_report(tmp_path)
