@@ -3,6 +3,7 @@
 from reprq.plots.curve import curve_plot
 from reprq.plots.detection import roc_plot, score_histogram
 from reprq.plots.fit import FitBand, fit_band
+from reprq.plots.forest import forest_plot
 from reprq.plots.grid import correlation_grid
 from reprq.plots.images import image_extremes
 from reprq.plots.layers import depth_plot, layer_heatmap
@@ -21,6 +22,7 @@ __all__ = [
     "describe",
     "draw_study",
     "fit_band",
+    "forest_plot",
     "image_extremes",
     "layer_heatmap",
     "map_plot",

@@ -55,12 +55,18 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
     pair = found[detector, metric]
     drawn = [
         _picture(
+            plots.forest_plot(table),
+            "How well each metric predicts each detector",
+            "Spearman's rho over layers with its 95 % interval, which resamples whole networks; 1 and -1 are perfect.",
+            f"Coefficients of {table['metric'].nunique()} metrics with intervals; the table of correlations has them",
+        ),
+        _picture(
             plots.metric_vs_score(over, metric, f"AUROC of {detector}", pair),
             f"{metric} against the AUROC of {detector}",
             "The most telling pair. A point is a layer of a network, means over tasks; points of one network are joined"
             " along its depth. Hollow markers are networks with random weights.",
             f"Scatter plot of {len(over)} layers: {plots.describe(pair)}",
-        )
+        ),
     ]
     for column, name in (("y", f"AUROC of {detector}"), ("x", metric)):
         span = f"from {over[column].min():.3g} to {over[column].max():.3g}"

@@ -57,7 +57,7 @@ def test_it_opens_without_a_word_and_without_a_request(opened, page, hostile):
     assert outside == [page.as_uri()]
     assert heard == {"console": [], "errors": [], "dialogs": []}
     broken = "Array.from(document.images).filter((image) => !image.naturalWidth).length"
-    assert (tab.evaluate(broken), tab.evaluate("document.images.length")) == (0, 6)
+    assert (tab.evaluate(broken), tab.evaluate("document.images.length")) == (0, 7)
 
 
 def test_the_policy_stops_scripts_and_requests(opened):

@@ -1,0 +1,65 @@
+"""Correlation coefficients with their intervals, side by side."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MultipleLocator
+
+from reprq.errors import InputError
+from reprq.plots.styles import COLOURS, plain, tidy
+
+_COLUMNS = ("detector", "metric", "method", "coefficient", "low", "high")
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
+
+
+def forest_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the coefficient of every metric (rows) with its interval, one colour and marker a detector.
+
+    An interval that holds 0 is drawn with a hollow marker. Rows stand in the order of the table; metrics without any
+    coefficient are left out.
+
+    Args:
+        table: What `reprq.correlate` returned, of one method, group of tasks and level.
+        ax: Where to draw; a new figure of a fitting size by default.
+
+    Returns:
+        The Axes, from -1 to 1.
+
+    Raises:
+        InputError: a column is missing, there is no coefficient, or a pair stands there twice.
+    """
+    for column in _COLUMNS:
+        if column not in table:
+            raise InputError(f"table must have a column {column!r}, got {', '.join(map(str, table.columns))}")
+    known = table.dropna(subset="coefficient")
+    if known.empty:
+        raise InputError("table must have at least one coefficient, got none")
+    if known.duplicated(["detector", "metric"]).any():
+        raise InputError(
+            "table must have one row a detector and metric; choose one method and group of tasks, for example with"
+            ' table[(table["method"] == "spearman") & (table["tasks"] == "all")]'
+        )
+    metrics, detectors = list(known["metric"].unique()), list(known["detector"].unique())
+    if ax is None:
+        height = 0.9 + len(metrics) * (0.13 * len(detectors) + 0.16)
+        _, ax = plt.subplots(figsize=(8.2, max(1.8, height)), layout="constrained")
+    step = 0.7 / max(1, len(detectors))
+    for i, detector in enumerate(detectors):
+        rows = known[known["detector"] == detector]
+        y = np.array([metrics.index(name) for name in rows["metric"]]) + step * (i - (len(detectors) - 1) / 2)
+        colour, marker = COLOURS[i % len(COLOURS)], _MARKERS[i % len(_MARKERS)]
+        ax.hlines(y, rows["low"], rows["high"], color=colour, linewidth=1.6)
+        sure = ((rows["low"] > 0) | (rows["high"] < 0)).to_numpy()
+        for kept, fill in ((sure, colour), (~sure, "white")):
+            points = (rows["coefficient"].to_numpy()[kept], y[kept])
+            ax.plot(*points, linestyle="none", color=colour, marker=marker, mfc=fill, markersize=5.5, zorder=3)
+        ax.plot([], [], linestyle="-", color=colour, marker=marker, label=plain(str(detector)))
+    ax.axvline(0.0, color="0.4", linewidth=1.0, zorder=0)
+    tidy(ax)
+    ax.set_yticks(range(len(metrics)), [plain(str(name)) for name in metrics])
+    ax.set(xlim=(-1.03, 1.03), ylim=(len(metrics) - 0.45, -0.55))
+    ax.xaxis.set_major_locator(MultipleLocator(0.5))
+    ax.set_xlabel(f"{' and '.join(known['method'].unique())} coefficient; hollow: the interval holds 0", fontsize=9)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0.0, frameon=False, fontsize=8)
+    return ax
