@@ -14,6 +14,22 @@ from reprq.cli import options
 @click.option("--score", default="auroc", show_default=True, help="The column of the detectors' table.")
 @click.option("--method", "methods", multiple=True, metavar="spearman|pearson|kendall", help="May be repeated.")
 @click.option("--tasks", multiple=True, default=["all"], show_default=True, help="all, unimodal, multimodal or a task.")
+@click.option("--per-task", is_flag=True, help="Every task by itself, beside --tasks.")
+@click.option(
+    "--level",
+    "levels",
+    multiple=True,
+    default=["pooled"],
+    show_default=True,
+    metavar="pooled|between|within",
+    help="Over all points, between backbones, or over the layers within them; may be repeated.",
+)
+@click.option(
+    "--given",
+    multiple=True,
+    metavar="width|depth",
+    help="Hold the width or the depth of the layer fixed; may be repeated.",
+)
 @click.option("--resamples", default=2000, show_default=True, type=click.IntRange(min=100), help="Bootstrap samples.")
 @click.option("--seed", default=0, show_default=True, help="Seeds the bootstrap and the permutations.")
 @options.output
@@ -24,6 +40,9 @@ def correlate(
     score: str,
     methods: tuple[str, ...],
     tasks: tuple[str, ...],
+    per_task: bool,
+    levels: tuple[str, ...],
+    given: tuple[str, ...],
     resamples: int,
     seed: int,
     form: str | None,
@@ -39,8 +58,11 @@ def correlate(
         score,
         list(detectors) or None,
         list(methods) or METHODS,
-        list(tasks),
+        [*tasks, *(["each"] if per_task else [])],
+        level=list(levels),
+        given=list(given),
         n_resamples=resamples,
         seed=seed,
     )
-    emit(form, "correlate", table.to_dict("records"), {"run": str(run), "score": score, "seed": seed})
+    heading = "Correlation over (backbone, layer) points; 95 % intervals resample whole backbones"
+    emit(form, "correlate", table.to_dict("records"), {"run": str(run), "score": score, "seed": seed}, heading)

@@ -76,7 +76,8 @@ def _report(results: "StudyResults", form: str | None) -> None:
     table = correlate(results, tasks=present)
     write_table(table, results.path / "correlation.csv")
     figures = plots.draw_study(results, table)
-    shown = table[(table["tasks"] == "all") & (table["method"] == "spearman")].drop(columns=["tasks", "method"])
+    shown = table[(table["tasks"] == "all") & (table["method"] == "spearman")]
+    shown = shown.drop(columns=["tasks", "level", "given", "method"])
     heading = "Spearman correlation of each metric with each detector's AUROC, over (backbone, layer) points"
     emit(form, "study", shown.to_dict("records"), {"path": str(results.path)}, heading)
     if form is None:
@@ -118,5 +119,5 @@ def _size(number: float) -> str:
 
 def _duration(seconds: float) -> str:
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.2g} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -172,4 +172,6 @@ def _table(spec: Spec) -> dict[str, Any]:
 def _seeded(spec: Spec, seed: int) -> Any:
     """A detector with the seed of the study, where it draws and was given none of its own."""
     detector = detectors.create(spec)
-    return detector.set_params(seed=seed) if "seed" in detector.get_params() and "seed" not in _table(spec) else detector
+    return (
+        detector.set_params(seed=seed) if "seed" in detector.get_params() and "seed" not in _table(spec) else detector
+    )

@@ -4,14 +4,19 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reprq.errors import UnknownNameError
 from reprq.evaluation import Correlation, correlation, holm
+from reprq.evaluation.correlation import LEVELS
 from reprq.study.results import POINT, StudyResults
 
 METHODS = ("spearman", "pearson", "kendall")
 TASK_GROUPS = ("all", "unimodal", "multimodal")
+COVARIATES = ("width", "depth")
+COLUMNS = ["tasks", "level", "given", "detector", "metric", "method", "coefficient", "low", "high", "p_value", "p_holm"]
+COLUMNS += ["n", "n_backbones", "n_architectures", "notes"]
 
 
 def correlate(
@@ -22,6 +27,8 @@ def correlate(
     method: str | Sequence[str] = METHODS,
     tasks: str | Sequence[str] = "all",
     *,
+    level: str | Sequence[str] = "pooled",
+    given: str | Sequence[str] = (),
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -30,7 +37,7 @@ def correlate(
     A point is the mean of the metric and the mean of the score over the tasks and seeds. The interval comes from a
     bootstrap that resamples whole backbones, because the layers of one network are not independent; the p-value from
     a sign-flip test; `p_holm` corrects it for all metrics that the study measured (Holm 1979), whichever are shown,
-    within one detector, method and group of tasks. See `reprq.evaluation.correlation`.
+    within one detector, method, level and group of tasks. See `reprq.evaluation.correlation`.
 
     Args:
         results: A study, or the folder of one.
@@ -38,16 +45,22 @@ def correlate(
         score: The column of the detectors' table; "auroc".
         detector: Which detectors, by the name or definition in the table; all by default.
         method: "spearman", "pearson", "kendall", or several.
-        tasks: Over which tasks to average: "all", "unimodal", "multimodal", a task's name, or several of these.
+        tasks: Over which tasks to average: "all", "unimodal", "multimodal", a task's name, "each" (every task by
+            itself), or several of these.
+        level: "pooled" over all points; "between" backbones, of which each is the mean of its layers; "within"
+            backbones, over the layers of each; or several.
+        given: What to hold fixed: "width" (columns of the layer), "depth" (place of the layer among those of its
+            backbone that the study has, from 0 to 1), or both.
         n_resamples: Bootstrap samples and permutations.
         seed: Seeds both.
 
     Returns:
-        One row a group of tasks x detector x method x metric: coefficient, low, high, p_value, p_holm, n (points),
-        n_backbones, notes. Correlations are between -1 and 1.
+        One row a group of tasks x level x detector x method x metric: coefficient, low, high, p_value, p_holm, n
+        (points), n_backbones, n_architectures, notes. Correlations are between -1 and 1. Interval and p-value take
+        backbones to be independent; networks of one architecture are less so, and the notes say how many those are.
 
     Raises:
-        UnknownNameError: a metric, score, detector, method or task that the study does not have.
+        UnknownNameError: a metric, score, detector, method, level, task or column that the study does not have.
         ReprqError: the folder is not a finished study.
     """
     if not isinstance(results, StudyResults):
@@ -58,21 +71,20 @@ def correlate(
         "detector of the study", detector, results.detectors["definition"].unique().tolist(), _by_name(results)
     )
     methods = _among("correlation method", method, list(METHODS))
-    groups = [tasks] if isinstance(tasks, str) else list(tasks)
+    groups = _task_groups(results, tasks)
+    levels = _among("level of correlation", level, list(LEVELS))
+    fixed = _among("column to hold fixed", given, list(COVARIATES))
     rows = []
-    for group, definition, how in itertools.product(groups, judged, methods):
-        tables = [points(results, name, score, definition, group) for name in measured]
-        family = [
-            correlation(
-                over["x"], over["y"], over["backbone"].to_numpy(), method=how, n_resamples=n_resamples, seed=seed
-            )
-            for over in tables
-        ]
-        adjusted = holm([found.p_value for found in family])
-        for name, found, p_holm in zip(measured, family, adjusted, strict=True):
-            if name in chosen:
-                rows.append(_row(group, definition, name, found, p_holm))
-    return pd.DataFrame(rows)
+    for group, definition in itertools.product(groups, judged):
+        tables = {name: points(results, name, score, definition, group) for name in measured}
+        for at, how in itertools.product(levels, methods):
+            asked = {"tasks": group, "level": at, "given": ",".join(fixed), "detector": definition, "method": how}
+            family = [_correlation(over, fixed, how, at, n_resamples, seed) for over in tables.values()]
+            adjusted = holm([found.p_value for found in family])
+            for (name, over), found, p_holm in zip(tables.items(), family, adjusted, strict=True):
+                if name in chosen:
+                    rows.append({**asked, "metric": name, **_found(found, p_holm, over["network"].nunique())})
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def points(results: StudyResults, metric: str, score: str, detector: str, tasks: str = "all") -> pd.DataFrame:
@@ -86,7 +98,8 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
         tasks: "all", "unimodal", "multimodal" or a task's name.
 
     Returns:
-        One row a point: backbone, layer, layer_number, x (mean of the metric over tasks and seeds), y (mean score).
+        One row a point: backbone, layer, layer_number, x (mean of the metric over tasks and seeds), y (mean score),
+        network (the architecture), width (columns), depth (place among the backbone's layers, from 0 to 1).
         A point whose metric could not be computed for some task is left out.
 
     Raises:
@@ -99,15 +112,31 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
     judged = _of_tasks(results.detectors[results.detectors["definition"] == detector], tasks)
     x = measured.groupby(POINT, sort=False)["value"].agg(lambda values: values.mean(skipna=False)).rename("x")
     y = judged.groupby(POINT, sort=False)[score].mean().rename("y")
-    return pd.concat([x.astype(float), y], axis=1, join="inner").dropna().reset_index()
+    known = measured.assign(
+        network=measured.get("network", measured["backbone"]), width=measured.get("d", np.nan)
+    )  # tables of before these columns have none
+    layers = known.groupby(POINT, sort=False)[["network", "width"]].first()
+    order = layers.groupby("backbone", sort=False)
+    layers["depth"] = order.cumcount() / (order["network"].transform("size") - 1).clip(lower=1)
+    found = pd.concat([x.astype(float), y, layers], axis=1, join="inner").dropna(subset=["x", "y"]).reset_index()
+    return found.astype({"width": float})
 
 
-def _row(tasks: str, detector: str, metric: str, found: Correlation, p_holm: float | None) -> dict[str, object]:
+def _correlation(over: pd.DataFrame, fixed: list[str], method: str, level: str, n: int, seed: int) -> Correlation:
+    """The correlation over a table of points."""
+    given = over[fixed] if fixed and len(over) else None
+    x, y, groups = over["x"], over["y"], over["backbone"].to_numpy()
+    return correlation(x, y, groups, method=method, n_resamples=n, seed=seed, level=level, given=given)
+
+
+def _found(found: Correlation, p_holm: float | None, architectures: int) -> dict[str, object]:
+    notes = list(found.notes)
+    if found.n_groups > architectures > 0:
+        notes.append(
+            f"{found.n_groups} networks, but only {architectures} architecture{'s' * (architectures > 1)}: networks of"
+            " one architecture are not independent, and the interval may be too narrow"
+        )
     return {
-        "tasks": tasks,
-        "detector": detector,
-        "metric": metric,
-        "method": found.method,
         "coefficient": found.coefficient,
         "low": found.low,
         "high": found.high,
@@ -115,8 +144,16 @@ def _row(tasks: str, detector: str, metric: str, found: Correlation, p_holm: flo
         "p_holm": p_holm,
         "n": found.n,
         "n_backbones": found.n_groups,
-        "notes": "; ".join(found.notes),
+        "n_architectures": architectures,
+        "notes": "; ".join(notes),
     }
+
+
+def _task_groups(results: StudyResults, tasks: str | Sequence[str]) -> list[str]:
+    """The groups of tasks that were asked for, "each" written out."""
+    every = results.metrics["task"].drop_duplicates().tolist()
+    asked = [tasks] if isinstance(tasks, str) else list(tasks)
+    return list(dict.fromkeys(name for group in asked for name in (every if group == "each" else [group])))
 
 
 def _of_tasks(table: pd.DataFrame, tasks: str) -> pd.DataFrame:

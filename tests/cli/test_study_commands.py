@@ -73,6 +73,15 @@ def test_correlate_reads_a_finished_study(reprq: Reprq, file: Path, tmp_path: Pa
     assert "did you mean 'rankme'?" in wrong.err
 
 
+def test_correlate_takes_levels_columns_to_hold_fixed_and_every_task(reprq: Reprq, file: Path, tmp_path: Path) -> None:
+    reprq("study", file, "--out", tmp_path / "run", "--quiet")
+    options = ["--level", "between", "--level", "within", "--given", "depth", "--per-task", "--metric", "rankme"]
+    body = json.loads(reprq("correlate", tmp_path / "run", *options, "--method", "pearson", "--json").out)
+    assert len(body["rows"]) == 2 * 2 * (1 + 3)  # levels, detectors, all tasks together and each
+    assert {row["level"] for row in body["rows"]} == {"between", "within"}
+    assert "unimodal:2" in {row["tasks"] for row in body["rows"]}
+
+
 def test_another_study_in_the_folder_is_refused_and_force_replaces_it(reprq: Reprq, file: Path, tmp_path: Path) -> None:
     reprq("study", file, "--out", tmp_path / "run", "--quiet")
     file.write_text(file.read_text().replace("k = 1", "k = 2"))
@@ -103,7 +112,7 @@ def test_a_mistake_in_the_file_is_one_line(
 
 
 def test_a_dry_run_says_cells_disk_and_time_and_runs_nothing(reprq: Reprq, file: Path, tmp_path: Path) -> None:
-    ran = reprq("study", file, "--out", tmp_path / "run", "--dry-run", "--quiet")
+    ran = reprq("study", file, "--out", tmp_path / "run", "--dry-run", "--quiet", "--cache", tmp_path / "cache")
     assert (ran.status, ran.err) == (0, "")
     assert re.search(r"^ +108 +0 +108 +[\d.]+ [kM]B .* 1 +[\d.]+ s$", ran.out, re.MULTILINE)
     assert "note: the time of a cell is measured on 400 random rows" in ran.out
@@ -135,14 +144,22 @@ def test_a_study_of_which_every_cell_failed_says_so(reprq: Reprq, file: Path, tm
     file.write_text(text.replace('"centroid", ', ""))
     ran = reprq("study", file, "--out", tmp_path / "run", "--quiet")
     assert ran.status == 1
-    assert "no detector" in ran.out
+    assert "(none)" in ran.out
     assert ran.err.splitlines()[-1].startswith("reprq: 36 of 72 cells failed")
 
 
 def test_a_study_in_which_nothing_varies_prints_a_table_with_the_reason(reprq: Reprq, tmp_path: Path) -> None:
     from reprq.study import StudyResults
 
-    base = {"seed": 0, "network": "n", "weights": "w", "layer_number": 0, "task": "unimodal:a", "task_kind": "unimodal"}
+    base = {
+        "seed": 0,
+        "network": "n",
+        "weights": "w",
+        "layer_number": 0,
+        "task": "unimodal:a",
+        "task_kind": "unimodal",
+        "d": 9,
+    }
     points = [{**base, "backbone": name, "layer": layer} for name in "abc" for layer in ("l0", "l1")]
     metrics = pd.DataFrame([{**p, "metric": "rankme", "definition": "r", "value": i} for i, p in enumerate(points)])
     judged = pd.DataFrame([{**p, "detector": "knn", "definition": "knn[k=1]", "auroc": 1.0} for p in points])
@@ -150,7 +167,7 @@ def test_a_study_in_which_nothing_varies_prints_a_table_with_the_reason(reprq: R
     StudyResults(metrics, judged, {}, tmp_path / "run").save()
     ran = reprq("correlate", tmp_path / "run")
     assert (ran.status, ran.err) == (0, "")
-    assert re.search(r"^all +knn\[k=1\] +rankme +spearman", ran.out, re.MULTILINE)
+    assert re.search(r"^all +pooled +knn\[k=1\] +rankme +spearman", ran.out, re.MULTILINE)
     assert "note: constant y: no coefficient" in ran.out
 
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from reprq.errors import UnknownNameError
-from reprq.evaluation import holm
+from reprq.evaluation import correlation, holm
 from reprq.study import StudyResults, correlate, points
 
 
@@ -25,9 +25,10 @@ def made(tmp_path: Path) -> StudyResults:
                     "layer_number": layer,
                     "task": task,
                     "task_kind": kind,
+                    "network": backbone if backbone < "d" else "d",
                 }
                 for name, value in (("good", quality + 0.1 * rng.normal()), ("noise", rng.normal())):
-                    metric_rows.append({**base, "metric": name, "value": value})
+                    metric_rows.append({**base, "metric": name, "value": value, "d": 2**layer + ord(backbone) % 3})
                 for name in ("knn", "centroid"):
                     auroc = 1 / (1 + np.exp(-quality - 0.1 * rng.normal()))
                     detector_rows.append({**base, "detector": name, "definition": f"{name}[1]", "auroc": auroc})
@@ -84,6 +85,8 @@ def test_a_point_with_a_metric_that_could_not_be_computed_is_left_out(made: Stud
         ({"detector": "knm"}, "unknown detector of the study 'knm': did you mean 'knn'"),
         ({"method": "spearmen"}, "unknown correlation method 'spearmen': did you mean 'spearman'?"),
         ({"tasks": "unimodl"}, "unknown task of the study 'unimodl': did you mean 'unimodal'?"),
+        ({"level": "betwen"}, "unknown level of correlation 'betwen': did you mean 'between'?"),
+        ({"given": "widht"}, "unknown column to hold fixed 'widht': did you mean 'width'?"),
         ({"score": "auc"}, "unknown score of the study 'auc': did you mean 'auroc'?"),
     ],
 )
@@ -97,3 +100,45 @@ def test_a_study_is_also_named_by_its_folder(results: StudyResults) -> None:
     pd.testing.assert_frame_equal(
         correlate(results, n_resamples=200), correlate(results.path, n_resamples=200), check_dtype=False
     )
+
+
+def test_a_point_knows_its_network_width_and_depth(made: StudyResults) -> None:
+    table = points(made, "good", "auroc", "knn[1]").set_index(["backbone", "layer"])
+    assert table.loc["b", "depth"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert table.loc[("b", "l2"), "width"] == 4 + ord("b") % 3
+    assert table.loc[("e", "l0"), "network"] == "d"
+
+
+def test_networks_of_one_architecture_are_counted_and_said(made: StudyResults) -> None:
+    row = correlate(made, "good", detector="knn", method="pearson", n_resamples=200).iloc[0]
+    assert (row["n_backbones"], row["n_architectures"]) == (5, 4)
+    assert "5 networks, but only 4 architectures: networks of one architecture are not independent" in row["notes"]
+
+
+def test_levels_and_what_is_held_fixed_are_those_of_the_evaluation(made: StudyResults) -> None:
+    table = correlate(
+        made, "good", detector="knn", method="pearson", level=["between", "within"], given="width", n_resamples=200
+    ).set_index("level")
+    over = points(made, "good", "auroc", "knn[1]")
+    for level in ("between", "within"):
+        expected = correlation(
+            over["x"], over["y"], over["backbone"].to_numpy(), "pearson", 200, level=level, given=over["width"]
+        )
+        row = table.loc[level]
+        assert (row["coefficient"], row["low"], row["p_value"], row["n"]) == pytest.approx(
+            (expected.coefficient, expected.low, expected.p_value, expected.n)
+        )
+    assert set(table["given"]) == {"width"}
+    assert table["n"].tolist() == [5, 20]
+
+
+def test_each_is_every_task_by_itself(made: StudyResults) -> None:
+    table = correlate(made, "good", detector="knn", method="pearson", tasks=["all", "each"], n_resamples=200)
+    assert table["tasks"].tolist() == ["all", "unimodal:x", "multimodal:x"]
+
+
+def test_a_study_without_detectors_has_an_empty_table(made: StudyResults) -> None:
+    nothing = StudyResults(made.metrics, made.detectors.iloc[:0], {}, made.path)
+    table = correlate(nothing, n_resamples=200)
+    assert table.empty
+    assert {"metric", "coefficient", "method", "tasks"} <= set(table)
