@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from torch import nn
 
 from reprq import pretext
-from reprq.backbones import load_backbone
+from reprq.backbones import Preprocessing, load_backbone
 from reprq.data import load_dataset, one_class_tasks
 from reprq.errors import DataError, InputError, OutputExistsError, ReprqError, UnknownNameError
-from reprq.backbones import Preprocessing
 from reprq.pretext.task import Shapes
 
 DIGITS = ("0", "2", "4", "7")
@@ -37,7 +35,12 @@ def teachers(digits, tmp_path_factory):
     epochs = {"rotation": 6}
     return {
         task: pretext.train_teacher(
-            task, images_for(task, digits), out=folder / f"{task}.safetensors", epochs=epochs.get(task, 4), batch_size=16, progress=False
+            task,
+            images_for(task, digits),
+            out=folder / f"{task}.safetensors",
+            epochs=epochs.get(task, 4),
+            batch_size=16,
+            progress=False,
         )
         for task in pretext.names()
     }

@@ -57,7 +57,9 @@ def vicreg(z):
 def test_the_loss_is_its_equation(outputs, task, oracle):
     targets = torch.arange(5).repeat(2)
     for scale in (0.1, 1.0, 30.0):  # below and above the variance that VICReg asks for
-        assert float(made(task).loss(outputs * scale, targets)) == pytest.approx(oracle(outputs.numpy() * scale), rel=1e-5)
+        assert float(made(task).loss(outputs * scale, targets)) == pytest.approx(
+            oracle(outputs.numpy() * scale), rel=1e-5
+        )
 
 
 @pytest.mark.parametrize("task", ["simclr", "vicreg"])

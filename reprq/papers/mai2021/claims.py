@@ -96,7 +96,12 @@ def _correlated(claim: str, x: str, y: str, means: pd.DataFrame, cells: pd.DataF
 
 
 def _within_tasks(cells: pd.DataFrame, x: str, y: str) -> pd.Series:
-    return cells.groupby("task").apply(lambda part: part[x].corr(part[y], method="spearman")).dropna()
+    """The Spearman coefficient of every task in which neither side is constant."""
+    found = {}
+    for task, part in cells.groupby("task"):
+        if part[x].nunique() > 1 and part[y].nunique() > 1:
+            found[task] = part[x].corr(part[y], method="spearman")
+    return pd.Series(found, dtype=float).dropna()
 
 
 def _less(cells: pd.DataFrame) -> Finding:

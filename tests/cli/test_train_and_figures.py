@@ -1,0 +1,66 @@
+"""`reprq train` and `reprq figures`, as they are typed."""
+
+import json
+
+from safetensors import safe_open
+
+from reprq.data import load_dataset
+
+
+def record(path):
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["reprq"])
+
+
+def test_a_teacher_is_trained_on_benign_images_and_measured(reprq, tmp_path):
+    out = tmp_path / "t.safetensors"
+    done = reprq(
+        "train", "rotation", "--data", "digits", "--task", "unimodal:3", "--samples", "20", "--epochs", "1",
+        "--out", str(out), "--quiet",
+    )  # fmt: skip
+    assert (done.status, done.out, done.err) == (0, f"{out}\n", "")
+    digits = load_dataset("digits").restrict([*"0123456789"])
+    threes = digits.select([i for i, label in enumerate(digits.labels) if label == 3])
+    assert record(out)["data"]["fingerprint"] == threes.sample(20).fingerprint
+    measured = reprq(
+        "measure", "--backbone", f"teacher:{out}", "--layer", "-1", "--data", "digits", "--quiet", "--json"
+    )
+    assert measured.status == 0
+    assert json.loads(measured.out)["rows"]
+
+
+def test_the_supervised_task_is_taught_benign_against_anomalous(reprq, tmp_path):
+    out = tmp_path / "t"
+    arguments = ("--data", "digits", "--samples", "20", "--epochs", "1", "--out", str(out), "--quiet")
+    done = reprq("train", "supervised", *arguments)
+    assert done.status == 1
+    assert "needs images of the classes benign and anomalous" in done.err
+    assert reprq("train", "supervised", "--task", "unimodal:3", *arguments).status == 0
+    assert record(out)["data"]["classes"] == ["benign", "anomalous"]
+
+
+def test_mistakes_are_one_line(reprq, tmp_path):
+    out = ("--out", str(tmp_path / "t"))
+    for arguments, code, sentence in (
+        (("train", "rotatoin", *out), 1, "did you mean 'rotation'"),
+        (("train", "rotation"), 2, "Missing option '--out'"),
+        (("train", "rotation", *out, "--task", "unimodal"), 1, "--task must name one one-class task"),
+        (("train", "rotation", *out, "--classes", "3,x"), 1, "unknown class of digits 'x'"),
+        (("train", "rotation", *out, "--device", "gpu"), 1, "--device must be a device of this machine"),
+        (("train", "rotation", *out, "--precision", "int8"), 2, "is not one of"),
+        (("figures", "mai2012"), 1, "did you mean 'mai2021'"),
+        (("figures", "mai2021", "--preset", "big"), 1, "unknown preset of mai2021 'big'"),
+    ):
+        done = reprq(*arguments)
+        assert (done.status, done.out) == (code, "")
+        assert sentence in done.err
+        assert "Traceback" not in done.err
+    assert not (tmp_path / "t").exists()
+
+
+def test_what_can_be_regenerated_is_listed(reprq):
+    text = reprq("figures").out
+    assert "mai2021" in text
+    assert "smoke" in text
+    rows = json.loads(reprq("figures", "--json").out)["rows"]
+    assert {"name", "preset", "what it runs", "paper", "regenerates"} <= set(rows[0])
