@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from reprq.detectors.approximate import ApproximateNeighbours
 from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_choice, check_count
-from reprq.detectors.nearest import ExactNeighbours
+from reprq.detectors.nearest import ExactNeighbours, gpu_number
 from reprq.errors import InputError
 
 AGGREGATIONS = ("kth", "mean", "sum")
@@ -29,6 +29,8 @@ class KNN(ArrayDetector):
         normalize: Whether to divide rows by their Euclidean length first (after centring); cosine implies it.
         index: "flat" is exact. "hnsw" (graph, Malkov & Yashunin 2018) and "ivf" (inverted lists) find most of the
             neighbours, and `recall_` says how many; their distances are exact all the same.
+        device: Where a "flat" index makes its shortlist: "cpu", or "cuda" or "cuda:1" with faiss-gpu. The float64
+            re-rank is the same, so scores do not depend on it.
 
     Attributes:
         recall_: Share of the true k nearest that the index finds, measured on benign rows; 1 for "flat".
@@ -55,6 +57,7 @@ class KNN(ArrayDetector):
         center: bool = False,
         normalize: bool = False,
         index: str = "flat",
+        device: str = "cpu",
     ) -> None:
         self.k = k
         self.aggregation = aggregation
@@ -62,13 +65,16 @@ class KNN(ArrayDetector):
         self.center = center
         self.normalize = normalize
         self.index = index
+        self.device = device
 
     def check_parameters(self) -> None:
-        """Raise an InputError unless k is a positive integer and the words are known."""
+        """Raise an InputError unless k is a positive integer, the words are known and the device is there."""
         check_count("k", self.k)
         check_choice("aggregation", self.aggregation, AGGREGATIONS)
         check_choice("metric", self.metric, METRICS)
         check_choice("index", self.index, INDEXES)
+        if gpu_number(self.device) is not None and self.index != "flat":
+            raise InputError(f"device {self.device} goes with index 'flat', got {self.index!r}; use cpu")
 
     def describe(self) -> str:
         """Return for example "knn[k=5,kth,euclidean]"; other settings follow where they are not the default."""
@@ -99,7 +105,7 @@ class KNN(ArrayDetector):
         self.mean_ = rows.mean(axis=0, dtype=np.float64)
         prepared = self._prepared(rows)
         if self.index == "flat":
-            self.neighbours_: ExactNeighbours | ApproximateNeighbours = ExactNeighbours(prepared)
+            self.neighbours_: ExactNeighbours | ApproximateNeighbours = ExactNeighbours(prepared, self.device)
             self.recall_ = 1.0
         else:
             self.neighbours_ = ApproximateNeighbours(prepared, self.index)

@@ -1,10 +1,13 @@
 """Exact nearest neighbours: a float32 shortlist by FAISS, proved complete, re-ranked in float64."""
 
+from typing import Any
+
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from reprq.detectors.base import Matrix
+from reprq.errors import InputError
 
 Ids = NDArray[np.int64]
 Squares = NDArray[np.float64]
@@ -27,18 +30,22 @@ class ExactNeighbours:
 
     Args:
         rows: (n, d) float32 or float64; they are copied.
+        device: Where the shortlist is made: "cpu", or "cuda" or "cuda:1" with faiss-gpu. The result is the same.
+
+    Raises:
+        InputError: the device is not there.
     """
 
-    def __init__(self, rows: Matrix) -> None:
+    def __init__(self, rows: Matrix, device: str = "cpu") -> None:
         self.rows = np.array(rows, order="C")
         self._centre = rows.mean(axis=0, dtype=np.float64)
         self._scale = float(np.max(np.abs(rows - self._centre))) or 1.0
-        self._index = faiss.IndexFlatL2(rows.shape[1])
+        self._index = _flat_index(rows.shape[1], device)
         for start in range(0, len(rows), _QUERIES):
             self._index.add(self.centred(self.rows[start : start + _QUERIES]).astype(np.float32))
 
     def __getstate__(self) -> Matrix:
-        return self.rows  # FAISS's own objects cannot be copied or pickled
+        return self.rows  # FAISS's own objects cannot be copied or pickled; a copy searches on the CPU
 
     def __setstate__(self, rows: Matrix) -> None:
         self.__init__(rows)  # type: ignore[misc]
@@ -105,6 +112,36 @@ class ExactNeighbours:
         """Subtract the mean of the rows and divide by their largest entry: what FAISS is shown."""
         centred: Squares = (rows - self._centre) / self._scale
         return centred
+
+
+def gpu_number(device: str) -> int | None:
+    """Return the number of the GPU that "cuda" or "cuda:1" names, or None for "cpu".
+
+    Raises:
+        InputError: another word, a FAISS without GPU support, or no such GPU.
+
+    Example:
+        >>> gpu_number("cpu") is None
+        True
+    """
+    if device == "cpu":
+        return None
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or not (number or "0").isdigit():
+        raise InputError(f"device must be cpu, cuda or cuda:NUMBER, got {device!r}")
+    if not hasattr(faiss, "StandardGpuResources"):
+        raise InputError(
+            f"device {device} needs faiss-gpu, and this FAISS is for the CPU; install faiss-gpu-cu12 or use cpu"
+        )
+    if int(number or 0) >= (count := int(faiss.get_num_gpus())):
+        raise InputError(f"device {device} must be one of the {count} GPUs that FAISS sees; use cpu")
+    return int(number or 0)
+
+
+def _flat_index(d: int, device: str) -> Any:
+    number = gpu_number(device)
+    index = faiss.IndexFlatL2(d)
+    return index if number is None else faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), number, index)
 
 
 def pair_squares(rows: Matrix, queries: Matrix, row: Ids, query: Ids) -> Squares:

@@ -203,7 +203,7 @@ def _summary(rows: list[Row]) -> list[str]:
                  for image in (True, False)]  # fmt: skip
         seconds = [row["seconds"] for row in of_name]
         cells = [f"{100 * mean.value:.1f} [{100 * mean.low:.1f}, {100 * mean.high:.1f}]"]
-        cells += [f"{100 * kind:.1f}" for kind in kinds]
+        cells += ["-" if np.isnan(kind) else f"{100 * kind:.1f}" for kind in kinds]
         cells += [f"{ranks[name]:.1f}", f"{np.median(seconds):.2g}", f"{max(seconds):.2g}"]
         found.append((-mean.value, f"| `{of_name[0]['definition']}` | {' | '.join(cells)} |"))
     return lines + [line for _, line in sorted(found)]

@@ -144,7 +144,8 @@ def _prepared(benign: Array, rows: Array, preprocessing: str) -> tuple[Array, Ar
         benign, rows = contrast_normalised(benign), contrast_normalised(rows)
         low, high = benign.min(), benign.max()
         benign, rows = (benign - low) / (high - low), (rows - low) / (high - low)
-    reduction = PCA(0.95, svd_solver="covariance_eigh").fit(benign)
+    solver = "covariance_eigh" if len(benign) > benign.shape[1] else "full"  # the same, each sooner on its side
+    reduction = PCA(0.95, svd_solver=solver).fit(benign)
     return reduction.transform(benign), reduction.transform(rows)
 
 

@@ -30,8 +30,8 @@ _COLUMNS = {
 _METHOD = (
     "Mean ± standard deviation over seeds, in per cent; the last row has the mean over the rows above with a 95 %"
     " interval over rows and seeds (`reprq.evaluation.mean_over_tasks`). An *oracle* chose gamma and nu on a tenth of"
-    " the test labels and is judged on the other nine: an upper bound, not a one-class result. KDE, and OC-SVM by rule on"
-    " MNIST, draw nothing and have no spread."
+    " the test labels and is judged on the other nine: an upper bound, not a one-class result. KDE, and OC-SVM by rule"
+    " on MNIST, draw nothing and have no spread."
 )
 
 

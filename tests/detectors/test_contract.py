@@ -159,7 +159,11 @@ def test_names_create_and_describe():
 @pytest.mark.parametrize(
     ("spec", "error", "said"),
     [
-        ("knm", UnknownNameError, "unknown detector 'knm': did you mean 'knn'? Valid: centroid, gaussian, gmm"),
+        (
+            "knm",
+            UnknownNameError,
+            "unknown detector 'knm': did you mean 'knn'? Valid: centroid, distillation, gaussian",
+        ),
         (
             {"name": "knn", "kk": 2},
             InputError,

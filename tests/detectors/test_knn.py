@@ -1,3 +1,4 @@
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -177,3 +178,24 @@ def test_an_index_that_finds_too_few_rows_is_topped_up():
     detector = KNN(30, index="ivf").fit(benign)
     np.testing.assert_allclose(detector.anomaly_score(rows), slow_knn(benign, rows, 30), rtol=1e-12)
     assert detector.recall_ == 1.0
+
+
+def on_gpu() -> bool:
+    return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
+
+
+@pytest.mark.skipif(not on_gpu(), reason="needs faiss-gpu and a GPU")
+def test_a_gpu_gives_the_same_scores():
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(100, 1, size=(2000, 64)).astype(np.float32), rng.normal(100, 1, size=(300, 64)).astype(np.float32)
+    np.testing.assert_array_equal(KNN(device="cuda").fit(x).anomaly_score(z), KNN().fit(x).anomaly_score(z))
+
+
+@pytest.mark.skipif(on_gpu(), reason="needs a FAISS without a GPU")
+def test_a_gpu_that_is_not_there_is_one_sentence():
+    with pytest.raises(
+        InputError, match=r"device cuda(:1)? (needs faiss-gpu, and this FAISS is for the CPU|must be one)"
+    ):
+        KNN(device="cuda").fit(np.ones((9, 2)))
+    with pytest.raises(InputError, match="device must be cpu, cuda or cuda:NUMBER, got 'gpu'"):
+        KNN(device="gpu").fit(np.ones((9, 2)))

@@ -1,0 +1,142 @@
+import csv
+import io
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reprq.errors import DataError, OutputExistsError
+from reprq.evaluation import auroc
+from reprq.papers import names, reproduce
+from reprq.papers.ruff2021 import PRESETS, Preset, _kernel_densities, _prepared, _support_vectors, contrast_normalised
+from reprq.papers.ruff2021_tables import PUBLISHED
+
+TINY = Preset(12, 6, 1, False)
+
+
+def idx(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(
+        struct.pack(f">I{array.ndim}I", 0x0800 | array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files of MNIST and ADBench's form: each digit a bright block of its own on noise; anomalies shifted."""
+    monkeypatch.setitem(PRESETS, "quick", TINY)
+    rng = np.random.default_rng(0)
+    for side, count in (("train", 15), ("t10k", 8)):
+        labels = np.tile(np.arange(10), count)
+        images = rng.integers(0, 60, (len(labels), 28, 28))
+        for i, digit in enumerate(labels):
+            images[i, 2 * digit : 2 * digit + 6, 4:20] += 150
+        idx(tmp_path / f"MNIST/raw/{side}-images-idx3-ubyte", images)
+        idx(tmp_path / f"MNIST/raw/{side}-labels-idx1-ubyte", labels)
+    (tmp_path / "tabular").mkdir()
+    for file in ("6_cardio", "30_satellite", "38_thyroid"):
+        y = np.repeat([0, 1], [100, 30])
+        np.savez(tmp_path / f"tabular/{file}.npz", X=rng.normal(size=(130, 4)) + 3 * y[:, None], y=y)
+    return tmp_path
+
+
+def test_it_runs_resumes_and_says_what_is_published(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    paths = reproduce("ruff2021", "quick", out, root=root, progress=False)
+    assert sorted(path.name for path in paths) == ["cells.csv", "made.json", "table-2.1.md", "table-2.3.md"]
+    one, three = ((out / f"table-2.{i}.md").read_text() for i in (1, 3))
+    for digit, value in enumerate(PUBLISHED["iForest"]):
+        assert f"| {digit} | {value} |" in one
+    assert "| satellite | 95.1 |" in three
+    rows = list(csv.DictReader(io.StringIO((out / "cells.csv").read_text())))
+    assert {row["task"] for row in rows} == {*map(str, range(10)), "cardio", "satellite", "thyroid"}
+    assert all(0 <= float(row["low"]) <= float(row["auroc"]) <= float(row["high"]) <= 1 for row in rows)
+    forest = [row for row in rows if row["method"] == "iForest" and row["preprocessing"] == "[0, 1]"]
+    assert len(forest) == 10
+    assert np.mean([float(row["auroc"]) for row in forest]) > 0.9
+    before = (out / "cells.jsonl").read_bytes()
+    reproduce("ruff2021", "quick", out, root=root, progress=False)
+    assert (out / "cells.jsonl").read_bytes() == before
+    lines = before.splitlines(keepends=True)
+    (out / "cells.jsonl").write_bytes(b"".join(lines[:20]) + lines[20][:40])
+    reproduce("ruff2021", "quick", out, root=root, progress=False)
+    assert len((out / "cells.jsonl").read_bytes().splitlines()) == len(lines)
+    with pytest.raises(OutputExistsError, match="holds the tables of another configuration"):
+        reproduce("ruff2021", "quick", out, root=root, seed=5, progress=False)
+
+
+def test_missing_files_are_named(root: Path, tmp_path: Path) -> None:
+    (root / "tabular/38_thyroid.npz").unlink()
+    with pytest.raises(DataError, match=r"38_thyroid.npz must be ADBench's file with X and y"):
+        reproduce("ruff2021", "quick", tmp_path / "out", root=root, progress=False)
+    with pytest.raises(DataError, match="mnist is not in"):
+        reproduce("ruff2021", "quick", tmp_path / "out", root=tmp_path / "nowhere", progress=False)
+
+
+def test_contrast_is_normalised_by_the_mean_absolute_value() -> None:
+    x = np.random.default_rng(0).uniform(size=(5, 9))
+    normal = contrast_normalised(x)
+    np.testing.assert_allclose(normal.mean(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(np.abs(normal).mean(axis=1), 1)
+    np.testing.assert_allclose(contrast_normalised(3 * x + 7), normal)
+
+
+def test_the_reduction_learns_from_benign_rows_alone() -> None:
+    rng = np.random.default_rng(1)
+    spread = np.arange(6) + 0.05
+    benign, rows = rng.uniform(size=(40, 6)) * spread, rng.uniform(size=(30, 6)) * spread
+    for preprocessing in ("[0, 1]", "GCN"):
+        fitted, scored = _prepared(benign, rows, preprocessing)
+        again, some = _prepared(benign, rows[:3], preprocessing)
+        np.testing.assert_array_equal(fitted, again)
+        np.testing.assert_allclose(scored[:3], some, atol=1e-12)
+        assert fitted.shape[1] == scored.shape[1] < 6
+        np.testing.assert_allclose(fitted.mean(axis=0), 0, atol=1e-12)
+
+
+def test_the_oracle_is_the_best_candidate_of_its_rows_and_gamma_is_in_the_rows_own_units() -> None:
+    rng = np.random.default_rng(2)
+    benign, rows = rng.normal(size=(60, 3)), rng.normal(size=(80, 3)) + np.repeat([[0.0], [2.0]], 40, axis=0)
+    labels = np.repeat([0, 1], 40)
+    found = _support_vectors(benign, rows, labels, Preset(None, None, 1, True), [0])
+    candidates = [row for row in found if "gamma=2^" in row["setting"]]
+    assert len(candidates) == 20
+    from sklearn.svm import OneClassSVM
+
+    theirs = OneClassSVM(nu=0.1, gamma=0.5, tol=1e-6).fit(benign)
+    expected = auroc(labels, -theirs.score_samples(rows)).value
+    (ours,) = [row["auroc"] for row in found if row["setting"] == "nu=0.1, gamma=2^-1"]
+    assert ours == pytest.approx(expected, abs=2e-3)
+    assert [row["setting"] for row in found][-1] == "oracle"
+
+
+def test_the_likeliest_of_the_grid_is_what_cross_validation_picks() -> None:
+    rng = np.random.default_rng(3)
+    benign, labels = rng.normal(size=(70, 3)), np.repeat([0, 1], 20)
+    from sklearn.model_selection import GridSearchCV, LeaveOneOut
+    from sklearn.neighbors import KernelDensity
+
+    for scale in (0.5, 3.0):
+        found = list(_kernel_densities(scale * benign, rng.normal(size=(40, 3)), labels, Preset(None, None, 1, False)))
+        grid = {"bandwidth": [2.0 ** (j / 2) for j in range(1, 11)]}
+        search = GridSearchCV(KernelDensity(), grid, cv=LeaveOneOut()).fit(scale * benign)
+        (name,) = [row["setting"].removeprefix("h=2^") for row in found if row["setting"].startswith("h=")]
+        assert 2 ** float(name) == pytest.approx(search.best_params_["bandwidth"])
+
+
+@pytest.mark.parametrize("script", ["ruff2021_tables.py", "adbench_table.py"])
+def test_the_scripts_say_what_is_missing(script: str, tmp_path: Path) -> None:
+    path = Path(__file__).resolve().parents[2] / "figures" / script
+    ran = subprocess.run(
+        [sys.executable, path, "--root", tmp_path, "--out", tmp_path / "x"], capture_output=True, text=True
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"{script}: ")
+    assert len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_they_are_registered() -> None:
+    assert {"ruff2021", "adbench"} <= set(names())
