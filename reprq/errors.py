@@ -18,6 +18,8 @@ The command line prints the sentence and exits with 1.
 import difflib
 from collections.abc import Iterable
 
+_MOST_LISTED, _NEAREST = 30, 10
+
 
 class ReprqError(Exception):
     """Anything that reprq refuses to do, said in one plain sentence."""
@@ -54,6 +56,8 @@ class OutputExistsError(ReprqError):
 class UnknownNameError(ReprqError, KeyError):
     """A name that is not among the valid ones; the message suggests the nearest and lists the valid.
 
+    Of more than 30 it lists the ten nearest, and says how many more there are.
+
     Args:
         kind: What was looked up, in the singular ("backbone", "layer of resnet50").
         name: The name that was asked for.
@@ -68,7 +72,13 @@ class UnknownNameError(ReprqError, KeyError):
         self.kind, self.name, self.valid = kind, name, tuple(valid)
         near = difflib.get_close_matches(name, self.valid, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"unknown {kind} {name!r}: {hint}Valid: {', '.join(self.valid) or '(none)'}")
+        super().__init__(f"unknown {kind} {name!r}: {hint}Valid: {self._listed()}")
+
+    def _listed(self) -> str:
+        if len(self.valid) <= _MOST_LISTED:
+            return ", ".join(self.valid) or "(none)"
+        nearest = difflib.get_close_matches(self.name, self.valid, n=_NEAREST, cutoff=0.0)
+        return f"{', '.join(nearest)} and {len(self.valid) - len(nearest)} more"
 
     def __str__(self) -> str:  # KeyError would show the repr
         return str(self.args[0])
