@@ -1,11 +1,14 @@
 """Knowledge distillation: a student that learned to imitate a teacher on benign images fails on anomalies."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Layer, Tap, load_backbone
@@ -14,11 +17,13 @@ from reprq.data import ImageDataset
 from reprq.detectors.base import Scores
 from reprq.detectors.network import NetworkDetector
 from reprq.embeddings.pooling import check_pooling, pool
-from reprq.errors import InputError
+from reprq.errors import InputError, OutputExistsError
 from reprq.training import Epoch, Images, Schedule, split_rows, train
 
 _BATCH = 256
 _STUDENT_SEED = 1_000_003
+_KEY, _HELD_OUT = "reprq.distillation", "held_out_scores"
+_NOT_SAVED = ("teacher", "device", "checkpoint", "progress")
 
 
 class Distillation(NetworkDetector):
@@ -123,19 +128,74 @@ class Distillation(NetworkDetector):
         self.check_fitted()
         return self._distances(x)
 
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the student, its parameters and the scores held out to a safetensors file; the teacher stays out.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            OutputExistsError: The file is there and `force` is False.
+        """
+        self.check_fitted()
+        path = Path(path)
+        if path.exists() and not force:
+            raise OutputExistsError(f"{path} exists already; give another path or force=True")
+        parameters = {name: value for name, value in self.get_params().items() if name not in _NOT_SAVED}
+        made = {"parameters": parameters, "teacher": self.teacher_.weights_digest, "history": self.history_}
+        state = {name: value.detach().cpu().contiguous() for name, value in self.student_.state_dict().items()}
+        state[_HELD_OUT] = torch.from_numpy(self.held_out_scores_)
+        save_file(state, path, {_KEY: json.dumps(made)})
+
+    @classmethod
+    def load(cls, path: str | Path, teacher: Backbone | str, *, device: str = "cpu") -> "Distillation":
+        """Read a fitted detector that `save` wrote.
+
+        Args:
+            path: The file.
+            teacher: The teacher that it was fitted with.
+            device: A torch device.
+
+        Raises:
+            InputError: The file is missing, damaged or foreign, or the teacher has other weights.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                made = json.loads((file.metadata() or {})[_KEY])
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            detector = cls(teacher, **made["parameters"], device=device)
+            held_out, wanted = state.pop(_HELD_OUT), made["teacher"]
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} must be a student that reprq saved, got {error!r}; save it again") from error
+        detector._open()
+        if detector.teacher_.weights_digest != wanted:
+            raise InputError(f"teacher must be the one that {path} was fitted with, got other weights; give that one")
+        with torch.no_grad():
+            blank = torch.zeros(2, *detector.teacher_.image_shape, device=device)
+            widths = [part.shape[1] for part in detector._heads(blank)]
+        detector.student_ = detector._build_student(widths).to(device)
+        try:
+            detector.student_.load_state_dict(state)
+        except RuntimeError as error:
+            raise InputError(f"{path} must be a student of this teacher, got {error}; save it again") from error
+        detector.student_.eval()
+        detector.history_, detector.held_out_scores_ = made["history"], held_out.numpy()
+        return detector
+
+    def _open(self) -> None:
+        """Load the teacher, with the layers to be read."""
+        self.teacher_ = self._load_teacher()
+        self._heads = _Reader(self.teacher_, self.teacher_.select_layers(self.layers), self.pooling)
+        self._heads.network.to(torch.device(self.device))
+
     def _schedule(self) -> Schedule:
         return Schedule(self.epochs, self.batch_size, self.lr, self.seed, self.patience, self.precision)  # type: ignore[arg-type]
 
     def _fit(self, images: ImageDataset) -> Scores:
         schedule = self._schedule()
-        self.teacher_ = self._load_teacher()
+        self._open()
         self.images_ = Images(images, self.teacher_.preprocessing)
-        self._heads = _Reader(self.teacher_, self.teacher_.select_layers(self.layers), self.pooling)
-        device = torch.device(self.device)
-        self._heads.network.to(device)
         targets = self._embed(self.images_)
         widths = [part.shape[1] for part in targets]
-        self.student_ = self._build_student(widths).to(device)
+        self.student_ = self._build_student(widths).to(torch.device(self.device))
         self.history_ = self._train(torch.cat(targets, dim=1), schedule, widths)
         _, held_out = split_rows(len(images), self.seed)
         return self._scores(self.images_, held_out.tolist())

@@ -10,7 +10,7 @@ from reprq.data import load_dataset, one_class_tasks
 from reprq.detectors import Distillation
 from reprq.detectors.base import NotFittedError
 from reprq.embeddings import extract
-from reprq.errors import DataError, InputError, UnknownNameError
+from reprq.errors import DataError, InputError, OutputExistsError, UnknownNameError
 from reprq.evaluation import auroc
 from reprq.metrics import brittleness, gradient_norms
 
@@ -84,9 +84,7 @@ def test_a_random_teacher_s_student_of_the_same_seed_is_no_twin(teacher, benign,
 def test_it_tells_a_trained_teacher_s_anomalies(benign, test_images, tmp_path):
     from reprq import pretext
 
-    path = pretext.train_teacher(
-        "rotation", benign, out=tmp_path / "t", epochs=6, batch_size=16, progress=False
-    )
+    path = pretext.train_teacher("rotation", benign, out=tmp_path / "t", epochs=6, batch_size=16, progress=False)
     detector = Distillation(f"teacher:{path}", epochs=10, batch_size=8).fit(benign)
     labels = one_class_tasks(test_images.classes)[0].anomaly_labels(test_images.labels)
     assert auroc(labels, detector.anomaly_score(test_images)).value > 0.9
@@ -160,6 +158,28 @@ def test_an_interrupted_fit_goes_on(teacher, benign, test_images, tmp_path, monk
     assert not (tmp_path / "c").exists()
 
 
+def test_a_saved_student_scores_the_same(teacher, benign, test_images, tmp_path):
+    detector = Distillation(teacher, layers=["conv2", -1], epochs=1).fit(benign)
+    detector.save(tmp_path / "s")
+    again = Distillation.load(tmp_path / "s", teacher)
+    np.testing.assert_array_equal(again.anomaly_score(test_images), detector.anomaly_score(test_images))
+    np.testing.assert_array_equal(again.predict(test_images), detector.predict(test_images))
+    assert again.history_ == detector.history_
+    with pytest.raises(OutputExistsError, match="exists already; give another path or force=True"):
+        detector.save(tmp_path / "s")
+    detector.save(tmp_path / "s", force=True)
+    with pytest.raises(InputError, match="teacher must be the one that .* was fitted with, got other weights"):
+        Distillation.load(tmp_path / "s", load_backbone("lenet", "random", seed=4))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no safetensors file at all"])
+def test_a_file_that_is_no_student_is_refused(teacher, tmp_path, content):
+    if content is not None:
+        (tmp_path / "s").write_bytes(content)
+    with pytest.raises(InputError, match="must be a student that reprq saved"):
+        Distillation.load(tmp_path / "s", teacher)
+
+
 def test_it_is_registered_beside_the_array_detectors():
     detector = detectors.create({"name": "distillation", "epochs": 3, "layers": "conv3"})
     assert detectors.describe(detector) == "distillation[layers=conv3,avg,epochs<=3,batch=32,lr=0.001]"
@@ -175,7 +195,11 @@ def test_it_is_registered_beside_the_array_detectors():
     [
         ({"epochs": 0}, InputError, "epochs must be a whole number of at least 1, got 0"),
         ({"teacher": 7}, InputError, "teacher must be a Backbone or its name, got int"),
-        ({"teacher": None}, InputError, r"teacher must be a Backbone or its name, got None; give Distillation\(teacher"),
+        (
+            {"teacher": None},
+            InputError,
+            r"teacher must be a Backbone or its name, got None; give Distillation\(teacher",
+        ),
         ({"teacher": "lenett"}, UnknownNameError, "did you mean 'lenet'"),
         ({"layers": "conv9"}, UnknownNameError, "conv9"),
         ({"pooling": "cls", "layers": "conv1"}, InputError, "needs layers with a class token"),
