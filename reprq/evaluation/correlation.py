@@ -138,7 +138,7 @@ def correlation(
     defined = draws[np.isfinite(draws)]
     if len(defined) < len(draws):
         notes = (*notes, f"{len(draws) - len(defined)} of {len(draws)} resamples were constant and left out")
-    low, high = _expanded_percentiles(defined, n_groups, confidence) if len(defined) else (None, None)
+    low, high = expanded_percentiles(defined, n_groups, confidence) if len(defined) else (None, None)
     first, second, statistic = _flips(points, method, level)
     p_value = sign_flip_p_value(first, second, points.codes, statistic, n_resamples, rng)
     return Correlation(float(value), low, high, p_value, n, n_groups, method, notes)
@@ -281,8 +281,14 @@ def _unit_scale(values: Floats) -> Floats:
     return scaled
 
 
-def _expanded_percentiles(draws: Floats, n_groups: int, confidence: float) -> tuple[float, float]:
-    """The percentile interval of Hesterberg (2015), widened for few groups."""
+def expanded_percentiles(draws: Floats, n_groups: int, confidence: float) -> tuple[float, float]:
+    """Return the percentile interval of Hesterberg (2015), which is widened for few groups.
+
+    Args:
+        draws: (B,) a statistic of B resamples of the groups.
+        n_groups: How many groups there are, at least 2.
+        confidence: The coverage of the interval, in (0, 1).
+    """
     t = stats.t.ppf((1 + confidence) / 2, n_groups - 1)
     tail = stats.norm.cdf(-t * np.sqrt(n_groups / (n_groups - 1)))
     low, high = np.quantile(draws, [tail, 1 - tail])

@@ -67,9 +67,7 @@ def correlate(
         results = StudyResults.load(results)
     measured = results.metrics["metric"].unique().tolist()
     chosen = _among("metric of the study", metric, measured)
-    judged = _among(
-        "detector of the study", detector, results.detectors["definition"].unique().tolist(), _by_name(results)
-    )
+    judged = chosen_detectors(results, detector)
     methods = _among("correlation method", method, list(METHODS))
     groups = _task_groups(results, tasks)
     levels = _among("level of correlation", level, list(LEVELS))
@@ -166,6 +164,17 @@ def _of_tasks(table: pd.DataFrame, tasks: str) -> pd.DataFrame:
             "task of the study", tasks, ["all", *table["task_kind"].unique(), *table["task"].unique()]
         )
     return chosen
+
+
+def chosen_detectors(results: StudyResults, detector: str | Sequence[str] | None) -> list[str]:
+    """Return the definitions of the detectors that were asked for by name or definition, all if none was.
+
+    Raises:
+        UnknownNameError: a detector that the study does not have.
+    """
+    return _among(
+        "detector of the study", detector, results.detectors["definition"].unique().tolist(), _by_name(results)
+    )
 
 
 def _by_name(results: StudyResults) -> dict[str, list[str]]:
