@@ -7,6 +7,7 @@ The public names are imported on first use, so `import reprq` loads neither torc
     reprq.detectors.KNN(k=5).fit(x).anomaly_score(z)            # one-class detection on the same embeddings
     results = reprq.run_study("study.toml")                     # backbones x layers x tasks x detectors
     reprq.correlate(results, metric="rankme", score="auroc")    # does quality predict detection?
+    reprq.recommend(results).regret                             # what does choosing by it cost?
 """
 
 import importlib
@@ -35,6 +36,7 @@ _NAMES = {
     "load_backbone": "reprq.backbones",
     "load_dataset": "reprq.data",
     "measure": "reprq.metrics",
+    "recommend": "reprq.study",
     "run_study": "reprq.study",
 }
 

@@ -20,6 +20,7 @@ from reprq.cli.extract import extract
 from reprq.cli.figures import figures
 from reprq.cli.layers import layers
 from reprq.cli.measure import measure
+from reprq.cli.recommend import recommend
 from reprq.cli.report import report
 from reprq.cli.study import study
 from reprq.cli.train import train
@@ -44,6 +45,7 @@ for command in (
     detect,
     study,
     correlate,
+    recommend,
     report,
     train,
     figures,

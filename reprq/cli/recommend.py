@@ -1,0 +1,146 @@
+"""`reprq recommend RUN` and `reprq recommend --data`: which backbone and layer to use, and how far to trust it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reprq.cli import options
+
+if TYPE_CHECKING:
+    from reprq.study import Recommendation
+
+
+@click.command()
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.option("--data", metavar="folder:PATH", help="Instead of RUN: benign images, or the name of a data set.")
+@click.option("--backbones", metavar="A,B,...", help="With --data: the networks to choose from.")
+@click.option("--layers", default="all", show_default=True, metavar="1-4|all", help="With --data: which layers.")
+@click.option(
+    "--weights", default="default", show_default=True, metavar="default|random|PATH", help="With --data: the weights."
+)
+@click.option(
+    "--samples", type=click.IntRange(min=2), help="With --data: a seeded sample of the images; all by default."
+)
+@options.pooling
+@click.option("--root", type=click.Path(path_type=Path), help="With --data: where a named data set's files are.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="With --data: the study to learn from. [default: packaged]",
+)
+@click.option("--detector", help="The detector to choose for. [default: all of RUN, or the first of the study]")
+@click.option("--exclude", multiple=True, metavar="LABEL", help="With RUN: leave out such backbones, as in 'cifar_*'.")
+@click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="How many layers to show.")
+@options.run
+@options.output
+def recommend(
+    run: Path | None,
+    data: str | None,
+    backbones: str | None,
+    detector: str | None,
+    exclude: tuple[str, ...],
+    source: Path | None,
+    top: int,
+    form: str | None,
+    seed: int,
+    quiet: bool,
+    **asked: Any,
+) -> None:
+    """Rank backbones and layers by quality on benign images, and say what that is worth.
+
+    With RUN, the folder of a study: what choosing by each metric, and by all of them together, loses in AUROC against
+    the best choice in hindsight, on backbones and classes that it was not fitted on. With --data and --backbones: a
+    ranking for images of your own, of which all are taken to be benign.
+    """
+    if (run is None) == (data is None):
+        raise click.UsageError("give either the folder of a study, or --data with --backbones")
+    from reprq.study import recommend as recommend_study
+    from reprq.study import recommend_for
+
+    if run is not None:
+        _only_with(
+            "RUN", {"backbones", "layers", "weights", "samples", "pooling", "root", "source", "device", "cache_dir"}
+        )
+        _print_study(recommend_study(run, detector, exclude=exclude, seed=seed), run, top, form)
+        return
+    if not backbones:
+        raise click.UsageError("--data needs --backbones A,B,...; `reprq backbones` lists them")
+    _only_with("--data", {"exclude"})
+    options.check_device(asked["device"])
+    names = [name.strip() for name in backbones.split(",") if name.strip()]
+    found = recommend_for(data or "", names, detector=detector, source=source, seed=seed, progress=not quiet, **asked)
+    _print_images(found, data or "", top, form)
+
+
+def _only_with(what: str, others: set[str]) -> None:
+    """Raise a usage error if an option was typed that says nothing of `what`."""
+    context = click.get_current_context()
+    typed = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in others
+        and context.get_parameter_source(parameter.name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if typed:
+        raise click.UsageError(f"{', '.join(typed)} does not go with {what}")
+
+
+def _print_study(found: "Recommendation", run: Path, top: int, form: str | None) -> None:
+    from reprq.cli.output import emit, text_table
+
+    ranking = _top(found, top)
+    context = {"run": str(run), "notes": list(found.notes), "ranking": ranking}
+    if form is None:
+        shown = ["auroc", "regret", "regret_low", "regret_high", "over_last", "over_last_low", "over_last_high"]
+        shown = ["detector", "rule", *shown, "over_random", "favourite", "favourite_share"]
+        emit(form, "recommend", found.regret[shown].to_dict("records"), context, _REGRET)
+        click.echo(f"\nThe first layers by the combination, over all tasks\n{text_table(ranking)}")
+        _echo_notes(found)
+        return
+    emit(form, "recommend", found.regret.to_dict("records"), context)
+
+
+_REGRET = (
+    "What choosing one layer a task by each rule loses against the best in hindsight (regret), and gains on the last"
+    " layer and on chance"
+)
+
+
+def _print_images(found: "Recommendation", data: str, top: int, form: str | None) -> None:
+    from reprq.cli.output import emit, text_table
+
+    if form is not None:
+        context = {"data": data, "notes": list(found.notes), "trust": found.trust.to_dict("records")}
+        context |= {"regret": found.regret.to_dict("records")}
+        emit(form, "recommend", found.ranking.to_dict("records"), context)
+        return
+    detector = found.trust["detector"].iloc[0]
+    emit(form, "recommend", _top(found, top), {}, f"The first layers for {detector}, by all metrics together")
+    click.echo(
+        f"\nHow each metric went with AUROC there (Spearman, 95 %)\n{text_table(found.trust.to_dict('records'))}"
+    )
+    for row in found.regret.to_dict("records"):
+        if row["rule"] == "combination":
+            click.echo(
+                f"\nIn that study, on backbones and classes left out, the combination lost {row['regret']:.3f} AUROC against the"
+                f" best in hindsight{_interval(row, 'regret')} and gained {row['over_last']:.3f} on the last layer"
+                f"{_interval(row, 'over_last')}."
+            )
+    _echo_notes(found)
+
+
+def _interval(row: dict[Any, Any], name: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return "" if low is None or low != low else f" [{low:.3f}, {high:.3f}]"
+
+
+def _top(found: "Recommendation", top: int) -> list[dict[Any, Any]]:
+    rows = found.ranking[(found.ranking["rule"] == "combination") & (found.ranking["rank"] <= top)]
+    return rows.drop(columns=["rule", "layer_number", "value"], errors="ignore").to_dict("records")
+
+
+def _echo_notes(found: "Recommendation") -> None:
+    for note in found.notes:
+        click.echo(f"note: {note}")

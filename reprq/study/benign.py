@@ -1,0 +1,172 @@
+"""Which backbone and layer to use for images of one's own, with no anomaly in sight."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from reprq.backbones import load_backbone
+from reprq.data import FileSource, ImageDataset, load_dataset
+from reprq.data.folder import EXTENSIONS
+from reprq.embeddings import extract
+from reprq.errors import DataError, InputError, UnknownNameError
+from reprq.metrics import measure
+from reprq.study.directions import Directions
+from reprq.study.recommend import Recommendation, recommend
+from reprq.study.results import POINT, StudyResults
+from reprq.study.rules import COMBINATION, scaled_ranks
+
+FEW_IMAGES = 100
+
+
+def recommend_for(
+    data: str | ImageDataset,
+    backbones: Sequence[str],
+    *,
+    layers: str = "all",
+    weights: str = "default",
+    detector: str | None = None,
+    source: StudyResults | Path | str | None = None,
+    samples: int | None = None,
+    pooling: str = "avg",
+    root: Path | str | None = None,
+    device: str = "cpu",
+    cache_dir: Path | str | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Recommendation:
+    """Rank the layers of some backbones for benign images, with no anomaly in sight.
+
+    The embeddings of the images are measured layer by layer. Each metric ranks the layers, in the direction in which it
+    went with detection in another study; the combination adds the ranks, weighted as a ridge regression weighted them
+    there. That study is `source`, or the one whose numbers come with reprq; either is evidence from other images.
+
+    Args:
+        data: "folder:PATH", of which all images below `PATH/train` (or `PATH`, where there is no such folder) are
+            taken, in folders or not; the name of a data set, of which the training images are; or an `ImageDataset`.
+        backbones: Names of networks, at least one.
+        layers: Which layers of each.
+        weights: "default", "random" or a file, for all of them.
+        detector: The detector that will be used, by the name or definition in the study; its first by default.
+        source: A study, or its folder, to learn from.
+        samples: A seeded sample of so many images; all by default.
+        pooling: How a layer becomes one row an image.
+        root: Where a named data set's files are.
+        device: A torch device.
+        cache_dir: The folder of the embedding caches.
+        seed: Seeds the sample, random weights and intervals.
+        progress: Whether to show progress on stderr.
+
+    Returns:
+        A `Recommendation` without choices; its `regret` is that of the source study, if one is given.
+
+    Raises:
+        DataError: no images, or some that do not decode.
+        UnknownNameError: a backbone, layer, detector or data set that does not exist.
+        InputError: no backbone, or fewer than two layers in all.
+    """
+    if not backbones:
+        raise InputError("backbones must name at least one network, got none; `reprq backbones` lists them")
+    study = StudyResults.load(source) if isinstance(source, str | Path) else source
+    directions = Directions.packaged() if study is None else Directions.of_study(study, detector, seed=seed)
+    trust = _trust(directions, detector)
+    images = data if isinstance(data, ImageDataset) else benign_images(data, root=root, seed=seed)
+    if samples is not None and samples < len(images):
+        images = images.sample(samples, seed=seed)
+    networks = [load_backbone(name, weights, seed=seed) for name in backbones]
+    for network in networks:
+        network.select_layers(layers)
+    tables, doubts = [], 0
+    for name, network in zip(backbones, tqdm(networks, desc="backbones", disable=not progress), strict=True):
+        cache = extract(network, images, layers, pooling=pooling, device=device, cache_dir=cache_dir, progress=progress)
+        for number, (layer, rows) in enumerate(cache.items()):
+            found = measure(rows, list(trust["metric"]))
+            doubts += len(rows) <= rows.array.shape[1]
+            values = {metric.name: metric.value for metric in found.values()}
+            tables.append({**dict(zip(POINT, (name, layer, number), strict=True)), **values})
+    points = pd.DataFrame(tables)
+    if len(points) < 2:
+        raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
+    notes = [f"directions and weights from: {directions.source}", *_notes(len(images), doubts, len(points))]
+    regret = pd.DataFrame()
+    if study is not None:
+        judged = recommend(study, trust["detector"].iloc[0], seed=seed)
+        regret, notes = judged.regret, [*notes, *judged.notes]
+    return Recommendation(_ranking(points, trust), regret=regret, trust=trust, notes=tuple(notes))
+
+
+def benign_images(data: str, *, root: Path | str | None = None, seed: int = 0) -> ImageDataset:
+    """Return the images of which all are benign: a folder's training images, in class folders or not.
+
+    Args:
+        data: "folder:PATH" or the name of a data set.
+        root: Where a named data set's files are.
+        seed: Of the split of a data set that comes without one.
+
+    Raises:
+        DataError: the folder is missing or has no images.
+    """
+    if not data.startswith("folder:"):
+        return load_dataset(data, "train", root=root, seed=seed)
+    folder = Path(data.removeprefix("folder:")).expanduser()
+    base = folder / "train" if (folder / "train").is_dir() else folder
+    if not base.is_dir():
+        raise DataError(f"the image folder {folder} does not exist or is not a folder; give one with benign images")
+    files = sorted(
+        path.relative_to(folder).as_posix()
+        for path in base.rglob("*")
+        if path.suffix.lower() in EXTENSIONS and not any(part.startswith(".") for part in path.relative_to(base).parts)
+    )
+    if len(files) < 2:
+        raise DataError(f"{base} has {len(files)} images, at least 2 are needed (they end in {', '.join(EXTENSIONS)})")
+    return ImageDataset(
+        name=data,
+        split="train",
+        classes=("benign",),
+        labels=np.zeros(len(files), np.int64),
+        ids=np.array(files),
+        source=FileSource(folder, files),
+        rows=np.arange(len(files)),
+    )
+
+
+def _trust(directions: Directions, detector: str | None) -> pd.DataFrame:
+    """What is known of the metrics for one detector."""
+    known = directions.table["detector"].drop_duplicates().tolist()
+    names = {str(definition).partition("[")[0]: definition for definition in reversed(known)}
+    wanted = known[0] if detector is None else names.get(detector, detector)
+    if wanted not in set(known):
+        raise UnknownNameError("detector of the study", str(detector), [*names, *known])
+    rows: pd.DataFrame = directions.table[directions.table["detector"] == wanted].dropna(subset=["coefficient"])
+    return rows.reset_index(drop=True)
+
+
+def _ranking(points: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
+    """The order of the layers by the combination, and by each metric in its direction."""
+    metrics = trust["metric"].tolist()
+    values = points[metrics].to_numpy(dtype=np.float64)
+    ranks = scaled_ranks(values)
+    scores: dict[str, Any] = {COMBINATION: ranks @ trust["weight"].to_numpy()}
+    scores |= {name: ranks[:, k] * np.sign(trust["coefficient"].iloc[k]) for k, name in enumerate(metrics)}
+    tables = []
+    for rule, said in scores.items():
+        rank = pd.Series(said).rank(ascending=False, method="first").astype(int)
+        value = np.full(len(points), np.nan) if rule == COMBINATION else values[:, metrics.index(rule)]
+        table = points[POINT].assign(rule=rule, rank=rank, rule_score=said, value=value)
+        tables.append(table.sort_values("rank"))
+    columns = ["rule", *POINT, "rank", "rule_score", "value"]
+    joined = pd.concat(tables, ignore_index=True)[columns]
+    joined.insert(0, "detector", trust["detector"].iloc[0])
+    return joined
+
+
+def _notes(images: int, doubts: int, points: int) -> list[str]:
+    notes = ["no anomaly was seen: how well these layers detect yours is not known, only how such ranks went elsewhere"]
+    if images < FEW_IMAGES:
+        notes.append(f"only {images} images: the metrics move with their number")
+    if doubts:
+        notes.append(f"in {doubts} of {points} layers there are no more images than columns: their spectra are cut off")
+    return notes
