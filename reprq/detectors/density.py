@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from reprq.detectors.base import Matrix, Scores, score_in_blocks
 from reprq.detectors.covariance import moments, whiten_pseudo
 from reprq.detectors.mahalanobis import Mahalanobis
-from reprq.detectors.shallow import ShallowDetector
+from reprq.detectors.shallow import ShallowDetector, squared_distances
 from reprq.errors import InputError
 
 Array = NDArray[np.float64]
@@ -140,12 +140,6 @@ class MVE(ShallowDetector):
             return np.asarray(np.einsum("ij,ij->i", mapped, mapped))
 
         return np.maximum(score_in_blocks(rows, squared_lengths) - 1.0, 0.0) / (len(self.root_) - 1)
-
-
-def squared_distances(x: Array, y: Array) -> Array:
-    """(m, n) squared Euclidean distances of centred rows, never negative."""
-    squares: Array = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", y, y) - 2.0 * (x @ y.T)
-    return np.maximum(squares, 0.0, out=squares)
 
 
 def _log_kernel_sum(squares: Array, h: float, d: int) -> Array:

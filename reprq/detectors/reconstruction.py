@@ -5,8 +5,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from reprq.detectors.base import Scores, score_in_blocks
-from reprq.detectors.density import squared_distances
-from reprq.detectors.shallow import ShallowDetector
+from reprq.detectors.shallow import ShallowDetector, squared_distances
 from reprq.errors import InputError
 
 Array = NDArray[np.float64]

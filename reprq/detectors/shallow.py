@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import ensemble, mixture, neighbors, svm
 
-from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_count
+from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_count, score_in_blocks
 from reprq.errors import InputError
 
 
@@ -77,13 +77,16 @@ class OCSVM(ShallowDetector):
         return f"ocsvm[nu={self.nu:g}{'' if self.gamma is None else f',gamma={self.gamma:g}'}]"
 
     def _learn(self, rows: NDArray[np.float64]) -> None:
-        gamma = 1.0 / rows.shape[1] if self.gamma is None else self.gamma
-        self.model_ = svm.OneClassSVM(nu=self.nu, gamma=gamma, tol=1e-6).fit(rows)
+        self.gamma_ = 1.0 / rows.shape[1] if self.gamma is None else self.gamma
+        self.model_ = svm.OneClassSVM(nu=self.nu, gamma=self.gamma_, tol=1e-6).fit(rows)
 
     def _anomaly(self, rows: NDArray[np.float64]) -> Scores:
-        weight = float(np.abs(self.model_.dual_coef_).sum())  # nu n: without it scores would grow with n
-        scores: Scores = -self.model_.score_samples(rows) / weight
-        return scores
+        support, weights = self.model_.support_vectors_, self.model_.dual_coef_[0]
+
+        def kernel_sum(block: NDArray[np.float64]) -> Scores:  # one product, where libsvm goes pair by pair
+            return np.asarray(np.exp(-self.gamma_ * squared_distances(block, support)) @ weights)
+
+        return -score_in_blocks(rows, kernel_sum) / float(weights.sum())  # nu n: else scores would grow with n
 
 
 class IForest(ShallowDetector):
@@ -203,6 +206,12 @@ class LOF(ShallowDetector):
     def _anomaly(self, rows: NDArray[np.float64]) -> Scores:
         scores: Scores = -self.model_.score_samples(rows)
         return scores
+
+
+def squared_distances(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(m, n) squared Euclidean distances of centred rows, never negative."""
+    squares: NDArray[np.float64] = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", y, y) - 2.0 * (x @ y.T)
+    return np.maximum(squares, 0.0, out=squares)
 
 
 def _within_float32(rows: NDArray[np.float64]) -> NDArray[np.float64]:
