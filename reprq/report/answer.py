@@ -8,6 +8,7 @@ import pandas as pd
 from reprq.evaluation import Correlation, correlation
 from reprq.evaluation.correlation import FEW_GROUPS
 from reprq.study import StudyResults, points
+from reprq.study.rules import COMBINATION
 
 _LEVEL = 0.05
 
@@ -29,7 +30,7 @@ class Answer:
     metric: str
 
 
-def answer(results: StudyResults, table: pd.DataFrame) -> Answer:
+def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | None = None) -> Answer:
     """Answer which metric predicts which detector, how well and how surely.
 
     A finding is called sure where the p-value, corrected for the number of metrics (Holm), is at most 0.05 and the
@@ -38,6 +39,7 @@ def answer(results: StudyResults, table: pd.DataFrame) -> Answer:
     Args:
         results: A study.
         table: Its Spearman correlations over all tasks, one row a detector and metric, as `reprq.correlate` gives them.
+        regret: What choosing by each rule costs, as `reprq.study.recommend` gives it, where the study allows it.
 
     Returns:
         The answer; it says so where nothing is sure.
@@ -65,6 +67,8 @@ def answer(results: StudyResults, table: pd.DataFrame) -> Answer:
         if sure and abs(trained.coefficient or 0.0) < abs(first["coefficient"]) / 2:
             headline += " Much of that is trained against random networks."
     sentences.append(_hindsight(results))
+    if regret is not None:
+        sentences += _cost(regret, str(first["detector"]))
     return Answer(headline, tuple(sentences), str(first["detector"]), str(first["metric"]))
 
 
@@ -141,3 +145,27 @@ def _hindsight(results: StudyResults) -> str:
         f"The best layer in hindsight was {layer} of {backbone} by {detector}, with a mean AUROC of {means.max():.3f};"
         f" the median over all layers and detectors was {means.median():.3f}."
     )
+
+
+def _cost(regret: pd.DataFrame, detector: str) -> list[str]:
+    """What the combination of all metrics chose, fitted without the classes and networks that it was judged on."""
+    rows = regret[(regret["detector"] == detector) & (regret["rule"] == COMBINATION)].to_dict("records")
+    return [
+        f"Choosing a layer for {detector} by all metrics together, fitted on other networks and other classes, gave a"
+        f" mean AUROC of {row['auroc']:.3f}: {_change(row, 'regret', -1)} against the best layer of each task in"
+        f" hindsight, {_change(row, 'over_last')} against the last layers, and {_change(row, 'over_random')} against a"
+        " random layer."
+        for row in rows
+    ]
+
+
+def _change(row: Any, name: str, sign: int = 1) -> str:
+    """What is gained or lost, with its interval where there are classes enough for one."""
+    gain = sign * row[name]
+    text = f"{abs(gain):.3f} {'gained' if gain > 0 else 'lost'}"
+    if pd.isna(row[f"{name}_low"]):
+        return text
+    ends = sorted(sign * row[f"{name}_{end}"] for end in ("low", "high"))
+    if gain <= 0:
+        ends = [-end for end in reversed(ends)]
+    return f"{text} (95 % interval {ends[0]:.3f} to {ends[1]:.3f})"

@@ -10,13 +10,14 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reprq.errors import OutputExistsError
+from reprq.errors import OutputExistsError, ReprqError
 from reprq.report import tables
 from reprq.report.answer import answer
 from reprq.report.pictures import pictures
 from reprq.report.words import definition_of
 from reprq.study import StudyResults, correlate
 from reprq.study.correlate import TASK_GROUPS
+from reprq.study.recommend import Recommendation, recommend
 from reprq.study.results import write_whole
 
 _HERE = Path(__file__).parent
@@ -65,8 +66,10 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
     kinds = set(results.metrics["task_kind"])
     groups = ["all", *(group for group in TASK_GROUPS if group in kinds)]
     table = correlate(results, tasks=groups, seed=seed)
+    levels = correlate(results, method="spearman", level=["between", "within"], seed=seed)
+    chosen = _chosen(results, seed)
     shown = table[(table["tasks"] == "all") & (table["method"] == "spearman")]
-    found = answer(results, shown)
+    found = answer(results, shown, None if chosen is None else chosen.regret)
     style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -75,9 +78,9 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
         title=results.study.get("config", {}).get("title") or results.path.name,
         question=_QUESTION,
         answer=found,
-        warnings=[*_beware(shown), *tables.notes(results, shown)],
+        warnings=[*_beware(results, shown), *(chosen.notes if chosen else ()), *tables.notes(results, shown)],
         pictures=pictures(results, shown, found),
-        tables=_tables(results, table),
+        tables=_tables(results, pd.concat([table, levels]), chosen),
         definitions=_definitions(results),
         detectors=sorted({str(name) for name in results.detectors["definition"]}),
         provenance=_provenance(results),
@@ -88,13 +91,27 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
     )
 
 
-def _tables(results: StudyResults, table: pd.DataFrame) -> list[tables.Table]:
-    return [tables.correlations(table), tables.layers(results), tables.tasks(results)]
+def _chosen(results: StudyResults, seed: int) -> Recommendation | None:
+    """What choosing by quality costs; None where there are too few backbones or classes to hold some out."""
+    try:
+        return recommend(results, seed=seed)
+    except ReprqError:
+        return None
 
 
-def _beware(table: pd.DataFrame) -> list[str]:
+def _tables(results: StudyResults, table: pd.DataFrame, chosen: Recommendation | None) -> list[tables.Table]:
+    made = [tables.correlations(table)]
+    if chosen is not None:
+        made.append(tables.regrets(chosen.regret))
+    made += [tables.layers(results), tables.tasks(results)]
+    return made if results.failures.empty else [*made, tables.failures(results)]
+
+
+def _beware(results: StudyResults, table: pd.DataFrame) -> list[str]:
     tried = table["metric"].nunique()
     sentences = ["A correlation over networks that somebody chose says nothing of networks unlike them."]
+    if failed := len(results.failures):
+        sentences.insert(0, f"{failed} of the study's cells failed and are left out; the last table has their reasons.")
     if tried > 1:
         sentences.append(
             f"The metric named for a detector is the strongest of {tried}: its p-value is corrected for that choice,"
@@ -119,7 +136,7 @@ def _provenance(results: StudyResults) -> list[tuple[str, str]]:
         "data_fingerprints": "Fingerprints of the images (SHA-256)",
         "versions": "Versions",
     }
-    rest = [name for name in results.study if name not in (*titles, "schema_version")]
+    rest = [name for name in results.study if name not in (*titles, "schema_version", "failures")]
     return [
         (titles.get(name, name), json.dumps(results.study[name], indent=2, ensure_ascii=False))
         for name in [*titles, *rest]

@@ -53,13 +53,8 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
         return []
     found = {(str(row["detector"]), str(row["metric"])): correlation_of(row) for row in table.to_dict("records")}
     pair = found[detector, metric]
-    drawn = [
-        _picture(
-            plots.forest_plot(table),
-            "How well each metric predicts each detector",
-            "Spearman's rho over layers with its 95 % interval, which resamples whole networks; 1 and -1 are perfect.",
-            f"Coefficients of {table['metric'].nunique()} metrics with intervals; the table of correlations has them",
-        ),
+    drawn = [] if table["coefficient"].isna().all() else [_coefficients(table)]
+    drawn += [
         _picture(
             plots.metric_vs_score(over, metric, f"AUROC of {detector}", pair),
             f"{metric} against the AUROC of {detector}",
@@ -85,6 +80,15 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
             ),
         ]
     return [*drawn, _all_pairs(results, table, found)]
+
+
+def _coefficients(table: pd.DataFrame) -> Picture:
+    return _picture(
+        plots.forest_plot(table),
+        "How well each metric predicts each detector",
+        "Spearman's rho over layers with its 95 % interval, which resamples whole networks; 1 and -1 are perfect.",
+        f"Coefficients of {table['metric'].nunique()} metrics with intervals; the table of correlations has them",
+    )
 
 
 def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str, str], Correlation]) -> Picture:

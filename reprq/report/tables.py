@@ -135,6 +135,29 @@ def layers(results: StudyResults) -> Table:
     )
 
 
+def regrets(regret: pd.DataFrame) -> Table:
+    """What choosing a layer by each rule costs."""
+    ends = [(f"{name}_low", f"{name}_high") for name in ("regret", "over_last", "over_random")]
+    titles = {name: word for pair in ends for name, word in zip(pair, ("low", "high"), strict=True)}
+    titles |= {"auroc": "AUROC", "over_last": "over last layers", "over_random": "over random"}
+    titles |= {"favourite": "chosen most", "favourite_share": "share", "n_tasks": "tasks"}
+    return to_table(
+        regret,
+        "regret",
+        "What choosing a layer by each rule costs: AUROC of the choice, what it loses against the best layer in"
+        " hindsight, and what it gains over the last layers and over a random one; rules are fitted on other networks"
+        " and on tasks of other classes",
+        titles,
+        ("detector", "rule"),
+    )
+
+
+def failures(results: StudyResults) -> Table:
+    """The cells that failed, with their reasons."""
+    caption = "Cells that failed; the next run of the study tries them again"
+    return to_table(results.failures, "failures", caption, choose=("backbone", "task", "detector"))
+
+
 def tasks(results: StudyResults) -> Table:
     """One row a task and detector: how hard it is, and which layer was best in hindsight."""
     rows = []

@@ -16,6 +16,7 @@ HOSTILE = [
     "{{ 7 * 7 }}",
     "net" * 40,
 ]
+TASKS = ("unimodal:cat", "unimodal:dog", "multimodal:cat")
 TITLE = "</title><script>alert('title')</script> $x"
 
 
@@ -29,14 +30,14 @@ def hostile():
     return (*HOSTILE, TITLE)
 
 
-def _study(path, backbones, effect=0.3, noise=0.01, layers=4, seed=0):
+def _study(path, backbones, effect=0.3, noise=0.01, layers=4, seed=0, tasks=TASKS):
     """Two metrics against two detectors: `rankme` predicts both by `effect`, `aucev` is chance."""
     rng = np.random.default_rng(seed)
     measured, judged = [], []
     for b, backbone in enumerate(backbones):
         for k in range(layers):
             strength = rng.uniform()
-            for task in ("unimodal:cat", "unimodal:dog", "multimodal:cat"):
+            for task in tasks:
                 key = {"seed": 0, "backbone": backbone, "network": f"net{b % 3}", "weights": "w", "layer": f"layer{k}"}
                 key |= {"layer_number": k, "task": task, "task_kind": task.split(":")[0]}
                 notes = "n = 12 rows for d = 64 columns" if b == 0 else None

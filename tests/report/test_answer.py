@@ -6,9 +6,10 @@ import pytest
 
 from reprq.metrics import identifiers, names
 from reprq.report.answer import answer
-from reprq.report.tables import Cell, correlations, layers, notes, tasks, to_table
+from reprq.report.tables import Cell, correlations, layers, notes, regrets, tasks, to_table
 from reprq.report.words import WORDS, definition_of
 from reprq.study import correlate
+from reprq.study.recommend import recommend
 
 TWELVE = [f"net {i}" for i in range(8)] + [f"net {i} random" for i in range(4)]
 
@@ -82,6 +83,30 @@ def test_the_best_layer_is_that_of_the_table(make_study, tmp_path):
     detector, backbone, layer = means.idxmax()
     sentence = answered(results)[0].sentences[-1]
     assert f"{layer} of {backbone} by {detector}, with a mean AUROC of {means.max():.3f}" in sentence
+
+
+def test_what_a_choice_costs_is_said_with_its_numbers(make_study, tmp_path):
+    results = make_study(tmp_path, TWELVE, tasks=[f"unimodal:{name}" for name in ("cat", "dog", "owl", "emu")])
+    regret = recommend(results, n_resamples=200).regret
+    found = answer(results, correlate(results, method="spearman"), regret)
+    row = regret[(regret["rule"] == "combination") & (regret["detector"] == found.detector)].iloc[0]
+    assert found.sentences[-1].startswith(f"Choosing a layer for {found.detector} by all metrics together")
+    span = "(95 % interval {:.3f} to {:.3f})"
+    lost = span.format(row["regret_low"], row["regret_high"])
+    assert f"{row['auroc']:.3f}: {row['regret']:.3f} lost {lost} against the best layer" in found.sentences[-1]
+    gained = span.format(row["over_random_low"], row["over_random_high"])
+    assert f"{row['over_random']:.3f} gained {gained} against a random layer" in found.sentences[-1]
+    table = regrets(regret)
+    assert len(table.rows) == len(regret)
+    assert [column.title for column in table.columns][:6] == ["detector", "rule", "AUROC", "regret", "low", "high"]
+
+
+def test_two_classes_give_a_cost_without_an_interval(make_study, tmp_path):
+    results = make_study(tmp_path, TWELVE)
+    regret = recommend(results, n_resamples=200).regret
+    sentence = answer(results, correlate(results, method="spearman"), regret).sentences[-1]
+    assert sentence.startswith("Choosing a layer")
+    assert "interval" not in sentence
 
 
 def test_tables_hold_means_and_sort_by_their_numbers(make_study, tmp_path):

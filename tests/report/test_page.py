@@ -8,6 +8,7 @@ import pytest
 
 from reprq.errors import OutputExistsError, ReprqError
 from reprq.report import write_report
+from reprq.study.results import FAILURE_COLUMNS
 
 
 class Elements(HTMLParser):
@@ -91,6 +92,20 @@ def test_a_study_of_one_network_and_constant_scores_has_a_page(make_study, tmp_p
     results.detectors["auroc"] = 0.5
     text = write_report(results).read_text(encoding="utf-8")
     assert "No correlation could be computed." in text
+
+
+def test_cells_that_failed_are_listed_with_their_reasons(make_study, tmp_path):
+    results = make_study(tmp_path / "run", ["a", "b", "c"], layers=2)
+    failed = dict.fromkeys(FAILURE_COLUMNS, "") | {
+        "backbone": "a",
+        "task": "unimodal:cat",
+        "reason": "<b>no</b> memory",
+    }
+    results.study["failures"] = [failed]
+    elements = Elements(write_report(results).read_text(encoding="utf-8"))
+    assert "<b>no</b> memory" in elements.texts
+    assert any(text.startswith("1 of the study's cells failed") for text in elements.texts)
+    assert any(text.startswith("Cells that failed") for text in elements.texts)
 
 
 def test_what_is_no_study_is_refused(tmp_path):
