@@ -18,6 +18,7 @@ from reprq.cli.datasets import datasets
 from reprq.cli.detect import detect
 from reprq.cli.extract import extract
 from reprq.cli.figures import figures
+from reprq.cli.groups import Sections
 from reprq.cli.layers import layers
 from reprq.cli.measure import measure
 from reprq.cli.recommend import recommend
@@ -27,7 +28,7 @@ from reprq.cli.train import train
 from reprq.errors import ReprqError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(reprq.__version__, prog_name="reprq")
 def cli() -> None:
     """Which representation will detect anomalies, and can that be measured before one is seen?
