@@ -52,6 +52,9 @@ def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | No
     sure = [name for name, row in leaders.items() if _is_sure(row)]
     if not sure:
         headline = "Nothing is sure: no metric predicted any detector beyond chance, corrected for the metrics tried."
+        networks, tried = int(known["n_backbones"].max()), known["metric"].nunique()
+        if tried * 2.0 ** (1 - networks) > _LEVEL:  # the least p-value that the test can give, corrected
+            headline += f" With {_of(networks, 'network')} nothing could be."
     elif len(sure) == len(leaders):
         headline = "Yes, in this study: quality measured on benign images alone predicted every detector."
     else:

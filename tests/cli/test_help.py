@@ -4,12 +4,14 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
 
 from reprq.cli import cli
+from reprq.study import load_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -84,3 +86,11 @@ def test_the_example_of_the_readme_gives_what_it_says(capsys):
     said = re.findall(r"auroc\(.*# (.*)", code)
     assert capsys.readouterr().out.strip().splitlines()[-1] == said[0]
     assert sum(bool(line.strip()) for line in code.splitlines()) <= 10
+
+
+def test_the_study_file_of_the_reference_is_one():
+    (text,) = re.findall(
+        r"^```toml\n(.*?)^```", (ROOT / "docs/reference/study.md").read_text(encoding="utf-8"), re.M | re.S
+    )
+    config = load_config(tomllib.loads(text))
+    assert [backbone.label for backbone in config.backbones] == ["resnet18 random", "mobilenet birds", "lenet rotation"]
