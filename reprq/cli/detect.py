@@ -50,7 +50,7 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
     "detectors",
     multiple=True,
     metavar="NAME[:PARAMETER=VALUE,...]",
-    help="A detector such as knn:k=1; may be repeated. [default: knn, mahalanobis, centroid]",
+    help="A detector such as knn:k=1 or pyod:ECOD; may be repeated. [default: knn, mahalanobis, centroid]",
 )
 @options.run
 @options.output

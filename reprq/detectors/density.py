@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from scipy.linalg.blas import dger
 from scipy.special import logsumexp
 
 from reprq.detectors.base import Matrix, Scores, score_in_blocks
@@ -159,7 +160,7 @@ def _khachiyan(lifted: Array, tolerance: float = 1e-2, steps: int = 20_000) -> A
     """
     n, size = lifted.shape
     weights = np.full(n, 1.0 / n)
-    inverse = np.linalg.inv(lifted.T @ lifted / n)
+    inverse = np.asfortranarray(np.linalg.inv(lifted.T @ lifted / n))  # the order that dger updates in place
     heights = np.einsum("ij,ij->i", lifted @ inverse, lifted)
     for _ in range(steps):
         high, low = int(np.argmax(heights)), int(np.argmin(np.where(weights > 0.0, heights, np.inf)))
@@ -173,6 +174,7 @@ def _khachiyan(lifted: Array, tolerance: float = 1e-2, steps: int = 20_000) -> A
         weights[chosen] = weights[chosen] + step if step > empty else 0.0
         direction = inverse @ lifted[chosen]
         share = step / (1.0 - step + step * height)
-        inverse = (inverse - share * np.outer(direction, direction)) / (1.0 - step)
+        inverse /= 1.0 - step
+        inverse = dger(-share / (1.0 - step), direction, direction, a=inverse, overwrite_a=True)
         heights = (heights - share * (lifted @ direction) ** 2) / (1.0 - step)
-    return (inverse + inverse.T) / 2.0
+    return np.asarray((inverse + inverse.T) / 2.0, dtype=np.float64)
