@@ -1,47 +1,13 @@
 """Heatmaps of layers, spectra and curves: what is drawn, and that no text overlaps."""
 
-import itertools
-
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
-from matplotlib.text import Text
 
 from reprq import metrics, plots
 from reprq.errors import InputError
-
-
-@pytest.fixture(autouse=True)
-def _agg():
-    before = dict(mpl.rcParams)
-    yield
-    plt.close("all")
-    assert dict(mpl.rcParams) == before
-
-
-def overlapping(figure):
-    """Pairs of drawn texts whose boxes meet."""
-    figure.canvas.draw()
-    boxes = []
-    for text in figure.findobj(Text):
-        box = text.get_window_extent()
-        if text.get_text().strip() and text.get_visible() and figure.bbox.overlaps(box) and _within(text):
-            boxes.append((text.get_text(), box))
-    return [(a, b) for (a, one), (b, two) in itertools.combinations(boxes, 2) if one.overlaps(two)]
-
-
-def _within(text):
-    """Whether a text is no tick label beyond the limits, which matplotlib keeps and never draws."""
-    for ax in text.figure.axes:
-        for axis in (ax.xaxis, ax.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            for tick in (*axis.majorTicks, *axis.minorTicks):
-                if text in (tick.label1, tick.label2):
-                    return low <= tick.get_loc() <= high and tick in axis.get_major_ticks()
-    return True
 
 
 def similarities(rows, columns):
@@ -52,10 +18,10 @@ def similarities(rows, columns):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 9), (9, 3), (20, 20)])
-def test_a_heatmap_names_layers_and_values_without_overlap(shape):
+def test_a_heatmap_names_layers_and_values_without_overlap(shape, collisions):
     frame = similarities(*shape)
     ax = plots.similarity_heatmap(frame)
-    assert overlapping(ax.figure) == []
+    assert collisions(ax.figure) == []
     np.testing.assert_array_equal(ax.images[0].get_array(), frame.to_numpy())
     assert [label.get_text() for label in ax.get_yticklabels()] == list(frame.index)
     assert [label.get_text() for label in ax.get_xticklabels()] == list(frame.columns)
@@ -71,21 +37,21 @@ def test_numbers_are_readable_on_their_colours():
         assert contrast > 0.4
 
 
-def test_small_cells_hold_no_numbers_and_few_names():
+def test_small_cells_hold_no_numbers_and_few_names(collisions):
     _, ax = plt.subplots(figsize=(4, 3.5), layout="constrained")
     assert plots.similarity_heatmap(similarities(50, 50), ax) is ax
     assert not ax.texts
     assert 5 < len(ax.get_yticklabels()) < 50
     assert ax.get_yticklabels()[1].get_text() == f"stage{ax.get_yticks()[1]}"
-    assert overlapping(ax.figure) == []
+    assert collisions(ax.figure) == []
 
 
-def test_networks_stand_beside_each_other():
+def test_networks_stand_beside_each_other(collisions):
     figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
     for ax in axes:
         plots.similarity_heatmap(similarities(8, 8), ax, colorbar=ax is axes[1])
     assert len(figure.axes) == 3
-    assert overlapping(figure) == []
+    assert collisions(figure) == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +67,7 @@ def test_bad_heatmaps_are_refused(frame, limits, message):
         plots.similarity_heatmap(frame, limits=limits)
 
 
-def test_a_spectrum_is_drawn_with_the_line_through_the_ranks_fitted():
+def test_a_spectrum_is_drawn_with_the_line_through_the_ranks_fitted(collisions):
     values = np.append(3 * np.arange(1, 201) ** -1.5, [0.0, 0.0])
     ax = plots.spectrum_plot(values)
     points, line = ax.lines
@@ -110,7 +76,7 @@ def test_a_spectrum_is_drawn_with_the_line_through_the_ranks_fitted():
     np.testing.assert_allclose(line.get_ydata(), values[10:100], rtol=1e-9)
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     assert "$\\alpha$ = 1.50 [1.50, 1.50], $R^2$ = 1.000\nranks 11 to 100" in line.get_label()
-    assert overlapping(ax.figure) == []
+    assert collisions(ax.figure) == []
 
 
 def test_a_spectrum_of_rows_and_a_fit_of_ones_own():
@@ -140,22 +106,22 @@ def curve():
     return metrics.curve(np.random.default_rng(0).standard_normal((320, 40)), repeats=3)
 
 
-def test_a_curve_of_one_metric_is_in_its_unit(curve):
+def test_a_curve_of_one_metric_is_in_its_unit(curve, collisions):
     one = curve[curve["metric"] == "rankme"]
     ax = plots.curve_plot(one)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), one.groupby("n")["value"].mean())
     assert ax.get_ylabel() == "rankme[singular,uncentred,eps=1e-7]"
     assert [label.get_text() for label in ax.get_xticklabels()] == ["20", "40", "80", "160", "320"]
     assert ax.get_legend() is None
-    assert overlapping(ax.figure) == []
+    assert collisions(ax.figure) == []
 
 
-def test_several_metrics_share_the_scale_of_their_last_value(curve):
+def test_several_metrics_share_the_scale_of_their_last_value(curve, collisions):
     ax = plots.curve_plot(curve)
     assert len(ax.lines) == curve["definition"].nunique()
     assert {line.get_ydata()[-1] for line in ax.lines} == {1.0}
     assert len(ax.get_legend().get_texts()) == len(ax.lines)
-    assert overlapping(ax.figure) == []
+    assert collisions(ax.figure) == []
 
 
 def test_bad_curves_are_refused(curve):

@@ -2,12 +2,10 @@
 
 import itertools
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.text import Text
 
 from reprq import plots
 from reprq.errors import InputError
@@ -33,14 +31,6 @@ FOUR = ["lenet random", "lenet classification", "lenet rotation", "lenet autoenc
 FOUND = Correlation(-0.6221, -0.804, -0.311, 0.0004, 96, 16, "spearman")
 
 
-@pytest.fixture(autouse=True)
-def _agg():
-    before = dict(mpl.rcParams)
-    yield
-    plt.close("all")
-    assert dict(mpl.rcParams) == before  # no picture changes anybody's settings
-
-
 def table(backbones, layers=6, **extra):
     rng = np.random.default_rng(0)
     rows = [
@@ -59,29 +49,12 @@ def small_multiples(backbones):
     return points, dict.fromkeys(pairs, FOUND)
 
 
-def overlapping(figure):
-    """Pairs of texts whose boxes meet."""
-    figure.canvas.draw()
-    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
-    of_ticks = {tick.label1 for axis in axes for tick in (*axis.majorTicks, *axis.minorTicks)}
-    # matplotlib keeps tick labels beyond the limits, which are never drawn
-    drawn = {tick.label1 for axis in axes for tick in axis.get_major_ticks() if within(tick.get_loc(), axis)}
-    texts = [text for text in figure.findobj(Text) if text not in of_ticks or text in drawn]
-    boxes = [(t.get_text(), t.get_window_extent()) for t in texts if t.get_text().strip() and t.get_visible()]
-    return [(a, b) for (a, one), (b, two) in itertools.combinations(boxes, 2) if one.overlaps(two)]
-
-
-def within(location, axis):
-    low, high = sorted(axis.get_view_interval())
-    return low <= location <= high
-
-
 @pytest.mark.parametrize("backbones", [FOUR, SIXTEEN], ids=["4", "16"])
-def test_no_text_overlaps(backbones):
+def test_no_text_overlaps(backbones, collisions):
     points = table(backbones).assign(y_low=0.3, y_high=1.0)
     ax = plots.metric_vs_score(points, "participation_ratio", "AUROC of knn, mean over tasks", FOUND)
-    assert overlapping(ax.figure) == []
-    assert overlapping(plots.correlation_grid(*_grid_arguments(backbones))) == []
+    assert collisions(ax.figure) == []
+    assert collisions(plots.correlation_grid(*_grid_arguments(backbones))) == []
 
 
 def _grid_arguments(backbones):
@@ -89,11 +62,11 @@ def _grid_arguments(backbones):
     return points, "AUROC", found, "JPEG CIFAR-10 - all tasks - spearman"
 
 
-def test_overlap_is_seen():
+def test_overlap_is_seen(collisions):
     ax = plots.metric_vs_score(table(FOUR), "rankme", "AUROC")
     ax.text(0.5, -0.1, "here", transform=ax.transAxes)
     ax.text(0.5, -0.1, "and here", transform=ax.transAxes)
-    assert ("here", "and here") in overlapping(ax.figure)
+    assert ("here", "and here") in collisions(ax.figure)
 
 
 def test_points_lie_where_the_table_says_and_the_title_names_the_correlation():
