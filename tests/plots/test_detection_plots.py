@@ -1,5 +1,8 @@
 """ROC curves, histograms, extremes, heatmaps, depth and maps: what is drawn, and that no text overlaps."""
 
+import sys
+from importlib.util import find_spec
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -213,11 +216,20 @@ def test_maps_repeat_and_keep_clusters_apart(method):
     assert (near // 20 == np.arange(40) // 20).all()
 
 
-def test_umap_says_what_to_install_or_gives_a_map(monkeypatch):
-    x = np.random.default_rng(0).standard_normal((30, 5))
-    monkeypatch.setitem(__import__("sys").modules, "umap", None)
+def test_umap_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ReprqError, match=r"needs umap-learn; install it with `pip install 'reprq\[umap\]'`"):
-        plots.project(x, "umap")
+        plots.project(np.random.default_rng(0).standard_normal((30, 5)), "umap")
+
+
+@pytest.mark.skipif(find_spec("umap") is None, reason="needs umap-learn; pip install 'reprq[umap]'")
+def test_umap_repeats_and_keeps_clusters_apart():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.standard_normal((30, 6)), rng.standard_normal((30, 6)) + 20])
+    first = plots.project(x, "umap", seed=3)
+    np.testing.assert_array_equal(first, plots.project(x, "umap", seed=3))
+    near = np.argsort(_distances(first), axis=1)[:, 1]
+    assert (near // 30 == np.arange(60) // 30).all()
 
 
 def test_other_maps_are_refused():
