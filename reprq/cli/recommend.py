@@ -118,15 +118,14 @@ def _print_images(found: "Recommendation", data: str, top: int, form: str | None
         return
     detector = found.trust["detector"].iloc[0]
     emit(form, "recommend", _top(found, top), {}, f"The first layers for {detector}, by all metrics together")
-    click.echo(
-        f"\nHow each metric went with AUROC there (Spearman, 95 %)\n{text_table(found.trust.to_dict('records'))}"
-    )
+    click.echo("\nHow each metric went with AUROC in the study that the weights come from (Spearman, 95 %)")
+    click.echo(text_table(found.trust.drop(columns="detector").to_dict("records")))
     for row in found.regret.to_dict("records"):
         if row["rule"] == "combination":
             click.echo(
-                f"\nIn that study, on backbones and classes left out, the combination lost {row['regret']:.3f} AUROC against the"
-                f" best in hindsight{_interval(row, 'regret')} and gained {row['over_last']:.3f} on the last layer"
-                f"{_interval(row, 'over_last')}."
+                f"\nIn that study, on backbones and classes left out, the combination lost {row['regret']:.3f} AUROC"
+                f" against the best in hindsight{_interval(row, 'regret')} and gained {row['over_last']:.3f} on the"
+                f" last layer{_interval(row, 'over_last')}."
             )
     _echo_notes(found)
 

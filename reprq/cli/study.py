@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the results. [default: runs/NAME of NAME.toml]")
 @click.option("--dry-run", is_flag=True, help="Say how many cells, how much disk and about how long; run nothing.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes that compute cells. [default: the file's, or 1]")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that compute cells, each on one thread. [default: the file's, or 1]",
+)
 @click.option(
     "--scheduler",
     metavar="ADDRESS",

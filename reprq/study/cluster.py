@@ -4,6 +4,8 @@ import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
+from threadpoolctl import threadpool_limits
+
 from reprq.errors import ReprqError
 from reprq.study.compute import Desk, Outcome
 from reprq.study.execute import Executor
@@ -15,7 +17,7 @@ _PATIENCE = "20s"
 class Cluster(Executor):
     """The workers of a running dask scheduler; they must see the folder of the embedding caches under the same path.
 
-    dask gives every worker process one BLAS thread unless told otherwise; start as many workers as there are cores.
+    A cell is computed on one thread; start as many workers, of one thread each, as there are cores.
 
     Args:
         address: Of the scheduler, like "tcp://10.0.0.1:8786".
@@ -58,4 +60,5 @@ def _attempt(job: Job) -> Outcome:
     if not hasattr(worker, "reprq_desk"):
         worker.reprq_desk = Desk()
     desk: Desk = worker.reprq_desk
-    return desk.attempt(job)
+    with threadpool_limits(1):
+        return desk.attempt(job)

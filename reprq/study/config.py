@@ -107,7 +107,7 @@ class StudyConfig(_Section):
         seeds: Each seed draws its own sample of images and its own random weights.
         dtype: "float32" or "float16" in the caches.
         batch_size: Images a forward pass.
-        workers: How many processes compute cells; no result depends on it.
+        workers: How many processes compute cells, each on one thread; no result depends on it.
     """
 
     title: str = ""

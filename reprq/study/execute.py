@@ -1,4 +1,8 @@
-"""Where cells are computed: in this process, in several, or on a cluster; the outcomes come back as they finish."""
+"""Where cells are computed: in this process, in several, or on a cluster; the outcomes come back as they finish.
+
+A cell is computed on one thread wherever it is. So no core is asked for twice, and no number depends on how many there
+are: eigenvalues from one and from two BLAS threads differ in their last digits.
+"""
 
 import os
 import signal
@@ -7,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing import connection, get_context
 from typing import Any, Protocol, Self
+
+from threadpoolctl import threadpool_limits
 
 from reprq.errors import ReprqError
 from reprq.study.compute import Desk, Outcome
@@ -31,22 +37,23 @@ class InProcess(Executor):
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Compute the jobs in their order."""
         desk = Desk()
-        yield from map(desk.attempt, jobs)
+        with threadpool_limits(1):
+            yield from map(desk.attempt, jobs)
 
 
 class Processes(Executor):
-    """Several worker processes, each with its share of the cores.
+    """Several worker processes.
 
     A worker keeps to one layer as long as there are cells of it. One that dies (killed for memory, say) costs the cell
     that it was at, and another takes its place.
 
     Args:
-        workers: How many processes; each computes with cores // workers threads, and no more than `OMP_NUM_THREADS`.
+        workers: How many processes, at most one a core to fill the machine.
     """
 
     def __init__(self, workers: int) -> None:
         self._context = get_context("spawn")  # fork would copy the locks of the threads that BLAS and torch started
-        self._size, self._threads = workers, threads_each(workers)
+        self._size = workers
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
@@ -54,7 +61,9 @@ class Processes(Executor):
 
     def __exit__(self, *error: object) -> None:
         for worker in self._workers:
-            worker.stop()
+            worker.end()
+        for worker in self._workers:
+            worker.close()
         self._workers = []
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
@@ -78,7 +87,7 @@ class Processes(Executor):
                     self._workers[-1].take(queue)
 
     def _start(self, size: int) -> None:
-        with _environment(self._threads):
+        with _one_thread():
             self._workers += [_Worker(self._context) for _ in range(size - len(self._workers))]
 
 
@@ -115,11 +124,12 @@ class _Worker:
         self._started = True
         return outcome
 
-    def stop(self) -> None:
-        """End the process at once."""
-        self._process.terminate()
-        self._process.join(5)
+    def end(self) -> None:
+        """End the process at once: what it computes is not stored yet, so nothing is lost that could be kept."""
         self._process.kill()
+
+    def close(self) -> None:
+        """Let go of a process that has ended."""
         self._process.join()
         self._process.close()
         self.link.close()
@@ -135,7 +145,7 @@ class _Worker:
             )
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
         hint = "; too little memory, perhaps: use fewer workers" if -code == signal.SIGKILL else ""
-        self.stop()
+        self.close()
         return Outcome.failed(job.cell, ReprqError(f"its worker process ended {how}{hint}"))
 
 
@@ -150,19 +160,11 @@ def _serve(link: Any) -> None:
             return
 
 
-def threads_each(workers: int) -> int:
-    """Return how many threads each of some workers may use, so that together they never use more than the cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    share = max(1, cores // workers)
-    return min(share, int(limit)) if limit.isdigit() and int(limit) else share
-
-
 @contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """Let processes that start in here read the number of threads; BLAS, OpenMP and torch take it when they load."""
+def _one_thread() -> Iterator[None]:
+    """Let processes that start in here load BLAS, OpenMP and torch with one thread."""
     before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
         yield
     finally:

@@ -35,7 +35,7 @@ def run_study(
 
     For every one-class task the metrics are measured on the benign training rows of each layer's embeddings, and each
     detector is fitted on the same rows and judged on all test rows. Embeddings are extracted once a backbone, by this
-    process with all cores; then its cells are computed, by `workers` processes that share the cores among them.
+    process with all cores; then its cells are computed, each on one thread, by `workers` processes.
 
     Finished cells stand in `cells.jsonl`: a run that was interrupted goes on where it stopped, and a run with a changed
     configuration computes only what the change touches. A cell that fails is recorded with its reason while the others

@@ -1,0 +1,226 @@
+"""Rules that choose a layer: oracles of the fit, nothing leaks, regrets add up, and a user's own images."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from reprq.data import load_dataset
+from reprq.embeddings import extract
+from reprq.errors import DataError, InputError, ReprqError, UnknownNameError
+from reprq.metrics import measure
+from reprq.study import Directions, StudyResults, recommend, recommend_for
+from reprq.study.benign import benign_images
+from reprq.study.rules import PENALTY, layout, predictions, scaled_ranks, signs, weights
+
+LAYERS = 5
+
+
+def made(tmp_path: Path, backbones: str = "abcdef", classes: str = "wxyz", seed: int = 0) -> StudyResults:
+    """`good` follows the AUROC, `bad` is its opposite, `noise` neither; the last layer of a backbone is never best."""
+    rng = np.random.default_rng(seed)
+    metric_rows, detector_rows = [], []
+    for backbone in backbones:
+        for layer in range(LAYERS):
+            for task in [f"{kind}:{name}" for kind in ("unimodal", "multimodal") for name in classes]:
+                quality = rng.normal() - 2.0 * (layer == LAYERS - 1)
+                key = {"seed": 0, "backbone": backbone, "network": backbone, "weights": "w", "layer": f"l{layer}"}
+                key |= {"layer_number": layer, "task": task, "task_kind": task.partition(":")[0]}
+                values = {"good": quality + 0.05 * rng.normal(), "bad": -quality + rng.normal(), "noise": rng.normal()}
+                metric_rows += [{**key, "metric": name, "value": value, "d": 8} for name, value in values.items()]
+                for name in ("knn", "centroid"):
+                    auroc = 1 / (1 + np.exp(-quality))
+                    detector_rows.append({**key, "detector": name, "definition": f"{name}[1]", "auroc": auroc})
+    return StudyResults(pd.DataFrame(metric_rows), pd.DataFrame(detector_rows), {}, tmp_path)
+
+
+def test_ranks_are_scaled_midranks_and_what_is_missing_is_the_middle() -> None:
+    values = np.array([[3.0, np.nan], [1.0, 2.0], [3.0, 5.0], [9.0, np.nan]])
+    np.testing.assert_allclose(scaled_ranks(values)[:, 0], [0, -0.5, 0, 0.5])
+    np.testing.assert_allclose(scaled_ranks(values)[:, 1], [0, -0.5, 0.5, 0])
+
+
+def test_the_weights_are_the_ridge_regression_of_the_ranks(tmp_path: Path) -> None:
+    from sklearn.linear_model import Ridge
+
+    study = layout(made(tmp_path), "knn[1]", "auroc")
+    z, y = study.ranks.reshape(-1, 3), scaled_ranks(study.scores).ravel()
+    oracle = Ridge(alpha=len(z) * PENALTY / 12, fit_intercept=False).fit(z, y)
+    np.testing.assert_allclose(weights(study.ranks, study.scores), oracle.coef_, atol=1e-12)
+    assert dict(zip(study.metrics, signs(study.ranks, study.scores), strict=True))["bad"] == -1
+
+
+def test_no_label_of_the_backbone_or_the_class_enters_what_is_said_of_it(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    before = layout(results, "knn[1]", "auroc")
+    table = results.detectors.copy()
+    touched = (table["backbone"] == "c") | table["task"].str.endswith(":y")
+    table.loc[touched, "auroc"] = np.random.default_rng(1).uniform(size=touched.sum())
+    after = layout(StudyResults(results.metrics, table, {}, tmp_path), "knn[1]", "auroc")
+    where = np.ix_(before.backbones == "c", before.targets == "y")
+    elsewhere = np.ix_(before.backbones != "c", before.targets != "y")
+    for rule, said in predictions(before).items():
+        np.testing.assert_array_equal(predictions(after)[rule][where], said[where])
+    changed = [
+        not np.array_equal(predictions(after)[r][elsewhere], s[elsewhere]) for r, s in predictions(before).items()
+    ]
+    assert any(changed)  # those labels do enter what is said of the others
+
+
+def test_regrets_are_differences_of_the_table(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    found = recommend(results, "knn", n_resamples=300)
+    scores = layout(results, "knn[1]", "auroc").scores
+    table = found.regret.set_index("rule")
+    assert list(table.index) == ["combination", "good", "bad", "noise", "best elsewhere", "last layer", "random"]
+    np.testing.assert_allclose(table["auroc"] + table["regret"], scores.max(0).mean())
+    np.testing.assert_allclose(table["auroc"] - table["over_random"], scores.mean())
+    assert table.loc["random", "over_random"] == pytest.approx(0)
+    assert table.loc["last layer", "auroc"] == pytest.approx(scores[LAYERS - 1 :: LAYERS].mean())
+    assert ((table["regret_low"] <= table["regret"]) & (table["regret"] <= table["regret_high"])).all()
+    assert table.loc["good", "regret"] < 0.02 < table.loc["noise", "regret"]
+    assert table.loc["combination", "over_last_low"] > 0.3
+    choices = found.choices.set_index(["rule", "task"])
+    assert choices["regret"].min() >= 0
+    assert choices.loc["bad", "regret"].mean() == pytest.approx(table.loc["bad", "regret"])
+
+
+def test_the_ranking_orders_all_layers_and_knows_their_score(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    found = recommend(results, n_resamples=100).ranking
+    assert len(found) == 2 * 4 * 6 * LAYERS  # detectors, rules, backbones
+    best = found[(found["detector"] == "knn[1]") & (found["rule"] == "good")]
+    assert best["rank"].tolist() == list(range(1, 6 * LAYERS + 1))
+    judged = results.detectors[results.detectors["detector"] == "knn"]
+    first = best.iloc[0]
+    rows = judged[(judged["backbone"] == first["backbone"]) & (judged["layer"] == first["layer"])]
+    assert first["auroc"] == pytest.approx(rows["auroc"].mean())
+    assert best["auroc_rank"].corr(best["rank"]) > 0.9
+
+
+def test_the_interval_covers_the_regret_of_new_classes(tmp_path: Path) -> None:
+    many = recommend(made(tmp_path, classes="abcdefghijklmnopqrstuvwxyz", seed=9), "knn", n_resamples=100).regret
+    truth = many.set_index("rule").loc["noise", "regret"]
+    covered = 0
+    for seed in range(20):
+        row = recommend(made(tmp_path, classes="stuvwxyz", seed=seed), "knn", n_resamples=200).regret.set_index("rule")
+        covered += row.loc["noise", "regret_low"] <= truth <= row.loc["noise", "regret_high"]
+    assert covered >= 16
+
+
+def test_backbones_can_be_left_out_by_label(tmp_path: Path) -> None:
+    found = recommend(made(tmp_path), "knn", exclude=["a", "[bc]"], n_resamples=100)
+    assert set(found.ranking["backbone"]) == {"d", "e", "f"}
+    assert "15 layers of 3 backbones, 8 tasks about 4 classes, 1 seed;" in found.notes[0]
+
+
+def test_layers_with_a_failed_cell_are_left_out_and_said(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    table = results.detectors
+    lost = (table["backbone"] == "a") & (table["layer"] == "l2") & (table["task"] == "unimodal:w")
+    metrics = results.metrics.copy()
+    metrics.loc[(metrics["metric"] == "bad") & (metrics["layer"] == "l1"), "value"] = None
+    found = recommend(StudyResults(metrics, table[~lost], {}, tmp_path), "knn", n_resamples=100)
+    assert len(found.ranking) == 4 * (6 * LAYERS - 1)
+    assert "layers with a cell that failed are left out" in found.notes
+    assert np.isfinite(found.ranking["rule_score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"detector": "knm"}, UnknownNameError, "unknown detector of the study 'knm': did you mean 'knn'"),
+        ({"exclude": "x*"}, UnknownNameError, "unknown backbone of the study 'x*'"),
+        ({"exclude": "[bcdef]"}, ReprqError, "the study needs at least two backbones, got 1"),
+        ({"score": "auc"}, UnknownNameError, "did you mean 'auroc'?"),
+        ({"n_resamples": 3}, InputError, "n_resamples must be at least 100, got 3"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    arguments: dict[str, object], error: type[ReprqError], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error) as caught:
+        recommend(made(tmp_path), **arguments)  # type: ignore[arg-type]
+    assert sentence in str(caught.value)
+
+
+def test_two_classes_are_too_few_for_an_interval_and_one_for_a_regret(tmp_path: Path) -> None:
+    found = recommend(made(tmp_path, classes="xy"), "knn", n_resamples=100)
+    assert found.regret["regret_low"].isna().all()
+    assert "no interval from tasks about fewer than 3 classes" in found.notes
+    with pytest.raises(ReprqError, match="at least two classes in its tasks, got 1"):
+        recommend(made(tmp_path, classes="x"), "knn", n_resamples=100)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "deep/b.png", "deep/c.PNG", ".hidden/d.png"):
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).save(path, "PNG")
+    (tmp_path / "images" / "notes.txt").write_text("none")
+    return tmp_path / "images"
+
+
+def test_all_images_below_a_folder_are_benign(folder: Path) -> None:
+    assert benign_images(f"folder:{folder}").ids.tolist() == ["a.png", "deep/b.png", "deep/c.PNG"]
+    (folder / "deep").rename(folder / "train")
+    found = benign_images(f"folder:{folder}")
+    assert found.ids.tolist() == ["train/b.png", "train/c.PNG"]
+    found.verify()
+    with pytest.raises(DataError, match="does not exist or is not a folder"):
+        benign_images(f"folder:{folder}/none")
+    with pytest.raises(DataError, match="has 1 images, at least 2 are needed"):
+        benign_images(f"folder:{folder}/.hidden")
+
+
+def test_ones_own_images_are_ranked_by_ranks_weighted_as_in_the_study(results: StudyResults, tmp_path: Path) -> None:
+    data = load_dataset("digits").restrict(["7"]).sample(40)
+    found = recommend_for(
+        data, ["lenet"], weights="random", source=results, detector="knn", cache_dir=tmp_path, progress=False
+    )
+    cache = extract("lenet", data, weights="random", cache_dir=tmp_path, progress=False)
+    trust = found.trust.set_index("metric")
+    assert set(trust.index) == {"rankme", "aucev"}
+    values = {name: np.array([measure(x)[name].value for x in cache.values()]) for name in trust.index}
+    score = sum(trust.loc[name, "weight"] * scaled_ranks(x[:, None])[:, 0] for name, x in values.items())
+    order = [layer for _, layer in sorted(zip(-score, cache, strict=True))]
+    assert found.ranking.query("rule == 'combination'")["layer"].tolist() == order
+    by_rankme = found.ranking.query("rule == 'rankme'")
+    assert by_rankme["value"].is_monotonic_increasing == bool(trust.loc["rankme", "coefficient"] < 0)
+    assert "combination" in set(found.regret["rule"])
+    assert "only 40 images: the metrics move with their number" in found.notes
+    assert any(note.startswith("no anomaly was seen") for note in found.notes)
+
+
+def test_without_a_study_the_packaged_directions_say_where_they_come_from(tmp_path: Path) -> None:
+    data = load_dataset("digits").restrict(["7"]).sample(40)
+    found = recommend_for(data, ["lenet"], weights="random", cache_dir=tmp_path, progress=False)
+    assert found.regret.empty
+    assert "one study on one data set, JPEG CIFAR-10" in found.notes[0]
+    assert set(found.trust["metric"]) >= {"rankme", "aucev", "participation_ratio"}
+    with pytest.raises(UnknownNameError, match="unknown detector of the study 'lof'"):
+        recommend_for(data, ["lenet"], weights="random", detector="lof", cache_dir=tmp_path, progress=False)
+
+
+def test_directions_are_the_correlations_and_are_saved_to_four_decimals(results: StudyResults, tmp_path: Path) -> None:
+    from reprq.study import correlate
+
+    found = Directions.of_study(results, "knn").table.set_index("metric")
+    expected = correlate(results, detector="knn", method="spearman").set_index("metric")
+    assert found["coefficient"].tolist() == expected["coefficient"].tolist()
+    Directions.packaged().save(tmp_path / "again.json")
+    packaged = Path(__file__).parents[2] / "reprq" / "study" / "directions.json"
+    assert (tmp_path / "again.json").read_bytes() == packaged.read_bytes()
+    assert np.isfinite(Directions.packaged().table["weight"]).all()
+
+
+def test_nothing_to_choose_from_is_said(tmp_path: Path) -> None:
+    data = load_dataset("digits").sample(20)
+    with pytest.raises(InputError, match="backbones must name at least one network"):
+        recommend_for(data, [])
+    with pytest.raises(InputError, match="a ranking needs at least two layers, got 1"):
+        recommend_for(data, ["lenet"], layers="pooled", weights="random", cache_dir=tmp_path, progress=False)
