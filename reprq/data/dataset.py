@@ -103,7 +103,7 @@ class ImageDataset:
 
         Args:
             n: How many rows in all, shared out in proportion to the classes (largest remainder).
-            per_class: How many rows of each class. Neither `n` nor `per_class` gives the whole data set.
+            per_class: How many rows of each class that has any. Neither `n` nor `per_class` gives the whole data set.
             seed: Seed of the draw.
 
         Raises:
@@ -117,12 +117,12 @@ class ImageDataset:
         if (wanted := n if per_class is None else per_class) is not None and wanted < 1:
             raise InputError(f"{'per_class' if n is None else 'n'} must be at least 1, got {wanted}")
         counts = np.bincount(self.labels, minlength=len(self.classes))
-        shares = self._shares(counts, n) if per_class is None else np.full(len(counts), per_class)
+        shares = self._shares(counts, n) if per_class is None else np.where(counts > 0, per_class, 0)
         for name, share, count in zip(self.classes, shares, counts, strict=True):
             if share > count:
                 raise DataError(
                     f"class {name!r} of {self.name} ({self.split}) has {count} images, {share} were asked for;"
-                    f" ask for at most {counts.min()} a class"
+                    f" ask for at most {counts[counts > 0].min()} a class"
                 )
         chosen = [
             np.random.default_rng([seed, label]).permutation(np.flatnonzero(self.labels == label))[:share]

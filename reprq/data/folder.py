@@ -23,13 +23,14 @@ def load_folder(path: str | Path, split: str, seed: int) -> ImageDataset:
 
     Args:
         path: A folder with `train/` and `test/`, a folder a class in each, or with a folder a class and no split, which
-            is then made here, seeded and stratified.
+            is then made here, seeded and stratified. Classes that only `test/` has, such as kinds of defects (the
+            layout of MVTec AD), have no training images.
         split: "train" or "test".
         seed: Seed of the split where the folder has none.
 
     Raises:
-        DataError: No such folder, no classes, no images, classes that differ between `train/` and `test/`, or a class
-            with too few images.
+        DataError: No such folder, no classes, no images, a class of `train/` that `test/` has not, or a class with too
+            few images.
     """
     if not str(path):
         raise InputError("folder: needs a path, as in folder:/data/flowers")
@@ -41,7 +42,7 @@ def load_folder(path: str | Path, split: str, seed: int) -> ImageDataset:
     if not official and folders in (["train"], ["test"]):
         absent = "test" if folders == ["train"] else "train"
         raise DataError(f"the image folder {root} has {folders[0]}/ but no {absent}/; {_EXPECTED}")
-    classes = _agreed_classes(root) if official else folders
+    classes = _all_classes(root) if official else folders
     base = root / split if official else root
     files, labels = _list_images(base, classes, at_least=1 if official else 2)
     source = FileSource(root, [f"{split}/{name}" for name in files] if official else files)
@@ -63,22 +64,25 @@ def _folders(path: Path) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _agreed_classes(root: Path) -> list[str]:
+def _all_classes(root: Path) -> list[str]:
+    """The classes of `test/`, among them all of `train/`: kinds of anomalies have no training images."""
     train, test = (_folders(root / split) for split in SPLITS)
-    if train != test:
-        only = [f"{name!r} in train/ only" for name in train if name not in test]
-        only += [f"{name!r} in test/ only" for name in test if name not in train]
-        raise DataError(f"train/ and test/ of {root} must have the same classes, got {', '.join(only[:4])}")
-    return train
+    if unscored := [repr(name) for name in train if name not in test]:
+        raise DataError(f"train/ of {root} has classes that test/ has not, {', '.join(unscored[:4])}; add test images")
+    return test
 
 
 def _list_images(base: Path, classes: list[str], at_least: int) -> tuple[list[str], np.ndarray]:
-    found = [[f"{name}/{file}" for file in _images_below(base / name, frozenset())] for name in classes]
+    present = set(_folders(base))
+    found = [
+        [f"{name}/{file}" for file in _images_below(base / name, frozenset())] if name in present else []
+        for name in classes
+    ]
     if not any(found):
         what = "no class folders" if not classes else f"{len(classes)} class folders and no images in them"
         raise DataError(f"{base} has {what}; {_EXPECTED} (images end in {', '.join(EXTENSIONS)})")
     for name, files in zip(classes, found, strict=True):
-        if len(files) < at_least:
+        if name in present and len(files) < at_least:
             why = "" if at_least == 1 else " to be split into train and test"
             raise DataError(f"class {name!r} in {base} has {len(files)} images, it needs at least {at_least}{why}")
     labels = np.repeat(np.arange(len(classes)), [len(files) for files in found])

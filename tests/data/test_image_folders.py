@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reprq.data import ImageDataset, load_dataset
+from reprq.data import ImageDataset, load_dataset, one_class_split, select_tasks
 from reprq.errors import DataError, InputError
 
 MakeTree = Callable[..., Path]
@@ -118,9 +118,24 @@ def test_a_class_too_small_to_split(tree: MakeTree) -> None:
     _refused(root, f"class 'b' in {root} has 1 images, it needs at least 2 to be split into train and test")
 
 
-def test_classes_that_differ_between_the_splits(tree: MakeTree) -> None:
+def test_a_class_that_trains_must_be_scored(tree: MakeTree) -> None:
     root = tree("train/a/1.png", "train/b/1.png", "test/a/1.png", "test/c/1.png")
-    _refused(root, f"train/ and test/ of {root} must have the same classes, got 'b' in train/ only, 'c' in test/ only")
+    _refused(root, f"train/ of {root} has classes that test/ has not, 'b'; add test images")
+
+
+def test_defects_may_be_in_the_test_images_alone(tree: MakeTree) -> None:
+    """The layout of MVTec AD."""
+    root = tree("train/good/1.png", "train/good/2.png", "test/crack/1.png", "test/good/3.png", "test/scratch/1.png")
+    train, test = (load_dataset(f"folder:{root}", split) for split in ("train", "test"))
+    assert train.classes == test.classes == ("crack", "good", "scratch")
+    assert train.labels.tolist() == [1, 1]
+    assert test.labels.tolist() == [0, 1, 2]
+    assert len(train.sample(per_class=1)) == 1
+    (task,) = select_tasks(train.classes, "unimodal:good")
+    split = one_class_split(train, test, task)
+    assert (len(split.train), split.labels.tolist()) == (2, [1, 0, 1])
+    with pytest.raises(DataError, match="ask for at most 2 a class"):
+        train.sample(per_class=3)
 
 
 def test_no_path_at_all() -> None:
