@@ -1,6 +1,6 @@
-"""The figures and tables of "Brittle Features May Help Anomaly Detection": `reprq figures mai2021` by another name.
+"""The figures and tables of "Brittle Features May Help Anomaly Detection", as `reprq figures mai2021` draws them.
 
-    python figures/mai2021.py cpu PATH_TO_CIFAR10
+Usage: python figures/mai2021.py [PRESET [PATH_TO_DATA]]
 """
 
 import sys
