@@ -1,0 +1,66 @@
+"""Write what a finished study says beyond its own tables: correlations by level, regrets, and the packaged directions.
+
+    python figures/study_tables.py runs/jpeg_cifar10_seeds --out figures/jpeg_cifar10_seeds --exclude 'cifar_*'
+
+`correlation.csv` has Spearman's rho over all tasks, pooled, between and within networks, alone and given width and
+depth; `regret.csv` what choosing a layer by each rule costs, with and without the networks that `--exclude` matches;
+`choices.csv` what the combination chose in each task, and what would have been best. `--directions` also writes what
+`reprq recommend --data` rests on where no study is given.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from reprq.study import Directions, StudyResults, correlate, recommend
+from reprq.study.results import write_table
+
+
+def main() -> None:
+    """Read the study, write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--exclude", action="append", default=[])
+    parser.add_argument("--directions", type=Path)
+    asked = parser.parse_args()
+    results = StudyResults.load(asked.run)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    write_table(correlations(results).round(4), asked.out / "correlation.csv")
+    kept = {
+        "": recommend(results),
+        **({",".join(asked.exclude): recommend(results, exclude=asked.exclude)} if asked.exclude else {}),
+    }
+    for name in ("regret", "choices"):
+        table = pd.concat([getattr(found, name).assign(without=patterns) for patterns, found in kept.items()])
+        if name == "choices":
+            table = table[table["rule"] == "combination"]
+        write_table(table.round(4), asked.out / f"{name}.csv")
+    if asked.directions is not None:
+        Directions(Directions.of_study(results).table, source(results)).save(asked.directions)
+
+
+def correlations(results: StudyResults) -> pd.DataFrame:
+    """Return the correlations at each level, alone and given width and depth."""
+    levels = ["pooled", "between", "within"]
+    alone = correlate(results, method="spearman", level=levels)
+    return pd.concat(
+        [alone, correlate(results, method="spearman", level=["pooled", "within"], given=["width", "depth"])]
+    )
+
+
+def source(results: StudyResults) -> str:
+    """Say in words which study the directions come from."""
+    table = results.metrics
+    points = table[["backbone", "layer"]].drop_duplicates()
+    counts = {name: table[name].nunique() for name in ("backbone", "network", "task", "seed")}
+    return (
+        f"one study on one data set, {results.study['config']['title']}: {counts['backbone']} networks of"
+        f" {counts['network']} architectures, {len(points)} layers, {counts['task']} one-class tasks,"
+        f" {counts['seed']} seed{'s' * (counts['seed'] > 1)}"
+    )
+
+
+if __name__ == "__main__":
+    main()
