@@ -67,7 +67,7 @@ REPRODUCTIONS: tuple[Reproduction, ...] = (
         "ADBench's CV_by_ResNet18, NLP_by_BERT and NLP_by_RoBERTa, in --root",
         {
             "quick": "three small sets, one seed; a few seconds",
-            "full": "every set that is there, three seeds; ten minutes on one core for 20 sets",
+            "full": "every set that is there, three seeds; three minutes on one core for 20 sets",
         },
         "reprq.papers.adbench",
     ),
