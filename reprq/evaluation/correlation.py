@@ -112,6 +112,8 @@ def correlation(
         >>> result = correlation([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 6, 5], groups=list("aabbcc"))
         >>> round(result.coefficient, 3), result.n, result.n_groups, result.p_value
         (0.829, 6, 3, 0.5)
+        >>> correlation([1, 2, 11, 12, 21, 22], [6, 5, 4, 3, 2, 1], groups=list("aabbcc"), level="within").coefficient
+        -1.0
     """
     _check_arguments(method, level, n_resamples, confidence)
     if np.size(x) == 0 and np.size(y) == 0:

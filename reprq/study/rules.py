@@ -81,7 +81,12 @@ def layout(results: StudyResults, detector: str, score: str) -> Layout:
 
 
 def scaled_ranks(values: Floats) -> Floats:
-    """Return midranks of each column of (P, T), from -1/2 for the least to 1/2; 0 where there is no value."""
+    """Return midranks of each column of (P, T), from -1/2 for the least to 1/2; 0 where there is no value.
+
+    Example:
+        >>> scaled_ranks(np.array([[3.0], [np.nan], [10.0], [7.0]])).ravel()
+        array([-0.5,  0. ,  0.5,  0. ])
+    """
     ranks = stats.rankdata(values, axis=0, nan_policy="omit")
     known = np.isfinite(values).sum(0)
     scaled: Floats = np.nan_to_num((ranks - (known + 1) / 2) / np.maximum(known - 1, 1))

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from reprq.study import run_study
+
 Reprq = Callable[..., Any]
 
 STUDY = """
@@ -39,6 +41,15 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of the study in `file`, without its figures."""
+    folder = tmp_path_factory.mktemp("finished")
+    path = folder / "two.toml"
+    path.write_text(STUDY + "".join(BACKBONE.format(label=f"lenet {n}", resize=n) for n in (32, 36, 40)))
+    return run_study(path, folder / "run", cache_dir=folder / "cache", progress=False).path
+
+
 def test_a_study_ends_with_the_correlation_table_and_the_paths_of_figure_and_tables(
     reprq: Reprq, file: Path, tmp_path: Path
 ) -> None:
@@ -60,23 +71,19 @@ def test_study_json_is_the_printed_table(reprq: Reprq, file: Path, tmp_path: Pat
     assert {row["metric"] for row in body["rows"]} == {"rankme", "aucev"}
 
 
-def test_correlate_reads_a_finished_study(reprq: Reprq, file: Path, tmp_path: Path) -> None:
-    reprq("study", file, "--out", tmp_path / "run", "--quiet")
-    ran = reprq(
-        "correlate", tmp_path / "run", "--metric", "rankme", "--detector", "knn", "--method", "kendall", "--json"
-    )
+def test_correlate_reads_a_finished_study(reprq: Reprq, finished: Path) -> None:
+    ran = reprq("correlate", finished, "--metric", "rankme", "--detector", "knn", "--method", "kendall", "--json")
     (row,) = json.loads(ran.out)["rows"]
     assert (row["metric"], row["method"], row["n"], row["n_backbones"]) == ("rankme", "kendall", 12, 3)
     assert -1 <= row["low"] <= row["coefficient"] <= row["high"] <= 1
-    wrong = reprq("correlate", tmp_path / "run", "--metric", "rankmy")
+    wrong = reprq("correlate", finished, "--metric", "rankmy")
     assert (wrong.status, wrong.err.count("\n")) == (1, 1)
     assert "did you mean 'rankme'?" in wrong.err
 
 
-def test_correlate_takes_levels_columns_to_hold_fixed_and_every_task(reprq: Reprq, file: Path, tmp_path: Path) -> None:
-    reprq("study", file, "--out", tmp_path / "run", "--quiet")
+def test_correlate_takes_levels_columns_to_hold_fixed_and_every_task(reprq: Reprq, finished: Path) -> None:
     options = ["--level", "between", "--level", "within", "--given", "depth", "--per-task", "--metric", "rankme"]
-    body = json.loads(reprq("correlate", tmp_path / "run", *options, "--method", "pearson", "--json").out)
+    body = json.loads(reprq("correlate", finished, *options, "--method", "pearson", "--json").out)
     assert len(body["rows"]) == 2 * 2 * (1 + 3)  # levels, detectors, all tasks together and each
     assert {row["level"] for row in body["rows"]} == {"between", "within"}
     assert "unimodal:2" in {row["tasks"] for row in body["rows"]}
@@ -111,14 +118,15 @@ def test_a_mistake_in_the_file_is_one_line(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_dry_run_says_cells_disk_and_time_and_runs_nothing(reprq: Reprq, file: Path, tmp_path: Path) -> None:
+def test_a_dry_run_says_cells_disk_and_time_and_runs_nothing(
+    reprq: Reprq, file: Path, finished: Path, tmp_path: Path
+) -> None:
     ran = reprq("study", file, "--out", tmp_path / "run", "--dry-run", "--quiet", "--cache", tmp_path / "cache")
     assert (ran.status, ran.err) == (0, "")
     assert re.search(r"^ +108 +0 +108 +[\d.]+ [kM]B .* 1 +[\d.]+ s$", ran.out, re.MULTILINE)
     assert "note: the time of a cell is measured on 400 random rows" in ran.out
     assert not (tmp_path / "run").exists()
-    reprq("study", file, "--out", tmp_path / "run", "--quiet")
-    body = json.loads(reprq("study", file, "--out", tmp_path / "run", "--dry-run", "--quiet", "--json").out)
+    body = json.loads(reprq("study", file, "--out", finished, "--dry-run", "--quiet", "--json").out)
     (row,) = body["rows"]
     assert (row["finished"], row["to do"], row["disk"], row["in all"]) == (108, 0, 0, 0)
 
