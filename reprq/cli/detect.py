@@ -76,7 +76,7 @@ def detect(
     from reprq.cli.output import emit, text_table
 
     specs = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
-    _check_specifications(specs)
+    _check_specifications(specs, of_images=file is None and not oracle)
     if file is not None:
         options.only_with_backbone()
         _refuse_typed("anomaly", "external")
@@ -96,7 +96,10 @@ def detect(
 
 @dataclass(frozen=True)
 class _Case:
-    """What one row of the table is about: benign rows to fit on, and rows to score with their labels."""
+    """What one row of the table is about: benign rows to fit on, and rows to score with their labels.
+
+    Of a backbone's layer also the images of both, and what makes it a network detector's teacher.
+    """
 
     source: str
     columns: dict[str, Any]
@@ -104,31 +107,37 @@ class _Case:
     scored: Any
     labels: Any
     groups: Any = None
+    images: Any = None
+    teacher: dict[str, Any] = field(default_factory=dict)
 
 
 def _judge(case: _Case, spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
     """Fit and score one detector; a part of the test labels chooses its parameters where an oracle is asked for."""
-    from reprq.detectors import create, describe, oracle_grid
+    from reprq.detectors import create, describe, is_network, oracle_grid
     from reprq.errors import InputError
     from reprq.evaluation import auroc, max_over_groups, oracle_search
 
     if oracle and case.groups is not None:
         raise InputError("--oracle chooses single images and cannot hold out whole objects; leave it out for this data")
-    labels, scored = case.labels, case.scored
-    if oracle:
-        grid = [_seeded(detector, spec, seed) for detector in oracle_grid(spec, case.benign.shape[1])]
-        choice = oracle_search(grid, case.benign, scored, labels, seed=seed)
+    labels, benign, scored = case.labels, case.benign, case.scored
+    if is_network(spec["name"]):
+        benign, scored = case.images
+        detector = _seeded(create(spec), spec, seed).set_params(**case.teacher).fit(benign)
+        name = describe(detector)
+    elif oracle:
+        grid = [_seeded(detector, spec, seed) for detector in oracle_grid(spec, benign.shape[1])]
+        choice = oracle_search(grid, benign, scored, labels, seed=seed)
         detector, name = choice.detector, choice.describe()
         labels, scored = labels[choice.remaining], scored[choice.remaining]
     else:
-        detector = _seeded(create(spec), spec, seed).fit(case.benign)
+        detector = _seeded(create(spec), spec, seed).fit(benign)
         name = describe(detector)
     scores = detector.anomaly_score(scored)
     if case.groups is not None:
         scores, labels = max_over_groups(scores, case.groups), max_over_groups(labels, case.groups).astype(int)
     found = auroc(labels, scores)
     values = {"auroc": found.value, "low": found.low, "high": found.high}
-    counts = {"n_train": len(case.benign), "n_test": len(labels), "n_anomalies": int(labels.sum())}
+    counts = {"n_train": len(benign), "n_test": len(labels), "n_anomalies": int(labels.sum())}
     return {**case.columns, "seed": seed, "detector": name, "oracle": oracle, **values, **counts}
 
 
@@ -177,15 +186,15 @@ def _specification(text: str) -> dict[str, Any]:
     return spec
 
 
-def _check_specifications(specs: list[dict[str, Any]]) -> None:
+def _check_specifications(specs: list[dict[str, Any]], of_images: bool) -> None:
     """Make every detector once, so that a mistake costs no work."""
-    from reprq.detectors import create
-    from reprq.detectors.base import ArrayDetector
+    from reprq.detectors import create, is_network
     from reprq.errors import InputError
 
     for spec in specs:
-        if not isinstance(create(spec), ArrayDetector):
-            raise InputError(f"detector {spec['name']} trains a network on images; `reprq study` and `figures` run it")
+        create(spec)
+        if is_network(spec["name"]) and not of_images:
+            raise InputError(f"detector {spec['name']} trains a network on images; give --backbone, without --oracle")
 
 
 def _refuse_typed(*names: str) -> None:
@@ -266,7 +275,10 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
         for split in splits:
             columns = {"layer": layer, "task": split.name}
             benign, rows = train.rows(layer, split.train.ids), test.rows(layer, split.test.ids)
-            yield _Case(source, columns, benign, rows, split.labels, split.groups)
+            teacher = {"teacher": network, "layers": layer, "pooling": asked["pooling"], "device": asked["device"]}
+            teacher["progress"] = not asked["quiet"]
+            images = (split.train, split.test)
+            yield _Case(source, columns, benign, rows, split.labels, split.groups, images, teacher)
 
 
 def _protocol(asked: dict[str, Any]) -> list[Any]:

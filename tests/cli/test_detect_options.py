@@ -147,3 +147,22 @@ def test_what_cannot_be_is_one_line(reprq: Reprq, arguments: tuple[object, ...],
 def test_protocols_are_listed(reprq: Reprq) -> None:
     out = reprq("datasets").out
     assert all(name in out for name in ("cifar100", "cats-vs-dogs", "plant-pathology-2020", "xray-parcels"))
+
+
+def test_a_detector_of_images_learns_from_the_layer_of_the_backbone(reprq: Reprq) -> None:
+    source = ("--backbone", "lenet", "--weights", "random", "--layer", "2,-1", "--data", "digits", "--samples", 60)
+    asked = (*source, "--task", "unimodal:3", "--detector", "distillation:epochs=1", "--quiet")
+    done = reprq("detect", *asked, "--json")
+    assert done.status == 0
+    rows = json.loads(done.out)["rows"]
+    assert [row["detector"].split(",")[0] for row in rows] == [
+        "distillation[layers=conv3",
+        "distillation[layers=pooled",
+    ]
+    assert all(row["low"] <= row["auroc"] <= row["high"] for row in rows)
+    again = json.loads(reprq("detect", *asked, "--json").out)["rows"]
+    assert again == rows
+    assert json.loads(reprq("detect", *asked, "--json", "--seed", 1).out)["rows"] != rows
+    refused = reprq("detect", *asked, "--oracle")
+    assert refused.status == 1
+    assert "trains a network on images; give --backbone, without --oracle" in refused.err
