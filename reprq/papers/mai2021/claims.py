@@ -50,7 +50,7 @@ def findings(detected: pd.DataFrame, measured: pd.DataFrame, means: pd.DataFrame
     cells = _cells(detected, measured)
     pairs = {
         "(a) distillation and Mahalanobis correlate": ("mahalanobis", "distillation"),
-        "(b) accuracy and distillation": ("accuracy", "distillation"),
+        "(b) accuracy and distillation correlate": ("accuracy", "distillation"),
         "(c) larger scaled gradient norms go with better detection": ("brittleness_l2", "distillation"),
     }
     found: list[Finding] = []
