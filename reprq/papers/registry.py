@@ -56,7 +56,7 @@ REPRODUCTIONS: tuple[Reproduction, ...] = (
         "MNIST/raw or torchvision/MNIST/raw, and ADBench's tabular/*.npz, in --root",
         {
             "quick": "200 training and 50 test images a digit, two seeds; half a minute",
-            "full": "all of MNIST, five seeds; half an hour on one core",
+            "full": "all of MNIST, five seeds; ten minutes of one core",
         },
         "reprq.papers.ruff2021",
     ),
@@ -67,7 +67,7 @@ REPRODUCTIONS: tuple[Reproduction, ...] = (
         "ADBench's CV_by_ResNet18, NLP_by_BERT and NLP_by_RoBERTa, in --root",
         {
             "quick": "three small sets, one seed; a few seconds",
-            "full": "every set that is there, three seeds; three minutes on one core for 20 sets",
+            "full": "every set that is there, three seeds; three minutes of one core for 20 sets",
         },
         "reprq.papers.adbench",
     ),

@@ -11,7 +11,14 @@ import pytest
 from reprq.errors import DataError, OutputExistsError
 from reprq.evaluation import auroc
 from reprq.papers import names, reproduce
-from reprq.papers.ruff2021 import PRESETS, Preset, _kernel_densities, _prepared, _support_vectors, contrast_normalised
+from reprq.papers.ruff2021 import (
+    PRESETS,
+    Preset,
+    _candidates_and_oracle,
+    _kernel_densities,
+    _prepared,
+    contrast_normalised,
+)
 from reprq.papers.ruff2021_tables import PUBLISHED
 
 TINY = Preset(12, 6, 1, False)
@@ -101,7 +108,7 @@ def test_the_oracle_is_the_best_candidate_of_its_rows_and_gamma_is_in_the_rows_o
     rng = np.random.default_rng(2)
     benign, rows = rng.normal(size=(60, 3)), rng.normal(size=(80, 3)) + np.repeat([[0.0], [2.0]], 40, axis=0)
     labels = np.repeat([0, 1], 40)
-    found = _support_vectors(benign, rows, labels, Preset(None, None, 1, True), [0])
+    found = _candidates_and_oracle(benign, rows, labels, Preset(None, None, 1, True), [0])
     candidates = [row for row in found if "gamma=2^" in row["setting"]]
     assert len(candidates) == 20
     from sklearn.svm import OneClassSVM
