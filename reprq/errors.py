@@ -62,23 +62,24 @@ class UnknownNameError(ReprqError, KeyError):
         kind: What was looked up, in the singular ("backbone", "layer of resnet50").
         name: The name that was asked for.
         valid: The names that exist.
+        forms: What a name may look like besides ("timm:NAME"); always listed.
 
     Example:
         >>> print(UnknownNameError("detector", "knm", ["centroid", "knn"]))
         unknown detector 'knm': did you mean 'knn'? Valid: centroid, knn
     """
 
-    def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, valid: Iterable[str], forms: Iterable[str] = ()) -> None:
         self.kind, self.name, self.valid = kind, name, tuple(valid)
         near = difflib.get_close_matches(name, self.valid, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"unknown {kind} {name!r}: {hint}Valid: {self._listed()}")
+        super().__init__(f"unknown {kind} {name!r}: {hint}Valid: {', '.join([*self._listed(), *forms]) or '(none)'}")
 
-    def _listed(self) -> str:
+    def _listed(self) -> tuple[str, ...]:
         if len(self.valid) <= _MOST_LISTED:
-            return ", ".join(self.valid) or "(none)"
+            return self.valid
         nearest = difflib.get_close_matches(self.name, self.valid, n=_NEAREST, cutoff=0.0)
-        return f"{', '.join(nearest)} and {len(self.valid) - len(nearest)} more"
+        return (*nearest, f"{len(self.valid) - len(nearest)} more")
 
     def __str__(self) -> str:  # KeyError would show the repr
         return str(self.args[0])

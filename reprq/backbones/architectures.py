@@ -14,7 +14,7 @@ from reprq.errors import InputError, UnknownNameError
 
 OWN = ("lenet", "cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
 _INCEPTION = ("googlenet", "inception_v3")
-_SCHEMES = ("timm:NAME", "hf:NAME_OR_PATH", "package.module:callable", "teacher:PATH")
+_FORMS = ("timm:NAME", "hf:NAME_OR_PATH", "package.module:callable", "teacher:PATH")
 _TRANSFORMERS = ("vit_", "swin_", "maxvit_")  # what torchvision gives as their least size is the size of training
 
 
@@ -33,9 +33,7 @@ def check_name(name: str) -> None:
     """Raise an `UnknownNameError` unless there is an architecture of this name."""
     valid = [*OWN, *torchvision_names()]
     if name not in valid:
-        raise UnknownNameError(
-            "backbone", name, [*valid, "timm:NAME", "hf:NAME_OR_PATH", "package.module:callable", "teacher:PATH"]
-        )
+        raise UnknownNameError("backbone", name, valid, _FORMS)
 
 
 def default_preprocessing(name: str) -> Preprocessing:
