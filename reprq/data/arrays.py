@@ -60,7 +60,9 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
     folder = data_root(root)
     if not _is_there(kind, name, split, folder):
         if not download:
-            raise DataError(f"{name} is not in {folder}; download it with --download or point --root to its files")
+            raise DataError(
+                f"{name} is not in {folder}; download it with --download or point --root or $REPRQ_DATA to its files"
+            )
         _download(kind, name, split, folder)
     try:
         data = kind(folder, train=split == "train", download=False)

@@ -36,7 +36,7 @@ REPRODUCTIONS: tuple[Reproduction, ...] = (
         'Mai, Davies & Griffin 2021, "Brittle Features May Help Anomaly Detection"',
         "Mahalanobis, probe accuracy and brittleness against distillation, one point a pretext task; the table of all"
         " detectors; the claims",
-        "digits, CIFAR-10, or the folder of a named protocol",
+        "digits, CIFAR-10, or the folder of a named protocol; MNIST (cpu) or CIFAR-100 (the others) in $REPRQ_DATA",
         {
             "smoke": "digits 5 to 9, four tasks, one seed; 3 minutes on 2 cores",
             "cpu": "CIFAR-10 in --root (torchvision's files, or train/CLASS and test/CLASS), 400 benign images a task,"

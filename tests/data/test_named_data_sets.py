@@ -60,7 +60,7 @@ def test_unknown_names_suggest_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", ["cifar10", "mnist", "usps"])
 def test_absent_files_name_the_root_and_the_switch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = f"{name} is not in {tmp_path}; download it with --download or point --root to its files"
+    message = f"{name} is not in {tmp_path}; download it with --download or point --root or $REPRQ_DATA to its files"
     with pytest.raises(DataError, match=re.escape(message)):
         load_dataset(name, root=tmp_path)
     monkeypatch.setenv("REPRQ_DATA", str(tmp_path))

@@ -41,7 +41,7 @@ def cases():
 
 @pytest.fixture(scope="module")
 def other():
-    return load_other(TINY, seed=0)
+    return load_other(TINY, None, seed=0)
 
 
 class _Guarded:

@@ -71,13 +71,16 @@ def teacher_images(pretext: str, case: Case, other: ImageDataset) -> ImageDatase
     return case.split.train
 
 
-def load_other(preset: Preset, seed: int) -> ImageDataset:
-    """Return the labelled data set of the classification teacher.
+def load_other(preset: Preset, root: Path | None, seed: int) -> ImageDataset:
+    """Return the labelled data set of the classification teacher, from `root` where that holds it, else $REPRQ_DATA.
 
     Raises:
         DataError: It is not there.
     """
-    images = load_dataset(preset.other, "train", seed=seed)
+    try:
+        images = load_dataset(preset.other, "train", root=root, seed=seed)
+    except DataError:
+        images = load_dataset(preset.other, "train", seed=seed)
     if preset.other_classes is not None:
         images = images.restrict(preset.other_classes)
     return images if preset.other_per_class is None else images.sample(per_class=preset.other_per_class, seed=seed)
@@ -112,4 +115,4 @@ def _benign_and_known(split: OneClassSplit) -> ImageDataset | None:
 def all_cases(preset: Preset, root: Path | None, first_seed: int) -> Iterator[tuple[int, list[Case], ImageDataset]]:
     """Yield each seed with its cases and its other labelled data set."""
     for seed in range(first_seed, first_seed + preset.seeds):
-        yield seed, load_cases(preset, root, seed), load_other(preset, seed)
+        yield seed, load_cases(preset, root, seed), load_other(preset, root, seed)
