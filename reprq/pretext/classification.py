@@ -8,13 +8,19 @@ from reprq.errors import DataError
 from reprq.pretext.task import PretextTask
 
 
+def check_classes(task: str, data: ImageDataset) -> None:
+    """Raise a `DataError` unless there are images of two classes at least."""
+    present = len(set(data.labels.tolist()))
+    if present < 2:
+        raise DataError(f"{task} needs images of at least 2 classes, {data.name} has images of {present}; give more")
+
+
 class Classification(PretextTask):
     """Cross entropy, in nats, of a linear head on the embedding against the labels."""
 
     def head(self, data: ImageDataset) -> nn.Module:
         """Return a linear layer with one output a class."""
-        if len(data.classes) < 2:
-            raise DataError(f"classification needs at least 2 classes, {data.name} has {len(data.classes)}; give more")
+        check_classes("classification", data)
         return nn.Linear(self.shapes.width, len(data.classes))
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from torch import nn
 
 from reprq.data import ImageDataset, Task
 from reprq.errors import DataError
-from reprq.pretext.classification import Classification
+from reprq.pretext.classification import Classification, check_classes
 
 CLASSES = ("benign", "anomalous")
 
@@ -33,4 +33,5 @@ class Supervised(Classification):
                 f"the supervised task needs images of the classes benign and anomalous, {data.name} has"
                 f" {len(data.classes)} others; name the one-class task that tells them apart"
             )
+        check_classes("supervised", data)
         return super().head(data)

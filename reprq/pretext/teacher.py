@@ -182,6 +182,8 @@ def _make_room(out: Path, force: bool) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ReprqError(f"the folder {out.parent} cannot be made: {error.strerror or error}") from None
+    _write(out.with_name(f".{out.name}.probe"), b"")  # better now than after the training
+    out.with_name(f".{out.name}.probe").unlink(missing_ok=True)
 
 
 def _write(path: Path, content: bytes) -> None:

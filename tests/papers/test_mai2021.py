@@ -258,3 +258,13 @@ def test_names_that_do_not_exist_are_refused(tmp_path):
     with pytest.raises(DataError, match="plant-pathology-2020"):
         reproduce("mai2021", "plant-pathology-2020", tmp_path / "out", root=tmp_path, progress=False)
     assert not (tmp_path / "out").exists()
+
+
+def test_one_task_shows_no_spread_and_an_interval_stays_in_its_range(known):
+    detected, measured = known
+    first = detected[detected["task"] == "task 0"], measured[measured["task"] == "task 0"]
+    found = [f for f in findings(*first, representation_means(*first)) if f.quantity.startswith("difference in")]
+    assert {finding.verdict for finding in found} == {"cannot be said"}
+    every = findings(*known, representation_means(*known))
+    assert all(-2 <= f.low <= f.high <= 2 for f in every if f.low is not None)
+    assert all(-1 <= f.low <= f.high <= 1 for f in every if f.quantity.startswith("spearman within"))

@@ -187,8 +187,23 @@ def test_bad_arguments_are_refused_before_any_work(digits, tmp_path, changes, er
 def test_too_little_data_is_refused(digits, tmp_path):
     with pytest.raises(DataError, match="a teacher needs at least 4 images, digits gives 3; give more"):
         pretext.train_teacher("rotation", digits.select(range(3)), out=tmp_path / "t")
-    with pytest.raises(DataError, match="classification needs at least 2 classes, digits has 1; give more"):
+    with pytest.raises(DataError, match="classification needs images of at least 2 classes, digits has images of 1"):
         pretext.train_teacher("classification", digits.restrict(["0"]), out=tmp_path / "t")
+
+
+def test_classes_without_images_teach_nothing(digits, tmp_path):
+    benign = digits.select(np.flatnonzero(digits.labels == 0))  # four classes by name, images of one
+    with pytest.raises(DataError, match="classification needs images of at least 2 classes"):
+        pretext.train_teacher("classification", benign, out=tmp_path / "t")
+    relabelled = pretext.as_benign_or_anomalous(benign, one_class_tasks(digits.classes)[0])
+    with pytest.raises(DataError, match="supervised needs images of at least 2 classes, digits has images of 1"):
+        pretext.train_teacher("supervised", relabelled, out=tmp_path / "t")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(digits):
+    with pytest.raises(ReprqError, match="cannot be written"):
+        pretext.train_teacher("rotation", digits, out="/proc/t.safetensors", epochs=10**6)
 
 
 def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):

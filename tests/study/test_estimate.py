@@ -12,19 +12,21 @@ from reprq.study import StudyResults, estimate_study, run_study
 
 
 def test_before_the_first_run_everything_is_to_do_and_the_disk_is_what_it_will_be(
-    small: dict[str, Any], cache: Path, tmp_path: Path
+    small: dict[str, Any], tmp_path: Path
 ) -> None:
     found = estimate_study(small, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False)
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "cache").exists()
     cells = 3 * 4 * 6 * 3  # backbones, layers, tasks, the metrics and two detectors
     assert (found.cells, found.finished, found.todo) == (cells, 0, cells)
-    stored = sum(x.array.nbytes for path in cache.iterdir() for x in EmbeddingCache(path).values())
+    run_study({**small, "detectors": ["centroid"]}, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False)
+    caches = (tmp_path / "cache").iterdir()
+    stored = sum(x.array.nbytes for path in caches for x in EmbeddingCache(path).values())
     assert found.disk_bytes == stored
     assert found.extract_seconds > 0
     assert 0 < found.cell_seconds < 600
     assert found.seconds == pytest.approx(found.extract_seconds + found.cell_seconds)
     assert found.rule == "measured on 400 random rows"
-    assert not (tmp_path / "run").exists()
-    assert not (tmp_path / "cache").exists()
 
 
 def test_after_it_nothing_is_left(results: StudyResults, cache: Path, small: dict[str, Any]) -> None:

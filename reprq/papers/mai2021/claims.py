@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from reprq.evaluation import correlation
@@ -108,7 +109,8 @@ def _less(cells: pd.DataFrame) -> Finding:
     with_direct = _within_tasks(cells, "mahalanobis", "distillation")
     with_accuracy = _within_tasks(cells, "accuracy", "distillation")
     claim = "(b) accuracy correlates less with distillation than Mahalanobis does"
-    return _mean(claim, "difference of the Spearman coefficients within a task", (with_direct - with_accuracy).dropna())
+    quantity = "difference of the Spearman coefficients within a task"
+    return _mean(claim, quantity, (with_direct - with_accuracy).dropna(), bound=2.0)
 
 
 def _simclr(cells: pd.DataFrame) -> list[Finding]:
@@ -138,8 +140,10 @@ def _against_direct(cells: pd.DataFrame) -> list[Finding]:
     return found
 
 
-def _mean(claim: str, quantity: str, values: pd.Series) -> Finding:
+def _mean(claim: str, quantity: str, values: pd.Series, bound: float = 1.0) -> Finding:
+    """The mean over tasks; its interval is cut to what the quantity can be, -bound to bound."""
     if values.empty:
         return Finding(claim, quantity, None, None, None, "no task")
     mean = mean_of(values)
-    return Finding(claim, quantity, mean["mean"], mean["low"], mean["high"], f"{int(mean['n_tasks'])} tasks")
+    low, high = (float(np.clip(mean[end], -bound, bound)) for end in ("low", "high"))  # nan stays nan
+    return Finding(claim, quantity, mean["mean"], low, high, f"{int(mean['n_tasks'])} tasks")
