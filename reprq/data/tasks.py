@@ -59,18 +59,26 @@ def one_class_tasks(classes: Sequence[str]) -> list[Task]:
     return unimodal + multimodal
 
 
-def select_tasks(classes: Sequence[str], names: str | Sequence[str] = "all") -> list[Task]:
+def select_tasks(
+    classes: Sequence[str], names: str | Sequence[str] = "all", labels: ArrayLike | None = None
+) -> list[Task]:
     """Return the tasks that `names` asks for, each once, in the order asked for.
+
+    Where some classes have no training images, as kinds of defects that are only scored, "all", "unimodal" and
+    "multimodal" mean the tasks whose benign classes all have some.
 
     Args:
         classes: The class names of a data set.
         names: "all", "unimodal", "multimodal", the name of a task ("unimodal:cat"), or a list of these.
+        labels: (n,) the classes of the training images; None takes every class to have some.
 
     Raises:
         UnknownNameError: A task that the classes do not give.
-        InputError: Fewer than two classes, or no name.
+        InputError: Fewer than two classes, no name, or a group of which no task has training images.
 
     Example:
+        >>> [task.name for task in select_tasks(["crack", "good"], "all", labels=[1, 1, 1])]
+        ['unimodal:good', 'multimodal:crack']
         >>> [task.name for task in select_tasks(["cat", "dog"], ["unimodal:dog", "multimodal"])]
         ['unimodal:dog', 'multimodal:cat', 'multimodal:dog']
     """
@@ -78,10 +86,17 @@ def select_tasks(classes: Sequence[str], names: str | Sequence[str] = "all") -> 
     wanted = [names] if isinstance(names, str) else list(names)
     if not wanted:
         raise InputError("tasks must name at least one task, got none; 'all' takes every one")
+    trained = frozenset(range(len(classes)) if labels is None else np.unique(np.asarray(labels)).tolist())
     chosen: dict[str, Task] = {}
     for name in wanted:
         found = [task for task in tasks if name in ("all", task.kind, task.name)]
         if not found:
             raise UnknownNameError("task", name, ["all", *KINDS, *(task.name for task in tasks)])
+        if name in ("all", *KINDS):
+            found = [task for task in found if task.benign <= trained]
+            if not found:
+                raise InputError(
+                    f"no {name} task has training images of all its benign classes; name one, as {tasks[0].name}"
+                )
         chosen.update({task.name: task for task in found})
     return list(chosen.values())
