@@ -31,7 +31,7 @@ from reprq.cli import options
     help="Hold the width or the depth of the layer fixed; may be repeated.",
 )
 @click.option("--resamples", default=2000, show_default=True, type=click.IntRange(min=100), help="Bootstrap samples.")
-@click.option("--seed", default=0, show_default=True, help="Seeds the bootstrap and the permutations.")
+@options.seed("Seeds the bootstrap and the permutations.")
 @options.output
 def correlate(
     run: Path,

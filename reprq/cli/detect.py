@@ -73,6 +73,8 @@ def detect(
     --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """
     options.one_source(asked["backbone"], file)
+    if asked["seed"] + seeds - 1 > options.MAX_SEED:
+        raise click.UsageError(f"--seed and --seeds must end at {options.MAX_SEED} at most; lower one of them")
     from reprq.cli.output import emit, text_table
 
     specs = [_specification(text) for text in detectors or DEFAULT_DETECTORS]

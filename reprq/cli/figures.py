@@ -12,7 +12,7 @@ from reprq.cli import options
 @click.option("--preset", metavar="NAME", help="How large a run; the quickest by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the results.  [default: runs/NAME-PRESET]")
 @click.option("--root", type=click.Path(path_type=Path), help="Folder of the data, where it reads any.")
-@click.option("--seed", default=0, show_default=True, help="The first of its seeds.")
+@options.seed("The first of its seeds.")
 @click.option("--device", default="cpu", show_default=True, help="A torch device: cpu, cuda, cuda:1, mps.")
 @click.option("--force", is_flag=True, help="Replace the results of another run in the same folder.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")

@@ -11,6 +11,8 @@ from reprq.errors import InputError, OutputExistsError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+MAX_SEED = 2**32 - 1  # of NumPy's and scikit-learn's random states
+
 
 _OF_BACKBONES = {"weights", "size", "mean", "std", "channels", "value_range", "layers", "data", "root", "download"}
 _OF_BACKBONES |= {"split", "pooling", "tasks"}
@@ -30,6 +32,11 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
         return None if value is None else [float(part) for part in value.split(",")]
     except ValueError:
         raise click.BadParameter(f"expected numbers with commas, got {value!r}", context, parameter) from None
+
+
+def seed(help: str) -> Callable[[Any], Any]:
+    """Return the option `--seed`; every generator here takes the same range."""
+    return click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MAX_SEED), help=help)
 
 
 output = _stack(
@@ -60,7 +67,7 @@ images = _stack(
 )
 
 run = _stack(
-    click.option("--seed", default=0, show_default=True, help="Seeds samples, splits and random weights."),
+    seed("Seeds samples, splits and random weights."),
     click.option("--device", default="cpu", show_default=True, help="A torch device: cpu, cuda, cuda:1, mps."),
     click.option("--cache", "cache_dir", type=click.Path(path_type=Path), help="Folder of the embedding caches."),
     click.option("--quiet", is_flag=True, help="No progress on stderr."),

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import click
 
+from reprq.cli import options
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The HTML file. [default: report.html in RUN]")
 @click.option("--force", is_flag=True, help="Replace the file where it exists.")
-@click.option("--seed", default=0, show_default=True, help="Seeds the bootstrap of the intervals.")
+@options.seed("Seeds the bootstrap of the intervals.")
 def report(run: Path, out: Path | None, force: bool, seed: int) -> None:
     """Write the study in RUN as one HTML page: the answer, figures, tables to sort and filter, and how it was made.
 

@@ -24,7 +24,7 @@ from reprq.errors import InputError
 @click.option("--lr", default=1e-3, show_default=True, help="Learning rate of Adam.")
 @click.option("--patience", default=5, show_default=True, help="Epochs without a better loss on a hold-out.")
 @click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))
-@click.option("--seed", default=0, show_default=True, help="Seeds weights, hold-out, order and views.")
+@options.seed("Seeds weights, hold-out, order and views.")
 @click.option("--device", default="cpu", show_default=True, help="A torch device: cpu, cuda, cuda:1, mps.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")

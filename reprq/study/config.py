@@ -104,7 +104,7 @@ class StudyConfig(_Section):
         tasks: "all", "unimodal", "multimodal", or task names such as "unimodal:cat".
         metrics: Names of metrics; all of `reprq.metrics.names()` by default.
         detectors: Names, or tables of a name and its parameters.
-        seeds: Each seed draws its own sample of images and its own random weights.
+        seeds: From 0 to 2^32 - 1; each draws its own sample of images and its own random weights.
         dtype: "float32" or "float16" in the caches.
         batch_size: Images a forward pass.
         workers: How many processes compute cells, each on one thread; no result depends on it.
@@ -116,16 +116,18 @@ class StudyConfig(_Section):
     tasks: str | Annotated[list[str], Field(min_length=1)] = "all"
     metrics: list[str] | None = Field(default=None, min_length=1)
     detectors: list[str | dict[str, Any]] = Field(default=["knn", "mahalanobis", "centroid"], min_length=1)
-    seeds: list[int] = Field(default=[0], min_length=1)
+    seeds: list[Annotated[int, Field(ge=0, le=2**32 - 1)]] = Field(default=[0], min_length=1)
     dtype: Literal["float32", "float16"] = "float32"
     batch_size: int = Field(default=64, ge=1)
     workers: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
-    def _unique_labels(self) -> "StudyConfig":
+    def _each_once(self) -> "StudyConfig":
         labels = [backbone.label for backbone in self.backbones]
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             raise ValueError(f"two backbones are called {twice[0]!r}; give each its own label")
+        if again := sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1}):
+            raise ValueError(f"seeds holds {again[0]} more than once; give each seed once")
         return self
 
     def record(self) -> dict[str, Any]:

@@ -146,6 +146,12 @@ def test_a_mistake_is_one_line_and_status_1(reprq: Reprq, arguments: tuple[objec
         ("extract",),
         ("study",),
         ("measur",),
+        ("measure", *LENET, "--seed", -1),
+        ("train", "rotation", "--out", "t", "--seed", 2**32),
+        ("figures", "--seed", -1),
+        ("report", "run", "--seed", -1),
+        ("correlate", "run", "--seed", 2**32),
+        ("recommend", "run", "--seed", -1),
     ],
 )
 def test_wrong_usage_is_status_2(reprq: Reprq, arguments: tuple[object, ...]) -> None:

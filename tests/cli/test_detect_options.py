@@ -134,6 +134,7 @@ def test_parcels_are_scored_by_the_maximum_over_both_views(reprq: Reprq, tmp_pat
         ((*LENET, "--external", "digit"), 1, "unknown data set 'digit': did you mean 'digits'?"),
         ((*LENET, "--pollution", 1), 2, "--pollution"),
         ((*LENET, "--seeds", 0), 2, "--seeds"),
+        ((*LENET, "--seed", 2**32 - 2, "--seeds", 3), 2, "--seed and --seeds must end at 4294967295 at most"),
         (("--embeddings", "x.npy", "--anomaly", "8"), 2, "--anomaly goes with --backbone"),
     ],
 )
