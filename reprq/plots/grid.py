@@ -18,7 +18,7 @@ from reprq.plots.metric_vs_score import (
     is_logarithmic,
     scale_metric_axis,
 )
-from reprq.plots.styles import legend_handles, styles, tidy
+from reprq.plots.styles import legend_handles, random_backbones, styles, tidy
 
 _CELL = (2.25, 1.95)  # inches
 
@@ -50,7 +50,7 @@ def correlation_grid(
     if points.empty:
         raise InputError("points must have at least one row, got none; measure at least one layer")
     detectors, metrics = list(points["detector"].unique()), list(points["metric"].unique())
-    looks = styles(list(points["backbone"].unique()))
+    looks = styles(list(points["backbone"].unique()), random_backbones(points))
     columns = max(1, int((_CELL[0] * len(metrics) + 0.6) // 1.9))
     legend_rows = -(-len(looks) // columns)
     size = (_CELL[0] * len(metrics) + 0.6, _CELL[1] * len(detectors) + 0.8 + 0.19 * legend_rows)

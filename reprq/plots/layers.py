@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm, Normalize
 from reprq.errors import InputError
 from reprq.plots.cells import CELL, label_cells, write_values
 from reprq.plots.metric_vs_score import is_logarithmic, plain_log_ticks
-from reprq.plots.styles import legend_handles, plain, styles, tidy
+from reprq.plots.styles import legend_handles, plain, random_backbones, styles, tidy
 
 _COLUMNS = ("backbone", "layer", "layer_number")
 
@@ -76,7 +76,7 @@ def depth_plot(table: pd.DataFrame, value: str, label: str = "", ax: Axes | None
     known = _by_depth(table, value)
     if ax is None:
         _, ax = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
-    looks = styles([str(name) for name in known["backbone"].unique()])
+    looks = styles([str(name) for name in known["backbone"].unique()], random_backbones(known))
     for name, layers in known.groupby("backbone", sort=False):
         x = layers["depth"] / max(1, layers["depth"].max())
         if {f"{value}_low", f"{value}_high"} <= set(layers):

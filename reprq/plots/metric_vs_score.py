@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 from reprq.errors import InputError
 from reprq.evaluation import Correlation
 from reprq.plots.fit import FIT_NOTE, draw_fit
-from reprq.plots.styles import legend_handles, styles, tidy
+from reprq.plots.styles import legend_handles, random_backbones, styles, tidy
 
 COLUMNS = ("backbone", "layer", "layer_number", "x", "y")
 LEGEND_TITLE = "larger: deeper layer"
@@ -37,7 +37,7 @@ def metric_vs_score(
 
     Args:
         points: One row a point: backbone, layer, layer_number, x (the metric), y (the score), and optionally y_low and
-            y_high, which are drawn as bars.
+            y_high, which are drawn as bars, and weights, of which those that begin with "random" are random.
         metric: The label of the horizontal axis.
         score_label: The label of the vertical axis.
         correlation: Its coefficient, interval and p-value become the title.
@@ -54,7 +54,7 @@ def metric_vs_score(
         raise InputError("points must have at least one row, got none; measure at least one layer")
     if ax is None:
         _, ax = plt.subplots(figsize=(7.2, 4.6), layout="constrained")
-    looks = styles(list(points["backbone"].unique()))
+    looks = styles(list(points["backbone"].unique()), random_backbones(points))
     draw_points(ax, points, looks)
     scale_metric_axis(ax, points["x"])
     fitted = draw_fit(ax, points, log=is_logarithmic(points["x"]))

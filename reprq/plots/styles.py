@@ -1,8 +1,9 @@
 """How a backbone looks: the same colour and marker wherever it is drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -13,26 +14,39 @@ _LONGEST = 48
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 
 
-def styles(backbones: Sequence[str]) -> dict[str, dict[str, Any]]:
+def styles(backbones: Sequence[str], random: Collection[str] = ()) -> dict[str, dict[str, Any]]:
     """Return the colour and marker of each backbone, no two alike up to 64; random weights are hollow.
 
     Args:
-        backbones: Distinct names; one that says "random" is drawn hollow.
+        backbones: Distinct names.
+        random: Those of them with random weights, which are drawn hollow.
 
     Returns:
         Keyword arguments of `Axes.plot` and `Line2D`, by name.
 
     Example:
-        >>> styles(["lenet random"])["lenet random"]["markerfacecolor"]
+        >>> styles(["lenet"], random={"lenet"})["lenet"]["markerfacecolor"]
         'none'
     """
     count = len(COLOURS)
     looks = {}
     for i, name in enumerate(backbones):
         colour, marker = COLOURS[i % count], _MARKERS[(i + 3 * (i // count)) % count]
-        filled = "none" if "random" in name.lower() else colour
+        filled = "none" if name in random else colour
         looks[name] = {"color": colour, "marker": marker, "markerfacecolor": filled, "markeredgecolor": colour}
     return looks
+
+
+def random_backbones(table: pd.DataFrame) -> set[str]:
+    """Return the backbones whose weights are random, by the column `weights`; none where the table has no such column.
+
+    Example:
+        >>> random_backbones(pd.DataFrame({"backbone": ["a", "b"], "weights": ["random(seed=0)", "file:random.pt"]}))
+        {'a'}
+    """
+    if "weights" not in table:
+        return set()
+    return {str(name) for name in table.loc[table["weights"].astype(str).str.startswith("random"), "backbone"]}
 
 
 def legend_handles(looks: dict[str, dict[str, Any]]) -> list[Line2D]:

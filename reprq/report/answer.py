@@ -7,6 +7,7 @@ import pandas as pd
 
 from reprq.evaluation import Correlation, correlation
 from reprq.evaluation.correlation import FEW_GROUPS
+from reprq.plots.styles import random_backbones
 from reprq.study import StudyResults, points
 from reprq.study.rules import COMBINATION
 
@@ -75,11 +76,6 @@ def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | No
     return Answer(headline, tuple(sentences), str(first["detector"]), str(first["metric"]))
 
 
-def labelled_random(label: str) -> bool:
-    """Whether a network has random weights: its label says so, as the pictures have it."""
-    return "random" in label.lower()
-
-
 def _is_sure(row: Any) -> bool:
     if any(pd.isna(row[name]) for name in ("p_holm", "low", "high")):
         return False
@@ -95,7 +91,7 @@ def _scope(results: StudyResults) -> str:
     metrics, detectors = results.metrics, results.detectors
     labels = [str(label) for label in detectors["backbone"].unique()]
     count = len(detectors[["backbone", "layer"]].drop_duplicates())
-    random = sum(labelled_random(label) for label in labels)
+    random = len(random_backbones(detectors))
     architectures = detectors["network"].nunique() if "network" in detectors else len(labels)
     return (
         f"{_of(metrics['metric'].nunique(), 'metric')} of quality, measured on benign training images alone, were set"
@@ -125,7 +121,7 @@ def _sentence(detector: str, row: Any, tried: int) -> str:
 def _among_trained(results: StudyResults, row: Any) -> Correlation | None:
     """The strongest finding among the networks that were trained; None where all or too few were."""
     over = points(results, row["metric"], "auroc", row["detector"])
-    trained = over[[not labelled_random(str(label)) for label in over["backbone"]]]
+    trained = over[~over["backbone"].isin(random_backbones(over))]
     if len(trained) == len(over) or trained["backbone"].nunique() < 3:
         return None
     found = correlation(trained["x"], trained["y"], trained["backbone"].to_numpy())

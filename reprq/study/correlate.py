@@ -97,7 +97,7 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
 
     Returns:
         One row a point: backbone, layer, layer_number, x (mean of the metric over tasks and seeds), y (mean score),
-        network (the architecture), width (columns), depth (place among the backbone's layers, from 0 to 1).
+        network (the architecture), weights, width (columns), depth (place among the backbone's layers, from 0 to 1).
         A point whose metric could not be computed for some task is left out.
 
     Raises:
@@ -111,9 +111,11 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
     x = measured.groupby(POINT, sort=False)["value"].agg(lambda values: values.mean(skipna=False)).rename("x")
     y = judged.groupby(POINT, sort=False)[score].mean().rename("y")
     known = measured.assign(
-        network=measured.get("network", measured["backbone"]), width=measured.get("d", np.nan)
+        network=measured.get("network", measured["backbone"]),
+        weights=measured.get("weights", ""),
+        width=measured.get("d", np.nan),
     )  # tables of before these columns have none
-    layers = known.groupby(POINT, sort=False)[["network", "width"]].first()
+    layers = known.groupby(POINT, sort=False)[["network", "weights", "width"]].first()
     order = layers.groupby("backbone", sort=False)
     layers["depth"] = order.cumcount() / (order["network"].transform("size") - 1).clip(lower=1)
     found = pd.concat([x.astype(float), y, layers], axis=1, join="inner").dropna(subset=["x", "y"]).reset_index()

@@ -38,7 +38,8 @@ def table(backbones, layers=6, **extra):
         for name in backbones
         for k in range(layers)
     ]
-    return pd.DataFrame(rows).assign(**extra)
+    weights = ["random(seed=0)" if row["backbone"].endswith(" random") else "default: V1" for row in rows]
+    return pd.DataFrame(rows).assign(weights=weights, **extra)
 
 
 def small_multiples(backbones):
@@ -125,10 +126,21 @@ def test_sixty_four_backbones_look_different():
     assert len({(look["color"], look["marker"]) for look in looks.values()}) == 64
 
 
+def test_hollow_is_what_the_weights_say_and_not_the_label():
+    points = table(["a", "b random"])
+    points["weights"] = ["random(seed=1)" if name == "a" else "file:random.pt" for name in points["backbone"]]
+    ax = plots.metric_vs_score(points, "rankme", "AUROC")
+    assert [len(drawn.get_facecolor()) for drawn in ax.collections[:2]] == [0, 1]
+    assert styles(["random"])["random"]["markerfacecolor"] != "none"
+
+
 @pytest.mark.parametrize(
     ("points", "message"),
     [
-        (table(FOUR).drop(columns="layer"), "points must have a column 'layer', got backbone, layer_number, x, y"),
+        (
+            table(FOUR).drop(columns="layer"),
+            "points must have a column 'layer', got backbone, layer_number, x, y, weights",
+        ),
         (table(FOUR).assign(x=np.nan), "got x=nan for lenet random, layer layer0; leave that point out"),
         (table(FOUR).iloc[:0], "points must have at least one row, got none"),
     ],

@@ -38,7 +38,8 @@ def _study(path, backbones, effect=0.3, noise=0.01, layers=4, seed=0, tasks=TASK
         for k in range(layers):
             strength = rng.uniform()
             for task in tasks:
-                key = {"seed": 0, "backbone": backbone, "network": f"net{b % 3}", "weights": "w", "layer": f"layer{k}"}
+                key = {"seed": 0, "backbone": backbone, "network": f"net{b % 3}", "layer": f"layer{k}"}
+                key["weights"] = "random(seed=0)" if backbone.endswith(" random") else "default: V1"
                 key |= {"layer_number": k, "task": task, "task_kind": task.split(":")[0]}
                 notes = "n = 12 rows for d = 64 columns" if b == 0 else None
                 measured.append({**key, "metric": "rankme", "definition": "rankme[singular,uncentred,eps=1e-7]"})

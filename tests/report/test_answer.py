@@ -34,6 +34,16 @@ def test_what_predicts_is_said_with_its_numbers(make_study, tmp_path):
     assert "Among the trained networks alone (only 8), rankme against" in text
 
 
+def test_random_is_what_the_weights_say_and_not_the_label(make_study, tmp_path):
+    results = make_study(tmp_path, ["net a", "file random", *TWELVE[:4]])
+    for table in (results.metrics, results.detectors):
+        table["weights"] = "file:random.pt"
+        table.loc[table["backbone"] == "net a", "weights"] = "random(seed=3)"
+    sentences = " ".join(answered(results)[0].sentences)
+    assert "1 with random weights)" in sentences
+    assert "Among the trained networks alone (only 5)" in sentences
+
+
 def test_a_metric_that_falls_is_told_so(make_study, tmp_path):
     found, _ = answered(make_study(tmp_path, TWELVE, effect=-0.3))
     assert "lower going with better detection" in " ".join(found.sentences)
