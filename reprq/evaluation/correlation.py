@@ -99,7 +99,8 @@ def correlation(
         confidence: The coverage of the interval, in (0, 1).
         seed: The seed of both.
         level: "pooled", "between" or "within" the groups.
-        given: (n,) or (n, k) finite numbers to hold fixed, for instance the width and the depth of the layer.
+        given: (n,) or (n, k) finite numbers to hold fixed, for instance the width and the depth of the layer. A
+            constant column (within: constant in every group) holds nothing fixed, is left out, and a note says so.
 
     Returns:
         A `Correlation`; its `n` counts the points that were used, between groups one a group.
@@ -119,6 +120,7 @@ def correlation(
     if np.size(x) == 0 and np.size(y) == 0:
         return Correlation(None, None, None, None, 0, 0, method, ("no points",))
     points = _points_of(level, _sorted_points(as_scores(x, "x"), as_scores(y, "y"), groups, given))
+    points, left_out = _without_constants(points, level, getattr(given, "columns", None))
     n, n_groups = len(points.codes), len(np.unique(points.codes))
     reason = _undefined(points.x, points.y)
     if not reason and method == "pearson":
@@ -127,10 +129,9 @@ def correlation(
     value = np.nan if reason else coefficients(points.x, points.y, points.codes, np.ones((1, n_groups)))[0]
     if not np.isfinite(value):
         what = "inside every group" if points.given is None else "given the other columns"
-        return Correlation(
-            None, None, None, None, n, n_groups, method, (reason or f"constant x or y {what}: no coefficient",)
-        )
-    notes = _notes_on(n_groups)
+        why = reason or f"constant x or y {what}: no coefficient"
+        return Correlation(None, None, None, None, n, n_groups, method, (why, *left_out))
+    notes = (*_notes_on(n_groups), *left_out)
     if n_groups < 3:
         return Correlation(float(value), None, None, None, n, n_groups, method, notes)
 
@@ -225,6 +226,20 @@ def _points_of(level: str, points: _Points) -> _Points:
     means = group_sums(np.column_stack(columns), points.codes) / sizes[:, None]
     given = None if points.given is None else means[:, 2:]
     return _Points(means[:, 0], means[:, 1], np.arange(len(sizes)), given)
+
+
+def _without_constants(points: _Points, level: str, names: Sequence[Any] | None) -> tuple[_Points, tuple[str, ...]]:
+    """The points without the given columns that do not vary, and a note on each of those, by its name or number."""
+    if points.given is None or not len(points.codes):
+        return points, ()
+    codes = points.codes if level == "within" else np.zeros_like(points.codes)
+    constant = [all(_constant(column[codes == code]) for code in np.unique(codes)) for column in points.given.T]
+    notes = tuple(
+        f"given column {k if names is None else names[int(k)]} is constant and was left out"
+        for k in np.flatnonzero(constant)
+    )
+    kept = points.given[:, ~np.array(constant)]
+    return points._replace(given=kept if kept.size else None), notes
 
 
 def _coefficient(points: _Points, method: str, level: str) -> Coefficient:

@@ -1,8 +1,10 @@
 """Correlation between groups, within groups and given other columns: literal formulas, coverage, size."""
 
+import dataclasses
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -169,3 +171,26 @@ def test_bad_arguments_are_one_sentence():
         correlation(x, y, groups, given=given[1:])
     with pytest.raises(InputError, match="given must be finite, got nan"):
         correlation(x, y, groups, given=np.where(given > 2, np.nan, given))
+
+
+@pytest.mark.parametrize("level", ["pooled", "between", "within"])
+@pytest.mark.parametrize("method", ["spearman", "pearson", "kendall"])
+def test_a_constant_given_column_is_left_out_and_named(level, method):
+    x, y, groups, given = with_depth()
+    both = np.column_stack([np.full(len(x), 512.0), given[:, 0]])
+    found = correlation(x, y, groups, method, 199, level=level, given=both)
+    without = correlation(x, y, groups, method, 199, level=level, given=given[:, 0])
+    note = "given column 0 is constant and was left out"
+    assert note in found.notes
+    assert dataclasses.replace(found, notes=()) == dataclasses.replace(without, notes=())
+    alone = correlation(x, y, groups, method, 199, level=level, given=both[:, 0])
+    plain = correlation(x, y, groups, method, 199, level=level)
+    assert dataclasses.replace(alone, notes=()) == dataclasses.replace(plain, notes=())
+
+
+def test_within_groups_a_column_that_differs_only_between_them_is_left_out():
+    x, y, groups, _ = with_depth()
+    widths = pd.DataFrame({"width": np.unique(groups, return_inverse=True)[1] + 1.0})
+    found = correlation(x, y, groups, "pearson", 199, level="within", given=widths)
+    assert "given column width is constant and was left out" in found.notes
+    assert found.coefficient == correlation(x, y, groups, "pearson", 199, level="within").coefficient

@@ -132,6 +132,13 @@ def test_levels_and_what_is_held_fixed_are_those_of_the_evaluation(made: StudyRe
     assert table["n"].tolist() == [5, 20]
 
 
+def test_a_constant_width_is_named_where_it_was_to_be_held(made: StudyResults) -> None:
+    made.metrics["d"] = 512
+    row = correlate(made, "good", detector="knn", method="pearson", given=["width", "depth"], n_resamples=200).iloc[0]
+    assert row["coefficient"] > 0.9
+    assert "given column width is constant and was left out" in row["notes"]
+
+
 def test_each_is_every_task_by_itself(made: StudyResults) -> None:
     table = correlate(made, "good", detector="knn", method="pearson", tasks=["all", "each"], n_resamples=200)
     assert table["tasks"].tolist() == ["all", "unimodal:x", "multimodal:x"]
