@@ -26,6 +26,7 @@ from reprq.errors import DataError, OutputExistsError
 from reprq.evaluation import auroc, mean_over_tasks, per_class_table
 from reprq.provenance import digest, versions
 from reprq.study.cells import CellStore, Row
+from reprq.study.results import make_folder
 
 BENIGN_SHARE = 0.7
 FOLDERS = {"CV_by_ResNet18": "ResNet18", "NLP_by_BERT": "BERT", "NLP_by_RoBERTa": "RoBERTa"}
@@ -82,7 +83,7 @@ def run(
     methods = {name: describe(create(name)) for name in names()}
     made = {"preset": preset, "sets": sorted(sets), "seeds": seeds, "benign share": BENIGN_SHARE, "detectors": methods}
     _refuse_other(out, made, force)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     rows = list(_cells(CellStore(out / "cells.jsonl"), sets, seeds, methods, progress))
     texts = {
         "table.md": _page(rows, made),

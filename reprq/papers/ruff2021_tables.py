@@ -13,6 +13,7 @@ from reprq.errors import OutputExistsError
 from reprq.evaluation import per_class_table
 from reprq.provenance import versions
 from reprq.study.cells import CellStore, Row
+from reprq.study.results import make_folder
 
 PUBLISHED = {  # AUROC in per cent
     "iForest": (98.0, 97.3, 88.6, 89.9, 92.7, 85.5, 95.6, 92.0, 89.9, 93.5),
@@ -54,7 +55,7 @@ def write_tables(
         before = json.loads(record.read_text(encoding="utf-8"))
         if {name: before.get(name) for name in made} != made:
             raise OutputExistsError(f"{out} holds the tables of another configuration; give another --out, or --force")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     rows = list(cells(CellStore(out / "cells.jsonl")))
     texts = {
         "table-2.1.md": _table_2_1([row for row in rows if row["table"] == "2.1"], made),

@@ -83,6 +83,26 @@ class StudyResults:
 _TEXT = dict.fromkeys(("backbone", "network", "weights", "layer", "task", "task_kind", "definition"), str)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder of results, and its parents.
+
+    Args:
+        path: The folder; it may be there already.
+
+    Raises:
+        ReprqError: a file stands there, or the folder cannot be written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (
+            "a file stands in its way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+        )
+        raise ReprqError(f"the folder {path} cannot be made: {reason}; give another --out") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ReprqError(f"the folder {path} cannot be written to; give another --out")
+
+
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, whole or not at all.
 

@@ -16,7 +16,7 @@ from reprq.study.compute import Outcome
 from reprq.study.config import BackboneConfig, StudyConfig, load_config
 from reprq.study.execute import Executor, InProcess, Processes
 from reprq.study.plan import Cell, Job, Plan
-from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, STUDY_FILE, StudyResults
+from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, STUDY_FILE, StudyResults, make_folder
 from reprq.study.sources import Teachers, load_network
 
 
@@ -68,7 +68,7 @@ def run_study(
     _refuse_other_study(folder, config, force)
     plan = Plan(config, Teachers(folder / "teachers", config.data, device))
     with executor(workers or config.workers, scheduler) as where:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         results = _Run(plan, folder, device, cache_dir, progress).finish(where)
     results.save()
     return results

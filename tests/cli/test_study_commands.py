@@ -89,6 +89,13 @@ def test_correlate_takes_levels_columns_to_hold_fixed_and_every_task(reprq: Repr
     assert "unimodal:2" in {row["tasks"] for row in body["rows"]}
 
 
+def test_a_folder_that_cannot_be_made_is_one_line(reprq: Reprq, file: Path) -> None:
+    for out in (file, file / "below"):
+        ran = reprq("study", file, "--out", out, "--quiet")
+        assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
+        assert f"the folder {out} cannot be made: a file stands in its way; give another --out" in ran.err
+
+
 def test_another_study_in_the_folder_is_refused_and_force_replaces_it(reprq: Reprq, file: Path, tmp_path: Path) -> None:
     reprq("study", file, "--out", tmp_path / "run", "--quiet")
     file.write_text(file.read_text().replace("k = 1", "k = 2"))

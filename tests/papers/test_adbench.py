@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reprq import detectors
-from reprq.errors import DataError, OutputExistsError
+from reprq.errors import DataError, OutputExistsError, ReprqError
 from reprq.evaluation import auroc, mean_over_tasks
 from reprq.papers import reproduce
 from reprq.papers.adbench import _mean_ranks, _summary
@@ -46,6 +46,8 @@ def test_every_detector_is_judged_on_rows_it_did_not_see(root: Path, tmp_path: P
     assert (out / "cells.jsonl").read_bytes() == before
     with pytest.raises(OutputExistsError, match="holds the table of another configuration"):
         reproduce("adbench", "quick", out, root=root, seed=1, progress=False)
+    with pytest.raises(ReprqError, match="made.json/x cannot be made: a file stands in its way; give another --out"):
+        reproduce("adbench", "quick", out / "made.json/x", root=root, progress=False)
 
 
 def test_missing_sets_are_named(root: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from reprq import detectors
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset, select_tasks
-from reprq.errors import DataError, OutputExistsError, UnknownNameError
+from reprq.errors import DataError, OutputExistsError, ReprqError, UnknownNameError
 from reprq.evaluation import auroc
 from reprq.papers import names, reproduce
 from reprq.papers.mai2021 import study
@@ -257,7 +257,13 @@ def test_names_that_do_not_exist_are_refused(tmp_path):
         reproduce("mai2021", "smok", tmp_path)
     with pytest.raises(DataError, match="plant-pathology-2020"):
         reproduce("mai2021", "plant-pathology-2020", tmp_path / "out", root=tmp_path, progress=False)
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_any_image_is_read(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ReprqError, match="file cannot be made: a file stands in its way; give another --out"):
+        reproduce("mai2021", "plant-pathology-2020", tmp_path / "file", root=tmp_path / "none", progress=False)
 
 
 def test_one_task_shows_no_spread_and_an_interval_stays_in_its_range(known):

@@ -18,7 +18,7 @@ from reprq.papers.mai2021.presets import PRETEXTS, Preset, preset_named
 from reprq.papers.mai2021.tables import detector_table, representation_means
 from reprq.provenance import versions
 from reprq.study.cells import CellStore, Row
-from reprq.study.results import write_table, write_whole
+from reprq.study.results import make_folder, write_table, write_whole
 
 RECORD = "mai2021.json"
 
@@ -56,8 +56,8 @@ def run(
     setting = preset_named(preset)
     record: dict[str, Any] = {"preset": preset, "setting": asdict(setting), "first_seed": seed}
     _refuse_another(out, record, force)
+    make_folder(out)
     cells = list(_cells(setting, root, seed, out / "teachers", device, progress))
-    out.mkdir(parents=True, exist_ok=True)
     store = CellStore(out / "cells.jsonl")
     rows: list[Row] = []
     with tqdm(cells, desc=f"mai2021 {preset}", unit="cell", disable=not progress) as bar:
