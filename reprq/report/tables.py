@@ -1,5 +1,6 @@
 """The tables of a report: what each cell shows, and what it is sorted by."""
 
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from reprq.study import StudyResults
 from reprq.study.results import POINT
 
 _MOST_CHOICES = 25
+_NUMBER = re.compile(r"(?<![A-Za-z])\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -183,19 +185,27 @@ def tasks(results: StudyResults) -> Table:
 
 def notes(results: StudyResults, table: pd.DataFrame) -> list[str]:
     """What a reader must know before trusting the numbers: notes of the tables, each once, with how often it occurs."""
-    found: dict[str, set[str]] = {}
-    counts: dict[str, int] = {}
+    found: dict[tuple[str, ...], set[str]] = {}
+    numbers: dict[tuple[str, ...], list[list[str]]] = {}
     for metric, note in results.metrics[["metric", "notes"]].dropna().itertuples(index=False):
         for sentence in filter(None, str(note).split("; ")):
-            general = re.sub(r"(?<![A-Za-z])\d+(\.\d+)?(e[+-]?\d+)?", "#", sentence)
-            found.setdefault(general, set()).add(str(metric))
-            counts[general] = counts.get(general, 0) + 1
+            words = tuple(_NUMBER.split(sentence))
+            found.setdefault(words, set()).add(str(metric))
+            numbers.setdefault(words, []).append(_NUMBER.findall(sentence))
     lines = [
-        f"{general} ({counts[general]:,} of {len(results.metrics):,} values: {', '.join(sorted(found[general]))})"
-        for general in sorted(counts, key=lambda general: -counts[general])
+        f"{_with_ranges(words, rows)} ({len(rows):,} of {len(results.metrics):,} values:"
+        f" {', '.join(sorted(found[words]))})"
+        for words, rows in sorted(numbers.items(), key=lambda item: -len(item[1]))
     ]
     missing = int(results.metrics["value"].isna().sum())
     if missing:
         lines.insert(0, f"{missing:,} values of metrics do not exist; their points are left out")
     pairs = [note for notes in table["notes"].dropna() for note in str(notes).split("; ") if note]
     return [*dict.fromkeys(pairs), *lines]
+
+
+def _with_ranges(words: tuple[str, ...], rows: list[list[str]]) -> str:
+    """A sentence from what stands between its numbers, and the range that each number had over its occurrences."""
+    ends = [(min(column, key=float), max(column, key=float)) for column in zip(*rows, strict=True)]
+    ranges = [low if low == high else f"{low} to {high}" for low, high in ends]
+    return "".join(itertools.chain(*zip(words, [*ranges, ""], strict=True)))

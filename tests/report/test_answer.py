@@ -157,8 +157,8 @@ def test_notes_that_differ_in_numbers_are_one(make_study, tmp_path):
     found = notes(results, correlate(results, method="spearman", n_resamples=100))
     assert found[0].startswith("only 3 independent groups")
     assert found[1] == "1 values of metrics do not exist; their points are left out"
-    assert "n = # rows for d = # columns (24 of 72 values: aucev, rankme)" in found
-    assert any(note.startswith("R2 = # (24") for note in found)
+    assert "n = 0 to 23 rows for d = 64 columns (24 of 72 values: aucev, rankme)" in found
+    assert any(note.startswith("R2 = 0.5 (24") for note in found)
 
 
 def test_every_metric_has_its_words():
