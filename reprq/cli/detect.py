@@ -78,7 +78,7 @@ def detect(
     from reprq.cli.output import emit, text_table
 
     specs = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
-    _check_specifications(specs, of_images=file is None and not oracle)
+    _check_specifications(specs, file is None, oracle)
     if file is not None:
         options.only_with_backbone()
         _refuse_typed("anomaly", "external")
@@ -188,14 +188,18 @@ def _specification(text: str) -> dict[str, Any]:
     return spec
 
 
-def _check_specifications(specs: list[dict[str, Any]], of_images: bool) -> None:
+def _check_specifications(specs: list[dict[str, Any]], of_images: bool, oracle: bool) -> None:
     """Make every detector once, so that a mistake costs no work."""
-    from reprq.detectors import create, is_network
+    from reprq.detectors import create, describe, is_network
     from reprq.errors import InputError
 
+    seen = set()
     for spec in specs:
-        create(spec)
-        if is_network(spec["name"]) and not of_images:
+        method = _method({"detector": describe(create(spec)), "oracle": oracle})
+        if method in seen:
+            raise InputError(f"--detector must name each detector once, got {method} twice; leave one out")
+        seen.add(method)
+        if is_network(spec["name"]) and (oracle or not of_images):
             raise InputError(f"detector {spec['name']} trains a network on images; give --backbone, without --oracle")
 
 

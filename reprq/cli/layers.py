@@ -9,11 +9,13 @@ from reprq.cli import options
 
 @click.command()
 @click.argument("name")
-@click.option("--weights", default="random", show_default=True, metavar="default|random|PATH", help="The weights.")
+@click.option(
+    "--weights", metavar="default|random|PATH", help="The weights.  [default: random; of teacher:PATH its own]"
+)
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
 @click.option("--layers", default="all", show_default=True, metavar="3|layer3|layer1.*|all", help="Which layers.")
 @options.output
-def layers(name: str, weights: str, size: int | None, layers: str, form: str | None) -> None:
+def layers(name: str, weights: str | None, size: int | None, layers: str, form: str | None) -> None:
     """List the layers of the network NAME: number, name, output shape of one image, and width once pooled.
 
     "width" is that of the poolings avg, max, gem and cls; "cls+avg" and "flattened" are those of cls+avg and flatten.
@@ -23,6 +25,8 @@ def layers(name: str, weights: str, size: int | None, layers: str, form: str | N
     from reprq.backbones import layer_shapes, load_backbone
     from reprq.cli.output import emit
 
+    if weights is None:
+        weights = "default" if name.startswith("teacher:") else "random"
     backbone = load_backbone(name, weights, preprocessing={"size": size} if size else None)
     backbone = replace(backbone, layers=tuple(backbone.select_layers(layers)))
     shapes = layer_shapes(backbone)

@@ -70,6 +70,8 @@ def recommend(
     _only_with("--data", {"exclude"})
     options.check_device(asked["device"])
     names = [name.strip() for name in backbones.split(",") if name.strip()]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise click.UsageError(f"--backbones must name each backbone once, got {twice[0]} more than once")
     found = recommend_for(data or "", names, detector=detector, source=source, seed=seed, progress=not quiet, **asked)
     _print_images(found, data or "", top, form)
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Layer, Tap, load_backbone
+from reprq.backbones.architectures import check_name
 from reprq.backbones.seeding import seeded
 from reprq.data import ImageDataset
 from reprq.detectors.base import Scores
@@ -100,6 +101,12 @@ class Distillation(NetworkDetector):
         self._schedule()
         if self.teacher is not None and not isinstance(self.teacher, (Backbone, str)):
             raise InputError(f"teacher must be a Backbone or its name, got {type(self.teacher).__name__}")
+        if self.student is not None and not isinstance(self.student, str):
+            raise InputError(f"student must be the name of an architecture, got {self.student!r}")
+        if self.student is not None and ":" not in self.student:  # the others have to be loaded to be known
+            check_name(self.student)
+        if not isinstance(self.layers, str | int) and not len(self.layers):
+            raise InputError("layers must name at least one layer, got none")
 
     def describe(self) -> str:
         """A stable identifier of the method and its settings."""

@@ -57,6 +57,7 @@ def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> 
         ([], 2, "give either the folder of a study, or --data with --backbones"),
         (["RUN", "--data", "digits"], 2, "give either the folder of a study"),
         (["RUN", "--weights", "random"], 2, "--weights does not go with RUN"),
+        (["--data", "digits", "--backbones", "lenet, lenet"], 2, "--backbones must name each backbone once, got lenet"),
         (["--data", "digits"], 2, "--data needs --backbones"),
         (["--data", "digits", "--backbones", "lenet", "--exclude", "a"], 2, "--exclude does not go with --data"),
         (["--data", "digits", "--backbones", "lenett"], 1, "did you mean 'lenet'?"),

@@ -58,6 +58,15 @@ def test_mistakes_are_one_line(reprq, tmp_path):
     assert not (tmp_path / "t").exists()
 
 
+def test_a_teacher_has_its_layers_listed(reprq, tmp_path):
+    out = tmp_path / "t.safetensors"
+    assert reprq("train", "random", "--out", out, "--samples", 20, "--epochs", 1, "--quiet").status == 0
+    listed = json.loads(reprq("layers", f"teacher:{out}", "--json").out)["rows"]
+    assert [row["name"] for row in listed][:2] == ["conv1", "conv2"]
+    refused = reprq("layers", f"teacher:{out}", "--weights", "random")
+    assert (refused.status, "brings its own weights" in refused.err) == (1, True)
+
+
 def test_what_can_be_regenerated_is_listed(reprq):
     text = reprq("figures").out
     assert "mai2021" in text

@@ -204,11 +204,18 @@ def test_it_is_registered_beside_the_array_detectors():
         ({"layers": "conv9"}, UnknownNameError, "conv9"),
         ({"pooling": "cls", "layers": "conv1"}, InputError, "needs layers with a class token"),
         ({"student": "resnet18x"}, UnknownNameError, "did you mean 'resnet18'"),
+        ({"student": 7}, InputError, "student must be the name of an architecture, got 7"),
+        ({"layers": []}, InputError, "layers must name at least one layer, got none"),
     ],
 )
 def test_wrong_parameters_are_refused(teacher, benign, parameters, error, message):
     with pytest.raises(error, match=message):
         Distillation(**{"teacher": teacher, **parameters}).fit(benign)
+
+
+def test_an_unknown_student_is_refused_before_there_are_images():
+    with pytest.raises(UnknownNameError, match="unknown backbone 'nosuch'"):
+        detectors.create({"name": "distillation", "student": "nosuch"})
 
 
 def test_wrong_images_are_refused(teacher, benign, fitted):
