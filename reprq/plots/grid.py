@@ -1,5 +1,6 @@
 """Small multiples: every metric against every detector's score."""
 
+import re
 import textwrap
 from collections.abc import Mapping
 
@@ -18,7 +19,7 @@ from reprq.plots.metric_vs_score import (
     is_logarithmic,
     scale_metric_axis,
 )
-from reprq.plots.styles import legend_handles, random_backbones, styles, tidy
+from reprq.plots.styles import legend_handles, plain, random_backbones, shortened, styles, tidy
 
 _CELL = (2.25, 1.95)  # inches
 
@@ -92,6 +93,7 @@ def correlation_grid(
 
 
 def _wrapped(detector: str) -> str:
-    """Break a definition such as "knn(k=5, metric=cosine)" before its parameters and between them."""
-    name, bracket, parameters = detector.partition("(")
-    return "\n".join([name, *textwrap.wrap(bracket + parameters, 28, break_long_words=False)])
+    """Shorten a definition such as "knn[k=5,kth,euclidean]" and break it before its parameters and between them."""
+    name, bracket, parameters = re.split(r"([\[(]|$)", shortened(detector), maxsplit=1)
+    parts = (name, f"{bracket}{parameters}".replace(",", ", "))
+    return "\n".join(plain(line) for part in parts for line in textwrap.wrap(part, 26))

@@ -54,6 +54,12 @@ def legend_handles(looks: dict[str, dict[str, Any]]) -> list[Line2D]:
     return [Line2D([], [], linestyle="none", markersize=6, label=plain(name), **look) for name, look in looks.items()]
 
 
+def shortened(name: str) -> str:
+    """Return a name on one line, with its middle left out beyond 48 letters."""
+    line = " ".join(name.split()) or "(no name)"
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2 - 1]}...{line[-(_LONGEST // 2 - 2) :]}"
+
+
 def plain(name: str) -> str:
     r"""Return a name as matplotlib shows it letter by letter: no formula between dollars, one line, at most 48 letters.
 
@@ -61,8 +67,7 @@ def plain(name: str) -> str:
         >>> plain("net $5"), plain("a" * 60)
         ('net \\$5', 'aaaaaaaaaaaaaaaaaaaaaaa...aaaaaaaaaaaaaaaaaaaaaa')
     """
-    line = " ".join(name.split()) or "(no name)"
-    line = line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2 - 1]}...{line[-(_LONGEST // 2 - 2) :]}"
+    line = shortened(name)
     escaped = line.replace("$", r"\$")
     return f"\N{ZERO WIDTH SPACE}{escaped}" if escaped.startswith("_") else escaped  # else no legend shows it
 

@@ -113,6 +113,22 @@ def test_an_undefined_correlation_is_said():
     assert ax.get_title() == "Kendall undefined\n5 points, 1 backbone"
 
 
+def test_long_definitions_of_detectors_are_shortened(collisions):
+    long = "distillation[layers=own,own pooling,epochs<=2,batch=32,lr=0.001]"
+    names = {
+        "centroid": long,
+        "knn(k=5)": long.replace("0.001", "$1$"),
+        "mahalanobis(covariance=ledoit_wolf)": "x" * 90,
+    }
+    points, _ = small_multiples(FOUR)
+    figure = plots.correlation_grid(points.assign(detector=points["detector"].map(names)), "AUROC")
+    labels = [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()]
+    assert len(labels) == 3
+    assert all(len(line) <= 28 for label in labels for line in label.split("\n"))
+    assert any(label.startswith("distillation\n[layers=o") for label in labels)
+    assert collisions(figure) == []
+
+
 def test_a_pair_without_points_says_so():
     points, _ = small_multiples(FOUR)
     points = points[(points["detector"] != "centroid") | (points["metric"] != "aucev")]
