@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from reprq.errors import InputError
+from reprq.evaluation.depth import layer_places, relative_depth
 from reprq.plots.cells import CELL, label_cells, write_values
 from reprq.plots.metric_vs_score import is_logarithmic, plain_log_ticks
 from reprq.plots.styles import legend_handles, plain, random_backbones, styles, tidy
@@ -15,15 +16,16 @@ _COLUMNS = ("backbone", "layer", "layer_number")
 
 
 def layer_heatmap(table: pd.DataFrame, value: str, label: str = "", ax: Axes | None = None) -> Axes:
-    """Draw a metric or score of every layer (columns, from input to output) of every backbone (rows).
+    """Draw a metric or score of every layer (columns, by its number in the network) of every backbone (rows).
 
     The colours (cividis) are the same to the colour-blind and in grey, on a logarithmic scale where the largest value
-    is more than 20 times the smallest. Cells name their value where there is room; a network with fewer layers than
-    others has empty cells at the end of its row.
+    is more than 20 times the smallest. Cells name their value where there is room; a number that a network has no layer
+    of is an empty cell, and a number that no network has a layer of is no column.
 
     Args:
-        table: One row a (backbone, layer): backbone, layer, layer_number and `value`. Layers of one number, such as a
-            stage and a block inside it, stand in the order of the rows. Missing values are left empty.
+        table: One row a (backbone, layer): backbone, layer, layer_number and `value`. A backbone with layers of one
+            number, such as a stage and a block inside it, is numbered anew in the order of its layers. Missing values
+            are left empty.
         value: The column to draw.
         label: What the colours mean; the column's name by default.
         ax: Where to draw; a new figure of a fitting size by default.
@@ -35,7 +37,7 @@ def layer_heatmap(table: pd.DataFrame, value: str, label: str = "", ax: Axes | N
         InputError: a column is missing, no value is finite, or a layer stands there twice.
     """
     known = _by_depth(table, value)
-    frame = known.pivot(index="backbone", columns="depth", values=value).reindex(known["backbone"].unique())
+    frame = known.pivot(index="backbone", columns="place", values=value).reindex(known["backbone"].unique())
     values = frame.to_numpy(dtype=np.float64)
     rows, columns = values.shape
     if ax is None:
@@ -46,8 +48,8 @@ def layer_heatmap(table: pd.DataFrame, value: str, label: str = "", ax: Axes | N
     scale = LogNorm if is_logarithmic(shown) else Normalize
     norm = scale(float(shown.min()), float(shown.max()))
     image = ax.imshow(np.ma.masked_invalid(values), cmap="cividis", norm=norm, aspect="auto")
-    label_cells(ax, [str(name) for name in frame.index], [str(depth) for depth in frame.columns])
-    ax.set_xlabel("layer, from input to output", fontsize=9)
+    label_cells(ax, [str(name) for name in frame.index], [str(place) for place in frame.columns])
+    ax.set_xlabel("number of the layer in its network", fontsize=9)
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02)
     if scale is LogNorm:
         plain_log_ticks(bar.ax.yaxis, shown)
@@ -59,7 +61,9 @@ def layer_heatmap(table: pd.DataFrame, value: str, label: str = "", ax: Axes | N
 
 
 def depth_plot(table: pd.DataFrame, value: str, label: str = "", ax: Axes | None = None) -> Axes:
-    """Draw a metric or score along the depth: one line a backbone, from its first layer (0) to its last (1).
+    """Draw a metric or score along the depth: one line a backbone.
+
+    The depth of a layer is its number over the largest number of its backbone in the table.
 
     Args:
         table: As for `layer_heatmap`; columns `NAME_low` and `NAME_high`, if there are any, are drawn as a band.
@@ -78,7 +82,7 @@ def depth_plot(table: pd.DataFrame, value: str, label: str = "", ax: Axes | None
         _, ax = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
     looks = styles([str(name) for name in known["backbone"].unique()], random_backbones(known))
     for name, layers in known.groupby("backbone", sort=False):
-        x = layers["depth"] / max(1, layers["depth"].max())
+        x = layers["depth"]
         if {f"{value}_low", f"{value}_high"} <= set(layers):
             band = (layers[f"{value}_low"], layers[f"{value}_high"])
             ax.fill_between(x, *band, color=looks[str(name)]["color"], alpha=0.12, linewidth=0)
@@ -87,7 +91,7 @@ def depth_plot(table: pd.DataFrame, value: str, label: str = "", ax: Axes | None
     if is_logarithmic(known[value]):
         ax.set_yscale("log")
         plain_log_ticks(ax.yaxis, known[value])
-    ax.set_xlabel("depth, from the first layer (0) to the last (1)")
+    ax.set_xlabel("depth: number of the layer / that of the last layer shown")
     ax.set_ylabel(label or value)
     ax.legend(
         handles=legend_handles(looks),
@@ -102,7 +106,7 @@ def depth_plot(table: pd.DataFrame, value: str, label: str = "", ax: Axes | None
 
 
 def _by_depth(table: pd.DataFrame, value: str) -> pd.DataFrame:
-    """The rows in the order of depth, with the place of each among the layers of its backbone."""
+    """The rows with a value in the order of depth, with the place and depth of each."""
     for column in (*_COLUMNS, value):
         if column not in table:
             raise InputError(f"table must have a column {column!r}, got {', '.join(map(str, table.columns))}")
@@ -112,7 +116,7 @@ def _by_depth(table: pd.DataFrame, value: str) -> pd.DataFrame:
             f"table must have one row a layer, got two for {row['backbone']}, layer {row['layer']}; average them first"
         )
     known = table.sort_values("layer_number", kind="stable")
-    known = known.assign(depth=known.groupby("backbone").cumcount())
+    known = known.assign(place=layer_places(known), depth=relative_depth(known))
     known = known.loc[np.isfinite(known[value].to_numpy(dtype=np.float64))]
     if known.empty:
         raise InputError(f"table must have at least one finite {value}, got none")

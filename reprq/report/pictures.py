@@ -69,13 +69,14 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
             _picture(
                 plots.layer_heatmap(over, column, name),
                 f"{name}, layer by layer",
-                "Rows are networks, columns their layers from input to output.",
+                "Rows are networks, columns the numbers of their layers from input to output. Where layers of a network"
+                " share a number, its layers are numbered anew.",
                 f"Heatmap of {name} over networks and layers, {span}",
             ),
             _picture(
                 plots.depth_plot(over, column, name),
                 f"{name} along the depth",
-                "From the first layer of each network (0) to its last (1).",
+                "The depth of a layer is its number over that of the network's last layer in the study.",
                 f"Line plot of {name} over the depth of each network, {span}",
             ),
         ]

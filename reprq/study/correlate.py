@@ -10,6 +10,7 @@ import pandas as pd
 from reprq.errors import UnknownNameError
 from reprq.evaluation import Correlation, correlation, holm
 from reprq.evaluation.correlation import LEVELS
+from reprq.evaluation.depth import relative_depth
 from reprq.study.results import POINT, StudyResults
 
 METHODS = ("spearman", "pearson", "kendall")
@@ -49,8 +50,8 @@ def correlate(
             itself), or several of these.
         level: "pooled" over all points; "between" backbones, of which each is the mean of its layers; "within"
             backbones, over the layers of each; or several.
-        given: What to hold fixed: "width" (columns of the layer), "depth" (place of the layer among those of its
-            backbone that the study has, from 0 to 1), or both.
+        given: What to hold fixed: "width" (columns of the layer), "depth" (number of the layer over the largest
+            of its backbone in the study, from 0 to 1), or both.
         n_resamples: Bootstrap samples and permutations.
         seed: Seeds both.
 
@@ -97,7 +98,8 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
 
     Returns:
         One row a point: backbone, layer, layer_number, x (mean of the metric over tasks and seeds), y (mean score),
-        network (the architecture), weights, width (columns), depth (place among the backbone's layers, from 0 to 1).
+        network (the architecture), weights, width (columns), depth (number of the layer over the largest of
+        its backbone, at most 1; see `reprq.evaluation.depth`).
         A point whose metric could not be computed for some task is left out.
 
     Raises:
@@ -116,8 +118,7 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
         width=measured.get("d", np.nan),
     )  # tables of before these columns have none
     layers = known.groupby(POINT, sort=False)[["network", "weights", "width"]].first()
-    order = layers.groupby("backbone", sort=False)
-    layers["depth"] = order.cumcount() / (order["network"].transform("size") - 1).clip(lower=1)
+    layers["depth"] = relative_depth(layers.index.to_frame(index=False)).to_numpy()
     found = pd.concat([x.astype(float), y, layers], axis=1, join="inner").dropna(subset=["x", "y"]).reset_index()
     return found.astype({"width": float})
 

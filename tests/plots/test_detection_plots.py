@@ -173,6 +173,18 @@ def test_layers_of_one_number_stand_in_the_order_of_the_rows():
     np.testing.assert_allclose(line.get_ydata(), [0.5, 0.6, 0.7])
 
 
+def test_layers_stand_at_their_number_in_the_network_whichever_are_named():
+    table = pd.DataFrame({"backbone": list("aabbb"), "layer": list("stuvw"), "layer_number": [2, 4, 0, 2, 3]})
+    table["auroc"] = [0.5, 0.6, 0.7, 0.8, np.nan]
+    ax = plots.layer_heatmap(table, "auroc")
+    drawn = np.ma.filled(ax.images[0].get_array(), np.nan)
+    np.testing.assert_array_equal(drawn, [[np.nan, 0.5, 0.6], [0.7, 0.8, np.nan]])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "2", "4"]
+    first, second = plots.depth_plot(table, "auroc").lines
+    np.testing.assert_allclose(first.get_xdata(), [0.5, 1.0])
+    np.testing.assert_allclose(second.get_xdata(), [0.0, 2 / 3])
+
+
 @pytest.mark.parametrize("high", [1.0, 1e3])
 def test_depth_has_a_line_a_backbone(high, collisions):
     table = layers(NAMES, 5, high)

@@ -109,6 +109,15 @@ def test_a_point_knows_its_network_width_and_depth(made: StudyResults) -> None:
     assert table.loc[("e", "l0"), "network"] == "d"
 
 
+def test_depth_counts_layers_of_the_network_that_the_study_left_out(made: StudyResults) -> None:
+    for table in (made.metrics, made.detectors):
+        table["layer_number"] = 2 * table["layer_number"] + 2
+        table.loc[table["backbone"] == "c", "layer_number"] = 7
+    depth = points(made, "good", "auroc", "knn[1]").set_index("backbone")["depth"]
+    assert depth["b"].tolist() == pytest.approx([1 / 4, 1 / 2, 3 / 4, 1])
+    assert depth["c"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])  # shared: the order of the layers
+
+
 def test_networks_of_one_architecture_are_counted_and_said(made: StudyResults) -> None:
     row = correlate(made, "good", detector="knn", method="pearson", n_resamples=200).iloc[0]
     assert (row["n_backbones"], row["n_architectures"]) == (5, 4)
