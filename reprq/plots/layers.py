@@ -49,7 +49,7 @@ def layer_heatmap(table: pd.DataFrame, value: str, label: str = "", ax: Axes | N
     norm = scale(float(shown.min()), float(shown.max()))
     image = ax.imshow(np.ma.masked_invalid(values), cmap="cividis", norm=norm, aspect="auto")
     label_cells(ax, [str(name) for name in frame.index], [str(place) for place in frame.columns])
-    ax.set_xlabel("number of the layer in its network", fontsize=9)
+    ax.set_xlabel(f"{_counted(known)} of the layer in its network", fontsize=9)
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.02)
     if scale is LogNorm:
         plain_log_ticks(bar.ax.yaxis, shown)
@@ -91,7 +91,7 @@ def depth_plot(table: pd.DataFrame, value: str, label: str = "", ax: Axes | None
     if is_logarithmic(known[value]):
         ax.set_yscale("log")
         plain_log_ticks(ax.yaxis, known[value])
-    ax.set_xlabel("depth: number of the layer / that of the last layer shown")
+    ax.set_xlabel(f"depth: {_counted(known)} of the layer / that of the last layer shown")
     ax.set_ylabel(label or value)
     ax.legend(
         handles=legend_handles(looks),
@@ -103,6 +103,11 @@ def depth_plot(table: pd.DataFrame, value: str, label: str = "", ax: Axes | None
         fontsize=8,
     )
     return ax
+
+
+def _counted(known: pd.DataFrame) -> str:
+    """What the places are: where layers of a network share a number, it is the order of its layers."""
+    return "number" if (known["place"] == known["layer_number"]).all() else "number or order"
 
 
 def _by_depth(table: pd.DataFrame, value: str) -> pd.DataFrame:

@@ -168,6 +168,7 @@ def test_layers_of_one_number_stand_in_the_order_of_the_rows():
         }
     )
     np.testing.assert_array_equal(plots.layer_heatmap(table, "auroc").images[0].get_array(), [[0.5, 0.6, 0.7]])
+    assert plots.layer_heatmap(table, "auroc").get_xlabel() == "number or order of the layer in its network"
     line = plots.depth_plot(table, "auroc").lines[0]
     np.testing.assert_allclose(line.get_xdata(), [0.0, 0.5, 1.0])
     np.testing.assert_allclose(line.get_ydata(), [0.5, 0.6, 0.7])
