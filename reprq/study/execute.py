@@ -125,8 +125,11 @@ class _Worker:
         return outcome
 
     def end(self) -> None:
-        """End the process at once: what it computes is not stored yet, so nothing is lost that could be kept."""
-        self._process.kill()
+        """Let an idle process leave and free its semaphores; end a busy one at once, what it computes is not stored."""
+        if self.job is None:
+            self.link.close()
+        else:
+            self._process.kill()
 
     def close(self) -> None:
         """Let go of a process that has ended."""

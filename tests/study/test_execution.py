@@ -185,6 +185,15 @@ def test_a_killed_run_ends_at_once_and_the_next_goes_on(how: signal.Signals, tmp
     assert len(keys) == len(set(keys)) == 4 * 20 * 4  # nothing was computed twice
 
 
+def test_idle_workers_leave_no_semaphore_behind(tmp_path: Path) -> None:
+    small = 'classes = ["0", "1"]\ntrain_per_class = 20\ntest_per_class = 10\n[[backbones]]\nlayers = [-1]'
+    text = STUDY.replace('{ name = "knn", k = 1 }', '{ name = "distillation", epochs = 1 }')  # its progress has a lock
+    (tmp_path / "study.toml").write_text(text.replace("[[backbones]]", small))
+    command = [sys.executable, "-m", "reprq", "study", "study.toml", "--out", "run", "--cache", "cache", "--quiet"]
+    done = subprocess.run([*command, "--workers", "2"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 def _children(pid: int) -> list[int]:
     found = Path(f"/proc/{pid}/task/{pid}/children")
     if not found.exists():
