@@ -27,6 +27,8 @@ from reprq.cli.study import study
 from reprq.cli.train import train
 from reprq.errors import ReprqError
 
+_INTERRUPTED = "interrupted; whole blocks, epochs and finished cells are kept, the same command goes on from there"
+
 
 @click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(reprq.__version__, prog_name="reprq")
@@ -61,9 +63,9 @@ def main() -> None:
     try:
         cli.main(prog_name="reprq", standalone_mode=False)
     except click.exceptions.Abort:
-        _stop("interrupted; whole blocks and finished cells are kept, the same command goes on from there", 130)
+        _stop(_INTERRUPTED, 130)
     except KeyboardInterrupt:
-        _stop("interrupted; whole blocks and finished cells are kept, the same command goes on from there", 130)
+        _stop(_INTERRUPTED, 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -56,8 +56,8 @@ def run(
     setting = preset_named(preset)
     record: dict[str, Any] = {"preset": preset, "setting": asdict(setting), "first_seed": seed}
     _refuse_another(out, record, force)
-    make_folder(out)
     cells = list(_cells(setting, root, seed, out / "teachers", device, progress))
+    make_folder(out)
     store = CellStore(out / "cells.jsonl")
     rows: list[Row] = []
     with tqdm(cells, desc=f"mai2021 {preset}", unit="cell", disable=not progress) as bar:
