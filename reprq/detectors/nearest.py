@@ -1,5 +1,6 @@
 """Exact nearest neighbours: a float32 shortlist by FAISS, proved complete, re-ranked in float64."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import faiss
@@ -155,10 +156,16 @@ def pair_squares(rows: Matrix, queries: Matrix, row: Ids, query: Ids) -> Squares
     """
     squares = np.empty(len(row))
     step = max(1, _PAIR_BUDGET // rows.shape[1])
-    for start in range(0, len(row), step):
-        part = slice(start, start + step)
-        difference = np.subtract(rows[row[part]], queries[query[part]], dtype=np.float64)
-        np.einsum("pd,pd->p", difference, difference, out=squares[part])
+
+    def fill(stretch: range) -> None:
+        for start in stretch:
+            part = slice(start, min(start + step, len(row)))
+            difference = np.subtract(rows[row[part]], queries[query[part]], dtype=np.float64)
+            np.einsum("pd,pd->p", difference, difference, out=squares[part])
+
+    workers = faiss.omp_get_max_threads()  # as many as the search itself may use; NumPy lets go of Python's lock
+    with ThreadPoolExecutor(workers) as threads:
+        list(threads.map(fill, [range(i * step, len(row), workers * step) for i in range(workers)]))
     return squares
 
 
