@@ -40,7 +40,8 @@ class ExactNeighbours:
     def __init__(self, rows: Matrix, device: str = "cpu") -> None:
         self.rows = np.array(rows, order="C")
         self._centre = rows.mean(axis=0, dtype=np.float64)
-        self._scale = float(np.max(np.abs(rows - self._centre))) or 1.0
+        ends = np.stack([rows.max(axis=0), rows.min(axis=0)])  # the largest entry of the centred rows is at one
+        self._scale = float(np.max(np.abs(ends - self._centre))) or 1.0
         self._index = _flat_index(rows.shape[1], device)
         for start in range(0, len(rows), _QUERIES):
             self._index.add(self.centred(self.rows[start : start + _QUERIES]).astype(np.float32))
@@ -111,7 +112,8 @@ class ExactNeighbours:
 
     def centred(self, rows: Matrix) -> Squares:
         """Subtract the mean of the rows and divide by their largest entry: what FAISS is shown."""
-        centred: Squares = (rows - self._centre) / self._scale
+        centred: Squares = np.subtract(rows, self._centre, dtype=np.float64)
+        centred /= self._scale
         return centred
 
 
