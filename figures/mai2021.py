@@ -1,14 +1,12 @@
-"""The figures and tables of "Brittle Features May Help Anomaly Detection", as `reprq figures mai2021` draws them.
+"""The figures and tables of "Brittle Features May Help Anomaly Detection": `reprq figures mai2021`, with its options.
 
-Usage: python figures/mai2021.py [PRESET [PATH_TO_DATA]]
+Usage: python figures/mai2021.py --preset cpu --root CIFAR10
 """
 
 import sys
-from pathlib import Path
 
-from reprq.papers import reproduce
+from reprq.cli import main
 
 if __name__ == "__main__":
-    preset, root = [*sys.argv[1:], None, None][:2]
-    for path in reproduce("mai2021", preset, root=None if root is None else Path(root)):
-        print(path)
+    sys.argv[1:1] = ["figures", "mai2021"]
+    main()

@@ -1,31 +1,12 @@
-"""Tables 2.1 and 2.3 of Ruff (2021) beside the published values; the same as `reprq figures ruff2021`.
+"""Tables 2.1 and 2.3 of Ruff (2021) beside the published values: `reprq figures ruff2021`, with its options.
 
-    python figures/ruff2021_tables.py --root DATA --preset full --out figures/ruff2021
-
-DATA holds `MNIST/raw` (or `torchvision/MNIST/raw`) and ADBench's `tabular/`.
+Usage: python figures/ruff2021_tables.py --preset full --root DATA --out figures/ruff2021
 """
 
-import argparse
-from pathlib import Path
+import sys
 
-from reprq.errors import ReprqError
-from reprq.papers import reproduce
-
-
-def main() -> None:
-    """Run a preset and print what was written."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, help="the folder of the data")
-    parser.add_argument("--preset", default="quick", choices=["quick", "full"])
-    parser.add_argument("--out", type=Path, help="the folder of the tables; runs/ruff2021-PRESET by default")
-    parser.add_argument("--force", action="store_true", help="replace the tables of another configuration")
-    asked = parser.parse_args()
-    for path in reproduce("ruff2021", asked.preset, asked.out, root=asked.root, force=asked.force):
-        print(path)
-
+from reprq.cli import main
 
 if __name__ == "__main__":
-    try:
-        main()
-    except ReprqError as error:
-        raise SystemExit(f"ruff2021_tables.py: {error}") from None
+    sys.argv[1:1] = ["figures", "ruff2021"]
+    main()

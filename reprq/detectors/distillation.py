@@ -268,7 +268,7 @@ class _Reader:
 
     def __init__(self, backbone: Backbone, layers: list[Layer], pooling: str) -> None:
         check_pooling(pooling, layers)
-        self.network, self.layers, self.pooling = backbone.network.eval().requires_grad_(False), layers, pooling
+        self.network, self.layers, self.pooling = backbone.network.eval(), layers, pooling
 
     def __call__(self, x: Tensor) -> list[Tensor]:
         with Tap(self.network, self.layers, self._pool) as tap:
@@ -283,7 +283,7 @@ class _Student(nn.Module):
 
     def __init__(self, reader: _Reader, widths: list[int], image_shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.reader, self.network = reader, reader.network.requires_grad_(True)
+        self.reader, self.network = reader, reader.network
         with torch.no_grad():
             own = [part.shape[1] for part in reader(torch.zeros(2, *image_shape))]
         self.maps = nn.ModuleList(

@@ -35,8 +35,8 @@ def gradient_norms(
         By norm, (n,) float64, 0 or more, in units of the loss per unit of input.
 
     Raises:
-        InputError: no images, an unknown norm, a loss of another shape, one that does not depend on the images, one
-            that mixes images, or a gradient that is not finite.
+        InputError: no images, an unknown norm, a batch size below 1, a loss of another shape, one that does not depend
+            on the images, one that mixes images, or a gradient that is not finite.
 
     Example:
         >>> weight = torch.tensor([3.0, 4.0])
@@ -50,10 +50,16 @@ def gradient_norms(
     if not (isinstance(images, torch.Tensor) and images.is_floating_point() and images.ndim >= 2 and len(images)):
         shape = tuple(getattr(images, "shape", ()))
         raise InputError(f"images must be a float tensor (n, C, H, W) of at least one image, got shape {shape}")
-    parts = [_gradients(loss, batch) for batch in torch.split(images, batch_size)]
-    _check_alone(loss, images, parts[0])
-    found = {norm: [torch.linalg.vector_norm(g, _ORDERS[norm], dim=1) for g in parts] for norm in wanted}
-    norms_of = {norm: torch.cat(rows).cpu().numpy() for norm, rows in found.items()}
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"batch_size must be a positive whole number, got {batch_size!r}")
+    found: dict[str, list[torch.Tensor]] = {norm: [] for norm in wanted}
+    for number, batch in enumerate(torch.split(images, batch_size)):
+        gradients = _gradients(loss, batch)
+        if number == 0:
+            _check_alone(loss, images, gradients)
+        for norm in wanted:  # a norm a batch: all gradients at once would be as large as all images
+            found[norm].append(torch.linalg.vector_norm(gradients, _ORDERS[norm], dim=1))
+    norms_of = {norm: torch.cat(parts).cpu().numpy() for norm, parts in found.items()}
     for values in norms_of.values():
         if not np.isfinite(values).all():
             raise InputError(

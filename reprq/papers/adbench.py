@@ -6,9 +6,6 @@ rows train, the rest and all anomalies are scored. Default parameters, no label 
 draws takes the seed of the split.
 """
 
-import csv
-import io
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,9 +19,10 @@ from tqdm import tqdm
 
 from reprq.data.arrays import data_root
 from reprq.detectors import create, describe, names
-from reprq.errors import DataError, OutputExistsError
+from reprq.errors import DataError
 from reprq.evaluation import auroc, mean_over_tasks, per_class_table
-from reprq.provenance import digest, versions
+from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
+from reprq.provenance import digest, file_digest
 from reprq.study.cells import CellStore, Row
 from reprq.study.results import make_folder
 
@@ -81,18 +79,17 @@ def run(
     sets = _sets(data_root(root), size.sets)
     seeds = list(range(seed, seed + size.seeds))
     methods = {name: describe(create(name)) for name in names()}
-    made = {"preset": preset, "sets": sorted(sets), "seeds": seeds, "benign share": BENIGN_SHARE, "detectors": methods}
-    _refuse_other(out, made, force)
+    files = {name: file_digest(path) for name, path in sorted(sets.items())}
+    made = {"preset": preset, "files": files, "seeds": seeds, "benign share": BENIGN_SHARE, "detectors": methods}
+    refuse_other(out, "made.json", made, force)
     make_folder(out)
-    rows = list(_cells(CellStore(out / "cells.jsonl"), sets, seeds, methods, progress))
+    rows = list(_cells(CellStore(out / "cells.jsonl"), sets, files, seeds, methods, progress))
     texts = {
         "table.md": _page(rows, made),
-        "cells.csv": _csv(rows),
-        "made.json": json.dumps({**made, "versions": versions()}, indent=2) + "\n",
+        "cells.csv": csv_text(rows),
+        "made.json": record_text(made),
     }
-    for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
-    return [out / name for name in texts]
+    return write_texts(out, texts)
 
 
 def _sets(folder: Path, wanted: tuple[str, ...] | None) -> dict[str, Path]:
@@ -109,25 +106,23 @@ def _sets(folder: Path, wanted: tuple[str, ...] | None) -> dict[str, Path]:
     return dict(sorted(chosen.items(), key=lambda item: (item[1].stat().st_size, item[0])))
 
 
-def _refuse_other(out: Path, made: dict[str, Any], force: bool) -> None:
-    record = out / "made.json"
-    if record.exists() and not force:
-        before = json.loads(record.read_text(encoding="utf-8"))
-        if {name: before.get(name) for name in made} != made:
-            raise OutputExistsError(f"{out} holds the table of another configuration; give another --out, or --force")
-
-
 def _cells(
-    store: CellStore, sets: dict[str, Path], seeds: list[int], methods: dict[str, str], progress: bool
+    store: CellStore,
+    sets: dict[str, Path],
+    files: dict[str, str],
+    seeds: list[int],
+    methods: dict[str, str],
+    progress: bool,
 ) -> Iterator[Row]:
     total = len(sets) * len(seeds) * len(methods)
     with tqdm(total=total, desc="adbench", unit="cell", disable=not progress) as bar:
         for name, path in sets.items():
             x, y = _load(path)
-            content = digest([name, len(x), float(np.abs(x).sum()), y.tolist()])
             for seed in seeds:
                 for method, definition in methods.items():
-                    key = digest({"set": content, "seed": seed, "detector": definition, "share": BENIGN_SHARE})
+                    key = digest(
+                        {"set": name, "file": files[name], "seed": seed, "detector": definition, "share": BENIGN_SHARE}
+                    )
                     bar.set_postfix_str(f"{name} {method}")
                     if key not in store:
                         store.add(key, [{"set": name, **_judge(x, y, seed, method)}])
@@ -161,7 +156,7 @@ def _judge(x: NDArray[np.float32], y: NDArray[np.int64], seed: int, method: str)
 
 
 def _page(rows: list[Row], made: dict[str, Any]) -> str:
-    count = len(made["sets"])
+    count = len(made["files"])
     return "\n".join(
         [
             "# Every array detector on ADBench's embeddings, one-class",
@@ -218,11 +213,3 @@ def _mean_ranks(rows: list[Row]) -> dict[str, float]:
         for row, rank in zip(here, rankdata([-row["auroc"] for row in here]), strict=True):
             ranks.setdefault(row["detector"], []).append(float(rank))
     return {name: float(np.mean(values)) for name, values in ranks.items()}
-
-
-def _csv(rows: list[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    return text.getvalue()

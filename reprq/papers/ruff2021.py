@@ -31,7 +31,7 @@ from reprq.detectors import KDE, OCSVM, IForest, oracle_grid
 from reprq.errors import DataError
 from reprq.evaluation import auroc, hold_out, oracle_search
 from reprq.papers.ruff2021_tables import write_tables
-from reprq.provenance import digest
+from reprq.provenance import digest, file_digest
 from reprq.study.cells import CellStore, Row
 
 Array = NDArray[np.float64]
@@ -95,7 +95,9 @@ def run(
         side if count is None else side.sample(per_class=count, seed=seed)
         for side, count in zip(sides, (size.train, size.test), strict=True)
     )
-    tabular = {name: _tabular(folder / "tabular" / f"{file}.npz") for name, file in SETS.items()}
+    files = {name: folder / "tabular" / f"{file}.npz" for name, file in SETS.items()}
+    tabular = {name: _tabular(path) for name, path in files.items()}
+    digests = {name: file_digest(path) for name, path in files.items()}
     seeds = list(range(seed, seed + size.seeds))
     made = {"preset": preset, "seeds": seeds, "data": {side.split: side.fingerprint for side in (train, test)}}
 
@@ -111,13 +113,13 @@ def run(
                     bar.update()
             for name, (x, y) in tabular.items():
                 for number in seeds:
-                    key = digest({"set": name, "seed": number, "sum": float(x.sum()), "n": len(x), "version": 2})
+                    key = digest({"set": name, "file": digests[name], "seed": number, "version": 2})
                     if key not in store:
                         store.add(key, _split_and_score(name, x, y, number))
                     yield from store[key]
                     bar.update()
 
-    return write_tables(out, cells, made, force)
+    return write_tables(out, cells, {**made, "files": digests}, force)
 
 
 def contrast_normalised(images: Array) -> Array:

@@ -1,17 +1,13 @@
 """What Ruff (2021) printed, and the tables that set it beside what was found."""
 
-import csv
-import io
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reprq.errors import OutputExistsError
 from reprq.evaluation import per_class_table
-from reprq.provenance import versions
+from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
 from reprq.study.cells import CellStore, Row
 from reprq.study.results import make_folder
 
@@ -50,22 +46,16 @@ def write_tables(
     Raises:
         OutputExistsError: `out` holds the tables of another configuration.
     """
-    record = out / "made.json"
-    if record.exists() and not force:
-        before = json.loads(record.read_text(encoding="utf-8"))
-        if {name: before.get(name) for name in made} != made:
-            raise OutputExistsError(f"{out} holds the tables of another configuration; give another --out, or --force")
+    refuse_other(out, "made.json", made, force)
     make_folder(out)
     rows = list(cells(CellStore(out / "cells.jsonl")))
     texts = {
         "table-2.1.md": _table_2_1([row for row in rows if row["table"] == "2.1"], made),
         "table-2.3.md": _table_2_3([row for row in rows if row["table"] == "2.3"], made),
-        "cells.csv": _csv(rows),
-        "made.json": json.dumps({**made, "versions": versions()}, indent=2) + "\n",
+        "cells.csv": csv_text(rows),
+        "made.json": record_text(made),
     }
-    for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
-    return [out / name for name in texts]
+    return write_texts(out, texts)
 
 
 def _columns(rows: list[Row], names: list[str], published: dict[str, Iterable[float]], tasks: list[str]) -> Any:
@@ -123,11 +113,3 @@ def _table_2_3(rows: list[Row], made: dict[str, Any]) -> str:
     table = per_class_table(_columns(rows, names, {"OC-SVM": PUBLISHED_TABULAR.values()}, tasks))
     heading = "# Table 2.3 of Ruff (2021): OC-SVM on cardio, satellite and thyroid, 60:40 splits"
     return f"{heading}\n\nPreset {made['preset']}, seeds {made['seeds']}; {_METHOD}\n\n{table.to_markdown()}"
-
-
-def _csv(rows: list[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    return text.getvalue()

@@ -68,6 +68,7 @@ def test_the_student_learns_and_the_teacher_does_not_change(teacher, benign):
     detector = Distillation(teacher, epochs=4, batch_size=8).fit(benign)
     assert detector.history_[-1]["held_out_loss"] < 0.5 * detector.history_[0]["held_out_loss"]
     assert all(torch.equal(value, before[name]) for name, value in teacher.network.state_dict().items())
+    assert all(weight.requires_grad for weight in teacher.network.parameters())  # a caller may go on training it
 
 
 def test_the_loss_is_the_mean_squared_error_of_the_held_out_images(fitted):

@@ -115,6 +115,8 @@ def test_unknown_norms_and_embeddings_that_do_not_vary_are_refused(images):
     def loss(x):
         return x.sum((1, 2, 3))
 
+    with pytest.raises(InputError, match="batch_size must be a positive whole number, got 0"):
+        gradient_norms(loss, images, batch_size=0)
     with pytest.raises(InputError, match="norms must be of l1, l2, linf, got 'l3'"):
         gradient_norms(loss, images, norms="l3")
     with pytest.raises(InputError, match="embeddings must vary, got the same row everywhere"):

@@ -44,7 +44,7 @@ def test_every_detector_is_judged_on_rows_it_did_not_see(root: Path, tmp_path: P
     before = (out / "cells.jsonl").read_bytes()
     reproduce("adbench", "quick", out, root=root / "embeddings", progress=False)
     assert (out / "cells.jsonl").read_bytes() == before
-    with pytest.raises(OutputExistsError, match="holds the table of another configuration"):
+    with pytest.raises(OutputExistsError, match="holds the tables of another run"):
         reproduce("adbench", "quick", out, root=root, seed=1, progress=False)
     with pytest.raises(ReprqError, match="made.json/x cannot be made: a file stands in its way; give another --out"):
         reproduce("adbench", "quick", out / "made.json/x", root=root, progress=False)

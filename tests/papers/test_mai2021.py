@@ -245,7 +245,7 @@ def test_one_run_writes_everything_and_the_next_reads_it(tmp_path, monkeypatch):
     study.run("tiny", tmp_path / "run", progress=False)
     assert {path.name: path.read_bytes() for path in paths} == before
     monkeypatch.setitem(PRESETS, "other", dataclasses.replace(TINY, tasks=("unimodal:9",)))
-    with pytest.raises(OutputExistsError, match="holds the tables of another run of mai2021; give another --out"):
+    with pytest.raises(OutputExistsError, match="holds the tables of another run; give another --out"):
         study.run("other", tmp_path / "run", progress=False)
 
 

@@ -71,7 +71,7 @@ def test_it_runs_resumes_and_says_what_is_published(root: Path, tmp_path: Path) 
     (out / "cells.jsonl").write_bytes(b"".join(lines[:20]) + lines[20][:40])
     reproduce("ruff2021", "quick", out, root=root, progress=False)
     assert len((out / "cells.jsonl").read_bytes().splitlines()) == len(lines)
-    with pytest.raises(OutputExistsError, match="holds the tables of another configuration"):
+    with pytest.raises(OutputExistsError, match="holds the tables of another run"):
         reproduce("ruff2021", "quick", out, root=root, seed=5, progress=False)
 
 
@@ -141,7 +141,7 @@ def test_the_scripts_say_what_is_missing(script: str, tmp_path: Path) -> None:
         [sys.executable, path, "--root", tmp_path, "--out", tmp_path / "x"], capture_output=True, text=True
     )
     assert ran.returncode == 1
-    assert ran.stderr.startswith(f"{script}: ")
+    assert ran.stderr.startswith("reprq: ")
     assert len(ran.stderr.strip().splitlines()) == 1
 
 

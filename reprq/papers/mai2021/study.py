@@ -1,24 +1,21 @@
 """Runs a preset to tables, claims and figures."""
 
-import json
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from reprq.errors import OutputExistsError
 from reprq.papers.mai2021.cases import Case, all_cases, teacher_images
 from reprq.papers.mai2021.cells import DIRECT, NORMS, Cell
 from reprq.papers.mai2021.claims import claims_table
 from reprq.papers.mai2021.figures import draw
 from reprq.papers.mai2021.presets import PRETEXTS, Preset, preset_named
 from reprq.papers.mai2021.tables import detector_table, representation_means
-from reprq.provenance import versions
+from reprq.papers.outcome import record_text, refuse_other, write_texts
 from reprq.study.cells import CellStore, Row
-from reprq.study.results import make_folder, write_table, write_whole
+from reprq.study.results import make_folder, write_table
 
 RECORD = "mai2021.json"
 
@@ -55,7 +52,7 @@ def run(
     """
     setting = preset_named(preset)
     record: dict[str, Any] = {"preset": preset, "setting": asdict(setting), "first_seed": seed}
-    _refuse_another(out, record, force)
+    refuse_other(out, RECORD, record, force)
     cells = list(_cells(setting, root, seed, out / "teachers", device, progress))
     make_folder(out)
     store = CellStore(out / "cells.jsonl")
@@ -67,7 +64,7 @@ def run(
             if key not in store:
                 store.add(key, cell.rows())
             rows += store[key]
-    record |= {"data": _fingerprints(cells), "detectors": DIRECT, "norms": NORMS, "versions": versions()}
+    record |= {"data": _fingerprints(cells), "detectors": DIRECT, "norms": NORMS}
     return _write(out, rows, record)
 
 
@@ -82,26 +79,9 @@ def _cells(preset: Preset, root: Path | None, seed: int, folder: Path, device: s
     return found
 
 
-def _refuse_another(out: Path, record: dict[str, Any], force: bool) -> None:
-    file = out / RECORD
-    if not file.exists() or force:
-        return
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = {}
-    wanted = json.loads(json.dumps(record))
-    if {name: found.get(name) for name in wanted} != wanted:
-        raise OutputExistsError(f"{out} holds the tables of another run of mai2021; give another --out, or --force")
-
-
 def _fingerprints(cells: list[Cell]) -> dict[str, str]:
     splits: dict[str, Case] = {f"{cell.case.name}, seed {cell.case.seed}": cell.case for cell in cells}
     return {name: case.split.train.fingerprint for name, case in splits.items()}
-
-
-def _write_text(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _write(out: Path, rows: list[Row], record: dict[str, Any]) -> list[Path]:
@@ -114,8 +94,6 @@ def _write(out: Path, rows: list[Row], record: dict[str, Any]) -> list[Path]:
     texts = {
         "detectors.md": detector_table(means),
         "claims.md": claims_table(detected, measured, means),
-        RECORD: json.dumps(record, indent=2) + "\n",
+        RECORD: record_text(record),
     }
-    for name, text in texts.items():
-        write_whole(out / name, partial(_write_text, text))
-    return [*(out / name for name in (*tables, *texts)), *draw(means, out)]
+    return [*(out / name for name in tables), *write_texts(out, texts), *draw(means, out)]
