@@ -19,10 +19,14 @@ import difflib
 from collections.abc import Iterable
 
 _MOST_LISTED, _NEAREST = 30, 10
+_LONGEST, _END = 900, 250  # characters of a message, and of its end, which says what to do
 
 
 class ReprqError(Exception):
-    """Anything that reprq refuses to do, said in one plain sentence."""
+    """Anything that reprq refuses to do, said in one plain sentence of at most 900 characters."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(bounded(str(message)))
 
 
 class InputError(ReprqError, ValueError):
@@ -51,6 +55,30 @@ class ConfigError(ReprqError):
 
 class OutputExistsError(ReprqError):
     """An output that exists already and that nobody asked to replace."""
+
+
+def bounded(message: str) -> str:
+    """Return a message without the middle of what would be longer than a person reads.
+
+    Example:
+        >>> len(bounded("long " * 1000))
+        900
+    """
+    if len(message) <= _LONGEST:
+        return message
+    return f"{message[: _LONGEST - _END - 5]} ... {message[-_END:]}"
+
+
+def listed(names: Iterable[object], most: int = 8) -> str:
+    """Return the first names with commas between, and how many more there are.
+
+    Example:
+        >>> listed(range(100), 3)
+        '0, 1, 2 and 97 more'
+    """
+    texts = [bounded(str(name)) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
 
 
 class UnknownNameError(ReprqError, KeyError):

@@ -1,6 +1,8 @@
 """What an unknown name says."""
 
-from reprq.errors import UnknownNameError
+import pytest
+
+from reprq.errors import CacheError, ConfigError, DataError, InputError, ReprqError, UnknownNameError, WeightsError
 
 
 def test_a_short_list_is_whole_and_a_long_one_gives_the_nearest() -> None:
@@ -12,3 +14,17 @@ def test_a_short_list_is_whole_and_a_long_one_gives_the_nearest() -> None:
     assert str(UnknownNameError("backbone", "x", many, ["timm:NAME"])).endswith(", 30 more, timm:NAME")
     assert str(UnknownNameError("detector", "x", ["a"], ["pyod:NAME"])) == "unknown detector 'x': Valid: a, pyod:NAME"
     assert UnknownNameError("backbone", "x", many).valid == tuple(many)
+
+
+@pytest.mark.parametrize("error", [ReprqError, InputError, DataError, WeightsError, CacheError, ConfigError])
+def test_no_message_is_longer_than_a_person_reads(error: type[ReprqError]) -> None:
+    text = str(error(f"x must be short, got {'very ' * 1000}long; shorten it"))
+    assert len(text) == 900
+    assert text.startswith("x must be short, got very")
+    assert text.endswith("long; shorten it")
+    assert len(str(UnknownNameError("backbone", "x" * 9000, [f"{i}{'y' * 900}" for i in range(99)]))) == 900
+
+
+def test_a_message_of_usual_length_is_left_alone() -> None:
+    assert str(InputError("n must be 1, got 2")) == "n must be 1, got 2"
+    assert isinstance(InputError("n"), ValueError)

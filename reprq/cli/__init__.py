@@ -25,7 +25,7 @@ from reprq.cli.recommend import recommend
 from reprq.cli.report import report
 from reprq.cli.study import study
 from reprq.cli.train import train
-from reprq.errors import ReprqError
+from reprq.errors import ReprqError, bounded
 
 _INTERRUPTED = "interrupted; whole blocks, epochs and finished cells are kept, the same command goes on from there"
 
@@ -67,6 +67,7 @@ def main() -> None:
     except KeyboardInterrupt:
         _stop(_INTERRUPTED, 130)
     except click.ClickException as error:
+        error.message = bounded(error.message)  # type: ignore[misc]  # final by its annotation alone
         error.show()
         sys.exit(error.exit_code)
     except ReprqError as error:

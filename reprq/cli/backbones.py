@@ -3,9 +3,10 @@
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("search", default="")
 @click.option(
     "--source", type=click.Choice(["reprq", "torchvision", "timm"]), help="Those of one source; all by default."

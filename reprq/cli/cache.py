@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 from reprq.errors import CacheError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def cache() -> None:
     """
 
 
-@cache.command()
+@cache.command(cls=Command)
 @root
 @options.output
 def ls(cache_dir: Path | None, form: str | None) -> None:
@@ -38,7 +39,7 @@ def ls(cache_dir: Path | None, form: str | None) -> None:
     emit(form, "cache ls", [row(info) for info in found], {"root": str(_root(cache_dir))}, str(_root(cache_dir)))
 
 
-@cache.command()
+@cache.command(cls=Command)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @root
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
@@ -66,7 +67,7 @@ def verify(names: tuple[str, ...], cache_dir: Path | None, quiet: bool, form: st
         click.echo(f"no problems in {', '.join(path.name for path in paths) or _root(cache_dir)}")
 
 
-@cache.command()
+@cache.command(cls=Command)
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--incomplete", is_flag=True, help="All caches that lack blocks.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -96,7 +97,7 @@ def rm(names: tuple[str, ...], incomplete: bool, yes: bool, cache_dir: Path | No
         click.echo(f"removed {path}")
 
 
-@cache.command()
+@cache.command(cls=Command)
 @click.argument("name")
 @click.option("--layer", metavar="3|layer3|-1", help="Which layer; may be left out if there is only one.")
 @click.option(

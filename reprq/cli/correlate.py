@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
 @click.option("--detector", "detectors", multiple=True, help="Only this detector; may be repeated.")

@@ -3,9 +3,10 @@
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @options.output
 def datasets(form: str | None) -> None:
     """List the data sets and the protocols over folders of your own, and how to get each."""

@@ -10,15 +10,17 @@ import click
 from click.core import ParameterSource
 
 from reprq.cli import options
-from reprq.cli.sources import extract_split, load_images, load_network
+from reprq.cli.groups import Command
+from reprq.cli.sources import extract_split, load_file, load_images, load_network
 
 BENIGN_SHARE = 0.7
 DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 
 
-@click.command()
+@click.command(cls=Command)
 @options.network
 @options.embeddings
+@options.benign
 @click.option("--layer", "layers", default="-1", show_default=True, metavar="3|layer3|-1|1-4|all", help="Which layers.")
 @options.images
 @click.option("--samples", default=256, show_default=True, type=click.IntRange(min=2), help="Images of each split.")
@@ -58,6 +60,7 @@ def detect(
     file: Path | None,
     key: str | None,
     labels: str | None,
+    benign: tuple[str, ...],
     detectors: tuple[str, ...],
     seeds: int,
     oracle: bool,
@@ -68,7 +71,8 @@ def detect(
 
     With --backbone, each class of the images is benign in turn (unimodal) or anomalous in turn (multimodal); with
     --external and no --task, all classes are benign. --data also takes the protocols that `reprq datasets` lists. With
-    --embeddings, the file's labels say which rows are anomalous (1), and 70 % of the benign rows train.
+    --embeddings, the file's labels say which rows are anomalous (1, or all that --benign does not name), and 70 % of
+    the benign rows train.
 
     --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """
@@ -82,11 +86,13 @@ def detect(
     if file is not None:
         options.only_with_backbone()
         _refuse_typed("anomaly", "external")
+    else:
+        options.only_with_file(benign)
     rows: list[dict[str, Any]] = []
     source = ""
     for seed in range(asked["seed"], asked["seed"] + seeds):
         now = {**asked, "seed": seed}
-        cases = _from_file(file, key, labels, now) if file is not None else _from_backbone(now)
+        cases = _from_file(file, key, labels, benign, now) if file is not None else _from_backbone(now)
         for case in cases:
             source = source or case.source
             rows += [_judge(case, spec, seed, oracle) for spec in specs]
@@ -211,24 +217,21 @@ def _refuse_typed(*names: str) -> None:
         raise click.UsageError(f"--{typed[0]} goes with --backbone and plain data sets")
 
 
-def _from_file(file: Path, key: str | None, labels: str | None, asked: dict[str, Any]) -> Iterator[_Case]:
+def _from_file(
+    file: Path, key: str | None, labels: str | None, benign: tuple[str, ...], asked: dict[str, Any]
+) -> Iterator[_Case]:
     """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
     import numpy as np
 
-    from reprq.embeddings import load_embeddings
     from reprq.errors import InputError
-    from reprq.validation import as_labels
 
-    x = load_embeddings(file, key, labels)
+    x = load_file(file, key, labels, benign)
     if x.labels is None:
         raise InputError(f"{file} must hold labels (n,) with 1 for anomalous; name their array or column with --labels")
-    if "classes" in x.provenance:  # numbers that stand for names say nothing about which of them is anomalous
-        some = ", ".join(map(str, x.provenance["classes"][:5]))
-        raise InputError(f"the labels of {file} must be 0 (benign) or 1 (anomalous), got the classes {some}; add such")
-    truth = as_labels(x.labels, len(x), f"the labels of {file}")
+    truth = x.labels
     rng = np.random.default_rng(asked["seed"])
-    benign, anomalous = (rng.permutation(np.flatnonzero(truth == label)) for label in (0, 1))
-    fitted = benign[: int(BENIGN_SHARE * len(benign))]
+    normal, anomalous = (rng.permutation(np.flatnonzero(truth == label)) for label in (0, 1))
+    fitted = normal[: int(BENIGN_SHARE * len(normal))]
     count = round(asked["pollution"] / (1.0 - asked["pollution"]) * len(fitted))
     if count >= len(anomalous) > 0:
         raise InputError(f"{file} has {len(anomalous)} anomalies, {count} of them would pollute; lower --pollution")

@@ -5,10 +5,11 @@ from typing import Any
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 from reprq.cli.sources import extract_split, load_images, load_network
 
 
-@click.command()
+@click.command(cls=Command)
 @options.network
 @click.option("--layers", default="all", show_default=True, metavar="3|layer3|-1|1-4|all", help="Which layers.")
 @options.images

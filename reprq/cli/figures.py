@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name", required=False)
 @click.option("--preset", metavar="NAME", help="How large a run; the quickest by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the results.  [default: runs/NAME-PRESET]")

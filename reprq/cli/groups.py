@@ -1,4 +1,4 @@
-"""The list of commands in the order in which a person meets them, each in a few words that fit on a line."""
+"""What all commands share: each option at most once, and their list in the order in which a person meets them."""
 
 import click
 
@@ -26,6 +26,24 @@ _SECTIONS = {
     },
     "Shell": {"completion": "Complete commands and options in bash, zsh or fish."},
 }
+
+
+class Command(click.Command):
+    """A command that refuses an option given twice, where the last would silently win."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Raise a usage error for two values of one option, or for two options that exclude each other."""
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        seen: dict[str, click.Parameter] = {}
+        for parameter in order:
+            if not isinstance(parameter, click.Option) or parameter.multiple or parameter.name is None:
+                continue
+            before = seen.setdefault(parameter.name, parameter)
+            if before is not parameter:
+                raise click.UsageError(f"give either {before.opts[-1]} or {parameter.opts[-1]}", ctx)
+            if not parameter.is_flag and order.count(parameter) > 1:
+                raise click.UsageError(f"{parameter.opts[-1]} takes one value, got several; give it once", ctx)
+        return super().parse_args(ctx, args)
 
 
 class Sections(click.Group):

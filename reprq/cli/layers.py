@@ -5,9 +5,10 @@ from typing import Any
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @click.option(
     "--weights", metavar="default|random|PATH", help="The weights.  [default: random; of teacher:PATH its own]"

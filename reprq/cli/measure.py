@@ -7,14 +7,16 @@ from typing import Any
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 from reprq.cli.sources import benign_rows, extract_split, load_file, load_images, load_network, sampled
 
 DEFAULT_SAMPLES = 256
 
 
-@click.command()
+@click.command(cls=Command)
 @options.network
 @options.embeddings
+@options.benign
 @click.option("--layer", "layers", default="-1", show_default=True, metavar="3|layer3|-1|1-4|all", help="Which layers.")
 @options.images
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which split.")
@@ -42,6 +44,7 @@ def measure(
     file: Path | None,
     key: str | None,
     labels: str | None,
+    benign: tuple[str, ...],
     split: str,
     samples: int | None,
     metrics: tuple[str, ...],
@@ -65,12 +68,14 @@ def measure(
         options.check_output(cka, force)
     if file is not None:
         options.only_with_backbone()
-        whole = load_file(file, key, labels)
-        measured = [sampled(benign_rows(whole), samples, asked["seed"])]
+        whole = load_file(file, key, labels, benign)
+        kept = benign_rows(whole, file)
+        measured = [sampled(kept, samples, asked["seed"])]
         source = f"{len(measured[0])} of {len(whole)} rows of {file.name}"
-        if len(benign_rows(whole)) < len(whole):
+        if len(kept) < len(whole):
             source += ", those labelled anomalous left out"
     else:
+        options.only_with_file(benign)
         images = load_images(asked, split)
         found = extract_split(asked, load_network(asked), images, samples or DEFAULT_SAMPLES)
         measured = list(found.cache.values())

@@ -95,6 +95,13 @@ embeddings = _stack(
     click.option("--labels", metavar="NAME", help="The array or column of the labels.  [default: y, labels or label]"),
 )
 
+benign = click.option(
+    "--benign",
+    multiple=True,
+    metavar="NAME",
+    help="What is benign among labels other than 0 and 1: a label, a class or a pattern; may be repeated.",
+)
+
 
 def preprocessing(
     size: int | None, mean: Any, std: Any, channels: str | None, value_range: float | None
@@ -121,6 +128,12 @@ def only_with_backbone() -> None:
     ]
     if typed:
         raise click.UsageError(f"{', '.join(typed)} goes with --backbone, not with --embeddings")
+
+
+def only_with_file(benign: tuple[str, ...]) -> None:
+    """Raise a usage error if --benign was typed where no file has labels."""
+    if benign:
+        raise click.UsageError("--benign goes with --embeddings; of images --task says which classes are benign")
 
 
 def check_output(path: Path, force: bool) -> None:

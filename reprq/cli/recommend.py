@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 
 if TYPE_CHECKING:
     from reprq.study import Recommendation
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--data", metavar="folder:PATH", help="Instead of RUN: benign images, or the name of a data set.")
 @click.option("--backbones", metavar="A,B,...", help="With --data: the networks to choose from.")

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The HTML file. [default: report.html in RUN]")
 @click.option("--force", is_flag=True, help="Replace the file where it exists.")

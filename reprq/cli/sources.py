@@ -56,17 +56,31 @@ def extract_split(asked: dict[str, Any], network: Any, images: Any, samples: int
     return Extracted(cache, total)
 
 
-def load_file(file: Path, key: str | None, labels: str | None) -> Any:
-    """Return the embeddings of a file."""
+def load_file(file: Path, key: str | None, labels: str | None, benign: tuple[str, ...]) -> Any:
+    """Return the embeddings of a file, their labels 0 (benign) and 1 (anomalous) where it has any."""
+    import dataclasses
+
     from reprq.embeddings import load_embeddings
+    from reprq.labels import anomaly_labels
 
-    return load_embeddings(file, key, labels)
-
-
-def benign_rows(x: Any) -> Any:
-    """Return the rows that are not labelled anomalous (1), where the labels are 0 and 1; else all rows."""
-    if x.labels is None or set(x.labels.tolist()) != {0, 1} or "classes" in x.provenance:
+    x = load_embeddings(file, key, labels, benign=benign)
+    if x.labels is None or benign:
         return x
+    truth = anomaly_labels(x.labels, classes=x.provenance.get("classes", ()), name=f"the labels of {file}")
+    return dataclasses.replace(x, labels=truth)
+
+
+def benign_rows(x: Any, file: Path) -> Any:
+    """Return the rows that are not labelled anomalous; raises an `InputError` where there is none."""
+    from reprq.errors import InputError
+
+    if x.labels is None:
+        return x
+    if x.labels.all():
+        raise InputError(
+            f"{file} must have rows labelled benign (0), got {len(x)} labelled anomalous (1);"
+            " name what is benign (--benign 1, or --benign '*' for all)"
+        )
     return _rows(x, x.labels == 0)
 
 

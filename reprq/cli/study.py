@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 
 if TYPE_CHECKING:
     from reprq.study import StudyResults
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the results. [default: runs/NAME of NAME.toml]")
 @click.option("--dry-run", is_flag=True, help="Say how many cells, how much disk and about how long; run nothing.")

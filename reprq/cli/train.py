@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from reprq.cli import options
+from reprq.cli.groups import Command
 from reprq.errors import InputError
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("task")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The teacher's file (.safetensors).")
 @click.option("--architecture", default="lenet", show_default=True, metavar="NAME", help="The network to train.")

@@ -25,7 +25,7 @@ def export(
     ending            what it holds
     ================  =================================================================================================
     ``.npy``          the array alone
-    ``.npz``          `X`, `y` where there are labels, `ids`
+    ``.npz``          `X`, `y` where there are labels, `classes` where these are numbers of names, `ids`
     ``.safetensors``  `X`, `y` where there are labels; `ids` and `provenance` as JSON in the metadata
     ``.parquet``      the list column `X`, `y` where there are labels, `id`; `provenance` as JSON in the metadata
     ================  =================================================================================================
@@ -76,6 +76,8 @@ def _write_npy(path: Path, x: Embeddings) -> None:
 
 def _write_npz(path: Path, x: Embeddings) -> None:
     labels = {} if x.labels is None else {"y": x.labels}
+    if "classes" in x.provenance:
+        labels["classes"] = np.array(x.provenance["classes"], dtype=np.str_)
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, X=x.array, ids=x.ids, **labels)
 

@@ -4,7 +4,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -19,9 +20,12 @@ from reprq.embeddings.embeddings import Embeddings
 from reprq.embeddings.stored import Stored, choose, read_provenance
 from reprq.embeddings.tables import metadata_column, read_csv, read_parquet
 from reprq.errors import CacheError, InputError, ReprqError
+from reprq.labels import anomaly_labels
 
 
-def load_embeddings(path: Path | str, key: str | None = None, labels: str | None = None) -> Embeddings:
+def load_embeddings(
+    path: Path | str, key: str | None = None, labels: str | None = None, *, benign: str | Sequence[str] = ()
+) -> Embeddings:
     """Read an (n, d) array, with its labels and ids where the file has them, without unpickling anything.
 
     ====================  =============================================================================================
@@ -45,6 +49,8 @@ def load_embeddings(path: Path | str, key: str | None = None, labels: str | None
         path: The file or folder.
         key: The array or column to read.
         labels: The array or column of the labels; an unlabelled file is fine if this is not given.
+        benign: Labels that are benign, or patterns; then the labels become 0 for these and 1 for all others, as in
+            `reprq.labels.anomaly_labels`.
 
     Returns:
         The embeddings in their own dtype; the layer is the one the file says it holds, or else the file's name.
@@ -71,9 +77,21 @@ def load_embeddings(path: Path | str, key: str | None = None, labels: str | None
     except Exception as error:  # what a parser raises on foreign bytes is anything, from TokenError to ArrowException
         raise CacheError(f"{path} cannot be read as embeddings ({error}); save or copy it again") from None
     try:
-        return found.embeddings(path)
+        x = found.embeddings(path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+    return _judged(x, path, benign) if benign else x
+
+
+def _judged(x: Embeddings, path: Path, benign: str | Sequence[str]) -> Embeddings:
+    """The embeddings with labels of 0 and 1."""
+    if x.labels is None:
+        raise InputError(f"{path} must hold labels for benign={benign!r}, got none; name them (--labels)")
+    classes = x.provenance.get("classes", ())
+    truth = anomaly_labels(x.labels, benign, classes=classes, name=f"the labels of {path}")
+    provenance = {name: value for name, value in x.provenance.items() if name != "classes"}
+    named = [benign] if isinstance(benign, str) else list(benign)
+    return replace(x, labels=truth, provenance={**provenance, "benign": named})
 
 
 def _read_npy(path: Path, key: str | None, labels: str | None) -> Stored:

@@ -186,8 +186,9 @@ def test_export_writes_what_measure_reads(reprq: Reprq, root: Path, tmp_path: Pa
     out = tmp_path / "x.npz"
     command = ("cache", "export", "whole", "--layer", layer, "--to", out, "--cache", root)
     assert reprq(*command).out == f"{out}\n"
+    how = ("--metric", "rankme", "--benign", "*")
     measured = [
-        json.loads(reprq("measure", "--embeddings", *source, "--metric", "rankme", "--json").out)["rows"][0]["value"]
+        json.loads(reprq("measure", "--embeddings", *source, *how, "--json").out)["rows"][0]["value"]
         for source in ([out], [root / "whole", "--key", "conv2"])
     ]
     assert measured[0] == measured[1]
@@ -234,8 +235,8 @@ def test_detect_refuses_labels_that_are_names(reprq: Reprq, tmp_path: Path) -> N
     (tmp_path / "x.csv").write_text("a,b,label\n1,2,normal\n2,1,normal\n9,9,anomaly\n")
     ran = reprq("detect", "--embeddings", tmp_path / "x.csv", "--detector", "knn:k=1")
     assert ran.status == 1
-    assert "must be 0 (benign) or 1 (anomalous), got the classes anomaly, normal" in ran.err
-    assert reprq("measure", "--embeddings", tmp_path / "x.csv", "--metric", "trace").status == 0
+    assert "must be 0 (benign) or 1 (anomalous), got anomaly, normal; name those that are benign" in ran.err
+    assert reprq("measure", "--embeddings", tmp_path / "x.csv", "--metric", "trace").status == 1
 
 
 @pytest.mark.shared_data

@@ -83,6 +83,57 @@ def test_rows_that_a_file_labels_anomalous_are_not_measured(reprq: Reprq, tmp_pa
     assert row["value"] == pytest.approx(rankme(x[:40]))
 
 
+@pytest.mark.parametrize(
+    ("labels", "benign"),
+    [
+        (["good", "defect"], "good"),
+        ([b"good", b"defect"], "good"),
+        (["normal", "anomaly"], "norm*"),
+        ([-1, 1], "-1"),
+        ([1, -1], "1"),
+        ([1, 2], "1"),
+        ([0, 255], "0"),
+        ([3.0, 7.0], "3"),
+    ],
+)
+def test_labels_that_do_not_say_what_is_benign_are_refused_until_told(
+    labels: list[Any], benign: str, reprq: Reprq, tmp_path: Path
+) -> None:
+    x, file = np.random.default_rng(0).normal(size=(60, 5)), tmp_path / "x.npz"
+    np.savez(file, X=x, y=np.repeat(np.array(labels), [40, 20]))
+    for command in ("measure", "detect"):
+        ran = reprq(command, "--embeddings", file)
+        assert (ran.status, ran.out) == (1, "")
+        assert "must be 0 (benign) or 1 (anomalous), got" in ran.err
+        assert reprq(command, "--embeddings", file, "--benign", benign).status == 0
+    (row,) = rows(reprq, "--embeddings", file, "--metric", "rankme", "--benign", benign)
+    assert row["value"] == pytest.approx(rankme(x[:40]))
+    (row,) = rows(reprq, "--embeddings", file, "--metric", "rankme", "--benign", "*")
+    assert row["value"] == pytest.approx(rankme(x))
+
+
+@pytest.mark.parametrize("labels", [np.eye(2)[np.repeat([0, 1], [40, 20])], np.repeat(["0", "1"], [40, 20])])
+def test_labels_in_another_notation_are_read(labels: Any, reprq: Reprq, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 5))
+    np.savez(tmp_path / "x.npz", X=x, y=labels)
+    (row,) = rows(reprq, "--embeddings", tmp_path / "x.npz", "--metric", "rankme", "--labels", "y")
+    assert row["value"] == pytest.approx(rankme(x[:40]))
+
+
+def test_anomalies_alone_and_a_typing_error_are_refused(reprq: Reprq, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", X=np.eye(9), y=np.ones(9))
+    ran = reprq("measure", "--embeddings", tmp_path / "x.npz")
+    assert (ran.status, ran.out) == (1, "")
+    assert "must have rows labelled benign (0), got 9 labelled anomalous (1)" in ran.err
+    ran = reprq("measure", "--embeddings", tmp_path / "x.npz", "--benign", "2")
+    assert (ran.status, ran.out) == (1, "")
+    assert "unknown label among the labels of" in ran.err
+    np.save(tmp_path / "none.npy", np.eye(9))
+    ran = reprq("measure", "--embeddings", tmp_path / "none.npy", "--benign", "2")
+    assert (ran.status, ran.out) == (1, "")
+    assert "must hold labels for benign=" in ran.err
+
+
 @pytest.mark.parametrize("option", [("--layer", 3), ("--weights", "random"), ("--pooling", "max"), ("--size", 32)])
 def test_an_option_of_backbones_beside_a_file_is_wrong_usage(
     reprq: Reprq, file: Path, option: tuple[object, ...]

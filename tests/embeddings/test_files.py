@@ -512,6 +512,21 @@ def test_a_layer_of_a_cache_is_exported_exactly(
         assert np.array_equal(back.labels, cache.labels)
 
 
+@pytest.mark.parametrize("ending", FORMATS[1:])
+def test_numbers_of_classes_keep_their_names_through_a_file(ending: str, tmp_path: Path) -> None:
+    x = Embeddings(X, labels=np.array([0, 1, 1, 0]), provenance={"classes": ["defect", "good"]})
+    path = export(x, tmp_path / f"x{ending}")
+    assert load_embeddings(path).provenance["classes"] == ["defect", "good"]
+    judged = load_embeddings(path, benign="good")
+    assert judged.labels is not None
+    assert judged.labels.tolist() == [1, 0, 0, 1]
+    assert "classes" not in judged.provenance
+    again = load_embeddings(export(judged, tmp_path / f"again{ending}"))
+    assert again.labels is not None
+    assert again.labels.tolist() == [1, 0, 0, 1]
+    assert "classes" not in again.provenance
+
+
 def test_a_layer_is_exported_by_its_number(lenet: Any, images: Any, tmp_path: Path) -> None:
     cache = extract(lenet, images.select(range(4)), cache_dir=tmp_path, progress=False)
     for layer, name in ((0, "conv1"), ("1", "conv2"), (-1, "pooled")):
