@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from reprq.data.decoding import VERSION, Header, decode, read_header
+from reprq.data.intensity import IntensityRange, check_intensity_range
 from reprq.errors import DataError
-
-_WIDE_MODES = ("I", "F")  # more than 8 bits a channel: Pillow clips them to white when it converts
 
 
 class ImageSource(Protocol):
@@ -19,6 +19,10 @@ class ImageSource(Protocol):
 
     def image(self, i: int) -> Image.Image:
         """Return row `i` as an RGB image."""
+        ...
+
+    def header(self, i: int) -> Header:
+        """Return the size of row `i` and what is unusual in how it is read, without decoding it."""
         ...
 
     def digest(self, i: int) -> bytes:
@@ -44,6 +48,10 @@ class ArraySource:
         """Return row `i` as an RGB image."""
         return Image.fromarray(self.pixels[i]).convert("RGB")
 
+    def header(self, i: int) -> Header:
+        """Return the size of row `i`."""
+        return Header((self.pixels.shape[2], self.pixels.shape[1]))
+
     def digest(self, i: int) -> bytes:
         """Return the SHA-256 of the pixels of row `i`."""
         return hashlib.sha256(np.ascontiguousarray(self.pixels[i]).tobytes()).digest()
@@ -53,46 +61,36 @@ class ArraySource:
 
 
 class FileSource:
-    """Image files, read when they are asked for.
+    """Image files, read when they are asked for (see `reprq.data.decoding`).
 
     Args:
         root: The folder that `files` are relative to.
         files: Relative paths, one a row.
+        intensity_range: The stored values that become black and white; needed by images of more than 8 bits a channel.
     """
 
-    def __init__(self, root: Path, files: Sequence[str]) -> None:
+    def __init__(self, root: Path, files: Sequence[str], intensity_range: IntensityRange | None = None) -> None:
         self.root = root
         self.files = tuple(files)
+        self.intensity_range = check_intensity_range(intensity_range)
 
     def image(self, i: int) -> Image.Image:
-        """Return row `i` as an RGB image; a `DataError` names the file that does not decode."""
-        return self._decode(i, draft=False)
+        """Return row `i` as an RGB image; an `ImageFileError` names the file that does not decode."""
+        return decode(self.root / self.files[i], self.intensity_range)
+
+    def header(self, i: int) -> Header:
+        """Return the size of row `i` and what is unusual in how it is read, without decoding it."""
+        return read_header(self.root / self.files[i])
 
     def digest(self, i: int) -> bytes:
-        """Return the SHA-256 of the bytes of file `i`."""
+        """Return a SHA-256 of the bytes of file `i` and of how they are read."""
         path = self.root / self.files[i]
         try:
-            return hashlib.sha256(path.read_bytes()).digest()
+            content = hashlib.sha256(path.read_bytes()).digest()
         except OSError as error:
             raise DataError(f"cannot read the image {path}: {error.strerror or error}") from error
+        return hashlib.sha256(content + f"decoded {VERSION} {self.intensity_range}".encode()).digest()
 
     def verify(self, i: int) -> None:
-        """Decode file `i`, a JPEG at its smallest scale, and raise a `DataError` that names it if that fails."""
-        self._decode(i, draft=True)
-
-    def _decode(self, i: int, *, draft: bool) -> Image.Image:
-        path = self.root / self.files[i]
-        try:
-            with Image.open(path) as image:
-                if draft:
-                    image.draft("RGB", (1, 1))
-                if image.mode.startswith(_WIDE_MODES):
-                    raise DataError(
-                        f"the image {path} has pixels of mode {image.mode!r}; convert it to 8 bits a channel"
-                    )
-                # A palette with a transparent colour converts to RGB without a warning only by way of RGBA.
-                return (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
-        except UnidentifiedImageError as error:
-            raise DataError(f"the image {path} does not decode: not an image; repair or remove it") from error
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(f"the image {path} does not decode: {error}; repair or remove it") from error
+        """Decode file `i`, a JPEG at its smallest scale, and raise an `ImageFileError` that names it if that fails."""
+        decode(self.root / self.files[i], self.intensity_range, smallest=True)

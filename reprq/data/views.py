@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reprq.data.dataset import ImageDataset
+from reprq.data.decoding import Header
 from reprq.data.sources import ImageSource
 from reprq.errors import DataError, InputError
 
@@ -29,6 +30,10 @@ class ResizedSource:
     def image(self, i: int) -> Image.Image:
         """Return row `i` as an RGB image of the size."""
         return self.source.image(i).resize((self.size, self.size), Image.Resampling.BILINEAR)
+
+    def header(self, i: int) -> Header:
+        """Return the size, and what is unusual in how the file is read."""
+        return Header((self.size, self.size), self.source.header(i).remark)
 
     def digest(self, i: int) -> bytes:
         """Return a SHA-256 of the content of row `i` and of the size."""
@@ -59,6 +64,11 @@ class CroppedSource:
             latest = self._latest = (self.rows[i], self.source.image(self.rows[i]))
         return latest[1].crop(self.boxes[i])
 
+    def header(self, i: int) -> Header:
+        """Return the size of rectangle `i`, and what is unusual in how its file is read."""
+        left, upper, right, lower = self.boxes[i]
+        return Header((right - left, lower - upper), self.source.header(self.rows[i]).remark)
+
     def digest(self, i: int) -> bytes:
         """Return a SHA-256 of the content of the image and of the rectangle."""
         return hashlib.sha256(self.source.digest(self.rows[i]) + f"cropped {self.boxes[i]}".encode()).digest()
@@ -87,6 +97,11 @@ class JoinedSource:
         """Return row `i` as an RGB image."""
         source, row = self._of(i)
         return source.image(row)
+
+    def header(self, i: int) -> Header:
+        """Return the size of row `i` and what is unusual in how it is read."""
+        source, row = self._of(i)
+        return source.header(row)
 
     def digest(self, i: int) -> bytes:
         """Return the SHA-256 of the content of row `i`."""

@@ -1,12 +1,13 @@
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from reprq.data import ArraySource, FileSource
-from reprq.errors import DataError
+from reprq.errors import DataError, InputError
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
@@ -23,10 +24,22 @@ def test_a_palette_with_transparency_converts_without_a_warning(tmp_path: Path) 
     assert FileSource(tmp_path, ["a.png"]).image(0).mode == "RGB"
 
 
-def test_16_bit_pixels_are_refused_rather_than_clipped(tmp_path: Path) -> None:
+def test_deep_pixels_need_a_range_which_is_part_of_the_digest(tmp_path: Path) -> None:
     Image.fromarray(np.full((2, 2), 40000, dtype=np.uint16)).save(tmp_path / "scan.png")
-    with pytest.raises(DataError, match=r"scan\.png has pixels of mode 'I(;16)?'; convert it to 8 bits"):
-        FileSource(tmp_path, ["scan.png"]).image(0)
+    bare, scaled = (FileSource(tmp_path, ["scan.png"], asked) for asked in (None, (0, 50000)))
+    for method in (bare.image, bare.verify):
+        with pytest.raises(DataError, match=r"scan\.png has more than 8 bits a channel, values from 40000 to 40000"):
+            method(0)
+    scaled.verify(0)
+    assert np.asarray(scaled.image(0)).tolist() == [[[204] * 3] * 2] * 2
+    assert scaled.digest(0) == FileSource(tmp_path, ["scan.png"], (0.0, 50000.0)).digest(0)
+    assert len({source.digest(0) for source in (bare, scaled, FileSource(tmp_path, ["scan.png"], (0, 65535)))}) == 3
+
+
+@pytest.mark.parametrize("asked", [(1, 1), (2, 1), (0,), "0,1", (0, float("inf")), (0, "1"), (False, True), 5])
+def test_a_range_that_is_none_is_refused(tmp_path: Path, asked: Any) -> None:
+    with pytest.raises(InputError, match="intensity_range must be two numbers, LOW below HIGH"):
+        FileSource(tmp_path, [], asked)
 
 
 def _truncated(path: Path) -> None:
@@ -59,7 +72,10 @@ def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
 
 
 def test_digests_are_of_file_bytes_and_of_pixel_bytes(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"any bytes")
-    assert FileSource(tmp_path, ["a.png"]).digest(0) == hashlib.sha256(b"any bytes").digest()
+    for name, content in (("a.png", b"any bytes"), ("b.png", b"any bytes"), ("c.png", b"other bytes")):
+        (tmp_path / name).write_bytes(content)
+    first, same, other = (FileSource(tmp_path, [name]).digest(0) for name in ("a.png", "b.png", "c.png"))
+    assert first == same != other
     pixels = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
     assert ArraySource(pixels).digest(1) == hashlib.sha256(bytes([4, 5, 6, 7])).digest()
+    assert ArraySource(np.zeros((1, 2, 3), np.uint8)).header(0).size == (3, 2)
