@@ -318,7 +318,7 @@ def _plain(asked: dict[str, Any]) -> tuple[Any, Any, Any, list[Any]]:
     if external is not None and tasks == ["all"]:
         chosen = [Task("all classes", "multimodal", external.name, frozenset(range(len(train.classes))))]
     else:
-        chosen = select_tasks(train.classes, tasks, train.labels)
+        chosen = select_tasks(train.classes, tasks, train.labels, test.labels)
     how = {"anomaly": asked["anomaly"], "pollution": asked["pollution"], "external": external, "seed": asked["seed"]}
     if asked["anomaly"] in train.classes:  # it cannot be anomalous where it is benign
         chosen = [task for task in chosen if train.classes.index(asked["anomaly"]) not in task.benign] or chosen

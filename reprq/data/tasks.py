@@ -1,5 +1,6 @@
 """One-class tasks: which classes of a data set are benign, and which are anomalies."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,34 +61,41 @@ def one_class_tasks(classes: Sequence[str]) -> list[Task]:
 
 
 def select_tasks(
-    classes: Sequence[str], names: str | Sequence[str] = "all", labels: ArrayLike | None = None
+    classes: Sequence[str],
+    names: str | Sequence[str] = "all",
+    labels: ArrayLike | None = None,
+    scored: ArrayLike | None = None,
 ) -> list[Task]:
     """Return the tasks that `names` asks for, each once, in the order asked for.
 
     Where some classes have no training images, as kinds of defects that are only scored, "all", "unimodal" and
-    "multimodal" mean the tasks whose benign classes all have some.
+    "multimodal" mean the tasks whose benign classes all have some. Of tasks that train on the same rows and score the
+    same rows the first is taken: of two classes, one is benign exactly where the other is anomalous.
 
     Args:
         classes: The class names of a data set.
         names: "all", "unimodal", "multimodal", the name of a task ("unimodal:cat"), or a list of these.
         labels: (n,) the classes of the training images; None takes every class to have some.
+        scored: (m,) the classes of the test images; None takes every class to have some.
 
     Raises:
         UnknownNameError: A task that the classes do not give.
         InputError: Fewer than two classes, no name, or a group of which no task has training images.
 
     Example:
-        >>> [task.name for task in select_tasks(["crack", "good"], "all", labels=[1, 1, 1])]
-        ['unimodal:good', 'multimodal:crack']
-        >>> [task.name for task in select_tasks(["cat", "dog"], ["unimodal:dog", "multimodal"])]
-        ['unimodal:dog', 'multimodal:cat', 'multimodal:dog']
+        >>> [task.name for task in select_tasks(["cat", "dog"])]
+        ['unimodal:cat', 'unimodal:dog']
+        >>> [task.name for task in select_tasks(["crack", "dent", "good"], "all", labels=[2, 2, 2])]
+        ['unimodal:good']
+        >>> [task.name for task in select_tasks(["cat", "dog"], ["multimodal:cat", "unimodal"])]
+        ['multimodal:cat', 'unimodal:cat']
     """
     tasks = one_class_tasks(classes)
-    wanted = [names] if isinstance(names, str) else list(names)
+    wanted = [unicodedata.normalize("NFC", name) for name in ([names] if isinstance(names, str) else names)]
     if not wanted:
         raise InputError("tasks must name at least one task, got none; 'all' takes every one")
-    trained = frozenset(range(len(classes)) if labels is None else np.unique(np.asarray(labels)).tolist())
-    chosen: dict[str, Task] = {}
+    trained, judged = (_present(classes, rows) for rows in (labels, scored))
+    chosen: dict[tuple[frozenset[int], frozenset[int]], Task] = {}
     for name in wanted:
         found = [task for task in tasks if name in ("all", task.kind, task.name)]
         if not found:
@@ -98,5 +106,11 @@ def select_tasks(
                 raise InputError(
                     f"no {name} task has training images of all its benign classes; name one, as {tasks[0].name}"
                 )
-        chosen.update({task.name: task for task in found})
+        for task in found:
+            chosen.setdefault((task.benign & trained, task.benign & judged), task)
     return list(chosen.values())
+
+
+def _present(classes: Sequence[str], labels: ArrayLike | None) -> frozenset[int]:
+    """The classes that have rows."""
+    return frozenset(range(len(classes)) if labels is None else np.unique(np.asarray(labels)).tolist())

@@ -144,8 +144,8 @@ class Plan:
         self.metrics = {name: metric.identifier for name, metric in select(config.metrics).items()}
         self.detectors = {definition_of(spec): spec for spec in config.detectors}
         self.images = {seed: load_images(config.data, seed) for seed in config.seeds}
-        train = self.images[config.seeds[0]][0]
-        self.tasks = select_tasks(train.classes, config.tasks, train.labels)
+        train, test = self.images[config.seeds[0]]
+        self.tasks = select_tasks(train.classes, config.tasks, train.labels, test.labels)
         self._networks: dict[tuple[int, str], Network] = {}
         self._cells: dict[tuple[int, str], list[Cell]] = {}
         for backbone in config.backbones:

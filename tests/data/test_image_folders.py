@@ -131,7 +131,7 @@ def test_defects_may_be_in_the_test_images_alone(tree: MakeTree) -> None:
     assert train.labels.tolist() == [1, 1]
     assert test.labels.tolist() == [0, 1, 2]
     assert len(train.sample(per_class=1)) == 1
-    (task,) = select_tasks(train.classes, "all", train.labels)
+    (task,) = select_tasks(train.classes, "all", train.labels, test.labels)
     assert task.name == "unimodal:good"
     with pytest.raises(InputError, match="no multimodal task has training images of all its benign classes"):
         select_tasks(train.classes, "multimodal", train.labels)

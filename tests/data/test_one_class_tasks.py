@@ -46,3 +46,35 @@ def test_too_little_to_make_a_task_of() -> None:
         one_class_tasks(["cat"])
     with pytest.raises(InputError, match="tasks must name at least one task"):
         select_tasks(CLASSES, [])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(2, 5).flatmap(
+        lambda k: st.tuples(
+            st.just([f"c{i}" for i in range(k)]),
+            st.lists(st.integers(0, k - 1), min_size=1, max_size=12),
+            st.lists(st.integers(0, k - 1), min_size=1, max_size=12),
+        )
+    )
+)
+def test_no_two_tasks_are_the_same_rows(made: tuple[list[str], list[int], list[int]]) -> None:
+    classes, labels, scored = made
+    every = [task.name for task in one_class_tasks(classes)]
+    chosen = select_tasks(classes, every, labels, scored)
+    rows = [(tuple(t.benign_rows(labels)), tuple(t.anomaly_labels(scored))) for t in chosen]
+    assert len(set(rows)) == len(rows)
+    assert set(rows) == {
+        (tuple(t.benign_rows(labels)), tuple(t.anomaly_labels(scored))) for t in one_class_tasks(classes)
+    }
+
+
+def test_of_two_classes_each_pair_of_equal_tasks_is_one() -> None:
+    two = ["good", "bad"]
+    assert [task.name for task in select_tasks(two)] == ["unimodal:good", "unimodal:bad"]
+    assert [task.name for task in select_tasks(two, "multimodal")] == ["multimodal:good", "multimodal:bad"]
+    assert [task.name for task in select_tasks(two, ["multimodal:bad", "unimodal:good"])] == ["multimodal:bad"]
+
+
+def test_a_name_may_be_typed_in_either_form_of_its_accents() -> None:
+    assert [task.name for task in select_tasks(["caf\u00e9", "bar"], "unimodal:cafe\u0301")] == ["unimodal:caf\u00e9"]

@@ -287,7 +287,7 @@ def test_an_image_that_does_not_decode_stops_the_run_by_name_and_a_repair_goes_o
     with pytest.raises(DataError, match=r"dog.7\.png"):
         run_study(config, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False)
     bad.write_bytes(good)
-    assert len(run_study(config, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False).detectors) == 16
+    assert len(run_study(config, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False).detectors) == 8
 
 
 def test_a_folder_that_is_no_study_is_named(tmp_path: Path) -> None:
