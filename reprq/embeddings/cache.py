@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 import zarr
@@ -38,7 +38,10 @@ BLOCK_ROWS = 512
 # Beside the group `layers`: the labels, int64, and the ids, a JSON list in UTF-8 bytes (zarr v3 has no stable text).
 _LAYERS, _LABELS, _IDS = "layers", "labels", "ids"
 
-Array = zarr.Array[Any]
+if TYPE_CHECKING:
+    Array = zarr.Array[Any]
+else:
+    Array = zarr.Array  # zarr 3.0's cannot be subscripted
 
 
 def default_cache_dir() -> Path:
@@ -231,7 +234,8 @@ class CacheWriter:
                     self._group.create_array(
                         name, shape=shape, chunks=chunks, dtype=dtype, compressors=Crc32cCodec(), attributes=attributes
                     )
-            self._arrays[name] = _array(self._group, name).with_config({"write_empty_chunks": True, "order": "C"})
+            with zarr.config.set({"array.write_empty_chunks": True, "array.order": "C"}):
+                self._arrays[name] = _array(self._group, name)
         return self._arrays[name]
 
 

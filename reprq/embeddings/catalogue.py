@@ -7,12 +7,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
 
 import zarr
 from zarr.storage import LocalStore
 
-from reprq.embeddings.cache import EmbeddingCache, missing_blocks
+from reprq.embeddings.cache import Array, EmbeddingCache, missing_blocks
 from reprq.embeddings.embeddings import Embeddings
 from reprq.errors import CacheError, InputError, ReprqError, UnknownNameError
 
@@ -90,7 +89,7 @@ def find_cache(name: str, root: Path | str) -> Path:
     raise UnknownNameError(f"cache in {root}", name, names)
 
 
-def open_cache(path: Path) -> tuple[EmbeddingCache, dict[str, zarr.Array[Any]]]:
+def open_cache(path: Path) -> tuple[EmbeddingCache, dict[str, Array]]:
     """Return a cache and all its layers in the order of their numbers, the incomplete ones too.
 
     Raises:
@@ -109,7 +108,7 @@ def open_cache(path: Path) -> tuple[EmbeddingCache, dict[str, zarr.Array[Any]]]:
     return cache, dict(sorted(found.items(), key=lambda item: layer_number(item[1])))
 
 
-def layer_number(array: zarr.Array[Any]) -> int:
+def layer_number(array: Array) -> int:
     """Return the number that orders a layer among those of its network."""
     number = array.attrs.get("number")
     return number if isinstance(number, int) else -1

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from tqdm import tqdm
 
-from reprq.embeddings.cache import EmbeddingCache
+from reprq.embeddings.cache import Array, EmbeddingCache
 from reprq.embeddings.catalogue import open_cache
 from reprq.errors import ReprqError
 
@@ -45,7 +44,7 @@ def verify_cache(path: Path | str, progress: bool = False) -> list[str]:
     return problems
 
 
-def _verify_layer(name: str, array: zarr.Array[Any], cache: EmbeddingCache, bar: "tqdm[Any]") -> Iterator[str]:
+def _verify_layer(name: str, array: Array, cache: EmbeddingCache, bar: "tqdm[Any]") -> Iterator[str]:
     expected = (len(cache.labels), str(cache.provenance.get("dtype", array.dtype)))
     if array.ndim != 2 or (array.shape[0], str(array.dtype)) != expected:
         yield f"{name} must be {expected[0]} rows of {expected[1]}, got {array.dtype} of shape {array.shape}"
