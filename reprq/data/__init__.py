@@ -3,6 +3,7 @@
 Nothing here imports torch until one of torchvision's data sets is loaded.
 """
 
+from reprq.data.adapters import as_dataset
 from reprq.data.dataset import ImageDataset
 from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.protocols import Protocol, load_protocol, protocols
@@ -20,6 +21,7 @@ __all__ = [
     "OneClassSplit",
     "Protocol",
     "Task",
+    "as_dataset",
     "available",
     "load_dataset",
     "load_protocol",

@@ -109,6 +109,13 @@ def decode(path: Path, intensity_range: IntensityRange | None = None, *, smalles
         return rgb if turn is None else rgb.transpose(turn)
 
 
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Return an image of 8 bits a channel that is in memory as RGB, upright and on white as `decode` gives a file."""
+    turn = _TURNS.get(_orientation(image))
+    rgb = _opaque(image)
+    return rgb if turn is None else rgb.transpose(turn)
+
+
 def _from_deep(path: Path, image: ImageFile.ImageFile, intensity_range: IntensityRange | None) -> NDArray[np.uint8]:
     negative = is_negative(image)
     values = stored_values(image)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.data.adapters import as_dataset
 from reprq.data.dataset import ImageDataset
 from reprq.data.tasks import Task
 from reprq.data.views import joined
@@ -73,20 +74,21 @@ class OneClassSplit:
 
 
 def one_class_split(
-    train: ImageDataset,
-    test: ImageDataset,
+    train: Any,
+    test: Any,
     task: Task,
     *,
     anomaly: str | None = None,
     pollution: float = 0.0,
     labelled: int = 0,
-    external: ImageDataset | None = None,
+    external: Any = None,
     seed: int = 0,
 ) -> OneClassSplit:
     """Split two labelled data sets by a task.
 
     Args:
-        train: Its benign rows train.
+        train: Its benign rows train; an `ImageDataset`, or what else `reprq.data.as_dataset` takes, like `test` and
+            `external`.
         test: All its rows are scored, or fewer: see `anomaly` and `external`.
         task: Which classes are benign.
         anomaly: The one class that counts as anomalous; rows of the other anomalous classes are left out everywhere.
@@ -110,6 +112,8 @@ def one_class_split(
         >>> split.name, len(split.train), len(split.labelled), int(split.labels.sum())
         ('unimodal:3 vs 8, 10 % polluted', 142, 5, 52)
     """
+    train, test = as_dataset(train), as_dataset(test, "test")
+    external = None if external is None else as_dataset(external, "test")
     _check(train, test, task, anomaly, pollution, labelled, external)
     benign, candidates = _benign_and_anomalous(train, task, anomaly)
     if not len(benign):

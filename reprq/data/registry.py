@@ -6,7 +6,7 @@ from pathlib import Path
 from reprq.data.arrays import load_digits, load_torchvision
 from reprq.data.dataset import ImageDataset
 from reprq.data.folder import SPLITS, load_folder
-from reprq.errors import UnknownNameError
+from reprq.errors import InputError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def available() -> list[DatasetInfo]:
 
 
 def load_dataset(
-    name: str,
+    name: str | Path,
     split: str = "train",
     *,
     root: Path | str | None = None,
@@ -51,7 +51,7 @@ def load_dataset(
     """Return one split of a data set.
 
     Args:
-        name: "digits", "cifar10", "cifar100", "mnist", "usps" or "folder:PATH".
+        name: "digits", "cifar10", "cifar100", "mnist", "usps" or "folder:PATH"; a `Path` is a folder.
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.
@@ -68,10 +68,18 @@ def load_dataset(
     """
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
+    if isinstance(name, Path):
+        name = f"folder:{name}"
+    if not isinstance(name, str):
+        raise InputError(
+            f"name must be the name of a data set, got a {type(name).__name__}; `reprq.data.as_dataset` takes data"
+        )
     if name.startswith("folder:"):
         return load_folder(name.removeprefix("folder:"), split, seed)
     if name == "digits":
         return load_digits(split, seed)
     if name in ("cifar10", "cifar100", "mnist", "usps"):
         return load_torchvision(name, split, root, download)
+    if Path(name).is_dir():
+        raise InputError(f"{name!r} is a folder and no name of a data set; write 'folder:{name}'")
     raise UnknownNameError("data set", name, (info.name for info in _INFOS))

@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from reprq.data.adapters import as_dataset
 from reprq.data.dataset import ImageDataset
 from reprq.data.decoding import Header
 from reprq.data.sources import ImageSource
@@ -140,11 +142,12 @@ def joined(first: ImageDataset, second: ImageDataset) -> ImageDataset:
     )
 
 
-def patches(dataset: ImageDataset, size: int, stride: int) -> tuple[ImageDataset, NDArray[np.int64]]:
+def patches(dataset: Any, size: int, stride: int) -> tuple[ImageDataset, NDArray[np.int64]]:
     """Cut every image into square patches on a grid, the last of a row or column flush with the border.
 
     Args:
-        dataset: Its images may differ in size; each is decoded once here to learn it.
+        dataset: An `ImageDataset`, or what else `reprq.data.as_dataset` takes. Its images may differ in size; each is
+            decoded once here to learn it.
         size: Side of a patch in pixels, at most the shorter side of every image.
         stride: Pixels from one patch to the next, at most `size`, so that every pixel is in a patch.
 
@@ -158,6 +161,7 @@ def patches(dataset: ImageDataset, size: int, stride: int) -> tuple[ImageDataset
     """
     if size < 1 or not 1 <= stride <= size:
         raise InputError(f"size and stride must be positive and stride at most size, got {size} and {stride}")
+    dataset = as_dataset(dataset)
     boxes: list[Box] = []
     owners: list[int] = []
     for i in range(len(dataset)):

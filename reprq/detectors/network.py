@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from reprq.data import ImageDataset
+from reprq.data import ImageDataset, as_dataset
 from reprq.detectors.base import FALSE_ALARM_RATE, NotFittedError, Scores
 from reprq.detectors.conformal import threshold as conformal_threshold
-from reprq.errors import DataError, InputError
+from reprq.errors import DataError
 
 LEAST_IMAGES = 4
 
@@ -27,11 +27,11 @@ class NetworkDetector(BaseEstimator):  # type: ignore[misc]
 
     held_out_scores_: Scores
 
-    def fit(self, X: ImageDataset, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the benign images.
 
         Args:
-            X: Benign images, 4 or more.
+            X: Benign images, 4 or more: an `ImageDataset`, or what else `reprq.data.as_dataset` takes.
             y: Ignored.
 
         Raises:
@@ -39,7 +39,7 @@ class NetworkDetector(BaseEstimator):  # type: ignore[misc]
             DataError: Too few images.
         """
         self.check_parameters()
-        self._check_images(X)
+        X = as_dataset(X)
         if len(X) < LEAST_IMAGES:
             raise DataError(
                 f"{type(self).__name__} needs at least {LEAST_IMAGES} benign images, got {len(X)}; give more"
@@ -47,25 +47,24 @@ class NetworkDetector(BaseEstimator):  # type: ignore[misc]
         self.held_out_scores_ = self._fit(X)
         return self
 
-    def anomaly_score(self, X: ImageDataset) -> Scores:
+    def anomaly_score(self, X: Any) -> Scores:
         """Score images: (m,) float64, higher is more anomalous.
 
         Args:
-            X: Images.
+            X: Images, as for `fit`.
 
         Raises:
             NotFittedError: `fit` has not been called.
             InputError: `X` is no data set of images.
         """
         self.check_fitted()
-        self._check_images(X)
-        return self._score(X)
+        return self._score(as_dataset(X))
 
-    def predict(self, X: ImageDataset, threshold: float | None = None) -> NDArray[np.int64]:
+    def predict(self, X: Any, threshold: float | None = None) -> NDArray[np.int64]:
         """Scikit-learn's labels at a threshold: -1 for anomalous images (score above it), 1 for benign ones.
 
         Args:
-            X: Images.
+            X: Images, as for `fit`.
             threshold: The largest benign score. Default: that of 5 % false alarms on the images held out, which is a
                 little low, because the early stop looked at them.
         """
@@ -79,13 +78,6 @@ class NetworkDetector(BaseEstimator):  # type: ignore[misc]
         """Raise a NotFittedError before the first `fit`."""
         if not hasattr(self, "held_out_scores_"):
             raise NotFittedError(f"{type(self).__name__} is not fitted; call fit with benign images first")
-
-    def _check_images(self, images: Any) -> None:
-        if not isinstance(images, ImageDataset):
-            raise InputError(
-                f"X must be an ImageDataset for {type(self).__name__}, got {type(images).__name__};"
-                " reprq.data.load_dataset gives one"
-            )
 
     @abstractmethod
     def check_parameters(self) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from reprq.backbones import Backbone, as_backbone, load_backbone
-from reprq.data import ImageDataset, load_dataset
+from reprq.data import ImageDataset, as_dataset
 from reprq.embeddings.cache import CacheWriter, EmbeddingCache, cached_name, default_cache_dir, is_complete
 from reprq.embeddings.forward import Forward, batches
 from reprq.embeddings.pooling import check_pooling
@@ -22,7 +22,7 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 def extract(
     backbone: str | Backbone | nn.Module,
-    data: str | ImageDataset,
+    data: Any,
     layers: str | int | Sequence[str | int] = "all",
     *,
     weights: str | Path = "default",
@@ -52,12 +52,13 @@ def extract(
     Args:
         backbone: A name (`reprq backbones` lists them), a loaded `Backbone`, or any network of one's own together with
             its `preprocessing` (see `reprq.backbones.as_backbone`).
-        data: A data set's name (`digits`, `cifar10`, `folder:PATH`, ...) or an `ImageDataset`.
+        data: A data set's name (`digits`, `cifar10`, `folder:PATH`, ...), a Path, or whatever else holds images in
+            Python: see `reprq.data.as_dataset`.
         layers: Numbers, names, ranges ("1-4"), or "all".
         weights: "default", "random" or the path of a weights file; for a backbone given by name.
         preprocessing: What to change in the backbone's own preprocessing; for a backbone given by name. For a network
             of one's own it is needed: {"size": 224}, and what differs from ImageNet's mean and standard deviation.
-        split: "train" or "test"; for a data set given by name.
+        split: "train" or "test".
         samples: Take this many rows, a seeded stratified sample; all by default.
         root: Where the data set's files are; for a data set given by name.
         download: Whether the data set's files may be downloaded.
@@ -82,8 +83,7 @@ def extract(
         CacheError: the cache cannot be written.
     """
     _check_arguments(pooling, dtype, precision, batch_size, workers)
-    if isinstance(data, str):
-        data = load_dataset(data, split, root=root, download=download, seed=seed)
+    data = as_dataset(data, split, root=root, download=download, seed=seed)
     if samples is not None:
         data = data.sample(samples, seed=seed)
     if isinstance(backbone, nn.Module):

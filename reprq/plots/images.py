@@ -1,7 +1,6 @@
 """The images that a detector finds most normal and most anomalous."""
 
 import math
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -11,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
+from reprq.data import ImageDataset
 from reprq.errors import InputError
 from reprq.plots.styles import ANOMALOUS, BENIGN
 from reprq.validation import as_labels, as_scores
@@ -20,7 +20,7 @@ _GAP = 0.45  # between the two halves, where the lower one has its heading
 
 
 def image_extremes(
-    images: Sequence[Any] | Callable[[int], Any],
+    images: Any,
     scores: ArrayLike,
     labels: ArrayLike | None = None,
     ax: Axes | None = None,
@@ -34,8 +34,9 @@ def image_extremes(
     is a mistake worth looking at.
 
     Args:
-        images: What gives the image of a row: a sequence, or a function of the row such as `ImageDataset.image`. PIL
-            images, or (h, w) and (h, w, 3) arrays, uint8 or floats from 0 to 1. Only those drawn are read.
+        images: What gives the image of a row: an `ImageDataset`, a sequence, or a function of the row. PIL images, or
+            (h, w) and (h, w, 3) arrays, uint8 or floats from 0 to 1, alone or in pairs with a label. Only those drawn
+            are read.
         scores: (n,) anomaly scores, higher is more anomalous; of equal scores the earlier rows are drawn.
         labels: (n,) 1 is anomalous, 0 is benign; no frames without them.
         ax: Where to draw; a new figure by default.
@@ -103,8 +104,9 @@ def _picture(ax: Axes, pixels: Any, left: float, bottom: float) -> None:
     ax.imshow(pixels, extent=(x, x + w, y, y + h), interpolation="nearest", cmap="gray")  # the map is for grey ones
 
 
-def _pixels(images: Sequence[Any] | Callable[[int], Any], row: int) -> Any:
-    pixels = np.asarray(images(row) if callable(images) else images[row])
+def _pixels(images: Any, row: int) -> Any:
+    item = images.image(row) if isinstance(images, ImageDataset) else images(row) if callable(images) else images[row]
+    pixels = np.asarray(item[0] if isinstance(item, tuple) else item)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     if pixels.ndim != 2 and not (pixels.ndim == 3 and pixels.shape[2] in (3, 4)):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from reprq.backbones import Backbone, load_backbone
 from reprq.backbones.seeding import seeded
 from reprq.backbones.stages import head_of
-from reprq.data import ImageDataset
+from reprq.data import ImageDataset, as_dataset
 from reprq.errors import DataError, OutputExistsError, ReprqError, UnknownNameError
 from reprq.pretext.autoencoder import Autoencoder, Denoising
 from reprq.pretext.classification import Classification
@@ -50,7 +50,7 @@ def names() -> list[str]:
 
 def train_teacher(
     task: str,
-    data: ImageDataset,
+    data: Any,
     *,
     out: Path | str,
     architecture: str = "lenet",
@@ -75,7 +75,8 @@ def train_teacher(
 
     Args:
         task: One of `names()`.
-        data: The images, and for classification and supervised their labels.
+        data: The images, and for classification and supervised their labels: an `ImageDataset`, the name of a data set,
+            whose training images are taken, or whatever else `reprq.data.as_dataset` takes.
         out: The path of the file.
         architecture: A backbone's name.
         preprocessing: What to change in the architecture's own preprocessing, such as the size.
@@ -102,7 +103,7 @@ def train_teacher(
     if task not in TASKS:
         raise UnknownNameError("pretext task", task, TASKS)
     schedule = Schedule(epochs, batch_size, lr, seed, patience, precision)  # type: ignore[arg-type]
-    out = Path(out)
+    data, out = as_dataset(data, seed=seed), Path(out)
     _make_room(out, force)
     if len(data) < LEAST_IMAGES:
         raise DataError(f"a teacher needs at least {LEAST_IMAGES} images, {data.name} gives {len(data)}; give more")

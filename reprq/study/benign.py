@@ -1,15 +1,16 @@
 """Which backbone and layer to use for images of one's own, with no anomaly in sight."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import nn
 from tqdm import tqdm
 
-from reprq.backbones import load_backbone
-from reprq.data import FileSource, ImageDataset, load_dataset
+from reprq.backbones import Backbone, load_backbone
+from reprq.data import FileSource, ImageDataset, as_dataset, load_dataset
 from reprq.data.folder import EXTENSIONS
 from reprq.embeddings import extract
 from reprq.errors import DataError, InputError, UnknownNameError
@@ -23,8 +24,8 @@ FEW_IMAGES = 100
 
 
 def recommend_for(
-    data: str | ImageDataset,
-    backbones: Sequence[str],
+    data: Any,
+    backbones: str | Backbone | Sequence[str | Backbone],
     *,
     layers: str = "all",
     weights: str = "default",
@@ -46,10 +47,11 @@ def recommend_for(
 
     Args:
         data: "folder:PATH", of which all images below `PATH/train` (or `PATH`, where there is no such folder) are
-            taken, in folders or not; the name of a data set, of which the training images are; or an `ImageDataset`.
-        backbones: Names of networks, at least one.
+            taken, in folders or not, as of a `Path`; the name of a data set, of which the training images are; or
+            whatever else holds images in Python, all of it: see `reprq.data.as_dataset`.
+        backbones: Names of networks, or loaded ones, at least one. Where two are of one name, their weights join it.
         layers: Which layers of each.
-        weights: "default", "random" or a file, for all of them.
+        weights: "default", "random" or a file, for all those given by name.
         detector: The detector that will be used, by the name or definition in the study; its first by default.
         source: A study, or its folder, to learn from.
         samples: A seeded sample of so many images; all by default.
@@ -66,21 +68,20 @@ def recommend_for(
     Raises:
         DataError: no images, or some that do not decode.
         UnknownNameError: a backbone, layer, detector or data set that does not exist.
-        InputError: no backbone, or fewer than two layers in all.
+        InputError: no backbone, one twice, data or a network of another kind, or fewer than two layers in all.
     """
-    if not backbones:
-        raise InputError("backbones must name at least one network, got none; `reprq backbones` lists them")
     study = StudyResults.load(source) if isinstance(source, str | Path) else source
     directions = Directions.packaged() if study is None else Directions.of_study(study, detector, seed=seed)
     trust = _trust(directions, detector)
-    images = data if isinstance(data, ImageDataset) else benign_images(data, root=root, seed=seed)
+    named = isinstance(data, str | Path)
+    images = benign_images(data, root=root, seed=seed) if named else as_dataset(data, root=root)
     if samples is not None and samples < len(images):
         images = images.sample(samples, seed=seed)
-    networks = [load_backbone(name, weights, seed=seed) for name in backbones]
-    for network in networks:
+    networks = _networks(backbones, weights, seed)
+    for network in networks.values():
         network.select_layers(layers)
     tables, doubts = [], 0
-    for name, network in zip(backbones, tqdm(networks, desc="backbones", disable=not progress), strict=True):
+    for name, network in tqdm(networks.items(), desc="backbones", disable=not progress):
         cache = extract(network, images, layers, pooling=pooling, device=device, cache_dir=cache_dir, progress=progress)
         for number, (layer, rows) in enumerate(cache.items()):
             found = measure(rows, list(trust["metric"]))
@@ -98,17 +99,44 @@ def recommend_for(
     return Recommendation(_ranking(points, trust), regret=regret, trust=trust, notes=tuple(notes))
 
 
-def benign_images(data: str, *, root: Path | str | None = None, seed: int = 0) -> ImageDataset:
+def _networks(backbones: Any, weights: str, seed: int) -> dict[str, Backbone]:
+    """Load what was named, and tell all apart by name and, where that is not enough, by weights."""
+    given = [backbones] if isinstance(backbones, str | Backbone) else backbones
+    if not isinstance(given, Iterable) or isinstance(given, nn.Module) or not (listed := list(given)):
+        got = "none" if given is None or isinstance(given, Sequence) else type(given).__name__
+        raise InputError(f"backbones must name at least one network, got {got}; `reprq backbones` lists them")
+    found: dict[str, Backbone] = {}
+    for each in listed:
+        if not isinstance(each, str | Backbone):
+            raise InputError(
+                f"backbones must be names or Backbones, got {type(each).__name__};"
+                " reprq.backbones.as_backbone(network, preprocessing=...) makes one of a network of your own"
+            )
+        network = load_backbone(each, weights, seed=seed) if isinstance(each, str) else each
+        label = each if isinstance(each, str) else each.name
+        label = f"{label} {network.weights}" if label in found else label
+        if label in found or any(_same(network, other) for other in found.values()):
+            raise InputError(f"backbones must name each network once, got {label!r} more than once")
+        found[label] = network
+    return found
+
+
+def _same(one: Backbone, other: Backbone) -> bool:
+    return one.weights_digest == other.weights_digest and one.preprocessing == other.preprocessing
+
+
+def benign_images(data: str | Path, *, root: Path | str | None = None, seed: int = 0) -> ImageDataset:
     """Return the images of which all are benign: a folder's training images, in class folders or not.
 
     Args:
-        data: "folder:PATH" or the name of a data set.
+        data: "folder:PATH", a `Path`, which is a folder, or the name of a data set.
         root: Where a named data set's files are.
         seed: Of the split of a data set that comes without one.
 
     Raises:
         DataError: the folder is missing or has no images.
     """
+    data = f"folder:{data}" if isinstance(data, Path) else data
     if not data.startswith("folder:"):
         return load_dataset(data, "train", root=root, seed=seed)
     folder = Path(data.removeprefix("folder:")).expanduser()

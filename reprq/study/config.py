@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from reprq.errors import ConfigError
 
+_LONGEST = 120  # letters of a wrong value in a message
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -155,7 +157,9 @@ def load_config(source: str | Path | Mapping[str, Any] | StudyConfig) -> StudyCo
     if isinstance(source, StudyConfig):
         return source
     if isinstance(source, Mapping):
-        return _validate(dict(source), "the study")
+        return _validate(_with_text(source), "the study")
+    if not isinstance(source, str | Path):
+        raise ConfigError(f"config must be a TOML file, a mapping or a StudyConfig, got {type(source).__name__}")
     path = Path(source)
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -188,7 +192,27 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return f"{first['msg'].removeprefix('Value error, ')}{more}"
     message = first["msg"].split(" after validation")[0]
-    return f"{path}: {message[0].lower()}{message[1:]}, got {first['input']!r}{more}"
+    return f"{path}: {message[0].lower()}{message[1:]}, got {_shown(first['input'])}{more}"
+
+
+def _shown(value: Any) -> str:
+    """A value as a file would hold it; anything else by its type, since its text may be pages."""
+    if isinstance(value, str | int | float | list | dict | None):
+        text = repr(value)
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+    return f"a {type(value).__name__}, which a study cannot hold: its file names data, networks and detectors"
+
+
+def _with_text(value: Any) -> Any:
+    """Replace every Path by its text; one that names the images is their folder."""
+    if isinstance(value, Mapping):
+        texts = {key: _with_text(inner) for key, inner in value.items()}
+        if isinstance(value.get("data"), Mapping) and isinstance(value["data"].get("name"), Path):
+            texts["data"]["name"] = f"folder:{value['data']['name']}"
+        return texts
+    if isinstance(value, list | tuple):
+        return [_with_text(inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def _plain(loc: tuple[int | str, ...]) -> list[int | str]:

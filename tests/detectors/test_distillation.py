@@ -219,10 +219,15 @@ def test_an_unknown_student_is_refused_before_there_are_images():
         detectors.create({"name": "distillation", "student": "nosuch"})
 
 
+def test_images_in_a_list_are_scored_as_in_a_data_set(benign, fitted):
+    listed = [benign.image(i) for i in range(5)]
+    np.testing.assert_allclose(fitted.anomaly_score(listed), fitted.anomaly_score(benign.select(range(5))))
+
+
 def test_wrong_images_are_refused(teacher, benign, fitted):
-    with pytest.raises(InputError, match="X must be an ImageDataset for Distillation, got ndarray"):
+    with pytest.raises(InputError, match="data must be images, got .5, 3., which are rows"):
         Distillation(teacher).fit(np.zeros((5, 3)))
-    with pytest.raises(InputError, match="X must be an ImageDataset for Distillation, got list"):
+    with pytest.raises(InputError, match="item 0 of the list must be an image"):
         fitted.anomaly_score([1])
     with pytest.raises(DataError, match="Distillation needs at least 4 benign images, got 3; give more"):
         Distillation(teacher).fit(benign.select([0, 1, 2]))

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 from torchvision.models.feature_extraction import create_feature_extractor
+from torchvision.transforms.functional import to_tensor
 
 from reprq.backbones import Backbone, Layer, as_backbone, load_backbone
 from reprq.data import ImageDataset
@@ -320,3 +322,17 @@ def test_a_changed_forward_of_ones_own_network_is_another_cache(images: ImageDat
     del sys.modules["mynet"]
     assert first.path == again.path != changed.path
     assert not np.array_equal(first["act"].array, changed["act"].array)
+
+
+def test_what_python_holds_gives_the_rows_of_the_same_images(
+    lenet: Backbone, images: ImageDataset, tmp_path: Path
+) -> None:
+    few = images.select(range(7))
+    pixels = torch.stack([to_tensor(few.image(i)) for i in range(7)])
+    expected = extract(lenet, few, "1-2", cache_dir=tmp_path, progress=False)
+    for data in (TensorDataset(pixels, torch.from_numpy(few.labels)), pixels, [few.image(i) for i in range(7)]):
+        found = extract(lenet, data, "1-2", cache_dir=tmp_path, progress=False)
+        for layer in expected:
+            np.testing.assert_allclose(found[layer].array, expected[layer].array, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="are no 8-bit pixels"):
+        extract(lenet, (pixels - 0.5) / 0.2, cache_dir=tmp_path, progress=False)

@@ -218,3 +218,15 @@ def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
         pretext.train_teacher("random", digits, out=out / "below" / "a file")
     with pytest.raises(OutputExistsError, match="is a folder; give the path of a file"):
         pretext.train_teacher("random", digits, out=tmp_path, force=True)
+
+
+def test_a_teacher_learns_from_what_python_holds(digits, tmp_path):
+    pairs = [(digits.image(i), DIGITS[digits.labels[i]]) for i in range(len(digits))]
+    files = [tmp_path / "one.safetensors", tmp_path / "other.safetensors"]
+    for data, out in zip((digits, pairs), files, strict=True):
+        pretext.train_teacher("classification", data, out=out, epochs=1, progress=False)
+    one, other = (load_backbone(f"teacher:{file}") for file in files)
+    assert one.weights_digest == other.weights_digest
+    with pytest.raises(InputError, match="data must be a name such as 'digits'"):
+        pretext.train_teacher("rotation", 3, out=tmp_path / "none.safetensors", progress=False)
+    assert not (tmp_path / "none.safetensors").exists()

@@ -99,3 +99,23 @@ def test_every_study_under_figures_is_valid(path: Path, monkeypatch: pytest.Monk
     for name in ("REPRQ_CIFAR10_JPEG", "REPRQ_WEIGHTS"):
         monkeypatch.setenv(name, "/data")
     assert isinstance(load_config(path), StudyConfig)
+
+
+def test_a_mapping_may_hold_paths_and_says_what_no_study_can_hold() -> None:
+    config = load_config(
+        {
+            "data": {"name": Path("images"), "root": Path("there")},
+            "backbones": [{"name": "lenet", "weights": Path("w/birds.safetensors")}],
+        }
+    )
+    assert (config.data.name, config.data.root) == ("folder:images", "there")
+    assert config.backbones[0].weights == "w/birds.safetensors"
+    for section, value in (("data", {"name": object()}), ("data", object()), ("backbones", [object()])):
+        with pytest.raises(ConfigError, match="got a object, which a study cannot hold: its file names") as caught:
+            load_config({**SMALL, section: value})
+        assert len(str(caught.value)) < 250
+    with pytest.raises(ConfigError, match=r"got \[0, 0, .* \.\.\.") as caught:
+        load_config({**SMALL, "data": [0] * 1000})
+    assert len(str(caught.value)) < 300
+    with pytest.raises(ConfigError, match="config must be a TOML file, a mapping or a StudyConfig, got NoneType"):
+        load_config(None)  # type: ignore[arg-type]

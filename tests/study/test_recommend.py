@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from reprq.backbones import load_backbone
 from reprq.data import load_dataset
 from reprq.embeddings import extract
 from reprq.errors import DataError, InputError, ReprqError, UnknownNameError
@@ -224,3 +225,29 @@ def test_nothing_to_choose_from_is_said(tmp_path: Path) -> None:
         recommend_for(data, [])
     with pytest.raises(InputError, match="a ranking needs at least two layers, got 1"):
         recommend_for(data, ["lenet"], layers="pooled", weights="random", cache_dir=tmp_path, progress=False)
+
+
+def test_backbones_are_names_or_loaded_ones_and_data_is_what_python_holds(tmp_path: Path) -> None:
+    data = load_dataset("digits").sample(40)
+    listed = [data.image(i) for i in range(len(data))]
+    one, other = (load_backbone("lenet", "random", seed=seed) for seed in (0, 1))
+    how = {"layers": "1-3", "cache_dir": tmp_path, "progress": False}
+    found = recommend_for(data, "lenet", weights="random", **how).ranking
+    pd.testing.assert_frame_equal(found, recommend_for(data, [one], **how).ranking)
+    pd.testing.assert_frame_equal(found, recommend_for(listed, one, **how).ranking)
+    both = recommend_for(data, [one, other], **how).ranking
+    assert set(both["backbone"]) == {"lenet", "lenet random(seed=1)"}
+    for wrong, said in (
+        ([one, one], "must name each network once, got 'lenet random"),
+        (["lenet", one], "must name each network once"),
+        ([one.network], "must be names or Backbones, got LeNet; reprq.backbones.as_backbone"),
+        (one.network, "must name at least one network, got LeNet"),
+        (3, "must name at least one network, got int"),
+        (None, "must name at least one network, got none"),
+    ):
+        with pytest.raises(InputError, match=said):
+            recommend_for(data, wrong, weights="random", **how)  # type: ignore[arg-type]
+
+
+def test_a_path_is_the_folder_of_benign_images(folder: Path) -> None:
+    assert benign_images(folder).fingerprint == benign_images(f"folder:{folder}").fingerprint

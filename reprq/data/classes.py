@@ -1,0 +1,78 @@
+"""Labels of other people's data sets as classes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reprq.data.pixels import as_numpy, is_array
+from reprq.errors import InputError
+
+UNLABELLED = "unlabelled"
+
+
+def labelled(
+    labels: Sequence[Any] | None, names: Sequence[str] | None, n: int
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return (n,) class indices and the names of the classes.
+
+    Args:
+        labels: A name or whole number a row, of any scalar type; None for no labels.
+        names: The names of the classes, which whole numbers from 0 index; None where there are none.
+        n: How many rows there are.
+
+    Raises:
+        InputError: another length, a row without a label, or labels that are no names or whole numbers.
+
+    Example:
+        >>> labelled([2, 0, 2], None, 3)
+        (array([1, 0, 1]), ('0', '2'))
+        >>> labelled([1, 0, 1], ["cat", "dog"], 3)
+        (array([1, 0, 1]), ('cat', 'dog'))
+    """
+    if labels is None:
+        return np.zeros(n, dtype=np.int64), (UNLABELLED,)
+    if len(labels) != n:
+        raise InputError(f"labels must have one entry for each of the {n} images, got {len(labels)}")
+    values = [_scalar(label, row) for row, label in enumerate(labels)]
+    kinds = {isinstance(value, str) for value in values}
+    if len(kinds) > 1:
+        raise InputError("labels must be all names or all whole numbers, got both")
+    if names is not None:
+        index: dict[str | int, int] = {name: i for i, name in enumerate(names)} | {i: i for i in range(len(names))}
+        if set(values) <= set(index):
+            return np.array([index[value] for value in values], dtype=np.int64), tuple(names)
+    found, places = np.unique(np.array(values), return_inverse=True)
+    return places.astype(np.int64), tuple(str(value) for value in found)
+
+
+def class_names(data: Any) -> list[str] | None:
+    """Return the names that a data set gives its classes: torchvision's `classes`, Hugging Face's `features`.
+
+    Subsets are followed to the data set that they are of.
+    """
+    while not hasattr(data, "classes") and hasattr(data, "dataset"):
+        data = data.dataset
+    names = getattr(data, "classes", None)
+    features: Any = getattr(data, "features", None)
+    if names is None and hasattr(features, "values"):
+        stated = [feature.names for feature in features.values() if hasattr(feature, "names")]
+        names = stated[0] if len(stated) == 1 else None
+    if not isinstance(names, list | tuple):
+        return None
+    said = [", ".join(map(str, name)) if isinstance(name, list | tuple) else str(name) for name in names]
+    return said if len(set(said)) == len(said) else None
+
+
+def _scalar(label: Any, row: int) -> str | int:
+    """A label as a name or a whole number."""
+    value = as_numpy(label).item() if is_array(label) and as_numpy(label).size == 1 else label
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str | int):
+        return value
+    got = repr(value) if value is None or isinstance(value, float) else type(value).__name__
+    raise InputError(f"labels must be names or whole numbers, got {got} at row {row}; give the class of each image")
