@@ -1,10 +1,11 @@
-"""The one door for arrays that come from outside: every metric and detector lets its input in through here."""
+"""The checks of arrays that come from outside: every metric, detector and evaluation lets its input in through here."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.conversion import as_real, to_numpy
 from reprq.errors import InputError
 
 
@@ -12,8 +13,9 @@ def as_matrix(x: Any, name: str = "x", *, min_rows: int = 1, columns: int | None
     """Return `x` as a finite two-dimensional floating-point array, or say in one sentence why it is not one.
 
     Args:
-        x: An (n, d) array, nested sequence, tensor (any device) or memory map. Booleans and integers become float64;
-            float16, float32 and float64 are kept as they are, without a copy.
+        x: An (n, d) array, nested sequence, tensor (any device), table, memory map, or an object whose `array` is one,
+            such as `Embeddings`; `reprq.conversion.to_numpy` lists them all. Booleans, integers and objects become
+            float64; float16, float32 and float64 are kept as they are, without a copy.
         name: What the caller calls the argument; the error messages use it.
         min_rows: The fewest rows the caller can work with.
         columns: The number of columns the caller needs, when it has one.
@@ -22,27 +24,17 @@ def as_matrix(x: Any, name: str = "x", *, min_rows: int = 1, columns: int | None
         The (n, d) array in float16, float32 or float64.
 
     Raises:
-        InputError: `x` is not numeric, not 2-d, empty, has too few rows or another width, or holds a nan or an inf
-            (the message names its row and column).
+        InputError: `x` is masked, sparse, not numeric, not 2-d, empty, has too few rows or another width, or holds a
+            nan or an inf (the message names its row and column).
 
     Example:
         >>> as_matrix([[1, 2], [3, 4]]).dtype
         dtype('float64')
     """
-    if hasattr(x, "detach"):  # a torch tensor, without importing torch
-        x = x.detach().cpu()
-        x = x.float() if str(x.dtype) == "torch.bfloat16" else x
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise InputError(f"{name} must be an (n, d) array, got a ragged sequence; give rows of one length") from error
+    array = to_numpy(x, name)
     if array.ndim != 2:
-        hint = "; reshape one row to (1, d) or one column to (n, 1)" if array.ndim == 1 else ""
-        raise InputError(f"{name} must be an (n, d) array, got shape {array.shape}{hint}")
-    if array.dtype.kind in "biu":
-        array = array.astype(np.float64)
-    if array.dtype not in (np.float16, np.float32, np.float64):
-        raise InputError(f"{name} must be real numbers, got dtype {array.dtype}; convert it to float32 or float64")
+        raise InputError(f"{name} must be an (n, d) array, got {_not_a_matrix(array)}")
+    array = as_real(array, name)
     if array.shape[1] == 0:
         raise InputError(f"{name} must have at least one column, got shape {array.shape}")
     if array.shape[0] < min_rows:
@@ -52,6 +44,17 @@ def as_matrix(x: Any, name: str = "x", *, min_rows: int = 1, columns: int | None
         raise InputError(f"{name} must have {columns} columns as the data it is compared with, got {array.shape[1]}")
     check_finite(array, name)
     return array
+
+
+def _not_a_matrix(array: NDArray[Any]) -> str:
+    if array.ndim == 0:
+        return f"one {type(array.item()).__name__}"
+    if array.ndim == 1:
+        return f"shape {array.shape}; reshape one row to (1, d) or one column to (n, 1)"
+    wide = [size for size in array.shape[1:] if size != 1]
+    if len(wide) < 2:
+        return f"shape {array.shape}; drop the axes of length 1 with reshape({len(array)}, {wide[0] if wide else 1})"
+    return f"shape {array.shape}; pool or flatten every sample to one row"
 
 
 def check_finite(array: NDArray[np.floating], name: str, first_row: int = 0) -> None:
@@ -80,44 +83,81 @@ def as_labels(labels: Any, n: int, name: str = "labels") -> NDArray[np.int64]:
     """Return `labels` as (n,) int64 with 0 for benign and 1 for anomalous, or say why they are not.
 
     Args:
-        labels: (n,) of 0/1 or booleans.
+        labels: (n,) of 0/1 or booleans, in any form that `as_matrix` takes.
         n: How many are needed.
         name: What the caller calls the argument.
 
     Raises:
-        InputError: another shape or length, or a value other than 0 and 1.
+        InputError: masked, another shape or length, or a value other than 0 and 1.
 
     Example:
         >>> as_labels([True, False], 2)
         array([1, 0])
     """
-    array = np.asarray(labels)
-    if array.shape != (n,):
-        raise InputError(f"{name} must have shape ({n},), one label a score, got {array.shape}")
+    array = _column(labels, n, name, "one label a score")
+    if array.dtype == np.dtype(object):
+        array = as_real(array, name)
     if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
-        raise InputError(f"{name} must be 0 (benign) or 1 (anomalous), got {sorted(set(array.tolist()))[:5]}")
+        raise InputError(f"{name} must be 0 (benign) or 1 (anomalous), got {np.unique(array)[:5].tolist()}")
     return array.astype(np.int64)
+
+
+def as_classes(labels: Any, n: int, name: str = "labels") -> NDArray[Any]:
+    """Return class labels as an (n,) array of integers or text, or say why they are not.
+
+    Args:
+        labels: (n,) whole numbers, booleans or text, in any form that `as_matrix` takes.
+        n: How many are needed.
+        name: What the caller calls the argument.
+
+    Raises:
+        InputError: masked or missing values, fractions, or another shape or length.
+
+    Example:
+        >>> as_classes([1.0, 2.0], 2), as_classes(["a", "b"], 2)
+        (array([1, 2]), array(['a', 'b'], dtype='<U1'))
+    """
+    array = _column(labels, n, name, "one a row")
+    if array.dtype == np.dtype(object):
+        text = all(isinstance(item, str) for item in array)
+        array = array.astype(np.str_) if text else as_real(array, name)
+    if array.dtype.kind == "f" and (np.isfinite(array) & (array == np.floor(array))).all():
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "biuSUT":
+        raise InputError(f"{name} must be class labels, whole numbers or text, got dtype {array.dtype}")
+    return array
 
 
 def as_scores(scores: Any, name: str = "scores") -> NDArray[np.float64]:
     """Return `scores` as a finite (n,) float64 array, or say why it is not one.
 
     Args:
-        scores: (n,) anomaly scores, higher is more anomalous.
+        scores: (n,) anomaly scores, higher is more anomalous, in any form that `as_matrix` takes.
         name: What the caller calls the argument.
 
     Raises:
-        InputError: not one-dimensional, empty, not numeric, or with a nan or an inf (its row is named).
+        InputError: masked, not one-dimensional, empty, not numeric, or with a nan or an inf (its row is named).
 
     Example:
         >>> as_scores([0, 1])
         array([0., 1.])
     """
-    array = np.asarray(scores)
-    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "biuf":
-        raise InputError(f"{name} must be a non-empty (n,) array of numbers, got {array.dtype} of shape {array.shape}")
-    array = array.astype(np.float64)
+    array = to_numpy(scores, name)
+    if array.ndim != 1 or array.size == 0:
+        hint = "; flatten it with ravel()" if array.ndim == 2 and 1 in array.shape else ""
+        raise InputError(
+            f"{name} must be a non-empty (n,) array of numbers, got {array.dtype} of shape {array.shape}{hint}"
+        )
+    array = as_real(array, name).astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(array))
     if len(bad):
         raise InputError(f"{name} must be finite, got {array[bad[0]]} at row {bad[0]}")
+    return array
+
+
+def _column(values: Any, n: int, name: str, meaning: str) -> NDArray[Any]:
+    array = to_numpy(values, name)
+    if array.shape != (n,):
+        hint = "; flatten them with ravel()" if array.shape == (n, 1) else ""
+        raise InputError(f"{name} must have shape ({n},), {meaning}, got {array.shape}{hint}")
     return array

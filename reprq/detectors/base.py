@@ -1,4 +1,4 @@
-"""What the array detectors share: the door for arrays, scikit-learn's conventions, and an honest threshold."""
+"""What the array detectors share: scikit-learn's conventions, and an honest threshold."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from sklearn.model_selection import KFold
 from sklearn.utils.validation import validate_data
 
 from reprq.detectors.conformal import threshold
-from reprq.detectors.door import as_rows
+from reprq.detectors.input import as_rows
 from reprq.errors import InputError
 
 Matrix = NDArray[np.floating]
@@ -50,7 +50,7 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Learn the benign rows.
 
         Args:
-            X: (n, d) benign rows, any real dtype; it is not changed.
+            X: (n, d) benign rows: an array, tensor, table or `Embeddings`, any real dtype; it is not changed.
             y: (n,) class labels of the benign rows, for the detectors that use them; the others ignore it.
 
         Raises:
@@ -65,7 +65,7 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         benign = np.array(rows, order="C")
         labels = self._check_labels(y, len(rows))
         self._fit(benign, labels)
-        validate_data(self, X, skip_check_array=True)
+        validate_data(self, _named(X, rows), skip_check_array=True)
         self.benign_, self.labels_ = benign, labels
         self._known: dict[str, Any] = {}
         return self
@@ -74,7 +74,7 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Score rows: (m,) float64, higher is more anomalous. A row's score does not depend on the rows beside it.
 
         Args:
-            X: (m, d) rows, as wide as the rows of `fit`.
+            X: (m, d) rows, as wide as the rows of `fit` and in any form that it takes.
 
         Raises:
             NotFittedError: `fit` has not been called.
@@ -87,7 +87,7 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features"
                 " as input; give rows as wide as those it was fitted on"
             )
-        validate_data(self, X, reset=False, skip_check_array=True)
+        validate_data(self, _named(X, rows), reset=False, skip_check_array=True)
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self._score(np.ascontiguousarray(rows))
         if not np.isfinite(scores).all():
@@ -167,6 +167,11 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Raise a NotFittedError before the first `fit`."""
         if not hasattr(self, "benign_"):
             raise NotFittedError(f"{type(self).__name__} is not fitted; call fit with benign rows first")
+
+
+def _named(x: Any, rows: Matrix) -> Any:
+    """What scikit-learn looks at for the names of the columns: the table, where one was given, else the rows."""
+    return x if hasattr(x, "columns") else rows
 
 
 def score_in_blocks(rows: Matrix, score: Callable[[Scores], Scores], centre: Scores | float = 0.0) -> Scores:

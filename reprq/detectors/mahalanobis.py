@@ -21,6 +21,7 @@ from reprq.detectors.covariance import (
     whiten_pseudo,
 )
 from reprq.errors import InputError
+from reprq.validation import as_classes
 
 COVARIANCES = ("empirical", "ledoit_wolf", "oas", "diagonal", "mcd")
 FORMS = ("pooled", "class", "relative")
@@ -138,12 +139,7 @@ class Mahalanobis(ArrayDetector):
             return None
         if y is None:
             raise InputError(f"y must hold the class labels of the benign rows for form {self.form!r}, got None")
-        labels = np.asarray(y)
-        if labels.shape != (n,):
-            raise InputError(f"y must have shape ({n},), one class label a row, got {labels.shape}")
-        if labels.dtype.kind not in "biuSU":
-            raise InputError(f"y must be class labels, integers or strings, got dtype {labels.dtype}")
-        return labels
+        return as_classes(y, n, "y")
 
 
 def _squared_lengths(rows: Scores) -> Scores:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.conversion import to_numpy
 from reprq.errors import InputError
-from reprq.validation import as_matrix
+from reprq.validation import as_classes, as_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +43,12 @@ class Embeddings:
         array = as_matrix(self.array, f"the embeddings of layer {self.layer!r}" if self.layer else "the embeddings")
         object.__setattr__(self, "array", array)
         n = len(array)
-        ids = np.asarray(self.ids, dtype=np.str_)
+        ids = to_numpy(self.ids, "ids").astype(np.str_)
         object.__setattr__(self, "ids", ids if ids.size else np.arange(n).astype(np.str_))
         if self.ids.shape != (n,):
             raise InputError(f"ids must have shape ({n},), one a row of the array, got {self.ids.shape}")
-        if self.labels is not None and np.shape(self.labels) != (n,):
-            raise InputError(f"labels must have shape ({n},), one a row of the array, got {np.shape(self.labels)}")
+        if self.labels is not None:
+            object.__setattr__(self, "labels", as_classes(self.labels, n))
 
     def __len__(self) -> int:
         return len(self.array)

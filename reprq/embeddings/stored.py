@@ -44,7 +44,6 @@ class Stored(NamedTuple):
 
     def embeddings(self, path: Path) -> Embeddings:
         """Return the arrays as `Embeddings`; raises `InputError` where they are not."""
-        matrix = self.matrix if self.matrix.dtype.isnative else self.matrix.astype(self.matrix.dtype.newbyteorder("="))
         provenance = {"backbone": "file", **self.provenance, "file": path.name}
         labels = None
         if self.labels is not None:
@@ -53,7 +52,7 @@ class Stored(NamedTuple):
                 provenance["classes"] = classes
         ids = np.array([], dtype=np.str_) if self.ids is None else np.asarray(self.ids).ravel().astype(np.str_)
         layer = str(provenance.get("layer", path.stem))
-        return Embeddings(matrix, layer, ids=ids, labels=labels, provenance=provenance)
+        return Embeddings(self.matrix, layer, ids=ids, labels=labels, provenance=provenance)
 
 
 def choose(path: Path, shapes: Mapping[str, Shape], key: str | None, labels: str | None) -> Choice:

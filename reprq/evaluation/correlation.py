@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from reprq.conversion import to_numpy
 from reprq.errors import InputError, UnknownNameError
 from reprq.evaluation.coefficients import COEFFICIENTS, ROUNDING, Coefficient, Floats, Ints, group_sums, partial, within
 from reprq.evaluation.flips import FLIPPED, Flipped, flipped_pearson, flipped_within, residuals, sign_flip_p_value
@@ -117,9 +118,10 @@ def correlation(
         -1.0
     """
     _check_arguments(method, level, n_resamples, confidence)
-    if np.size(x) == 0 and np.size(y) == 0:
+    first, second = to_numpy(x, "x"), to_numpy(y, "y")
+    if first.size == 0 and second.size == 0:
         return Correlation(None, None, None, None, 0, 0, method, ("no points",))
-    points = _points_of(level, _sorted_points(as_scores(x, "x"), as_scores(y, "y"), groups, given))
+    points = _points_of(level, _sorted_points(as_scores(first, "x"), as_scores(second, "y"), groups, given))
     points, left_out = _without_constants(points, level, getattr(given, "columns", None))
     n, n_groups = len(points.codes), len(np.unique(points.codes))
     reason = _undefined(points.x, points.y)
@@ -199,13 +201,13 @@ def _sorted_points(
         raise InputError(f"x and y must have the same length, got {len(x)} and {len(y)}")
     known = None
     if given is not None:
-        columns = np.asarray(given, dtype=np.float64)
+        columns = to_numpy(given, "given")
         known = as_matrix(columns[:, None] if columns.ndim == 1 else columns, "given").astype(np.float64)
         if len(known) != len(x):
             raise InputError(f"given must have one row a point, {len(x)} rows, got {len(known)}")
     if groups is None:
         return _Points(x, y, np.arange(len(x)), known)
-    names = np.asarray(groups)
+    names = to_numpy(groups, "groups")
     if names.shape != x.shape:
         raise InputError(f"groups must have shape ({len(x)},), one group a row, got {names.shape}")
     codes: Ints = np.unique(names.astype(str), return_inverse=True)[1]

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reprq.conversion import to_numpy
 from reprq.errors import InputError
 from reprq.validation import as_scores
 
@@ -27,7 +28,7 @@ def max_over_groups(scores: ArrayLike, groups: ArrayLike) -> NDArray[np.float64]
         array([0.3, 0.9])
     """
     values = as_scores(scores)
-    numbers = np.asarray(groups)
+    numbers = to_numpy(groups, "groups")
     if numbers.shape != values.shape or numbers.dtype.kind not in "iu":
         raise InputError(
             f"groups must be integers of shape {values.shape}, one a score, got {numbers.dtype} of {numbers.shape}"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reprq.conversion import to_numpy
 from reprq.errors import InputError
 from reprq.evaluation.auroc import auroc
 from reprq.validation import as_labels, as_matrix
@@ -99,7 +100,8 @@ def hold_out(labels: ArrayLike, share: float = SHARE, seed: int = 0) -> NDArray[
         >>> np.bincount(hold_out([0] * 30 + [1] * 10) >= 30).tolist()
         [3, 1]
     """
-    truth = as_labels(labels, len(np.asarray(labels)))
+    given = to_numpy(labels, "labels")
+    truth = as_labels(given, given.size)
     if not 0.0 < share < 1.0:
         raise InputError(f"share must be between 0 and 1, got {share!r}; Ruff holds out 0.1 of the test rows")
     rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from reprq.errors import InputError
 from reprq.evaluation.estimate import Estimate
-from reprq.validation import as_matrix
+from reprq.validation import as_classes, as_matrix
 
 _ITERATIONS = 2000
 
@@ -44,10 +44,8 @@ def linear_probe(
         1.000 [0.510, 1.000]
     """
     fitted, scored = as_matrix(train, "train"), as_matrix(test, "test")
-    known, wanted = np.asarray(train_labels), np.asarray(test_labels)
-    for name, rows, labels in (("train", fitted, known), ("test", scored, wanted)):
-        if labels.shape != (len(rows),):
-            raise InputError(f"{name}_labels must have shape ({len(rows)},), one a row, got {labels.shape}")
+    known = as_classes(train_labels, len(fitted), "train_labels")
+    wanted = as_classes(test_labels, len(scored), "test_labels")
     if fitted.shape[1] != scored.shape[1]:
         raise InputError(f"test must have {fitted.shape[1]} columns as train has, got {scored.shape[1]}")
     if len(np.unique(known)) < 2:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from reprq.conversion import to_numpy
 from reprq.errors import InputError
 from reprq.metrics.spectral import rankme_of
 from reprq.validation import as_matrix
@@ -81,7 +82,7 @@ def coherence(x: Any) -> float:
         >>> round(coherence([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]), 6)
         1.0
     """
-    rows = as_matrix(getattr(x, "array", x)).astype(np.float64)
+    rows = as_matrix(x).astype(np.float64)
     if not rows.any():
         raise InputError("x must have rows that are not zero, got all rows zero: none has a leverage")
     rows /= np.abs(rows).max()
@@ -92,10 +93,10 @@ def coherence(x: Any) -> float:
 
 
 def _as_views(x: Any) -> Any:
-    shape = tuple(getattr(x, "shape", None) or np.shape(x))
-    if len(shape) != 3 or shape[0] < 2 or shape[1] < 2:
+    views = to_numpy(x)
+    if views.ndim != 3 or views.shape[0] < 2 or views.shape[1] < 2:
         raise InputError(
-            f"x must be an (n, q, d) array of n objects in q views, both at least 2, got shape {shape}; stack the views"
+            f"x must be an (n, q, d) array of n objects in q views, both at least 2, got shape {views.shape};"
+            " stack the views"
         )
-    flat = as_matrix(x.reshape(-1, shape[2]) if hasattr(x, "reshape") else np.reshape(x, (-1, shape[2])))
-    return flat.astype(np.float64).reshape(shape)
+    return as_matrix(views.reshape(-1, views.shape[2])).astype(np.float64).reshape(views.shape)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.conversion import held_array
 from reprq.errors import InputError
 from reprq.metrics.pairs import BLOCK, Matrix, centred_rows, centred_single, check_paired, squared_distances
 
@@ -170,7 +171,7 @@ def _layers(named: Mapping[str, Any], kernel: Kernel, bandwidth: float, debiased
 
 
 def _is_single(x: Any) -> bool:
-    dtype = str(getattr(getattr(x, "array", x), "dtype", ""))
+    dtype = str(getattr(held_array(x), "dtype", ""))
     return dtype.removeprefix("torch.") in ("float16", "bfloat16", "float32")
 
 

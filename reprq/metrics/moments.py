@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
+from reprq.conversion import held_array
 from reprq.errors import InputError
 from reprq.validation import as_matrix
 
@@ -207,8 +208,8 @@ def blocks_of(x: Any, name: str = "x", *, min_rows: int = 1) -> Iterator[NDArray
     Raises:
         InputError: as `reprq.validation.as_matrix` says; for an iterator the block is named.
     """
-    x = getattr(x, "array", x)
-    if hasattr(x, "chunks") and len(x.shape) == 2:
+    x = held_array(x)
+    if hasattr(x, "chunks") and len(getattr(x, "shape", ())) == 2:
         step = max(1, BLOCK_BYTES // (8 * max(x.shape[1], 1)))
         for start in range(0, x.shape[0], step):
             yield as_matrix(x[start : start + step], f"{name}[{start}:{start + step}]")

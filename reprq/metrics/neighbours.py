@@ -43,7 +43,7 @@ def twonn(x: Any, discard: float = 0.1) -> float:
     """
     if not 0 <= discard < 1:
         raise InputError(f"discard must be a share in [0, 1), got {discard}; the paper uses 0.1")
-    rows = np.unique(as_matrix(getattr(x, "array", x), min_rows=3).astype(np.float64) + 0.0, axis=0)  # + 0.0: no -0.0
+    rows = np.unique(as_matrix(x, min_rows=3).astype(np.float64) + 0.0, axis=0)  # + 0.0: no -0.0
     if len(rows) < 3:
         raise InputError(f"x must have at least 3 distinct rows, got {len(rows)}; give more embeddings")
     distances, _ = nearest(centred_rows(rows, "x"), 2)
@@ -76,7 +76,7 @@ def mean_knn_distance(x: Any, k: int = 5) -> float:
         >>> mean_knn_distance([[0.0], [1.0], [3.0]], k=1)
         1.3333333333333333
     """
-    array = as_matrix(getattr(x, "array", x), min_rows=2).astype(np.float64)
+    array = as_matrix(x, min_rows=2).astype(np.float64)
     if not (array != array[0]).any():
         return 0.0
     return float(nearest(array, k)[0].mean())

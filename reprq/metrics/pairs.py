@@ -25,7 +25,7 @@ def centred_rows(x: Any, name: str, min_rows: int = 2) -> Matrix:
     Raises:
         InputError: x is not a finite (n, d) matrix with `min_rows` rows, or its rows are all equal.
     """
-    array = as_matrix(getattr(x, "array", x), name, min_rows=min_rows)
+    array = as_matrix(x, name, min_rows=min_rows)
     with np.errstate(over="ignore", invalid="ignore"):  # seen below
         matrix: Matrix = np.subtract(array, array[0], dtype=np.float64)  # a constant column is then 0 to the last bit
         matrix -= matrix.mean(axis=0)
@@ -50,7 +50,7 @@ def centred_single(x: Any, name: str, min_rows: int = 2) -> NDArray[np.float32]:
     Raises:
         InputError: x is not a finite (n, d) matrix with `min_rows` rows, or its rows are all equal.
     """
-    array = as_matrix(getattr(x, "array", x), name, min_rows=min_rows)
+    array = as_matrix(x, name, min_rows=min_rows)
     first, total, squares = array[0], np.zeros(array.shape[1]), 0.0
     blocks = [slice(start, start + BLOCK) for start in range(0, len(array), BLOCK)]
     for block in blocks:

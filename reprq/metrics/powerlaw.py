@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from reprq.errors import InputError
 from reprq.metrics.moments import Moments
 from reprq.metrics.spectra import spectra
+from reprq.validation import as_scores
 
 FIT_RANGE = (11, 100)
 
@@ -93,7 +94,7 @@ def fit_alpha(spectrum: ArrayLike, fit_range: tuple[int, int] = FIT_RANGE, weigh
         >>> round(fit.alpha, 9), round(fit.r2, 9), fit.first, fit.last
         (2.0, 1.0, 11, 64)
     """
-    values = np.asarray(spectrum, dtype=np.float64)
+    values = as_scores(spectrum, "spectrum")
     first, last = (int(rank) for rank in fit_range)
     if not 1 <= first < last:
         raise InputError(

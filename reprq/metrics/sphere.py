@@ -106,7 +106,7 @@ def self_cluster(x: Any) -> float:
 
 
 def _unit_rows(x: Any, name: str, min_rows: int = 1) -> Matrix:
-    rows = as_matrix(getattr(x, "array", x), name, min_rows=min_rows).astype(np.float64)
+    rows = as_matrix(x, name, min_rows=min_rows).astype(np.float64)
     rows /= np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     zero = np.flatnonzero(norms == 0)

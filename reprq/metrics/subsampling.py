@@ -51,7 +51,7 @@ def curve(
     """
     import pandas as pd  # loaded for tables alone: it would slow the import of every metric
 
-    array = as_matrix(getattr(x, "array", x))
+    array = as_matrix(x)
     n, d = array.shape
     chosen = sorted({max(1, n // part) for part in (16, 8, 4, 2, 1)} if sizes is None else set(sizes))
     if not chosen or chosen[0] < 1 or chosen[-1] > n:

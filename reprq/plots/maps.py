@@ -49,7 +49,7 @@ def project(x: Any, method: Method = "pca", *, seed: int = 0) -> NDArray[np.floa
     """
     if method not in _METHODS:
         raise UnknownNameError("map", method, _METHODS)
-    rows = np.asarray(as_matrix(getattr(x, "array", x), min_rows=4), dtype=np.float64)
+    rows = np.asarray(as_matrix(x, min_rows=4), dtype=np.float64)
     if rows.shape[1] < 2:
         raise InputError(f"x must have at least 2 columns for a map, got {rows.shape[1]}")
     if method == "umap":

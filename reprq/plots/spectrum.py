@@ -1,5 +1,6 @@
 """An eigenspectrum on logarithmic axes, with the power law fitted to it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -7,9 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from reprq.conversion import to_numpy
 from reprq.errors import InputError
 from reprq.metrics import AlphaFit, fit_alpha, spectrum
 from reprq.plots.styles import COLOURS, tidy
+from reprq.validation import as_scores
 
 _POINTS, _LINE = COLOURS[:2]
 
@@ -55,11 +58,11 @@ def spectrum_plot(x: Any, fit: AlphaFit | None = None, ax: Axes | None = None) -
 
 def _eigenvalues(x: Any) -> NDArray[np.float64]:
     """Return the positive eigenvalues."""
-    if len(np.shape(getattr(x, "array", x))) != 1:
+    if isinstance(x, Iterator) or to_numpy(x).ndim != 1:
         values = spectrum(x)
     else:
-        values = np.asarray(x, dtype=np.float64)
-        if not np.isfinite(values).all() or (values < 0).any() or (np.diff(values) > 0).any():
+        values = as_scores(x, "x")
+        if (values < 0).any() or (np.diff(values) > 0).any():
             raise InputError(
                 "x must be eigenvalues that are finite, at least 0 and descending, or (n, d) rows; sort them"
             )

@@ -203,11 +203,11 @@ def test_mcd_is_scikit_learns_and_ignores_pollution():
     ("detector", "labels", "said"),
     [
         (Mahalanobis(form="class"), None, "y must hold the class labels of the benign rows for form 'class', got None"),
-        (Mahalanobis(form="relative"), [0, 1], r"y must have shape \(8,\), one class label a row, got \(2,\)"),
+        (Mahalanobis(form="relative"), [0, 1], r"y must have shape \(8,\), one a row, got \(2,\)"),
         (
             Mahalanobis(form="class"),
             np.full(8, np.nan),
-            "y must be class labels, integers or strings, got dtype float64",
+            "y must be class labels, whole numbers or text, got dtype float64",
         ),
         (Mahalanobis(form="class"), np.arange(8), "at least two different rows"),
         (Mahalanobis(form="each"), None, "form must be one of pooled, class, relative, got 'each'"),

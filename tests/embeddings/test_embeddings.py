@@ -20,5 +20,5 @@ def test_a_nan_is_refused_with_its_row_and_column() -> None:
 
 @pytest.mark.parametrize("field", ["ids", "labels"])
 def test_ids_and_labels_of_another_length_are_refused(field: str) -> None:
-    with pytest.raises(InputError, match=rf"{field} must have shape \(3,\), one a row of the array, got \(2,\)"):
+    with pytest.raises(InputError, match=rf"{field} must have shape \(3,\), one a row(| of the array), got \(2,\)"):
         Embeddings(np.zeros((3, 2)), **{field: np.array([1, 2])})  # type: ignore[arg-type]

@@ -118,7 +118,7 @@ def test_labels_are_read_by_the_name_given(tmp_path: Path) -> None:
         (np.array([0, 0.5, 1, 1]), "a.npz: labels must be whole numbers or text, got 0.5"),
         (np.array([0, np.nan, 1, 1]), "labels must be whole numbers or text, got nan"),
         (np.array([0, np.inf, 1, 1]), "labels must be whole numbers or text, got inf"),
-        (np.array([0, 1, 1]), r"labels must have shape \(4,\), one a row of the array, got \(3,\)"),
+        (np.array([0, 1, 1]), r"labels must have shape \(4,\), one a row, got \(3,\)"),
     ],
 )
 def test_labels_that_are_none_are_named(labels: np.ndarray[Any, Any], sentence: str, tmp_path: Path) -> None:
