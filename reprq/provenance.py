@@ -34,7 +34,7 @@ def digest(value: Any) -> str:
         True
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def file_digest(path: Path) -> str:

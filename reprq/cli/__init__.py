@@ -4,6 +4,7 @@ Results go to stdout, progress and messages to stderr. Exit status: 0 success, 1
 2 wrong usage, 130 interrupted. The command files import click alone at their top, so that `--help` starts at once.
 """
 
+import io
 import os
 import sys
 
@@ -60,6 +61,8 @@ for command in (
 
 def main() -> None:
     """Run the command line and exit with its status; an error is one line on stderr, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may hold bytes that are not UTF-8
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         cli.main(prog_name="reprq", standalone_mode=False)
     except click.exceptions.Abort:

@@ -97,7 +97,11 @@ def _download(kind: Any, name: str, split: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as partial, contextlib.redirect_stdout(sys.stderr):
             kind(partial, train=split == "train", download=True)
-            shutil.copytree(partial, folder, dirs_exist_ok=True)
+            for entry in Path(partial).iterdir():  # not the temporary folder itself, which is closed to others
+                if entry.is_dir():
+                    shutil.copytree(entry, folder / entry.name, dirs_exist_ok=True)
+                else:
+                    shutil.copy(entry, folder)
     except Exception as error:  # whatever urllib, the archive or the disk said
         message = f"{name} could not be downloaded to {folder}: {_line(error)}; put its files there yourself"
         raise DataError(message) from error

@@ -142,8 +142,8 @@ class ImageDataset:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the class names and the id, label and content digest of exactly these rows, in order."""
-        sha = hashlib.sha256("\0".join(self.classes).encode())
+        sha = hashlib.sha256("\0".join(self.classes).encode(errors="surrogatepass"))
         for row, label, name in zip(self.rows, self.labels, self.ids, strict=True):
-            sha.update(f"\n{name}\0{label}\0".encode())
+            sha.update(f"\n{name}\0{label}\0".encode(errors="surrogatepass"))
             sha.update(self.source.digest(int(row)))
         return sha.hexdigest()

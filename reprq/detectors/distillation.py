@@ -19,6 +19,7 @@ from reprq.detectors.base import Scores
 from reprq.detectors.network import NetworkDetector
 from reprq.embeddings.pooling import check_pooling, pool
 from reprq.errors import InputError, OutputExistsError
+from reprq.storage import write_whole
 from reprq.training import Epoch, Images, Schedule, split_rows, train
 
 _BATCH = 256
@@ -141,6 +142,7 @@ class Distillation(NetworkDetector):
         Raises:
             NotFittedError: `fit` has not been called.
             OutputExistsError: The file is there and `force` is False.
+            ReprqError: The file cannot be written.
         """
         self.check_fitted()
         path = Path(path)
@@ -150,7 +152,7 @@ class Distillation(NetworkDetector):
         made = {"parameters": parameters, "teacher": self.teacher_.weights_digest, "history": self.history_}
         state = {name: value.detach().cpu().contiguous() for name, value in self.student_.state_dict().items()}
         state[_HELD_OUT] = torch.from_numpy(self.held_out_scores_)
-        save_file(state, path, {_KEY: json.dumps(made)})
+        write_whole(path, lambda temporary: save_file(state, temporary, {_KEY: json.dumps(made)}))
 
     @classmethod
     def load(cls, path: str | Path, teacher: Backbone | str, *, device: str = "cpu") -> "Distillation":

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from reprq.detectors.base import ArrayDetector
 from reprq.detectors.registry import create, name_of
 from reprq.errors import InputError, OutputExistsError
+from reprq.storage import write_whole
 
 _KEY = "reprq.detector"
 
@@ -30,6 +31,7 @@ def save(detector: ArrayDetector, path: str | Path, *, force: bool = False) -> N
     Raises:
         NotFittedError: the detector has not been fitted.
         OutputExistsError: the file is there and `force` is False.
+        ReprqError: the file cannot be written.
     """
     path = Path(path)
     detector.check_fitted()
@@ -41,7 +43,8 @@ def save(detector: ArrayDetector, path: str | Path, *, force: bool = False) -> N
     if detector.labels_ is not None:
         found, arrays["labels"] = np.unique(detector.labels_, return_inverse=True)
         classes = found.tolist()
-    save_file(arrays, path, metadata={_KEY: json.dumps({"spec": spec, "classes": classes})})
+    metadata = {_KEY: json.dumps({"spec": spec, "classes": classes})}
+    write_whole(path, lambda temporary: save_file(arrays, temporary, metadata))
 
 
 def load(path: str | Path) -> Any:

@@ -1,7 +1,6 @@
 """Embeddings for other programs: .npy, .npz, .safetensors and .parquet files, each whole or not there at all."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from reprq.embeddings.catalogue import pick_layer
 from reprq.embeddings.embeddings import Embeddings
 from reprq.embeddings.tables import pyarrow_for
 from reprq.errors import CacheError, InputError, OutputExistsError
+from reprq.storage import write_whole
 
 _ROW_GROUP = 65_536
 
@@ -58,14 +58,8 @@ def export(
         x = source
     else:
         raise InputError(f"layer must be left out for the embeddings of one layer, got {layer!r}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(temporary, x)
-        temporary.replace(path)
-    except OSError as error:
-        raise CacheError(f"{path} cannot be written: {error.strerror or error}; nothing was left behind") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    hint = "nothing was left behind"
+    write_whole(path, lambda temporary: write(temporary, x), error=CacheError, hint=hint)
     return path
 
 

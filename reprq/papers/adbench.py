@@ -23,8 +23,8 @@ from reprq.errors import DataError
 from reprq.evaluation import auroc, mean_over_tasks, per_class_table
 from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
 from reprq.provenance import digest, file_digest
+from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
-from reprq.study.results import make_folder
 
 BENIGN_SHARE = 0.7
 FOLDERS = {"CV_by_ResNet18": "ResNet18", "NLP_by_BERT": "BERT", "NLP_by_RoBERTa": "RoBERTa"}

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ import pandas as pd
 
 from reprq.errors import OutputExistsError
 from reprq.provenance import versions
+from reprq.storage import write_text
 from reprq.study.cells import Row
-from reprq.study.results import write_whole
 
 
 def refuse_other(out: Path, record: str, made: Mapping[str, Any], force: bool) -> None:
@@ -44,7 +43,7 @@ def write_texts(out: Path, texts: Mapping[str, str]) -> list[Path]:
         ReprqError: A file cannot be written.
     """
     for name, text in texts.items():
-        write_whole(out / name, partial(_write, text))
+        write_text(out / name, text)
     return [out / name for name in texts]
 
 
@@ -56,7 +55,3 @@ def record_text(made: Mapping[str, Any]) -> str:
 def csv_text(rows: list[Row]) -> str:
     """Return rows as CSV, numbers with six significant digits."""
     return pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
-
-
-def _write(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8")

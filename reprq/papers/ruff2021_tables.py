@@ -8,8 +8,8 @@ import numpy as np
 
 from reprq.evaluation import per_class_table
 from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
+from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
-from reprq.study.results import make_folder
 
 PUBLISHED = {  # AUROC in per cent
     "iForest": (98.0, 97.3, 88.6, 89.9, 92.7, 85.5, 95.6, 92.0, 89.9, 93.5),

@@ -7,6 +7,8 @@ from typing import Literal
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from reprq.storage import make_folder, write_whole
+
 
 def save(fig: Figure, path_stem: Path | str) -> tuple[Path, Path]:
     """Write a figure as PNG and as SVG; the same figure gives the same bytes.
@@ -17,12 +19,15 @@ def save(fig: Figure, path_stem: Path | str) -> tuple[Path, Path]:
 
     Returns:
         The paths of the PNG (200 dots per inch) and of the SVG.
+
+    Raises:
+        ReprqError: a file cannot be written.
     """
     stem = Path(path_stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(stem.parent)
     png, svg = (stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg"))
-    png.write_bytes(render(fig, "png"))
-    svg.write_bytes(render(fig, "svg"))
+    write_whole(png, lambda temporary: temporary.write_bytes(render(fig, "png")))
+    write_whole(svg, lambda temporary: temporary.write_bytes(render(fig, "svg")))
     return png, svg
 
 

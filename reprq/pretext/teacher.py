@@ -1,14 +1,13 @@
 """Trains a teacher on a pretext task and writes it to a file that `load_backbone("teacher:PATH")` reads."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, load_backbone
@@ -23,6 +22,7 @@ from reprq.pretext.supervised import Supervised
 from reprq.pretext.task import PretextTask, Shapes
 from reprq.pretext.two_views import SimCLR, VICReg
 from reprq.provenance import digest, versions
+from reprq.storage import file_name, write_whole
 from reprq.training import Epoch, Images, Objective, Schedule, train
 
 TASKS: dict[str, type[PretextTask] | None] = {
@@ -125,12 +125,12 @@ def train_teacher(
     history: list[Epoch] = []
     arguments: dict[str, Any] = {}
     if (kind := TASKS[task]) is not None:
-        checkpoint = out.with_name(f".{out.name}.{digest(made)[:12]}.checkpoint")
+        checkpoint = out.with_name(f".{file_name(out.name)}.{digest(made)[:12]}.checkpoint")
         bar = {"desc": f"{task} teacher", "disable": not progress, "leave": False}
         history, arguments = _train(backbone, kind, data, schedule, torch.device(device), checkpoint, bar)
     made |= {"arguments": arguments, "history": history, "versions": versions()}
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.network.state_dict().items()}
-    _write(out, save(state, {"reprq": json.dumps(made)}))
+    write_whole(out, lambda temporary: save_file(state, temporary, {"reprq": json.dumps(made)}))
     return out
 
 
@@ -183,16 +183,6 @@ def _make_room(out: Path, force: bool) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ReprqError(f"the folder {out.parent} cannot be made: {error.strerror or error}") from None
-    _write(out.with_name(f".{out.name}.probe"), b"")  # better now than after the training
-    out.with_name(f".{out.name}.probe").unlink(missing_ok=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise ReprqError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    probe = out.with_name(f"{out.name}.probe")
+    write_whole(probe, lambda temporary: None)  # better now than after the training
+    probe.unlink(missing_ok=True)

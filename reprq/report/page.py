@@ -15,10 +15,10 @@ from reprq.report import tables
 from reprq.report.answer import answer
 from reprq.report.pictures import pictures
 from reprq.report.words import definition_of
+from reprq.storage import write_text
 from reprq.study import StudyResults, correlate
 from reprq.study.correlate import TASK_GROUPS
 from reprq.study.recommend import Recommendation, recommend
-from reprq.study.results import write_whole
 
 _HERE = Path(__file__).parent
 _QUESTION = "Which representation will detect anomalies, and can its quality be measured before an anomaly is seen?"
@@ -52,7 +52,7 @@ def write_report(
     if path.exists() and not force:
         raise OutputExistsError(f"{path} exists; give another --out, or --force to replace it")
     page = render_page(results, seed)
-    write_whole(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    write_text(path, page)
     return path
 
 

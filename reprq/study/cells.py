@@ -55,7 +55,7 @@ class CellStore:
         """
         line = json.dumps({"key": key, "rows": rows}, ensure_ascii=False, allow_nan=False)
         try:
-            with self.path.open("a", encoding="utf-8") as file:
+            with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(line + "\n")
                 file.flush()
         except OSError as error:

@@ -15,6 +15,7 @@ from reprq.data import ImageDataset, Task
 from reprq.embeddings import EmbeddingCache
 from reprq.errors import ReprqError
 from reprq.evaluation import auroc
+from reprq.storage import readable
 from reprq.study.cells import Row
 from reprq.study.plan import Cell, Job, Spec, definition_of
 from reprq.study.sources import load_images, load_network
@@ -42,7 +43,7 @@ class Outcome:
     @classmethod
     def failed(cls, cell: Cell, error: BaseException) -> "Outcome":
         """A cell whose computation raised."""
-        text = " ".join(str(error).split()) or "no message"
+        text = readable(" ".join(str(error).split())) or "no message"
         reason = text if isinstance(error, ReprqError) else f"{type(error).__name__}: {text}"
         return cls(cell, {}, type(error).__name__, reason)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reprq.storage import write_text
 from reprq.study.correlate import chosen_detectors, correlate
 from reprq.study.results import StudyResults
 from reprq.study.rules import layout, weights
@@ -61,6 +62,4 @@ class Directions:
         """Write them as JSON, of four decimals."""
         rows = self.table.round(4).replace({np.nan: None}).to_dict("records")
         lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
-        path.write_text(
-            f'{{\n  "source": {json.dumps(self.source)},\n  "table": [\n{lines}\n  ]\n}}\n', encoding="utf-8"
-        )
+        write_text(path, f'{{\n  "source": {json.dumps(self.source)},\n  "table": [\n{lines}\n  ]\n}}\n')

@@ -13,6 +13,7 @@ from reprq.embeddings.pooling import check_pooling
 from reprq.errors import InputError, UnknownNameError
 from reprq.metrics.definitions import select
 from reprq.provenance import digest
+from reprq.storage import readable
 from reprq.study.cells import CellStore, Row
 from reprq.study.config import BackboneConfig, DataConfig, StudyConfig
 from reprq.study.sources import Teachers, load_images, load_network
@@ -84,8 +85,7 @@ class Cell:
 
     def columns(self) -> Row:
         """Return what every row of the cell begins with."""
-        return {
-            "seed": self.network.seed,
+        names = {
             "backbone": self.network.config.label,
             "network": self.network.name,
             "weights": self.network.weights,
@@ -94,6 +94,8 @@ class Cell:
             "task": self.task.name,
             "task_kind": self.task.kind,
         }
+        said = {key: readable(name) if isinstance(name, str) else name for key, name in names.items()}
+        return {"seed": self.network.seed, **said}
 
     def missing(self, store: CellStore) -> dict[str, str]:
         """Return those of the results that are not stored yet."""

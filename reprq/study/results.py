@@ -1,8 +1,7 @@
 """The tidy tables of a study, in memory and on disk."""
 
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reprq.errors import ReprqError
+from reprq.storage import write_text
 from reprq.study.repeats import without_repeated_tasks
 
 METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "study.json"
@@ -77,31 +77,10 @@ class StudyResults:
             (self.path / FAILURES_FILE).unlink(missing_ok=True)
         else:
             write_table(self.failures, self.path / FAILURES_FILE)
-        text = json.dumps(self.study, indent=2, ensure_ascii=False)
-        write_whole(self.path / STUDY_FILE, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+        write_text(self.path / STUDY_FILE, json.dumps(self.study, indent=2, ensure_ascii=False) + "\n")
 
 
 _TEXT = dict.fromkeys(("backbone", "network", "weights", "layer", "task", "task_kind", "definition"), str)
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder of results, and its parents.
-
-    Args:
-        path: The folder; it may be there already.
-
-    Raises:
-        ReprqError: a file stands there, or the folder cannot be written to.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = (
-            "a file stands in its way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
-        )
-        raise ReprqError(f"the folder {path} cannot be made: {reason}; give another --out") from None
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise ReprqError(f"the folder {path} cannot be written to; give another --out")
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -111,24 +90,4 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         table: The table; its index is left out.
         path: The file.
     """
-    write_whole(path, lambda temporary: table.to_csv(temporary, index=False, lineterminator="\n"))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it, so that the file is never seen half-written.
-
-    Args:
-        path: The file.
-        write: Called with the temporary path.
-
-    Raises:
-        ReprqError: the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise ReprqError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))

@@ -11,12 +11,13 @@ from tqdm import tqdm
 from reprq.embeddings import extract
 from reprq.errors import InputError, OutputExistsError, WeightsError
 from reprq.provenance import versions
+from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
 from reprq.study.compute import Outcome
 from reprq.study.config import BackboneConfig, StudyConfig, load_config
 from reprq.study.execute import Executor, InProcess, Processes
 from reprq.study.plan import Cell, Job, Plan
-from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, STUDY_FILE, StudyResults, make_folder
+from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, STUDY_FILE, StudyResults
 from reprq.study.sources import Teachers, load_network
 
 

@@ -8,6 +8,7 @@ from reprq.backbones import Backbone, load_backbone
 from reprq.data import ImageDataset, load_dataset
 from reprq.errors import DataError
 from reprq.provenance import digest
+from reprq.storage import file_name
 from reprq.study.config import BackboneConfig, DataConfig, PretextConfig
 
 
@@ -61,7 +62,7 @@ class Teachers:
         """Return the file of a teacher's weights, trained or not yet; its name tells what it is made from."""
         images = self.images(origin, seed)
         made_from = {**origin.model_dump(), "architecture": architecture, "seed": seed, "data": images.fingerprint}
-        return self.folder / f"{architecture}-{origin.task}-{digest(made_from)[:12]}.safetensors"
+        return self.folder / f"{file_name(architecture)}-{origin.task}-{digest(made_from)[:12]}.safetensors"
 
     def train(self, architecture: str, origin: PretextConfig, seed: int) -> None:
         """Train a teacher, unless that was done."""

@@ -1,6 +1,5 @@
 """Training that was interrupted: its state after the last whole epoch, on disk."""
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 
 from reprq.errors import ReprqError
+from reprq.storage import write_whole
 
 
 class Checkpoint:
@@ -44,14 +44,7 @@ class Checkpoint:
         """
         if self.path is None:
             return
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-        try:
-            torch.save(state, temporary)
-            temporary.replace(self.path)
-        except (OSError, RuntimeError) as error:  # torch tells a full disk as a RuntimeError
-            raise ReprqError(f"{self.path} cannot be written: {error}; finished epochs are kept") from None
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(self.path, lambda temporary: torch.save(state, temporary), hint="finished epochs are kept")
 
     def remove(self) -> None:
         """Forget what was saved."""

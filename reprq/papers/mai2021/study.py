@@ -14,8 +14,9 @@ from reprq.papers.mai2021.figures import draw
 from reprq.papers.mai2021.presets import PRETEXTS, Preset, preset_named
 from reprq.papers.mai2021.tables import detector_table, representation_means
 from reprq.papers.outcome import record_text, refuse_other, write_texts
+from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
-from reprq.study.results import make_folder, write_table
+from reprq.study.results import write_table
 
 RECORD = "mai2021.json"
 
