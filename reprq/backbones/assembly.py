@@ -1,9 +1,5 @@
 """From a network and its weights to a backbone."""
 
-import hashlib
-import inspect
-import linecache
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +7,7 @@ from torch import nn
 
 from reprq.backbones import weights as files
 from reprq.backbones.backbone import Backbone, computed_before
+from reprq.backbones.fingerprint import network_digest
 from reprq.backbones.layers import Layer
 from reprq.backbones.preprocessing import Preprocessing
 from reprq.errors import WeightsError
@@ -30,7 +27,7 @@ def assemble(
     *,
     fitted: files.Fit | None = None,
     notes: Sequence[str] = (),
-    structure: bool = False,
+    own: bool = False,
 ) -> Backbone:
     """Return the backbone of a network, without the layers that its weights file does not reach.
 
@@ -42,7 +39,8 @@ def assemble(
         weights: What the weights are called.
         fitted: How a file fitted; None where all weights are there.
         notes: What else a person should know.
-        structure: Whether the digest covers the printed structure too, since the name does not stand for it.
+        own: Whether the network is a user's own, so that its name does not stand for what it computes beside the
+            weights: the digest then covers that too (`network_digest`).
 
     Raises:
         WeightsError: The file reaches no layer.
@@ -57,36 +55,14 @@ def assemble(
     if unloaded:
         notes.append(f"left out: {', '.join(f'{layer.number} {layer.name}' for layer in unloaded)}")
     network = network.eval().float()
-    digest = files.digest(network, fitted.loaded if fitted else None)
     return Backbone(
         name=name,
         network=network,
         preprocessing=preprocessing,
         layers=tuple(reached),
         weights=weights,
-        weights_digest=_with_structure(digest, network) if structure else digest,
+        weights_digest=network_digest(network) if own else files.digest(network, fitted.loaded if fitted else None),
         notes=tuple(notes),
         unloaded=unloaded,
         missing=missing,
     )
-
-
-def _with_structure(digest: str, network: nn.Module) -> str:
-    """Join the digest of the weights with the printed modules and the source of their classes.
-
-    An activation without weights shows in the one and a changed `forward` in the other; what that calls outside of the
-    classes shows in neither.
-    """
-    printed = re.sub(r" at 0x[0-9a-f]+", "", repr(network))
-    classes = sorted({type(module) for module in network.modules()}, key=lambda kind: kind.__qualname__)
-    sources = [_source(kind) for kind in classes if kind.__module__.partition(".")[0] != "torch"]
-    return hashlib.sha256("\n".join([digest, type(network).__qualname__, printed, *sources]).encode()).hexdigest()
-
-
-def _source(kind: type) -> str:
-    """The source of a class; nothing where there is none to read, as at a prompt."""
-    linecache.checkcache()  # a module that was edited and loaded again
-    try:
-        return inspect.getsource(kind)
-    except (OSError, TypeError):
-        return ""

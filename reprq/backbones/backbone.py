@@ -22,7 +22,8 @@ class Backbone:
         preprocessing: From an image to the network's input.
         layers: Where embeddings can be read, in the order of depth.
         weights: "default: IMAGENET1K_V2", "random(seed=0)", "file:NAME" or "teacher:NAME".
-        weights_digest: SHA-256 (hex) over name, dtype, shape and bytes of the weights.
+        weights_digest: SHA-256 (hex) over name, dtype, shape and bytes of the weights; of a network of one's own over
+            all that decides what it computes (`reprq.backbones.fingerprint.network_digest`).
         notes: What a person should know: keys that a file does not have, keys that were passed over.
         unloaded: Layers that the architecture has and the weights file does not reach.
         missing: The first weight in the order of depth that the weights file lacks; empty where it is whole.

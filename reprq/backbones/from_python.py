@@ -109,7 +109,7 @@ def _as_backbone(
     found = _default_layers(network, shape) if layers is None else _named_layers(network, layers, shape, name)
     if not found:
         raise InputError(f"{name} must have submodules that put out tensors, got none; give layers")
-    return assemble(name, network, prepared, found, label, fitted=fitted, structure=True)
+    return assemble(name, network, prepared, found, label, fitted=fitted, own=True)
 
 
 def _named_layers(
