@@ -95,6 +95,8 @@ def as_real(array: NDArray[Any], name: str) -> NDArray[np.floating]:
 
 
 def _refuse_what_is_no_array(x: Any, name: str) -> None:
+    if hasattr(x, "todense"):  # first, since some formats are mappings too
+        raise InputError(f"{name} must be a dense array, got a sparse one; convert it with toarray()")
     if isinstance(x, Mapping):
         keys = ", ".join(str(key) for key in list(x)[:10]) or "(none)"
         raise InputError(f"{name} must be an array, got a mapping with the keys {keys}; give one of its values")
@@ -103,8 +105,6 @@ def _refuse_what_is_no_array(x: Any, name: str) -> None:
     if x is None or isinstance(x, set | frozenset | Iterator):
         hint = "; join its blocks with numpy.concatenate(list(...))" if isinstance(x, Iterator) else ""
         raise InputError(f"{name} must be an array, got {'None' if x is None else 'a ' + type(x).__name__}{hint}")
-    if hasattr(x, "todense"):
-        raise InputError(f"{name} must be a dense array, got a sparse one; convert it with toarray()")
 
 
 def _from_tensor(x: Any, name: str) -> NDArray[Any]:

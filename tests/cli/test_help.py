@@ -37,8 +37,8 @@ def test_a_documented_command_is_one_that_can_be_typed(words):
     command, context = cli, click.Context(cli, info_name="reprq")
     while isinstance(command, click.Group):
         name, command, words = command.resolve_command(context, words)
-        context = command.make_context(name, list(words), parent=context)
-        words = [*context._protected_args, *context.args] if isinstance(command, click.Group) else []
+        context = click.Context(command, info_name=name, parent=context)
+    command.make_context(name, list(words), parent=context.parent)
 
 
 def leaves(command=cli, words=()):

@@ -58,9 +58,15 @@ def rewrite(cache: Path, name: str, values: np.ndarray[Any, Any]) -> None:
     """Put other values in place of an array of one block, with a right checksum."""
     attributes = dict(zarr.open_group(cache, mode="r")[name].attrs)
     shutil.rmtree(cache / name)
-    zarr.open_group(cache, mode="r+").create_array(
-        name, data=values, chunks=values.shape, compressors=Crc32cCodec(), attributes=attributes
+    array = zarr.open_group(cache, mode="r+").create_array(
+        name,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=values.shape,
+        compressors=Crc32cCodec(),
+        attributes=attributes,
     )
+    array[...] = values
 
 
 def only(root: Path) -> CacheInfo:
