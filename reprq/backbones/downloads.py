@@ -9,6 +9,7 @@ import torch
 
 from reprq.backbones.architectures import OWN, default_weights
 from reprq.errors import DownloadError, WeightsError
+from reprq.progress import is_watched
 
 _TIMEOUT = 20.0  # seconds without an answer
 
@@ -16,8 +17,8 @@ _TIMEOUT = 20.0  # seconds without an answer
 def default_weights_file(name: str) -> tuple[Path, str]:
     """Return the file with the default weights of an architecture and what torchvision calls them.
 
-    The file is taken from torch's cache (`$TORCH_HOME/hub/checkpoints`) or downloaded there, with progress on stderr;
-    a download that fails leaves nothing behind.
+    The file is taken from torch's cache (`$TORCH_HOME/hub/checkpoints`) or downloaded there, with a bar where stderr is
+    watched; a download that fails leaves nothing behind.
 
     Raises:
         DownloadError: Not in the cache, and not to be had.
@@ -34,7 +35,7 @@ def default_weights_file(name: str) -> tuple[Path, str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _socket_timeout(_TIMEOUT):
-            torch.hub.download_url_to_file(weights.url, str(path), digits[1] if digits else None)
+            torch.hub.download_url_to_file(weights.url, str(path), digits[1] if digits else None, is_watched())
     except Exception as error:  # URLError, a timeout, a hash that differs, a full disk
         reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
         message = (

@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from reprq.progress import is_watched
+
 _TIMEOUT = 10.0  # seconds without an answer
 
 
@@ -19,14 +21,20 @@ def hub_session() -> Iterator[None]:
     """
     constants: Any = importlib.import_module("huggingface_hub.constants")
     log: Any = importlib.import_module("huggingface_hub.utils.logging")
+    bars: Any = importlib.import_module("huggingface_hub.utils.tqdm")
+    shown = not bars.are_progress_bars_disabled()
     verbosity, offline = log.get_verbosity(), constants.HF_HUB_OFFLINE
     log.set_verbosity_error()
+    if shown and not is_watched():
+        bars.disable_progress_bars()
     constants.HF_HUB_OFFLINE = offline or not _reachable(constants.ENDPOINT)
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = offline
         log.set_verbosity(verbosity)
+        if shown:
+            bars.enable_progress_bars()
 
 
 def _reachable(endpoint: str) -> bool:

@@ -1,9 +1,7 @@
 """Data sets that come as one array: scikit-learn's digits, and torchvision's CIFAR, MNIST and USPS."""
 
-import contextlib
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from reprq.data.dataset import ImageDataset
 from reprq.data.sources import ArraySource
 from reprq.data.splits import split_info, stratified_rows
 from reprq.errors import DataError
+from reprq.progress import bars_of_others
 
 
 def load_digits(split: str, seed: int) -> ImageDataset:
@@ -95,7 +94,7 @@ def _download(kind: Any, name: str, split: str, folder: Path) -> None:
     """Fetch into a temporary folder first: an interrupted download must not look like a data set."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as partial, contextlib.redirect_stdout(sys.stderr):
+        with tempfile.TemporaryDirectory(dir=folder) as partial, bars_of_others():
             kind(partial, train=split == "train", download=True)
             for entry in Path(partial).iterdir():  # not the temporary folder itself, which is closed to others
                 if entry.is_dir():

@@ -216,7 +216,7 @@ class Distillation(NetworkDetector):
             error = (torch.cat(student(x), dim=1).float() - target).square()
             return (error * scale).sum(1).mean(), None
 
-        bar = {"desc": "student", "disable": not self.progress, "leave": False}
+        bar = {"desc": "student", "show": self.progress, "leave": False}
         file = None if self.checkpoint is None else Path(self.checkpoint)
         return train(self.student_, objective, self.images_, targets, schedule, checkpoint=file, bar=bar)
 

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from reprq.backbones import Layer, Tap
 from reprq.data import ImageDataset
 from reprq.embeddings.cache import BLOCK_ROWS, CacheWriter, cached_name
 from reprq.embeddings.pooling import pool
 from reprq.errors import InputError
+from reprq.progress import track
 from reprq.validation import check_finite
 
 
@@ -129,7 +129,7 @@ class Forward:
             CacheError: the cache cannot be written.
         """
         collected: list[list[torch.Tensor]] = [[] for _ in self.layers]
-        with tqdm(total=total, desc=progress, unit="image", disable=not progress) as bar:
+        with track(total=total, desc=progress, unit="image", show=bool(progress)) as bar:
             for rows, block, images in source:
                 for parts, pooled in zip(collected, self(images), strict=True):
                     parts.append(pooled)

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from reprq.embeddings.cache import Array, EmbeddingCache
 from reprq.embeddings.catalogue import open_cache
 from reprq.errors import ReprqError
+from reprq.progress import Progress, track
 
 _PROVENANCE = ("backbone", "weights_digest", "preprocessing", "data", "data_fingerprint", "split", "dtype")
 
@@ -38,13 +37,13 @@ def verify_cache(path: Path | str, progress: bool = False) -> list[str]:
     if not layers:
         problems.append("there is no layer; run the extraction again")
     blocks = sum(array.nchunks for array in layers.values())
-    with tqdm(total=blocks, desc=path.name, unit="block", disable=not progress) as bar:
+    with track(total=blocks, desc=path.name, unit="block", show=progress) as bar:
         for name, array in layers.items():
             problems += _verify_layer(name, array, cache, bar)
     return problems
 
 
-def _verify_layer(name: str, array: Array, cache: EmbeddingCache, bar: "tqdm[Any]") -> Iterator[str]:
+def _verify_layer(name: str, array: Array, cache: EmbeddingCache, bar: Progress) -> Iterator[str]:
     expected = (len(cache.labels), str(cache.provenance.get("dtype", array.dtype)))
     if array.ndim != 2 or (array.shape[0], str(array.dtype)) != expected:
         yield f"{name} must be {expected[0]} rows of {expected[1]}, got {array.dtype} of shape {array.shape}"

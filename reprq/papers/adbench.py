@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from tqdm import tqdm
 
 from reprq.data.arrays import data_root
 from reprq.detectors import create, describe, names
 from reprq.errors import DataError
 from reprq.evaluation import auroc, mean_over_tasks, per_class_table
 from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
+from reprq.progress import track
 from reprq.provenance import digest, file_digest
 from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
@@ -115,7 +115,7 @@ def _cells(
     progress: bool,
 ) -> Iterator[Row]:
     total = len(sets) * len(seeds) * len(methods)
-    with tqdm(total=total, desc="adbench", unit="cell", disable=not progress) as bar:
+    with track(total=total, desc="adbench", unit="cell", show=progress) as bar:
         for name, path in sets.items():
             x, y = _load(path)
             for seed in seeds:

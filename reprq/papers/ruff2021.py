@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
-from tqdm import tqdm
 
 from reprq.data import ImageDataset, load_dataset
 from reprq.data.arrays import data_root
@@ -31,6 +30,7 @@ from reprq.detectors import KDE, OCSVM, IForest, oracle_grid
 from reprq.errors import DataError
 from reprq.evaluation import auroc, hold_out, oracle_search
 from reprq.papers.ruff2021_tables import write_tables
+from reprq.progress import track
 from reprq.provenance import digest, file_digest
 from reprq.study.cells import CellStore, Row
 
@@ -103,7 +103,7 @@ def run(
 
     def cells(store: CellStore) -> Iterator[Row]:
         total = 20 + len(tabular) * len(seeds)
-        with tqdm(total=total, desc="ruff2021", unit="cell", disable=not progress) as bar:
+        with track(total=total, desc="ruff2021", unit="cell", show=progress) as bar:
             for preprocessing in ("[0, 1]", "GCN"):
                 for digit in range(10):
                     key = digest({**made, "digit": digit, "preprocessing": preprocessing, "version": 1})

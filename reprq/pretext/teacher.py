@@ -126,7 +126,7 @@ def train_teacher(
     arguments: dict[str, Any] = {}
     if (kind := TASKS[task]) is not None:
         checkpoint = out.with_name(f".{file_name(out.name)}.{digest(made)[:12]}.checkpoint")
-        bar = {"desc": f"{task} teacher", "disable": not progress, "leave": False}
+        bar = {"desc": f"{task} teacher", "show": progress, "leave": False}
         history, arguments = _train(backbone, kind, data, schedule, torch.device(device), checkpoint, bar)
     made |= {"arguments": arguments, "history": history, "versions": versions()}
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.network.state_dict().items()}

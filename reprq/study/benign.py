@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from torch import nn
-from tqdm import tqdm
 
 from reprq.backbones import Backbone, load_backbone
 from reprq.data import FileSource, ImageDataset, as_dataset, load_dataset
@@ -15,6 +14,7 @@ from reprq.data.folder import EXTENSIONS
 from reprq.embeddings import extract
 from reprq.errors import DataError, InputError, UnknownNameError
 from reprq.metrics import measure
+from reprq.progress import track
 from reprq.study.directions import Directions
 from reprq.study.recommend import Recommendation, recommend
 from reprq.study.results import POINT, StudyResults
@@ -81,7 +81,7 @@ def recommend_for(
     for network in networks.values():
         network.select_layers(layers)
     tables, doubts = [], 0
-    for name, network in tqdm(networks.items(), desc="backbones", disable=not progress):
+    for name, network in track(networks.items(), desc="backbones", unit="backbone", show=progress):
         cache = extract(network, images, layers, pooling=pooling, device=device, cache_dir=cache_dir, progress=progress)
         for number, (layer, rows) in enumerate(cache.items()):
             found = measure(rows, list(trust["metric"]))

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from reprq import detectors
 from reprq.data import Task
 from reprq.embeddings import EmbeddingCache, cached_name, default_cache_dir, extract
 from reprq.errors import ReprqError
+from reprq.progress import track
 from reprq.provenance import digest
 from reprq.study.cells import CellStore
 from reprq.study.compute import LayerRows, detect, measure, name_of
@@ -96,7 +96,7 @@ def estimate_study(
     total = sum(plan.count(backbone, seed) for seed, backbone in plan.backbones)
     disk = _Disk(plan, Path(cache_dir) if cache_dir is not None else default_cache_dir())
     needed = {(cell.network.seed, cell.network.config.label) for cell in todo}
-    for seed, backbone in tqdm(ready, desc="estimating", unit="backbone", disable=not progress, leave=False):
+    for seed, backbone in track(ready, desc="estimating", unit="backbone", show=progress, leave=False):
         if (seed, backbone.label) in needed:
             disk.add(backbone, seed)
     clock = _Clock(plan, store, disk.widths)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from reprq.embeddings import extract
 from reprq.errors import InputError, OutputExistsError, WeightsError
+from reprq.progress import track
 from reprq.provenance import versions
 from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
@@ -121,14 +121,8 @@ class _Run:
         """Compute what is missing, and return the tables."""
         counts = {(seed, b.label): self.plan.count(b, seed) for seed, b in self.plan.backbones}
         before = sum(self._finished(backbone, seed) for seed, backbone in self.plan.backbones)
-        with tqdm(
-            total=sum(counts.values()),
-            initial=before,
-            desc="study",
-            unit="cell",
-            smoothing=0,
-            disable=not self.progress,
-        ) as bar:
+        total = sum(counts.values())
+        with track(total=total, initial=before, desc="study", unit="cell", show=self.progress) as bar:
             for seed, backbone in self.plan.backbones:
                 self._backbone(backbone, seed, where, bar)
         return self._results()

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import trange
 
 from reprq.backbones.seeding import seeded
 from reprq.errors import InputError
+from reprq.progress import track
 from reprq.training.checkpoint import Checkpoint
 from reprq.training.images import Images
 
@@ -88,7 +88,7 @@ def train(
         targets: (n, ...) one target an image.
         schedule: Epochs, batch size, learning rate, seed, patience, precision.
         checkpoint: Where to keep the state between epochs; it goes when training is done.
-        bar: Keyword arguments of tqdm.
+        bar: Keyword arguments of `reprq.progress.track`; no progress by default.
 
     Returns:
         One row an epoch: epoch, loss (mean over the training steps), held_out_loss, held_out_accuracy.
@@ -103,14 +103,15 @@ def train(
     saved, file = _State(), Checkpoint(checkpoint)
     if (found := file.load(device)) is not None:
         saved = run.resume(found)
-    with trange(1, schedule.epochs + 1, unit="epoch", initial=saved.epoch, **(bar or {})) as progress:
+    shown = {"desc": "training", "show": False, **(bar or {})}
+    with track(total=schedule.epochs, unit="epoch", initial=saved.epoch, **shown) as progress:
         for epoch in range(saved.epoch + 1, schedule.epochs + 1):
             if saved.stale >= schedule.patience:
                 break
             row = run.epoch(epoch, kept, held_out)
             saved.add(row, model)
             progress.update()
-            progress.set_postfix(loss=f"{row['loss']:.4f}", held_out=f"{row['held_out_loss']:.4f}")
+            progress.set_postfix_str(f"loss {row['loss']:.4f}, held out {row['held_out_loss']:.4f}")
             file.save(run.state(saved))
     model.load_state_dict(saved.best)
     model.eval()

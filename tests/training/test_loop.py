@@ -36,7 +36,9 @@ def test_training_stops_early_and_returns_to_the_best_epoch():
     start = model.bias.item()
     schedule = Schedule(epochs=50, batch_size=100, lr=0.1, seed=0)
     script = [3.0, 2.0, 2.5, 2.5, 2.5, 2.5, 2.5]
-    history = train(model, scripted(script), torch.zeros(20, 1), torch.zeros(20), schedule, bar={"disable": True})
+    history = train(
+        model, scripted(script), torch.zeros(20, 1), torch.zeros(20), schedule, bar={"desc": "training", "show": False}
+    )
     assert [row["held_out_loss"] for row in history] == script
     assert model.bias.item() == pytest.approx(start - 2 * 0.1, abs=1e-5)  # Adam moves the bias by lr a step
     assert not model.training
@@ -46,7 +48,12 @@ def test_patience_is_the_number_of_epochs_without_a_better_one():
     schedule = Schedule(epochs=50, batch_size=100, lr=0.1, seed=0, patience=2)
     script = [3.0, 2.0, 2.5, 1.0, 1.0, 1.0]
     history = train(
-        nn.Linear(1, 1), scripted(script), torch.zeros(20, 1), torch.zeros(20), schedule, bar={"disable": True}
+        nn.Linear(1, 1),
+        scripted(script),
+        torch.zeros(20, 1),
+        torch.zeros(20),
+        schedule,
+        bar={"desc": "training", "show": False},
     )
     assert len(history) == 6
 
@@ -106,7 +113,7 @@ class _StopError(Exception):
 def test_an_interrupted_training_ends_where_the_whole_one_does(tmp_path, stop_at):
     schedule = Schedule(epochs=6, batch_size=8, lr=0.01, seed=4)
     whole, x, y = regression()
-    history = train(whole, squared_error, x, y, schedule, bar={"disable": True})
+    history = train(whole, squared_error, x, y, schedule, bar={"desc": "training", "show": False})
 
     file = tmp_path / "state"
     epochs = iter(range(1, 100))
@@ -117,9 +124,11 @@ def test_an_interrupted_training_ends_where_the_whole_one_does(tmp_path, stop_at
         return squared_error(model, x, y)
 
     with pytest.raises(_StopError):
-        train(regression()[0], interrupted, x, y, schedule, checkpoint=file, bar={"disable": True})
+        train(regression()[0], interrupted, x, y, schedule, checkpoint=file, bar={"desc": "training", "show": False})
     again = regression(seed=9)[0]  # its weights come from the checkpoint
-    assert train(again, squared_error, x, y, schedule, checkpoint=file, bar={"disable": True}) == history
+    assert (
+        train(again, squared_error, x, y, schedule, checkpoint=file, bar={"desc": "training", "show": False}) == history
+    )
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from reprq.papers.mai2021.cases import Case, all_cases, teacher_images
 from reprq.papers.mai2021.cells import DIRECT, NORMS, Cell
@@ -14,6 +13,7 @@ from reprq.papers.mai2021.figures import draw
 from reprq.papers.mai2021.presets import PRETEXTS, Preset, preset_named
 from reprq.papers.mai2021.tables import detector_table, representation_means
 from reprq.papers.outcome import record_text, refuse_other, write_texts
+from reprq.progress import track
 from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
 from reprq.study.results import write_table
@@ -58,7 +58,7 @@ def run(
     make_folder(out)
     store = CellStore(out / "cells.jsonl")
     rows: list[Row] = []
-    with tqdm(cells, desc=f"mai2021 {preset}", unit="cell", disable=not progress) as bar:
+    with track(cells, desc=f"mai2021 {preset}", unit="cell", show=progress) as bar:
         for cell in bar:
             bar.set_postfix_str(f"{cell.pretext}, {cell.case.name}")
             key = cell.key
