@@ -71,11 +71,12 @@ class Backbone:
 
         def submodules(token: str) -> list[Layer]:
             found = submodules_named(self.network, token, self.name)
-            by_glob.update(layer.name for layer in found if is_glob(token))
+            by_glob.update(layer.name for layer in found if is_glob(token) and layer.name != token)
             return found
 
         try:
-            chosen = select(self.layers, spec, self.name, submodules)
+            modules = {name for name, _ in self.network.named_modules(remove_duplicate=False)}
+            chosen = select(self.layers, spec, self.name, submodules, modules)
         except UnknownNameError as error:
             if not error.name.startswith("-") and matching((*self.layers, *self.unloaded), error.name):
                 raise self._without_weights(error.name) from error

@@ -1,7 +1,7 @@
 """Layers of a backbone, and how a person names them."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -52,6 +52,7 @@ def select(
     spec: str | int | Sequence[str | int],
     owner: str,
     submodules: Callable[[str], Iterable[Layer]] = lambda token: (),
+    modules: Collection[str] = (),
 ) -> list[Layer]:
     """Return the layers that `spec` asks for, each once, stages first, in the order of depth.
 
@@ -61,23 +62,35 @@ def select(
             several with commas between ("1,3,layer4"), or a sequence of these.
         owner: Whose layers they are, for the error.
         submodules: What else a name or a glob means; a stage of the same name goes first.
+        modules: The names of all submodules: one that has commas in it is not cut at them.
 
     Raises:
         UnknownNameError: A layer that there is not; lists those that there are.
     """
     parts = [spec] if isinstance(spec, (str, int)) else list(spec)
-    tokens = [token.strip() for part in parts for token in str(part).split(",")]
+    names = {layer.name for layer in layers}
+    tokens = [token for part in parts for token in _tokens(str(part), names.union(modules))]
     chosen: set[int] = set()
     others: dict[str, Layer] = {}
     for token in tokens:
         found = matching(layers, token)
-        more = [layer for layer in submodules(token) if layer.name not in {stage.name for stage in layers}]
+        more = [layer for layer in submodules(token) if layer.name not in names]
         if not found and not more:
             raise UnknownNameError(f"layer of {owner}", token, (f"{layer.number} {layer.name}" for layer in layers))
         chosen |= found
         if not found or is_glob(token):
             others |= {layer.name: layer for layer in more}
     return [*(layer for layer in layers if layer.number in chosen), *others.values()]
+
+
+def _tokens(text: str, names: Collection[str]) -> Iterator[str]:
+    """Yield what stands between commas; a name that has commas or spaces of its own stays whole, the longest first."""
+    pieces = text.split(",")
+    while pieces:
+        spans = range(len(pieces), 0, -1)
+        whole = next((end for end in spans if ",".join(pieces[:end]) in names), 0)
+        yield ",".join(pieces[:whole]) if whole else pieces[0].strip()
+        pieces = pieces[whole or 1 :]
 
 
 def matching(layers: Sequence[Layer], token: str) -> set[int]:
@@ -87,6 +100,8 @@ def matching(layers: Sequence[Layer], token: str) -> set[int]:
         return set(numbers)
     if re.fullmatch(r"-\d+", token):
         return set(numbers[int(token) :][:1]) if -int(token) <= len(numbers) else set()
+    if not token.isdecimal() and (exact := {layer.number for layer in layers if layer.name == token}):
+        return exact
     if span := re.fullmatch(r"(\d+)-(\d+)", token):
         wanted = set(range(int(span[1]), int(span[2]) + 1))
         return wanted if wanted <= set(numbers) else set()

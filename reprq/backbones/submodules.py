@@ -25,12 +25,14 @@ def submodules_named(network: nn.Module, token: str, owner: str) -> list[Layer]:
     Raises:
         UnknownNameError: A dotted name of which only the beginning exists; lists what there is.
     """
+    names = [name for name, _ in network.named_modules(remove_duplicate=False)]
+    if token in names:  # whatever signs it is made of
+        return [Layer(-1, token, token, layout="auto", call=-1)]
     found = _TOKEN.fullmatch(token)
     if found is None or not (found["path"] or found["item"]):
         return []
     path, call, item = found["path"], int(found["call"] or -1), found["item"] or ""
-    names = [name for name, _ in network.named_modules(remove_duplicate=False)]
-    paths = [name for name in names if path_matches(name, path)]
+    paths = [name for name in names if path_matches(name, path) and (name or not is_glob(path))]
     if not paths and "." in path and not is_glob(path):
         _refuse(names, path, owner)
     suffix = token[len(path) :]

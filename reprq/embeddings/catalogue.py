@@ -11,7 +11,7 @@ from stat import S_ISREG
 import zarr
 from zarr.storage import LocalStore
 
-from reprq.embeddings.cache import Array, EmbeddingCache, missing_blocks
+from reprq.embeddings.cache import Array, EmbeddingCache, array_of, layer_folders, missing_blocks
 from reprq.embeddings.embeddings import Embeddings
 from reprq.errors import CacheError, InputError, ReprqError, UnknownNameError
 
@@ -98,7 +98,7 @@ def open_cache(path: Path) -> tuple[EmbeddingCache, dict[str, Array]]:
     try:
         cache = EmbeddingCache(path)
         group = zarr.open_group(LocalStore(path, read_only=True), mode="r", zarr_format=3)
-        found = dict(group.require_group("layers").arrays()) if "layers" in group else {}
+        found = {name: array_of(group, place) for name, place in layer_folders(group).items()}
         cache.provenance.get("backbone")
     except ReprqError:
         raise

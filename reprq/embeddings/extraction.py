@@ -9,10 +9,11 @@ from torch import nn
 
 from reprq.backbones import Backbone, as_backbone, load_backbone
 from reprq.data import ImageDataset, as_dataset
-from reprq.embeddings.cache import CacheWriter, EmbeddingCache, cached_name, default_cache_dir, is_complete
+from reprq.embeddings.cache import EmbeddingCache, cached_name, default_cache_dir, is_complete
 from reprq.embeddings.forward import Forward, batches
 from reprq.embeddings.pooling import check_pooling
 from reprq.embeddings.ranks import Ranks, together
+from reprq.embeddings.writing import CacheWriter
 from reprq.errors import InputError, UnknownNameError
 from reprq.provenance import versions
 

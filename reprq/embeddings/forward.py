@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from reprq.backbones import Layer, Tap
 from reprq.data import ImageDataset
-from reprq.embeddings.cache import BLOCK_ROWS, CacheWriter, cached_name
+from reprq.embeddings.cache import BLOCK_ROWS, cached_name
 from reprq.embeddings.pooling import pool
+from reprq.embeddings.writing import CacheWriter
 from reprq.errors import InputError
 from reprq.progress import track
 from reprq.validation import check_finite

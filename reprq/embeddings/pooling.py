@@ -84,13 +84,18 @@ def check_pooling(pooling: str, layers: Sequence[Layer] = ()) -> None:
         UnknownNameError: A pooling that does not exist.
         InputError: "cls" where a layer has no class token, or "grid" of tokens; names the layers.
     """
-    if pooling not in POOLINGS[:-1] and not re.fullmatch(r"grid:[1-9]\d*x[1-9]\d*", pooling):
+    if not is_pooling(pooling):
         raise UnknownNameError("pooling", pooling, POOLINGS)
     positioned = [layer for layer in layers if layer.layout != "ND"]
     if "cls" in pooling and (without := [layer.name for layer in positioned if not layer.class_token]):
         raise InputError(_no_class_token(pooling, ", ".join(without)))
     if pooling.startswith("grid:") and (tokens := [layer.name for layer in positioned if "L" in layer.layout]):
         raise InputError(f"pooling {pooling!r} needs layers that put out maps, got {', '.join(tokens)}; use 'avg'")
+
+
+def is_pooling(name: str) -> bool:
+    """Whether there is a pooling of this name."""
+    return name in POOLINGS[:-1] or re.fullmatch(r"grid:[1-9]\d*x[1-9]\d*", name) is not None
 
 
 def pooled_width(layer: Layer, shape: Sequence[int], pooling: str) -> int | None:
