@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from reprq.cli import options
 from reprq.cli.groups import Command
-from reprq.cli.sources import extract_split, load_file, load_images, load_network
+from reprq.cli.sources import described, extract_split, load_file, load_images, load_network
 
 BENIGN_SHARE = 0.7
 DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
@@ -59,6 +59,7 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 def detect(
     file: Path | None,
     key: str | None,
+    columns: str | None,
     labels: str | None,
     benign: tuple[str, ...],
     detectors: tuple[str, ...],
@@ -92,7 +93,7 @@ def detect(
     source = ""
     for seed in range(asked["seed"], asked["seed"] + seeds):
         now = {**asked, "seed": seed}
-        cases = _from_file(file, key, labels, benign, now) if file is not None else _from_backbone(now)
+        cases = _from_file(file, key, columns, labels, benign, now) if file is not None else _from_backbone(now)
         for case in cases:
             source = source or case.source
             rows += [_judge(case, spec, seed, oracle) for spec in specs]
@@ -218,14 +219,19 @@ def _refuse_typed(*names: str) -> None:
 
 
 def _from_file(
-    file: Path, key: str | None, labels: str | None, benign: tuple[str, ...], asked: dict[str, Any]
+    file: Path,
+    key: str | None,
+    columns: str | None,
+    labels: str | None,
+    benign: tuple[str, ...],
+    asked: dict[str, Any],
 ) -> Iterator[_Case]:
     """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
     import numpy as np
 
     from reprq.errors import InputError
 
-    x = load_file(file, key, labels, benign)
+    x = load_file(file, key, columns, labels, benign)
     if x.labels is None:
         raise InputError(f"{file} must hold labels (n,) with 1 for anomalous; name their array or column with --labels")
     truth = x.labels
@@ -237,7 +243,7 @@ def _from_file(
         raise InputError(f"{file} has {len(anomalous)} anomalies, {count} of them would pollute; lower --pollution")
     train = np.sort(np.concatenate([fitted, anomalous[:count]]))
     test = np.setdiff1d(np.arange(len(x)), train)
-    yield _Case(file.name, {"layer": x.layer}, x.array[train], x.array[test], truth[test])
+    yield _Case(described(x, file), {"layer": x.layer}, x.array[train], x.array[test], truth[test])
 
 
 @dataclass

@@ -8,7 +8,7 @@ import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
-from reprq.cli.sources import benign_rows, extract_split, load_file, load_images, load_network, sampled
+from reprq.cli.sources import benign_rows, described, extract_split, load_file, load_images, load_network, sampled
 
 DEFAULT_SAMPLES = 256
 
@@ -43,6 +43,7 @@ DEFAULT_SAMPLES = 256
 def measure(
     file: Path | None,
     key: str | None,
+    columns: str | None,
     labels: str | None,
     benign: tuple[str, ...],
     split: str,
@@ -68,10 +69,10 @@ def measure(
         options.check_output(cka, force)
     if file is not None:
         options.only_with_backbone()
-        whole = load_file(file, key, labels, benign)
+        whole = load_file(file, key, columns, labels, benign)
         kept = benign_rows(whole, file)
         measured = [sampled(kept, samples, asked["seed"])]
-        source = f"{len(measured[0])} of {len(whole)} rows of {file.name}"
+        source = f"{len(measured[0])} of {len(whole)} rows of {described(whole, file)}"
         if len(kept) < len(whole):
             source += ", those labelled anomalous left out"
     else:

@@ -86,13 +86,20 @@ embeddings = _stack(
         "--embeddings",
         "file",
         type=click.Path(path_type=Path),
-        help="Instead of a backbone: an .npy, .npz, .safetensors, .parquet or .csv file, a folder of .npy shards,"
-        " or a cache.",
+        help="Instead of a backbone: arrays (.npy, .npz, .safetensors, .pt, .mat, .h5, zarr), a table (.csv, .tsv,"
+        " .csv.gz, .jsonl, .parquet, .feather), a folder of shards, or a cache.",
     ),
     click.option(
         "--key", metavar="NAME", help="The array, list column, kind of shards or layer, if there are several."
     ),
-    click.option("--labels", metavar="NAME", help="The array or column of the labels.  [default: y, labels or label]"),
+    click.option(
+        "--columns", metavar="NAME,PATTERN*", help="The columns of a table that are the embedding; '*' is all numbers."
+    ),
+    click.option(
+        "--labels",
+        metavar="NAME",
+        help="The array or column of the labels.  [default: y, label, Class, target, ...]",
+    ),
 )
 
 benign = click.option(

@@ -56,14 +56,14 @@ def extract_split(asked: dict[str, Any], network: Any, images: Any, samples: int
     return Extracted(cache, total)
 
 
-def load_file(file: Path, key: str | None, labels: str | None, benign: tuple[str, ...]) -> Any:
+def load_file(file: Path, key: str | None, columns: str | None, labels: str | None, benign: tuple[str, ...]) -> Any:
     """Return the embeddings of a file, their labels 0 (benign) and 1 (anomalous) where it has any."""
     import dataclasses
 
     from reprq.embeddings import load_embeddings
     from reprq.labels import anomaly_labels
 
-    x = load_embeddings(file, key, labels, benign=benign)
+    x = load_embeddings(file, key, labels, columns=columns or (), benign=benign)
     if x.labels is None or benign:
         return x
     truth = anomaly_labels(x.labels, classes=x.provenance.get("classes", ()), name=f"the labels of {file}")
@@ -82,6 +82,11 @@ def benign_rows(x: Any, file: Path) -> Any:
             " name what is benign (--benign 1, or --benign '*' for all)"
         )
     return _rows(x, x.labels == 0)
+
+
+def described(x: Any, file: Path) -> str:
+    """Return the name of a file and, where it holds more than one array, what of it was read."""
+    return f"{file.name} ({x.provenance['read']})" if "read" in x.provenance else file.name
 
 
 def sampled(x: Any, samples: int | None, seed: int) -> Any:

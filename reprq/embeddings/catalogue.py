@@ -179,14 +179,14 @@ def check_removable(path: Path, root: Path) -> None:
     inside, real = path.absolute().is_relative_to(root.absolute()), path.resolve()
     if inside and not real.is_relative_to(root.resolve()):
         raise CacheError(f"{path} leads out of {root} to {real} by a symbolic link; name the folder itself")
-    if not _is_cache(path):
+    if not is_cache(path):
         raise CacheError(f"{path} is not an embedding cache, so it stays; remove it by hand if you mean to")
     foreign = [e.name for e in path.iterdir() if e.name not in _MEMBERS and not e.name.endswith(".partial")]
     if foreign:
         raise CacheError(f"{path} holds {foreign[0]!r}, which is no part of a cache, so it stays; move that away")
 
 
-def _is_cache(path: Path) -> bool:
+def is_cache(path: Path) -> bool:
     """Whether the folder says that it is a cache, of whatever format."""
     header = path / _HEADER
     try:

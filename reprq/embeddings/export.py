@@ -9,7 +9,7 @@ import numpy as np
 from reprq.embeddings.cache import EmbeddingCache
 from reprq.embeddings.catalogue import pick_layer
 from reprq.embeddings.embeddings import Embeddings
-from reprq.embeddings.tables import pyarrow_for
+from reprq.embeddings.formats.columnar import pyarrow_for
 from reprq.errors import CacheError, InputError, OutputExistsError
 from reprq.storage import write_whole
 

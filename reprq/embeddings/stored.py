@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.embeddings.embeddings import Embeddings
-from reprq.errors import InputError, UnknownNameError
+from reprq.embeddings.formats.names import label_name, normalized, says_benign
+from reprq.errors import InputError, UnknownNameError, listed
 
 MATRIX_NAMES = ("X", "x", "embeddings", "features")
-LABEL_NAMES = ("y", "labels", "label")
-ID_NAMES = ("id", "ids")
+MANY = 20  # different values that labels do not exceed, unless they are named as such
 
 Shape = tuple[int | str, ...]
 
@@ -30,17 +31,18 @@ class Choice(NamedTuple):
     def read(self, get: Callable[[str], NDArray[Any]]) -> "Stored":
         """Return the arrays, each read by its name."""
         labels, ids, classes = (None if name is None else get(name) for name in (self.labels, self.ids, self.classes))
-        found = Stored(get(self.matrix), labels, ids)
+        found = Stored(get(self.matrix), labels, ids, label_name=self.labels or "")
         return found if classes is None else found._replace(provenance={"classes": classes.astype(np.str_).tolist()})
 
 
 class Stored(NamedTuple):
-    """The three arrays of a file as they were stored, and what the file says about how they were made."""
+    """The arrays of a file as they were stored, what the file says about how they were made, and the labels' name."""
 
     matrix: NDArray[Any]
     labels: NDArray[Any] | None = None
     ids: NDArray[Any] | None = None
     provenance: Mapping[str, Any] = {}
+    label_name: str = ""
 
     def embeddings(self, path: Path) -> Embeddings:
         """Return the arrays as `Embeddings`; raises `InputError` where they are not."""
@@ -48,11 +50,65 @@ class Stored(NamedTuple):
         labels = None
         if self.labels is not None:
             labels, classes = class_numbers(self.labels)
+            if says_benign(self.label_name) and set(labels.tolist()) <= {0, 1}:
+                classes = [f"{self.label_name}={value}" for value in (0, 1)]
             if classes:
                 provenance["classes"] = classes
         ids = np.array([], dtype=np.str_) if self.ids is None else np.asarray(self.ids).ravel().astype(np.str_)
         layer = str(provenance.get("layer", path.stem))
         return Embeddings(self.matrix, layer, ids=ids, labels=labels, provenance=provenance)
+
+
+def _parent(name: str) -> str:
+    """The group that an array of a nested file is in."""
+    return re.sub(r"[^./]*$", "", name)
+
+
+def read_arrays(
+    path: Path, shapes: Mapping[str, Shape], get: Callable[[str], NDArray[Any]], key: str | None, labels: str | None
+) -> Stored:
+    """Read the arrays of a file that `choose` chooses.
+
+    Args:
+        path: The file, for the messages.
+        shapes: The shape of every array in the file.
+        get: Reads an array by its name; raises `ValueError` for one that cannot be read.
+        key: The name of the matrix.
+        labels: The name of the labels.
+
+    Raises:
+        UnknownNameError: a name that is not in the file.
+        InputError: no array or several could be the matrix, or one that was not named could be the labels.
+    """
+    chosen = choose(path, shapes, key, labels)
+    found = chosen.read(get)
+    left_out = [name for name in shapes if name not in chosen]
+    if chosen.labels is None and key is None:
+        rows = len(found.matrix)
+        refuse_possible_labels(path, _readable(get, [n for n in left_out if shapes[n] in ((rows,), (rows, 1))]))
+    said = in_words([chosen.matrix], chosen.labels, chosen.ids, left_out)
+    return found._replace(provenance={**found.provenance, "read": said})
+
+
+def _readable(get: Callable[[str], NDArray[Any]], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    found = {}
+    for name in names:
+        with suppress(ValueError):  # pickled objects, which nobody asked for
+            found[name] = get(name).reshape(-1)
+    return found
+
+
+def in_words(used: Sequence[str], labels: str | None, ids: str | None, left_out: Sequence[str]) -> str:
+    """Return which arrays or columns were read, for a person.
+
+    Example:
+        >>> in_words(["e0", "e1", "e2", "e3"], "y", None, ["fold"])
+        '4 columns, e0 to e3; labels: y; left out: fold'
+    """
+    span = listed(used) if len(used) < 4 else f"{len(used)} columns, {used[0]} to {used[-1]}"
+    left = listed([name or "''" for name in left_out]) or None
+    more = {"labels": labels, "ids": "''" if ids == "" else ids, "left out": left}
+    return "; ".join([span, *(f"{what}: {name}" for what, name in more.items() if name is not None)])
 
 
 def choose(path: Path, shapes: Mapping[str, Shape], key: str | None, labels: str | None) -> Choice:
@@ -62,7 +118,8 @@ def choose(path: Path, shapes: Mapping[str, Shape], key: str | None, labels: str
         path: The file, for the messages.
         shapes: The shape of every array in the file.
         key: The name of the matrix; by default the only one, or the only one with a usual name.
-        labels: The name of the labels; by default a usual one, if it is there.
+        labels: The name of the labels; by default the only one that says so (`y`, `label`, `target`, ...), or `y_train`
+            beside `X_train`.
 
     Raises:
         UnknownNameError: a name that is not in the file.
@@ -75,20 +132,51 @@ def choose(path: Path, shapes: Mapping[str, Shape], key: str | None, labels: str
     for name in (key, labels):
         if name is not None and name not in shapes:
             raise UnknownNameError(f"array of {path}", name, shapes)
-    columns = [name for name, shape in shapes.items() if name != key and (len(shape) == 1 or shape[1:] == (1,))]
-    if labels is None:
-        labels = next((name for name in LABEL_NAMES if name in columns), None)
-    ids = next((name for name in ID_NAMES if name in columns and name != labels), None)
     if key is None:
-        matrices = [name for name, shape in shapes.items() if len(shape) == 2 and name not in (labels, ids)]
-        usual = [name for name in matrices if name in MATRIX_NAMES]
-        candidates = usual if len(usual) == 1 else matrices
-        if len(candidates) != 1:
-            listed = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())
-            raise InputError(f"{path} must hold one (n, d) array, got {listed or 'none'}; name one as key (--key)")
-        key = candidates[0]
+        key = _matrix(path, shapes, labels)
+    beside = [name for name in shapes if name != key and _parent(name) == _parent(key)]
+    columns = [name for name in beside if len(shapes[name]) == 1 or shapes[name][1:] == (1,)]
+    if labels is None and key[0] in "Xx" and f"y{key[1:]}" in columns:
+        labels = f"y{key[1:]}"
+    for candidates in (columns, [name for name in beside if len(shapes[name]) == 2]):
+        labels = labels if labels is not None else label_name(f"array of {path}", candidates, None)
+    ids = next((name for name in columns if normalized(name) in ("id", "ids") and name != labels), None)
     named = labels is not None and "classes" in columns and shapes["classes"] != shapes[key][:1]
     return Choice(key, labels, ids, "classes" if named else None)
+
+
+def _matrix(path: Path, shapes: Mapping[str, Shape], labels: str | None) -> str:
+    """The only two-dimensional array, or the only one of these with a usual name; labels may be so too, if one-hot."""
+    matrices = [name for name, shape in shapes.items() if len(shape) == 2 and name != labels]
+    several = [name for name in matrices if label_name("", [name], None) is None]
+    wide = [name for name in several if shapes[name][1] != 1]
+    usual = [name for name in matrices if re.split(r"[./]", name)[-1] in MATRIX_NAMES]
+    candidates = next((found for found in (usual, wide, several) if len(found) == 1), matrices)
+    if len(candidates) != 1:
+        held = listed([f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items()])
+        raise InputError(f"{path} must hold one (n, d) array, got {held or 'none'}; name one as key (--key)")
+    return candidates[0]
+
+
+def refuse_possible_labels(path: Path, unread: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse to leave out what could be labels, for then anomalies would count as benign.
+
+    Args:
+        path: The file, for the message.
+        unread: (n,) arrays that nobody asked for.
+
+    Raises:
+        InputError: text, booleans or whole numbers of few different values that repeat.
+    """
+    for name, values in unread.items():
+        if values.dtype.kind == "f" and not (values == np.floor(values)).all():
+            continue
+        different = {str(value) for value in values.tolist()}
+        if 2 <= len(different) <= min(MANY, len(values) // 2):
+            raise InputError(
+                f"{name!r} of {path} could be labels ({listed(sorted(different), 4)}); name it as labels (--labels), or"
+                " name what is the embedding by key (--key) or columns (--columns)"
+            )
 
 
 def class_numbers(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:

@@ -78,7 +78,7 @@ def test_rows_that_a_file_labels_anomalous_are_not_measured(reprq: Reprq, tmp_pa
     x = np.random.default_rng(0).normal(size=(60, 5))
     np.savez(tmp_path / "labelled.npz", X=x, y=np.repeat([0, 1], [40, 20]))
     ran = reprq("measure", "--embeddings", tmp_path / "labelled.npz", "--metric", "rankme")
-    assert ran.out.startswith("40 of 60 rows of labelled.npz, those labelled anomalous left out")
+    assert ran.out.startswith("40 of 60 rows of labelled.npz (X; labels: y), those labelled anomalous left out")
     (row,) = rows(reprq, "--embeddings", tmp_path / "labelled.npz", "--metric", "rankme")
     assert row["value"] == pytest.approx(rankme(x[:40]))
 
