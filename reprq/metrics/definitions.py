@@ -12,7 +12,7 @@ from reprq.errors import UnknownNameError
 from reprq.metrics.compactness import Reference, cosine_compactness_of
 from reprq.metrics.discriminant import coherence
 from reprq.metrics.moments import Moments
-from reprq.metrics.neighbours import mean_knn_distance, twonn
+from reprq.metrics.neighbours import fit_twonn, mean_knn_distance
 from reprq.metrics.powerlaw import FIT_RANGE, fit_alpha
 from reprq.metrics.spectra import Spectra, spectra
 from reprq.metrics.spectral import (
@@ -253,6 +253,18 @@ def _of_rows(
     return Definition(name, f"{name}[{option}]", compute, bounds, default, "", of_rows=True, smooth=smooth)
 
 
+def _twonn(discard: float, default: bool) -> Definition:
+    def compute(facts: Facts) -> Outcome:
+        fit = fit_twonn(facts.rows, discard)
+        notes: tuple[str, ...] = ()
+        if fit.near_copies > max(discard, 0.02):
+            notes = (f"{fit.near_copies:.0%} of the rows nearly repeat another, which then decides the value",)
+        return Outcome(fit.dimension, notes, {"near_copies": fit.near_copies})
+
+    identifier = f"twonn[euclidean,discard={discard}]"
+    return Definition("twonn", identifier, compute, _between(0.0, inf), default, "", of_rows=True)
+
+
 DEFINITIONS: tuple[Definition, ...] = (
     _alpha(FIT_RANGE, True),
     _alpha(FIT_RANGE, False),
@@ -271,8 +283,8 @@ DEFINITIONS: tuple[Definition, ...] = (
     _trace(True),
     _trace(False),
     _of_rows("uniformity", "unit,t=2", uniformity, _between(-8.0, 0.0)),
-    _of_rows("twonn", "euclidean,discard=0.1", twonn, _between(0.0, inf)),
-    _of_rows("twonn", "euclidean,discard=0", partial(twonn, discard=0.0), _between(0.0, inf), default=False),
+    _twonn(0.1, default=True),
+    _twonn(0, default=False),
     _of_rows("mean_knn_distance", "euclidean,k=5", mean_knn_distance, _between(0.0, inf)),
     _of_rows("mean_knn_distance", "euclidean,k=1", partial(mean_knn_distance, k=1), _between(0.0, inf), default=False),
     _of_rows("self_cluster", "unit,uncentred", self_cluster, lambda n, d: (-1.0 / (d - 1), 1.0)),

@@ -1,6 +1,6 @@
 """Measures from nearest neighbours: intrinsic dimension and local spread."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,20 @@ from reprq.validation import as_matrix
 
 CANDIDATES = 2**20  # entries of the candidate rows gathered at once: 8 MiB stay near the processor
 SLACK = 16  # further candidates that float32 may have put in the wrong order
+FAR = 100.0  # a second neighbour so many times as far as the first makes the first a near copy
+
+
+class TwoNN(NamedTuple):
+    """What `twonn` fits.
+
+    Attributes:
+        dimension: The intrinsic dimension.
+        near_copies: The share of rows whose ratio is above `FAR`: at most 0.01 on a manifold of one dimension, less on
+            others, more only where rows nearly repeat.
+    """
+
+    dimension: float
+    near_copies: float
 
 
 def twonn(x: Any, discard: float = 0.1) -> float:
@@ -41,6 +55,11 @@ def twonn(x: Any, discard: float = 0.1) -> float:
         >>> bool(abs(twonn(np.concatenate([rows, rows**2], axis=1)) - 2) < 0.1)
         True
     """
+    return fit_twonn(x, discard).dimension
+
+
+def fit_twonn(x: Any, discard: float = 0.1) -> TwoNN:
+    """Return what `twonn` returns, with the share of rows that nearly repeat another."""
     if not 0 <= discard < 1:
         raise InputError(f"discard must be a share in [0, 1), got {discard}; the paper uses 0.1")
     rows = np.unique(as_matrix(x, min_rows=3).astype(np.float64) + 0.0, axis=0)  # + 0.0: no -0.0
@@ -52,11 +71,12 @@ def twonn(x: Any, discard: float = 0.1) -> float:
     kept = min(int(n * (1 - discard)), n - 1)  # F = 1 has no logarithm
     if kept < 2:
         raise InputError(f"discard must leave at least 2 ratios, got {kept} of {n}; give a smaller share")
-    logs = np.log(np.sort(distances[:, 1] / distances[:, 0])[:kept])
+    ratios = np.sort(distances[:, 1] / distances[:, 0])
+    logs = np.log(ratios[:kept])
     heights = -np.log1p(-np.arange(1, kept + 1) / n)
     if not logs.any():
         raise InputError("x must have two nearest neighbours at different distances, got equal ones (a lattice?)")
-    return float(logs @ heights / (logs @ logs))
+    return TwoNN(float(logs @ heights / (logs @ logs)), float(np.mean(ratios > FAR)))
 
 
 def mean_knn_distance(x: Any, k: int = 5) -> float:

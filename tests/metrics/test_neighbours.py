@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from reprq.errors import InputError
-from reprq.metrics import mean_knn_distance, neighbours, twonn
+from reprq.metrics import mean_knn_distance, measure, neighbours, twonn
 
 
 def oracle_nearest(x, k):
@@ -85,3 +85,13 @@ def test_twonn_finds_the_dimension_of_a_flat_sheet(rng, dimension):
 def test_bad_input_of_twonn_is_named(x, discard, message):
     with pytest.raises(InputError, match=message):
         twonn(x, discard)
+
+
+@pytest.mark.parametrize("scale", [7.6e-16, 1.0, 1e16])
+def test_rows_that_nearly_repeat_are_said_to_decide_the_dimension_and_others_not(rng, scale):
+    rows = scale * rng.standard_normal((400, 6))
+    assert measure(rows, ["twonn"])["twonn"].notes == ()
+    nearly = np.concatenate([rows, rows[:100] * (1 + 1e-9)])
+    metric = measure(nearly, ["twonn"])["twonn"]
+    assert metric.value < 1
+    assert metric.notes == ("40% of the rows nearly repeat another, which then decides the value",)
