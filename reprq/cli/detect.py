@@ -35,7 +35,11 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
     help="The one-class task; may be repeated.",
 )
 @click.option("--anomaly", metavar="CLASS", help="Only this class counts as anomalous; other anomalies are left out.")
-@click.option("--external", metavar="NAME", help="Anomalies are the test images of this data set; see --task all.")
+@click.option(
+    "--external",
+    metavar="NAME",
+    help="Anomalies are the test images of this data set, or all of a folder without a split; see --task all.",
+)
 @click.option(
     "--pollution",
     default=0.0,
@@ -71,9 +75,9 @@ def detect(
     """Fit detectors on benign embeddings and print their AUROC with its 95 % interval.
 
     With --backbone, each class of the images is benign in turn (unimodal) or anomalous in turn (multimodal); with
-    --external and no --task, all classes are benign. --data also takes the protocols that `reprq datasets` lists. With
-    --embeddings, the file's labels say which rows are anomalous (1, or all that --benign does not name), and 70 % of
-    the benign rows train.
+    --external and no --task, all classes are benign; with --benign, the classes that it names are, and all others are
+    anomalous. --data also takes the protocols that `reprq datasets` lists. With --embeddings, the file's labels say
+    which rows are anomalous (1, or all that --benign does not name), and 70 % of the benign rows train.
 
     --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """
@@ -87,13 +91,13 @@ def detect(
     if file is not None:
         options.only_with_backbone()
         _refuse_typed("anomaly", "external")
-    else:
-        options.only_with_file(benign)
+    elif benign and _typed("tasks"):
+        raise click.UsageError("give either --benign or --task: both say what is benign")
     rows: list[dict[str, Any]] = []
     source = ""
     for seed in range(asked["seed"], asked["seed"] + seeds):
-        now = {**asked, "seed": seed}
-        cases = _from_file(file, key, columns, labels, benign, now) if file is not None else _from_backbone(now)
+        now = {**asked, "seed": seed, "benign": benign}
+        cases = _from_file(file, key, columns, labels, now) if file is not None else _from_backbone(now)
         for case in cases:
             source = source or case.source
             rows += [_judge(case, spec, seed, oracle) for spec in specs]
@@ -212,26 +216,23 @@ def _check_specifications(specs: list[dict[str, Any]], of_images: bool, oracle: 
 
 def _refuse_typed(*names: str) -> None:
     """Raise a usage error if one of these options was typed."""
-    context = click.get_current_context()
-    typed = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    if typed:
+    if typed := [name for name in names if _typed(name)]:
         raise click.UsageError(f"--{typed[0]} goes with --backbone and plain data sets")
 
 
+def _typed(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def _from_file(
-    file: Path,
-    key: str | None,
-    columns: str | None,
-    labels: str | None,
-    benign: tuple[str, ...],
-    asked: dict[str, Any],
+    file: Path, key: str | None, columns: str | None, labels: str | None, asked: dict[str, Any]
 ) -> Iterator[_Case]:
     """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
     import numpy as np
 
     from reprq.errors import InputError
 
-    x = load_file(file, key, columns, labels, benign)
+    x = load_file(file, key, columns, labels, asked["benign"])
     if x.labels is None:
         raise InputError(f"{file} must hold labels (n,) with 1 for anomalous; name their array or column with --labels")
     truth = x.labels
@@ -285,7 +286,7 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
             test.add(asked, network, external, f"{external.name}/")
     counts = [sum(len(cache.ids) for cache in pool.caches) for pool in (train, test)]
     source = f"{asked['backbone']} ({network.weights}) on {counts[0]} training and {counts[1]} test images"
-    source += f" of {asked['data']}"
+    source += f" of {splits[0].train.name}"
     for layer in train.caches[0]:
         for split in splits:
             columns = {"layer": layer, "task": split.name}
@@ -299,7 +300,7 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
 def _protocol(asked: dict[str, Any]) -> list[Any]:
     from reprq.data import load_protocol
 
-    _refuse_typed("anomaly", "external", "pollution")
+    _refuse_typed("anomaly", "external", "pollution", "benign")
     splits = load_protocol(asked["data"], asked["root"], seed=asked["seed"])
     if asked["tasks"] != ("all",):
         known = [split.name for split in splits]
@@ -314,14 +315,16 @@ def _protocol(asked: dict[str, Any]) -> list[Any]:
 
 def _plain(asked: dict[str, Any]) -> tuple[Any, Any, Any, list[Any]]:
     """Training, test and external images, sampled, and the splits that the tasks make of them."""
-    from reprq.data import Task, one_class_split, select_tasks
+    from reprq.data import Task, benign_task, one_class_split, select_tasks
 
     train, test = (_sampled(load_images(asked, split), asked) for split in ("train", "test"))
     external = None
     if asked["external"] is not None:
-        external = _sampled(load_images({**asked, "data": asked["external"]}, "test"), asked)
+        external = _sampled(load_images({**asked, "data": asked["external"]}, "test", whole=True), asked)
     tasks = list(asked["tasks"])
-    if external is not None and tasks == ["all"]:
+    if asked["benign"]:
+        chosen = [benign_task(train.classes, asked["benign"])]
+    elif external is not None and tasks == ["all"]:
         chosen = [Task("all classes", "multimodal", external.name, frozenset(range(len(train.classes))))]
     else:
         chosen = select_tasks(train.classes, tasks, train.labels, test.labels)

@@ -6,13 +6,14 @@ import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
-from reprq.cli.sources import extract_split, load_images, load_network
+from reprq.cli.sources import extract_split, load_images, load_network, say
 
 
 @click.command(cls=Command)
 @options.network
 @click.option("--layers", default="all", show_default=True, metavar="3|layer3|-1|1-4|all", help="Which layers.")
 @options.images
+@options.benign
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which split.")
 @click.option("--samples", type=click.IntRange(min=1), help="A seeded stratified sample of the images; all by default.")
 @options.pooling
@@ -31,6 +32,7 @@ from reprq.cli.sources import extract_split, load_images, load_network
 @options.run
 @options.output
 def extract(
+    benign: tuple[str, ...],
     split: str,
     samples: int | None,
     dtype: str,
@@ -42,6 +44,8 @@ def extract(
 ) -> None:
     """Extract the embeddings of many layers in one pass, into a cache that an interrupted run resumes.
 
+    All images of the split are extracted, or with --benign those of the classes that it names.
+
     `torchrun --nproc-per-node=N -m reprq extract ...` shares the images over N processes.
     """
     if asked["backbone"] is None:
@@ -50,7 +54,13 @@ def extract(
     from reprq.embeddings.ranks import Ranks
 
     how = {"dtype": dtype, "precision": precision, "workers": workers, "batch_size": batch_size}
-    cache = extract_split(asked, load_network(asked), load_images(asked, split), samples, **how).cache
+    images = load_images(asked, split)
+    if benign:
+        from reprq.data import benign_rows
+
+        images, note = benign_rows(images, benign)
+        say(note)
+    cache = extract_split(asked, load_network(asked), images, samples, **how).cache
     if Ranks.from_environment().rank > 0:  # torchrun starts many of us; one prints
         return
     rows = [{"layer": name, "rows": len(cache.ids), "width": width} for name, width in cache.widths().items()]

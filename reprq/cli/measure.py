@@ -8,7 +8,7 @@ import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
-from reprq.cli.sources import benign_rows, described, extract_split, load_file, load_images, load_network, sampled
+from reprq.cli.sources import benign_rows, described, extract_split, load_file, load_images, load_network, sampled, say
 
 DEFAULT_SAMPLES = 256
 
@@ -76,11 +76,15 @@ def measure(
         if len(kept) < len(whole):
             source += ", those labelled anomalous left out"
     else:
-        options.only_with_file(benign)
-        images = load_images(asked, split)
+        from reprq.data import benign_rows as benign_images
+
+        every = load_images(asked, split)
+        images, note = benign_images(every, benign)
+        say(note)
         found = extract_split(asked, load_network(asked), images, samples or DEFAULT_SAMPLES)
         measured = list(found.cache.values())
-        rows = f"{len(measured[0])} of {found.total} images of {asked['data']} {split}"
+        kind = "images" if len(images) == len(every) else "benign images"
+        rows = f"{len(measured[0])} of {found.total} {kind} of {images.name} {split}"
         source = f"{asked['backbone']} ({measured[0].provenance['weights']}) on {rows}"
     if cka is not None:
         table = _similarities(measured, cka, source)

@@ -105,8 +105,8 @@ embeddings = _stack(
 benign = click.option(
     "--benign",
     multiple=True,
-    metavar="NAME",
-    help="What is benign among labels other than 0 and 1: a label, a class or a pattern; may be repeated.",
+    metavar="NAME[,NAME]",
+    help="What is benign: classes of the images, labels of a file, or a pattern such as '*'; may be repeated.",
 )
 
 
@@ -135,12 +135,6 @@ def only_with_backbone() -> None:
     ]
     if typed:
         raise click.UsageError(f"{', '.join(typed)} goes with --backbone, not with --embeddings")
-
-
-def only_with_file(benign: tuple[str, ...]) -> None:
-    """Raise a usage error if --benign was typed where no file has labels."""
-    if benign:
-        raise click.UsageError("--benign goes with --embeddings; of images --task says which classes are benign")
 
 
 def check_output(path: Path, force: bool) -> None:

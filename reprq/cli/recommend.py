@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--data", metavar="folder:PATH", help="Instead of RUN: benign images, or the name of a data set.")
+@options.benign
 @click.option("--backbones", metavar="A,B,...", help="With --data: the networks to choose from.")
 @click.option("--layers", default="all", show_default=True, metavar="1-4|all", help="With --data: which layers.")
 @click.option(
@@ -57,12 +58,14 @@ def recommend(
     """
     if (run is None) == (data is None):
         raise click.UsageError("give either the folder of a study, or --data with --backbones")
+    from reprq.data.names import readable
     from reprq.study import recommend as recommend_study
     from reprq.study import recommend_for
 
     if run is not None:
         _only_with(
-            "RUN", {"backbones", "layers", "weights", "samples", "pooling", "root", "source", "device", "cache_dir"}
+            "RUN",
+            {"benign", "backbones", "layers", "weights", "samples", "pooling", "root", "source", "device", "cache_dir"},
         )
         _print_study(recommend_study(run, detector, exclude=exclude, seed=seed), run, top, form)
         return
@@ -74,7 +77,7 @@ def recommend(
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise click.UsageError(f"--backbones must name each backbone once, got {twice[0]} more than once")
     found = recommend_for(data or "", names, detector=detector, source=source, seed=seed, progress=not quiet, **asked)
-    _print_images(found, data or "", top, form)
+    _print_images(found, readable(data or ""), top, form)
 
 
 def _only_with(what: str, others: set[str]) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+
 from reprq.cli import options
 
 
@@ -27,11 +29,23 @@ def load_network(asked: dict[str, Any]) -> Any:
     return load_backbone(asked["backbone"], asked["weights"], preprocessing=changed, seed=asked["seed"])
 
 
-def load_images(asked: dict[str, Any], split: str) -> Any:
-    """Return a split of the images that the options name."""
+def load_images(asked: dict[str, Any], split: str, *, whole: bool = False) -> Any:
+    """Return a split of the images that the options name; `whole` takes all of a folder without a split."""
     from reprq.data import load_dataset
 
-    return load_dataset(asked["data"], split, root=asked["root"], download=asked["download"], seed=asked["seed"])
+    where = {"root": asked["root"], "download": asked["download"], "seed": asked["seed"]}
+    images = load_dataset(asked["data"], split, whole=whole, **where)
+    say(*images.notes)
+    return images
+
+
+def say(*notes: str) -> None:
+    """Write notes to stderr, each once a run: both splits of a data set have the same."""
+    said = click.get_current_context().meta.setdefault("reprq.said", set())
+    for note in notes:
+        if note and note not in said:
+            click.echo(f"note: {note}", err=True)
+            said.add(note)
 
 
 def extract_split(asked: dict[str, Any], network: Any, images: Any, samples: int | None, **how: Any) -> Extracted:

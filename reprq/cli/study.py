@@ -46,6 +46,8 @@ def study(file: Path, out: Path | None, dry_run: bool, device: str, quiet: bool,
         _estimate(config, out, how["workers"], how["cache_dir"], quiet, form)
         return
     results = run_study(config, out, device=device, progress=not quiet, **how)
+    for note in results.study.get("data_notes", []):
+        click.echo(f"note: {note}", err=True)
     _report(results, form)
     _complain(results)
 

@@ -1,11 +1,13 @@
 """`reprq train TASK`: trains a teacher on a pretext task."""
 
+import csv
 from pathlib import Path
 
 import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
+from reprq.cli.sources import say
 from reprq.errors import InputError
 
 
@@ -15,7 +17,7 @@ from reprq.errors import InputError
 @click.option("--architecture", default="lenet", show_default=True, metavar="NAME", help="The network to train.")
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
 @options.images
-@click.option("--classes", metavar="A,B", help="Only these classes of the data set.")
+@click.option("--classes", metavar="A,B", help="Only these classes of the data set; quote a name with a comma.")
 @click.option(
     "--task", "one_class", metavar="NAME", help="Only the benign images of this one-class task: unimodal:cat."
 )
@@ -64,8 +66,9 @@ def train(
     if task not in pretext.names():
         raise UnknownNameError("pretext task", task, pretext.names())
     images = load_dataset(data, root=root, download=download, seed=seed)
+    say(*images.notes)
     if classes is not None:
-        images = images.restrict(classes.split(","))
+        images = images.restrict([classes] if classes in images.classes else next(csv.reader([classes])))
     if one_class is not None:
         (chosen, *more) = select_tasks(images.classes, one_class)
         if more:

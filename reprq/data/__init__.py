@@ -4,6 +4,7 @@ Nothing here imports torch until one of torchvision's data sets is loaded.
 """
 
 from reprq.data.adapters import as_dataset
+from reprq.data.benign import Benign, benign_rows, benign_task
 from reprq.data.dataset import ImageDataset
 from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.protocols import Protocol, load_protocol, protocols
@@ -14,6 +15,7 @@ from reprq.data.views import patches
 
 __all__ = [
     "ArraySource",
+    "Benign",
     "DatasetInfo",
     "FileSource",
     "ImageDataset",
@@ -23,6 +25,8 @@ __all__ = [
     "Task",
     "as_dataset",
     "available",
+    "benign_rows",
+    "benign_task",
     "load_dataset",
     "load_protocol",
     "one_class_split",

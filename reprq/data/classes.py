@@ -1,5 +1,6 @@
 """Labels of other people's data sets as classes."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ def labelled(
     if len(labels) != n:
         raise InputError(f"labels must have one entry for each of the {n} images, got {len(labels)}")
     values = [_scalar(label, row) for row, label in enumerate(labels)]
+    names = None if names is None else [unicodedata.normalize("NFC", name) for name in names]
     kinds = {isinstance(value, str) for value in values}
     if len(kinds) > 1:
         raise InputError("labels must be all names or all whole numbers, got both")
@@ -72,7 +74,9 @@ def _scalar(label: Any, row: int) -> str | int:
         value = value.decode("utf-8", "replace")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, str | int):
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, int):
         return value
     got = repr(value) if value is None or isinstance(value, float) else type(value).__name__
     raise InputError(f"labels must be names or whole numbers, got {got} at row {row}; give the class of each image")

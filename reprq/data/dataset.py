@@ -1,6 +1,7 @@
 """One split of one data set: rows in a fixed order, each with an id, a label and an image."""
 
 import hashlib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,6 +29,7 @@ class ImageDataset:
         rows: (n,) int64, the rows of `source` that this data set shows.
         split_info: How the split was made: `{"kind": "official"}`, or
             `{"kind": "stratified", "seed": 0, "test_fraction": 0.3}`.
+        notes: What was understood of files that could be read in several ways, and what was passed over.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ImageDataset:
     source: ImageSource
     rows: NDArray[np.int64]
     split_info: dict[str, Any] = field(default_factory=lambda: {"kind": "official"})
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.labels) == len(self.ids) == len(self.rows):
@@ -85,7 +88,7 @@ class ImageDataset:
             UnknownNameError: A class that the data set does not have.
             InputError: No class, or one named twice.
         """
-        wanted = tuple(classes)
+        wanted = tuple(name if name in self.classes else unicodedata.normalize("NFC", name) for name in classes)
         for name in wanted:
             if name not in self.classes:
                 raise UnknownNameError(f"class of {self.name}", name, self.classes)

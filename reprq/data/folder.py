@@ -1,105 +1,102 @@
-"""Image folders: `train/` and `test/` with a folder a class, or a folder a class and a split of our own."""
+"""Image folders: one reader for every command, whichever layout it is."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from reprq.data.dataset import ImageDataset
+from reprq.data.layout import EXPECTED, Classes, Layout, extensions, read_layout
+from reprq.data.listing import Folder
+from reprq.data.names import readable
 from reprq.data.sources import FileSource
 from reprq.data.splits import split_info, stratified_rows
-from reprq.errors import DataError, InputError
+from reprq.errors import DataError, InputError, listed
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".pbm", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
 SPLITS = ("train", "test")
-_EXPECTED = "expected train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png"
 
 
-def load_folder(path: str | Path, split: str, seed: int) -> ImageDataset:
+def load_folder(path: str | Path, split: str, seed: int, *, whole: bool = False) -> ImageDataset:
     """Return one split of an image folder.
 
-    Hidden files and files without an image's extension are passed over; links are followed; folders inside a class
-    folder belong to the class. Nothing is decoded here.
+    Understood are `train/` and `test/` (or `val/`), however they are spelled, with a folder a class in each; a folder a
+    class with `train/` and `test/` in it; a folder a class, which is split here, seeded and stratified; images without
+    class folders, which are one class; and one side of a split whose other side stands beside it. One folder around all
+    of that is gone into. Hidden files, folders of masks, masks beside their images and what file systems leave behind
+    are passed over; links are followed; folders inside a class folder belong to the class. Nothing is decoded here.
+    `notes` of the data set say what was read and what was passed over.
 
     Args:
-        path: A folder with `train/` and `test/`, a folder a class in each, or with a folder a class and no split, which
-            is then made here, seeded and stratified. Classes that only `test/` has, such as kinds of defects (the
-            layout of MVTec AD), have no training images.
+        path: The folder. Classes that only the test side has, such as kinds of defects (the layout of MVTec AD), have
+            no training images.
         split: "train" or "test".
         seed: Seed of the split where the folder has none.
+        whole: Whether to take all images, not one side of a split made here, where the folder has none.
 
     Raises:
-        DataError: No such folder, no classes, no images, a class of `train/` that `test/` has not, or a class with too
-            few images.
+        DataError: No such folder, a layout that is not known or not clear, no images, a training class that the test
+            side has not, or a class with too few images.
     """
     if not str(path):
         raise InputError("folder: needs a path, as in folder:/data/flowers")
     root = Path(path).expanduser()
+    shown = readable(str(root))
     if not root.is_dir():
-        raise DataError(f"the image folder {root} does not exist or is not a folder; {_EXPECTED}")
-    folders = _folders(root)
-    official = set(SPLITS) <= set(folders)
-    if not official and folders in (["train"], ["test"]):
-        absent = "test" if folders == ["train"] else "train"
-        raise DataError(f"the image folder {root} has {folders[0]}/ but no {absent}/; {_EXPECTED}")
-    classes = _all_classes(root) if official else folders
-    base = root / split if official else root
-    files, labels = _list_images(base, classes, at_least=1 if official else 2)
-    source = FileSource(root, [f"{split}/{name}" for name in files] if official else files)
-    rows = np.arange(len(files)) if official else stratified_rows(labels, split, seed)
+        raise DataError(f"the image folder {shown} does not exist or is not a folder; {EXPECTED}")
+    folder = Folder(root)
+    layout = read_layout(folder)
+    if split in layout.missing:
+        raise DataError(layout.missing[split])
+    official = split in layout.sides
+    found = layout.sides[split if official else "all"]
+    classes = _all_classes(shown, layout) if official else sorted(found)
+    _check_counts(shown, found, official or whole)
+    files = [file for name in classes for file in found.get(name, ())]
+    labels = np.repeat(np.arange(len(classes)), [len(found.get(name, ())) for name in classes])
+    rows = np.arange(len(files)) if official or whole else stratified_rows(labels, split, seed)
+    kind = {"kind": "official"} if official else {"kind": "whole"} if whole else split_info(seed)
     return ImageDataset(
-        name=f"folder:{path}",
+        name=readable(f"folder:{path}"),
         split=split,
         classes=tuple(classes),
         labels=labels[rows],
-        ids=np.array(source.files)[rows],
-        source=source,
+        ids=np.array([readable(file) for file in files], dtype=np.str_)[rows],
+        source=FileSource(root, files),
         rows=rows,
-        split_info={"kind": "official"} if official else split_info(seed),
+        split_info=kind,
+        notes=_notes(shown, folder, layout, whole),
     )
 
 
-def _folders(path: Path) -> list[str]:
-    with os.scandir(path) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+def _all_classes(root: str, layout: Layout) -> list[str]:
+    """The classes of both sides; kinds of anomalies have no training images, but what trains must be scored."""
+    train, test = (layout.sides.get(side, {}) for side in SPLITS)
+    if "train" in layout.missing or "test" in layout.missing or not (train and test):
+        return sorted({*train, *test})
+    if unscored := [name for name in train if name not in test]:
+        other = [name for name in test if name.lower() == unscored[0].lower()]
+        advice = f"{unscored[0]!r} is {other[0]!r} there: give both one spelling" if other else "add test images"
+        some = ", ".join(map(repr, unscored[:4]))
+        raise DataError(f"the training images of {root} have classes that the test images have not, {some}; {advice}")
+    return sorted(test)
 
 
-def _all_classes(root: Path) -> list[str]:
-    """The classes of `test/`, among them all of `train/`: kinds of anomalies have no training images."""
-    train, test = (_folders(root / split) for split in SPLITS)
-    if unscored := [repr(name) for name in train if name not in test]:
-        raise DataError(f"train/ of {root} has classes that test/ has not, {', '.join(unscored[:4])}; add test images")
-    return test
+def _check_counts(root: str, found: Classes, official: bool) -> None:
+    at_least = 1 if official else 2
+    for name, files in found.items():
+        if len(files) < at_least:
+            why = "" if official else " to be split into train and test"
+            raise DataError(f"class {name!r} in {root} has {len(files)} images, it needs at least {at_least}{why}")
 
 
-def _list_images(base: Path, classes: list[str], at_least: int) -> tuple[list[str], np.ndarray]:
-    present = set(_folders(base))
-    found = [
-        [f"{name}/{file}" for file in _images_below(base / name, frozenset())] if name in present else []
-        for name in classes
-    ]
-    if not any(found):
-        what = "no class folders" if not classes else f"{len(classes)} class folders and no images in them"
-        raise DataError(f"{base} has {what}; {_EXPECTED} (images end in {', '.join(EXTENSIONS)})")
-    for name, files in zip(classes, found, strict=True):
-        if name in present and len(files) < at_least:
-            why = "" if at_least == 1 else " to be split into train and test"
-            raise DataError(f"class {name!r} in {base} has {len(files)} images, it needs at least {at_least}{why}")
-    labels = np.repeat(np.arange(len(classes)), [len(files) for files in found])
-    return [file for files in found for file in files], labels
+def _notes(root: str, folder: Folder, layout: Layout, whole: bool) -> tuple[str, ...]:
+    """What was read, and what was passed over."""
+    sides = [f"{_counted(found)}{'' if side == 'all' else f' to {side}'}" for side, found in layout.sides.items()]
+    own = ", split here" if "all" in layout.sides and not whole else ""
+    note = f"{root} was read as {layout.pattern}{own}: {'; '.join(sides)}"
+    masks, others = folder.all_masks(), folder.all_others()
+    passed = [*layout.passed, *([f"{masks} masks"] if masks else []), *([extensions(others)] if others else [])]
+    return (f"{note}; passed over: {', '.join(passed)}" if passed else note,)
 
 
-def _images_below(folder: Path, above: frozenset[str]) -> list[str]:
-    """Return the images below `folder`, sorted, as relative paths; `above` stops links that lead back up."""
-    above = above | {os.path.realpath(folder)}
-    files = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                if os.path.realpath(entry.path) not in above:
-                    files += [f"{entry.name}/{name}" for name in _images_below(Path(entry.path), above)]
-            elif entry.name.lower().endswith(EXTENSIONS):
-                files.append(entry.name)
-    return sorted(files)
+def _counted(found: Classes) -> str:
+    return listed([f"{name} {len(files)}" for name, files in sorted(found.items())])

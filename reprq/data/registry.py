@@ -26,7 +26,7 @@ _INFOS = (
     DatasetInfo("cifar100", 100, 50000, 10000, "--download (169 MB)"),
     DatasetInfo("mnist", 10, 60000, 10000, "--download (12 MB)"),
     DatasetInfo("usps", 10, 7291, 2007, "--download (8 MB)"),
-    DatasetInfo("folder:PATH", None, None, None, "your own images: train/CLASS/ and test/CLASS/, or CLASS/"),
+    DatasetInfo("folder:PATH", None, None, None, "your own: train/CLASS/ and test/CLASS/, CLASS/, or images alone"),
 )
 
 
@@ -47,6 +47,7 @@ def load_dataset(
     root: Path | str | None = None,
     download: bool = False,
     seed: int = 0,
+    whole: bool = False,
 ) -> ImageDataset:
     """Return one split of a data set.
 
@@ -56,6 +57,7 @@ def load_dataset(
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.
         seed: Seed of the split where the data comes without one (digits, a folder without `train/` and `test/`).
+        whole: Whether to take all images of a folder that comes without a split, not one side of a split made here.
 
     Raises:
         UnknownNameError: No such data set or split.
@@ -75,7 +77,7 @@ def load_dataset(
             f"name must be the name of a data set, got a {type(name).__name__}; `reprq.data.as_dataset` takes data"
         )
     if name.startswith("folder:"):
-        return load_folder(name.removeprefix("folder:"), split, seed)
+        return load_folder(name.removeprefix("folder:"), split, seed, whole=whole)
     if name == "digits":
         return load_digits(split, seed)
     if name in ("cifar10", "cifar100", "mnist", "usps"):

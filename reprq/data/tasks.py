@@ -97,7 +97,7 @@ def select_tasks(
     trained, judged = (_present(classes, rows) for rows in (labels, scored))
     chosen: dict[tuple[frozenset[int], frozenset[int]], Task] = {}
     for name in wanted:
-        found = [task for task in tasks if name in ("all", task.kind, task.name)]
+        found = [task for task in tasks if name in ("all", task.kind, unicodedata.normalize("NFC", task.name))]
         if not found:
             raise UnknownNameError("task", name, ["all", *KINDS, *(task.name for task in tasks)])
         if name in ("all", *KINDS):

@@ -99,6 +99,7 @@ def extract(
     ranks = Ranks.from_environment()
     on = ranks.device(device)
     provenance = {"weights": backbone.weights, "split_info": data.split_info, "seed": seed, "versions": versions()}
+    provenance["data_notes"] = list(data.notes)
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     identity = _identity(backbone, data, dtype, precision)
     writer = CacheWriter(folder, identity, provenance, data.ids, data.labels, data.classes)

@@ -9,10 +9,9 @@ import pandas as pd
 from torch import nn
 
 from reprq.backbones import Backbone, load_backbone
-from reprq.data import FileSource, ImageDataset, as_dataset, load_dataset
-from reprq.data.folder import EXTENSIONS
+from reprq.data import as_dataset, benign_rows, load_dataset
 from reprq.embeddings import extract
-from reprq.errors import DataError, InputError, UnknownNameError
+from reprq.errors import InputError, UnknownNameError
 from reprq.metrics import measure
 from reprq.progress import track
 from reprq.study.directions import Directions
@@ -27,6 +26,7 @@ def recommend_for(
     data: Any,
     backbones: str | Backbone | Sequence[str | Backbone],
     *,
+    benign: str | Sequence[str] = (),
     layers: str = "all",
     weights: str = "default",
     detector: str | None = None,
@@ -46,10 +46,11 @@ def recommend_for(
     there. That study is `source`, or the one whose numbers come with reprq; either is evidence from other images.
 
     Args:
-        data: "folder:PATH", of which all images below `PATH/train` (or `PATH`, where there is no such folder) are
-            taken, in folders or not, as of a `Path`; the name of a data set, of which the training images are; or
-            whatever else holds images in Python, all of it: see `reprq.data.as_dataset`.
+        data: "folder:PATH" or a `Path`, of which the training images are taken, or all where it has no split; the name
+            of a data set, of which the training images are; or whatever else holds images in Python, all of it: see
+            `reprq.data.as_dataset`.
         backbones: Names of networks, or loaded ones, at least one. Where two are of one name, their weights join it.
+        benign: The classes that are benign, or patterns of them; see `reprq.data.benign_rows`.
         layers: Which layers of each.
         weights: "default", "random" or a file, for all those given by name.
         detector: The detector that will be used, by the name or definition in the study; its first by default.
@@ -67,14 +68,15 @@ def recommend_for(
 
     Raises:
         DataError: no images, or some that do not decode.
-        UnknownNameError: a backbone, layer, detector or data set that does not exist.
+        UnknownNameError: a backbone, layer, class, detector or data set that does not exist.
         InputError: no backbone, one twice, data or a network of another kind, or fewer than two layers in all.
     """
     study = StudyResults.load(source) if isinstance(source, str | Path) else source
     directions = Directions.packaged() if study is None else Directions.of_study(study, detector, seed=seed)
     trust = _trust(directions, detector)
     named = isinstance(data, str | Path)
-    images = benign_images(data, root=root, seed=seed) if named else as_dataset(data, root=root)
+    given = load_dataset(data, root=root, seed=seed, whole=True) if named else as_dataset(data, root=root)
+    images, said = benign_rows(given, benign)
     if samples is not None and samples < len(images):
         images = images.sample(samples, seed=seed)
     networks = _networks(backbones, weights, seed)
@@ -91,7 +93,8 @@ def recommend_for(
     points = pd.DataFrame(tables)
     if len(points) < 2:
         raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
-    notes = [f"directions and weights from: {directions.source}", *_notes(len(images), doubts, len(points))]
+    read = [*images.notes, *([said] if said else [])]
+    notes = [f"directions and weights from: {directions.source}", *_notes(len(images), doubts, len(points)), *read]
     regret = pd.DataFrame()
     if study is not None:
         judged = recommend(study, trust["detector"].iloc[0], seed=seed)
@@ -123,42 +126,6 @@ def _networks(backbones: Any, weights: str, seed: int) -> dict[str, Backbone]:
 
 def _same(one: Backbone, other: Backbone) -> bool:
     return one.weights_digest == other.weights_digest and one.preprocessing == other.preprocessing
-
-
-def benign_images(data: str | Path, *, root: Path | str | None = None, seed: int = 0) -> ImageDataset:
-    """Return the images of which all are benign: a folder's training images, in class folders or not.
-
-    Args:
-        data: "folder:PATH", a `Path`, which is a folder, or the name of a data set.
-        root: Where a named data set's files are.
-        seed: Of the split of a data set that comes without one.
-
-    Raises:
-        DataError: the folder is missing or has no images.
-    """
-    data = f"folder:{data}" if isinstance(data, Path) else data
-    if not data.startswith("folder:"):
-        return load_dataset(data, "train", root=root, seed=seed)
-    folder = Path(data.removeprefix("folder:")).expanduser()
-    base = folder / "train" if (folder / "train").is_dir() else folder
-    if not base.is_dir():
-        raise DataError(f"the image folder {folder} does not exist or is not a folder; give one with benign images")
-    files = sorted(
-        path.relative_to(folder).as_posix()
-        for path in base.rglob("*")
-        if path.suffix.lower() in EXTENSIONS and not any(part.startswith(".") for part in path.relative_to(base).parts)
-    )
-    if len(files) < 2:
-        raise DataError(f"{base} has {len(files)} images, at least 2 are needed (they end in {', '.join(EXTENSIONS)})")
-    return ImageDataset(
-        name=data,
-        split="train",
-        classes=("benign",),
-        labels=np.zeros(len(files), np.int64),
-        ids=np.array(files),
-        source=FileSource(folder, files),
-        rows=np.arange(len(files)),
-    )
 
 
 def _trust(directions: Directions, detector: str | None) -> pd.DataFrame:

@@ -27,6 +27,7 @@ class DataConfig(_Section):
         root: Where its files are.
         download: Whether they may be downloaded.
         classes: Only these classes; all by default.
+        benign: The classes that are benign, in place of `tasks`: the study's one task is they against all others.
         train_per_class: Training images a class, a seeded sample; all by default.
         test_per_class: Test images a class, a seeded sample; all by default.
     """
@@ -35,6 +36,7 @@ class DataConfig(_Section):
     root: str | None = None
     download: bool = False
     classes: list[str] | None = None
+    benign: list[str] | None = Field(default=None, min_length=1)
     train_per_class: int | None = Field(default=None, ge=1)
     test_per_class: int | None = Field(default=None, ge=1)
 
@@ -124,17 +126,20 @@ class StudyConfig(_Section):
     workers: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
-    def _each_once(self) -> "StudyConfig":
+    def _consistent(self) -> "StudyConfig":
         labels = [backbone.label for backbone in self.backbones]
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             raise ValueError(f"two backbones are called {twice[0]!r}; give each its own label")
+        if self.data.benign is not None and self.tasks != "all":
+            raise ValueError("data.benign and tasks both say what is benign; remove one of them")
         if again := sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1}):
             raise ValueError(f"seeds holds {again[0]} more than once; give each seed once")
         return self
 
     def record(self) -> dict[str, Any]:
         """Return what decides the results, as JSON values: everything but the number of workers."""
-        return self.model_dump(mode="json", exclude={"workers"})
+        unset = {"benign"} if self.data.benign is None else set()
+        return self.model_dump(mode="json", exclude={"workers": True, "data": unset})
 
 
 def load_config(source: str | Path | Mapping[str, Any] | StudyConfig) -> StudyConfig:

@@ -7,7 +7,7 @@ from typing import Any
 
 from reprq import detectors, pretext
 from reprq.backbones import Backbone, load_backbone
-from reprq.data import ImageDataset, Task, select_tasks
+from reprq.data import ImageDataset, Task, benign_task, select_tasks
 from reprq.embeddings import cached_name
 from reprq.embeddings.pooling import check_pooling
 from reprq.errors import InputError, UnknownNameError
@@ -147,7 +147,10 @@ class Plan:
         self.detectors = {definition_of(spec): spec for spec in config.detectors}
         self.images = {seed: load_images(config.data, seed) for seed in config.seeds}
         train, test = self.images[config.seeds[0]]
-        self.tasks = select_tasks(train.classes, config.tasks, train.labels, test.labels)
+        if config.data.benign is not None:
+            self.tasks = [benign_task(train.classes, config.data.benign)]
+        else:
+            self.tasks = select_tasks(train.classes, config.tasks, train.labels, test.labels)
         self._networks: dict[tuple[int, str], Network] = {}
         self._cells: dict[tuple[int, str], list[Cell]] = {}
         for backbone in config.backbones:

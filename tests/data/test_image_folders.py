@@ -93,18 +93,21 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_without_classes(tree: MakeTree, tmp_path: Path) -> None:
-    _refused(tree("1.png"), "has no class folders; expected train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png")
+def test_a_folder_that_holds_nothing(tmp_path: Path) -> None:
+    _refused(tmp_path, "has no class folders; expected train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png")
 
 
 def test_a_folder_without_images(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "list.csv").write_text("x")
-    _refused(tmp_path, "has 1 class folders and no images in them; expected")
+    _refused(tmp_path, "CLASS/*.png; there are 1 .csv; images end in .jpg, .jpeg,")
 
 
-def test_half_a_split(tree: MakeTree) -> None:
-    _refused(tree("train/a/1.png"), "has train/ but no test/; expected")
+def test_half_a_split_can_be_measured_and_not_judged(tree: MakeTree) -> None:
+    root = tree("train/a/1.png")
+    assert _load(root).classes == ("a",)
+    with pytest.raises(DataError, match="has train/ but no test/; expected"):
+        _load(root, "test")
 
 
 def test_an_empty_class(tree: MakeTree) -> None:
@@ -120,7 +123,7 @@ def test_a_class_too_small_to_split(tree: MakeTree) -> None:
 
 def test_a_class_that_trains_must_be_scored(tree: MakeTree) -> None:
     root = tree("train/a/1.png", "train/b/1.png", "test/a/1.png", "test/c/1.png")
-    _refused(root, f"train/ of {root} has classes that test/ has not, 'b'; add test images")
+    _refused(root, f"the training images of {root} have classes that the test images have not, 'b'; add test images")
 
 
 def test_defects_may_be_in_the_test_images_alone(tree: MakeTree) -> None:

@@ -9,11 +9,10 @@ from PIL import Image
 
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
-from reprq.embeddings import extract
+from reprq.embeddings import EmbeddingCache, extract
 from reprq.errors import DataError, InputError, ReprqError, UnknownNameError
 from reprq.metrics import measure
 from reprq.study import Directions, StudyResults, recommend, recommend_for
-from reprq.study.benign import benign_images
 from reprq.study.rules import PENALTY, layout, predictions, scaled_ranks, signs, weights
 
 LAYERS = 5
@@ -155,27 +154,45 @@ def test_two_classes_are_too_few_for_an_interval_and_one_for_a_regret(tmp_path: 
         recommend(made(tmp_path, classes="x"), "knn", n_resamples=100)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def _rows(cache_dir: Path) -> list[str]:
+    (cache,) = cache_dir.iterdir()
+    return EmbeddingCache(cache).ids.tolist()
+
+
+@pytest.mark.parametrize(
+    ("layout", "benign", "expected", "said"),
+    [
+        ({"": 4}, (), ["0.png", "1.png", "2.png", "3.png"], "was read as images without class folders: images 4"),
+        ({"good": 2, "bad": 2}, (), ["good/0.png", "good/1.png"], "the class good is benign, as its name says"),
+        ({"good": 2, "bad": 2}, "bad", ["bad/0.png", "bad/1.png"], "the class bad is benign; left out: good"),
+        ({"a,b": 1, "c": 2, "d": 1}, '"a,b",c', ["a,b/0.png", "c/0.png", "c/1.png"], "the classes a,b, c are benign"),
+        ({"a": 1, "c": 1}, (), ["a/0.png", "c/0.png"], "all 2 classes count as benign, a, c; --benign NAME says which"),
+        ({"train": 2, "test/bad": 2, "test/good": 1}, (), ["train/0.png", "train/1.png"], "good 2 to train"),
+    ],
+)
+def test_benign_images_of_a_folder_are_all_that_train(
+    layout: dict[str, int], benign: str, expected: list[str], said: str, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
-    for name in ("a.png", "deep/b.png", "deep/c.PNG", ".hidden/d.png"):
-        path = tmp_path / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)).save(path, "PNG")
-    (tmp_path / "images" / "notes.txt").write_text("none")
-    return tmp_path / "images"
+    for folder, count in layout.items():
+        (tmp_path / "images" / folder).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            pixels = rng.integers(0, 255, (8, 8, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / folder / f"{i}.png")
+    how = {"weights": "random", "cache_dir": tmp_path / "cache", "progress": False}
+    found = recommend_for(f"folder:{tmp_path / 'images'}", "lenet", benign=benign, **how)
+    assert _rows(tmp_path / "cache") == expected
+    assert any(said in note for note in found.notes)
 
 
-def test_all_images_below_a_folder_are_benign(folder: Path) -> None:
-    assert benign_images(f"folder:{folder}").ids.tolist() == ["a.png", "deep/b.png", "deep/c.PNG"]
-    (folder / "deep").rename(folder / "train")
-    found = benign_images(f"folder:{folder}")
-    assert found.ids.tolist() == ["train/b.png", "train/c.PNG"]
-    found.verify()
+def test_a_folder_whose_benign_class_is_not_clear_is_refused(tmp_path: Path) -> None:
+    for name in ("benign", "malignant", "normal"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name / "0.png")
+    with pytest.raises(InputError, match="which classes of .* are benign, since benign, normal may all be"):
+        recommend_for(tmp_path, "lenet", weights="random")
     with pytest.raises(DataError, match="does not exist or is not a folder"):
-        benign_images(f"folder:{folder}/none")
-    with pytest.raises(DataError, match="has 1 images, at least 2 are needed"):
-        benign_images(f"folder:{folder}/.hidden")
+        recommend_for(tmp_path / "none", "lenet", weights="random")
 
 
 def test_ones_own_images_are_ranked_by_ranks_weighted_as_in_the_study(results: StudyResults, tmp_path: Path) -> None:
@@ -247,7 +264,3 @@ def test_backbones_are_names_or_loaded_ones_and_data_is_what_python_holds(tmp_pa
     ):
         with pytest.raises(InputError, match=said):
             recommend_for(data, wrong, weights="random", **how)  # type: ignore[arg-type]
-
-
-def test_a_path_is_the_folder_of_benign_images(folder: Path) -> None:
-    assert benign_images(folder).fingerprint == benign_images(f"folder:{folder}").fingerprint

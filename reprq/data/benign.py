@@ -1,0 +1,105 @@
+"""Which rows of a data set are benign, by the names of its classes."""
+
+import csv
+import unicodedata
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+import numpy as np
+
+from reprq.data.dataset import ImageDataset
+from reprq.data.layout import is_benign_name
+from reprq.data.tasks import Task, one_class_tasks
+from reprq.errors import InputError, listed
+from reprq.labels import anomaly_labels
+
+
+class Benign(NamedTuple):
+    """Benign rows of a data set.
+
+    Attributes:
+        images: The rows.
+        note: Which classes they are, in words; "" where there is but one class, or all of a known data set's.
+    """
+
+    images: ImageDataset
+    note: str
+
+
+def benign_rows(images: ImageDataset, benign: str | Sequence[str] = ()) -> Benign:
+    """Return the rows that count as benign.
+
+    Without `benign` a class that is called "good", "normal", "ok" and the like is taken to be the benign one; where
+    there is none, every class is benign, as digits are.
+
+    Args:
+        images: A data set.
+        benign: The classes that are benign, or patterns: "good", "ok_*", "*"; or several with commas between.
+
+    Raises:
+        UnknownNameError: `benign` names a class that has no images.
+        InputError: several classes have names that say benign, and nothing says which are.
+
+    Example:
+        >>> from reprq.data import load_dataset
+        >>> even = benign_rows(load_dataset("digits"), "0,2,4,6,8")
+        >>> len(even.images), even.note
+        (625, 'the classes 0, 2, 4, 6, 8 are benign; left out: 1, 3, 5, 7, 9')
+    """
+    present = [images.classes[label] for label in np.unique(images.labels)]
+    patterns = _patterns(benign, present)
+    by_name = [name for name in present if is_benign_name(name)]
+    if not patterns and len(present) > 1 and len(by_name) > 1:
+        raise InputError(
+            f"benign must say which classes of {images.name} are benign, since {listed(by_name)} may all be; give it"
+            f" (--benign {by_name[0]}; '*' is all of them)"
+        )
+    if not patterns and (len(present) < 2 or not by_name):
+        note = f"all {len(present)} classes count as benign, {listed(present)}; --benign NAME says which are"
+        return Benign(images, note if len(present) > 1 and ":" in images.name else "")
+    name = f"the classes of {images.name}"
+    anomalous = anomaly_labels(images.labels, patterns or by_name, classes=images.classes, name=name)
+    kept = images.select(np.flatnonzero(anomalous == 0))
+    chosen = [images.classes[label] for label in np.unique(kept.labels)]
+    left = [name for name in present if name not in chosen]
+    said = f"the class {chosen[0]} is benign" if len(chosen) == 1 else f"the classes {listed(chosen)} are benign"
+    if not patterns:
+        said += ", as its name says (--benign '*' takes all)"
+    return Benign(kept, f"{said}; left out: {listed(left)}" if left else said)
+
+
+def benign_task(classes: Sequence[str], benign: str | Sequence[str]) -> Task:
+    """Return the task in which these classes are benign and all others anomalous.
+
+    Args:
+        classes: The class names of a data set.
+        benign: As in `benign_rows`.
+
+    Raises:
+        UnknownNameError: `benign` names a class that is not there.
+        InputError: every class is benign, so that nothing could be anomalous.
+
+    Example:
+        >>> benign_task(["crack", "good", "hole"], "good").name
+        'unimodal:good'
+        >>> benign_task(["crack", "good", "hole", "ok"], ["good", "ok"]).name
+        'benign:good,ok'
+    """
+    anomalous = anomaly_labels(range(len(classes)), _patterns(benign, classes), classes=classes, name="the classes")
+    inside = frozenset(np.flatnonzero(anomalous == 0).tolist())
+    if len(inside) == len(classes):
+        raise InputError(f"benign must leave a class that is anomalous, got all of {listed(classes)}; leave some out")
+    known = {task.benign: task for task in reversed(one_class_tasks(classes))}
+    target = ",".join(classes[label] for label in sorted(inside))
+    return known.get(inside, Task(f"benign:{target}", "multimodal", target, inside))
+
+
+def _patterns(benign: str | Sequence[str], classes: Sequence[str]) -> list[str]:
+    """What was asked for, in the form of class names; a comma may belong to a name, or stand between two."""
+    texts = [unicodedata.normalize("NFC", text) for text in ([benign] if isinstance(benign, str) else benign)]
+    found: list[str] = []
+    for text in texts:
+        whole = text in classes or any(fnmatchcase(name, text) for name in classes)
+        found += [text] if whole else filter(None, next(csv.reader([text], skipinitialspace=True), []))
+    return found
