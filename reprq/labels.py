@@ -1,5 +1,7 @@
 """Which rows are benign and which anomalous: one rule for files, folders, commands and Python."""
 
+import csv
+import unicodedata
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -21,7 +23,7 @@ def anomaly_labels(
     Args:
         labels: (n,) whole numbers, or booleans.
         benign: The labels that are benign, by name or as text ("good", "-1"), or patterns such as "*" for all of them;
-            every other label is anomalous.
+            several in a sequence, or with commas between. Every other label is anomalous.
         classes: The names of the labels where they are the numbers of classes 0, 1, ...
         name: What the caller calls the labels; the error messages use it.
 
@@ -40,7 +42,7 @@ def anomaly_labels(
     """
     numbers, rows = np.unique(np.asarray(labels).astype(np.int64), return_inverse=True)
     names = [str(classes[number]) if classes else str(number) for number in numbers.tolist()]
-    patterns = [benign] if isinstance(benign, str) else list(benign)
+    patterns = _patterns(benign, names)
     if not patterns:
         if classes or not set(names) <= {"0", "1"}:
             raise InputError(
@@ -53,3 +55,13 @@ def anomaly_labels(
             raise UnknownNameError(f"label among {name}", pattern, names)
     anomalous = [not any(label == p or fnmatchcase(label, p) for p in patterns) for label in names]
     return np.array(anomalous, dtype=np.int64)[rows]
+
+
+def _patterns(benign: str | Sequence[str], names: Sequence[str]) -> list[str]:
+    """What was asked for; a comma may belong to a name, or stand between two."""
+    found: list[str] = []
+    for text in [benign] if isinstance(benign, str) else benign:
+        plain = unicodedata.normalize("NFC", text)
+        whole = any(name == plain or fnmatchcase(name, plain) for name in names)
+        found += [plain] if whole else filter(None, next(csv.reader([plain], skipinitialspace=True), []))
+    return found

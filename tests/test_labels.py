@@ -56,3 +56,12 @@ def test_a_thousand_classes_are_not_all_printed() -> None:
     with pytest.raises(InputError, match="got 0, 1, 2, 3, 4, 5, 6, 7 and 992 more; name") as refused:
         anomaly_labels(np.arange(1000))
     assert len(str(refused.value)) < 300
+
+
+def test_several_names_with_commas_between_and_a_comma_in_a_name() -> None:
+    classes = ["a, b", "good", "ok"]
+    assert anomaly_labels([0, 1, 2], "good,ok", classes=classes).tolist() == [1, 0, 0]
+    assert anomaly_labels([0, 1, 2], "a, b", classes=classes).tolist() == [0, 1, 1]
+    assert anomaly_labels([0, 1, 2], '"a, b",ok', classes=classes).tolist() == [0, 1, 0]
+    with pytest.raises(UnknownNameError, match="unknown label among the labels 'b'"):
+        anomaly_labels([1, 2], "good,b", classes=classes)

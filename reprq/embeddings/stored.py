@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -197,7 +198,7 @@ def class_numbers(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
     labels = labels[:, 0] if labels.shape[1:] == (1,) else labels
     if labels.ndim == 2:
         labels = _from_one_hot(labels)
-    if labels.dtype.kind in "OTS":
+    if labels.dtype.kind in "OTSU":
         labels = _text(labels)
     if labels.dtype.kind == "U":
         names, numbers = np.unique(labels, return_inverse=True)
@@ -215,7 +216,7 @@ def _text(labels: NDArray[Any]) -> NDArray[Any]:
     """Text of bytes and objects; whole numbers and booleans among objects as integers."""
     values = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in labels.tolist()]
     if all(isinstance(value, str) for value in values):
-        return np.array(values, dtype=np.str_)
+        return np.array([unicodedata.normalize("NFC", value.strip()) for value in values], dtype=np.str_)
     return np.array(values) if all(isinstance(value, int) for value in values) else labels
 
 

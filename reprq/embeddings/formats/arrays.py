@@ -31,6 +31,8 @@ def read_npz(path: Path, key: str | None, labels: str | None) -> Stored:
             raise ValueError("it is one .npy array under another name")
         members = archive.zip.NameToInfo
         sizes = {name: _shape_and_bytes(archive.zip, name) for name in archive.files if f"{name}.npy" in members}
+        if {"indices", "indptr", "shape", "data"} <= sizes.keys():
+            raise InputError(f"{path} holds a sparse matrix; save its toarray() by numpy.save")
 
         def get(name: str) -> NDArray[Any]:
             check_fits(path, sizes[name][1])

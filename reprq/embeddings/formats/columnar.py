@@ -13,6 +13,8 @@ from reprq.embeddings.formats.vectors import is_vector, parse_vectors
 from reprq.embeddings.stored import read_provenance
 from reprq.errors import CacheError, InputError, UnknownNameError
 
+_FIRST = 1000  # rows that are looked at for a column's first value
+
 
 def read_parquet(path: Path) -> Table:
     """Open a Parquet file as a table; of the columns only those asked for are read."""
@@ -51,8 +53,8 @@ def _table(path: Path, schema: Any, texts: dict[str, Any], read: Any) -> Table:
 def _first_values(schema: Any, batches: Any) -> dict[str, Any]:
     """The first value of every column of text, which may be a vector in writing."""
     names = [field.name for field in schema if _is_text(field.type)]
-    first = next(iter(batches(batch_size=1, columns=names)), None) if names else None
-    return {} if first is None or not len(first) else {name: first.column(name)[0].as_py() for name in names}
+    first = next(iter(batches(batch_size=_FIRST, columns=names)), None) if names else None
+    return {} if first is None else {name: next(filter(None, first.column(name).to_pylist()), None) for name in names}
 
 
 def _kind(kind: Any, text: Any) -> Kind:

@@ -241,7 +241,7 @@ def _kind(column: "pd.Series[Any]") -> Kind:
         return "other"
     if pd.api.types.is_numeric_dtype(column.dtype):
         return "number"
-    if is_vector(column.iloc[0]):
+    if any(map(is_vector, column.dropna().head(1))):
         return "vector"
     return "broken" if column.astype(str).str.fullmatch(_DIGITS).mean() >= 0.5 else "other"
 

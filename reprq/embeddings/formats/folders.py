@@ -12,7 +12,7 @@ from reprq.embeddings.formats.arrays import check_fits, mapped
 from reprq.embeddings.formats.columnar import metadata_column
 from reprq.embeddings.formats.tables import Arrays, Table
 from reprq.embeddings.stored import Stored, read_arrays
-from reprq.errors import InputError
+from reprq.errors import CacheError, InputError, listed
 
 
 def read_shards(path: Path, key: str | None, labels: str | None) -> Stored:
@@ -88,7 +88,7 @@ def read_parts(path: Path, ending: str, reader: Callable[[Path], Table]) -> Tabl
     kinds = shards(path, ending)
     if len(kinds) > 1:
         raise InputError(
-            f"{path} must hold the files of one table, got {', '.join(list(kinds)[:8])}; give one by itself"
+            f"{path} must hold the files of one table, got {listed(kinds)}; give one by itself"
         )
     (files,) = kinds.values()
     parts = [reader(file) for file in files]
@@ -113,6 +113,8 @@ def read_zarr(path: Path, key: str | None, labels: str | None) -> Stored:
     """Read a zarr array, or the arrays of a group and of the groups in it."""
     import zarr
 
+    if any("pickle" in header.read_text("utf-8", "replace") for header in path.rglob(".zarray")):
+        raise CacheError(f"{path} holds pickled objects, which are never loaded; save the array as numbers")
     root = zarr.open(str(path), mode="r")
     if isinstance(root, zarr.Array):
         if key is not None or labels is not None:

@@ -24,7 +24,9 @@ def read_json_lines(path: Path) -> Table:
                 raise InputError(f"row {number} of {path} must be {expected}, got {line.strip()[:60]!r}; repair it")
             for name, value in row.items():
                 columns.setdefault(name, []).append(value)
-    kinds = {name: _kind(values[0]) for name, values in columns.items()}
+    kinds = {
+        name: _kind(next((value for value in values if value is not None), None)) for name, values in columns.items()
+    }
 
     def load(names: Sequence[str]) -> Arrays:
         return {name: _values(path, name, columns[name], kinds[name]) for name in names}
@@ -40,7 +42,7 @@ def _kind(value: Any) -> Kind:
 
 def _values(path: Path, name: str, values: list[Any], kind: Kind) -> Any:
     where = f"column {name!r} of {path}"
-    if kind == "vector" and isinstance(values[0], str):
+    if kind == "vector" and any(isinstance(value, str) for value in values):
         return parse_vectors(where, values)
     try:
         array = np.array(values, dtype=np.object_ if kind == "other" else np.float64)

@@ -59,19 +59,7 @@ def read_table(table: Table, key: str | None, labels: str | None, columns: Seque
     label = label_name(f"column of {table.path}", names, labels)
     identity = id_name(name for name in names if name != label and table.kinds[name] != "vector")
     rest = [name for name in names if name not in (label, identity)]
-    vectors = {name: (None, None) for name in table.of_kind("vector") if name == key or name in rest}
-    if columns and key is None:
-        used = _asked(table, rest, columns)
-        arrays = table.load(used)
-    elif key is not None or vectors:
-        if key is not None and table.kinds.get(key) == "number":
-            raise InputError(f"column {key!r} of {table.path} is one number a row, no vector; {_CHOOSE}")
-        used = [choose(table.path, dict.fromkeys(vectors, ("n", "d")), key, None).matrix]
-        arrays = table.load(used)
-    else:
-        _refuse_broken(table, rest)
-        arrays = table.load([name for name in rest if table.kinds[name] == "number"])
-        used = embedding_columns(table, arrays)
+    used, arrays = _embedding(table, rest, key, columns)
     extra = table.load([name for name in (label, identity) if name is not None])
     left_out = [name for name in rest if name not in used]
     if label is None and key is None and not columns:
@@ -83,6 +71,29 @@ def read_table(table: Table, key: str | None, labels: str | None, columns: Seque
     said = {"read": in_words(used, label, identity, left_out)}
     labels_and_ids = [None if name is None else extra[name] for name in (label, identity)]
     return Stored(matrix, labels_and_ids[0], labels_and_ids[1], {**table.provenance, **said}, label or "")
+
+
+def _embedding(table: Table, rest: Sequence[str], key: str | None, columns: Sequence[str]) -> tuple[list[str], Arrays]:
+    """The columns that are the embedding, and all columns that were read to tell."""
+    vectors = [name for name in table.of_kind("vector") if name == key or name in rest]
+    if columns:
+        used = _asked(table, rest, columns)
+        return used, table.load(used)
+    numbers = [name for name in rest if table.kinds[name] == "number"]
+    if key is not None or vectors:
+        if key is not None and table.kinds.get(key) == "number":
+            raise InputError(f"column {key!r} of {table.path} is one number a row, no vector; {_CHOOSE}")
+        used = [choose(table.path, dict.fromkeys(vectors, ("n", "d")), key, None).matrix]
+        if key is None and (beside := families(numbers)):
+            stem = next(iter(beside.values()))
+            raise InputError(
+                f"{table.path} holds the vectors {used[0]} and the columns {stem[0]} to {stem[-1]}; name the vectors by"
+                f" key (--key {used[0]}), or {_CHOOSE}"
+            )
+        return used, table.load(used)
+    _refuse_broken(table, rest)
+    arrays = table.load(numbers)
+    return embedding_columns(table, arrays), arrays
 
 
 def embedding_columns(table: Table, arrays: Arrays) -> list[str]:

@@ -1,5 +1,6 @@
 """Files of several arrays: PyTorch's, MATLAB's, HDF5, zarr."""
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -165,3 +166,23 @@ def test_other_files_are_named(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"anything")
     with pytest.raises(CacheError, match=f"{name} must be a .npy, .*, a zarr array or a folder of shards, got a"):
         load_embeddings(tmp_path / name)
+
+
+def test_a_zarr_array_of_pickles_is_refused(tmp_path: Path) -> None:
+    header = {"zarr_format": 2, "shape": [1], "chunks": [1], "dtype": "|O", "compressor": None, "fill_value": None}
+    header |= {"order": "C", "filters": [{"id": "pickle", "protocol": 5}]}
+    (tmp_path / ".zarray").write_text(json.dumps(header))
+    (tmp_path / "0").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(CacheError, match="holds pickled objects, which are never loaded; save the array as numbers"):
+        load_embeddings(tmp_path)
+
+
+def test_a_sparse_matrix_is_named(x: Any, tmp_path: Path) -> None:
+    scipy.sparse.save_npz(tmp_path / "t.npz", scipy.sparse.csr_matrix(x))
+    with pytest.raises(InputError, match=r"t.npz holds a sparse matrix; save its toarray\(\) by numpy.save"):
+        load_embeddings(tmp_path / "t.npz")
+
+
+def test_labels_that_differ_in_spaces_and_composition_are_the_same(x: Any, tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", X=x[:3], y=np.array(["caf\u00e9", "cafe\u0301 ", "d"]))
+    check(tmp_path / "t.npz", x[:3], [0, 0, 1], benign="cafe\u0301")

@@ -67,6 +67,28 @@ def test_vectors_that_are_none_are_named(cells: list[Any], sentence: str, saved:
         load_embeddings(saved(pd.DataFrame({"embedding": cells, "y": [0, 1]})))
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
+def test_a_first_vector_that_is_missing_does_not_make_it_text(ending: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"e": [None, "[0.5, 1]", "[2, 3]"], "score": [0.5, 1.5, 2.5]})
+    path = tmp_path / f"t.{ending}"
+    if ending == "csv":
+        frame.to_csv(path, index=False)
+    elif ending == "parquet":
+        pq.write_table(pa.Table.from_pandas(frame), path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    with pytest.raises(InputError, match="column 'e' of .* must have a v"):
+        load_embeddings(path)
+
+
+def test_vectors_beside_numbered_columns_ask_which(x: Any, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"box": x[:, :4].tolist(), **{f"e{i}": x[:, i] for i in range(6)}}), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"holds the vectors box and the columns e0 to e5; name .*--key box"):
+        load_embeddings(tmp_path / "t.parquet")
+    check(tmp_path / "t.parquet", x, columns="e*")
+    check(tmp_path / "t.parquet", x[:, :4], key="box")
+
+
 def test_an_array_that_numpy_abbreviated_is_refused(saved: Save) -> None:
     rows = [str(row) for row in np.random.default_rng(0).normal(size=(3, 2000))]
     with pytest.raises(InputError, match=r"column 'e' of .*t.csv must hold whole vectors, got one with '...' in row 0"):
