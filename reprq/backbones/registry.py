@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from reprq.backbones import from_huggingface, from_python, from_timm
-from reprq.backbones import weights as files
 from reprq.backbones.architectures import (
     OWN,
     build_network,
@@ -23,6 +22,7 @@ from reprq.backbones.backbone import Backbone
 from reprq.backbones.downloads import default_weights_file
 from reprq.backbones.preprocessing import Preprocessing
 from reprq.backbones.stages import head_of, layers_of
+from reprq.backbones.weight_files import read_metadata
 from reprq.errors import InputError, ReprqError, UnknownNameError, WeightsError
 
 SOURCES = ("reprq", "torchvision", "timm")
@@ -95,7 +95,8 @@ def load_backbone(
             "hf:NAME_OR_PATH" for a vision model of Hugging Face, "package.module:callable" for a network of one's own
             (see `as_backbone`), or "teacher:PATH" for a teacher that reprq trained.
         weights: "default" (those of its source, downloaded once), "random", or the path of a safetensors or state-dict
-            file. A network of one's own comes as its callable makes it, unless a path is given.
+            file; `PATH#PART` names the part to take of a file in which several fit ("last.ckpt#teacher"). A network of
+            one's own comes as its callable makes it, unless a path is given.
             The number of classes follows the file. A file may hold the features only, or be cut off at some depth: the
             layers that it does not reach are then left out, and a note says so.
         preprocessing: Values that differ from what the default weights expect; see `Preprocessing.replace`.
@@ -133,9 +134,8 @@ def load_backbone(
     else:
         path = Path(weights).expanduser()
         label = f"file:{path.name}"
-    state = files.read_state(path)
     network = _build(name, prepared)
-    fitted = files.fit(network, state, name=name, source=path.name, head=head_of(network))
+    fitted = fit_file(network, path, name=name, head=head_of(network))
     return assemble(name, network, prepared, layers_of(network), label, fitted=fitted)
 
 
@@ -148,7 +148,7 @@ def _load_teacher(name: str, weights: str | Path, preprocessing: Mapping[str, An
     if str(weights) != "default":
         raise InputError(f"{name} brings its own weights, got weights {str(weights)!r}; leave them out")
     path = Path(name.removeprefix(_TEACHER)).expanduser()
-    text = files.read_metadata(path).get("reprq")
+    text = read_metadata(path).get("reprq")
     if text is None:
         raise WeightsError(f"{path} is not a teacher of reprq: its metadata has no key 'reprq'; name its architecture")
     try:

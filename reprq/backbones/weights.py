@@ -1,32 +1,17 @@
-"""Weights files: read without running any code in them, fitted to a network, and digested."""
+"""Weights fitted to a network, and digested."""
 
 import hashlib
 import json
-import pickle
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
+from reprq.backbones.weight_matching import Part, State, likely_parts, uncounted, weights_of
 from reprq.errors import WeightsError
-
-State = dict[str, torch.Tensor]
-
-_NESTS = ("state_dict", "model", "model_state_dict")
-_WRAPPERS = ("module", "backbone", "encoder", "model", "encoder_q")
-# Names that torchvision's own older files use: densenets before 2018, vision transformers before 2022.
-_LEGACY = (
-    (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)"), r"\1\2"),
-    (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),
-    (re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
-)
 
 
 @dataclass(frozen=True)
@@ -38,160 +23,134 @@ class Fit:
     notes: tuple[str, ...]
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of a safetensors file, empty where it has none.
+@dataclass(frozen=True)
+class _Comparison:
+    """A part of a file beside the network: what they have in common, and what not.
 
-    Raises:
-        WeightsError: Missing, truncated, or not a safetensors file.
+    Attributes:
+        part: The part.
+        state: Its tensors, positions of patches interpolated.
+        head: A classifier with as many classes as the part has; None where the network's own will do.
+        expected: The network's tensors, those of the new head included.
+        unequal: Keys of both whose tensors are of another shape or kind.
+        missing: Keys of the network that the part lacks.
+        foreign: Keys of the part inside parts of the network that do not know them.
     """
-    _check_file(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(_unreadable_safetensors(path, error)) from error
 
+    part: Part
+    state: State
+    head: nn.Module | None
+    expected: State
+    unequal: tuple[str, ...]
+    missing: tuple[str, ...]
+    foreign: tuple[str, ...]
 
-def read_state(path: Path) -> State:
-    """Return the float32 tensors of a safetensors file or a PyTorch state dict, by name.
+    @property
+    def matching(self) -> list[str]:
+        """The keys that can be copied, in the order of depth."""
+        return [key for key in self.expected if key in self.state and key not in self.unequal]
 
-    A state dict may be nested under "state_dict" or "model". Nothing in the file is executed.
-
-    Raises:
-        WeightsError: Missing, truncated, not a weights file, with a nan or an inf, or with Python objects that only
-            unpickling could read.
-    """
-    start = _check_file(path)
-    state = _read_torch(path) if start.startswith((b"PK", b"\x80")) else _read_safetensors(path)
-    state = {key: value.float() for key, value in state.items()}
-    if not state:
-        raise WeightsError(f"the weights file {path} holds no tensors; give a state dict or a safetensors file")
-    for key, value in state.items():
-        if not torch.isfinite(value).all():
-            raise WeightsError(f"the weights file {path} has a nan or an inf in {key!r}; give another file")
-    return state
-
-
-def _check_file(path: Path) -> bytes:
-    """Return the first bytes of a file."""
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise WeightsError(f"the weights file {path} {what}; give 'default', 'random' or the path of a file")
-    try:
-        with path.open("rb") as file:
-            return file.read(16)
-    except OSError as error:
-        raise WeightsError(f"the weights file {path} cannot be read: {error.strerror}") from error
-
-
-def _read_safetensors(path: Path) -> State:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(_unreadable_safetensors(path, error)) from error
-
-
-def _unreadable_safetensors(path: Path, error: Exception) -> str:
-    with path.open("rb") as file:
-        if file.read(9)[8:] != b"{":
-            return f"{path} is not a weights file: neither safetensors nor a PyTorch state dict"
-    return f"the weights file {path} is truncated or damaged ({error}); fetch or save it again"
-
-
-def _read_torch(path: Path) -> State:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):
-            raise WeightsError(
-                f"the weights file {path} holds Python objects, which are not run here; save its state_dict alone"
-            ) from error
-        raise WeightsError(f"the weights file {path} is damaged or not a PyTorch state dict") from error
-    except Exception as error:  # torch has no one error for a damaged archive
-        raise WeightsError(f"the weights file {path} is truncated or damaged; fetch or save it again") from error
-    for nest in _NESTS:
-        if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
-            content = content[nest]
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"the weights file {path} holds a {type(content).__name__}, not a state dict")
-    return {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
+    @property
+    def fits(self) -> bool:
+        """Whether the part is of this network: keys may be missing at the deep end alone."""
+        order = tuple(self.expected)
+        deep = self.missing == order[len(order) - len(self.missing) :]
+        return deep and not self.unequal and not self.foreign and len(self.matching) >= self.part.least
 
 
 def fit(network: nn.Module, state: State, *, name: str, source: str, head: str | None = None) -> Fit:
-    """Copy `state` into `network`, with a new head where the number of classes differs.
+    """Copy `state` into `network`, with a new head where the number of classes differs; see `fit_parts`."""
+    return fit_parts(network, {"": state}, name=name, source=source, head=head)
 
-    Prefixes ("module.", "backbone.", "encoder." and the like, in any nesting) are taken off where that matches more
-    keys. Keys may be missing at the deep end only: a network without its head, or cut off at some depth. Keys of parts
-    that the architecture does not have (projection heads, auxiliary classifiers) are passed over.
+
+def fit_parts(
+    network: nn.Module,
+    nests: Mapping[str, State],
+    *,
+    name: str,
+    source: str,
+    head: str | None = None,
+    chosen: str | None = None,
+) -> Fit:
+    """Copy the part of a file that fits into `network`, with a new head where the number of classes differs.
+
+    Any prefix ("module.", "_orig_mod.", "model.backbone.") is taken off where that makes keys match; the weights of a
+    child may have been saved alone; the numbers of an `nn.Sequential` of the network's children follow their order.
+    Keys may be missing at the deep end only: a network without its head, or cut off at some depth. Keys of parts that
+    the architecture does not have (projection heads, auxiliary classifiers) are passed over.
 
     Args:
         network: The network, changed in place.
-        state: Float32 tensors by name.
+        nests: The tensors of every nest of the file, by where it is.
         name: The architecture, for the message.
         source: The file, for the message.
         head: Dotted path of the classifier, None where there is none.
+        chosen: The part to take, where more than one fits.
 
     Raises:
-        WeightsError: The weights are of another architecture; says how many keys match.
+        WeightsError: The weights are of another architecture (says how many keys match), more than one part fits and
+            none is chosen, or there is a nan or an inf.
     """
-    expected = _weights_of(network)
-    state = _adapted(network, _without_prefix(_renamed(state), expected))
-    _resize_head(network, state, head)
-    expected = _weights_of(network)
-    matching = {key for key, value in state.items() if key in expected and value.shape == expected[key].shape}
-    order = list(expected)
-    missing = [key for key in order if key not in state]
-    foreign = _foreign(network, state, expected, head)
-    unequal = [key for key in order if key in state and key not in matching]
-    if unequal or foreign or not matching or missing != order[len(order) - len(missing) :]:
-        why = _first_difference(state, expected, unequal, missing, foreign)
-        raise WeightsError(
-            f"the weights in {source} are not of {name}: {len(matching)} of {len(expected)} keys match ({why});"
-            f" name the architecture that they are of"
-        )
+    compared = [_compared(network, part, head) for part in likely_parts(network, nests, chosen)]
+    if not compared:
+        there = _some([where or "." for where in nests], 8)
+        raise WeightsError(f"{source} has no part {chosen!r} that fits {name}; it has {there}")
+    found = _the_one([each for each in compared if each.fits], source, name, chosen)
+    if found is None:
+        plain = (each for each in compared if not each.part.child and not each.part.in_order)
+        raise WeightsError(_difference(next(plain), source, name))
+    _check_finite(found, source)
+    if found.head is not None:
+        network.set_submodule(str(head), found.head)
+    own = weights_of(network)
     with torch.no_grad():
-        for key in matching:
-            expected[key].copy_(state[key])
-    notes = [f"{source} lacks {_some(missing)}"] if missing else []
-    if extra := [key for key in state if key not in expected]:
-        notes.append(f"passed over {_some(extra)} of {source}")
-    return Fit(frozenset(matching), tuple(missing), tuple(notes))
+        for key in found.matching:
+            own[key].copy_(found.state[key])
+    return Fit(frozenset(found.matching), found.missing, tuple(_notes(found, source, nests)))
 
 
-def _weights_of(network: nn.Module) -> State:
-    """Return the tensors of a network by name, in the order of depth, sharing its memory."""
-    return {key: value for key, value in network.state_dict().items() if not _counts(key)}
+def _the_one(fitting: list[_Comparison], source: str, name: str, chosen: str | None) -> _Comparison | None:
+    """Return the only one that fits, the first of equal ones; None where none does."""
+    exact = [each for each in fitting if each.part.name == chosen]
+    fitting = exact or fitting
+    rivals = [each for each in fitting[1:] if not _equal(each, fitting[0])]
+    if not rivals:
+        return fitting[0] if fitting else None
+    choices = dict.fromkeys(each.part.name or "." for each in (fitting[0], *rivals))
+    raise WeightsError(
+        f"more than one part of {source} fits {name}: {_some(list(choices), 6)}; name the one to take after a #,"
+        f" as {source}#{next(iter(choices))}"
+    )
 
 
-def _counts(key: str) -> bool:
-    """Whether a key is a counter of batches, which no embedding depends on and which older files do not have."""
-    return key.endswith("num_batches_tracked")
+def _equal(one: _Comparison, other: _Comparison) -> bool:
+    """Whether all that two parts both hold is the same, and neither is the whole of less."""
+    common = set(one.matching) & set(other.matching)
+    return bool(common) and all(torch.equal(one.state[key].float(), other.state[key].float()) for key in common)
 
 
-def _renamed(state: State) -> State:
-    renamed = {}
-    for key, value in state.items():
-        if _counts(key):
-            continue
-        for pattern, replacement in _LEGACY:
-            key = pattern.sub(replacement, key)
-        renamed[key] = value
-    return renamed
+def _compared(network: nn.Module, part: Part, head: str | None) -> _Comparison:
+    state = _adapted(network, part.state)
+    expected = weights_of(network)
+    new = _new_head(network, state, head)
+    if new is not None:
+        expected |= {f"{head}.{key}": value for key, value in new.state_dict().items()}
+    parts = {name for name, _ in network.named_children()} - {(head or "").split(".")[0]}
+    return _Comparison(
+        part=part,
+        state=state,
+        head=new,
+        expected=expected,
+        unequal=tuple(key for key, value in expected.items() if key in state and _differs(state[key], value)),
+        missing=tuple(key for key in expected if key not in state),
+        foreign=tuple(key for key in state if key not in expected and key.split(".")[0] in parts),
+    )
 
 
-def _without_prefix(state: State, expected: Iterable[str]) -> State:
-    """Return the variant of `state` that shares most keys with `expected`; the plain one wins a tie."""
-    names = set(expected)
-    prefixes = {prefix for key in state for prefix in _prefixes(key)}
-    best = max(sorted(prefixes, key=len), key=lambda prefix: sum(f"{prefix}{key}" in state for key in names))
-    return {key.removeprefix(best): value for key, value in state.items() if key.startswith(best)}
-
-
-def _prefixes(key: str) -> list[str]:
-    """Return "" and every beginning of a key that is made of wrappers: "", "module.", "module.encoder."."""
-    wrappers = list(takewhile(_WRAPPERS.__contains__, key.split(".")[:-1]))
-    return ["".join(f"{wrapper}." for wrapper in wrappers[:n]) for n in range(len(wrappers) + 1)]
+def _differs(there: torch.Tensor, here: torch.Tensor) -> bool:
+    """Whether a tensor cannot be copied: another shape, or bare integers, of which the scale is elsewhere."""
+    numbers = there.is_floating_point() or not here.is_floating_point()
+    return there.shape != here.shape or not numbers or there.is_quantized or there.is_meta
 
 
 def _adapted(network: nn.Module, state: State) -> State:
@@ -205,37 +164,61 @@ def _adapted(network: nn.Module, state: State) -> State:
     return state
 
 
-def _resize_head(network: nn.Module, state: State, name: str | None) -> None:
+def _new_head(network: nn.Module, state: State, name: str | None) -> nn.Module | None:
+    """Return a classifier of as many classes as the file's, None where the network's own has as many."""
     head = network.get_submodule(name) if name else None
     weight = state.get(f"{name}.weight")
     if weight is None or not isinstance(head, (nn.Linear, nn.Conv2d)):
-        return
+        return None
     own = head.weight
     if weight.shape == own.shape or weight.shape[1:] != own.shape[1:]:
-        return
+        return None
     classes, width = weight.shape[:2]
-    new = nn.Linear(width, classes, head.bias is not None) if own.ndim == 2 else nn.Conv2d(width, classes, 1)
-    network.set_submodule(str(name), new)
+    bias = head.bias is not None
+    return nn.Linear(width, classes, bias) if own.ndim == 2 else nn.Conv2d(width, classes, 1, bias=bias)
 
 
-def _foreign(network: nn.Module, state: State, expected: State, head: str | None) -> list[str]:
-    """Return the keys inside parts that the network has, other than its classifier, which it does not know."""
-    parts = {name for name, _ in network.named_children()} - {(head or "").split(".")[0]}
-    return [key for key in state if key not in expected and key.split(".")[0] in parts]
+def _check_finite(found: _Comparison, source: str) -> None:
+    for key in found.matching:
+        if not torch.isfinite(found.state[key].float()).all():
+            raise WeightsError(f"the weights file {source} has a nan or an inf in {key!r}; give another file")
 
 
-def _first_difference(state: State, expected: State, unequal: list[str], missing: list[str], foreign: list[str]) -> str:
-    if unequal:
-        there, here = tuple(state[unequal[0]].shape), tuple(expected[unequal[0]].shape)
-        return f"{unequal[0]} is {there} there and {here} here"
-    if foreign:
-        return f"unknown here: {_some(foreign)}"
-    return f"missing there: {_some(missing)}"
+def _notes(found: _Comparison, source: str, nests: Mapping[str, State]) -> list[str]:
+    tensors, taken = sum(len(uncounted(state)) for state in nests.values()), len(found.part.state)
+    notes = [f"took the part {found.part.name or '.'!r} of {source}, {taken} of {tensors} tensors"] * (taken < tensors)
+    if found.part.child:
+        notes.append(f"took {source} for the weights of {found.part.child!r} alone")
+    if found.part.in_order:
+        notes.append(f"gave the numbered modules of {source} to the network's in their order")
+    if found.missing:
+        notes.append(f"{source} lacks {_some(found.missing)}")
+    if extra := [key for key in found.state if key not in found.expected]:
+        notes.append(f"passed over {_some(extra)} of {source}")
+    return notes
 
 
-def _some(keys: list[str]) -> str:
-    rest = len(keys) - 2
-    return ", ".join(keys[:2]) + (f" and {rest} more" if rest > 0 else "")
+def _difference(nearest: _Comparison, source: str, name: str) -> str:
+    if nearest.unequal:
+        key = nearest.unequal[0]
+        there, here = nearest.state[key], nearest.expected[key]
+        what = [f"{tuple(each.shape)}" if there.shape != here.shape else f"of {each.dtype}" for each in (there, here)]
+        why = f"{key} is {what[0]} there and {what[1]} here"
+    elif nearest.foreign:
+        why = f"unknown here: {_some(nearest.foreign)}"
+    else:
+        why = f"missing there: {_some(nearest.missing)}"
+    matching = len(nearest.matching)
+    first = "" if matching else f"; its first keys are {_some(list(nearest.part.state), 3)}"
+    return (
+        f"the weights in {source} are not of {name}: {matching} of {len(nearest.expected)} keys match ({why}){first};"
+        f" name the architecture that they are of"
+    )
+
+
+def _some(keys: Sequence[str], most: int = 2) -> str:
+    rest = len(keys) - most
+    return ", ".join(keys[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def digest(network: nn.Module, keys: Iterable[str] | None = None) -> str:
@@ -245,7 +228,7 @@ def digest(network: nn.Module, keys: Iterable[str] | None = None) -> str:
         network: The network.
         keys: Which weights; None takes all. Counters of batches are left out.
     """
-    state = _weights_of(network)
+    state = weights_of(network)
     sha = hashlib.sha256()
     for key in sorted(state if keys is None else keys):
         value = state[key].detach().cpu().contiguous()

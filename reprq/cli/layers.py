@@ -11,7 +11,7 @@ from reprq.cli.groups import Command
 @click.command(cls=Command)
 @click.argument("name")
 @click.option(
-    "--weights", metavar="default|random|PATH", help="The weights.  [default: random; of teacher:PATH its own]"
+    "--weights", metavar="default|random|PATH[#PART]", help="The weights.  [default: random; of teacher:PATH its own]"
 )
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
 @click.option("--layers", default="all", show_default=True, metavar="3|layer3|layer1.*|all", help="Which layers.")

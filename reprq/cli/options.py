@@ -47,7 +47,11 @@ output = _stack(
 network = _stack(
     click.option("--backbone", metavar="NAME", help="The network; `reprq backbones` lists them."),
     click.option(
-        "--weights", default="default", show_default=True, metavar="default|random|PATH", help="The network's weights."
+        "--weights",
+        default="default",
+        show_default=True,
+        metavar="default|random|PATH[#PART]",
+        help="The network's weights.",
     ),
     click.option(
         "--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default."

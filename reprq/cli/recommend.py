@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 @click.option("--backbones", metavar="A,B,...", help="With --data: the networks to choose from.")
 @click.option("--layers", default="all", show_default=True, metavar="1-4|all", help="With --data: which layers.")
 @click.option(
-    "--weights", default="default", show_default=True, metavar="default|random|PATH", help="With --data: the weights."
+    "--weights",
+    default="default",
+    show_default=True,
+    metavar="default|random|PATH[#PART]",
+    help="With --data: the weights.",
 )
 @click.option(
     "--samples", type=click.IntRange(min=2), help="With --data: a seeded sample of the images; all by default."
