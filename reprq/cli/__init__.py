@@ -28,7 +28,7 @@ from reprq.cli.study import study
 from reprq.cli.train import train
 from reprq.errors import ReprqError, bounded
 
-_INTERRUPTED = "interrupted; whole blocks, epochs and finished cells are kept, the same command goes on from there"
+_INTERRUPTED = "interrupted; rows, epochs and finished cells are kept, the same command goes on from there"
 
 
 @click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

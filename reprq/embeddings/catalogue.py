@@ -16,7 +16,7 @@ from reprq.embeddings.embeddings import Embeddings
 from reprq.errors import CacheError, InputError, ReprqError, UnknownNameError
 
 _HEADER = "zarr.json"
-_MEMBERS = (_HEADER, "labels", "ids", "layers", ".lock")  # what a cache may hold at its top
+_MEMBERS = (_HEADER, "labels", "ids", "layers", "unfinished", ".lock")  # what a cache may hold at its top
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import nn
 from reprq.backbones import Backbone, as_backbone, load_backbone
 from reprq.data import ImageDataset, as_dataset
 from reprq.embeddings.cache import EmbeddingCache, cached_name, default_cache_dir, is_complete
+from reprq.embeddings.filling import Filler
 from reprq.embeddings.forward import Forward, batches
 from reprq.embeddings.pooling import check_pooling
 from reprq.embeddings.ranks import Ranks, together
@@ -45,8 +46,8 @@ def extract(
     """Extract the embeddings of every wanted layer into a cache on disk, and return that cache.
 
     One forward pass serves all layers and stops after the last one wanted. Each layer is pooled as soon as it is
-    computed, so memory does not grow with the images. A run that was interrupted goes on at its first missing block;
-    a run whose result is there already reads it and computes nothing.
+    computed, so memory does not grow with the images. An interruption costs some seconds or one batch, whatever is
+    longer: the next run goes on from there. A run whose result is there already reads it and computes nothing.
 
     Started by `torchrun`, the processes share the blocks among them and fill one cache, the same to the byte.
 
@@ -108,13 +109,16 @@ def extract(
         if not is_complete(writer.path, names):
             with writer:
                 todo = writer.incomplete(names)
-                blocks = [writer.rows_of(block) for block in writer.missing(todo) if ranks.owns(block)]
+                chosen = [layer for layer, name in zip(wanted, names, strict=True) if name in todo]
+                numbers = [layer.number for layer in chosen]
+                filler = Filler(writer, list(zip(todo, numbers, strict=True)), data.ids)
+                missing = [block for block in writer.missing(todo) if ranks.owns(block)]
+                blocks = [filler.resume(writer.rows_of(block)) for block in missing]
                 if blocks:
                     data.select(np.concatenate(blocks)).verify()
-                    chosen = [layer for layer, name in zip(wanted, names, strict=True) if name in todo]
                     with Forward(backbone.network, chosen, pooling, on, precision) as forward:
                         source = batches(backbone.preprocessing, data, blocks, batch_size, workers)
-                        forward.fill(writer, data.ids, source, sum(map(len, blocks)), shown)
+                        forward.fill(filler, source, sum(map(len, blocks)), shown)
     return EmbeddingCache(writer.path, names)
 
 

@@ -5,18 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from reprq.backbones import Layer, Tap
 from reprq.data import ImageDataset
-from reprq.embeddings.cache import BLOCK_ROWS, cached_name
+from reprq.embeddings.filling import Filler
 from reprq.embeddings.pooling import pool
-from reprq.embeddings.writing import CacheWriter
-from reprq.errors import InputError
 from reprq.progress import track
-from reprq.validation import check_finite
 
 
 class Batch(NamedTuple):
@@ -113,14 +108,11 @@ class Forward:
     def _pool(self, layer: Layer, output: torch.Tensor) -> torch.Tensor:
         return pool(output, self.pooling, layout=layer.layout, class_token=layer.class_token, registers=layer.registers)
 
-    def fill(
-        self, writer: CacheWriter, ids: NDArray[np.str_], source: Iterable[Batch], total: int, progress: str = ""
-    ) -> None:
+    def fill(self, filler: Filler, source: Iterable[Batch], total: int, progress: str = "") -> None:
         """Run over the batches and write each block of every layer as soon as it is whole.
 
         Args:
-            writer: The cache.
-            ids: The names of all rows of the data set, for errors.
+            filler: Takes the rows of the layers, in their order.
             source: The batches.
             total: How many rows they have in all.
             progress: What to show on stderr; nothing if empty.
@@ -129,32 +121,7 @@ class Forward:
             InputError: a layer puts out a nan or an inf.
             CacheError: the cache cannot be written.
         """
-        collected: list[list[torch.Tensor]] = [[] for _ in self.layers]
-        with track(total=total, desc=progress, unit="image", show=bool(progress)) as bar:
+        with track(total=total, desc=progress, unit="image", show=bool(progress)) as bar, filler:
             for rows, block, images in source:
-                for parts, pooled in zip(collected, self(images), strict=True):
-                    parts.append(pooled)
+                filler.add(rows, block, self(images))
                 bar.update(len(rows))
-                if rows.stop == block.stop:
-                    self._write(writer, block, collected, ids[block.start : block.stop])
-
-    def _write(
-        self, writer: CacheWriter, block: range, collected: list[list[torch.Tensor]], ids: NDArray[np.str_]
-    ) -> None:
-        for layer, parts in zip(self.layers, collected, strict=True):
-            name = cached_name(layer.name, self.pooling)
-            values = torch.cat(parts).float().cpu().numpy()
-            writer.write(name, layer.number, block.start // BLOCK_ROWS, _stored(values, writer.dtype, name, ids))
-            parts.clear()
-
-
-def _stored(values: NDArray[np.floating], dtype: str, layer: str, ids: NDArray[np.str_]) -> NDArray[np.floating]:
-    """Round to the dtype on disk; a nan or an inf is refused before it is written, and its image named."""
-    with np.errstate(over="ignore"):
-        values = values.astype(dtype, copy=False)
-    try:
-        check_finite(values, f"layer {layer!r} in {dtype}")
-    except InputError as error:
-        row = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise InputError(f"{error}; it is the image {str(ids[row])!r}: check its preprocessing") from None
-    return values

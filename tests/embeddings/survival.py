@@ -17,8 +17,9 @@ from torch import nn
 
 from reprq.backbones import Backbone, Layer, default_preprocessing
 from reprq.data import load_dataset
-from reprq.embeddings import extract
+from reprq.embeddings import extract, filling
 
+BATCH = 128
 IMAGES = load_dataset("digits").sample(530, seed=0)  # two blocks, the last one short
 
 
@@ -36,6 +37,7 @@ def run(cache: Path, kill_at: int | None = None) -> dict[str, int]:
     child = os.fork()
     if child == 0:
         torch.set_num_threads(1)
+        filling.KEEP_SECONDS = 0.0  # as if every batch took long
         counts = {"steps": 0, "images": 0}
         original = Path.replace
 
@@ -56,7 +58,7 @@ def run(cache: Path, kill_at: int | None = None) -> dict[str, int]:
         backbone.network.register_forward_pre_hook(
             lambda module, inputs: counts.update(images=counts["images"] + len(inputs[0]))
         )
-        extract(backbone, IMAGES, cache_dir=cache, progress=False, batch_size=128)
+        extract(backbone, IMAGES, cache_dir=cache, progress=False, batch_size=BATCH)
         os.write(writer, json.dumps(counts).encode())
         os._exit(0)
     os.close(writer)

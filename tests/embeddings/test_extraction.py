@@ -1,6 +1,7 @@
 import dataclasses
 import importlib.util
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from torchvision.transforms.functional import to_tensor
 
 from reprq.backbones import Backbone, Layer, as_backbone, load_backbone
 from reprq.data import ImageDataset
-from reprq.embeddings import EmbeddingCache, extract
-from reprq.embeddings.cache import BLOCK_ROWS
+from reprq.embeddings import EmbeddingCache, extract, filling, verify_cache
 from reprq.errors import CacheError, InputError, UnknownNameError
 
 
@@ -127,19 +127,76 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(
     def interrupt(module: torch.nn.Module, inputs: Any) -> None:
         passes.append(len(inputs[0]))
         if len(passes) == stop_after:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     handle = lenet.network.register_forward_pre_hook(interrupt)
     with pytest.raises(KeyboardInterrupt):
         extract(lenet, images, cache_dir=tmp_path / "cut", progress=False, batch_size=64)
     handle.remove()
-    done_blocks = (64 * (stop_after - 1)) // BLOCK_ROWS
+    (cut,) = (tmp_path / "cut").iterdir()
+    assert verify_cache(cut)
+    before = sum(passes[:-1])
     passes.clear()
     stop_after = -1
     lenet.network.register_forward_pre_hook(lambda module, inputs: passes.append(len(inputs[0])))
     resumed = extract(lenet, images, cache_dir=tmp_path / "cut", progress=False, batch_size=64)
-    assert sum(passes) == len(images) - BLOCK_ROWS * done_blocks
+    assert sum(passes) == len(images) - before  # what the interrupted batch was is all that is computed again
     assert files(resumed) == files(whole)
+
+
+def test_what_is_kept_of_a_block_is_used_only_where_it_is_whole_and_of_the_same_layers(
+    lenet: Backbone, images: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "KEEP_SECONDS", 0.0)  # as if every batch took long
+    few, passes = images.select(range(300)), [0]
+
+    def interrupt(module: torch.nn.Module, inputs: Any) -> None:
+        passes[0] += 1
+        if passes[0] == 4:
+            raise RuntimeError("stopped")
+
+    handle = lenet.network.register_forward_pre_hook(interrupt)
+    with pytest.raises((RuntimeError, InputError)):
+        extract(lenet, few, "0-1", cache_dir=tmp_path, progress=False, batch_size=64)
+    handle.remove()
+    (cache,) = tmp_path.iterdir()
+    kept = sorted((cache / "unfinished").iterdir())
+    assert [path.stem for path in kept] == [f"{n:09d}-{n + 64:09d}" for n in (0, 64, 128)]
+    assert list(EmbeddingCache(cache)) == []
+    damaged = bytearray(kept[1].read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    kept[1].write_bytes(damaged)
+    ran: list[int] = []
+    lenet.network.register_forward_pre_hook(lambda module, inputs: ran.append(len(inputs[0])))
+    more = extract(lenet, few, "0-2", cache_dir=tmp_path, progress=False, batch_size=64)
+    assert sum(ran) == 300  # conv3 was not among what was kept
+    expected = extract(lenet, few, "0-2", cache_dir=tmp_path / "fresh", progress=False, batch_size=64)
+    assert all(np.array_equal(more[name].array, expected[name].array) for name in expected)
+    assert not (cache / "unfinished").exists()
+
+
+def test_a_damaged_piece_of_a_block_is_computed_again(
+    lenet: Backbone, images: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "KEEP_SECONDS", 0.0)
+    few = images.select(range(300))
+    whole = extract(lenet, few, 0, cache_dir=tmp_path / "whole", progress=False, batch_size=64)
+    pieces = filling.Unfinished(tmp_path / "pieces")
+    rows = whole["conv1"].array
+    for start in (0, 64, 128):
+        pieces.keep(start, {"conv1": rows[start : start + 64]})
+    assert pieces.read(range(300), ["conv1"])[0] == 192
+    path = tmp_path / "pieces" / f"{64:09d}-{128:09d}.npz"
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    end, (found,) = pieces.read(range(300), ["conv1"])
+    assert (end, len(found)) == (64, 1)
+    assert np.array_equal(found[0], rows[:64])
+    path.write_bytes(b"")
+    assert pieces.read(range(300), ["conv1"])[0] == 64
+    assert pieces.read(range(300), ["conv2"])[0] == 0
+    assert pieces.read(range(512, 900), ["conv1"])[0] == 512
 
 
 def test_anything_that_changes_the_content_changes_the_address(images: ImageDataset, tmp_path: Path) -> None:
