@@ -87,9 +87,7 @@ def read_parts(path: Path, ending: str, reader: Callable[[Path], Table]) -> Tabl
         raise InputError(f"{path} must hold the files of one table, got the partition {folder}; give one such folder")
     kinds = shards(path, ending)
     if len(kinds) > 1:
-        raise InputError(
-            f"{path} must hold the files of one table, got {listed(kinds)}; give one by itself"
-        )
+        raise InputError(f"{path} must hold the files of one table, got {listed(kinds)}; give one by itself")
     (files,) = kinds.values()
     parts = [reader(file) for file in files]
     for part in parts:
