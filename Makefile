@@ -1,34 +1,48 @@
 # The README's two commands, `make demo` and `make test`, do all their own set-up in .venv; `make check` is for changes.
+# Another interpreter has an environment of its own: make test PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := -m pip install --quiet --disable-pip-version-check
+PYTEST := -m pytest -n auto --dist loadscope -q
 
-.PHONY: demo test check docs clean
+.PHONY: demo test test-lowest check docs clean
 
-demo: .venv/ready
+demo: $(VENV)/ready
 	$(BIN)/reprq study figures/digits.toml
 
-test: .venv/ready-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope -q
+test: $(VENV)/ready-dev
+	OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST)
 
-docs: .venv/ready-dev
+# With the oldest releases that pyproject.toml allows.
+test-lowest: .venv-lowest/ready
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python $(PYTEST)
+
+docs: $(VENV)/ready-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-check: .venv/ready-dev
+check: $(VENV)/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 # Installed again whenever pyproject.toml changes.
-.venv/ready: pyproject.toml
+$(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'reprq needs Python 3.11 or later; set PYTHON=' >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP) --editable .
 	@touch $@
 
-.venv/ready-dev: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+$(VENV)/ready-dev: $(VENV)/ready
+	$(BIN)/python $(PIP) --editable '.[dev,docs]'
+	@touch $@
+
+.venv-lowest/ready: pyproject.toml tests/lowest.py
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python tests/lowest.py > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python $(PIP) --constraint .venv-lowest/constraints.txt --editable '.[test]'
 	@touch $@
 
 clean:
-	rm -rf .venv runs build
+	rm -rf .venv .venv-* runs build

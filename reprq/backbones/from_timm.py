@@ -124,6 +124,8 @@ def timm_head(stated: Mapping[str, Any]) -> str | None:
 def _created(timm: Any, name: str, options: Mapping[str, Any]) -> nn.Module:
     try:
         network: nn.Module = timm.create_model(name.removeprefix(PREFIX), **options)
+    except OSError:  # no network; some of the hub's are ValueErrors too
+        raise
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         wanted = ", ".join(f"{key}={value}" for key, value in options.items())
         raise InputError(f"{name} cannot be built with {wanted} ({error}); give another size or channels") from error
