@@ -1,6 +1,5 @@
-"""PyTorch's .pt and .pth files, of which only tensors, arrays and plain values are loaded."""
+"""PyTorch's .pt and .pth files, of which only tensors, NumPy arrays and plain values are loaded."""
 
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,16 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.embeddings.stored import Stored, read_arrays
-from reprq.errors import CacheError
+from reprq.errors import CacheError, WeightsError
 
 
 def read_torch(path: Path, key: str | None, labels: str | None) -> Stored:
     """Read a tensor, a list of tensors (one a row), or a mapping of tensors by name, however nested."""
-    import torch
+    from reprq.backbones.unpickling import load_inert
 
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
+        content = load_inert(path)
+    except WeightsError as error:
+        if "Python objects" not in str(error):
+            raise ValueError("it is damaged or no file of torch.save") from None
         raise CacheError(
             f"{path} holds pickled objects, which are never loaded; save its tensors alone, as in"
             " torch.save({'X': x}, path)"
@@ -36,6 +37,8 @@ def _named(content: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
     if hasattr(content, "detach"):
         tensor = content.detach()
         yield name, (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+    elif isinstance(content, np.ndarray):
+        yield name, content
     elif isinstance(content, Mapping):
         for inner, value in content.items():
             yield from _named(value, f"{name}.{inner}" if name else str(inner))
@@ -52,7 +55,7 @@ def _named(content: Any, name: str) -> Iterator[tuple[str, NDArray[Any]]]:
 
 def _one_vector_each(values: Sequence[Any]) -> NDArray[Any] | None:
     """Vectors of one length, (d,) or (1, d) each, as a matrix; None for anything else, which (n, d) and (n,) is."""
-    shapes = {tuple(value.shape) if hasattr(value, "detach") else None for value in values}
+    shapes = {tuple(value.shape) if hasattr(value, "shape") else None for value in values}
     if len(values) < 2 or len(shapes) != 1 or None in shapes:
         return None
     (shape,) = shapes

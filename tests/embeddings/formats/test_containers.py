@@ -42,6 +42,9 @@ def tensor(array: Any) -> Any:
         (lambda x, y: {"features": tensor(x), "labels": tensor(y)}, True, {}),
         (lambda x, y: {"features": tensor(x), "labels": y.tolist()}, True, {}),
         (lambda x, y: {"train": {"features": tensor(x), "labels": tensor(y)}}, True, {}),
+        (lambda x, y: x, False, {}),
+        (lambda x, y: list(x), False, {}),
+        (lambda x, y: {"features": x, "labels": y, "made": Path("by/me")}, True, {}),
         (lambda x, y: {"emb": tensor(x), "y": tensor(y)[:, None], "epoch": 3}, True, {}),
         (lambda x, y: (tensor(x), tensor(y)), True, {"labels": "1"}),
     ],
@@ -62,6 +65,9 @@ def test_names_of_a_mapping_of_vectors_are_ids_and_half_precision_is_read(x: Any
 def test_no_pickle_is_run(tmp_path: Path) -> None:
     torch.save({"x": Bomb()}, tmp_path / "t.pt")
     with pytest.raises(CacheError, match=r"t.pt holds pickled objects, which are never loaded; save its tensors alone"):
+        load_embeddings(tmp_path / "t.pt")
+    (tmp_path / "t.pt").write_bytes(b"PK of no archive")
+    with pytest.raises(CacheError, match=r"t.pt cannot be read as embeddings \(it is damaged or no file of torch.save"):
         load_embeddings(tmp_path / "t.pt")
     for ending in ("pkl", "pickle", "joblib"):
         (tmp_path / f"t.{ending}").write_bytes(pickle.dumps(Bomb()))
