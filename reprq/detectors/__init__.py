@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from reprq.detectors.distillation import Distillation
     from reprq.detectors.files import load, save
     from reprq.detectors.knn import KNN
+    from reprq.detectors.lof import LOF
     from reprq.detectors.mahalanobis import Mahalanobis
     from reprq.detectors.oracle import oracle_grid
     from reprq.detectors.pyod import PyOD
     from reprq.detectors.reconstruction import KPCA, PCA
     from reprq.detectors.registry import Detector, create, describe, is_network, names
-    from reprq.detectors.shallow import GMM, LOF, OCSVM, IForest
+    from reprq.detectors.shallow import GMM, OCSVM, IForest
 
 _HOMES = {
     "GMM": "shallow",
@@ -30,7 +31,7 @@ _HOMES = {
     "IForest": "shallow",
     "KDE": "density",
     "KPCA": "reconstruction",
-    "LOF": "shallow",
+    "LOF": "lof",
     "MVE": "density",
     "OCSVM": "shallow",
     "PCA": "reconstruction",

@@ -174,6 +174,17 @@ def _named(x: Any, rows: Matrix) -> Any:
     return x if hasattr(x, "columns") else rows
 
 
+def column_means(rows: Matrix) -> Scores:
+    """(d,) float64 means of the columns; of a constant column exactly that constant, which a sum does not promise."""
+    means: Scores = rows.mean(axis=0, dtype=np.float64)
+    return np.where((rows == rows[0]).all(axis=0), rows[0].astype(np.float64), means)
+
+
+def distinct_rows(rows: Matrix) -> Matrix:
+    """The different rows, each once, in ascending order."""
+    return np.unique(rows + 0.0, axis=0)  # + 0.0: no -0.0
+
+
 def score_in_blocks(rows: Matrix, score: Callable[[Scores], Scores], centre: Scores | float = 0.0) -> Scores:
     """Score rows in blocks of one size, the last one filled up, so that no score depends on its batch.
 

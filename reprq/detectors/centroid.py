@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.detectors.base import ArrayDetector, Matrix, Scores
+from reprq.detectors.base import ArrayDetector, Matrix, Scores, column_means
 
 
 class Centroid(ArrayDetector):
@@ -31,7 +31,7 @@ class Centroid(ArrayDetector):
         return "centroid"
 
     def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
-        self.mean_ = rows.mean(axis=0, dtype=np.float64)
+        self.mean_ = column_means(rows)
 
     def _score(self, rows: Matrix) -> Scores:
         scores = np.empty(len(rows))

@@ -8,11 +8,13 @@ import scipy.linalg
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from reprq.detectors.base import column_means
 from reprq.errors import InputError
 
 Array = NDArray[np.float64]
 
 _BLOCK = 4096
+_SMALLEST = 1e-280  # fourth power of a length whose digits float64 still holds
 
 
 class Moments(NamedTuple):
@@ -52,14 +54,14 @@ def moments(x: NDArray[np.floating]) -> Moments:
         x: (n, d), any floating dtype.
 
     Raises:
-        InputError: the values are too large to square.
+        InputError: the values are too large to square, or their differences too small.
 
     Example:
         >>> moments(np.array([[0.0], [2.0]])).covariance
         array([[1.]])
     """
     n, d = x.shape
-    mean = x.mean(axis=0, dtype=np.float64)
+    mean = column_means(x)
     covariance, fourth = np.zeros((d, d)), 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, n, _BLOCK):
@@ -68,6 +70,8 @@ def moments(x: NDArray[np.floating]) -> Moments:
             fourth += float(np.sum(np.einsum("ij,ij->i", block, block) ** 2))
     if not np.isfinite(fourth):
         raise InputError("X has values too large for a covariance in float64; rescale it")
+    if covariance.any() and fourth < _SMALLEST:
+        raise InputError("X has differences too small for a covariance in float64; rescale it")
     return Moments(mean, covariance / n, fourth / n)
 
 

@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 
 from reprq.detectors.base import Matrix, Scores, score_in_blocks
 from reprq.detectors.covariance import moments, whiten_pseudo
-from reprq.detectors.mahalanobis import Mahalanobis
+from reprq.detectors.mahalanobis import Mahalanobis, check_more_than_a_line
 from reprq.detectors.shallow import ShallowDetector, squared_distances
 from reprq.errors import InputError
 
@@ -130,6 +130,7 @@ class MVE(ShallowDetector):
         if not found.covariance.any():
             raise InputError("X must have at least two different rows, got all rows equal; an ellipsoid needs a spread")
         span = whiten_pseudo(found.covariance, len(rows))
+        check_more_than_a_line(rows, span.rank)
         lifted = _lift(span(rows))
         inverse = _khachiyan(lifted)
         self.root_ = scipy.linalg.cholesky(inverse, lower=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.detectors.approximate import ApproximateNeighbours
-from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_choice, check_count
+from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_choice, check_count, column_means
 from reprq.detectors.nearest import ExactNeighbours, gpu_number
 from reprq.errors import InputError
 
@@ -102,7 +102,7 @@ class KNN(ArrayDetector):
             raise InputError(
                 f"k must be at most the number of benign rows, got k={self.k} and n_samples={len(rows)}; lower k"
             )
-        self.mean_ = rows.mean(axis=0, dtype=np.float64)
+        self.mean_ = column_means(rows)
         prepared = self._prepared(rows)
         if self.index == "flat":
             self.neighbours_: ExactNeighbours | ApproximateNeighbours = ExactNeighbours(prepared, self.device)

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.covariance import MinCovDet
 
-from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_choice, score_in_blocks
+from reprq.detectors.base import (
+    ArrayDetector,
+    Matrix,
+    Scores,
+    check_choice,
+    column_means,
+    distinct_rows,
+    score_in_blocks,
+)
 from reprq.detectors.covariance import (
     Moments,
     Whitening,
@@ -57,8 +65,9 @@ class Mahalanobis(ArrayDetector):
         classes_: (c,) the class labels, for "class" and "relative".
 
     Raises:
-        InputError: from `fit`, with fewer than two rows, where no row differs, where class labels are missing, or
-            where "mcd" has too few rows.
+        InputError: from `fit`, with fewer than two rows, where no row differs or two different rows are all there is,
+            where class labels are missing, or where "mcd" has too few rows or more than half of them are equal or lie
+            in a subspace.
 
     Example:
         >>> detector = Mahalanobis("empirical").fit([[-1, 0], [1, 0], [0, -2], [0, 2]])
@@ -110,16 +119,17 @@ class Mahalanobis(ArrayDetector):
         if self.covariance == "mcd":
             self.mean_, self.covariance_ = _minimum_covariance_determinant(rows, self.seed)
             self.shrinkage_, self.whitening_ = 0.0, whiten_pseudo(self.covariance_, len(rows))
-            return
-        found = _spread(rows)
-        self.mean_ = found.mean
-        self.shrinkage_, self.covariance_, self.whitening_ = _estimate(self.covariance, found, len(rows))
+        else:
+            found = _spread(rows)
+            self.mean_ = found.mean
+            self.shrinkage_, self.covariance_, self.whitening_ = _estimate(self.covariance, found, len(rows))
+        check_more_than_a_line(rows, self.rank_)
 
     def _fit_classes(self, rows: Matrix, labels: NDArray[Any]) -> None:
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        means = np.stack([rows[codes == c].mean(axis=0, dtype=np.float64) for c in range(len(self.classes_))])
+        means = np.stack([column_means(rows[codes == c]) for c in range(len(self.classes_))])
         within = _spread(rows - means[codes])
-        self.mean_ = rows.mean(axis=0, dtype=np.float64)
+        self.mean_ = column_means(rows)
         self.shrinkage_, self.covariance_, self.whitening_ = _estimate(self.covariance, within, len(rows))
         self.white_means_ = self.whitening_(means - self.mean_)
         self.background_ = _estimate(self.covariance, _spread(rows), len(rows))[2] if self.form == "relative" else None
@@ -154,6 +164,12 @@ def _spread(rows: Matrix) -> Moments:
     return found
 
 
+def check_more_than_a_line(rows: Matrix, rank: int) -> None:
+    """Raise an InputError where two different rows are all there is: nothing beside their line would count."""
+    if rank == 1 < rows.shape[1] and len(distinct_rows(rows)) < 3:
+        raise InputError("X must have at least three different rows, got two: they span a line and no more")
+
+
 def _estimate(kind: str, found: Moments, n: int) -> tuple[float, NDArray[np.float64], Whitening]:
     if kind == "diagonal":
         covariance = np.diag(np.diag(found.covariance))
@@ -173,8 +189,28 @@ def _minimum_covariance_determinant(rows: Matrix, seed: int) -> tuple[NDArray[np
         raise InputError(
             f"covariance mcd needs more than 2 d rows, got n_samples={n} and d={d}; reduce d by PCA or use ledoit_wolf"
         )
-    _spread(rows)
+    spread = _spread(rows)
+    scale = float(np.sqrt(np.trace(spread.covariance) / d))  # scikit-learn takes a small covariance for none
+    white = whiten(spread.covariance / scale**2, n)
+    basis = np.eye(d) if white.rank == d else np.linalg.qr(white.matrix)[0]  # of the span of the rows
+    inside = ((rows - spread.mean) / scale) @ basis
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a covariance without full rank; rank_ says so
-        found = MinCovDet(random_state=seed).fit(rows.astype(np.float64))
-    return np.asarray(found.location_), np.asarray(found.covariance_)
+        warnings.simplefilter("ignore")  # that half of the rows have no full rank, which is said below
+        try:
+            found = MinCovDet(random_state=seed).fit(inside)
+            rank = _rank_of_half(white((rows - spread.mean) / scale), found.raw_support_)
+        except ValueError:  # the half has no spread at all
+            rank = 0
+    if rank < white.rank:
+        what = "are equal" if rank == 0 else f"lie in {rank} of the {white.rank} dimensions"
+        raise InputError(
+            f"covariance mcd needs a half of the rows that fills the space, got more than half that {what};"
+            " drop repeated rows or use ledoit_wolf"
+        )
+    mean = spread.mean + scale * (basis @ found.location_)
+    return mean, scale**2 * (basis @ found.covariance_ @ basis.T)
+
+
+def _rank_of_half(white: NDArray[np.float64], chosen: NDArray[np.bool_]) -> int:
+    half = white[chosen]
+    return int(np.linalg.matrix_rank(half - half.mean(axis=0)))

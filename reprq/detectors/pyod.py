@@ -3,15 +3,19 @@
 import importlib
 import inspect
 import pkgutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.detectors.base import ArrayDetector, Matrix, Scores
+from reprq.detectors.base import ArrayDetector, Matrix, Scores, column_means
 from reprq.errors import InputError, UnknownNameError
 
 _NO_DETECTORS = {"base", "base_dl", "sklearn_base", "gaal_base", "thresholds", "combination", "embedding"}
+_LEAST_SPREAD = 1e-3
 _NO_ROWS = ("_", "pyg_", "ts_")  # helpers, and detectors of graphs and time series
 
 
@@ -58,17 +62,36 @@ class PyOD(ArrayDetector):
 
     def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
         made = self._made()
-        try:
+        with self._guarded("fit", rows):
             self.model_ = made.fit(rows.astype(np.float64))
-        except (ValueError, TypeError, RuntimeError, np.linalg.LinAlgError) as error:
-            raise InputError(f"{self.describe()} could not fit {rows.shape[0]} rows: {_line(error)}") from error
+        self._check_scale(rows)
+
+    def _check_scale(self, rows: Matrix) -> None:
+        """Refuse rows so small or large that a constant inside PyOD drowns them: all get one score."""
+        scores = np.asarray(getattr(self.model_, "decision_scores_", rows), dtype=np.float64)
+        spread = float(np.sqrt(np.mean((rows - column_means(rows)) ** 2)))
+        if np.ptp(scores) == 0.0 and not _LEAST_SPREAD <= spread <= 1.0 / _LEAST_SPREAD and spread > 0.0:
+            raise InputError(
+                f"{self.describe()} gives all benign rows one score at their spread of {spread:.1g}; rescale X"
+            )
 
     def _score(self, rows: Matrix) -> Scores:
+        with self._guarded("score", rows):
+            scores = np.asarray(self.model_.decision_function(rows.astype(np.float64)), dtype=np.float64).ravel()
+        if len(scores) != len(rows):
+            raise InputError(f"{self.describe()} must give {len(rows)} scores, one a row, got {len(scores)}")
+        if undefined := int(np.isnan(scores).sum()):
+            raise InputError(f"{self.describe()} gives {undefined} of {len(rows)} rows a nan; give other benign rows")
+        return scores
+
+    @contextmanager
+    def _guarded(self, what: str, rows: Matrix) -> Iterator[None]:
+        """What PyOD prints goes to stderr, and what it raises, such as an IndexError for few rows, is one sentence."""
         try:
-            scores = self.model_.decision_function(rows.astype(np.float64))
-        except (ValueError, TypeError, RuntimeError, np.linalg.LinAlgError) as error:
-            raise InputError(f"{self.describe()} could not score {rows.shape[0]} rows: {_line(error)}") from error
-        return np.asarray(scores, dtype=np.float64).ravel()
+            with redirect_stdout(sys.stderr):
+                yield
+        except Exception as error:
+            raise InputError(f"{self.describe()} could not {what} {len(rows)} rows: {_line(error)}") from error
 
     def _made(self) -> Any:
         kind = _class(self.model)
@@ -79,7 +102,7 @@ class PyOD(ArrayDetector):
         seed = {"random_state": 0} if "random_state" in valid else {}
         try:
             return kind(**{**seed, **self.parameters})
-        except (ValueError, TypeError) as error:
+        except Exception as error:
             raise InputError(f"pyod:{kind.__name__} does not take these parameters: {_line(error)}") from error
 
 

@@ -27,6 +27,11 @@ class _Reconstruction(ShallowDetector):
         share = np.cumsum(np.maximum(ascending[::-1], 0.0))
         return int(np.searchsorted(share, self.variance * share[-1], side="left")) + 1 if share[-1] > 0 else 0
 
+    def _kept_below_rank(self, ascending: Array) -> int:
+        """The same, but one fewer than the rank: what is left by all of them is rounding, which ranks nothing."""
+        rank = int((ascending > len(ascending) * np.finfo(np.float64).eps * ascending[-1]).sum())
+        return min(self._kept(ascending), max(rank - 1, 0))
+
     def _anomaly(self, rows: Array) -> Scores:
         return score_in_blocks(rows, self._residuals)
 
@@ -37,6 +42,9 @@ class _Reconstruction(ShallowDetector):
 class PCA(_Reconstruction):
     """Squared distance to the span of the leading principal components, in units of the scaled rows.
 
+    One component at least is left out, so that a score is more than rounding: with few columns, or directions of even
+    variance, `variance` may ask for all. What remains of one direction is the squared distance to the mean.
+
     Args:
         variance: Share of the variance that the components keep; Ruff uses 0.95.
 
@@ -44,8 +52,9 @@ class PCA(_Reconstruction):
         components_: (r, d) orthonormal rows.
 
     Example:
-        >>> PCA().fit([[-2.0, 0.0], [2.0, 0.0]]).anomaly_score([[9.0, 0.0], [0.0, 2.0]]).round(6)
-        array([0., 2.])
+        >>> benign = [[-9.0, 1.0], [9.0, 1.0], [-9.0, -1.0], [9.0, -1.0]]
+        >>> PCA().fit(benign).anomaly_score([[9.0, 0.0], [0.0, 8.2]]).round(6)
+        array([0.  , 1.64])
     """
 
     components_: Array
@@ -56,7 +65,7 @@ class PCA(_Reconstruction):
 
     def _learn(self, rows: Array) -> None:
         values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
-        kept = self._kept(values)
+        kept = self._kept_below_rank(values)
         self.components_ = np.ascontiguousarray(vectors[:, len(values) - kept :].T)
 
     def _residuals(self, rows: Array) -> Scores:

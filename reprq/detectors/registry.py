@@ -18,7 +18,7 @@ _CLASSES = {
     "kde": "reprq.detectors.density:KDE",
     "knn": "reprq.detectors.knn:KNN",
     "kpca": "reprq.detectors.reconstruction:KPCA",
-    "lof": "reprq.detectors.shallow:LOF",
+    "lof": "reprq.detectors.lof:LOF",
     "mahalanobis": "reprq.detectors.mahalanobis:Mahalanobis",
     "mve": "reprq.detectors.density:MVE",
     "ocsvm": "reprq.detectors.shallow:OCSVM",

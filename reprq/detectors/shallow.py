@@ -9,9 +9,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import ensemble, mixture, neighbors, svm
+from sklearn import ensemble, mixture, svm
 
-from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_count, score_in_blocks
+from reprq.detectors.base import (
+    ArrayDetector,
+    Matrix,
+    Scores,
+    check_count,
+    column_means,
+    distinct_rows,
+    score_in_blocks,
+)
 from reprq.errors import InputError
 
 
@@ -28,7 +36,7 @@ class ShallowDetector(ArrayDetector):
     scale_: float
 
     def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
-        self.mean_ = rows.mean(axis=0, dtype=np.float64)
+        self.mean_ = column_means(rows)
         centred = rows - self.mean_
         largest = float(np.abs(centred).max()) or 1.0
         self.scale_ = largest * float(np.sqrt(np.mean((centred / largest) ** 2))) or 1.0
@@ -97,6 +105,9 @@ class IForest(ShallowDetector):
         samples: Rows a tree sees, at most n; Ruff uses 256.
         seed: The same seed, the same forest.
 
+    Raises:
+        InputError: from `fit`, with fewer than three different rows, which no forest can tell from the rest.
+
     Example:
         >>> scores = IForest(trees=10).fit([[0.0], [1.0], [2.0]]).anomaly_score([[1.0], [9.0]])
         >>> bool(scores[0] < scores[1])
@@ -118,6 +129,10 @@ class IForest(ShallowDetector):
         return f"iforest[t={self.trees},psi={self.samples}]"
 
     def _learn(self, rows: NDArray[np.float64]) -> None:
+        if (distinct := len(distinct_rows(rows))) < 3:
+            raise InputError(
+                f"X must have at least three different rows, got {distinct}: a forest of fewer has one score"
+            )
         samples = min(self.samples, len(rows))
         forest = ensemble.IsolationForest(n_estimators=self.trees, max_samples=samples, random_state=self.seed)
         self.model_ = forest.fit(_within_float32(rows))
@@ -161,7 +176,9 @@ class GMM(ShallowDetector):
         n = len(rows)
         if self.components is not None and self.components > n:
             raise InputError(f"components must be at most the number of rows, got {self.components} and n_samples={n}")
-        distinct = len(np.unique(rows, axis=0))
+        distinct = len(distinct_rows(rows))
+        if self.components is not None and self.components > distinct:
+            raise InputError(f"components must be at most the different rows, got {self.components} and {distinct}")
         counts = (self.components,) if self.components else [c for c in (1, 2, 4, 8, 16) if 2 * c <= max(2, distinct)]
         fits = [
             mixture.GaussianMixture(
@@ -171,37 +188,6 @@ class GMM(ShallowDetector):
         ]
         self.model_ = min((fit.fit(rows) for fit in fits), key=lambda fit: float(fit.bic(rows)))
         self.components_ = int(self.model_.n_components)
-
-    def _anomaly(self, rows: NDArray[np.float64]) -> Scores:
-        scores: Scores = -self.model_.score_samples(rows)
-        return scores
-
-
-class LOF(ShallowDetector):
-    """Local outlier factor (Breunig et al. 2000): how much sparser a row lies than its neighbours; 1 is as dense.
-
-    Args:
-        k: How many neighbours, 20 as in scikit-learn; with fewer rows, all the others.
-
-    Example:
-        >>> LOF(k=2).fit([[0.0], [1.0], [2.0], [3.0]]).anomaly_score([[9.0]]) > 2
-        array([ True])
-    """
-
-    def __init__(self, k: int = 20) -> None:
-        self.k = k
-
-    def check_parameters(self) -> None:
-        """Raise an InputError unless k is a positive integer."""
-        check_count("k", self.k)
-
-    def describe(self) -> str:
-        """Return for example "lof[k=20]"."""
-        return f"lof[k={self.k}]"
-
-    def _learn(self, rows: NDArray[np.float64]) -> None:
-        k = min(self.k, len(rows) - 1)
-        self.model_ = neighbors.LocalOutlierFactor(n_neighbors=k, novelty=True, algorithm="brute").fit(rows)
 
     def _anomaly(self, rows: NDArray[np.float64]) -> Scores:
         scores: Scores = -self.model_.score_samples(rows)

@@ -53,7 +53,7 @@ def test_scores_are_scikit_learns(name, peer, offset):
 
 
 @given(
-    n=st.integers(2, 30),
+    n=st.integers(3, 30),
     d=st.integers(1, 30),
     seed=st.integers(0, 500),
     name=st.sampled_from(["empirical", "ledoit_wolf", "oas", "diagonal"]),
@@ -114,9 +114,11 @@ def test_the_diagonal_is_a_sum_of_squared_z_scores():
 
 
 def test_two_rows_and_symmetry_leave_nothing_to_shrink():
-    detector = Mahalanobis("ledoit_wolf").fit([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    detector = Mahalanobis("ledoit_wolf").fit([[-1.0], [1.0]])
     assert (detector.shrinkage_, detector.rank_) == (0.0, 1)
-    np.testing.assert_allclose(detector.anomaly_score([[2.0, 0.0, 0.0], [0.0, 5.0, 0.0]]), [4.0, 0.0])
+    np.testing.assert_allclose(detector.anomaly_score([[2.0], [0.0]]), [4.0, 0.0])
+    with pytest.raises(InputError, match="at least three different rows, got two: they span a line and no more"):
+        Mahalanobis("ledoit_wolf").fit([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
 
 
 @pytest.mark.parametrize("name", ["empirical", "ledoit_wolf", "oas", "diagonal"])
@@ -197,6 +199,28 @@ def test_mcd_is_scikit_learns_and_ignores_pollution():
     assert ratio[0] > 20 * ratio[1]
     assert detector.rank_ == 4
     assert Mahalanobis("mcd").fit(polluted[:, [0, 1, 1]]).rank_ == 2
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-4, 1e6, 1e12])
+def test_mcd_does_not_depend_on_the_scale(scale):
+    rng = np.random.default_rng(11)
+    benign, rows = rng.normal(size=(80, 3)) @ rng.normal(size=(3, 3)), rng.normal(size=(9, 3))
+    expected = Mahalanobis("mcd").fit(benign).anomaly_score(rows)
+    detector = Mahalanobis("mcd").fit(benign * scale)
+    np.testing.assert_allclose(detector.anomaly_score(rows * scale), expected, rtol=1e-6)
+    np.testing.assert_allclose(detector.mean_, Mahalanobis("mcd").fit(benign).mean_ * scale, rtol=1e-6)
+
+
+def test_mcd_refuses_a_half_that_is_flat():
+    rng = np.random.default_rng(12)
+    rows = rng.normal(size=(60, 4))
+    rows[:36] = rows[0]
+    with pytest.raises(InputError, match="got more than half that are equal; drop repeated rows or use ledoit_wolf"):
+        Mahalanobis("mcd").fit(rows)
+    rows = rng.normal(size=(60, 4))
+    rows[:40, 2] = 0.0
+    with pytest.raises(InputError, match="got more than half that lie in 3 of the 4 dimensions"):
+        Mahalanobis("mcd").fit(rows)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,33 @@ class TestWithPyOD:
         with pytest.raises(InputError, match=r"pyod:KNN\[n_neighbors=99\] could not fit 60 rows: "):
             create({"name": "pyod:KNN", "n_neighbors": 99}).fit(benign)
 
+    def test_what_it_prints_and_whatever_it_raises_stays_off_stdout(self, monkeypatch, capsys, benign):
+        from pyod.models.lof import LOF
+
+        def chatty(self, X):
+            sys.stdout.write("Training...")
+            if len(X) < 3:
+                raise IndexError("index 3 is out of bounds")
+            return np.full(len(X), np.nan) if len(X) == 3 else np.zeros(len(X) + 1)
+
+        detector = create("pyod:LOF").fit(benign)
+        monkeypatch.setattr(LOF, "decision_function", chatty)
+        for rows, said in (
+            (2, "pyod:LOF could not score 2 rows: index 3 is out of bounds"),
+            (3, "pyod:LOF gives 3 of 3 rows a nan"),
+            (4, "pyod:LOF must give 4 scores, one a row, got 5"),
+        ):
+            with pytest.raises(InputError, match=said):
+                detector.anomaly_score(benign[:rows])
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert "Training..." in captured.err
+
+    @pytest.mark.parametrize("name", ["KDE", "IForest", "GMM"])
+    def test_rows_too_small_for_it_are_refused(self, name, benign):
+        with pytest.raises(InputError, match=f"pyod:{name} gives all benign rows one score at their spread of 4e-12"):
+            create(f"pyod:{name}").fit(benign * 1e-12)
+
 
 def test_without_pyod_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyod", None)
