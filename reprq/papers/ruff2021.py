@@ -11,12 +11,16 @@ labels, 1 / (d variance). KDE's bandwidth is the likeliest (leave-one-out here, 
 thesis' {2^0.5, ..., 2^5} alone.
 
 Table 2.3: 60 % of the benign rows train, the others and 40 % of the anomalies are scored (Ruff et al. 2020), OC-SVM
-alone. Features are standardised on the training rows, or taken to [0, 1] by their minimum and maximum.
+alone. Features are standardised on the training rows, or taken to [0, 1] by their minimum and maximum; the released
+code counts the other 60 % of the anomalies in, which a one-class method does not have ("min-max of all" here). Gamma
+in {2^-7, ..., 2^2} and nu in {0.01, 0.05, 0.1, 0.2, 0.5} are the thesis' (appendix B.1.2), chosen by the oracle; "best
+of the grid" is the best of all 50 in hindsight, above which no choice among them can come.
 """
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +30,9 @@ from sklearn.decomposition import PCA
 
 from reprq.data import ImageDataset, load_dataset
 from reprq.data.arrays import data_root
-from reprq.detectors import KDE, OCSVM, IForest, oracle_grid
+from reprq.detectors import KDE, OCSVM, IForest
 from reprq.errors import DataError
-from reprq.evaluation import auroc, hold_out, oracle_search
+from reprq.evaluation import auroc, hold_out
 from reprq.papers.ruff2021_tables import write_tables
 from reprq.progress import track
 from reprq.provenance import digest, file_digest
@@ -39,6 +43,8 @@ Array = NDArray[np.float64]
 GAMMAS = {f"2^{j}": 2.0**j for j in range(-10, 0)}
 BANDWIDTHS = {f"2^{j / 2:g}": 2.0 ** (j / 2) for j in range(1, 11)}
 _SHOWN_BANDWIDTHS = 5  # what is wider is worse for every digit
+TABULAR_GAMMAS = [2.0**j for j in range(-7, 3)]
+TABULAR_NUS = [0.01, 0.05, 0.1, 0.2, 0.5]
 SETS = {"cardio": "6_cardio", "satellite": "30_satellite", "thyroid": "38_thyroid"}
 
 
@@ -113,7 +119,7 @@ def run(
                     bar.update()
             for name, (x, y) in tabular.items():
                 for number in seeds:
-                    key = digest({"set": name, "file": digests[name], "seed": number, "version": 2})
+                    key = digest({"set": name, "file": digests[name], "seed": number, "version": 3})
                     if key not in store:
                         store.add(key, _split_and_score(name, x, y, number))
                     yield from store[key]
@@ -215,12 +221,7 @@ def _candidates_and_oracle(benign: Array, rows: Array, labels: Any, size: Preset
             began = time.process_time()
             scored.append(OCSVM(nu, gamma=gamma * variance).fit(benign).anomaly_score(rows))
             found.append(_row("OC-SVM", f"nu={nu:g}, gamma={name}", 0, labels, scored[-1], began))
-    for seed in seeds:
-        held = hold_out(labels, seed=seed)
-        left = np.setdiff1d(np.arange(len(labels)), held)
-        best = int(np.argmax([auroc(labels[held], scores[held]).value for scores in scored]))
-        found.append(_row("OC-SVM", "oracle", seed, labels[left], scored[best][left], oracle_began))
-    return found
+    return [*found, *(_oracle(scored, labels, seed, oracle_began) for seed in seeds)]
 
 
 def _tabular(path: Path) -> tuple[Array, NDArray[np.int64]]:
@@ -237,10 +238,12 @@ def _split_and_score(name: str, x: Array, y: NDArray[np.int64], seed: int) -> li
     fitted, left = np.split(benign, [round(0.6 * len(benign))])
     test = np.concatenate([left, anomalous[round(0.6 * len(anomalous)) :]])
     train, labels = x[fitted], y[test]
+    leaked = np.concatenate([train, x[anomalous[: round(0.6 * len(anomalous))]]])
     found = []
     for preprocessing, shift, scale in (
         ("standardised", train.mean(axis=0), train.std(axis=0)),
         ("min-max", train.min(axis=0), np.ptp(train, axis=0)),
+        ("min-max of all", leaked.min(axis=0), np.ptp(leaked, axis=0)),
     ):
         scale = np.where(scale == 0.0, 1.0, scale)
         common = {"table": "2.3", "task": name, "preprocessing": preprocessing, "d": x.shape[1]}
@@ -252,6 +255,17 @@ def _split_and_score(name: str, x: Array, y: NDArray[np.int64], seed: int) -> li
 def _rule_and_oracle(train: Array, rows: Array, labels: NDArray[np.int64], seed: int) -> Iterator[Row]:
     yield _rule(train, rows, labels, seed)
     began = time.process_time()
-    choice = oracle_search(oracle_grid("ocsvm", train.shape[1]), train, rows, labels, seed=seed)
-    scores = choice.detector.anomaly_score(rows[choice.remaining])
-    yield _row("OC-SVM", "oracle", seed, labels[choice.remaining], scores, began)
+    variance = float(np.mean((train - train.mean(axis=0)) ** 2))  # OCSVM's gamma is in units of rows scaled to 1
+    settings = product(TABULAR_NUS, TABULAR_GAMMAS)
+    scored = [OCSVM(nu, gamma=gamma * variance).fit(train).anomaly_score(rows) for nu, gamma in settings]
+    yield _oracle(scored, labels, seed, began)
+    best = max(scored, key=lambda scores: auroc(labels, scores).value)
+    yield _row("OC-SVM", "best of the grid", seed, labels, best, began)
+
+
+def _oracle(scored: list[Array], labels: NDArray[np.int64], seed: int, began: float) -> Row:
+    """The candidate that a tenth of the test labels chooses, judged on the other rows."""
+    held = hold_out(labels, seed=seed)
+    left = np.setdiff1d(np.arange(len(labels)), held)
+    best = int(np.argmax([auroc(labels[held], scores[held]).value for scores in scored]))
+    return _row("OC-SVM", "oracle", seed, labels[left], scored[best][left], began)

@@ -24,11 +24,17 @@ _COLUMNS = {
     "KDE": ("likeliest", "likeliest of the thesis' grid"),
     "OC-SVM": ("nu=0.1, gamma by rule", "oracle"),
 }
+_TABULAR_SETTINGS = (*_COLUMNS["OC-SVM"], "best of the grid")
 _METHOD = (
     "Mean ± standard deviation over seeds, in per cent; the last row has the mean over the rows above with a 95 %"
     " interval over rows and seeds (`reprq.evaluation.mean_over_tasks`). An *oracle* chose gamma and nu on a tenth of"
     " the test labels and is judged on the other nine: an upper bound, not a one-class result. KDE, and OC-SVM by rule"
     " on MNIST, draw nothing and have no spread."
+)
+_METHOD_TABULAR = (
+    " The grid is the thesis': gamma in {2^-7, ..., 2^2}, nu in {0.01, 0.05, 0.1, 0.2, 0.5}; *best of the grid* is the"
+    " best of its 50 settings on all test labels, above which no choice among them can come. *Min-max of all* takes the"
+    " anomalies of the other 60 % into minimum and maximum, as the released code does: a leak."
 )
 
 
@@ -108,8 +114,10 @@ def _nearness(rows: list[Row]) -> str:
 
 
 def _table_2_3(rows: list[Row], made: dict[str, Any]) -> str:
-    names = [f"OC-SVM, {setting}, {prep}" for prep in ("standardised", "min-max") for setting in _COLUMNS["OC-SVM"]]
+    preprocessings = ("standardised", "min-max", "min-max of all")
+    names = [f"OC-SVM, {setting}, {prep}" for prep in preprocessings for setting in _TABULAR_SETTINGS]
     tasks = list(PUBLISHED_TABULAR)
     table = per_class_table(_columns(rows, names, {"OC-SVM": PUBLISHED_TABULAR.values()}, tasks))
     heading = "# Table 2.3 of Ruff (2021): OC-SVM on cardio, satellite and thyroid, 60:40 splits"
-    return f"{heading}\n\nPreset {made['preset']}, seeds {made['seeds']}; {_METHOD}\n\n{table.to_markdown()}"
+    method = f"Preset {made['preset']}, seeds {made['seeds']}; {_METHOD}{_METHOD_TABULAR}"
+    return f"{heading}\n\n{method}\n\n{table.to_markdown()}"

@@ -9,6 +9,7 @@ from reprq.plots.images import image_extremes
 from reprq.plots.layers import depth_plot, layer_heatmap
 from reprq.plots.maps import map_plot, project
 from reprq.plots.metric_vs_score import describe, metric_vs_score
+from reprq.plots.names import detector_label, metric_label
 from reprq.plots.save import render, save
 from reprq.plots.similarity import similarity_heatmap
 from reprq.plots.spectrum import spectrum_plot
@@ -20,12 +21,14 @@ __all__ = [
     "curve_plot",
     "depth_plot",
     "describe",
+    "detector_label",
     "draw_study",
     "fit_band",
     "forest_plot",
     "image_extremes",
     "layer_heatmap",
     "map_plot",
+    "metric_label",
     "metric_vs_score",
     "project",
     "render",

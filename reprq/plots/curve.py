@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from reprq.errors import InputError
+from reprq.plots.names import metric_label
 from reprq.plots.styles import styles, tidy
 
 _COLUMNS = ("metric", "definition", "n", "repeat", "value")
@@ -42,14 +43,14 @@ def curve_plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         if len(definitions) > 1:
             values = values / values["mean"].iloc[-1]
         ax.fill_between(values.index, values["min"], values["max"], color=look["color"], alpha=0.15, linewidth=0)
-        ax.plot(values.index, values["mean"], linewidth=1.2, markersize=5, label=definition, **look)
+        ax.plot(values.index, values["mean"], linewidth=1.2, markersize=5, label=metric_label(definition), **look)
     tidy(ax)
     ax.set_xscale("log", base=2)
     ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("rows")
     if len(definitions) == 1:
-        ax.set_ylabel(definitions[0])
+        ax.set_ylabel(metric_label(definitions[0]))
     else:
         ax.set_ylabel(f"value over that of {sizes[-1]:,} rows")
         ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0.0, frameon=False, fontsize=8)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MultipleLocator
 
 from reprq.errors import InputError
+from reprq.plots.names import detector_labels, metric_label
 from reprq.plots.styles import COLOURS, plain, tidy
 
 _COLUMNS = ("detector", "metric", "method", "coefficient", "low", "high")
@@ -44,6 +45,7 @@ def forest_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if ax is None:
         height = 0.9 + len(metrics) * (0.13 * len(detectors) + 0.16)
         _, ax = plt.subplots(figsize=(8.2, max(1.8, height)), layout="constrained")
+    called = detector_labels(detectors)
     step = 0.7 / max(1, len(detectors))
     for i, detector in enumerate(detectors):
         rows = known[known["detector"] == detector]
@@ -54,12 +56,13 @@ def forest_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         for kept, fill in ((sure, colour), (~sure, "white")):
             points = (rows["coefficient"].to_numpy()[kept], y[kept])
             ax.plot(*points, linestyle="none", color=colour, marker=marker, mfc=fill, markersize=5.5, zorder=3)
-        ax.plot([], [], linestyle="-", color=colour, marker=marker, label=plain(str(detector)))
+        ax.plot([], [], linestyle="-", color=colour, marker=marker, label=plain(called[detector]))
     ax.axvline(0.0, color="0.4", linewidth=1.0, zorder=0)
     tidy(ax)
-    ax.set_yticks(range(len(metrics)), [plain(str(name)) for name in metrics])
+    ax.set_yticks(range(len(metrics)), [plain(metric_label(str(name))) for name in metrics])
     ax.set(xlim=(-1.03, 1.03), ylim=(len(metrics) - 0.45, -0.55))
     ax.xaxis.set_major_locator(MultipleLocator(0.5))
-    ax.set_xlabel(f"{' and '.join(known['method'].unique())} coefficient; hollow: the interval holds 0", fontsize=9)
+    methods = " and ".join(str(name).capitalize() for name in known["method"].unique())
+    ax.set_xlabel(f"{methods} coefficient; hollow: the interval holds 0", fontsize=9)
     ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0.0, frameon=False, fontsize=8)
     return ax

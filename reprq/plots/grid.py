@@ -19,6 +19,7 @@ from reprq.plots.metric_vs_score import (
     is_logarithmic,
     scale_metric_axis,
 )
+from reprq.plots.names import detector_labels, metric_label
 from reprq.plots.styles import legend_handles, plain, random_backbones, shortened, styles, tidy
 
 _CELL = (2.25, 1.95)  # inches
@@ -59,6 +60,7 @@ def correlation_grid(
         len(detectors), len(metrics), sharex="col", sharey="row", squeeze=False, figsize=size, layout="constrained"
     )
     by_pair = dict(list(points.groupby(["detector", "metric"], sort=False)))
+    called = detector_labels(detectors)
     for i, detector in enumerate(detectors):
         for j, metric in enumerate(metrics):
             ax = axes[i, j]
@@ -69,7 +71,7 @@ def correlation_grid(
                 ax.text(0.5, 0.5, "no points", transform=ax.transAxes, ha="center", va="center", color="0.4")
             if correlations and (detector, metric) in correlations:
                 ax.set_title(describe(correlations[detector, metric], short=True), fontsize=8)
-        axes[i, 0].set_ylabel(f"{_wrapped(str(detector))}\n{score_label}", fontsize=8)
+        axes[i, 0].set_ylabel(f"{_wrapped(called[detector])}\n{score_label}", fontsize=8)
     fitted = False
     for j, metric in enumerate(metrics):
         measured = points.loc[points["metric"] == metric, "x"]
@@ -77,7 +79,7 @@ def correlation_grid(
         for i, detector in enumerate(detectors):
             if (detector, metric) in by_pair:
                 fitted |= draw_fit(axes[i, j], by_pair[detector, metric], log=is_logarithmic(measured), scale=0.75)
-        axes[-1, j].set_xlabel(textwrap.fill(str(metric), 24), fontsize=9)
+        axes[-1, j].set_xlabel(textwrap.fill(metric_label(str(metric)), 24), fontsize=9)
     figure.legend(
         handles=legend_handles(looks),
         loc="outside lower center",
@@ -93,7 +95,7 @@ def correlation_grid(
 
 
 def _wrapped(detector: str) -> str:
-    """Shorten a definition such as "knn[k=5,kth,euclidean]" and break it before its parameters and between them."""
-    name, bracket, parameters = re.split(r"([\[(]|$)", shortened(detector), maxsplit=1)
-    parts = (name, f"{bracket}{parameters}".replace(",", ", "))
+    """Shorten a name such as "kNN, k = 5", or an identifier, and break it before its parameters and between them."""
+    name, mark, parameters = re.split(r"(, |[\[(]|$)", shortened(detector), maxsplit=1)
+    parts = (name, parameters) if mark == ", " else (name, f"{mark}{parameters}".replace(",", ", "))
     return "\n".join(plain(line) for part in parts for line in textwrap.wrap(part, 26))

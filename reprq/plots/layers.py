@@ -10,6 +10,7 @@ from reprq.errors import InputError
 from reprq.evaluation.depth import layer_places, relative_depth
 from reprq.plots.cells import CELL, label_cells, write_values
 from reprq.plots.metric_vs_score import is_logarithmic, plain_log_ticks
+from reprq.plots.names import metric_label
 from reprq.plots.styles import legend_handles, plain, random_backbones, styles, tidy
 
 _COLUMNS = ("backbone", "layer", "layer_number")
@@ -55,7 +56,7 @@ def layer_heatmap(table: pd.DataFrame, value: str, label: str = "", ax: Axes | N
         plain_log_ticks(bar.ax.yaxis, shown)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
-    bar.set_label(label or value, fontsize=9)
+    bar.set_label(metric_label(label or value), fontsize=9)
     write_values(ax, image)
     return ax
 
@@ -92,7 +93,7 @@ def depth_plot(table: pd.DataFrame, value: str, label: str = "", ax: Axes | None
         ax.set_yscale("log")
         plain_log_ticks(ax.yaxis, known[value])
     ax.set_xlabel(f"depth: {_counted(known)} of the layer / that of the last layer shown")
-    ax.set_ylabel(label or value)
+    ax.set_ylabel(metric_label(label or value))
     ax.legend(
         handles=legend_handles(looks),
         ncols=-(-len(looks) // 20),

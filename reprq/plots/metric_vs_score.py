@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 from reprq.errors import InputError
 from reprq.evaluation import Correlation
 from reprq.plots.fit import FIT_NOTE, draw_fit
+from reprq.plots.names import metric_label
 from reprq.plots.styles import legend_handles, random_backbones, styles, tidy
 
 COLUMNS = ("backbone", "layer", "layer_number", "x", "y")
@@ -38,7 +39,7 @@ def metric_vs_score(
     Args:
         points: One row a point: backbone, layer, layer_number, x (the metric), y (the score), and optionally y_low and
             y_high, which are drawn as bars, and weights, of which those that begin with "random" are random.
-        metric: The label of the horizontal axis.
+        metric: The label of the horizontal axis: a metric by its name or identifier, or any other text.
         score_label: The label of the vertical axis.
         correlation: Its coefficient, interval and p-value become the title.
         ax: Where to draw; a new figure by default.
@@ -58,7 +59,7 @@ def metric_vs_score(
     draw_points(ax, points, looks)
     scale_metric_axis(ax, points["x"])
     fitted = draw_fit(ax, points, log=is_logarithmic(points["x"]))
-    ax.set_xlabel(metric)
+    ax.set_xlabel(metric_label(metric))
     ax.set_ylabel(score_label)
     if correlation is not None:
         ax.set_title(describe(correlation), fontsize=10)

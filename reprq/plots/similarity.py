@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from reprq.errors import InputError
 from reprq.plots.cells import CELL, label_cells, write_values
+from reprq.plots.names import metric_label
 
 
 def similarity_heatmap(
@@ -50,7 +51,7 @@ def similarity_heatmap(
         bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.03)
         bar.ax.tick_params(labelsize=8)
         bar.outline.set_visible(False)
-        bar.set_label(str(frame.attrs.get("definition", "")), fontsize=8)
+        bar.set_label(metric_label(str(frame.attrs.get("definition", ""))), fontsize=8)
     label_cells(ax, [str(name) for name in frame.index], [str(name) for name in frame.columns], rotation=90)
     write_values(ax, image, _short)
     return ax

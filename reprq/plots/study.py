@@ -40,7 +40,9 @@ def draw_study(
             for detector, metric in pairs
         ]
         found = {(row["detector"], row["metric"]): correlation_of(row) for row in rows.to_dict("records")}
-        title = " - ".join(filter(None, [results.study.get("config", {}).get("title", ""), f"{group} tasks", method]))
+        title = " - ".join(
+            filter(None, [results.study.get("config", {}).get("title", ""), f"{group} tasks", method.capitalize()])
+        )
         drawn = pd.concat(tables)
         if drawn.empty:
             continue

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from reprq import plots
 from reprq.evaluation import Correlation
+from reprq.plots.names import detector_label, metric_label
 from reprq.plots.study import correlation_of
 from reprq.report.answer import Answer
 from reprq.study import StudyResults, points
@@ -48,6 +49,7 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
         answer: What was made of them.
     """
     detector, metric = answer.detector, answer.metric
+    named = detector_label(detector)
     over = points(results, metric, "auroc", detector)
     if over.empty:
         return []
@@ -56,14 +58,14 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
     drawn = [] if table["coefficient"].isna().all() else [_coefficients(table)]
     drawn += [
         _picture(
-            plots.metric_vs_score(over, metric, f"AUROC of {detector}", pair),
-            f"{metric} against the AUROC of {detector}",
+            plots.metric_vs_score(over, metric, f"AUROC of {named}", pair),
+            f"{metric_label(metric)} against the AUROC of {named}",
             "The most telling pair. A point is a layer of a network, means over tasks; points of one network are joined"
             " along its depth. Hollow markers are networks with random weights.",
             f"Scatter plot of {len(over)} layers: {plots.describe(pair)}",
         ),
     ]
-    for column, name in (("y", f"AUROC of {detector}"), ("x", metric)):
+    for column, name in (("y", f"AUROC of {named}"), ("x", metric_label(metric))):
         span = f"from {over[column].min():.3g} to {over[column].max():.3g}"
         drawn += [
             _picture(

@@ -25,7 +25,7 @@ def test_coefficients_lie_where_the_table_says(collisions):
     np.testing.assert_allclose(unsure.get_xdata(), [0.5, -0.1])
     assert unsure.get_markerfacecolor() == "white"
     np.testing.assert_allclose(ax.collections[0].get_segments()[1][:, 0], [0.1, 0.3])
-    assert [label.get_text() for label in ax.get_yticklabels()] == NAMES
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(map(plots.metric_label, NAMES))
     assert collisions(ax.figure) == []
 
 

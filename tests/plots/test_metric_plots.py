@@ -26,7 +26,7 @@ def test_a_heatmap_names_layers_and_values_without_overlap(shape, collisions):
     assert [label.get_text() for label in ax.get_yticklabels()] == list(frame.index)
     assert [label.get_text() for label in ax.get_xticklabels()] == list(frame.columns)
     assert len(ax.texts) == frame.size
-    assert ax.figure.axes[1].get_ylabel() == "cka[kernel=linear,debiased=True]"
+    assert ax.figure.axes[1].get_ylabel() == "CKA, linear, debiased"
 
 
 def test_numbers_are_readable_on_their_colours():
@@ -110,7 +110,7 @@ def test_a_curve_of_one_metric_is_in_its_unit(curve, collisions):
     one = curve[curve["metric"] == "rankme"]
     ax = plots.curve_plot(one)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), one.groupby("n")["value"].mean())
-    assert ax.get_ylabel() == "rankme[singular,uncentred,eps=1e-7]"
+    assert ax.get_ylabel() == "RankMe, of singular values, uncentred, \u03b5 = 1e-7"
     assert [label.get_text() for label in ax.get_xticklabels()] == ["20", "40", "80", "160", "320"]
     assert ax.get_legend() is None
     assert collisions(ax.figure) == []

@@ -78,7 +78,7 @@ def test_points_lie_where_the_table_says_and_the_title_names_the_correlation():
     )
     np.testing.assert_allclose(drawn, points[["x", "y"]])
     assert ax.get_title() == "Spearman -0.62 [-0.80, -0.31], p < 0.001\n96 points, 16 backbones"
-    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("rankme", "AUROC", "log")
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("RankMe", "AUROC", "log")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == FOUR
     hollow, filled = ax.collections[0], ax.collections[1]
     assert len(hollow.get_facecolor()) == 0
@@ -125,7 +125,7 @@ def test_long_definitions_of_detectors_are_shortened(collisions):
     labels = [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()]
     assert len(labels) == 3
     assert all(len(line) <= 28 for label in labels for line in label.split("\n"))
-    assert any(label.startswith("distillation\n[layers=o") for label in labels)
+    assert any(label.startswith("distillation\nlayers =") for label in labels)
     assert collisions(figure) == []
 
 

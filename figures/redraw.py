@@ -1,0 +1,76 @@
+"""Draw the pictures that follow from the tables in this folder; no study is run again.
+
+    python figures/redraw.py
+
+`jpeg_cifar10_seeds/coefficients.png` and `every-metric-every-detector.png` are drawn from its `correlation.csv`,
+`cka_jpeg_cifar10.png` from its CSV, and the scatter plots of `mai2021/` from its `means.csv`.
+"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from cka_heatmap import draw as draw_cka
+
+from reprq.papers.mai2021.figures import draw as draw_mai2021
+from reprq.plots import detector_label, forest_plot, metric_label, render
+
+HERE = Path(__file__).parent
+LEVELS = {  # of the correlation table: (level, given)
+    ("pooled", ""): "all layers",
+    ("pooled", "width,depth"): "given width\nand depth",
+    ("between", ""): "between\nnetworks",
+    ("within", ""): "within\nnetworks",
+    ("within", "width,depth"): "within, given\nwidth and depth",
+}
+
+
+def main() -> None:
+    """Draw them all."""
+    seeds = HERE / "jpeg_cifar10_seeds"
+    table = pd.read_csv(seeds / "correlation.csv", keep_default_na=False, na_values=[""]).fillna({"given": ""})
+    pooled = table[(table["level"] == "pooled") & (table["given"] == "")]
+    _write(forest_plot(pooled).figure, seeds / "coefficients.png")
+    _write(every_pair(table), seeds / "every-metric-every-detector.png")
+    draw_cka(pd.read_csv(HERE / "cka_jpeg_cifar10.csv"), HERE / "cka_jpeg_cifar10.png", rows=2000)
+    draw_mai2021(pd.read_csv(HERE / "mai2021" / "means.csv"), HERE / "mai2021")
+    for copy in (HERE / "mai2021").glob("*.svg"):
+        copy.unlink()
+
+
+def every_pair(table: pd.DataFrame) -> plt.Figure:
+    """Draw Spearman's rho of every metric (rows) with every detector (panels) at every level (columns).
+
+    A coefficient whose 95 % interval holds 0 stands in parentheses.
+    """
+    metrics, detectors = table["metric"].unique(), table["detector"].unique()
+    figure, axes = plt.subplots(1, len(detectors), figsize=(13.5, 5.2), sharey=True, layout="constrained")
+    for ax, detector in zip(axes, detectors, strict=True):
+        rows = table[table["detector"] == detector].set_index(["metric", "level", "given"])
+        cells = rows.loc[[(name, *level) for name in metrics for level in LEVELS]]
+        shape = (len(metrics), len(LEVELS))
+        values, low, high = (cells[name].to_numpy().reshape(shape) for name in ("coefficient", "low", "high"))
+        image = ax.imshow(values, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
+        for (i, j), value in np.ndenumerate(values):
+            sure = low[i, j] > 0 or high[i, j] < 0
+            colour, said = "white" if abs(value) > 0.6 else "black", f"{value:.2f}" if sure else f"({value:.2f})"
+            ax.text(j, i, said, ha="center", va="center", fontsize=8, color=colour)
+        ax.set_title(detector_label(detector), fontsize=10)
+        ax.set_xticks(range(len(LEVELS)), LEVELS.values(), fontsize=7.5)
+        ax.set_yticks(range(len(metrics)), [metric_label(name) for name in metrics], fontsize=9)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01)
+    bar.outline.set_visible(False)
+    bar.set_label("Spearman's rho with AUROC; in parentheses: the 95 % interval holds 0", fontsize=8)
+    return figure
+
+
+def _write(figure: plt.Figure, path: Path) -> None:
+    path.write_bytes(render(figure, "png"))
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
