@@ -10,7 +10,7 @@ from reprq.data.listing import Folder
 from reprq.data.names import readable
 from reprq.data.sources import FileSource
 from reprq.data.splits import split_info, stratified_rows
-from reprq.errors import DataError, InputError, listed
+from reprq.errors import DataError, InputError, bounded, listed
 
 SPLITS = ("train", "test")
 
@@ -36,12 +36,8 @@ def load_folder(path: str | Path, split: str, seed: int, *, whole: bool = False)
         DataError: No such folder, a layout that is not known or not clear, no images, a training class that the test
             side has not, or a class with too few images.
     """
-    if not str(path):
-        raise InputError("folder: needs a path, as in folder:/data/flowers")
-    root = Path(path).expanduser()
+    root = _root(path)
     shown = readable(str(root))
-    if not root.is_dir():
-        raise DataError(f"the image folder {shown} does not exist or is not a folder; {EXPECTED}")
     folder = Folder(root)
     layout = read_layout(folder)
     if split in layout.missing:
@@ -65,6 +61,20 @@ def load_folder(path: str | Path, split: str, seed: int, *, whole: bool = False)
         split_info=kind,
         notes=_notes(shown, folder, layout, whole),
     )
+
+
+def _root(path: str | Path) -> Path:
+    """The folder, if there is one."""
+    if not str(path):
+        raise InputError("folder: needs a path, as in folder:/data/flowers")
+    try:
+        root = Path(path).expanduser()
+        if root.is_dir():
+            return root
+        reason = "is a file; unpack an archive, and give the folder" if root.is_file() else "does not exist"
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a zero byte
+        reason = f"cannot be: {getattr(error, 'strerror', None) or error}"
+    raise DataError(f"the image folder {readable(bounded(str(path)))} {reason}; {EXPECTED}")
 
 
 def _all_classes(root: str, layout: Layout) -> list[str]:

@@ -271,10 +271,12 @@ def _loose(base: Folder) -> tuple[str, ...]:
 
 
 def _split_files(root: Folder) -> list[str]:
-    """Files at the top of a data set, or in a folder without images there, that say a split."""
+    """Files at the top of a data set, in a folder without images there, or in VisA's beside it, that say a split."""
     places = [root, *(folder for folder in root.folders if not folder.has_images), *root.masks]
+    beside = [name for name in _names_beside(root.path.resolve()) if name.lower().startswith("split_")]
+    places += [Folder(root.path.resolve().parent / name, f"../{name}") for name in beside]
     files = [name for place in places for name in place.others if name.lower().endswith(_TABLES)]
-    return [readable(name) for name in files if mentioned_roles(name) or "split" in name.lower()]
+    return [readable(name) for name in files if mentioned_roles(PurePath(name).stem) or "split" in name.lower()]
 
 
 def _names_beside(path: Path) -> list[str]:

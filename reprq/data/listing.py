@@ -17,8 +17,9 @@ UNREAD_IMAGES |= {".orf", ".rw2", ".raw", ".psd", ".exr", ".hdr", ".svg", ".dcm"
 _OF_SYSTEMS = {"@eadir", "#recycle", "@recycle", "#snapshot", "__macosx", "$recycle.bin", "lost+found", "__pycache__"}
 _OF_SYSTEMS |= {"system volume information"}
 _OF_SYSTEMS |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
-_MASKS = {"ground_truth", "groundtruth", "gt", "mask", "masks", "segmentation", "segmentations", "annotation"}
-_MASKS |= {"annotations", "segmentation_masks", "labels", "defect_masks", "trimaps"}
+_MASK_WORDS = {"groundtruth", "gt", "mask", "masks", "segmentation", "segmentations", "annotation", "annotations"}
+_MASK_WORDS |= {"labels", "trimaps"}
+_BESIDE_MASK_WORDS = {"defect", "anomaly", "pixel", "binary", "images", "image", "img", "png"}
 _MASK_ENDING = re.compile(r"[_-](masks?|gt|labels?|seg|segmentation|ground_?truth|annotation)$", re.IGNORECASE)
 _LOSSLESS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".pbm")
 
@@ -67,9 +68,10 @@ class Folder:
     def masks(self) -> list["Folder"]:
         """The folders of masks and annotations; where a class is called "no_mask", masks are a class, too."""
         found = self._entries[0]
-        is_class = any("mask" in folder.label.lower() and folder.label.lower() not in _MASKS for folder in found)
-        known = _MASKS - {"mask", "masks"} if is_class else _MASKS
-        return [folder for folder in found if folder.label.lower().replace(" ", "_").replace("-", "_") in known]
+        named = [folder for folder in found if _are_masks(folder.label)]
+        if any("mask" in folder.label.lower() for folder in found if folder not in named):
+            return [folder for folder in named if "mask" not in folder.label.lower()]
+        return named
 
     @cached_property
     def folders(self) -> list["Folder"]:
@@ -112,6 +114,12 @@ class Folder:
         """Return how many files of which extensions, in it and in its folders, are no images that are read."""
         found = Counter(readable(PurePath(name).suffix.lower()) or "no extension" for name in self.others)
         return sum((folder.all_others() for folder in (*self.folders, *self.masks)), found)
+
+
+def _are_masks(label: str) -> bool:
+    """Whether a folder is called ground_truth, masks, GT, defect_masks and the like."""
+    words = set(re.findall(r"[^\W_]+", label.lower().replace("ground_truth", "gt").replace("ground truth", "gt")))
+    return bool(words & _MASK_WORDS) and words <= _MASK_WORDS | _BESIDE_MASK_WORDS
 
 
 def _masks_among(files: list[str]) -> set[str]:

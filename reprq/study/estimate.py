@@ -102,7 +102,7 @@ def estimate_study(
     clock = _Clock(plan, store, disk.widths)
     clock.learn([cell for cell in cells if not cell.missing(store)])
     seconds = sum(clock.seconds(cell) for cell in todo)
-    notes = list(clock.notes)
+    notes = [*clock.notes, *plan.notes]
     if untrained := len(plan.backbones) - len(ready):
         notes.append(f"teachers still to be trained: {untrained}; their training, disk and cells' time come on top")
     return Estimate(

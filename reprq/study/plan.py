@@ -162,6 +162,11 @@ class Plan:
         """Every (seed, backbone), in the order of the tables."""
         return [(seed, backbone) for seed in self.config.seeds for backbone in self.config.backbones]
 
+    @property
+    def notes(self) -> list[str]:
+        """What was understood of the images' files, and what of them was passed over."""
+        return list(dict.fromkeys(note for pair in self.images.values() for images in pair for note in images.notes))
+
     def ready(self, backbone: BackboneConfig, seed: int) -> bool:
         """Whether the weights are there: a teacher may still have to be trained."""
         return backbone.pretext is None or self.teachers.path(backbone.name, backbone.pretext, seed).exists()

@@ -210,7 +210,7 @@ class _Run:
                 for seed, splits in self.plan.images.items()
                 for images in splits
             },
-            "data_notes": list(dict.fromkeys(n for pair in self.plan.images.values() for i in pair for n in i.notes)),
+            "data_notes": self.plan.notes,
             "versions": versions(),
             "failures": self._failures(),
         }

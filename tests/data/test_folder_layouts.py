@@ -215,6 +215,10 @@ def test_a_table_that_says_a_split_is_named(tree: MakeTree) -> None:
         (root / name).write_text("x")
     assert "passed over: split_1cls.csv, which is not followed, meta/train.txt, which" in _load(root).notes[0]
     assert "classes.txt" not in _load(root).notes[0]
+    visa = tree(*_visa("VisA/candle")) / "VisA"
+    (visa / "split_csv").mkdir()
+    (visa / "split_csv" / "1cls.csv").write_text("object,split,label,image,mask")
+    assert "passed over: ../split_csv/1cls.csv, which is not followed" in _load(visa / "candle").notes[0]
 
 
 def test_links_to_class_folders_and_images_are_followed_and_pipes_are_not(tree: MakeTree, tmp_path: Path) -> None:
@@ -276,3 +280,19 @@ def test_names_with_signs_of_their_own_are_kept(tree: MakeTree) -> None:
     assert data.classes == ("-x", "a,b", "c:d", "e f", "g\\nh", "i" * 200)
     assert "\n" not in "".join([*data.ids, *data.notes])
     assert _counts(_load(tree(*_of("A"), *_of("a"), root=tree() / "case"))) == {"A": 1, "a": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["ground_truth", "Ground Truth", "GT", "Masks", "defect-masks", "mask images", "labels"]
+)
+def test_folders_of_masks_are_known_by_many_names(tree: MakeTree, name: str) -> None:
+    data = _load(tree(*_of("good"), *_of("bad"), *_of(f"{name}/bad", 3)), whole=True)
+    assert _counts(data) == {"bad": 2, "good": 2}
+    assert data.notes[0].endswith("passed over: 3 masks")
+
+
+@pytest.mark.parametrize(
+    "names", [("mask", "without_mask"), ("masks", "no masks"), ("label", "no_label"), ("gtx", "b")]
+)
+def test_classes_about_masks_are_classes(tree: MakeTree, names: tuple[str, str]) -> None:
+    assert _counts(_load(tree(*_of(names[0]), *_of(names[1])), whole=True)) == dict.fromkeys(sorted(names), 2)

@@ -88,9 +88,11 @@ def _refused(root: Path, message: str) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    _refused(
-        tmp_path / "none", f"the image folder {tmp_path / 'none'} does not exist or is not a folder; expected train/"
-    )
+    _refused(tmp_path / "none", f"the image folder {tmp_path / 'none'} does not exist; expected train/")
+    (tmp_path / "images.zip").write_bytes(b"PK")
+    _refused(tmp_path / "images.zip", "images.zip is a file; unpack an archive, and give the folder; expected train/")
+    _refused(tmp_path / ("x" * 5000), "cannot be: File name too long; expected train/")
+    _refused(Path("~nosuchuser/images"), "the image folder ~nosuchuser/images cannot be: Could not determine home")
 
 
 def test_a_folder_that_holds_nothing(tmp_path: Path) -> None:

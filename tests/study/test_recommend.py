@@ -191,7 +191,7 @@ def test_a_folder_whose_benign_class_is_not_clear_is_refused(tmp_path: Path) -> 
         Image.new("RGB", (8, 8)).save(tmp_path / name / "0.png")
     with pytest.raises(InputError, match="which classes of .* are benign, since benign, normal may all be"):
         recommend_for(tmp_path, "lenet", weights="random")
-    with pytest.raises(DataError, match="does not exist or is not a folder"):
+    with pytest.raises(DataError, match="none does not exist"):
         recommend_for(tmp_path / "none", "lenet", weights="random")
 
 
