@@ -146,6 +146,9 @@ def _text_row(info: "CacheInfo") -> dict[str, Any]:
     return {
         "name": info.name,
         "backbone": info.backbone,
+        "weights": info.weights,
+        "pixels": info.pixels,
+        "precision": info.precision,
         "data": info.data,
         "split": info.split,
         "rows": info.rows,

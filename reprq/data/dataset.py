@@ -143,10 +143,15 @@ class ImageDataset:
         return shares
 
     @cached_property
+    def content(self) -> NDArray[np.uint8]:
+        """(n, 32) the SHA-256 of the content of exactly these rows, in order, whatever they are called or labelled."""
+        return np.array([list(self.source.digest(int(row))) for row in self.rows], dtype=np.uint8).reshape(-1, 32)
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the class names and the id, label and content digest of exactly these rows, in order."""
         sha = hashlib.sha256("\0".join(self.classes).encode(errors="surrogatepass"))
-        for row, label, name in zip(self.rows, self.labels, self.ids, strict=True):
+        for content, label, name in zip(self.content, self.labels, self.ids, strict=True):
             sha.update(f"\n{name}\0{label}\0".encode(errors="surrogatepass"))
-            sha.update(self.source.digest(int(row)))
+            sha.update(content.tobytes())
         return sha.hexdigest()

@@ -33,8 +33,9 @@ from reprq.errors import CacheError, UnknownNameError
 
 FORMAT = 1
 BLOCK_ROWS = 512
-# Beside the group `layers`: the labels, int64, and the ids, a JSON list in UTF-8 bytes (zarr v3 has no stable text).
-LAYERS, LABELS, IDS = "layers", "labels", "ids"
+# Beside the group `layers`: the labels, int64, the ids, a JSON list in UTF-8 bytes (zarr v3 has no stable text), and
+# the SHA-256 of every image, which caches of older versions lack.
+LAYERS, LABELS, IDS, CONTENT = "layers", "labels", "ids", "content"
 
 if TYPE_CHECKING:
     Array = zarr.Array[Any]

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
+from typing import Any
 
 import zarr
 from zarr.storage import LocalStore
@@ -16,7 +17,7 @@ from reprq.embeddings.embeddings import Embeddings
 from reprq.errors import CacheError, InputError, ReprqError, UnknownNameError
 
 _HEADER = "zarr.json"
-_MEMBERS = (_HEADER, "labels", "ids", "layers", "unfinished", ".lock")  # what a cache may hold at its top
+_MEMBERS = (_HEADER, "labels", "ids", "content", "layers", "unfinished", ".lock")  # what a cache may hold at its top
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class CacheInfo:
     Attributes:
         name: The folder's name.
         path: The folder.
-        backbone: The network's name; like `data`, `split` and `rows` None where the folder cannot be read.
+        backbone: The network's name; like `data`, `split`, `rows`, `weights`, `pixels` and `precision` None where the
+            folder cannot be read.
         data: The data set's name.
         split: "train" or "test".
         rows: How many images.
@@ -35,6 +37,10 @@ class CacheInfo:
         bytes: The size of all its files.
         modified: When the newest of its files was written, in seconds since 1970.
         problem: Why the folder cannot be used as a cache, or None.
+        weights: What the weights are called and, in brackets, how their digest begins.
+        pixels: Side of the network's input.
+        precision: Of the rows on disk and, in brackets, of the forward pass where that is another.
+        shared_bytes: How much of `bytes` other caches have too, as links to the same files.
     """
 
     name: str
@@ -48,6 +54,10 @@ class CacheInfo:
     bytes: int
     modified: float
     problem: str | None
+    weights: str | None
+    pixels: int | None
+    precision: str | None
+    shared_bytes: int
 
     @property
     def complete(self) -> bool:
@@ -223,13 +233,32 @@ def _info(folder: Path) -> CacheInfo:
     for file in folder.rglob("*") if not folder.is_symlink() else ():
         with suppress(FileNotFoundError):  # another process renamed it
             files.append(file.lstat())
-    size, modified = sum(s.st_size for s in files if S_ISREG(s.st_mode)), max(s.st_mtime for s in files)
+    regular = [status for status in files if S_ISREG(status.st_mode)]
+    size, modified = sum(status.st_size for status in regular), max(status.st_mtime for status in files)
+    shared = sum(status.st_size for status in regular if status.st_nlink > 1)
+    on_disk: dict[str, Any] = {"bytes": size, "shared_bytes": shared, "modified": modified}
     try:
         cache, layers = open_cache(folder)
     except ReprqError as error:
-        return CacheInfo(folder.name, folder, None, None, None, None, 0, 0, size, modified, str(error))
-    backbone, data, split = (str(cache.provenance.get(name, "?")) for name in ("backbone", "data", "split"))
+        unknown = dict.fromkeys(("backbone", "weights", "pixels", "precision", "data", "split", "rows"))
+        found: dict[str, Any] = {**unknown, "complete_layers": 0, "layers": 0, **on_disk, "problem": str(error)}
+        return CacheInfo(name=folder.name, path=folder, **found)
     whole = sum(not missing_blocks(array) for array in layers.values())
-    return CacheInfo(
-        folder.name, folder, backbone, data, split, len(cache.labels), whole, len(layers), size, modified, None
+    made = {**_made(cache.provenance), "rows": len(cache.labels), "complete_layers": whole, "layers": len(layers)}
+    return CacheInfo(name=folder.name, path=folder, **made, **on_disk, problem=None)
+
+
+def _made(provenance: dict[str, Any]) -> dict[str, Any]:
+    """What tells a cache from others of the same backbone and images."""
+    backbone, weights, data, split, dtype = (
+        str(provenance.get(name, "?")) for name in ("backbone", "weights", "data", "split", "dtype")
     )
+    forward = str(provenance.get("precision", "float32"))
+    return {
+        "backbone": backbone,
+        "weights": f"{weights} ({str(provenance.get('weights_digest', '?'))[:8]})",
+        "pixels": dict(provenance.get("preprocessing") or {}).get("size"),
+        "precision": dtype if forward == "float32" else f"{dtype} ({forward})",
+        "data": data,
+        "split": split,
+    }

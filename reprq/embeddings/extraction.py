@@ -14,6 +14,7 @@ from reprq.embeddings.filling import Filler
 from reprq.embeddings.forward import Forward, batches
 from reprq.embeddings.pooling import check_pooling
 from reprq.embeddings.ranks import Ranks, together
+from reprq.embeddings.reuse import borrow
 from reprq.embeddings.writing import CacheWriter
 from reprq.errors import InputError, UnknownNameError
 from reprq.provenance import versions
@@ -47,7 +48,8 @@ def extract(
 
     One forward pass serves all layers and stops after the last one wanted. Each layer is pooled as soon as it is
     computed, so memory does not grow with the images. An interruption costs some seconds or one batch, whatever is
-    longer: the next run goes on from there. A run whose result is there already reads it and computes nothing.
+    longer: the next run goes on from there. A run whose result is there already reads it and computes nothing, and
+    rows of images that the same network has seen in another data set or selection are taken from that one's cache.
 
     Started by `torchrun`, the processes share the blocks among them and fill one cache, the same to the byte.
 
@@ -103,9 +105,10 @@ def extract(
     provenance["data_notes"] = list(data.notes)
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     identity = _identity(backbone, data, dtype, precision)
-    writer = CacheWriter(folder, identity, provenance, data.ids, data.labels, data.classes)
+    writer = CacheWriter(folder, identity, provenance, data)
     shown = f"{backbone.name} on {data.name} {data.split}" if progress and ranks.rank == 0 else ""
     with together(ranks, on):
+        borrow(writer, names)
         if not is_complete(writer.path, names):
             with writer:
                 todo = writer.incomplete(names)

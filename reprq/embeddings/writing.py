@@ -14,8 +14,10 @@ from zarr.codecs import Crc32cCodec
 from zarr.errors import ContainsArrayError, ContainsGroupError
 from zarr.storage import LocalStore
 
+from reprq.data import ImageDataset
 from reprq.embeddings.cache import (
     BLOCK_ROWS,
+    CONTENT,
     FORMAT,
     IDS,
     LABELS,
@@ -41,9 +43,15 @@ class CacheWriter:
         root: The folder that holds the caches.
         identity: What decides the content: backbone, weights digest, preprocessing, data fingerprint, dtype, precision.
         provenance: What else is to be remembered.
-        ids: (n,) row names.
-        labels: (n,) class numbers.
-        classes: Names of the classes.
+        data: The images: their names, labels and classes stand beside the rows.
+
+    Attributes:
+        path: The folder.
+        identity: As given.
+        content: (n, 32) the digests of the images.
+        rows: How many images.
+        blocks: How many blocks a layer has.
+        dtype: On disk.
 
     Raises:
         CacheError: the folder cannot be written, or what is there is no cache.
@@ -54,19 +62,22 @@ class CacheWriter:
         root: Path,
         identity: Mapping[str, Any],
         provenance: Mapping[str, Any],
-        ids: NDArray[np.str_],
-        labels: NDArray[np.int64],
-        classes: Sequence[str],
+        data: ImageDataset,
     ) -> None:
         name = "-".join((str(identity["backbone"]), str(identity["data"]), str(identity["split"])))
         slug = re.sub(r"[^A-Za-z0-9_.]+", "-", name)[-80:].strip("-.")
         self.path = root / f"{slug}-{digest({**identity, 'format': FORMAT})[:16]}"
-        self.rows = len(ids)
+        self.identity, self.content = dict(identity), data.content
+        self.rows = len(data)
         self.blocks = -(-self.rows // BLOCK_ROWS)
         self.dtype = str(identity["dtype"])
-        self._attributes = {"reprq_format": FORMAT, "provenance": {**identity, **provenance}, "classes": list(classes)}
-        text = np.frombuffer(json.dumps(ids.tolist()).encode(), np.uint8)
-        self._rows: dict[str, NDArray[Any]] = {LABELS: labels, IDS: text}
+        self._attributes = {
+            "reprq_format": FORMAT,
+            "provenance": {**identity, **provenance},
+            "classes": list(data.classes),
+        }
+        text = np.frombuffer(json.dumps(data.ids.tolist()).encode(), np.uint8)
+        self._rows: dict[str, NDArray[Any]] = {LABELS: data.labels, IDS: text, CONTENT: data.content}
         self._arrays: dict[str, Array] = {}
         self._folders: dict[str, str] = {}
         self._stack = ExitStack()
@@ -105,7 +116,9 @@ class CacheWriter:
         """Return the rows of a block."""
         return range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, self.rows))
 
-    def write(self, layer: str, number: int, block: int, values: NDArray[np.floating]) -> None:
+    def write(
+        self, layer: str, number: int, block: int, values: NDArray[np.floating], linked: Path | None = None
+    ) -> None:
         """Write one block of one layer, whole or not at all.
 
         Args:
@@ -113,10 +126,13 @@ class CacheWriter:
             number: The layer's number, which orders the layers.
             block: The block's number.
             values: (rows of the block, d), in the cache's dtype.
+            linked: A file of another cache that holds this very block, which is linked instead where that is possible.
         """
         shape, chunks = (self.rows, values.shape[1]), (min(BLOCK_ROWS, self.rows), values.shape[1])
         with disk_errors(self.path):
             array = self._require(self._place(layer), shape, chunks, self.dtype, {"number": number, "name": layer})
+            if linked is not None and _link(linked, self.path / self._place(layer) / "c" / str(block) / "0"):
+                return
             rows = self.rows_of(block)
             array[rows.start : rows.stop] = values
 
@@ -141,6 +157,16 @@ class CacheWriter:
             with zarr.config.set({"array.write_empty_chunks": True, "array.order": "C"}):
                 self._arrays[name] = array_of(self._group, name)
         return self._arrays[name]
+
+
+def _link(file: Path, path: Path) -> bool:
+    """Whether a second name could be given to a file; not every file system has such, nor across devices."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.hardlink_to(file)
+    except OSError:
+        return path.exists()
+    return True
 
 
 @contextmanager

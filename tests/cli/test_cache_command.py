@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import os
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reprq.backbones import load_backbone
 from reprq.cli.cache import _age, _size
+from reprq.data import load_dataset
 from reprq.embeddings import extract
 from reprq.embeddings.cache import BLOCK_ROWS
 
@@ -57,16 +60,32 @@ def test_ls_is_a_table_newest_first_with_the_state_of_each(reprq: Reprq, root: P
     assert ran.status == 0
     heading, columns, whole, partly, foreign = ran.out.splitlines()
     assert heading == str(root)
-    assert columns.split() == ["name", "backbone", "data", "split", "rows", "layers", "size", "age", "state"]
+    shown = ["name", "backbone", "weights", "pixels", "precision", "data", "split", "rows", "layers", "size", "age"]
+    assert columns.split() == [*shown, "state"]
     assert "lenet" in whole
     assert "2 of 2" in whole
     assert whole.endswith("complete")
     assert "1 of 2" in partly
     assert "2 hours" in partly
     assert partly.endswith("incomplete")
-    assert foreign.split()[:6] == ["foreign", *"-----"]
+    assert foreign.split()[:9] == ["foreign", *"--------"]
     assert "3 days" in foreign
     assert "is not an embedding cache" in foreign
+
+
+def test_ls_tells_caches_of_five_weights_files_apart(reprq: Reprq, tmp_path: Path) -> None:
+    images = load_dataset("digits").select(range(3))
+    for seed in range(5):
+        backbone = load_backbone("lenet", "random", seed=seed)
+        backbone = dataclasses.replace(backbone, weights="file:model.pth")  # of one name in five folders
+        extract(backbone, images, 0, cache_dir=tmp_path, progress=False)
+    half = load_backbone("lenet", "random")
+    extract(half, images, 0, cache_dir=tmp_path, progress=False, dtype="float16", precision="bfloat16")
+    lines = reprq("cache", "ls", "--cache", tmp_path).out.splitlines()[2:]
+    seen = {" ".join(line.split()[1:6]) for line in lines}  # without the name
+    assert len(seen) == 6
+    assert sum("file:model.pth (" in line for line in lines) == 5
+    assert sum("float16 (bfloat16)" in line for line in lines) == 1
 
 
 def test_ls_for_programs(reprq: Reprq, root: Path) -> None:
