@@ -6,13 +6,19 @@ BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 PYTEST := -m pytest -n auto --dist loadscope -q
 
-.PHONY: demo test test-lowest check docs clean
+.PHONY: demo test test-numeric test-lowest check docs clean
 
 demo: $(VENV)/ready
 	$(BIN)/reprq study figures/digits.toml
 
 test: $(VENV)/ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST)
+
+# Numbers must not hang on the processor: the tests of numbers again with the matrix products of another (OpenBLAS).
+KERNEL ?= $(if $(filter x86_64 amd64 AMD64,$(shell uname -m)),Nehalem,ARMV8)
+test-numeric: $(VENV)/ready-dev
+	@OPENBLAS_CORETYPE=$(KERNEL) $(BIN)/python -c 'import scipy.linalg, threadpoolctl as t; print("BLAS kernels:", *{b.get("architecture", b["internal_api"]) for b in t.threadpool_info() if b["user_api"] == "blas"})'
+	OPENBLAS_CORETYPE=$(KERNEL) OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST) tests/metrics tests/detectors tests/evaluation tests/test_forms_of_arrays.py reprq/metrics reprq/detectors reprq/evaluation
 
 # With the oldest releases that pyproject.toml allows.
 test-lowest: .venv-lowest/ready

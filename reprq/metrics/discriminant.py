@@ -29,7 +29,7 @@ def lidar(x: Any, *, delta: float = 1e-4, eps: float = 1e-7) -> float:
 
     Raises:
         InputError: x is not a finite (n, q, d) array with n and q at least 2, its objects all have the same mean, or
-            delta is not positive.
+            delta is not positive or vanishes in float64 beside the spread of the views.
 
     References:
         Thilak et al., "LiDAR: Sensing Linear Probing Performance in Joint Embedding SSL Architectures", ICLR 2024,
@@ -52,6 +52,12 @@ def lidar(x: Any, *, delta: float = 1e-4, eps: float = 1e-7) -> float:
     within = (views - means[:, None]).reshape(n * q, d)
     noise = within.T @ within / (n * (q - 1))
     noise[np.diag_indices(d)] += delta
+    spread = linalg.eigvalsh(noise)
+    if spread[0] <= max(n * q, d) * np.finfo(np.float64).eps * spread[-1]:
+        raise InputError(
+            f"delta must not vanish beside the spread of the views, got {delta:g} and a largest variance of"
+            f" {spread[-1]:.1g}; give a larger delta, or rescale x"
+        )
     values = linalg.eigh(between.T @ between / (n - 1), noise, eigvals_only=True)[::-1][: min(n - 1, d)]
     values = np.where(values > values[0] * d * np.finfo(np.float64).eps, values, 0.0)
     if not between.any() or values[0] <= 0:

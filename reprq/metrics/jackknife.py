@@ -93,6 +93,8 @@ def jackknife_interval(value: float, replicates: Sequence[float], bounds: tuple[
         (1.503, 2.3)
     """
     g, left_out = len(replicates), np.asarray(replicates)
-    deviation = np.sqrt((g - 1) / g * np.square(left_out - left_out.mean()).sum())
+    deviations = left_out - left_out.mean()
+    largest = float(np.abs(deviations).max()) or 1.0  # so that squares neither overflow nor vanish
+    deviation = largest * np.sqrt((g - 1) / g * np.square(deviations / largest).sum())
     reach = float(stdtrit(g - 1, 0.5 + LEVEL / 2) * deviation)
     return max(value - reach, bounds[0]), min(value + reach, bounds[1])

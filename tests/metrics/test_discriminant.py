@@ -68,3 +68,10 @@ def test_coherence_at_its_ends():
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_a_delta_that_vanishes_is_refused(rng):
+    rows = rng.normal(size=(30, 1, 4)) * 1e8
+    views = np.concatenate([rows, rows + 1e8 * np.sign(rng.normal(size=(30, 1, 1)))], axis=1)
+    with pytest.raises(InputError, match="delta must not vanish beside the spread of the views, got 0.0001"):
+        lidar(views)
