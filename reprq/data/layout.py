@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from reprq.data.listing import EXTENSIONS, UNREAD_IMAGES, Folder
 from reprq.data.names import readable
-from reprq.data.split_names import mentioned_roles, role_of
+from reprq.data.split_names import mentioned_roles, role_of, without_roles
 from reprq.errors import DataError, listed
 
 EXPECTED = "expected train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png"
@@ -166,7 +166,9 @@ def _refuse_unclear(base: Folder, roles: Roles) -> None:
                 f" {EXPECTED}: rename or move what is no split"
             )
     mentioned = {folder: mentioned_roles(folder.label) for folder in base.classes}
-    if len(set().union(*mentioned.values())) > 1:
+    classes = {without_roles(folder.label) for folder, said in mentioned.items() if not said}
+    twins = any(said and without_roles(folder.label) in classes for folder, said in mentioned.items())
+    if twins or len(set().union(*mentioned.values())) > 1:
         some = _names(folder for folder, said in mentioned.items() if said)
         raise DataError(
             f"{_path(base)} has folders that may be splits or classes, {some}; {EXPECTED}: rename splits to train and"

@@ -19,7 +19,7 @@ _OF_SYSTEMS |= {"system volume information"}
 _OF_SYSTEMS |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 _MASK_WORDS = {"groundtruth", "gt", "mask", "masks", "segmentation", "segmentations", "annotation", "annotations"}
 _MASK_WORDS |= {"labels", "trimaps"}
-_BESIDE_MASK_WORDS = {"defect", "anomaly", "pixel", "binary", "images", "image", "img", "png"}
+_BESIDE_MASK_WORDS = {"defect", "anomaly", "pixel", "binary", "images", "image", "img", "png", "dir", "folder"}
 _MASK_ENDING = re.compile(r"[_-](masks?|gt|labels?|seg|segmentation|ground_?truth|annotation)$", re.IGNORECASE)
 _LOSSLESS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".pbm")
 

@@ -32,6 +32,16 @@ def mentioned_roles(name: str) -> set[str]:
     return {_SAYS[word] for word in _words(name) if word in _SAYS}
 
 
+def without_roles(name: str) -> str:
+    """Return the words of a name that say no side of a split.
+
+    Example:
+        >>> without_roles("Normal_test"), without_roles("normal")
+        ('normal', 'normal')
+    """
+    return " ".join(word for word in _words(name) if word not in _SAYS)
+
+
 def _words(name: str) -> list[str]:
     parts = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return re.findall(r"[^\W\d_]+", parts.lower())

@@ -142,6 +142,7 @@ REFUSED = {
     "a set and a copy": (_both("data/train", "data/test", "small"), "holds several data sets, data/"),
     "two of one side": (_both("train", "test", "Test"), "has several folders for one side of its split, Test/, test/"),
     "splits in other words": (_both("seg_train", "seg_test"), "may be splits or classes, seg_test/, seg_train/"),
+    "a class and its test side": (_of("normal") + _of("normal_test") + _of("abnormal"), "normal_test/; expected"),
     "a side and a class": (_both("train") + _of("bad"), "train/ with class folders in it, and beside it bad/"),
     "some with splits": (
         _of("a/train") + _of("a/test") + _of("b"),
@@ -283,7 +284,7 @@ def test_names_with_signs_of_their_own_are_kept(tree: MakeTree) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ground_truth", "Ground Truth", "GT", "Masks", "defect-masks", "mask images", "labels"]
+    "name", ["ground_truth", "Ground Truth", "GT", "Masks", "defect-masks", "mask images", "mask_dir", "labels"]
 )
 def test_folders_of_masks_are_known_by_many_names(tree: MakeTree, name: str) -> None:
     data = _load(tree(*_of("good"), *_of("bad"), *_of(f"{name}/bad", 3)), whole=True)
