@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from reprq.study import Recommendation
 
 
+SHOWN = 5  # layers
+
+
 @click.command(cls=Command)
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--data", metavar="folder:PATH", help="Instead of RUN: benign images, or the name of a data set.")
@@ -38,7 +41,12 @@ if TYPE_CHECKING:
 )
 @click.option("--detector", help="The detector to choose for. [default: all of RUN, or the first of the study]")
 @click.option("--exclude", multiple=True, metavar="LABEL", help="With RUN: leave out such backbones, as in 'cifar_*'.")
-@click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="How many layers to show.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    help="How many layers to show, by all metrics together.  [default: 5; with --data and --csv or --json all, by every"
+    " rule]",
+)
 @options.run
 @options.output
 def recommend(
@@ -48,7 +56,7 @@ def recommend(
     detector: str | None,
     exclude: tuple[str, ...],
     source: Path | None,
-    top: int,
+    top: int | None,
     form: str | None,
     seed: int,
     quiet: bool,
@@ -97,7 +105,7 @@ def _only_with(what: str, others: set[str]) -> None:
         raise click.UsageError(f"{', '.join(typed)} does not go with {what}")
 
 
-def _print_study(found: "Recommendation", run: Path, top: int, form: str | None) -> None:
+def _print_study(found: "Recommendation", run: Path, top: int | None, form: str | None) -> None:
     from reprq.cli.output import emit, text_table
 
     ranking = _top(found, top)
@@ -118,13 +126,16 @@ _REGRET = (
 )
 
 
-def _print_images(found: "Recommendation", data: str, top: int, form: str | None) -> None:
+def _print_images(found: "Recommendation", data: str, top: int | None, form: str | None) -> None:
     from reprq.cli.output import emit, text_table
 
     if form is not None:
         context = {"data": data, "notes": list(found.notes), "trust": found.trust.to_dict("records")}
         context |= {"regret": found.regret.to_dict("records")}
-        emit(form, "recommend", found.ranking.to_dict("records"), context)
+        ranking = found.ranking
+        if top is not None:
+            ranking = ranking[(ranking["rule"] == "combination") & (ranking["rank"] <= top)]
+        emit(form, "recommend", ranking.to_dict("records"), context)
         return
     detector = found.trust["detector"].iloc[0]
     emit(form, "recommend", _top(found, top), {}, f"The first layers for {detector}, by all metrics together")
@@ -145,8 +156,8 @@ def _interval(row: dict[Any, Any], name: str) -> str:
     return "" if low is None or low != low else f" [{low:.3f}, {high:.3f}]"
 
 
-def _top(found: "Recommendation", top: int) -> list[dict[Any, Any]]:
-    rows = found.ranking[(found.ranking["rule"] == "combination") & (found.ranking["rank"] <= top)]
+def _top(found: "Recommendation", top: int | None) -> list[dict[Any, Any]]:
+    rows = found.ranking[(found.ranking["rule"] == "combination") & (found.ranking["rank"] <= (top or SHOWN))]
     return rows.drop(columns=["rule", "layer_number", "value"], errors="ignore").to_dict("records")
 
 

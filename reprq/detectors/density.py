@@ -59,7 +59,8 @@ class KDE(ShallowDetector):
 
     Args:
         bandwidth: Standard deviation h of the kernel in units of the scaled rows; None takes the h among 2^-5, 2^-4.5,
-            ..., 2^3 with the highest leave-one-out likelihood (Duin 1976), on up to 2,000 rows. Ruff uses five folds.
+            ..., 2^3 with the highest leave-one-out likelihood (Duin 1976), on up to 2,000 rows. Ruff
+            (2021) takes five folds in Table 2.1, and a hold-out in chapter 4.
         seed: Which rows choose the bandwidth.
 
     Attributes:
@@ -111,7 +112,8 @@ class MVE(ShallowDetector):
     """Squared distance in the smallest ellipsoid that holds all benign rows: 1 on its surface, 0 in its centre.
 
     Found to a relative tolerance of 1 % in the dual by Khachiyan's algorithm (Khachiyan 1996; Kumar & Yildirim 2005),
-    inside the span of the benign rows. One anomaly among them stretches it: clean data only.
+    inside the span of the benign rows. One anomaly among them stretches it: clean data only. What Ruff (2021, appendix
+    B.3) calls MVE is another estimate, a fast MCD with a support of 0.9; `Mahalanobis(covariance="mcd")` is nearer.
 
     Example:
         >>> MVE().fit([[-1, 0], [1, 0], [0, -2], [0, 2], [0, 0]]).anomaly_score([[0, 2], [2, 0], [0, 0]]).round(1)

@@ -46,7 +46,8 @@ class PCA(_Reconstruction):
     variance, `variance` may ask for all. What remains of one direction is the squared distance to the mean.
 
     Args:
-        variance: Share of the variance that the components keep; Ruff uses 0.95.
+        variance: Share of the variance that the components keep. Ruff (2021) keeps 0.90 where PCA is the detector
+            (appendix B.3); his 0.95 is the reduction before OC-SVM, KDE and isolation forest (Table 2.1).
 
     Attributes:
         components_: (r, d) orthonormal rows.
@@ -80,7 +81,8 @@ class KPCA(_Reconstruction):
     The squared distance of the centred feature vector to the span of the leading components, in [0, 2].
 
     Args:
-        variance: Share of the feature variance that the components keep.
+        variance: Share of the feature variance that the components keep; Ruff (2021, appendix B.3) keeps 0.90, and
+            chooses the width so that half of the neighbours hold half of the similarity.
         gamma: Kernel exp(-gamma |x - y|^2), in units of the scaled rows; None is 1 / d.
         seed: Which 2,000 rows are used where there are more; the eigendecomposition is cubic in them.
 

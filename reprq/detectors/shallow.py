@@ -1,4 +1,4 @@
-"""The classic one-class methods on scikit-learn, with the defaults of Ruff (2021) and no choice made on test labels.
+"""The classic one-class methods on scikit-learn, after Ruff (2021), and no choice made on test labels.
 
 Rows are centred and divided by one number, their root mean square deviation, in float64 first: the defaults then mean
 the same for embeddings of any offset and scale, and no digits are lost to an offset.
@@ -59,9 +59,11 @@ class OCSVM(ShallowDetector):
     The score is minus the weighted kernel sum, in [-1, 0]; 0 is far from all benign rows.
 
     Args:
-        nu: Upper bound on the share of benign rows left outside; Ruff uses 0.1 and 0.01.
+        nu: Upper bound on the share of benign rows left outside. Ruff (2021) tries 0.1 and 0.01 in Table 2.1; 0.01,
+            0.05, 0.1, 0.2 and 0.5 beside Deep SAD; 0.05 to 0.5 on texts; and, as SVDD, 0.01 to 0.2 in chapter 4.
         gamma: Kernel exp(-gamma |x - y|^2), in units of the scaled rows; None is 1 / d (scikit-learn's "scale"), a rule
-            without labels. Ruff chose it on test labels.
+            without labels. Ruff chose it on test labels, from 2^-10 to 2^-1 in Table 2.1 and from 2^-7 to 2^2 beside
+            Deep SAD.
 
     Example:
         >>> scores = OCSVM(gamma=1.0).fit([[0.0], [1.0], [2.0]]).anomaly_score([[1.0], [9.0]])

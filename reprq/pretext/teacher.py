@@ -67,7 +67,7 @@ def train_teacher(
 ) -> Path:
     """Train a network on a pretext task and write it to a safetensors file, whole or not at all.
 
-    The network starts from `load_backbone(architecture, "random", seed=seed)`, PyTorch's own initialisation, and sees
+    The network starts from `load_backbone(architecture, "random", seed=seed)`, that is, PyTorch's default, and sees
     the images through its preprocessing. The task's head stands in place of the network's classifier. The file holds
     the network, and the head where it is one linear layer (classification, rotation, supervised); its metadata say how
     it was made. After every epoch the state stands in a hidden file beside `out`: the same call goes on from there, and

@@ -49,6 +49,10 @@ def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> 
     assert "one study on one data set" in packaged["notes"][0]
     assert packaged["regret"] == []
     assert {row["layer"] for row in packaged["rows"]} == {"conv1", "conv2", "conv3", "pooled"}
+    for top in (1, 3):
+        lines = reprq("recommend", *images, "--csv", "--top", str(top)).out.splitlines()
+        assert len(lines) == 1 + top
+        assert all(line.startswith('"knn[k=5,kth,euclidean]",combination,lenet') for line in lines[1:])
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from reprq.papers.mai2021.cases import load_cases, load_other, teacher_images
 from reprq.papers.mai2021.cells import DIRECT, Cell
 from reprq.papers.mai2021.claims import findings
 from reprq.papers.mai2021.presets import PRESETS, PRETEXTS, Training
-from reprq.papers.mai2021.tables import detector_table, mean_of, representation_means
+from reprq.papers.mai2021.tables import absent, detector_table, mean_of, representation_means
 
 TINY = dataclasses.replace(
     PRESETS["smoke"],
@@ -274,3 +274,15 @@ def test_one_task_shows_no_spread_and_an_interval_stays_in_its_range(known):
     every = findings(*known, representation_means(*known))
     assert all(-2 <= f.low <= f.high <= 2 for f in every if f.low is not None)
     assert all(-1 <= f.low <= f.high <= 1 for f in every if f.quantity.startswith("spearman within"))
+
+
+def test_what_the_images_do_not_allow_is_said(known):
+    detected, measured = known
+    assert absent(detected, measured) == []
+    blind = measured.drop(columns="accuracy")
+    probe, ceiling = absent(detected[detected["pretext"] != "supervised"], blind)
+    assert probe.startswith("There is no linear probe, so no accuracy: the images have no classes")
+    assert ceiling.startswith("There is no supervised teacher, the ceiling")
+    found = {finding.claim: finding for finding in findings(detected, blind, representation_means(detected, blind))}
+    assert found["(b) accuracy and distillation correlate"].verdict == "cannot be said"
+    assert found["(d) SimCLR classifies well and detects poorly"].note == "no classes for a linear probe"

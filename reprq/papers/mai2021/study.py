@@ -11,7 +11,7 @@ from reprq.papers.mai2021.cells import DIRECT, NORMS, Cell
 from reprq.papers.mai2021.claims import claims_table
 from reprq.papers.mai2021.figures import draw
 from reprq.papers.mai2021.presets import PRETEXTS, Preset, preset_named
-from reprq.papers.mai2021.tables import detector_table, representation_means
+from reprq.papers.mai2021.tables import absent, detector_table, representation_means
 from reprq.papers.outcome import record_text, refuse_other, write_texts
 from reprq.progress import track
 from reprq.storage import make_folder
@@ -92,9 +92,12 @@ def _write(out: Path, rows: list[Row], record: dict[str, Any]) -> list[Path]:
     tables = {"detectors.csv": detected, "representations.csv": measured, "means.csv": means}
     for name, table in tables.items():
         write_table(table, out / name)
+    missing = absent(detected, measured)
+    below = "".join(f"\n{sentence}\n" for sentence in missing)
+    record |= {"left_out": missing}
     texts = {
-        "detectors.md": detector_table(means),
-        "claims.md": claims_table(detected, measured, means),
+        "detectors.md": detector_table(means) + below,
+        "claims.md": claims_table(detected, measured, means) + below,
         RECORD: record_text(record),
     }
     return [*(out / name for name in tables), *write_texts(out, texts), *draw(means, out)]

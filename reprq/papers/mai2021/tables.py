@@ -8,6 +8,7 @@ from scipy.stats import t as student
 
 from reprq.evaluation import mean_over_tasks
 
+CEILING = "supervised"
 SHARES = ("accuracy", "benign_accuracy")
 MEASURES = (
     "accuracy",
@@ -42,6 +43,26 @@ def representation_means(detected: pd.DataFrame, measured: pd.DataFrame) -> pd.D
                     means = part.groupby("task")[measure].mean()
                     rows.append({"pretext": pretext, "measure": measure, **_share_or_size(measure, means)})
     return pd.DataFrame(rows)
+
+
+def absent(detected: pd.DataFrame, measured: pd.DataFrame) -> list[str]:
+    """Return a sentence for each part of the study that these images do not allow.
+
+    Args:
+        detected: As for `representation_means`.
+        measured: As for `representation_means`.
+    """
+    said = []
+    if "accuracy" not in measured or measured["accuracy"].isna().all():
+        said.append(
+            "There is no linear probe, so no accuracy: the images have no classes besides benign and anomalous; claims"
+            " (b) and (d) cannot be judged."
+        )
+    if CEILING not in set(detected["pretext"]):
+        said.append(
+            f"There is no {CEILING} teacher, the ceiling: the protocol sets no known anomalies aside for training."
+        )
+    return said
 
 
 def mean_of(values: pd.Series) -> dict[str, float]:
