@@ -23,7 +23,13 @@ _LONGEST, _END = 900, 250  # characters of a message, and of its end, which says
 
 
 class ReprqError(Exception):
-    """Anything that reprq refuses to do, said in one plain sentence of at most 900 characters."""
+    """Anything that reprq refuses to do, said in one plain sentence of at most 900 characters.
+
+    Attributes:
+        details: Lines that do not fit in a sentence, such as the names of many files; the command line prints them too.
+    """
+
+    details: tuple[str, ...] = ()
 
     def __init__(self, message: object = "") -> None:
         super().__init__(bounded(str(message)))

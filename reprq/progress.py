@@ -61,6 +61,12 @@ def track(
     return bar
 
 
+def say(note: str) -> None:
+    """Write a note to stderr, above a bar where one is drawn."""
+    if sys.stderr is not None:
+        tqdm.write(f"note: {note}", file=sys.stderr)
+
+
 def is_watched() -> bool:
     """Whether stderr is a terminal or a notebook, where a bar can be drawn over."""
     stream = sys.stderr

@@ -14,6 +14,8 @@ from reprq.errors import InputError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_ELONGATED = 64  # times as long as wide: resized whole, a line of 1 x 30,000 pixels would take gigabytes
+_REACH = 3  # pixels that a filter looks beyond the one it computes, of the larger of both scales
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -37,6 +39,8 @@ class Preprocessing:
         value_range: The value of white before normalisation: 1 or 255.
         interpolation: "bilinear", "bicubic", "lanczos" (all antialiased) or "nearest".
         squash: Whether both sides become `resize` long, whatever the image's aspect ratio, instead of the shorter one.
+        crop: "center", or "none": the whole image is kept, and `resize` is `size`. Unless it is squashed, its longer
+            side becomes `size`, and the rest of the square is the mean colour, 0 once normalised.
 
     Example:
         >>> bgr = Preprocessing().replace(size=96, channels="bgr", value_range=255, mean=[104, 117, 123], std=1)
@@ -54,9 +58,11 @@ class Preprocessing:
     value_range: float = 1.0
     interpolation: Literal["bilinear", "bicubic", "lanczos", "nearest"] = "bilinear"
     squash: bool = False
+    crop: Literal["center", "none"] = "center"
 
     def __post_init__(self) -> None:
-        for key, choices in {"channels": ("rgb", "bgr", "gray"), "interpolation": tuple(_FILTERS)}.items():
+        valid = {"channels": ("rgb", "bgr", "gray"), "interpolation": tuple(_FILTERS), "crop": ("center", "none")}
+        for key, choices in valid.items():
             if (value := getattr(self, key)) not in choices:
                 raise InputError(f"preprocessing {key} must be one of {', '.join(choices)}, got {value!r}")
         if type(self.squash) is not bool:
@@ -67,6 +73,8 @@ class Preprocessing:
         if self.size > self.resize:
             crop = f"a crop of {self.size} from {self.resize} pixels"
             raise InputError(f"preprocessing size must be at most resize, got {crop}")
+        if self.crop == "none" and self.size < self.resize:
+            raise InputError(f"preprocessing resize says nothing where crop is none, got {self.resize}; leave it out")
         if type(self.value_range) is bool or self.value_range not in (1, 255):
             raise InputError(f"preprocessing value_range must be 1 or 255, got {self.value_range!r}")
         for key in ("mean", "std"):
@@ -79,14 +87,15 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
         """Return the (C, size, size) float32 tensor of an image of any size and mode."""
-        image = self._cropped(image.convert("L" if self.channels == "gray" else "RGB"))
-        x: NDArray[np.float32] = np.asarray(image, dtype=np.float32).reshape(self.size, self.size, self.in_channels)
+        image = image.convert("L" if self.channels == "gray" else "RGB")
+        image = self._cropped(image) if self.crop == "center" else self._whole(image)
+        x: NDArray[np.float32] = np.asarray(image, dtype=np.float32).reshape(*image.size[::-1], self.in_channels)
         if self.channels == "bgr":
             x = x[..., ::-1]
         if self.value_range == 1:
             x = x / np.float32(255)
         mean, std = (np.array(values, dtype=np.float32) for values in (self.mean, self.std))
-        x = (x - mean) / std
+        x = self._centred((x - mean) / std)
         return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))
 
     def to_pixels(self, x: torch.Tensor) -> torch.Tensor:
@@ -104,19 +113,71 @@ class Preprocessing:
     def _statistics(self, x: torch.Tensor) -> list[torch.Tensor]:
         return [x.new_tensor(values).view(-1, 1, 1) for values in (self.mean, self.std)]
 
-    def _cropped(self, image: Image.Image) -> Image.Image:
-        width, height = image.size
-        short = min(width, height)
-        new = (int(self.resize * width / short), int(self.resize * height / short))
+    def kept(self, width: int, height: int) -> float:
+        """Return the share of the area of an image of this size that reaches the network, in (0, 1].
+
+        Example:
+            >>> round(Preprocessing(size=224, resize=256).kept(640, 480), 3)
+            0.575
+        """
+        if self.crop == "none":
+            return 1.0
+        new_width, new_height = self._resized(width, height)
+        return self.size**2 / (new_width * new_height)
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        """The size of an image before the crop."""
         if self.squash:
-            new = (self.resize, self.resize)
+            return self.resize, self.resize
+        short = min(width, height)
+        return int(self.resize * width / short), int(self.resize * height / short)
+
+    def _cropped(self, image: Image.Image) -> Image.Image:
+        new = self._resized(*image.size)
+        left, top = (round((side - self.size) / 2) for side in new)
+        box = (left, top, left + self.size, top + self.size)
+        if max(new) > _ELONGATED * min(new):
+            return self._cut(image, new, box)
         if new != image.size:
             image = image.resize(new, _FILTERS[self.interpolation])
-        left, top = (round((side - self.size) / 2) for side in new)
-        return image.crop((left, top, left + self.size, top + self.size))
+        return image.crop(box)
+
+    def _cut(self, image: Image.Image, new: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
+        """Resize what lies under `box` alone: the pixels of the image resized whole, but for Pillow's rounding."""
+        spans = []
+        for side, length, low, high in zip(image.size, new, box[:2], box[2:], strict=True):
+            scale = side / length
+            reach = _REACH * max(scale, 1) + 1
+            start = max(0, math.floor(low * scale - reach))
+            stop = min(side, math.ceil(high * scale + reach))
+            spans.append((start, stop, low * scale - start, high * scale - start))
+        (left, right, *across), (top, bottom, *down) = spans
+        part = image.crop((left, top, right, bottom))
+        inside = (across[0], down[0], min(across[1], part.width), min(down[1], part.height))
+        return part.resize((self.size, self.size), _FILTERS[self.interpolation], box=inside)
+
+    def _whole(self, image: Image.Image) -> Image.Image:
+        """Squash the image to the square, or fit it in."""
+        longer = max(image.size)
+        new = (self.size, self.size)
+        if not self.squash:
+            new = tuple(max(1, round(side * self.size / longer)) for side in image.size)  # type: ignore[assignment]
+        return image if new == image.size else image.resize(new, _FILTERS[self.interpolation])
+
+    def _centred(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Put normalised pixels in the middle of a square of zeros, which are the mean colour."""
+        height, width, channels = x.shape
+        if height == width == self.size:
+            return x
+        square = np.zeros((self.size, self.size, channels), dtype=np.float32)
+        top, left = (self.size - height) // 2, (self.size - width) // 2
+        square[top : top + height, left : left + width] = x
+        return square
 
     def replace(self, **overrides: Any) -> "Preprocessing":
         """Return a copy with other values; `size` alone sets `resize` too, a number for mean or std fills all channels.
+
+        `squash` alone keeps the whole image: without `crop` or `resize` there is no crop. "centre" is "center".
 
         Channels alone keep the colours' mean and std: "bgr" turns them round. A new `value_range`, or "gray" from
         coloured statistics, needs `mean` and `std` with it.
@@ -129,7 +190,11 @@ class Preprocessing:
             if key not in valid:
                 raise InputError(f"preprocessing has no key {key!r}; valid keys are {', '.join(valid)}")
         new = asdict(self) | overrides
-        if "size" in overrides and "resize" not in overrides:
+        if overrides.get("squash") is True and not {"crop", "resize"} & set(overrides):
+            new["crop"] = "none"
+        if new["crop"] == "centre":
+            new["crop"] = "center"
+        if "resize" not in overrides and ("size" in overrides or new["crop"] == "none"):
             new["resize"] = new["size"]
         if new["value_range"] != self.value_range and not {"mean", "std"} <= set(overrides):
             raise InputError("preprocessing value_range changes the unit of mean and std: give all three")

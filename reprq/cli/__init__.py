@@ -74,6 +74,8 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except ReprqError as error:
+        for line in error.details:
+            click.echo(line, err=True)
         _stop(str(error), 1)
     except BrokenPipeError:  # the reader of a pipe went away, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

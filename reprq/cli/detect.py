@@ -95,14 +95,16 @@ def detect(
         raise click.UsageError("give either --benign or --task: both say what is benign")
     rows: list[dict[str, Any]] = []
     source = ""
+    notes: dict[str, None] = {}
     for seed in range(asked["seed"], asked["seed"] + seeds):
         now = {**asked, "seed": seed, "benign": benign}
         cases = _from_file(file, key, columns, labels, now) if file is not None else _from_backbone(now)
         for case in cases:
             source = source or case.source
+            notes |= dict.fromkeys(case.notes)
             rows += [_judge(case, spec, seed, oracle) for spec in specs]
     means = _means(rows)
-    emit(form, "detect", rows, {"source": source, "seed": asked["seed"], "mean": means}, source)
+    emit(form, "detect", rows, {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}, source)
     if means and form is None:
         click.echo(f"\nmean over tasks and seeds\n{text_table(means)}")
 
@@ -122,6 +124,7 @@ class _Case:
     groups: Any = None
     images: Any = None
     teacher: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def _judge(case: _Case, spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
@@ -217,7 +220,7 @@ def _check_specifications(specs: list[dict[str, Any]], of_images: bool, oracle: 
 def _refuse_typed(*names: str) -> None:
     """Raise a usage error if one of these options was typed."""
     if typed := [name for name in names if _typed(name)]:
-        raise click.UsageError(f"--{typed[0]} goes with --backbone and plain data sets")
+        raise click.UsageError(f"--{typed[0].replace('_', '-')} goes with --backbone and plain data sets")
 
 
 def _typed(name: str) -> bool:
@@ -287,6 +290,7 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
     counts = [sum(len(cache.ids) for cache in pool.caches) for pool in (train, test)]
     source = f"{asked['backbone']} ({network.weights}) on {counts[0]} training and {counts[1]} test images"
     source += f" of {splits[0].train.name}"
+    notes = tuple(note for pool in (train, test) for cache in pool.caches for note in cache.notes)
     for layer in train.caches[0]:
         for split in splits:
             columns = {"layer": layer, "task": split.name}
@@ -294,13 +298,13 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
             teacher = {"teacher": network, "layers": layer, "pooling": asked["pooling"], "device": asked["device"]}
             teacher["progress"] = not asked["quiet"]
             images = (split.train, split.test)
-            yield _Case(source, columns, benign, rows, split.labels, split.groups, images, teacher)
+            yield _Case(source, columns, benign, rows, split.labels, split.groups, images, teacher, notes)
 
 
 def _protocol(asked: dict[str, Any]) -> list[Any]:
     from reprq.data import load_protocol
 
-    _refuse_typed("anomaly", "external", "pollution", "benign")
+    _refuse_typed("anomaly", "external", "pollution", "benign", "intensity_range", "skip_broken")
     splits = load_protocol(asked["data"], asked["root"], seed=asked["seed"])
     if asked["tasks"] != ("all",):
         known = [split.name for split in splits]

@@ -64,4 +64,5 @@ def extract(
     if Ranks.from_environment().rank > 0:  # torchrun starts many of us; one prints
         return
     rows = [{"layer": name, "rows": len(cache.ids), "width": width} for name, width in cache.widths().items()]
-    emit(form, "extract", rows, {"path": str(cache.path), "provenance": cache.provenance}, str(cache.path))
+    context = {"path": str(cache.path), "notes": list(cache.notes), "provenance": cache.provenance}
+    emit(form, "extract", rows, context, str(cache.path))

@@ -92,7 +92,8 @@ def measure(
         table = _curves(measured, metrics, asked["seed"])
     else:
         table = _values(measured, metrics, definitions, intervals)
-    emit(form, "measure", table, {"source": source, "provenance": dict(measured[0].provenance)}, source)
+    notes = measured[0].provenance.get("notes", []) if file is None else []
+    emit(form, "measure", table, {"source": source, "notes": notes, "provenance": dict(measured[0].provenance)}, source)
     if cka is not None and form is None:
         click.echo(str(cka))
 

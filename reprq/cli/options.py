@@ -1,6 +1,6 @@
 """Options that several commands share, so that each has one name and one help text everywhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 MAX_SEED = 2**32 - 1  # of NumPy's and scikit-learn's random states
 
 
-_OF_BACKBONES = {"weights", "size", "mean", "std", "channels", "value_range", "layers", "data", "root", "download"}
+_PREPROCESSING = ("size", "mean", "std", "channels", "value_range", "crop", "squash")
+_OF_BACKBONES = {*_PREPROCESSING, "weights", "layers", "data", "root", "download", "intensity_range", "skip_broken"}
 _OF_BACKBONES |= {"split", "pooling", "tasks"}
 
 
@@ -44,6 +45,36 @@ output = _stack(
     click.option("--csv", "form", flag_value="csv", help="Print a CSV table."),
 )
 
+
+def _range(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    found = _numbers(context, parameter, value)
+    if found is None:
+        return None
+    if len(found) != 2 or not found[0] < found[1]:
+        raise click.BadParameter(f"expected LOW,HIGH with LOW below HIGH, got {value!r}", context, parameter)
+    return found[0], found[1]
+
+
+whole_images = _stack(
+    click.option(
+        "--crop",
+        type=click.Choice(["center", "centre", "none"]),
+        help="none keeps whole images: the longer side fits, the rest is the mean colour. [default: the network's own]",
+    ),
+    click.option("--squash", is_flag=True, default=None, help="Keep whole images; the aspect ratio is lost."),
+)
+
+inputs = _stack(
+    click.option(
+        "--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default."
+    ),
+    click.option("--mean", callback=_numbers, metavar="R,G,B", help="Subtracted from each channel."),
+    click.option("--std", callback=_numbers, metavar="R,G,B", help="Divides each channel."),
+    click.option("--channels", type=click.Choice(["rgb", "bgr", "gray"]), help="Order of the channels."),
+    click.option("--value-range", type=float, metavar="1|255", help="Largest pixel value before mean and std."),
+    whole_images,
+)
+
 network = _stack(
     click.option("--backbone", metavar="NAME", help="The network; `reprq backbones` lists them."),
     click.option(
@@ -53,13 +84,17 @@ network = _stack(
         metavar="default|random|PATH[#PART]",
         help="The network's weights.",
     ),
+    inputs,
+)
+
+files = _stack(
     click.option(
-        "--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default."
+        "--intensity-range",
+        callback=_range,
+        metavar="LOW,HIGH",
+        help="Stored values that become black and white; needed by images of more than 8 bits a channel.",
     ),
-    click.option("--mean", callback=_numbers, metavar="R,G,B", help="Subtracted from each channel."),
-    click.option("--std", callback=_numbers, metavar="R,G,B", help="Divides each channel."),
-    click.option("--channels", type=click.Choice(["rgb", "bgr", "gray"]), help="Order of the channels."),
-    click.option("--value-range", type=float, metavar="1|255", help="Largest pixel value before mean and std."),
+    click.option("--skip-broken", is_flag=True, help="Leave out image files that do not decode, and list them."),
 )
 
 images = _stack(
@@ -68,6 +103,7 @@ images = _stack(
     ),
     click.option("--root", type=click.Path(path_type=Path), help="Where the data set's files are."),
     click.option("--download", is_flag=True, help="Download the data set where its files are missing."),
+    files,
 )
 
 run = _stack(
@@ -114,12 +150,9 @@ benign = click.option(
 )
 
 
-def preprocessing(
-    size: int | None, mean: Any, std: Any, channels: str | None, value_range: float | None
-) -> dict[str, Any]:
+def preprocessing(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the options change in the network's own preprocessing."""
-    asked = {"size": size, "mean": mean, "std": std, "channels": channels, "value_range": value_range}
-    return {name: value for name, value in asked.items() if value is not None}
+    return {name: asked[name] for name in _PREPROCESSING if asked.get(name) is not None}
 
 
 def one_source(backbone: str | None, file: Path | None) -> None:

@@ -25,7 +25,7 @@ def load_network(asked: dict[str, Any]) -> Any:
     from reprq.backbones import load_backbone
 
     options.check_device(asked["device"])
-    changed = options.preprocessing(*(asked[name] for name in ("size", "mean", "std", "channels", "value_range")))
+    changed = options.preprocessing(asked)
     return load_backbone(asked["backbone"], asked["weights"], preprocessing=changed, seed=asked["seed"])
 
 
@@ -33,8 +33,8 @@ def load_images(asked: dict[str, Any], split: str, *, whole: bool = False) -> An
     """Return a split of the images that the options name; `whole` takes all of a folder without a split."""
     from reprq.data import load_dataset
 
-    where = {"root": asked["root"], "download": asked["download"], "seed": asked["seed"]}
-    images = load_dataset(asked["data"], split, whole=whole, **where)
+    names = ("root", "download", "seed", "intensity_range", "skip_broken")
+    images = load_dataset(asked["data"], split, whole=whole, **{name: asked[name] for name in names})
     say(*images.notes)
     return images
 
@@ -67,6 +67,8 @@ def extract_split(asked: dict[str, Any], network: Any, images: Any, samples: int
         progress=not asked["quiet"],
         **how,
     )
+    if asked["quiet"]:  # progress is silenced, not what a person must know
+        say(*cache.notes)
     return Extracted(cache, total)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ from reprq.errors import InputError
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The teacher's file (.safetensors).")
 @click.option("--architecture", default="lenet", show_default=True, metavar="NAME", help="The network to train.")
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
+@options.whole_images
 @options.images
 @click.option("--classes", metavar="A,B", help="Only these classes of the data set; quote a name with a comma.")
 @click.option(
@@ -36,9 +38,13 @@ def train(
     out: Path,
     architecture: str,
     size: int | None,
+    crop: str | None,
+    squash: bool | None,
     data: str,
     root: Path | None,
     download: bool,
+    intensity_range: tuple[float, float] | None,
+    skip_broken: bool,
     classes: str | None,
     one_class: str | None,
     samples: int | None,
@@ -65,7 +71,8 @@ def train(
     options.check_device(device)
     if task not in pretext.names():
         raise UnknownNameError("pretext task", task, pretext.names())
-    images = load_dataset(data, root=root, download=download, seed=seed)
+    reading: dict[str, Any] = {"intensity_range": intensity_range, "skip_broken": skip_broken}
+    images = load_dataset(data, root=root, download=download, seed=seed, **reading)
     say(*images.notes)
     if classes is not None:
         images = images.restrict([classes] if classes in images.classes else next(csv.reader([classes])))
@@ -82,7 +89,7 @@ def train(
         images.sample(samples, seed=seed),
         out=out,
         architecture=architecture,
-        preprocessing=None if size is None else {"size": size},
+        preprocessing=options.preprocessing({"size": size, "crop": crop, "squash": squash}) or None,
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,

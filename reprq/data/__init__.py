@@ -8,6 +8,7 @@ from reprq.data.benign import Benign, benign_rows, benign_task
 from reprq.data.dataset import ImageDataset
 from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.protocols import Protocol, load_protocol, protocols
+from reprq.data.reading import read_as
 from reprq.data.registry import DatasetInfo, available, load_dataset
 from reprq.data.sources import ArraySource, FileSource, ImageSource
 from reprq.data.tasks import Task, one_class_tasks, select_tasks
@@ -33,5 +34,6 @@ __all__ = [
     "one_class_tasks",
     "patches",
     "protocols",
+    "read_as",
     "select_tasks",
 ]

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from reprq.data.decoding import Header
+from reprq.data.failures import one_error
 from reprq.data.sources import ImageSource
 from reprq.errors import DataError, InputError, UnknownNameError
 
@@ -29,7 +31,8 @@ class ImageDataset:
         rows: (n,) int64, the rows of `source` that this data set shows.
         split_info: How the split was made: `{"kind": "official"}`, or
             `{"kind": "stratified", "seed": 0, "test_fraction": 0.3}`.
-        notes: What was understood of files that could be read in several ways, and what was passed over.
+        reading: How files were read where that was asked for: `{"intensity_range": [0, 4095], "skipped": ["a.png"]}`.
+        notes: What a person should know of these images: how files were understood, what was passed over or left out.
     """
 
     name: str
@@ -40,6 +43,7 @@ class ImageDataset:
     source: ImageSource
     rows: NDArray[np.int64]
     split_info: dict[str, Any] = field(default_factory=lambda: {"kind": "official"})
+    reading: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -54,18 +58,38 @@ class ImageDataset:
         """Return row `i` as an RGB image.
 
         Raises:
-            DataError: The file does not decode; the message names it.
+            DataError: The file cannot be used; the message names it.
         """
         return self.source.image(int(self.rows[i]))
 
     def verify(self) -> None:
-        """Decode every row, so that a bad file stops the work before it starts.
+        """Decode every row, so that bad files stop the work before it starts.
 
         Raises:
-            DataError: A file does not decode; the message names the first.
+            DataError: Files that cannot be used; the message names all, with the reasons.
         """
-        for row in self.rows:
-            self.source.verify(int(row))
+        if failures := self.failures():
+            named = {str(self.ids[i]): error for i, error in failures.items()}
+            raise one_error(named, len(self), f"{self.name} {self.split}")
+
+    def failures(self) -> dict[int, DataError]:
+        """Decode every row, and return why those that cannot be used cannot, by row."""
+        found = {}
+        for i, row in enumerate(self.rows):
+            try:
+                self.source.verify(int(row))
+            except DataError as error:
+                found[i] = error
+        return found
+
+    @cached_property
+    def headers(self) -> list[Header]:
+        """The size of every row, and what is unusual in how it is read; no row is decoded.
+
+        Raises:
+            DataError: A file is no image.
+        """
+        return [self.source.header(int(row)) for row in self.rows]
 
     def select(self, rows: ArrayLike) -> "ImageDataset":
         """Return the given rows (indices into this data set) in the given order.

@@ -20,7 +20,11 @@ from reprq.errors import DataError
 
 VERSION = 2  # joins the digest of every file: embeddings of pixels that were read otherwise must not be found again
 BACKGROUND = (255, 255, 255, 255)
-NEEDS_RANGE = "say which become black and white with --intensity-range LOW,HIGH (0,65535 is all of 16 bits)"
+NEEDS_RANGE = "say which are black and white with --intensity-range LOW,HIGH (0,65535 is all of 16 bits)"
+SMALLER = (
+    "scale it down, cut it into tiles, save it as JPEG, which is read at a reduced scale, or, if you trust it, raise"
+    " PIL.Image.MAX_IMAGE_PIXELS in Python"
+)
 # The others of Pillow's are no photographs, and some start other programs (EPS calls Ghostscript).
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 _MOST_JPEG_PIXELS = 2**30
@@ -52,12 +56,14 @@ class ImageFileError(DataError):
     Attributes:
         path: The file.
         reason: What is the matter, to follow the path.
+        hint: What to do.
         broken: Whether the file is at fault, and not an option that it needs.
     """
 
-    def __init__(self, path: Path, reason: str, *, broken: bool) -> None:
-        super().__init__(f"the image {path} {reason}{'; repair or remove it' if broken else ''}")
-        self.path, self.reason, self.broken = path, reason, broken
+    def __init__(self, path: Path, reason: str, hint: str = "") -> None:
+        self.path, self.reason, self.broken = path, reason, not hint
+        self.hint = hint or "repair or remove it"
+        super().__init__(f"the image {path} {reason}; {self.hint}")
 
 
 @dataclass(frozen=True)
@@ -120,11 +126,11 @@ def _from_deep(path: Path, image: ImageFile.ImageFile, intensity_range: Intensit
     negative = is_negative(image)
     values = stored_values(image)
     if not np.isfinite(values).all():
-        raise ImageFileError(path, "has pixels that are nan or inf", broken=True)
+        raise ImageFileError(path, "has pixels that are nan or inf")
     if intensity_range is None:
         opaque = values[..., :3] if values.ndim == 3 else values
-        found = f"has more than 8 bits a channel, values from {opaque.min():g} to {opaque.max():g}"
-        raise ImageFileError(path, f"{found}; {NEEDS_RANGE}", broken=False)
+        hint = f"of its values, {opaque.min():g} to {opaque.max():g}, {NEEDS_RANGE}"
+        raise ImageFileError(path, "has more than 8 bits a channel", hint)
     eight = scaled(values, intensity_range)
     return 255 - eight if negative else eight
 
@@ -135,8 +141,8 @@ def _from_8_bits(path: Path, image: Image.Image, intensity_range: IntensityRange
         return rgb
     if intensity_range[1] > 255:
         wanted = f"{intensity_range[0]:g},{intensity_range[1]:g}"
-        reason = f"has 8 bits a channel, and the intensity range is {wanted}; keep images of one depth together"
-        raise ImageFileError(path, reason, broken=False)
+        reason = f"has 8 bits a channel, and the intensity range is {wanted}"
+        raise ImageFileError(path, reason, "keep images of one depth together")
     return rgb.point(scaled(np.arange(256, dtype=np.uint16)[None], intensity_range)[0].tolist() * 3)
 
 
@@ -195,12 +201,12 @@ def _reasons(path: Path) -> Iterator[None]:
     except ImageFileError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageFileError(path, f"does not decode: {_known_start(path)}", broken=True) from error
+        raise ImageFileError(path, f"does not decode: {_known_start(path)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageFileError(path, _too_large(str(error)), broken=False) from error
+        raise ImageFileError(path, _too_large(str(error)), SMALLER) from error
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageFileError(path, f"does not decode: {reason}", broken=True) from error
+        raise ImageFileError(path, f"does not decode: {reason}") from error
 
 
 def _known_start(path: Path) -> str:
@@ -214,8 +220,4 @@ def _known_start(path: Path) -> str:
 
 def _too_large(said: str) -> str:
     pixels, limit = (int(number) / 1e6 for number in re.findall(r"\d+", said)[:2])
-    return (
-        f"has {pixels:.0f} megapixels, and Pillow decodes at most {limit:.0f}, its guard against decompression bombs;"
-        " scale it down, cut it into tiles, save it as JPEG, which is read at a reduced scale, or, if you trust it,"
-        " raise PIL.Image.MAX_IMAGE_PIXELS in Python"
-    )
+    return f"has {pixels:.0f} megapixels, and Pillow decodes {limit:.0f} at most, its guard against decompression bombs"

@@ -6,6 +6,7 @@ from pathlib import Path
 from reprq.data.arrays import load_digits, load_torchvision
 from reprq.data.dataset import ImageDataset
 from reprq.data.folder import SPLITS, load_folder
+from reprq.data.reading import read_as
 from reprq.errors import InputError, UnknownNameError
 
 
@@ -48,6 +49,8 @@ def load_dataset(
     download: bool = False,
     seed: int = 0,
     whole: bool = False,
+    intensity_range: tuple[float, float] | None = None,
+    skip_broken: bool = False,
 ) -> ImageDataset:
     """Return one split of a data set.
 
@@ -58,6 +61,8 @@ def load_dataset(
         download: Whether torchvision's data sets may be fetched when they are not there.
         seed: Seed of the split where the data comes without one (digits, a folder without `train/` and `test/`).
         whole: Whether to take all images of a folder that comes without a split, not one side of a split made here.
+        intensity_range: The stored values that become black and white, for image files of more than 8 bits a channel.
+        skip_broken: Whether files that do not decode are left out, and listed in `reading` and `notes`.
 
     Raises:
         UnknownNameError: No such data set or split.
@@ -76,6 +81,11 @@ def load_dataset(
         raise InputError(
             f"name must be the name of a data set, got a {type(name).__name__}; `reprq.data.as_dataset` takes data"
         )
+    data = _load(name, split, root, download, seed, whole)
+    return read_as(data, intensity_range=intensity_range, skip_broken=skip_broken)
+
+
+def _load(name: str, split: str, root: Path | str | None, download: bool, seed: int, whole: bool) -> ImageDataset:
     if name.startswith("folder:"):
         return load_folder(name.removeprefix("folder:"), split, seed, whole=whole)
     if name == "digits":

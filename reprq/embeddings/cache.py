@@ -117,6 +117,11 @@ class EmbeddingCache(Mapping[str, Embeddings]):
             raise CacheError(f"{layer} of the cache {self.path} lacks {missing} blocks; run the extraction again")
         return array
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the images: a sentence each."""
+        return tuple(self.provenance.get("notes", ()))
+
     def widths(self) -> dict[str, int]:
         """Return the number of columns of every layer, without reading the arrays."""
         return {name: int(array_of(self._group, self._place(name)).shape[1]) for name in self}

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from reprq.backbones import Backbone, as_backbone, load_backbone
-from reprq.data import ImageDataset, as_dataset
+from reprq.backbones import Backbone, Preprocessing, as_backbone, load_backbone
+from reprq.data import ImageDataset, as_dataset, read_as
 from reprq.embeddings.cache import EmbeddingCache, cached_name, default_cache_dir, is_complete
+from reprq.embeddings.coverage import coverage
 from reprq.embeddings.filling import Filler
 from reprq.embeddings.forward import Forward, batches
 from reprq.embeddings.pooling import check_pooling
@@ -17,6 +18,7 @@ from reprq.embeddings.ranks import Ranks, together
 from reprq.embeddings.reuse import borrow
 from reprq.embeddings.writing import CacheWriter
 from reprq.errors import InputError, UnknownNameError
+from reprq.progress import say
 from reprq.provenance import versions
 
 DTYPES = ("float32", "float16")
@@ -34,6 +36,8 @@ def extract(
     samples: int | None = None,
     root: Path | str | None = None,
     download: bool = False,
+    intensity_range: tuple[float, float] | None = None,
+    skip_broken: bool = False,
     pooling: str = "avg",
     dtype: str = "float32",
     precision: str = "float32",
@@ -66,6 +70,8 @@ def extract(
         samples: Take this many rows, a seeded stratified sample; all by default.
         root: Where the data set's files are; for a data set given by name.
         download: Whether the data set's files may be downloaded.
+        intensity_range: The stored values that become black and white, for image files of more than 8 bits a channel.
+        skip_broken: Whether image files that do not decode are left out, and listed in the cache's notes.
         pooling: How a layer becomes one row an image, see `reprq.embeddings.pooling.pool`; all but "avg" join the
             layer's name in the cache, as in "layer3@max".
         dtype: "float32" or "float16" on disk.
@@ -75,7 +81,8 @@ def extract(
         device: A torch device.
         seed: Seeds the sample, an own split, and random weights.
         cache_dir: The folder of the caches; `$REPRQ_CACHE` or `~/.cache/reprq/embeddings` by default.
-        progress: Whether to show progress on stderr.
+        progress: Whether to show progress on stderr, and what a person should know of how the images are seen; the
+            cache's `notes` say that too.
 
     Returns:
         The cache, showing the wanted layers in the order of depth.
@@ -88,6 +95,7 @@ def extract(
     """
     _check_arguments(pooling, dtype, precision, batch_size, workers)
     data = as_dataset(data, split, root=root, download=download, seed=seed)
+    data = read_as(data, intensity_range=intensity_range, skip_broken=skip_broken)
     if samples is not None:
         data = data.sample(samples, seed=seed)
     if isinstance(backbone, nn.Module):
@@ -108,6 +116,10 @@ def extract(
     writer = CacheWriter(folder, identity, provenance, data)
     shown = f"{backbone.name} on {data.name} {data.split}" if progress and ranks.rank == 0 else ""
     with together(ranks, on):
+        begun = (writer.path / "zarr.json").exists()
+        if not begun:  # bad files are named before there is a cache, and leave none behind
+            _verify(data, [writer.rows_of(block) for block in range(writer.blocks) if ranks.owns(block)])
+            writer.remember(**_seen(data, backbone.preprocessing))
         borrow(writer, names)
         if not is_complete(writer.path, names):
             with writer:
@@ -118,11 +130,30 @@ def extract(
                 missing = [block for block in writer.missing(todo) if ranks.owns(block)]
                 blocks = [filler.resume(writer.rows_of(block)) for block in missing]
                 if blocks:
-                    data.select(np.concatenate(blocks)).verify()
+                    if begun:
+                        _verify(data, blocks)
                     with Forward(backbone.network, chosen, pooling, on, precision) as forward:
                         source = batches(backbone.preprocessing, data, blocks, batch_size, workers)
                         forward.fill(filler, source, sum(map(len, blocks)), shown)
-    return EmbeddingCache(writer.path, names)
+    cache = EmbeddingCache(writer.path, names)
+    of_extraction = [note for note in cache.notes if note not in data.notes]
+    cache.provenance["notes"] = [*data.notes, *of_extraction]
+    if shown:
+        for note in of_extraction:
+            say(note)
+    return cache
+
+
+def _verify(data: ImageDataset, blocks: Sequence[range]) -> None:
+    """Decode the rows of some blocks."""
+    if blocks:
+        data.select(np.concatenate(blocks)).verify()
+
+
+def _seen(data: ImageDataset, preprocessing: Preprocessing) -> dict[str, Any]:
+    """What a cache remembers of its images."""
+    seen = coverage(data, preprocessing)
+    return {"reading": data.reading, "dropped_area": seen.dropped, "notes": seen.notes}
 
 
 def _check_arguments(pooling: str, dtype: str, precision: str, batch_size: int, workers: int) -> None:

@@ -71,11 +71,8 @@ class CacheWriter:
         self.rows = len(data)
         self.blocks = -(-self.rows // BLOCK_ROWS)
         self.dtype = str(identity["dtype"])
-        self._attributes = {
-            "reprq_format": FORMAT,
-            "provenance": {**identity, **provenance},
-            "classes": list(data.classes),
-        }
+        self._provenance = {**identity, **provenance}
+        self._attributes = {"reprq_format": FORMAT, "provenance": self._provenance, "classes": list(data.classes)}
         text = np.frombuffer(json.dumps(data.ids.tolist()).encode(), np.uint8)
         self._rows: dict[str, NDArray[Any]] = {LABELS: data.labels, IDS: text, CONTENT: data.content}
         self._arrays: dict[str, Array] = {}
@@ -102,6 +99,10 @@ class CacheWriter:
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
+
+    def remember(self, **more: Any) -> None:
+        """Add to the provenance of a cache that is not made yet."""
+        self._provenance |= more
 
     def missing(self, layers: Sequence[str]) -> list[int]:
         """Return the numbers of the blocks that some of the layers lack."""

@@ -79,6 +79,87 @@ def test_a_squash_keeps_the_whole_image_and_not_its_aspect_ratio() -> None:
     assert torch.equal(squashed[0], torch.tensor([[1.0] * 2 + [0.0] * 6] * 8))
 
 
+def _stripes(width: int, height: int) -> Image.Image:
+    across, down = np.linspace(0, 6, width)[None], np.linspace(0, 9, height)[:, None]
+    smooth = np.dstack([np.sin(across + down), np.cos(across - down), np.sin(down) + 0 * across])
+    return Image.fromarray(np.rint(127 + 120 * smooth).astype(np.uint8))
+
+
+PLAIN = Preprocessing(size=24, resize=32, mean=(0.0,) * 3, std=(1.0,) * 3, value_range=255)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("shape", [(3, 300), (300, 3), (1, 200), (40, 4000), (45, 3000)])
+def test_of_a_long_line_only_the_middle_is_resized(
+    monkeypatch: pytest.MonkeyPatch, interpolation: str, shape: tuple[int, int]
+) -> None:
+    one = PLAIN.replace(interpolation=interpolation)
+    cut = one(_stripes(*shape))
+    monkeypatch.setattr("reprq.backbones.preprocessing._ELONGATED", 10**9)
+    assert (cut - one(_stripes(*shape))).abs().max() <= 3
+
+
+def test_a_line_of_one_pixel_takes_no_more_memory_than_a_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    largest = []
+    resize = Image.Image.resize
+
+    def recorded(image: Image.Image, size: tuple[int, int], *rest: Any, **more: Any) -> Image.Image:
+        largest.append(size[0] * size[1])
+        return resize(image, size, *rest, **more)
+
+    monkeypatch.setattr(Image.Image, "resize", recorded)
+    for shape in ((1, 30_000), (30_000, 1)):
+        for changed in ({}, {"crop": "none"}, {"squash": True}, {"interpolation": "nearest"}):
+            assert PLAIN.replace(**changed)(Image.new("L", shape, 7)).shape == (3, 24, 24)
+    assert max(largest) <= 32 * 32
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 32), st.integers(0, 16), st.booleans())
+def test_the_kept_share_is_what_the_crop_leaves(width: int, height: int, size: int, border: int, squash: bool) -> None:
+    one = PLAIN.replace(size=size, resize=size + border, squash=squash, crop="center")
+    kept = one.kept(width, height)
+    assert 0 < kept <= 1
+    if squash:
+        assert kept == pytest.approx((size / (size + border)) ** 2)
+    else:
+        assert kept == pytest.approx(
+            size**2 / ((size + border) ** 2 * max(width, height) / min(width, height)), rel=2 / (size + border)
+        )
+    assert one.replace(crop="none").kept(width, height) == 1
+
+
+@pytest.mark.parametrize("shape", [(40, 20), (20, 40), (21, 40), (40, 1), (7, 7), (300, 2)])
+def test_without_a_crop_the_whole_image_stands_amid_the_mean_colour(shape: tuple[int, int]) -> None:
+    whole = Preprocessing(size=16, resize=16, mean=(100.0,) * 3, std=(2.0,) * 3, value_range=255).replace(crop="none")
+    x = whole(Image.new("RGB", shape, (255, 255, 255)))
+    lit = (x[0] != 0).numpy()
+    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    wide, high = (max(1, round(side * 16 / max(shape))) for side in shape)
+    assert (len(columns), len(rows)) == (wide, high)
+    assert lit.sum() == wide * high
+    assert abs(rows[0] - (15 - rows[-1])) <= 1
+    assert abs(columns[0] - (15 - columns[-1])) <= 1
+    assert x[0][lit].unique().tolist() == [77.5]
+
+
+def test_a_squash_alone_keeps_everything_and_a_crop_may_be_asked_for() -> None:
+    start = default_preprocessing("resnet18")
+    assert (start.crop, start.resize, start.size) == ("center", 256, 224)
+    squashed = start.replace(squash=True)
+    assert (squashed.crop, squashed.resize, squashed.kept(100, 300)) == ("none", 224, 1.0)
+    assert start.replace(squash=True, crop="centre").kept(100, 300) == pytest.approx((224 / 256) ** 2)
+    assert start.replace(squash=True, resize=256).crop == "center"
+    assert start.replace(crop="none").replace(crop="center").kept(100, 100) == 1
+    assert start.replace(crop="centre") == start
+    assert start.replace(crop="none", size=96).resize == 96
+    frame = Image.new("L", (40, 20), 255)
+    frame.paste(0, (1, 1, 39, 19))
+    edges = PLAIN.replace(squash=True)(frame)[0]
+    assert edges[0].min() > 0
+    assert edges[:, 0].min() > 0
+
+
 def test_dictionaries_go_round() -> None:
     one = default_preprocessing("mobilenet_v2").replace(size=96, value_range=255, mean=127.5, std=127.5, channels="bgr")
     assert Preprocessing.from_dict(one.to_dict()) == one
@@ -99,6 +180,12 @@ def test_dictionaries_go_round() -> None:
         ({"size": True}, "preprocessing size must be a positive whole number of pixels, got True"),
         ({"size": 96, "resize": 64}, "preprocessing size must be at most resize, got a crop of 96 from 64 pixels"),
         ({"channels": "rbg"}, "preprocessing channels must be one of rgb, bgr, gray, got 'rbg'"),
+        ({"crop": "centred"}, "preprocessing crop must be one of center, none, got 'centred'"),
+        ({"crop": None}, "preprocessing crop must be one of center, none, got None"),
+        (
+            {"crop": "none", "resize": 300},
+            "preprocessing resize says nothing where crop is none, got 300; leave it out",
+        ),
         ({"squash": 1}, "preprocessing squash must be true or false, got 1"),
         (
             {"interpolation": "area"},

@@ -28,7 +28,7 @@ def test_deep_pixels_need_a_range_which_is_part_of_the_digest(tmp_path: Path) ->
     Image.fromarray(np.full((2, 2), 40000, dtype=np.uint16)).save(tmp_path / "scan.png")
     bare, scaled = (FileSource(tmp_path, ["scan.png"], asked) for asked in (None, (0, 50000)))
     for method in (bare.image, bare.verify):
-        with pytest.raises(DataError, match=r"scan\.png has more than 8 bits a channel, values from 40000 to 40000"):
+        with pytest.raises(DataError, match=r"scan\.png has more than 8 bits a channel; of its values, 40000 to 40000"):
             method(0)
     scaled.verify(0)
     assert np.asarray(scaled.image(0)).tolist() == [[[204] * 3] * 2] * 2
