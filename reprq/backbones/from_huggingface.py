@@ -1,5 +1,6 @@
 """Vision models of Hugging Face, as `hf:NAME_OR_PATH`; an optional extra."""
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -11,16 +12,17 @@ from reprq.backbones.assembly import assemble, fit_file
 from reprq.backbones.backbone import Backbone
 from reprq.backbones.children import head_input, numbered
 from reprq.backbones.extras import offline_reason, require
+from reprq.backbones.from_timm import timm_head, timm_layers
 from reprq.backbones.hub import hub_session
+from reprq.backbones.image_processors import followed
 from reprq.backbones.layers import Layer
-from reprq.backbones.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from reprq.backbones.preprocessing import Preprocessing
 from reprq.backbones.seeding import seeded
 from reprq.backbones.submodules import in_order
 from reprq.errors import DownloadError, InputError, ReprqError, WeightsError
 
 PREFIX = "hf:"
 _EMBEDDINGS = ("embeddings", "embedder")
-_FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
 def load_huggingface(name: str, weights: str | Path, preprocessing: Mapping[str, Any] | None, seed: int) -> Backbone:
@@ -35,11 +37,12 @@ def load_huggingface(name: str, weights: str | Path, preprocessing: Mapping[str,
     local = Path(source).expanduser().is_dir()
     source = str(Path(source).expanduser()) if local else source
     fitted = None
-    notes: list[str] = []
     missing: tuple[str, ...] = ()
     with _quiet(transformers), seeded(seed), nullcontext() if local else hub_session():
         config = _fetched(name, lambda: transformers.AutoConfig.from_pretrained(source))
-        expected, stated = _fetched(name, lambda: _preprocessing(transformers, source, config))
+        prepared, notes = _fetched(
+            name, lambda: _preprocessing(transformers, name, source, config, preprocessing or {})
+        )
         if str(weights) == "default":
             network, info = _fetched(
                 name, lambda: transformers.AutoModel.from_pretrained(source, output_loading_info=True)
@@ -47,14 +50,12 @@ def load_huggingface(name: str, weights: str | Path, preprocessing: Mapping[str,
             label, missing = f"default: {Path(source).name}", tuple(info["missing_keys"])
         else:
             network, label = transformers.AutoModel.from_config(config), f"random(seed={seed})"
-    network = getattr(network, "vision_model", network).eval().float()
+    network = getattr(network, "vision_model", getattr(network, "timm_model", network)).eval().float()
     if str(weights) not in ("default", "random"):
         path = Path(weights).expanduser()
         label = f"file:{path.name}"
         fitted = fit_file(network, path, name=name, head=None)
-    if not stated:
-        notes.append(f"{name} states no preprocessing: the mean and standard deviation of ImageNet are assumed")
-    prepared = expected.replace(**(preprocessing or {}))
+    notes += _interpolated(network, _trained_size(config, name), prepared.size)
     layers = huggingface_layers(network, (prepared.in_channels, prepared.size, prepared.size))
     if missing:
         notes.append(f"{Path(source).name} lacks {', '.join(sorted(missing)[:2])}, among {len(missing)} weights")
@@ -63,7 +64,9 @@ def load_huggingface(name: str, weights: str | Path, preprocessing: Mapping[str,
 
 
 def huggingface_layers(network: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer]:
-    """Return the stages of a vision model of Hugging Face."""
+    """Return the stages of a vision model of Hugging Face, or of one of timm that it wraps."""
+    if hasattr(network, "feature_info"):
+        return timm_layers(network, timm_head(getattr(network, "pretrained_cfg", {})), image_shape)
     embeddings = [name for name, _ in network.named_modules() if name.rpartition(".")[2] in _EMBEDDINGS]
     stem = [Layer(0, "stem", name, layout="auto", call=-1) for name in embeddings[:1]]
     lists = [name for name, module in network.named_modules() if isinstance(module, nn.ModuleList)]
@@ -85,40 +88,62 @@ def _with_weights(name: str, layers: list[Layer], missing: tuple[str, ...]) -> l
     )
 
 
-def _preprocessing(transformers: Any, source: str, config: Any) -> tuple[Preprocessing, bool]:
-    """Return what the model's image processor does, and whether it has one."""
-    config = getattr(config, "vision_config", config)
+def _preprocessing(
+    transformers: Any, name: str, source: str, config: Any, overrides: Mapping[str, Any]
+) -> tuple[Preprocessing, list[str]]:
+    """Return what the model's image processor does, changed as the user says, and a note where it has none."""
     try:
-        stated = transformers.AutoImageProcessor.from_pretrained(source).to_dict()
-    except (OSError, ValueError):
-        size = getattr(config, "image_size", 224)
-        return Preprocessing(size=size, resize=size), False
-    return processor_preprocessing(stated), True
+        processor = transformers.AutoImageProcessor.from_pretrained(source)
+    except (OSError, ValueError, TypeError, ImportError, KeyError, AttributeError) as error:
+        if not _has_processor(transformers, source):
+            size = _trained_size(config, name) or 224
+            assumed = f"{name} states no preprocessing: the mean and standard deviation of ImageNet are assumed"
+            return Preprocessing(size=size, resize=size).replace(**overrides), [assumed]
+        if {"size", "mean", "std"} <= set(overrides):
+            return Preprocessing().replace(**overrides), []
+        raise InputError(
+            f"the image processor of {name} cannot be read ({offline_reason(error)}); give the size, mean and standard"
+            f" deviation (--size, --mean, --std)"
+        ) from error
+    return followed(processor, name, overrides), []
 
 
-def processor_preprocessing(stated: Mapping[str, Any]) -> Preprocessing:
-    """Return the preprocessing of an image processor's configuration.
+def _has_processor(transformers: Any, source: str) -> bool:
+    """Whether a model comes with the configuration of an image processor."""
+    quiet = {f"_raise_exceptions_for_{what}": False for what in ("missing_entries", "gated_repo", "connection_errors")}
+    files = ("preprocessor_config.json", "processor_config.json")
+    return any(transformers.utils.cached_file(source, file, **quiet) for file in files)
 
-    A size with height and width squashes images to it; a "shortest_edge" keeps their aspect ratio. Where the processor
-    does not crop, the centre is cropped here, since all images of a batch must be of one size.
+
+def _trained_size(config: Any, name: str) -> int | None:
+    """Return the side of the images that a model was trained on; None where its configuration does not say.
+
+    Raises:
+        InputError: They were no squares.
     """
-    size, crop = stated.get("size") or {}, stated.get("crop_size") or {}
-    resize = int(size.get("shortest_edge") or size.get("height") or 224)
-    side = int(crop.get("height") or crop.get("shortest_edge") or resize) if stated.get("do_center_crop") else resize
-    squash = "shortest_edge" not in size
-    if (fraction := stated.get("crop_pct")) and not squash:  # ConvNeXt: a crop below 384 pixels, a squash from there on
-        side, squash = resize, resize >= 384
-        resize = resize if squash else int(resize / fraction)
-    normalise = stated.get("do_normalize", True)
-    return Preprocessing(
-        size=side,
-        resize=max(resize, side),
-        mean=tuple(stated.get("image_mean") or IMAGENET_MEAN) if normalise else (0.0,) * 3,
-        std=tuple(stated.get("image_std") or IMAGENET_STD) if normalise else (1.0,) * 3,
-        value_range=1.0 if stated.get("do_rescale", True) else 255.0,
-        interpolation=_FILTERS.get(int(stated.get("resample", 2)), "bilinear"),  # type: ignore[arg-type]
-        squash=squash,
-    )
+    stated = getattr(_vision(config), "image_size", None)
+    sides = list(stated.values()) if isinstance(stated, Mapping) else stated
+    sides = sides if isinstance(sides, (list, tuple)) else [sides]
+    if len(set(sides)) > 1:
+        shown = " x ".join(map(str, sides))
+        raise InputError(f"{name} takes images of {shown} pixels, and here they are squares; choose another model")
+    return int(sides[0]) if sides and sides[0] else None
+
+
+def _vision(config: Any) -> Any:
+    return getattr(config, "vision_config", config)
+
+
+def _interpolated(network: nn.Module, trained: int | None, size: int) -> list[str]:
+    """Let a transformer of images interpolate its positions to another size, if it can be asked to; note that."""
+    if trained in (None, size) or "interpolate_pos_encoding" not in inspect.signature(network.forward).parameters:
+        return []
+    network.register_forward_pre_hook(_asking_to_interpolate, with_kwargs=True)
+    return [f"positions are interpolated from images of {trained} pixels to {size}"]
+
+
+def _asking_to_interpolate(module: nn.Module, inputs: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    return inputs, {"interpolate_pos_encoding": True} | named
 
 
 def _fetched(name: str, fetch: Any) -> Any:

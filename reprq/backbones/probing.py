@@ -124,6 +124,8 @@ def _leading_tokens(network: nn.Module, tokens: int, size: int) -> tuple[int, bo
             known = (stated, 0)
             return _fitting(tokens, known), getattr(module, "cls_token", None) is not None
         patch = getattr(getattr(module, "config", None), "patch_size", None)  # Hugging Face
+        if isinstance(patch, (list, tuple)) and len(set(patch)) == 1:
+            patch = patch[0]
         if isinstance(patch, int) and 0 < patch <= size:
             rest = tokens - (size // patch) ** 2
             return rest if 0 <= rest <= _MOST_PREFIX_TOKENS else 0, True

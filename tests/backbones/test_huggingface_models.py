@@ -132,7 +132,7 @@ def test_images_are_prepared_as_the_processor_prepares_them(folder: Path) -> Non
     ],
 )
 def test_a_processors_sizes_are_understood(stated: dict[str, Any], expected: tuple[int, int, bool]) -> None:
-    from reprq.backbones.from_huggingface import processor_preprocessing
+    from reprq.backbones.image_processors import processor_preprocessing
 
     found = processor_preprocessing(stated)
     assert (found.size, found.resize, found.squash) == expected
