@@ -86,7 +86,7 @@ def load_inert(path: Path) -> Any:
 
 def _is_zip(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(2) == b"PK"
+        return file.read(4) == b"PK\x03\x04"
 
 
 def _numpy() -> list[Any]:
