@@ -14,16 +14,23 @@ from numpy.typing import NDArray
 from reprq.detectors.base import ArrayDetector, Matrix, Scores, column_means
 from reprq.errors import InputError, UnknownNameError
 
-_NO_DETECTORS = {"base", "base_dl", "sklearn_base", "gaal_base", "thresholds", "combination", "embedding"}
+_NO_DETECTORS = {
+    *("base", "base_dl", "sklearn_base", "gaal_base", "thresholds", "combination", "embedding"),
+    *("so_gaal_new", "audio_ae"),  # a helper, and a detector of sound
+}
+_AMONG_THEMSELVES = {"COF", "LOCI", "LMDD", "SOD", "SOS"}
 _LEAST_SPREAD = 1e-3
+_ROUNDING = 1e-9
 _NO_ROWS = ("_", "pyg_", "ts_")  # helpers, and detectors of graphs and time series
 
 
 class PyOD(ArrayDetector):
     """A detector of PyOD, fitted on the benign rows in float64; the score is its `decision_function`.
 
-    What it promises is PyOD's: the scores of ECOD and COPOD, for instance, depend on the rows scored beside a row, and
-    some detectors keep no digits of data with an offset. Where the class takes `random_state`, it is 0 by default.
+    What it promises is PyOD's: the scores of ECOD, COPOD, ROD, CD and RGraph depend on the rows scored beside a row,
+    LODA and the adversarial ones need many rows, and some keep no digits of data with an offset. Those that score rows
+    among themselves alone (COF, LOCI, LMDD, SOD and SOS) are refused. Where the class takes `random_state`, it is 0 by
+    default.
 
     Args:
         model: The name of the class, in any case: "ECOD", "KNN", "AutoEncoder".
@@ -70,7 +77,11 @@ class PyOD(ArrayDetector):
         """Refuse rows so small or large that a constant inside PyOD drowns them: all get one score."""
         scores = np.asarray(getattr(self.model_, "decision_scores_", rows), dtype=np.float64)
         spread = float(np.sqrt(np.mean((rows - column_means(rows)) ** 2)))
-        if np.ptp(scores) == 0.0 and not _LEAST_SPREAD <= spread <= 1.0 / _LEAST_SPREAD and spread > 0.0:
+        if (
+            np.ptp(scores) <= _ROUNDING * np.abs(scores).max()
+            and not _LEAST_SPREAD <= spread <= 1.0 / _LEAST_SPREAD
+            and spread > 0.0
+        ):
             raise InputError(
                 f"{self.describe()} gives all benign rows one score at their spread of {spread:.1g}; rescale X"
             )
@@ -95,6 +106,11 @@ class PyOD(ArrayDetector):
 
     def _made(self) -> Any:
         kind = _class(self.model)
+        if kind.__name__ in _AMONG_THEMSELVES:
+            raise InputError(
+                f"pyod:{kind.__name__} ranks the rows it is given among themselves and knows no benign ones;"
+                " choose another detector, such as lof or pyod:ABOD"
+            )
         valid = inspect.signature(kind).parameters
         unknown = sorted(set(self.parameters) - set(valid))
         if unknown and not any(p.kind is p.VAR_KEYWORD for p in valid.values()):
@@ -118,7 +134,8 @@ def _class(name: str) -> Any:
     if plain not in modules:
         raise UnknownNameError("detector of PyOD", name.lower(), modules.values())
     try:
-        module = importlib.import_module(f"pyod.models.{modules[plain]}")
+        with redirect_stdout(sys.stderr):
+            module = importlib.import_module(f"pyod.models.{modules[plain]}")
     except ImportError as error:
         raise InputError(f"pyod:{name} needs more than PyOD: {_line(error)}; install that") from error
     for attribute in dir(module):

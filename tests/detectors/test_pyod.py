@@ -81,7 +81,17 @@ class TestWithPyOD:
         assert captured.out == ""
         assert "Training..." in captured.err
 
-    @pytest.mark.parametrize("name", ["KDE", "IForest", "GMM"])
+    @pytest.mark.parametrize("name", ["COF", "LOCI", "LMDD", "SOD", "SOS"])
+    def test_those_that_know_no_benign_rows_are_refused(self, name):
+        with pytest.raises(InputError, match=f"pyod:{name} ranks the rows it is given among themselves"):
+            create(f"pyod:{name}")
+
+    @pytest.mark.parametrize("name", ["so_gaal_new", "audio_ae"])
+    def test_helpers_are_no_detectors(self, name):
+        with pytest.raises(UnknownNameError, match="unknown detector of PyOD"):
+            create(f"pyod:{name}")
+
+    @pytest.mark.parametrize("name", ["KDE", "IForest", "GMM", "OCSVM"])
     def test_rows_too_small_for_it_are_refused(self, name, benign):
         with pytest.raises(InputError, match=f"pyod:{name} gives all benign rows one score at their spread of 4e-12"):
             create(f"pyod:{name}").fit(benign * 1e-12)
