@@ -20,11 +20,13 @@ def layers(name: str, weights: str | None, size: int | None, layers: str, form: 
     """List the layers of the network NAME: number, name, output shape of one image, and width once pooled.
 
     "width" is that of the poolings avg, max, gem and cls; "cls+avg" and "flattened" are those of cls+avg and flatten.
+    "same as" names a deeper layer of the same rows under avg, with these weights; commands then use the deeper.
     """
     from dataclasses import replace
 
     from reprq.backbones import layer_shapes, load_backbone
     from reprq.cli.output import emit
+    from reprq.embeddings.repeats import repeated_on_noise
 
     if weights is None:
         weights = "default" if name.startswith("teacher:") else "random"
@@ -32,6 +34,9 @@ def layers(name: str, weights: str | None, size: int | None, layers: str, form: 
     backbone = replace(backbone, layers=tuple(backbone.select_layers(layers)))
     shapes = layer_shapes(backbone)
     rows = [_row(layer, shape) for layer, shape in zip(backbone.layers, shapes, strict=True)]
+    averaged = [layer for layer, row in zip(backbone.layers, rows, strict=True) if row["width"] is not None]
+    repeats = repeated_on_noise(replace(backbone, layers=tuple(averaged)))
+    rows = [{**row, "same as": repeats.get(row["name"])} for row in rows]
     size = backbone.preprocessing.size
     notes = list(backbone.notes)
     emit(form, "layers", rows, {"backbone": name, "size": size, "notes": notes}, f"{name} at {size} x {size} pixels")

@@ -77,12 +77,16 @@ def measure(
             source += ", those labelled anomalous left out"
     else:
         from reprq.data import benign_rows as benign_images
+        from reprq.embeddings.repeats import repeat_notes, repeated_layers
 
         every = load_images(asked, split)
         images, note = benign_images(every, benign)
         say(note)
         found = extract_split(asked, load_network(asked), images, samples or DEFAULT_SAMPLES)
-        measured = list(found.cache.values())
+        repeats = repeated_layers(found.cache)
+        measured = [found.cache[name] for name in found.cache if name not in repeats]
+        for sentence in repeat_notes(repeats):
+            say(sentence)
         kind = "images" if len(images) == len(every) else "benign images"
         rows = f"{len(measured[0])} of {found.total} {kind} of {images.name} {split}"
         source = f"{asked['backbone']} ({measured[0].provenance['weights']}) on {rows}"

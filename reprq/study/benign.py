@@ -11,6 +11,7 @@ from torch import nn
 from reprq.backbones import Backbone, load_backbone
 from reprq.data import as_dataset, benign_rows, load_dataset
 from reprq.embeddings import extract
+from reprq.embeddings.repeats import repeat_notes, repeated_layers
 from reprq.errors import InputError, UnknownNameError
 from reprq.metrics import measure
 from reprq.progress import track
@@ -82,10 +83,15 @@ def recommend_for(
     networks = _networks(backbones, weights, seed)
     for network in networks.values():
         network.select_layers(layers)
-    tables, doubts = [], 0
+    tables, doubts, repeated = [], 0, list[str]()
     for name, network in track(networks.items(), desc="backbones", unit="backbone", show=progress):
         cache = extract(network, images, layers, pooling=pooling, device=device, cache_dir=cache_dir, progress=progress)
-        for number, (layer, rows) in enumerate(cache.items()):
+        repeats = repeated_layers(cache)
+        repeated += [f"{name}: {note}" for note in repeat_notes(repeats)]
+        for number, layer in enumerate(cache):
+            if layer in repeats:
+                continue
+            rows = cache[layer]
             found = measure(rows, list(trust["metric"]))
             doubts += len(rows) <= rows.array.shape[1]
             values = {metric.name: metric.value for metric in found.values()}
@@ -94,7 +100,12 @@ def recommend_for(
     if len(points) < 2:
         raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
     read = [*images.notes, *([said] if said else [])]
-    notes = [f"directions and weights from: {directions.source}", *_notes(len(images), doubts, len(points)), *read]
+    notes = [
+        f"directions and weights from: {directions.source}",
+        *_notes(len(images), doubts, len(points)),
+        *repeated,
+        *read,
+    ]
     regret = pd.DataFrame()
     if study is not None:
         judged = recommend(study, trust["detector"].iloc[0], seed=seed)

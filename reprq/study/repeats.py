@@ -1,5 +1,8 @@
-"""Tasks of a study that are the same rows under two names."""
+"""Tasks and layers of a study that are the same rows under two names."""
 
+from itertools import combinations
+
+import numpy as np
 import pandas as pd
 
 _CELL = ["seed", "backbone", "layer", "layer_number", "metric", "detector", "definition"]
@@ -43,3 +46,47 @@ def _by_task(table: pd.DataFrame) -> dict[str, bytes]:
     columns = [column for column in (*_CELL, *_NUMBERS) if column in table]
     hashes = pd.util.hash_pandas_object(table[columns], index=False)
     return {str(task): rows.to_numpy().tobytes() for task, rows in hashes.groupby(table["task"], sort=False)}
+
+
+def repeated_layers(metrics: pd.DataFrame, detectors: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Return the layers whose every number is that of a deeper layer of the same backbone, with the name of that one.
+
+    A last stage averaged over its map is the very input of the head: a ResNet's `layer4` is its `pooled`. Numbers are
+    the same if they differ by no more than rounding in the forward pass can cause; layers of fewer than three metrics
+    are never called the same.
+
+    Args:
+        metrics: As `StudyResults.metrics`.
+        detectors: As `StudyResults.detectors`.
+    """
+    found: dict[tuple[str, str], str] = {}
+    scored = dict(iter(detectors.groupby("backbone", sort=False)))
+    for backbone, rows in metrics.groupby("backbone", sort=False):
+        order = rows.drop_duplicates("layer").sort_values("layer_number", kind="stable")["layer"].tolist()
+        values = _by_layer(rows, "metric", "value", order)
+        scores = _by_layer(scored.get(backbone, detectors.iloc[:0]), "detector", "auroc", order)
+        for i, j in combinations(range(len(order)), 2):
+            if _close(values[i], values[j], 1e-5, 1e-8, at_least=3) and _close(scores[i], scores[j], 0.0, 2e-3):
+                found[str(backbone), order[i]] = order[j]
+    return found
+
+
+def without_repeated_layers(metrics: pd.DataFrame, detectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables of a study without layers that repeat a deeper one; see `repeated_layers`."""
+    repeated = pd.MultiIndex.from_tuples(list(repeated_layers(metrics, detectors)) or [("", "")])
+    kept = [
+        table[~pd.MultiIndex.from_frame(table[["backbone", "layer"]]).isin(repeated)].reset_index(drop=True)
+        for table in (metrics, detectors)
+    ]
+    return kept[0], kept[1]
+
+
+def _by_layer(table: pd.DataFrame, name: str, value: str, layers: list[str]) -> np.ndarray:
+    """One row a layer, one column a seed, task and metric or detector; nan where there is no number."""
+    columns = [column for column in ("seed", "task", name, "definition") if column in table]
+    wide = table.pivot_table(index="layer", columns=columns, values=value, aggfunc="first", dropna=False, observed=True)
+    return np.asarray(wide.reindex(layers).to_numpy(), dtype=np.float64)
+
+
+def _close(a: np.ndarray, b: np.ndarray, relative: float, absolute: float, at_least: int = 0) -> bool:
+    return int(np.isfinite(a).sum()) >= at_least and bool(np.allclose(a, b, relative, absolute, equal_nan=True))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from reprq.errors import ReprqError
 from reprq.storage import write_text
-from reprq.study.repeats import without_repeated_tasks
+from reprq.study.repeats import without_repeated_layers, without_repeated_tasks
 
 METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "study.json"
 FAILURES_FILE = "failures.csv"
@@ -46,7 +46,7 @@ class StudyResults:
 
     @classmethod
     def load(cls, path: Path | str) -> "StudyResults":
-        """Read the tables of a finished study; a task that repeats another under a second name is left out.
+        """Read the tables of a finished study; a task or layer that repeats another under a second name is left out.
 
         Args:
             path: The folder that `run_study` wrote.
@@ -67,7 +67,7 @@ class StudyResults:
             raise ReprqError(
                 f"{path} is not the folder of a finished study ({reason}); run `reprq study` first"
             ) from None
-        return cls(*without_repeated_tasks(metrics, detectors), study, path)
+        return cls(*without_repeated_layers(*without_repeated_tasks(metrics, detectors)), study, path)
 
     def save(self) -> None:
         """Write the tables and the record of how they were made into the folder, each file whole or not at all."""

@@ -17,6 +17,7 @@ from reprq.study.compute import Outcome
 from reprq.study.config import BackboneConfig, StudyConfig, load_config
 from reprq.study.execute import Executor, InProcess, Processes
 from reprq.study.plan import Cell, Job, Plan
+from reprq.study.repeats import repeated_layers, without_repeated_layers
 from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, STUDY_FILE, StudyResults
 from reprq.study.sources import Teachers, load_network
 
@@ -192,12 +193,13 @@ class _Run:
                 rows = metric_rows if cell.detector is None else detector_rows
                 stored = (self.store[key] for key in cell.keys.values() if key in self.store)
                 rows += ({**cell.columns(), **row} for found in stored for row in found)
-        return StudyResults(
-            pd.DataFrame(metric_rows, columns=METRIC_COLUMNS),
-            pd.DataFrame(detector_rows, columns=DETECTOR_COLUMNS),
-            self._record(),
-            self.folder,
-        )
+        metrics = pd.DataFrame(metric_rows, columns=METRIC_COLUMNS)
+        detectors = pd.DataFrame(detector_rows, columns=DETECTOR_COLUMNS)
+        record = self._record()
+        if repeated := repeated_layers(metrics, detectors):
+            said = [f"{layer} of {backbone} is {other}" for (backbone, layer), other in repeated.items()]
+            record["repeated_layers"] = said  # the same rows: left out of the tables
+        return StudyResults(*without_repeated_layers(metrics, detectors), record, self.folder)
 
     def _record(self) -> dict[str, Any]:
         networks = [self.plan.network(backbone, seed) for seed, backbone in self.plan.backbones]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from reprq.study import StudyResults, correlate
-from reprq.study.repeats import without_repeated_tasks
+from reprq.study.repeats import repeated_layers, without_repeated_layers, without_repeated_tasks
 
 
 def _tables(tasks: dict[str, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -47,3 +47,34 @@ def test_older_studies_count_each_task_once(tmp_path: Path) -> None:
     assert loaded.metrics["task"].unique().tolist() == ["unimodal:a", "unimodal:b"]
     once = StudyResults(*without_repeated_tasks(metrics, detectors), {}, tmp_path)
     assert correlate(loaded)["coefficient"].tolist() == pytest.approx(correlate(once)["coefficient"].tolist())
+
+
+def _layers_of(values: dict[str, list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables of one backbone: per layer four metrics, the last number being its AUROC."""
+    metrics, scores = [], []
+    for number, (layer, numbers) in enumerate(values.items()):
+        place = {"seed": 0, "backbone": "net", "layer": layer, "layer_number": number, "task": "unimodal:0"}
+        metrics += [{**place, "metric": f"m{i}", "value": value} for i, value in enumerate(numbers[:-1])]
+        scores.append({**place, "detector": "knn", "auroc": numbers[-1]})
+    return pd.DataFrame(metrics), pd.DataFrame(scores)
+
+
+@pytest.mark.parametrize(
+    ("other", "repeated"),
+    [
+        ([1.0, 2.0, 30.0, 0.9], True),
+        ([1.0 + 1e-7, 2.0, 30.0 - 1e-6, 0.9004], True),
+        ([1.0, 2.0, 30.01, 0.9], False),
+        ([1.0, 2.0, 30.0, 0.95], False),
+        ([1.0, 2.0, float("nan"), 0.9], False),
+    ],
+)
+def test_a_layer_whose_every_number_is_that_of_a_deeper_one_is_left_out(other: list[float], repeated: bool) -> None:
+    tables = _layers_of({"stem": [5.0, 6.0, 7.0, 0.5], "head": [1.0, 2.0, 30.0, 0.9], "pooled": other})
+    assert repeated_layers(*tables) == ({("net", "head"): "pooled"} if repeated else {})
+    for table in without_repeated_layers(*tables):
+        assert table["layer"].drop_duplicates().tolist() == ["stem", *([] if repeated else ["head"]), "pooled"]
+
+
+def test_few_numbers_do_not_make_layers_the_same() -> None:
+    assert repeated_layers(*_layers_of({"a": [1.0, 2.0, 0.9], "b": [1.0, 2.0, 0.9]})) == {}
