@@ -154,7 +154,15 @@ def _judge(case: _Case, spec: dict[str, Any], seed: int, oracle: bool) -> dict[s
     found = auroc(labels, scores)
     values = {"auroc": found.value, "low": found.low, "high": found.high}
     counts = {"n_train": len(benign), "n_test": len(labels), "n_anomalies": int(labels.sum())}
-    return {**case.columns, "seed": seed, "detector": name, "oracle": oracle, **values, **counts}
+    return {
+        **case.columns,
+        "seed": seed,
+        "detector": name,
+        "oracle": oracle,
+        **values,
+        **counts,
+        "notes": list(found.notes),
+    }
 
 
 def _seeded(detector: Any, spec: dict[str, Any], seed: int) -> Any:

@@ -14,6 +14,9 @@ from reprq.errors import InputError
 from reprq.evaluation.estimate import Estimate
 from reprq.validation import as_labels, as_scores
 
+FEW_ROWS = 30
+FEW_MISPLACED = 5.0
+
 
 @dataclass(frozen=True, eq=False)
 class Placements:
@@ -65,14 +68,16 @@ def placements(labels: ArrayLike, scores: ArrayLike) -> Placements:
 def auroc(labels: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Estimate:
     """Area under the ROC curve: P(an anomaly scores higher than a benign row) + P(they tie) / 2.
 
-    The value is the Mann-Whitney statistic, exact with ties. Its variance is DeLong's (1988), s10 / p + s01 / q with
+    The value A is the Mann-Whitney statistic, exact with ties. Its variance is DeLong's (1988), s10 / p + s01 / q with
     s10 and s01 the sample variances (n - 1) of the placements, computed in O(n log n) (Sun & Xu 2014). The interval is
     symmetric on the logit scale (Pepe 2003, section 5.2.4), so it stays inside [0, 1].
 
-    Where that variance is zero (perfect separation, all scores tied) or undefined (a class with one row), DeLong's
-    interval would have no width. There the score interval of Newcombe (2006, part 2, method 5) is given instead: the
-    theta within z sqrt(V(theta)) of the value, V(theta) = theta (1 - theta) (1 + (n / 2 - 1) ((1 - theta) /
-    (2 - theta) + theta / (1 + theta))) / (p q) (Hanley & McNeil 1982). `method` says which one it is.
+    That variance is itself an estimate from few rows where a class is small, or where few rows are out of order: with
+    m rows in the smaller class, where m < 30 or m min(A, 1 - A) < 5; and it is zero where all scores are tied. There
+    `method` is "newcombe", the score interval of Newcombe (2006, part 2, method 5): the theta within z sqrt(c V(theta))
+    of A, V(theta) = theta (1 - theta) (1 + (n / 2 - 1) ((1 - theta) / (2 - theta) + theta / (1 + theta))) / (p q)
+    (Hanley & McNeil 1982). Newcombe has c = 1; scores that vary more than V expects, as those of anomalies that are
+    found or wholly missed do, widen it: c is DeLong's variance over V(A) where that is more than 1.
 
     Args:
         labels: (n,) 1 is anomalous, 0 is benign.
@@ -80,27 +85,40 @@ def auroc(labels: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Est
         confidence: The level of the interval, inside (0, 1).
 
     Returns:
-        The AUROC in [0, 1] (0.5 is chance, 1 is perfect) with its interval; `n` counts the rows.
+        The AUROC in [0, 1] (0.5 is chance, 1 is perfect) with its interval; `n` counts the rows, and `notes` say where
+        a class has under 30.
 
     Raises:
         InputError: shapes that differ, labels other than 0 and 1, a nan or inf, or a class without a row.
 
     Example:
         >>> print(auroc([0, 0, 0, 1, 1, 1], [0.1, 0.4, 0.3, 0.4, 0.8, 0.2]))
-        0.722 [0.187, 0.967]
-        >>> auroc([0, 0, 1, 1], [1, 2, 3, 4]).method
-        'newcombe'
+        0.722 [0.252, 0.949]
+        >>> auroc([0, 0, 1, 1], [1, 2, 3, 4]).notes
+        ('only 2 anomalous rows', 'only 2 benign rows')
     """
     z = critical_value(confidence)
     place = placements(labels, scores)
     p, q = len(place.anomalous), len(place.benign)
     value = float(np.clip(place.anomalous.mean(), 0.0, 1.0))
     variance = placement_variance(place)
-    if variance > 0.0 and 0.0 < value < 1.0:
-        low, high = _logit_interval(value, math.sqrt(variance), z)
-        return Estimate(value, low, high, n=p + q, method="delong-logit", confidence=confidence)
-    low, high = _newcombe_interval(value, p, q, z)
-    return Estimate(value, low, high, n=p + q, method="newcombe", confidence=confidence)
+    if variance == 0.0 or few_decide(value, p, q):
+        method, (low, high) = "newcombe", score_interval(value, p, q, variance, z)
+    else:
+        method, (low, high) = "delong-logit", _logit_interval(value, math.sqrt(variance), z)
+    return Estimate(value, low, high, p + q, method, confidence, few_rows(p, q))
+
+
+def few_decide(value: float, p: int, q: int) -> bool:
+    """Whether too few rows are in the smaller class, or out of order, to estimate the variance of the AUROC."""
+    smaller = min(p, q)
+    return smaller < FEW_ROWS or smaller * min(value, 1.0 - value) < FEW_MISPLACED
+
+
+def few_rows(p: int, q: int) -> tuple[str, ...]:
+    """Return a note on each class that has few rows."""
+    classes = ((p, "anomalous"), (q, "benign"))
+    return tuple(f"only {n} {name} row{'s' * (n > 1)}" for n, name in classes if n < FEW_ROWS)
 
 
 def placement_variance(place: Placements) -> float:
@@ -131,13 +149,20 @@ def _logit_interval(value: float, error: float, z: float) -> tuple[float, float]
     return float(expit(logit(value) - half)), float(expit(logit(value) + half))
 
 
-def _newcombe_interval(value: float, p: int, q: int, z: float) -> tuple[float, float]:
-    def excess(theta: float) -> float:  # (theta - value)^2 - z^2 V(theta): negative inside the interval
-        spread = (1.0 - theta) / (2.0 - theta) + theta / (1.0 + theta)
-        variance = theta * (1.0 - theta) * (1.0 + ((p + q) / 2.0 - 1.0) * spread) / (p * q)
-        return (theta - value) ** 2 - z * z * variance
+def score_interval(value: float, p: int, q: int, variance: float, z: float) -> tuple[float, float]:
+    """Return Newcombe's interval of an AUROC, widened where DeLong's variance is more than Hanley & McNeil's."""
+    expected = _hanley_mcneil(value, p, q)
+    scale = max(1.0, variance / expected) if expected > 0.0 else 1.0
+
+    def excess(theta: float) -> float:  # negative inside the interval
+        return (theta - value) ** 2 - z * z * scale * _hanley_mcneil(theta, p, q)
 
     inside = min(max(value, 1e-12), 1.0 - 1e-12)
     low = 0.0 if value == 0.0 else float(brentq(excess, 0.0, inside))
     high = 1.0 if value == 1.0 else float(brentq(excess, inside, 1.0))
     return low, high
+
+
+def _hanley_mcneil(theta: float, p: int, q: int) -> float:
+    spread = (1.0 - theta) / (2.0 - theta) + theta / (1.0 + theta)
+    return theta * (1.0 - theta) * (1.0 + ((p + q) / 2.0 - 1.0) * spread) / (p * q)

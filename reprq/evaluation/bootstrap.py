@@ -14,8 +14,8 @@ def auroc_bootstrap(
 ) -> Estimate:
     """AUROC with the percentile interval of a bootstrap that resamples anomalous and benign rows apart.
 
-    A resample is a count for every distinct score, so each costs O(n) after one sort. At an AUROC of 0 or 1 every
-    resample agrees and the interval has no width: `auroc` is the one to trust there.
+    A resample is a count for every distinct score, so each costs O(n) after one sort. Where few rows decide, resamples
+    agree too often (at an AUROC of 0 or 1 all of them), and the interval is the "newcombe" of `auroc`.
 
     Args:
         labels: (n,) 1 is anomalous, 0 is benign.
@@ -28,13 +28,16 @@ def auroc_bootstrap(
         InputError: as `auroc`, or fewer than one resample.
 
     Example:
-        >>> print(auroc_bootstrap([0, 0, 0, 1, 1, 1], [0.1, 0.4, 0.3, 0.4, 0.8, 0.2]))
-        0.722 [0.222, 1.000]
+        >>> labels, scores = [0] * 40 + [1] * 40, [*range(40), *range(20, 60)]
+        >>> print(auroc_bootstrap(labels, scores))
+        0.875 [0.796, 0.938]
     """
     critical_value(confidence)
     if resamples < 1:
         raise InputError(f"resamples must be at least 1, got {resamples}; 2000 is usual")
-    value = auroc(labels, scores).value
+    closed = auroc(labels, scores, confidence)
+    if closed.method == "newcombe":
+        return closed
     found = as_scores(scores)
     marks = as_labels(labels, len(found))
     groups = np.unique(found, return_inverse=True)[1]
@@ -47,4 +50,6 @@ def auroc_bootstrap(
         up, down = rng.multinomial(p, anomalous / p), rng.multinomial(q, benign / q)
         values[i] = (up @ (np.cumsum(down) - down / 2.0)) / (p * q)
     low, high = np.quantile(values, [0.5 - confidence / 2.0, 0.5 + confidence / 2.0])
-    return Estimate(value, float(low), float(high), n=p + q, method="bootstrap-percentile", confidence=confidence)
+    return Estimate(
+        closed.value, float(low), float(high), n=p + q, method="bootstrap-percentile", confidence=confidence
+    )

@@ -14,6 +14,7 @@ class Estimate:
         n: How many observations it rests on (rows, points, backbones: the maker says which).
         method: How the interval was made, for example "delong-logit" or "cluster-bootstrap".
         confidence: The level of the interval.
+        notes: What a reader must know before trusting the numbers.
 
     Example:
         >>> estimate = Estimate(0.9432, 0.921, 0.9583, n=400, method="delong-logit")
@@ -29,6 +30,7 @@ class Estimate:
     n: int = 0
     method: str = ""
     confidence: float = 0.95
+    notes: tuple[str, ...] = ()
 
     def __float__(self) -> float:
         return self.value

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtri
 from sklearn.metrics import roc_auc_score
 
 from reprq.errors import InputError
-from reprq.evaluation.auroc import auroc, placements
+from reprq.evaluation.auroc import auroc, placement_variance, placements
 from reprq.evaluation.estimate import Estimate
 
 
@@ -45,12 +46,19 @@ def test_value_and_interval_are_delongs_pair_by_pair(case):
     assert got.value == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
     assert 0.0 <= got.low <= got.value <= got.high <= 1.0
     assert got.low < got.high
-    if got.method == "delong-logit":
-        half = 1.959963984540054 * math.sqrt(variance) / (theta * (1 - theta))
-        expected = [1 / (1 + math.exp(-(math.log(theta / (1 - theta)) + s * half))) for s in (-1, 1)]
-        np.testing.assert_allclose([got.low, got.high], expected, rtol=1e-9)
-    else:
-        assert variance == pytest.approx(0.0, abs=1e-15)
+    assert placement_variance(placements(labels, scores)) == pytest.approx(variance, abs=1e-12)
+
+
+def test_many_rows_out_of_order_have_delongs_interval():
+    rng = np.random.default_rng(3)
+    labels = np.repeat([0, 1], [50, 40])
+    scores = np.round(rng.normal(size=90) + labels, 1)
+    theta, variance = slow_delong(labels, scores)
+    got = auroc(labels, scores)
+    half = 1.959963984540054 * math.sqrt(variance) / (theta * (1 - theta))
+    expected = [1 / (1 + math.exp(-(math.log(theta / (1 - theta)) + s * half))) for s in (-1, 1)]
+    np.testing.assert_allclose([got.low, got.high], expected, rtol=1e-9)
+    assert (got.method, got.notes) == ("delong-logit", ())
 
 
 @given(scored)
@@ -89,12 +97,43 @@ def test_an_interval_without_delong_variance_still_has_width(scores, value):
     assert 0.0 < larger.high - larger.low < 0.1
 
 
-def test_newcombes_interval_solves_his_equation():
+@pytest.mark.parametrize("scores", [range(13), [*range(9), 6.5, 10, 11, 12], [*range(8), -1, 9, 10, 11, 12]])
+def test_newcombes_interval_solves_his_equation(scores):
+    """With Hanley and McNeil's variance, or with DeLong's at the value where that is larger."""
     p, q, z = 5, 8, 1.959963984540054
-    low = auroc([0] * q + [1] * p, range(p + q)).low
-    star = (p + q) / 2 - 1
-    variance = low * (1 - low) * (1 + star * (1 - low) / (2 - low) + star * low / (1 + low)) / (p * q)
-    assert 1.0 - low == pytest.approx(z * math.sqrt(variance), rel=1e-9)
+    labels = [0] * q + [1] * p
+
+    def expected(theta):
+        spread = (1 - theta) / (2 - theta) + theta / (1 + theta)
+        return theta * (1 - theta) * (1 + ((p + q) / 2 - 1) * spread) / (p * q)
+
+    value, variance = slow_delong(labels, scores)
+    scale = max(1.0, variance / expected(value)) if value < 1 else 1.0
+    got = auroc(labels, scores)
+    assert got.value - got.low == pytest.approx(z * math.sqrt(scale * expected(got.low)), rel=1e-9)
+    assert (scale > 1.0) == (min(scores) < 0)
+    if got.high < 1:
+        assert got.high - got.value == pytest.approx(z * math.sqrt(scale * expected(got.high)), rel=1e-9)
+
+
+def test_few_rows_are_noted_and_the_interval_says_so():
+    got = auroc([1, 1] + [0] * 200, [150.5, 152.5, *range(200)])
+    assert (got.method, got.notes) == ("newcombe", ("only 2 anomalous rows",))
+    assert got.low < 0.45
+    assert got.high > 0.9
+    assert auroc([0, 1, 1], [1, 2, 3]).notes == ("only 2 anomalous rows", "only 1 benign row")
+
+
+@pytest.mark.parametrize("area", [0.8, 0.95, 0.977])
+@pytest.mark.parametrize("sizes", [(2, 200), (5, 500), (10, 10), (30, 900)])
+def test_the_interval_of_few_rows_covers(area, sizes):
+    """Nominal 95 %: 400 draws; 0.917 is three standard errors of such a share below 0.95 (DeLong's: 0.53 to 0.9)."""
+    rng = np.random.default_rng(0)
+    p, q = sizes
+    labels = np.repeat([1, 0], [p, q])
+    shift = math.sqrt(2) * ndtri(area)
+    runs = [auroc(labels, rng.normal(size=p + q) + shift * labels) for _ in range(400)]
+    assert np.mean([run.low <= area <= run.high for run in runs]) >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / 400)
 
 
 def test_one_row_of_a_class_is_enough():

@@ -74,14 +74,24 @@ def test_the_bootstrap_agrees_with_delong():
 
 
 def test_every_resample_is_an_auroc_of_repeated_rows():
-    labels, scores = np.array([0, 0, 0, 1, 1]), np.array([1.0, 2.0, 2.0, 2.0, 3.0])
     rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [32, 30])
+    scores = np.round(2 * rng.normal(size=62) + labels)
     slow = []
-    for _ in range(4000):
-        rows = np.concatenate([rng.choice(3, 3), 3 + rng.choice(2, 2)])
+    for _ in range(1500):
+        rows = np.concatenate([rng.choice(32, 32), 32 + rng.choice(30, 30)])
         slow.append(auroc(labels[rows], scores[rows]).value)
-    got = auroc_bootstrap(labels, scores, 0.8, resamples=4000)
-    np.testing.assert_allclose([got.low, got.high], np.quantile(slow, [0.1, 0.9]), atol=0.06)
+    got = auroc_bootstrap(labels, scores, 0.8, resamples=1500)
+    assert got.method == "bootstrap-percentile"
+    np.testing.assert_allclose([got.low, got.high], np.quantile(slow, [0.1, 0.9]), atol=0.02)
+
+
+@pytest.mark.parametrize(("p", "q", "shift"), [(40, 40, 100.0), (5, 200, 1.0), (40, 40, 2.4)])
+def test_where_few_rows_decide_the_bootstrap_gives_the_score_interval(p, q, shift):
+    labels = np.repeat([0, 1], [q, p])
+    scores = np.random.default_rng(4).normal(size=p + q) + shift * labels
+    assert auroc_bootstrap(labels, scores) == auroc(labels, scores)
+    assert auroc(labels, scores).method == "newcombe"
 
 
 @pytest.mark.parametrize(
