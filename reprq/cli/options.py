@@ -14,8 +14,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 MAX_SEED = 2**32 - 1  # of NumPy's and scikit-learn's random states
 
 
-_PREPROCESSING = ("size", "mean", "std", "channels", "value_range", "crop", "squash")
-_OF_BACKBONES = {*_PREPROCESSING, "weights", "layers", "data", "root", "download", "intensity_range", "skip_broken"}
+PREPROCESSING = ("size", "mean", "std", "channels", "value_range", "crop", "squash")
+_OF_BACKBONES = {*PREPROCESSING, "weights", "layers", "data", "root", "download", "intensity_range", "skip_broken"}
 _OF_BACKBONES |= {"split", "pooling", "tasks"}
 
 
@@ -152,7 +152,7 @@ benign = click.option(
 
 def preprocessing(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the options change in the network's own preprocessing."""
-    return {name: asked[name] for name in _PREPROCESSING if asked.get(name) is not None}
+    return {name: asked[name] for name in PREPROCESSING if asked.get(name) is not None}
 
 
 def one_source(backbone: str | None, file: Path | None) -> None:

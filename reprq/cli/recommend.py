@@ -19,20 +19,28 @@ SHOWN = 5  # layers
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--data", metavar="folder:PATH", help="Instead of RUN: benign images, or the name of a data set.")
 @options.benign
-@click.option("--backbones", metavar="A,B,...", help="With --data: the networks to choose from.")
+@click.option(
+    "--backbones",
+    metavar="A,B=WEIGHTS,...|FILE.toml",
+    help="With --data: the networks to choose from, each with weights of its own where it says so; or the [[backbones]]"
+    " of a TOML file as of a study, each with its own weights, preprocessing, layers and pooling.",
+)
 @click.option("--layers", default="all", show_default=True, metavar="1-4|all", help="With --data: which layers.")
 @click.option(
     "--weights",
     default="default",
     show_default=True,
     metavar="default|random|PATH[#PART]",
-    help="With --data: the weights.",
+    help="With --data: the weights of networks that say none.",
 )
+@options.inputs
 @click.option(
     "--samples", type=click.IntRange(min=2), help="With --data: a seeded sample of the images; all by default."
 )
 @options.pooling
 @click.option("--root", type=click.Path(path_type=Path), help="With --data: where a named data set's files are.")
+@click.option("--download", is_flag=True, help="With --data: download a named data set where its files are missing.")
+@options.files
 @click.option(
     "--from",
     "source",
@@ -75,21 +83,37 @@ def recommend(
     from reprq.study import recommend_for
 
     if run is not None:
-        _only_with(
-            "RUN",
-            {"benign", "backbones", "layers", "weights", "samples", "pooling", "root", "source", "device", "cache_dir"},
-        )
+        _only_with("RUN", {*_OF_IMAGES, *options.PREPROCESSING})
         _print_study(recommend_study(run, detector, exclude=exclude, seed=seed), run, top, form)
         return
     if not backbones:
         raise click.UsageError("--data needs --backbones A,B,...; `reprq backbones` lists them")
     _only_with("--data", {"exclude"})
     options.check_device(asked["device"])
-    names = [name.strip() for name in backbones.split(",") if name.strip()]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise click.UsageError(f"--backbones must name each backbone once, got {twice[0]} more than once")
+    changed = {name: asked.pop(name) for name in options.PREPROCESSING}
+    asked["preprocessing"] = options.preprocessing(changed)
+    names = _networks(backbones)
     found = recommend_for(data or "", names, detector=detector, source=source, seed=seed, progress=not quiet, **asked)
     _print_images(found, readable(data or ""), top, form)
+
+
+_OF_IMAGES = {"benign", "backbones", "layers", "weights", "samples", "pooling", "root", "download", "source", "device"}
+_OF_IMAGES |= {"cache_dir", "intensity_range", "skip_broken"}
+
+
+def _networks(text: str) -> list[Any]:
+    """Read `A,B=WEIGHTS` or the name of a TOML file."""
+    from reprq.study.config import load_backbones
+
+    if text.strip().endswith(".toml"):
+        return list(load_backbones(text.strip()))
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise click.UsageError(f"--backbones must name each backbone once, got {twice[0]} more than once")
+    parts = {name: name.partition("=") for name in names}
+    if bare := [name for name, (_, equals, weights) in parts.items() if equals and not weights]:
+        raise click.UsageError(f"--backbones must be NAME or NAME=WEIGHTS, got {bare[0]!r}")
+    return [{"name": name, "weights": weights} if equals else name for name, equals, weights in parts.values()]
 
 
 def _only_with(what: str, others: set[str]) -> None:

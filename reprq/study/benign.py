@@ -1,20 +1,21 @@
 """Which backbone and layer to use for images of one's own, with no anomaly in sight."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
-from reprq.backbones import Backbone, load_backbone
-from reprq.data import as_dataset, benign_rows, load_dataset
+from reprq.backbones import Backbone
+from reprq.data import as_dataset, benign_rows, load_dataset, read_as
 from reprq.embeddings import extract
 from reprq.embeddings.repeats import repeat_notes, repeated_layers
 from reprq.errors import InputError, UnknownNameError
 from reprq.metrics import measure
 from reprq.progress import track
+from reprq.study.candidates import candidates
+from reprq.study.config import BackboneConfig
 from reprq.study.directions import Directions
 from reprq.study.recommend import Recommendation, recommend
 from reprq.study.results import POINT, StudyResults
@@ -25,16 +26,20 @@ FEW_IMAGES = 100
 
 def recommend_for(
     data: Any,
-    backbones: str | Backbone | Sequence[str | Backbone],
+    backbones: str | Backbone | Mapping[str, Any] | Sequence[str | Backbone | Mapping[str, Any] | BackboneConfig],
     *,
     benign: str | Sequence[str] = (),
     layers: str = "all",
     weights: str = "default",
+    preprocessing: Mapping[str, Any] | None = None,
+    intensity_range: tuple[float, float] | None = None,
+    skip_broken: bool = False,
     detector: str | None = None,
     source: StudyResults | Path | str | None = None,
     samples: int | None = None,
     pooling: str = "avg",
     root: Path | str | None = None,
+    download: bool = False,
     device: str = "cpu",
     cache_dir: Path | str | None = None,
     seed: int = 0,
@@ -50,15 +55,21 @@ def recommend_for(
         data: "folder:PATH" or a `Path`, of which the training images are taken, or all where it has no split; the name
             of a data set, of which the training images are; or whatever else holds images in Python, all of it: see
             `reprq.data.as_dataset`.
-        backbones: Names of networks, or loaded ones, at least one. Where two are of one name, their weights join it.
+        backbones: Names of networks, loaded ones, or sections as in a study's file, each with weights, preprocessing,
+            layers, pooling and label of its own: {"name": "resnet18", "weights": "mine.pt", "preprocessing": {"size":
+            96}}. At least one; where two are of one name, their weights join it.
         benign: The classes that are benign, or patterns of them; see `reprq.data.benign_rows`.
-        layers: Which layers of each.
-        weights: "default", "random" or a file, for all those given by name.
+        layers: Which layers of each that says none.
+        weights: "default", "random" or a file, for all that say none.
+        preprocessing: What to change in the preprocessing of all that are not loaded, unless they say it themselves.
+        intensity_range: The stored values that become black and white, for image files of more than 8 bits a channel.
+        skip_broken: Whether image files that do not decode are left out, and listed in the notes.
         detector: The detector that will be used, by the name or definition in the study; its first by default.
         source: A study, or its folder, to learn from.
         samples: A seeded sample of so many images; all by default.
-        pooling: How a layer becomes one row an image.
+        pooling: How a layer becomes one row an image, of each that says none.
         root: Where a named data set's files are.
+        download: Whether a named data set's files may be downloaded.
         device: A torch device.
         cache_dir: The folder of the embedding caches.
         seed: Seeds the sample, random weights and intervals.
@@ -76,18 +87,21 @@ def recommend_for(
     directions = Directions.packaged() if study is None else Directions.of_study(study, detector, seed=seed)
     trust = _trust(directions, detector)
     named = isinstance(data, str | Path)
-    given = load_dataset(data, root=root, seed=seed, whole=True) if named else as_dataset(data, root=root)
+    where: dict[str, Any] = {"root": root, "download": download}
+    given = load_dataset(data, seed=seed, whole=True, **where) if named else as_dataset(data, **where)
+    given = read_as(given, intensity_range=intensity_range, skip_broken=skip_broken)
     images, said = benign_rows(given, benign)
     if samples is not None and samples < len(images):
         images = images.sample(samples, seed=seed)
-    networks = _networks(backbones, weights, seed)
-    for network in networks.values():
-        network.select_layers(layers)
-    tables, doubts, repeated = [], 0, list[str]()
+    common: dict[str, Any] = {"weights": weights, "preprocessing": preprocessing, "layers": layers, "pooling": pooling}
+    networks = candidates(backbones, seed=seed, **common)
+    how: dict[str, Any] = {"device": device, "cache_dir": cache_dir, "progress": progress}
+    tables, doubts, seen = [], 0, dict.fromkeys(images.notes)
     for name, network in track(networks.items(), desc="backbones", unit="backbone", show=progress):
-        cache = extract(network, images, layers, pooling=pooling, device=device, cache_dir=cache_dir, progress=progress)
+        cache = extract(network.backbone, images, network.layers, pooling=network.pooling, **how)
         repeats = repeated_layers(cache)
-        repeated += [f"{name}: {note}" for note in repeat_notes(repeats)]
+        of_network = [note for note in cache.notes if note not in images.notes]
+        seen |= dict.fromkeys(f"{name}: {note}" for note in (*of_network, *repeat_notes(repeats)))
         for number, layer in enumerate(cache):
             if layer in repeats:
                 continue
@@ -99,44 +113,13 @@ def recommend_for(
     points = pd.DataFrame(tables)
     if len(points) < 2:
         raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
-    read = [*images.notes, *([said] if said else [])]
-    notes = [
-        f"directions and weights from: {directions.source}",
-        *_notes(len(images), doubts, len(points)),
-        *repeated,
-        *read,
-    ]
+    read = [*seen, *([said] if said else [])]
+    notes = [f"directions and weights from: {directions.source}", *_notes(len(images), doubts, len(points)), *read]
     regret = pd.DataFrame()
     if study is not None:
         judged = recommend(study, trust["detector"].iloc[0], seed=seed)
         regret, notes = judged.regret, [*notes, *judged.notes]
     return Recommendation(_ranking(points, trust), regret=regret, trust=trust, notes=tuple(notes))
-
-
-def _networks(backbones: Any, weights: str, seed: int) -> dict[str, Backbone]:
-    """Load what was named, and tell all apart by name and, where that is not enough, by weights."""
-    given = [backbones] if isinstance(backbones, str | Backbone) else backbones
-    if not isinstance(given, Iterable) or isinstance(given, nn.Module) or not (listed := list(given)):
-        got = "none" if given is None or isinstance(given, Sequence) else type(given).__name__
-        raise InputError(f"backbones must name at least one network, got {got}; `reprq backbones` lists them")
-    found: dict[str, Backbone] = {}
-    for each in listed:
-        if not isinstance(each, str | Backbone):
-            raise InputError(
-                f"backbones must be names or Backbones, got {type(each).__name__};"
-                " reprq.backbones.as_backbone(network, preprocessing=...) makes one of a network of your own"
-            )
-        network = load_backbone(each, weights, seed=seed) if isinstance(each, str) else each
-        label = each if isinstance(each, str) else each.name
-        label = f"{label} {network.weights}" if label in found else label
-        if label in found or any(_same(network, other) for other in found.values()):
-            raise InputError(f"backbones must name each network once, got {label!r} more than once")
-        found[label] = network
-    return found
-
-
-def _same(one: Backbone, other: Backbone) -> bool:
-    return one.weights_digest == other.weights_digest and one.preprocessing == other.preprocessing
 
 
 def _trust(directions: Directions, detector: str | None) -> pd.DataFrame:

@@ -30,6 +30,9 @@ class DataConfig(_Section):
         benign: The classes that are benign, in place of `tasks`: the study's one task is they against all others.
         train_per_class: Training images a class, a seeded sample; all by default.
         test_per_class: Test images a class, a seeded sample; all by default.
+        intensity_range: The stored values that become black and white, `[0, 4095]`, for image files of more than 8 bits
+            a channel.
+        skip_broken: Whether image files that do not decode are left out and listed; by default they stop the study.
     """
 
     name: str
@@ -39,6 +42,14 @@ class DataConfig(_Section):
     benign: list[str] | None = Field(default=None, min_length=1)
     train_per_class: int | None = Field(default=None, ge=1)
     test_per_class: int | None = Field(default=None, ge=1)
+    intensity_range: list[float] | None = Field(default=None, min_length=2, max_length=2)
+    skip_broken: bool = False
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How `load_dataset` is to read the files."""
+        low_high = None if self.intensity_range is None else (self.intensity_range[0], self.intensity_range[1])
+        return {"intensity_range": low_high, "skip_broken": self.skip_broken}
 
 
 class PretextConfig(_Section):
@@ -166,13 +177,39 @@ def load_config(source: str | Path | Mapping[str, Any] | StudyConfig) -> StudyCo
     if not isinstance(source, str | Path):
         raise ConfigError(f"config must be a TOML file, a mapping or a StudyConfig, got {type(source).__name__}")
     path = Path(source)
+    raw = _read_toml(path)
+    return _anchored(_validate(_expand(raw, str(path)), str(path)), path.resolve().parent)
+
+
+def load_backbones(path: str | Path) -> list[BackboneConfig]:
+    """Read the `[[backbones]]` of a TOML file, a study's or one of its own; other sections are passed over.
+
+    Raises:
+        ConfigError: as for `load_config`.
+    """
+    path = Path(path)
+    raw = _expand({"backbones": _read_toml(path).get("backbones", [])}, str(path))
+    config = _validate({"data": {"name": "digits"}, **raw}, str(path))
+    return _anchored(config, path.resolve().parent).backbones
+
+
+def load_backbone_section(source: str | Mapping[str, Any]) -> BackboneConfig:
+    """Check one backbone, given by its name or as a mapping of the shape of a `[[backbones]]` section.
+
+    Raises:
+        ConfigError: as for `load_config`.
+    """
+    section = {"name": source} if isinstance(source, str) else _with_text(source)
+    return _validate({"data": {"name": "digits"}, "backbones": [section]}, "the backbone").backbones[0]
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"the study file {path} does not exist; check the path") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}") from None
-    return _anchored(_validate(_expand(raw, str(path)), str(path)), path.resolve().parent)
 
 
 def _validate(raw: dict[str, Any], where: str) -> StudyConfig:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from reprq import detectors, pretext
-from reprq.backbones import Backbone, load_backbone
+from reprq.backbones import Backbone, Preprocessing, load_backbone
 from reprq.data import ImageDataset, Task, benign_task, select_tasks
 from reprq.embeddings import cached_name
+from reprq.embeddings.coverage import coverage
 from reprq.embeddings.pooling import check_pooling
 from reprq.errors import InputError, UnknownNameError
 from reprq.metrics.definitions import select
@@ -164,8 +165,14 @@ class Plan:
 
     @property
     def notes(self) -> list[str]:
-        """What was understood of the images' files, and what of them was passed over."""
-        return list(dict.fromkeys(note for pair in self.images.values() for images in pair for note in images.notes))
+        """How the images' files were understood, and what the networks that are there do not see of them."""
+        found = [note for pair in self.images.values() for images in pair for note in images.notes]
+        for seed, backbone in self.backbones:
+            if self.ready(backbone, seed):
+                preprocessing = Preprocessing.from_dict(self.network(backbone, seed).preprocessing)
+                seen = [note for images in self.images[seed] for note in coverage(images, preprocessing).notes]
+                found += [note if note in found else f"{backbone.label}: {note}" for note in seen]
+        return list(dict.fromkeys(found))
 
     def ready(self, backbone: BackboneConfig, seed: int) -> bool:
         """Whether the weights are there: a teacher may still have to be trained."""

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reprq.embeddings import extract
-from reprq.errors import InputError, OutputExistsError, WeightsError
+from reprq.errors import ConfigError, InputError, OutputExistsError, WeightsError
 from reprq.progress import track
 from reprq.provenance import versions
 from reprq.storage import make_folder
@@ -102,11 +102,19 @@ def executor(workers: int, scheduler: str | None) -> Executor:
 def _refuse_other_study(folder: Path, config: StudyConfig, force: bool) -> None:
     if (folder / STUDY_FILE).exists() and not force:
         found = StudyResults.load(folder).study.get("config")
-        if found != config.record():
+        if _completed(found) != config.record():
             raise OutputExistsError(
                 f"{folder} holds the tables of another configuration; give another --out, or --force to replace them"
                 " (finished cells that the change does not touch are used again)"
             )
+
+
+def _completed(record: Any) -> Any:
+    """The record of a study, also of one that was made before some keys were there."""
+    try:
+        return load_config(record).record()
+    except ConfigError:
+        return record
 
 
 class _Run:

@@ -21,7 +21,7 @@ def load_images(data: DataConfig, seed: int) -> tuple[ImageDataset, ImageDataset
     """
     splits = []
     for split, per_class in (("train", data.train_per_class), ("test", data.test_per_class)):
-        images = load_dataset(data.name, split, root=data.root, download=data.download, seed=seed)
+        images = load_dataset(data.name, split, root=data.root, download=data.download, seed=seed, **data.reading)
         if data.classes is not None:
             images = images.restrict(data.classes)
         splits.append(images if per_class is None else images.sample(per_class=per_class, seed=seed))
@@ -54,8 +54,9 @@ class Teachers:
 
     def images(self, origin: PretextConfig, seed: int) -> ImageDataset:
         """Return the images that a teacher learns from."""
-        root = self.data.root if origin.data == self.data.name else None
-        images = load_dataset(origin.data, "train", root=root, download=self.data.download, seed=seed)
+        same = origin.data == self.data.name
+        root, reading = (self.data.root, self.data.reading) if same else (None, {})
+        images = load_dataset(origin.data, "train", root=root, download=self.data.download, seed=seed, **reading)
         return images if origin.classes is None else images.restrict(origin.classes)
 
     def path(self, architecture: str, origin: PretextConfig, seed: int) -> Path:

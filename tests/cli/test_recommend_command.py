@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from reprq.study import run_study
 
@@ -61,6 +63,7 @@ def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> 
         ([], 2, "give either the folder of a study, or --data with --backbones"),
         (["RUN", "--data", "digits"], 2, "give either the folder of a study"),
         (["RUN", "--weights", "random"], 2, "--weights does not go with RUN"),
+        (["RUN", "--squash"], 2, "--squash does not go with RUN"),
         (["--data", "digits", "--backbones", "lenet, lenet"], 2, "--backbones must name each backbone once, got lenet"),
         (["--data", "digits"], 2, "--data needs --backbones"),
         (["--data", "digits", "--backbones", "lenet", "--exclude", "a"], 2, "--exclude does not go with --data"),
@@ -73,3 +76,82 @@ def test_a_mistake_is_said_plainly(reprq: Reprq, run: Path, arguments: list[str]
     ran = reprq("recommend", *[str(run) if argument == "RUN" else argument for argument in arguments])
     assert (ran.status, ran.out) == (status, "")
     assert sentence in ran.err
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("REPRQ_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    (tmp_path / "images" / "good").mkdir(parents=True)
+    for i in range(12):
+        pixels = rng.integers(0, 256, (20, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / "good" / f"{i}.png")
+    return tmp_path / "images"
+
+
+def _rows(ran: Any) -> Any:
+    assert ran.status == 0, ran.err
+    return json.loads(ran.out)
+
+
+def test_each_network_has_weights_and_preprocessing_of_its_own(reprq: Reprq, folder: Path, tmp_path: Path) -> None:
+    own = tmp_path / "networks.toml"
+    own.write_text(
+        """
+        [[backbones]]
+        name = "lenet"
+        label = "whole"
+        weights = "random"
+        layers = "conv1"
+        preprocessing = { squash = true }
+
+        [[backbones]]
+        name = "lenet"
+        label = "cropped"
+        weights = "random"
+        pooling = "max"
+        """
+    )
+    body = _rows(reprq("recommend", "--data", f"folder:{folder}", "--backbones", own, "--json", "--quiet"))
+    points = {(row["backbone"], row["layer"]) for row in body["rows"]}
+    cropped = {("cropped", f"{layer}@max") for layer in ("conv1", "conv2", "conv3")}
+    assert points >= {("whole", "conv1"), *cropped}
+    assert {layer for name, layer in points if name == "whole"} == {"conv1"}
+    assert len([note for note in body["notes"] if note.startswith("cropped: the crop drops 50% of the area")]) == 1
+    assert not any(note.startswith("whole: the crop") for note in body["notes"])
+
+
+def test_weights_stand_behind_a_name_and_options_hold_for_all(reprq: Reprq, folder: Path) -> None:
+    asked = ["recommend", "--data", f"folder:{folder}", "--json", "--quiet"]
+    body = _rows(reprq(*asked, "--backbones", "lenet=random", "--squash", "--mean", "0.1,0.2,0.3"))
+    assert {row["backbone"] for row in body["rows"]} == {"lenet random"}
+    assert not any("the crop drops" in note for note in body["notes"])
+    ran = reprq(*asked, "--backbones", "lenet=none.pt")
+    assert ran.status == 1
+    assert "none.pt" in ran.err
+    assert "must be NAME or NAME=WEIGHTS, got 'lenet='" in reprq(*asked, "--backbones", "lenet=").err
+    assert "unknown key" in _wrong_toml(reprq, asked, folder, "wieghts = 'random'")
+    assert "has a pretext" in _wrong_toml(reprq, asked, folder, "pretext = { task = 'random', data = 'digits' }")
+
+
+def _wrong_toml(reprq: Reprq, asked: list[str], folder: Path, line: str) -> str:
+    file = folder.parent / "wrong.toml"
+    file.write_text(f"[[backbones]]\nname = 'lenet'\n{line}\n")
+    ran = reprq(*asked, "--backbones", file)
+    assert ran.status == 1
+    return str(ran.err)
+
+
+def test_broken_and_deep_files_are_read_as_in_the_other_commands(reprq: Reprq, folder: Path) -> None:
+    asked = ["recommend", "--data", f"folder:{folder}", "--json", "--quiet", "--backbones", "lenet=random", "--squash"]
+    (folder / "good" / "3.png").write_bytes(b"")
+    ran = reprq(*asked)
+    assert ran.status == 1
+    assert "3.png does not decode" in ran.err
+    body = _rows(reprq(*asked, "--skip-broken"))
+    assert any("1 of 12 images of folder:" in note and "left out: good/3.png" in note for note in body["notes"])
+    (folder / "good" / "3.png").unlink()
+    for path in folder.glob("*/*.png"):
+        Image.fromarray(np.random.default_rng(int(path.stem)).integers(0, 4096, (20, 20)).astype(np.uint16)).save(path)
+    assert "has more than 8 bits a channel" in reprq(*asked).err
+    assert _rows(reprq(*asked, "--intensity-range", "0,4095"))["rows"]

@@ -10,7 +10,7 @@ from PIL import Image
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
 from reprq.embeddings import EmbeddingCache, extract
-from reprq.errors import DataError, InputError, ReprqError, UnknownNameError
+from reprq.errors import ConfigError, DataError, InputError, ReprqError, UnknownNameError
 from reprq.metrics import measure
 from reprq.study import Directions, StudyResults, recommend, recommend_for
 from reprq.study.rules import PENALTY, layout, predictions, scaled_ranks, signs, weights
@@ -257,10 +257,26 @@ def test_backbones_are_names_or_loaded_ones_and_data_is_what_python_holds(tmp_pa
     for wrong, said in (
         ([one, one], "must name each network once, got 'lenet random"),
         (["lenet", one], "must name each network once"),
-        ([one.network], "must be names or Backbones, got LeNet; reprq.backbones.as_backbone"),
+        ([one.network], "must be names, sections or Backbones, got LeNet; reprq.backbones.as_backbone"),
         (one.network, "must name at least one network, got LeNet"),
         (3, "must name at least one network, got int"),
         (None, "must name at least one network, got none"),
     ):
         with pytest.raises(InputError, match=said):
             recommend_for(data, wrong, weights="random", **how)  # type: ignore[arg-type]
+
+
+def test_sections_bring_weights_preprocessing_and_layers_of_their_own(tmp_path: Path) -> None:
+    from reprq.study.candidates import candidates
+
+    own = {"name": "lenet", "weights": "random", "preprocessing": {"mean": 0.25}, "layers": ["conv1"], "pooling": "max"}
+    found = candidates([own, "lenet"], weights="random", preprocessing={"mean": 0.75, "crop": "none"}, layers="1-2")
+    first, second = found.values()
+    assert list(found) == ["lenet random", "lenet"]
+    assert (first.backbone.preprocessing.mean, first.layers, first.pooling) == ((0.25,) * 3, ["conv1"], "max")
+    assert (second.backbone.preprocessing.mean, second.layers, second.pooling) == ((0.75,) * 3, "1-2", "avg")
+    assert first.backbone.preprocessing.crop == second.backbone.preprocessing.crop == "none"
+    with pytest.raises(ConfigError, match="the backbone: unknown key backbones\\[0\\].size"):
+        candidates([{"name": "lenet", "size": 28}])
+    with pytest.raises(InputError, match="must name each network once"):
+        candidates([own, dict(own)])
