@@ -1,6 +1,7 @@
 """How well a score separates, how well a quality metric predicts it, and how sure either number is."""
 
 from reprq.evaluation.auroc import auroc
+from reprq.evaluation.band import roc_band
 from reprq.evaluation.bootstrap import auroc_bootstrap
 from reprq.evaluation.correlation import Correlation, correlation, holm
 from reprq.evaluation.estimate import Estimate
@@ -41,4 +42,5 @@ __all__ = [
     "oracle_search",
     "paired_delong",
     "per_class_table",
+    "roc_band",
 ]

@@ -151,18 +151,25 @@ def _logit_interval(value: float, error: float, z: float) -> tuple[float, float]
 
 def score_interval(value: float, p: int, q: int, variance: float, z: float) -> tuple[float, float]:
     """Return Newcombe's interval of an AUROC, widened where DeLong's variance is more than Hanley & McNeil's."""
-    expected = _hanley_mcneil(value, p, q)
-    scale = max(1.0, variance / expected) if expected > 0.0 else 1.0
-
-    def excess(theta: float) -> float:  # negative inside the interval
-        return (theta - value) ** 2 - z * z * scale * _hanley_mcneil(theta, p, q)
-
-    inside = min(max(value, 1e-12), 1.0 - 1e-12)
-    low = 0.0 if value == 0.0 else float(brentq(excess, 0.0, inside))
-    high = 1.0 if value == 1.0 else float(brentq(excess, inside, 1.0))
-    return low, high
+    expected = value * (1.0 - value) * _dispersion(value, p, q)
+    reach = z * z * (max(1.0, variance / expected) if expected > 0.0 else 1.0)
+    return _low_end(value, p, q, reach), 1.0 - _low_end(1.0 - value, p, q, reach)
 
 
-def _hanley_mcneil(theta: float, p: int, q: int) -> float:
+def _low_end(value: float, p: int, q: int, reach: float) -> float:
+    """The least theta with (theta - value)^2 <= reach V(theta); V is the same for theta and 1 - theta."""
+    if value <= 0.0:
+        return 0.0
+    if value >= 1.0:  # both sides have the factor 1 - theta
+        return float(brentq(lambda theta: 1.0 - theta - reach * theta * _dispersion(theta, p, q), 0.0, 1.0))
+    return float(
+        brentq(
+            lambda theta: (theta - value) ** 2 - reach * theta * (1.0 - theta) * _dispersion(theta, p, q), 0.0, value
+        )
+    )
+
+
+def _dispersion(theta: float, p: int, q: int) -> float:
+    """Hanley and McNeil's variance over theta (1 - theta)."""
     spread = (1.0 - theta) / (2.0 - theta) + theta / (1.0 + theta)
-    return theta * (1.0 - theta) * (1.0 + ((p + q) / 2.0 - 1.0) * spread) / (p * q)
+    return (1.0 + ((p + q) / 2.0 - 1.0) * spread) / (p * q)

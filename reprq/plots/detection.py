@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.errors import InputError
-from reprq.evaluation import auroc, curves
+from reprq.evaluation import auroc, curves, roc_band
 from reprq.plots.styles import ANOMALOUS, BENIGN, COLOURS, tidy
 from reprq.validation import as_labels, as_scores
 
@@ -24,21 +24,15 @@ def roc_plot(
     labels: ArrayLike,
     scores: ArrayLike | Mapping[str, ArrayLike],
     ax: Axes | None = None,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> Axes:
-    """Draw ROC curves, each with the AUROC, its DeLong interval and a pointwise 95 % band.
+    """Draw ROC curves, each with the AUROC, its interval and a pointwise 95 % band.
 
-    The band is a bootstrap's: benign and anomalous rows are resampled apart, and at each false positive rate it holds
-    the middle 95 % of the true positive rates. It is pointwise: the whole curve lies inside it less often.
+    The band is that of `reprq.evaluation.roc_band`. It is pointwise: the whole curve lies inside it less often.
 
     Args:
         labels: (n,) 1 is anomalous, 0 is benign.
         scores: (n,) anomaly scores, higher is more anomalous; or several under the names of their detectors.
         ax: Where to draw; a new figure by default.
-        resamples: How many bootstrap samples.
-        seed: The same seed, the same band.
 
     Returns:
         The Axes.
@@ -54,7 +48,7 @@ def roc_plot(
     dashes = ("-", "--", "-.", ":")
     for i, (name, (curve, area)) in enumerate(found.items()):
         colour = COLOURS[i % len(COLOURS)]
-        low, high = _roc_band(as_labels(labels, len(as_scores(named[name]))), as_scores(named[name]), resamples, seed)
+        _, low, high = roc_band(labels, named[name], _PLACES)
         ax.fill_between(_PLACES, low, high, color=colour, alpha=0.15, linewidth=0)
         text = f"{name}{' ' * bool(name)}AUROC {area.value:.3f} [{area.low:.3f}, {area.high:.3f}]"
         style = dashes[i // len(COLOURS) % len(dashes)] if len(found) > len(COLOURS) else dashes[i % len(dashes)]
@@ -120,23 +114,3 @@ def _edges(values: Floats, log: bool) -> Floats:
     if low == high:
         raise InputError(f"scores must differ, got {low:g} for every row; there is no histogram of one value")
     return np.geomspace(low, high, _BINS + 1) if log else np.linspace(low, high, _BINS + 1)
-
-
-def _roc_band(anomalous: NDArray[np.int64], values: Floats, resamples: int, seed: int) -> tuple[Floats, Floats]:
-    """The middle 95 % of the true positive rates at each false positive rate."""
-    groups = np.unique(-values, return_inverse=True)[1]  # from the highest score down; ties move together
-    counts = [np.bincount(groups[anomalous == mark], minlength=groups.max() + 1) for mark in (1, 0)]
-    rng = np.random.default_rng(seed)
-    heights = np.empty((resamples, len(_PLACES)))
-    for row in heights:
-        hits, alarms = (
-            np.concatenate([[0.0], np.cumsum(rng.multinomial(count.sum(), count / count.sum()) / count.sum())])
-            for count in counts
-        )
-        last = np.minimum(np.searchsorted(alarms, _PLACES + 1e-12, side="right"), len(alarms) - 1)
-        first = np.maximum(last - 1, 0)
-        run = alarms[last] - alarms[first]
-        part = np.where(run > 0, (_PLACES - alarms[first]) / np.where(run > 0, run, 1.0), 1.0)
-        row[:] = hits[first] + np.clip(part, 0.0, 1.0) * (hits[last] - hits[first])
-    low, high = np.quantile(heights, [0.025, 0.975], axis=0)
-    return low, high
