@@ -1,5 +1,6 @@
 """Vision models of Hugging Face, as `hf:NAME_OR_PATH`; an optional extra."""
 
+import importlib
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -95,12 +96,12 @@ def _preprocessing(
     try:
         processor = transformers.AutoImageProcessor.from_pretrained(source)
     except (OSError, ValueError, TypeError, ImportError, KeyError, AttributeError) as error:
-        if not _has_processor(transformers, source):
+        if {"size", "mean", "std"} <= set(overrides):
+            return Preprocessing().replace(**overrides), []
+        if _has_no_processor(transformers, source):
             size = _trained_size(config, name) or 224
             assumed = f"{name} states no preprocessing: the mean and standard deviation of ImageNet are assumed"
             return Preprocessing(size=size, resize=size).replace(**overrides), [assumed]
-        if {"size", "mean", "std"} <= set(overrides):
-            return Preprocessing().replace(**overrides), []
         raise InputError(
             f"the image processor of {name} cannot be read ({offline_reason(error)}); give the size, mean and standard"
             f" deviation (--size, --mean, --std)"
@@ -108,11 +109,14 @@ def _preprocessing(
     return followed(processor, name, overrides), []
 
 
-def _has_processor(transformers: Any, source: str) -> bool:
-    """Whether a model comes with the configuration of an image processor."""
+def _has_no_processor(transformers: Any, source: str) -> bool:
+    """Whether it is known that a model comes without an image processor: not where the hub cannot be asked."""
     quiet = {f"_raise_exceptions_for_{what}": False for what in ("missing_entries", "gated_repo", "connection_errors")}
     files = ("preprocessor_config.json", "processor_config.json")
-    return any(transformers.utils.cached_file(source, file, **quiet) for file in files)
+    if any(transformers.utils.cached_file(source, file, **quiet) for file in files):
+        return False
+    hub: Any = importlib.import_module("huggingface_hub")
+    return Path(source).is_dir() or hub.try_to_load_from_cache(source, files[0]) is not None
 
 
 def _trained_size(config: Any, name: str) -> int | None:

@@ -129,6 +129,7 @@ def _geometries(stated: Preprocessing, side: int) -> Iterator[Preprocessing]:
     for resize in (side, int(side * 256 / 224)):
         for squash in (False, True):
             yield stated.replace(size=side, resize=resize, squash=squash)
+    yield stated.replace(size=side, squash=False, crop="none")
 
 
 def _prepared(processor: Any, image: Image.Image, who: str) -> torch.Tensor:

@@ -111,6 +111,12 @@ def test_what_cannot_be_followed_is_refused_unless_the_user_decides(how: str) ->
         assert followed(processor, "hf:x", {"size": 32}).size == 32
 
 
+def test_a_pad_to_a_square_of_the_mean_color_is_followed() -> None:
+    processor = transformers.JanusImageProcessor(size={"height": 48, "width": 48}, background_color=[127, 127, 127])
+    chosen = followed(processor, "hf:x", {})
+    assert (chosen.size, chosen.crop, chosen.squash) == (48, "none", False)
+
+
 TINY = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "patch_size": 8}
 
 
@@ -195,3 +201,22 @@ def test_a_processor_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -
         load_backbone(f"hf:{tmp_path}")
     chosen = load_backbone(f"hf:{tmp_path}", preprocessing={"size": 32, "mean": 0.5, "std": 0.5})
     assert chosen.preprocessing.mean == (0.5,) * 3
+
+
+def test_a_processor_that_may_be_on_the_hub_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "models--some--vit"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0123")
+    _saved(repository / "snapshots" / "0123")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("reprq.backbones.hub._reachable", lambda endpoint: False)
+    with pytest.raises(
+        InputError, match=r"the image processor of hf:some/vit cannot be read \(.*--size, --mean, --std"
+    ):
+        load_backbone("hf:some/vit")
+    assert load_backbone("hf:some/vit", preprocessing={"size": 32, "mean": 0.5, "std": 0.5}).notes == ()
+    (repository / ".no_exist" / "0123").mkdir(parents=True)
+    (repository / ".no_exist" / "0123" / "preprocessor_config.json").touch()  # the hub was asked, and has none
+    assert "states no preprocessing" in load_backbone("hf:some/vit").notes[0]
