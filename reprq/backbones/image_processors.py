@@ -94,7 +94,9 @@ def _colorings(stated: Preprocessing, theirs: _Colors) -> Iterator[Preprocessing
     yield stated
     black, scale = theirs[_BLACK], theirs[_WHITE] - theirs[_BLACK]
     if (scale > 0).all():
-        mean, std = ([float(f"{value:.6g}") for value in values.tolist()] for values in (-black / scale, 1 / scale))
+        mean, std = (
+            [float(f"{value:.6g}") + 0.0 for value in values.tolist()] for values in (-black / scale, 1 / scale)
+        )
         for channels in ("rgb", "bgr"):
             yield stated.replace(channels=channels, mean=mean, std=std, value_range=1)
 

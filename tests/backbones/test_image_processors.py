@@ -139,6 +139,9 @@ def test_a_mobilevit_sees_bgr_from_0_to_1(tmp_path: Path) -> None:
     transformers.MobileViTImageProcessor(size={"shortest_edge": 72}, crop_size=size).save_pretrained(tmp_path)
     prepared = load_backbone(f"hf:{tmp_path}").preprocessing
     assert (prepared.size, prepared.resize, prepared.channels) == (64, 72, "bgr")
+    assert [str(value) for value in (*prepared.mean, *prepared.std)] == ["0.0"] * 3 + [
+        "1.0"
+    ] * 3  # -0.0 is another text
     torch.testing.assert_close(prepared(Image.new("RGB", (9, 9), "red"))[:, 0, 0], torch.tensor([0.0, 0.0, 1.0]))
 
 
