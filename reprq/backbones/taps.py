@@ -69,6 +69,11 @@ class Tap(Generic[T]):
                 )
         return {layer.name: self._taken[layer.name] for layer in self.layers}
 
+    @property
+    def reached(self) -> str | None:
+        """The layer that was read last in the last pass; None where the pass ended before any."""
+        return next(reversed(self._taken), None)
+
     def _on_call(self, layer: Layer, value: Any) -> None:
         self._calls[layer.name] += 1
         if self._calls[layer.name] != layer.call + 1:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from reprq.backbones import Backbone, Preprocessing, as_backbone, load_backbone
+from reprq.backbones import Backbone, Layer, Preprocessing, as_backbone, load_backbone
 from reprq.data import ImageDataset, as_dataset, read_as
+from reprq.embeddings.addressing import Extractor, cache_of
+from reprq.embeddings.agreement import check_repeatable, check_unchanged
 from reprq.embeddings.cache import EmbeddingCache, cached_name, default_cache_dir, is_complete
 from reprq.embeddings.coverage import coverage
 from reprq.embeddings.filling import Filler
-from reprq.embeddings.forward import Forward, batches
+from reprq.embeddings.forward import batches
 from reprq.embeddings.pooling import check_pooling
 from reprq.embeddings.ranks import Ranks, together
 from reprq.embeddings.reuse import borrow
@@ -22,6 +24,7 @@ from reprq.progress import say
 from reprq.provenance import versions
 
 DTYPES = ("float32", "float16")
+PROBED = 3  # images on which a network is tried before it is believed
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -110,31 +113,20 @@ def extract(
     ranks = Ranks.from_environment()
     on = ranks.device(device)
     provenance = {"weights": backbone.weights, "split_info": data.split_info, "seed": seed, "versions": versions()}
-    provenance["data_notes"] = list(data.notes)
+    provenance |= {"data_notes": list(data.notes), "device": on.type}
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     identity = _identity(backbone, data, dtype, precision)
-    writer = CacheWriter(folder, identity, provenance, data)
+    extractor = Extractor(backbone, data, pooling, on, precision)
     shown = f"{backbone.name} on {data.name} {data.split}" if progress and ranks.rank == 0 else ""
     with together(ranks, on):
+        writer, notes = cache_of(extractor, wanted, folder, identity, provenance)
         begun = (writer.path / "zarr.json").exists()
         if not begun:  # bad files are named before there is a cache, and leave none behind
             _verify(data, [writer.rows_of(block) for block in range(writer.blocks) if ranks.owns(block)])
-            writer.remember(**_seen(data, backbone.preprocessing))
-        borrow(writer, names)
+            writer.remember(**_seen(data, backbone.preprocessing, notes))
+        borrow(writer, names, lambda stored: extractor.disagreement(wanted, stored) is None)
         if not is_complete(writer.path, names):
-            with writer:
-                todo = writer.incomplete(names)
-                chosen = [layer for layer, name in zip(wanted, names, strict=True) if name in todo]
-                numbers = [layer.number for layer in chosen]
-                filler = Filler(writer, list(zip(todo, numbers, strict=True)), data.ids)
-                missing = [block for block in writer.missing(todo) if ranks.owns(block)]
-                blocks = [filler.resume(writer.rows_of(block)) for block in missing]
-                if blocks:
-                    if begun:
-                        _verify(data, blocks)
-                    with Forward(backbone.network, chosen, pooling, on, precision) as forward:
-                        source = batches(backbone.preprocessing, data, blocks, batch_size, workers)
-                        forward.fill(filler, source, sum(map(len, blocks)), shown)
+            _complete(extractor, wanted, writer, ranks, batch_size, workers, shown, verified=not begun)
     cache = EmbeddingCache(writer.path, names)
     of_extraction = [note for note in cache.notes if note not in data.notes]
     cache.provenance["notes"] = [*data.notes, *of_extraction]
@@ -144,16 +136,52 @@ def extract(
     return cache
 
 
+def _complete(
+    extractor: Extractor,
+    layers: Sequence[Layer],
+    writer: CacheWriter,
+    ranks: Ranks,
+    batch_size: int,
+    workers: int,
+    shown: str,
+    *,
+    verified: bool,
+) -> None:
+    """Compute what a cache lacks of some layers, by a network that gives the same for the same images, then and now."""
+    data, name = extractor.data, extractor.backbone.name
+    probed = extractor.images(np.linspace(0, len(data) - 1, PROBED).round())
+    with extractor.forward(layers) as forward:
+        first = check_repeatable(forward, *probed, name, smallest=(len(data) - 1) % batch_size + 1)
+    with writer:
+        todo = writer.incomplete([cached_name(layer.name, extractor.pooling) for layer in layers])
+        chosen = [layer for layer in layers if cached_name(layer.name, extractor.pooling) in todo]
+        filler = Filler(writer, [(cached_name(x.name, extractor.pooling), x.number) for x in chosen], data.ids)
+        missing = [block for block in writer.missing(todo) if ranks.owns(block)]
+        blocks = [filler.resume(writer.rows_of(block)) for block in missing]
+        if not blocks:
+            return
+        if not verified:
+            _verify(data, blocks)
+        with extractor.forward(chosen) as forward:
+            source = batches(extractor.backbone.preprocessing, data, blocks, batch_size, workers)
+            forward.fill(filler, data.ids, source, sum(map(len, blocks)), shown)
+            try:
+                check_unchanged(forward, first, *probed, name)
+            except InputError:
+                writer.discard(todo)
+                raise
+
+
 def _verify(data: ImageDataset, blocks: Sequence[range]) -> None:
     """Decode the rows of some blocks."""
     if blocks:
         data.select(np.concatenate(blocks)).verify()
 
 
-def _seen(data: ImageDataset, preprocessing: Preprocessing) -> dict[str, Any]:
+def _seen(data: ImageDataset, preprocessing: Preprocessing, notes: Sequence[str]) -> dict[str, Any]:
     """What a cache remembers of its images."""
     seen = coverage(data, preprocessing)
-    return {"reading": data.reading, "dropped_area": seen.dropped, "notes": seen.notes}
+    return {"reading": data.reading, "dropped_area": seen.dropped, "notes": [*notes, *seen.notes]}
 
 
 def _check_arguments(pooling: str, dtype: str, precision: str, batch_size: int, workers: int) -> None:

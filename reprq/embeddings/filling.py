@@ -35,7 +35,7 @@ class Filler:
 
     def __init__(self, writer: CacheWriter, layers: Sequence[tuple[str, int]], ids: NDArray[np.str_]) -> None:
         self._writer, self._layers, self._ids = writer, layers, ids
-        self._unfinished = Unfinished(writer.path / "unfinished")
+        self._unfinished = Unfinished.of(writer.path)
         self._new: list[list[torch.Tensor]] = []  # a list of layers a batch, since rows were last kept
         self._kept: list[list[Rows]] = [[] for _ in layers]  # of the block at hand, in the cache's dtype
         self._resumed: dict[int, list[list[Rows]]] = {}  # by the end of the block
@@ -126,6 +126,11 @@ class Unfinished:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @classmethod
+    def of(cls, cache: Path) -> "Unfinished":
+        """Return the rows that are kept beside the layers of a cache."""
+        return cls(cache / "unfinished")
+
     def keep(self, start: int, rows: Mapping[str, Rows]) -> None:
         """Write some rows of every layer, whole or not at all.
 
@@ -154,6 +159,14 @@ class Unfinished:
                 for piece, rows in zip(pieces, found, strict=True):
                     piece.append(rows)
         return row, pieces
+
+    def first(self, layers: Sequence[str]) -> tuple[int, dict[str, Rows]]:
+        """Return the first rows that are kept, by layer, and where they start; no layer where none is kept."""
+        for path in sorted(self._folder.glob("*-*.npz")):
+            found = {name: rows[0] for name in layers if (rows := self._load(path, [name]))}
+            if found:
+                return self._span(path).start, found
+        return 0, {}
 
     def forget(self, block: range) -> None:
         """Remove what was kept of a block."""

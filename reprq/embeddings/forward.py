@@ -5,13 +5,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from reprq.backbones import Layer, Tap
 from reprq.data import ImageDataset
+from reprq.embeddings.cache import cached_name
 from reprq.embeddings.filling import Filler
 from reprq.embeddings.pooling import pool
+from reprq.errors import InputError
 from reprq.progress import track
+
+Names = Sequence[str] | NDArray[np.str_]
 
 
 class Batch(NamedTuple):
@@ -61,6 +67,18 @@ def batches(
             yield Batch(rows, whole, images.result())
 
 
+class Measured(NamedTuple):
+    """What a layer gave for some images.
+
+    Attributes:
+        rows: (n, d) pooled.
+        rms: The root mean square of what the layer put out before it was pooled.
+    """
+
+    rows: NDArray[np.floating]
+    rms: float
+
+
 class Forward:
     """A network of which some layers are read; a context manager, since its hooks must go again.
 
@@ -81,7 +99,9 @@ class Forward:
         precision: str = "float32",
     ) -> None:
         self.network, self.layers, self.pooling = network.to(device), layers, pooling
-        self.device = device
+        self.device, self.precision = device, precision
+        self._widths: dict[str, int] = {}
+        self._rms: dict[str, float] | None = None  # by layer, while `measure` runs
         self._autocast = None if precision == "float32" else getattr(torch, precision)
         self._gpu = device.type == "cuda"
         if self._gpu:  # convolutions of half precision are fastest this way, and no result depends on it
@@ -95,8 +115,37 @@ class Forward:
     def __exit__(self, *error: object) -> None:
         self._tap.__exit__(*error)
 
-    def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Return the pooled rows, (n, d), of every layer."""
+    def __call__(self, images: torch.Tensor, ids: Names) -> list[torch.Tensor]:
+        """Return the pooled rows, (n, d), of every layer.
+
+        Args:
+            images: (n, C, H, W).
+            ids: (n,) their names, for errors.
+
+        Raises:
+            InputError: The network fails on the images, or a layer puts out something of another kind than before.
+        """
+        try:
+            pooled = self._run(images)
+            self._check(pooled)
+        except InputError as error:
+            raise InputError(f"{error}; seen {self._where(images, ids)}") from error
+        except Exception as error:  # a network is other people's code
+            raise InputError(self._failure(error, images, ids)) from error
+        return pooled
+
+    def measure(self, images: torch.Tensor, ids: Names) -> dict[str, Measured]:
+        """Return the rows of every layer, by its name in a cache, with the size of what was pooled."""
+        self._rms = {}
+        try:
+            pooled = [rows.float().cpu().numpy() for rows in self(images, ids)]
+            names = (cached_name(layer.name, self.pooling) for layer in self.layers)
+            sizes = (self._rms[layer.name] for layer in self.layers)
+            return dict(zip(names, map(Measured, pooled, sizes), strict=True))
+        finally:
+            self._rms = None
+
+    def _run(self, images: torch.Tensor) -> list[torch.Tensor]:
         if self._gpu:
             images = images.pin_memory().to(self.device, non_blocking=True, memory_format=torch.channels_last)
         with (
@@ -106,22 +155,60 @@ class Forward:
             return list(self._tap(images).values())
 
     def _pool(self, layer: Layer, output: torch.Tensor) -> torch.Tensor:
+        if output.is_complex():
+            raise InputError(
+                f"layer {layer.name!r} must put out real numbers, got {output.dtype}; choose another layer"
+            )
+        output = output if output.is_floating_point() else output.float()
+        if self._rms is not None:
+            self._rms[layer.name] = float(output.detach().float().square().mean().sqrt())
         return pool(output, self.pooling, layout=layer.layout, class_token=layer.class_token, registers=layer.registers)
 
-    def fill(self, filler: Filler, source: Iterable[Batch], total: int, progress: str = "") -> None:
+    def _check(self, pooled: Sequence[torch.Tensor]) -> None:
+        for layer, rows in zip(self.layers, pooled, strict=True):
+            if (width := self._widths.setdefault(layer.name, rows.shape[1])) != rows.shape[1]:
+                raise InputError(
+                    f"layer {layer.name!r} must give rows of one width for all images, got {width} and {rows.shape[1]};"
+                    f" choose another pooling or layer"
+                )
+
+    def _failure(self, error: Exception, images: torch.Tensor, ids: Names) -> str:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in reason:
+            return (
+                f"the network must fit into memory with {len(images)} images, got {reason}; give a smaller batch size"
+            )
+        reached = self._tap.reached
+        after = f"after layer {reached!r}" if reached else f"before layer {self.layers[0].name!r}"
+        return (
+            f"the network must run on every image, got {reason}, {after}, {self._where(images, ids)}; leave it out or"
+            f" mend the network"
+        )
+
+    def _where(self, images: torch.Tensor, ids: Names) -> str:
+        """Name the first image that fails by itself, or the whole batch."""
+        for i, name in enumerate(ids):
+            try:
+                self._check(self._run(images[i : i + 1]))
+            except Exception:  # whatever it was before
+                return f"at the image {str(name)!r}"
+        return f"in the batch of {len(ids)} images from {str(ids[0])!r} to {str(ids[-1])!r}"
+
+    def fill(self, filler: Filler, ids: Names, source: Iterable[Batch], total: int, progress: str = "") -> None:
         """Run over the batches and write each block of every layer as soon as it is whole.
 
         Args:
             filler: Takes the rows of the layers, in their order.
+            ids: The names of all rows of the data set, for errors.
             source: The batches.
             total: How many rows they have in all.
             progress: What to show on stderr; nothing if empty.
 
         Raises:
-            InputError: a layer puts out a nan or an inf.
+            InputError: a layer puts out a nan or an inf, or the network fails; the image is named.
             CacheError: the cache cannot be written.
         """
         with track(total=total, desc=progress, unit="image", show=bool(progress)) as bar, filler:
             for rows, block, images in source:
-                filler.add(rows, block, self(images))
+                filler.add(rows, block, self(images, ids[rows.start : rows.stop]))
                 bar.update(len(rows))

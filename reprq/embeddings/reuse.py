@@ -1,7 +1,7 @@
 """Rows that another cache has already: the same images under other names, labels or in another selection."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.embeddings.addressing import COMPARED, StoredRows
 from reprq.embeddings.cache import CONTENT, Array, array_of, blocks_present, is_complete, layer_folders, open_group
 from reprq.embeddings.writing import CacheWriter
 from reprq.errors import ReprqError
 
-_OF_THE_DATA = ("data", "split", "data_fingerprint")  # what is in an identity and decides no row
+# What is in an identity and decides no row. Caches whose number differs are of networks that differ, or of the same on
+# other images: rows tell.
+_OF_THE_DATA = ("data", "split", "data_fingerprint", "alternative")
 
 
-def borrow(writer: CacheWriter, layers: Sequence[str]) -> None:
+def borrow(writer: CacheWriter, layers: Sequence[str], agrees: Callable[[StoredRows], bool]) -> None:
     """Give a cache the blocks whose images other caches of the same network have rows of.
 
     Images are told by their content, so it does not matter what they are called, which classes they are in, in which
@@ -26,6 +29,7 @@ def borrow(writer: CacheWriter, layers: Sequence[str]) -> None:
     Args:
         writer: The cache, not open.
         layers: The layers wanted, by their names in the cache.
+        agrees: Whether the network gives some rows of the other cache, numbered as in this one.
 
     Raises:
         CacheError: the cache cannot be written.
@@ -38,7 +42,7 @@ def borrow(writer: CacheWriter, layers: Sequence[str]) -> None:
     with writer:
         for path in others:
             if todo := writer.incomplete(layers):
-                _take(writer, path, todo)
+                _take(writer, path, todo, agrees)
 
 
 def _others(writer: CacheWriter) -> list[Path]:
@@ -66,7 +70,7 @@ def _layers_of(path: Path) -> list[str]:
         return []
 
 
-def _take(writer: CacheWriter, path: Path, layers: Sequence[str]) -> None:
+def _take(writer: CacheWriter, path: Path, layers: Sequence[str], agrees: Callable[[StoredRows], bool]) -> None:
     """Copy or link what one other cache has; what cannot be read of it is passed over and computed."""
     with suppress(ReprqError, ValueError, OSError):
         group = open_group(path, "r")
@@ -74,9 +78,34 @@ def _take(writer: CacheWriter, path: Path, layers: Sequence[str]) -> None:
             return  # a cache of an older version
         folders = layer_folders(group)
         places, same = _places(np.asarray(array_of(group, CONTENT)[:]), writer.content)
-        for layer in layers:
-            if layer in folders:
-                _take_layer(writer, layer, array_of(group, folders[layer]), path, places, same)
+        arrays = {layer: array_of(group, folders[layer]) for layer in layers if layer in folders}
+        device = str(_provenance(path).get("device", ""))
+        for layer in _agreed(arrays, places, lambda rows, values: agrees(StoredRows(rows, values, device))):
+            _take_layer(writer, layer, arrays[layer], path, places, same)
+
+
+def _agreed(
+    arrays: Mapping[str, Array],
+    places: NDArray[np.int64],
+    agree: Callable[[list[int], dict[str, NDArray[np.floating]]], bool],
+) -> set[str]:
+    """The layers of which some rows that can be read are the network's; none where any are not."""
+    agreed: set[str] = set()
+    for block in sorted(set().union(*map(blocks_present, arrays.values()))):
+        todo = {layer: x for layer, x in arrays.items() if layer not in agreed and block in blocks_present(x)}
+        rows_a_block = max((x.chunks[0] for x in todo.values()), default=1)
+        here = np.flatnonzero((places >= 0) & (places // rows_a_block == block))
+        if not todo or not len(here):
+            continue
+        rows = here[np.unique(np.linspace(0, len(here) - 1, COMPARED).round().astype(np.int64))]
+        values = {}
+        for layer, array in todo.items():
+            with suppress(ValueError, OSError):  # its checksum is wrong
+                values[layer] = np.asarray(array.oindex[places[rows], slice(None)])
+        if not agree(rows.tolist(), values):
+            return set()
+        agreed |= set(values)
+    return agreed
 
 
 def _take_layer(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -136,6 +137,13 @@ class CacheWriter:
                 return
             rows = self.rows_of(block)
             array[rows.start : rows.stop] = values
+
+    def discard(self, layers: Sequence[str]) -> None:
+        """Remove what is stored of some layers."""
+        with disk_errors(self.path):
+            for layer in layers:
+                self._arrays.pop(self._place(layer), None)
+                shutil.rmtree(self.path / self._place(layer), ignore_errors=True)
 
     def _present(self, layer: str) -> set[int]:
         place = self._place(layer)

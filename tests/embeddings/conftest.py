@@ -1,5 +1,8 @@
 """A few images and a small backbone that every test of this room starts from."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from reprq.backbones import Backbone, load_backbone
@@ -15,3 +18,17 @@ def images() -> ImageDataset:
 @pytest.fixture
 def lenet() -> Backbone:
     return load_backbone("lenet", "random")
+
+
+@pytest.fixture
+def extracted() -> Callable[[Any], list[int]]:
+    """Watches a network and collects the sizes of its batches, without the few images on which it is tried."""
+
+    def watch(network: Any) -> list[int]:
+        sizes: list[int] = []
+        network.register_forward_pre_hook(
+            lambda module, inputs: sizes.append(len(inputs[0])) if len(inputs[0]) > 4 else None
+        )
+        return sizes
+
+    return watch

@@ -56,7 +56,7 @@ def run(cache: Path, kill_at: int | None = None) -> dict[str, int]:
         Path.replace = replace  # type: ignore[method-assign, assignment]
         backbone = small()
         backbone.network.register_forward_pre_hook(
-            lambda module, inputs: counts.update(images=counts["images"] + len(inputs[0]))
+            lambda module, inputs: counts.update(images=counts["images"] + len(inputs[0]) * (len(inputs[0]) > 4))
         )
         extract(backbone, IMAGES, cache_dir=cache, progress=False, batch_size=BATCH)
         os.write(writer, json.dumps(counts).encode())
