@@ -15,6 +15,8 @@ from reprq.errors import InputError, ReprqError
 
 _BATCH = 3  # images of a probe: neither one nor a likely number of channels or tokens
 _MOST_PREFIX_TOKENS = 32
+_CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "cls_tokens")
+_OTHER_TOKENS = ("dist_token", "distillation_token", "reg_token", "register_tokens", "reg_tokens")
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ def settle(
     """Return a layer's turn, and the layer with the call that is read and the layout of the calls that a probe saw.
 
     A call of -1 means the last. Four axes are a map: with H = W, the odd one out is C; where all three are equal,
-    `channels_last` decides. Three axes are tokens. A perfect square of tokens is patches alone; else the network's own
-    count of tokens before the patches, or one class token, is taken off where that leaves a perfect square.
+    `channels_last` decides. Three axes are tokens. Before the patches are as many tokens as the network states or
+    learns (class, distillation and register tokens), or one class token, where that leaves a perfect square or the
+    network dropped some of the patches; else a perfect square of tokens is patches alone.
 
     Args:
         network: The network.
@@ -117,21 +120,43 @@ def _layout(name: str, shape: tuple[int, ...] | None, channels_last: bool) -> La
 
 
 def _leading_tokens(network: nn.Module, tokens: int, size: int) -> tuple[int, bool]:
-    """Return how many tokens come before the patches, and whether the first of them is a class token."""
+    """Return how many tokens come before the patches, and whether the first of them is a class token.
+
+    Of fewer tokens than there are patches (a masked or pruning network) the network's own stay, and some patches went.
+    """
     for module in network.modules():
         stated = getattr(module, "num_prefix_tokens", None)  # timm
         if isinstance(stated, int):
-            known = (stated, 0)
-            return _fitting(tokens, known), getattr(module, "cls_token", None) is not None
+            class_token = getattr(module, "cls_token", None) is not None
+            return _fitting(tokens, (stated, 0), otherwise=stated), class_token
         patch = getattr(getattr(module, "config", None), "patch_size", None)  # Hugging Face
         if isinstance(patch, (list, tuple)) and len(set(patch)) == 1:
             patch = patch[0]
         if isinstance(patch, int) and 0 < patch <= size:
+            own, class_token = _own_tokens(network)
             rest = tokens - (size // patch) ** 2
-            return rest if 0 <= rest <= _MOST_PREFIX_TOKENS else 0, True
-    return _fitting(tokens, (0, 1)), True
+            if rest < 0:
+                return _fewer(tokens, own), class_token
+            return rest if rest <= _MOST_PREFIX_TOKENS else 0, True
+    own, class_token = _own_tokens(network)
+    return _fitting(tokens, (own, 0, 1), otherwise=own), class_token or own == 0
 
 
-def _fitting(tokens: int, known: Sequence[int]) -> int:
-    """Return the first of the known counts that leaves a square of patches, else 0."""
-    return next((n for n in known if tokens > n and isqrt(tokens - n) ** 2 == tokens - n), 0)
+def _own_tokens(network: nn.Module) -> tuple[int, bool]:
+    """How many tokens a network learns by the names that such parameters have, and whether one is a class token."""
+    found = {
+        name.rpartition(".")[2]: parameter.shape[-2]
+        for name, parameter in network.named_parameters()
+        if name.rpartition(".")[2] in (*_CLASS_TOKENS, *_OTHER_TOKENS) and parameter.ndim in (2, 3)
+    }
+    return sum(found.values()), any(name in found for name in _CLASS_TOKENS)
+
+
+def _fewer(tokens: int, own: int) -> int:
+    return own if tokens > own else 0
+
+
+def _fitting(tokens: int, known: Sequence[int], otherwise: int) -> int:
+    """Return the first of the known counts that leaves a square of patches, else the other, if that leaves any."""
+    square = (n for n in known if tokens > n and isqrt(tokens - n) ** 2 == tokens - n)
+    return next(square, _fewer(tokens, otherwise))
