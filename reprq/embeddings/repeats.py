@@ -39,7 +39,7 @@ def repeated_on_noise(backbone: Backbone, pooling: str = "avg", seed: int = 0) -
     """
     images = torch.rand(_PROBES, *backbone.image_shape, generator=torch.Generator().manual_seed(seed))
     with Forward(backbone.network, backbone.layers, pooling, torch.device("cpu")) as forward:
-        rows = forward(images)
+        rows = forward(images, [f"noise {i}" for i in range(_PROBES)])
     names = (layer.name for layer in backbone.layers)
     return _repeats({name: values.float().numpy() for name, values in zip(names, rows, strict=True)}, "float32")
 
