@@ -82,9 +82,7 @@ class Header:
 def read_header(path: Path) -> Header:
     """Return what can be said of a file without decoding it; raises an `ImageFileError` where it is no image."""
     with _reasons(path), _open(path) as image:
-        # A PNG may have its notes behind its pixels; to ask for them would decode it.
-        noted = image.format != "PNG" or not {"exif", "XML:com.adobe.xmp"}.isdisjoint(image.info)
-        size = image.size[::-1] if noted and _orientation(image) >= 5 else image.size
+        size = _upright_size(image)
         if _is_large(image):
             return Header(size, "have so many pixels that they are read at a reduced scale")
         frames = image.format != "MPO" and getattr(image, "is_animated", False)  # an MPO is a photo and its preview
@@ -159,10 +157,25 @@ def _orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1
     try:
-        found = image.getexif().get(_ORIENTATION, 1)
+        found = image.getexif().get(_ORIENTATION)
     except Exception:  # the image may be whole where what stands beside it is not
         return 1
+    if found is None:  # before Pillow 11 XMP is not looked at
+        xmp = image.info.get("xmp", image.info.get("XML:com.adobe.xmp", b""))
+        in_xmp = re.search(rb'tiff:Orientation(?:="|>)([1-8])', xmp.encode() if isinstance(xmp, str) else xmp)
+        found = int(in_xmp[1]) if in_xmp else 1
     return found if found in _TURNS else 1
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    if image.format == "TIFF":  # some releases of Pillow turn the size when they open it, others later
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        stored, orientation = (int(tags[256]), int(tags[257])), tags.get(_ORIENTATION, 1)
+    else:
+        # A PNG may have its notes behind its pixels; to ask for them would decode it.
+        noted = image.format != "PNG" or not {"exif", "XML:com.adobe.xmp"}.isdisjoint(image.info)
+        stored, orientation = image.size, _orientation(image) if noted else 1
+    return (stored[1], stored[0]) if orientation in (5, 6, 7, 8) else stored
 
 
 def _open(path: Path) -> ImageFile.ImageFile:

@@ -5,8 +5,8 @@ bytes taken in the other order gives the low bytes.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,15 @@ from reprq.errors import InputError
 IntensityRange = tuple[float, float]
 _DEEP_GREY = ("I", "F")  # also I;16 and its orders of bytes
 _PHOTOMETRIC, _SAMPLE_FORMAT, _BITS = 262, 339, 258  # tags of a TIFF
+
+
+class _Tile(NamedTuple):
+    """How Pillow decodes a part of an image; before Pillow 11 a bare tuple."""
+
+    codec_name: str
+    extents: Any
+    offset: int = 0
+    args: Any = None
 
 
 def check_intensity_range(value: Any) -> IntensityRange | None:
@@ -50,16 +59,16 @@ def stored_values(image: ImageFile.ImageFile) -> NDArray[Any]:
         ValueError: deep colour that is stored in a way that cannot be read here.
     """
     if not _is_deep_colour(image):
-        image.tile = [_raw(tile, "I;16B") if _maximum(tile) else tile for tile in image.tile]
+        image.tile = _tiles(image, lambda tile: _raw(tile, "I;16B") if _maximum(tile) else tile)
         return _as_stored(np.asarray(image), image)
     with Image.open(image.filename, formats=[str(image.format)]) as again:
-        if any(_rawmode(tile) == "LA;16B" for tile in image.tile):  # four bytes a pixel, high and low of each
-            image.tile = [tile._replace(args="RGBA") for tile in image.tile]
+        if any(_rawmode(tile) == "LA;16B" for tile in _tiles(image)):  # four bytes a pixel, high and low of each
+            image.tile = _tiles(image, lambda tile: tile._replace(args="RGBA"))
             parts = np.asarray(image).astype(np.uint16)
             grey, alpha = (parts[..., k] * 256 + parts[..., k + 1] for k in (0, 2))
             return np.dstack([grey, grey, grey, alpha])
-        again.tile = [_other_order(tile) for tile in again.tile]
-        image.tile = [_raw(tile, "RGB;16B") if _maximum(tile) else tile for tile in image.tile]
+        again.tile = _tiles(again, _other_order)
+        image.tile = _tiles(image, lambda tile: _raw(tile, "RGB;16B") if _maximum(tile) else tile)
         high, low = (np.asarray(each).astype(np.uint16) for each in (image, again))
         return high * 256 + low
 
@@ -83,28 +92,32 @@ def scaled(values: NDArray[Any], intensity_range: IntensityRange) -> NDArray[np.
     return new
 
 
-def _rawmode(tile: Any) -> str:
-    return str(tile.args if isinstance(tile.args, str) else tile.args[0])
+def _tiles(image: ImageFile.ImageFile, change: Callable[[_Tile], _Tile] = lambda tile: tile) -> list[Any]:
+    return [change(_Tile(*tile)) for tile in image.tile]
 
 
-def _maximum(tile: Any) -> int:
+def _rawmode(tile: _Tile) -> str:
+    return str(tile.args[0] if isinstance(tile.args, tuple) and tile.args else tile.args)
+
+
+def _maximum(tile: _Tile) -> int:
     """The largest value of a PPM that Pillow would scale, or 0."""
     scaled = tile.codec_name.startswith("ppm") and not isinstance(tile.args, str) and int(tile.args[-1]) > 255
     return int(tile.args[-1]) if scaled else 0
 
 
 def _is_deep_colour(image: ImageFile.ImageFile) -> bool:
-    deep = any(";16" in _rawmode(tile) or _maximum(tile) for tile in image.tile)
+    deep = any(";16" in _rawmode(tile) or _maximum(tile) for tile in _tiles(image))
     return deep and not image.mode.startswith(_DEEP_GREY)
 
 
-def _raw(tile: Any, rawmode: str) -> Any:
+def _raw(tile: _Tile, rawmode: str) -> _Tile:
     if tile.codec_name != "ppm":
         raise ValueError("holds more than 8 bits a channel as text")
     return tile._replace(codec_name="raw", args=rawmode)
 
 
-def _other_order(tile: Any) -> Any:
+def _other_order(tile: _Tile) -> _Tile:
     """The same bytes, of which the lower one of each pair is taken for the high one."""
     if _maximum(tile):
         return _raw(tile, "RGB;16L")

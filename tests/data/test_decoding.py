@@ -63,7 +63,10 @@ def test_an_image_stands_upright_however_the_camera_was_held(tmp_path: Path, kin
 
 
 def test_an_orientation_may_stand_in_xmp_alone_and_a_damaged_one_is_none(tmp_path: Path) -> None:
-    _quarters().transpose(TO_STORED[6]).save(tmp_path / "xmp.jpg", xmp=XMP, quality=100)
+    path = tmp_path / "xmp.jpg"
+    _quarters().transpose(TO_STORED[6]).save(path, quality=100)
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    path.write_bytes(b"\xff\xd8\xff\xe1" + struct.pack(">H", len(packet) + 2) + packet + path.read_bytes()[2:])
     _assert_quarters(decode(tmp_path / "xmp.jpg"))
     _quarters().save(tmp_path / "bad.jpg", exif=b"Exif\0\0no header of a TIFF", quality=100)
     _assert_quarters(decode(tmp_path / "bad.jpg"))
@@ -106,7 +109,7 @@ def test_half_transparent_pixels_are_mixed_with_white_and_opaque_ones_stay(tmp_p
     [
         ("a.jpg", "CMYK", (255, 0, 0, 0), (0, 255, 255)),
         ("a.tif", "CMYK", (255, 0, 0, 0), (0, 255, 255)),
-        ("a.tif", "YCbCr", (128, 128, 128), (128, 128, 128)),
+        ("a.jpg", "YCbCr", (128, 128, 128), (128, 128, 128)),
         ("a.png", "1", 1, (255, 255, 255)),
         ("a.pbm", "1", 1, (255, 255, 255)),
         ("a.bmp", "P", 9, (9, 9, 9)),
