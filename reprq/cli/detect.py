@@ -84,7 +84,7 @@ def detect(
     options.one_source(asked["backbone"], file)
     if asked["seed"] + seeds - 1 > options.MAX_SEED:
         raise click.UsageError(f"--seed and --seeds must end at {options.MAX_SEED} at most; lower one of them")
-    from reprq.cli.output import emit, text_table
+    from reprq.cli.output import echo_table, emit
 
     specs = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
     _check_specifications(specs, file is None, oracle)
@@ -106,7 +106,8 @@ def detect(
     means = _means(rows)
     emit(form, "detect", rows, {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}, source)
     if means and form is None:
-        click.echo(f"\nmean over tasks and seeds\n{text_table(means)}")
+        click.echo("\nmean over tasks and seeds")
+        echo_table(means)
 
 
 @dataclass(frozen=True)
@@ -174,15 +175,17 @@ def _seeded(detector: Any, spec: dict[str, Any], seed: int) -> Any:
 def _means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The mean over tasks and seeds of every layer and detector that has several."""
     from reprq.evaluation import mean_over_tasks
+    from reprq.evaluation.tasks import task_class
 
     found = []
     for layer, name in dict.fromkeys((row["layer"], _method(row)) for row in rows):
         cells = [row for row in rows if (row["layer"], _method(row)) == (layer, name)]
-        if len(cells) > 1:
-            table = {column: [row.get(column, "") for row in cells] for column in ("task", "seed", "auroc")}
+        table = {column: [row.get(column, "") for row in cells] for column in ("task", "seed", "auroc")}
+        classes = {task_class(task) for task in table["task"]}
+        if len(classes) > 1 or len(set(table["seed"])) > 1 < len(set(table["auroc"])):
             mean = mean_over_tasks(table)
             ends = {"auroc": mean.value, "low": mean.low, "high": mean.high}
-            found.append({"layer": layer, "detector": name, **ends, "n_cells": len(cells)})
+            found.append({"layer": layer, "detector": name, **ends, "n_cells": len(cells), "notes": list(mean.notes)})
     return found
 
 

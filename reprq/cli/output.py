@@ -35,9 +35,14 @@ def emit(form: str | None, command: str, rows: Rows, context: Mapping[str, Any],
     else:
         if heading:
             click.echo(heading)
-        click.echo(text_table([{name: row[name] for name in row if name != "notes"} for row in rows]))
-        for note, rows_with_it in _notes(rows).items():
-            click.echo(f"note: {note} ({rows_with_it})")
+        echo_table(rows)
+
+
+def echo_table(rows: Rows) -> None:
+    """Print rows as text, their notes below, each once."""
+    click.echo(text_table([{name: row[name] for name in row if name != "notes"} for row in rows]))
+    for note, rows_with_it in _notes(rows).items():
+        click.echo(f"note: {note} ({rows_with_it})")
 
 
 def text_table(rows: Rows) -> str:
@@ -67,7 +72,7 @@ def text_table(rows: Rows) -> str:
 def _notes(rows: Rows) -> dict[str, str]:
     """Each note once, with the rows that it is about; a note on every row is about "all"."""
     about: dict[str, list[str]] = {}
-    keys = ("metric",) if len({row.get("layer") for row in rows}) == 1 else ("layer", "metric")
+    keys = ("metric", "task") if len({row.get("layer") for row in rows}) == 1 else ("layer", "metric", "task")
     for row in rows:
         name = " ".join(str(row[key]) for key in keys if key in row)
         notes = row.get("notes") or []

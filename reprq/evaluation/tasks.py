@@ -17,7 +17,9 @@ from reprq.evaluation.estimate import Estimate
 from reprq.validation import check_finite
 
 Array = NDArray[np.float64]
-Rows = Any  # a pandas data frame, or a mapping of columns: this room does not import pandas
+Rows = Any  # a pandas data frame, or a mapping of columns: pandas is not imported here
+
+_ROUNDING = 1e-12  # a spread below this is none
 
 
 def mean_over_tasks(table: Rows, score: str = "auroc", confidence: float = 0.95) -> Estimate:
@@ -30,44 +32,110 @@ def mean_over_tasks(table: Rows, score: str = "auroc", confidence: float = 0.95)
     interval is Student's. A bootstrap that resamples tasks and seeds is too wide by construction (Owen & Eckles 2012:
     it counts the rest about three times) and has little to resample with three seeds.
 
+    Tasks about one class ("unimodal:cat" and "multimodal:cat") are not independent either: what they add to the mean
+    is summed within the class, and classes take the place of tasks above. Tasks that are the same rows count once.
+
     DeLong's variance is not added: the chance of the draw of test rows differs from task to task, so it is in the
     spread of the task means already. Tasks that share test rows (one-vs-rest) share some of it, unseen here.
 
-    Where tasks have seeds of their own, or some cells are missing, the interval is Student's over the T task means.
+    Where tasks have seeds of their own, or some cells are missing, the interval is Student's over the class means.
+    Where all n classes (of one class: all n seeds) have the same score v, their spread says nothing. The interval is
+    then [a v, a v + 1 - a] with a = (1 - confidence)^(1 / n): if a class had just that score with a chance below a, n
+    of them would agree with a probability below 1 - confidence, and what other classes score is in [0, 1].
 
     Args:
         table: The rows of one detector (and layer), columns `task`, `seed` and the score; without `seed`, one a task.
+            `class` names what a task is about, by default what stands behind the colon of its name; `rows` may hold a
+            fingerprint of the rows that it judges: of tasks with the same ones the first is taken.
         score: The column of the score, in [0, 1].
         confidence: The level of the interval, inside (0, 1).
 
     Returns:
         The mean of the task means, its interval cut to [0, 1], and `n`, the number of tasks. `method` is
-        "crossed-t" or "task-t".
+        "crossed-t", "task-t" or "agreement".
 
     Raises:
         InputError: a column is missing, two rows have one task and seed (more than one detector in the table?), a score
-            is not finite, or there is one task with one seed, which shows no spread.
+            is not finite, or there is one class with one seed, which shows no spread.
 
     Example:
         >>> table = {"task": ["a", "a", "b", "b"], "seed": [0, 1, 0, 1], "auroc": [0.90, 0.91, 0.70, 0.72]}
         >>> print(mean_over_tasks(table), mean_over_tasks(table).method)
         0.807 [0.000, 1.000] crossed-t
+        >>> print(mean_over_tasks({"task": list("abcde"), "auroc": [1.0] * 5}))
+        1.000 [0.549, 1.000]
     """
     critical_value(confidence)
+    found = _mean_over_tasks(table, score, confidence)
+    if found is None:
+        raise InputError(
+            "table must hold tasks of two classes or two seeds to show a spread, got one of each; give more"
+        )
+    return found
+
+
+def task_class(task: str) -> str:
+    """The class that a task is about: what stands behind the colon of its name, or all of it.
+
+    Example:
+        >>> task_class("unimodal:cat"), task_class("cat")
+        ('cat', 'cat')
+    """
+    return task.partition(":")[2] or task
+
+
+def _mean_over_tasks(table: Rows, score: str, confidence: float) -> Estimate | None:
     tasks, seeds, values = _columns(table, score)
-    means = np.array([values[tasks == task].mean() for task in dict.fromkeys(tasks.tolist())])
+    kept = _first_of_same_rows(table, tasks, seeds)
+    notes = ["tasks that are the same rows are counted once"] if not kept.all() else []
+    classes = np.asarray(_column(table, "class") if "class" in table else [task_class(task) for task in tasks.tolist()])
+    tasks, seeds, values, classes = tasks[kept], seeds[kept], values[kept], classes[kept].astype(str)
+    names, first = np.unique(tasks, return_index=True)
     cells = _crossed(tasks, seeds, values)
-    if cells is not None:
-        variance, freedom = _crossed_variance(cells)
-        method = "crossed-t"
-    elif len(means) > 1:
-        variance, freedom, method = float(means.var(ddof=1)) / len(means), float(len(means) - 1), "task-t"
+    method = "task-t" if cells is None else "crossed-t"
+    if cells is None:
+        cells = np.array([[values[tasks == name].mean()] for name in names])
+    parts = _by_class(cells, classes[first])
+    c, s = parts.shape
+    if c * s < 2:
+        return None
+    if c == 1:
+        notes.append("one class: the interval is over its seeds alone")
+    elif c < len(names):
+        notes.append(f"{len(names)} tasks about {c} classes: the interval rests on the classes")
+    value = float(cells.mean())
+    if np.ptp(parts) <= _ROUNDING:
+        agreed = (1.0 - confidence) ** (1.0 / (c if c > 1 else s))
+        low, high, method = agreed * value, agreed * value + 1.0 - agreed, "agreement"
+        notes.append("equal scores: the interval allows for others unseen")
     else:
-        raise InputError("table must hold two tasks or two seeds to show a spread, got one of each; give more")
-    value = float(means.mean())
-    half = float(student.ppf(0.5 + confidence / 2.0, freedom)) * math.sqrt(variance)
-    low, high = max(0.0, value - half), min(1.0, value + half)
-    return Estimate(value, low, high, n=len(means), method=method, confidence=confidence)
+        variance, freedom = _crossed_variance(parts) if s > 1 else (float(parts.var(ddof=1)) / c, c - 1.0)
+        half = float(student.ppf(0.5 + confidence / 2.0, freedom)) * math.sqrt(variance)
+        low, high = max(0.0, value - half), min(1.0, value + half)
+    return Estimate(value, low, high, len(names), method, confidence, tuple(notes))
+
+
+def _first_of_same_rows(table: Rows, tasks: NDArray[np.str_], seeds: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Which rows of the table to keep, so that no two tasks judge the same rows under every seed."""
+    if "rows" not in table:
+        return np.ones(len(tasks), dtype=bool)
+    judged: dict[str, set[tuple[str, str]]] = {}
+    for task, seed, rows in zip(tasks.tolist(), seeds.tolist(), _column(table, "rows"), strict=True):
+        judged.setdefault(task, set()).add((seed, str(rows)))
+    first: dict[frozenset[tuple[str, str]], str] = {}
+    for task, rows_of_task in judged.items():
+        first.setdefault(frozenset(rows_of_task), task)
+    return np.isin(tasks, list(first.values()))
+
+
+def _by_class(cells: Array, classes: NDArray[np.str_]) -> Array:
+    """What each class adds to the grand mean of (T, S) cells: (C, S) with the same grand mean."""
+    names, place = np.unique(classes, return_inverse=True)
+    mean = cells.mean()
+    parts = np.zeros((len(names), cells.shape[1]))
+    np.add.at(parts, place, cells - mean)
+    added: Array = mean + parts * len(names) / len(cells)
+    return added
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,14 +215,15 @@ def per_class_table(
     for j, detector in enumerate(order):
         of_detector = np.flatnonzero(detectors == detector)
         part = {"task": np.asarray([str(name) for name in _column(table, rows)])[of_detector]}
-        part |= {name: np.asarray(table[name])[of_detector] for name in ("seed", score) if name in table}
+        part |= {
+            name: np.asarray(table[name])[of_detector] for name in ("seed", "class", "rows", score) if name in table
+        }
         tasks, _, values = _columns(part, score)
         for i, name in enumerate(names):
             of_class = values[tasks == name]
             mean[i, j] = of_class.mean() if len(of_class) else np.nan
             spread[i, j] = of_class.std(ddof=1) if len(of_class) > 1 else np.nan
-        enough = len(set(tasks.tolist())) > 1 or len(values) > 1
-        overall.append(mean_over_tasks(part, score, confidence) if enough else None)
+        overall.append(_mean_over_tasks(part, score, confidence))
     return ClassTable(names, order, mean, spread, tuple(overall))
 
 

@@ -66,6 +66,64 @@ def test_the_interval_covers_and_the_naive_one_does_not(spread):
     assert naive / 1000 < 0.85
 
 
+@pytest.mark.parametrize(("classes", "seeds"), [(3, 1), (5, 1), (10, 1), (10, 3)])
+def test_two_tasks_of_one_class_are_one_observation(classes, seeds):
+    """Nominal 95 %: 1,000 draws; 0.929 is three standard errors below it (tasks taken apart: 0.76 to 0.86)."""
+    rng = np.random.default_rng(0)
+    names = [f"{kind}:{i}" for i in range(classes) for kind in ("unimodal", "multimodal") for _ in range(seeds)]
+    table = {"task": names, "seed": list(range(seeds)) * (2 * classes)}
+    covered = []
+    for _ in range(1000):
+        cells = 0.6 + 0.05 * rng.normal(size=(classes, 1, 1)) + 0.01 * rng.normal(size=(classes, 2, seeds))
+        found = mean_over_tasks({**table, "auroc": cells.ravel()})
+        covered.append(found.low <= 0.6 <= found.high)
+    assert 0.95 - 3 * np.sqrt(0.95 * 0.05 / 1000) <= np.mean(covered) <= 0.99
+    assert found.notes == (f"{2 * classes} tasks about {classes} classes: the interval rests on the classes",)
+    assert (found.n, found.value) == (2 * classes, pytest.approx(cells.mean()))
+
+
+def test_classes_may_be_named_and_may_have_unequally_many_tasks():
+    values = np.array([0.9, 0.8, 0.7, 0.6, 0.85])
+    found = mean_over_tasks({"task": list("abcde"), "class": list("xxyzz"), "auroc": values})
+    parts = [(values[rows] - values.mean()).sum() for rows in ([0, 1], [2], [3, 4])]
+    half = student.ppf(0.975, 2) * np.sqrt(3 * (np.array(parts) ** 2).sum() / 2) / 5  # Student's, of a sum over classes
+    assert (found.value, found.high) == pytest.approx((values.mean(), min(1.0, values.mean() + half)))
+    alone = mean_over_tasks({"task": list("abcde"), "class": list("vwxyz"), "auroc": values})
+    assert alone == mean_over_tasks({"task": list("abcde"), "auroc": values})
+
+
+def test_tasks_that_are_the_same_rows_count_once():
+    values = np.array([0.9, 0.8, 0.7])
+    once = mean_over_tasks({"task": list("abc"), "auroc": values})
+    table = {"task": list("abcd"), "auroc": [*values, 0.7], "rows": ["1", "2", "3", "3"]}
+    found = mean_over_tasks(table)
+    assert (found.value, found.low, found.high, found.n) == (once.value, once.low, once.high, 3)
+    assert found.notes == ("tasks that are the same rows are counted once",)
+    per_class = per_class_table({**table, "detector": ["knn"] * 4})
+    assert per_class.overall[0] == found
+
+
+@pytest.mark.parametrize("score", [1.0, 0.9, 0.5, 0.0])
+@pytest.mark.parametrize(("tasks", "seeds"), [(2, 1), (5, 1), (10, 4), (1, 3)])
+def test_equal_scores_are_not_certainty(score, tasks, seeds):
+    found = mean_over_tasks(tidy(np.full((tasks, seeds), score)))
+    units = tasks if tasks > 1 else seeds
+    least = 0.05 ** (1 / units)
+    assert found.method == "agreement"
+    assert (found.low, found.high) == pytest.approx((least * score, 1 - least * (1 - score)))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.9, 0.99])
+def test_agreement_covers_where_most_tasks_are_perfect_and_some_fail(share):
+    """2,000 draws of 5 tasks, of which each fails (.5) with a small chance: those that agree miss in at most 5 %."""
+    rng = np.random.default_rng(0)
+    truth = share + 0.5 * (1 - share)
+    perfect = rng.binomial(5, share, 2000)
+    found = {k: mean_over_tasks({"task": list("abcde"), "auroc": [1.0] * k + [0.5] * (5 - k)}) for k in (0, 5)}
+    missed = [k in found and not found[k].low <= truth <= found[k].high for k in perfect]
+    assert np.mean(missed) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)
+
+
 def test_unequal_seeds_fall_back_to_the_task_means():
     table = {"task": ["a", "a", "b", "c"], "seed": [0, 1, 2, 3], "auroc": [0.8, 0.9, 0.7, 0.6]}
     found = mean_over_tasks(table)
@@ -84,7 +142,9 @@ def test_order_and_data_frames_do_not_matter():
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"task": ["a"], "auroc": [0.5]}, "two tasks or two seeds to show a spread, got one of each"),
+        ({"task": ["a"], "auroc": [0.5]}, "tasks of two classes or two seeds to show a spread, got one of each"),
+        ({"task": ["unimodal:a", "multimodal:a"], "auroc": [0.5, 0.6]}, "two classes or two seeds"),
+        ({"task": ["a", "b"], "auroc": [0.5, 0.6], "rows": ["same", "same"]}, "two classes or two seeds"),
         ({"task": ["a", "a"], "auroc": [0.5, 0.6]}, "one row a task and seed, got several for a, seed 0; select one"),
         ({"task": ["a", "b"]}, "table must have a column 'auroc', got task"),
         ({"task": ["a", "b"], "auroc": [0.5, np.nan]}, "auroc must be finite, got nan at row 1"),
