@@ -76,7 +76,7 @@ def _report(results: "StudyResults", form: str | None) -> None:
     from reprq import plots
     from reprq.cli.output import emit
     from reprq.study import correlate
-    from reprq.study.correlate import TASK_GROUPS
+    from reprq.study.complete import TASK_GROUPS
     from reprq.study.results import write_table
 
     present = ["all", *(group for group in TASK_GROUPS if group in set(results.metrics["task_kind"]))]

@@ -9,6 +9,7 @@ from reprq.evaluation import Correlation, correlation
 from reprq.evaluation.correlation import FEW_GROUPS
 from reprq.plots.styles import random_backbones
 from reprq.study import StudyResults, points
+from reprq.study.complete import complete_scores
 from reprq.study.rules import COMBINATION
 
 _LEVEL = 0.05
@@ -138,11 +139,16 @@ def _trained_sentence(found: Correlation, row: Any) -> str:
 
 
 def _hindsight(results: StudyResults) -> str:
-    means = results.detectors.groupby(["definition", "backbone", "layer"], sort=False)["auroc"].mean()
-    detector, backbone, layer = means.index[int(means.to_numpy().argmax())]
+    definitions = [str(name) for name in results.detectors["definition"].unique()]
+    means = pd.concat({name: complete_scores(results, name).values.mean(axis=1) for name in definitions})
+    if means.empty:
+        return "No layer has a score in every task."
+    best = means[means.round(9) == means.round(9).max()].sort_index()
+    detector, backbone, layer, _ = best.index[0]
+    more = f" (and {len(best) - 1} more)" if len(best) > 1 else ""
     return (
-        f"The best layer in hindsight was {layer} of {backbone} by {detector}, with a mean AUROC of {means.max():.3f};"
-        f" the median over all layers and detectors was {means.median():.3f}."
+        f"The best layer in hindsight was {layer} of {backbone} by {detector}{more}, with a mean AUROC of"
+        f" {means.max():.3f}; the median over all layers and detectors was {means.median():.3f}."
     )
 
 

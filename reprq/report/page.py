@@ -17,7 +17,7 @@ from reprq.report.pictures import pictures
 from reprq.report.words import definition_of
 from reprq.storage import write_text
 from reprq.study import StudyResults, correlate
-from reprq.study.correlate import TASK_GROUPS
+from reprq.study.complete import TASK_GROUPS
 from reprq.study.recommend import Recommendation, recommend
 
 _HERE = Path(__file__).parent

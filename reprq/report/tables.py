@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from reprq.study import StudyResults
+from reprq.study.complete import complete_metric, complete_scores
 from reprq.study.results import POINT
 
 _MOST_CHOICES = 25
@@ -123,15 +124,16 @@ def correlations(table: pd.DataFrame) -> Table:
 
 def layers(results: StudyResults) -> Table:
     """One row a layer of a network: mean AUROC of every detector and mean of every metric."""
-    judged = results.detectors.pivot_table(index=POINT, columns="definition", values="auroc", sort=False)
-    measured = results.metrics.pivot_table(index=POINT, columns="metric", values="value", sort=False)
-    judged.columns = [f"AUROC {name}" for name in judged.columns]
-    frame = judged.join(measured, how="outer").reset_index()
-    frame = frame.sort_values(str(judged.columns[0]), ascending=False, kind="stable")
+    definitions, metrics = results.detectors["definition"].unique(), results.metrics["metric"].unique()
+    means = {f"AUROC {name}": complete_scores(results, name).values.mean(axis=1) for name in definitions}
+    means |= {name: complete_metric(results, name).values.mean(axis=1) for name in metrics}
+    frame = pd.DataFrame(means).reset_index().sort_values(POINT)
+    frame = frame.sort_values(next(iter(means)), ascending=False, kind="stable")
     return to_table(
         frame,
         "layers",
-        "Every layer of every network, means over tasks and seeds; the best AUROC of the first detector stands first",
+        "Every layer of every network, means over tasks and seeds, the same ones for every layer (a dash where one is"
+        " missing); the best AUROC of the first detector stands first",
         {"backbone": "network", "layer_number": "depth"},
         ("backbone",),
     )
@@ -164,8 +166,10 @@ def tasks(results: StudyResults) -> Table:
     """One row a task and detector: how hard it is, and which layer was best in hindsight."""
     rows = []
     for (task, detector), found in results.detectors.groupby(["task", "definition"], sort=False):
-        means = found.groupby(["backbone", "layer"], sort=False)["auroc"].mean()
-        backbone, layer = means.index[int(means.to_numpy().argmax())]
+        means = complete_scores(results, str(detector), tasks=str(task)).values.mean(axis=1)
+        if means.empty:
+            continue
+        backbone, layer, _ = means[means.round(9) == means.round(9).max()].sort_index().index[0]
         rows.append(
             {
                 "task": task,

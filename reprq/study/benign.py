@@ -142,10 +142,10 @@ def _ranking(points: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
     scores |= {name: ranks[:, k] * np.sign(trust["coefficient"].iloc[k]) for k, name in enumerate(metrics)}
     tables = []
     for rule, said in scores.items():
-        rank = pd.Series(said).rank(ascending=False, method="first").astype(int)
+        rank = pd.Series(said.round(9)).rank(ascending=False, method="min").astype(int)
         value = np.full(len(points), np.nan) if rule == COMBINATION else values[:, metrics.index(rule)]
         table = points[POINT].assign(rule=rule, rank=rank, rule_score=said, value=value)
-        tables.append(table.sort_values("rank"))
+        tables.append(table.sort_values(["rank", *POINT]))
     columns = ["rule", *POINT, "rank", "rule_score", "value"]
     joined = pd.concat(tables, ignore_index=True)[columns]
     joined.insert(0, "detector", trust["detector"].iloc[0])

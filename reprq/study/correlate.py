@@ -11,10 +11,10 @@ from reprq.errors import UnknownNameError
 from reprq.evaluation import Correlation, correlation, holm
 from reprq.evaluation.correlation import LEVELS
 from reprq.evaluation.depth import relative_depth
+from reprq.study.complete import Complete, by_cell, complete_scores, tasks_in
 from reprq.study.results import POINT, StudyResults
 
 METHODS = ("spearman", "pearson", "kendall")
-TASK_GROUPS = ("all", "unimodal", "multimodal")
 COVARIATES = ("width", "depth")
 COLUMNS = ["tasks", "level", "given", "detector", "metric", "method", "coefficient", "low", "high", "p_value", "p_holm"]
 COLUMNS += ["n", "n_backbones", "n_architectures", "notes"]
@@ -35,7 +35,8 @@ def correlate(
 ) -> pd.DataFrame:
     """Correlate each metric with each detector's AUROC over the (backbone, layer) points of a study.
 
-    A point is the mean of the metric and the mean of the score over the tasks and seeds. The interval comes from a
+    A point is the mean of the metric and the mean of the score over the tasks and seeds, the same ones for every point:
+    one that lacks a cell is left out, and the notes say so (`reprq.study.complete`). The interval comes from a
     bootstrap that resamples whole backbones, because the layers of one network are not independent; the p-value from
     a sign-flip test; `p_holm` corrects it for all metrics that the study measured (Holm 1979), whichever are shown,
     within one detector, method, level and group of tasks. See `reprq.evaluation.correlation`.
@@ -75,14 +76,16 @@ def correlate(
     fixed = _among("column to hold fixed", given, list(COVARIATES))
     rows = []
     for group, definition in itertools.product(groups, judged):
-        tables = {name: points(results, name, score, definition, group) for name in measured}
+        scores = _scores(results, definition, score, group)
+        tables = {name: _points(results, name, scores) for name in measured}
         for at, how in itertools.product(levels, methods):
             asked = {"tasks": group, "level": at, "given": ",".join(fixed), "detector": definition, "method": how}
             family = [_correlation(over, fixed, how, at, n_resamples, seed) for over in tables.values()]
             adjusted = holm([found.p_value for found in family])
             for (name, over), found, p_holm in zip(tables.items(), family, adjusted, strict=True):
                 if name in chosen:
-                    rows.append({**asked, "metric": name, **_found(found, p_holm, over["network"].nunique())})
+                    said = [*scores.notes, *_lacking(name, len(scores.values) - len(over))]
+                    rows.append({**asked, "metric": name, **_found(found, p_holm, over["network"].nunique(), said)})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -100,18 +103,26 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
         One row a point: backbone, layer, layer_number, x (mean of the metric over tasks and seeds), y (mean score),
         network (the architecture), weights, width (columns), depth (number of the layer over the largest of
         its backbone, at most 1; see `reprq.evaluation.depth`).
-        A point whose metric could not be computed for some task is left out.
+        A point whose metric or score is missing for some task or seed is left out (`reprq.study.complete`).
 
     Raises:
         UnknownNameError: a score or task that the study does not have.
     """
+    return _points(results, metric, _scores(results, detector, score, tasks))
+
+
+def _scores(results: StudyResults, detector: str, score: str, tasks: str) -> Complete:
     if score not in results.detectors.columns or not pd.api.types.is_float_dtype(results.detectors[score]):
         floats = results.detectors.select_dtypes("float").columns
         raise UnknownNameError("score of the study", score, floats)
-    measured = _of_tasks(results.metrics[results.metrics["metric"] == metric], tasks)
-    judged = _of_tasks(results.detectors[results.detectors["definition"] == detector], tasks)
-    x = measured.groupby(POINT, sort=False)["value"].agg(lambda values: values.mean(skipna=False)).rename("x")
-    y = judged.groupby(POINT, sort=False)[score].mean().rename("y")
+    return complete_scores(results, detector, score, tasks)
+
+
+def _points(results: StudyResults, metric: str, scores: Complete) -> pd.DataFrame:
+    """The points that have a metric in every cell of the scores."""
+    measured = results.metrics[results.metrics["metric"] == metric]
+    x = scores.same_cells(by_cell(measured, "value")).mean(axis=1, skipna=False).rename("x")
+    y = scores.values.mean(axis=1).rename("y")
     known = measured.assign(
         network=measured.get("network", measured["backbone"]),
         weights=measured.get("weights", ""),
@@ -119,8 +130,13 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
     )  # tables of before these columns have none
     layers = known.groupby(POINT, sort=False)[["network", "weights", "width"]].first()
     layers["depth"] = relative_depth(layers.index.to_frame(index=False)).to_numpy()
-    found = pd.concat([x.astype(float), y, layers], axis=1, join="inner").dropna(subset=["x", "y"]).reset_index()
-    return found.astype({"width": float})
+    found = pd.concat([x, y, layers], axis=1, join="inner").dropna(subset=["x", "y"]).reset_index()
+    return found.astype({"x": float, "y": float, "width": float})
+
+
+def _lacking(metric: str, count: int) -> list[str]:
+    """A note on the points that have a score but not the metric."""
+    return [f"layers left out that have no {metric} in some task or seed: {count}"] if count else []
 
 
 def _correlation(over: pd.DataFrame, fixed: list[str], method: str, level: str, n: int, seed: int) -> Correlation:
@@ -130,8 +146,8 @@ def _correlation(over: pd.DataFrame, fixed: list[str], method: str, level: str, 
     return correlation(x, y, groups, method=method, n_resamples=n, seed=seed, level=level, given=given)
 
 
-def _found(found: Correlation, p_holm: float | None, architectures: int) -> dict[str, object]:
-    notes = list(found.notes)
+def _found(found: Correlation, p_holm: float | None, architectures: int, said: list[str]) -> dict[str, object]:
+    notes = [*found.notes, *said]
     if found.n_groups > architectures > 0:
         notes.append(
             f"{found.n_groups} networks, but only {architectures} architecture{'s' * (architectures > 1)}: networks of"
@@ -154,19 +170,10 @@ def _task_groups(results: StudyResults, tasks: str | Sequence[str]) -> list[str]
     """The groups of tasks that were asked for, "each" written out."""
     every = results.metrics["task"].drop_duplicates().tolist()
     asked = [tasks] if isinstance(tasks, str) else list(tasks)
-    return list(dict.fromkeys(name for group in asked for name in (every if group == "each" else [group])))
-
-
-def _of_tasks(table: pd.DataFrame, tasks: str) -> pd.DataFrame:
-    if tasks == "all":
-        return table
-    column = "task_kind" if tasks in TASK_GROUPS else "task"
-    chosen = table[table[column] == tasks]
-    if chosen.empty:
-        raise UnknownNameError(
-            "task of the study", tasks, ["all", *table["task_kind"].unique(), *table["task"].unique()]
-        )
-    return chosen
+    groups = list(dict.fromkeys(name for group in asked for name in (every if group == "each" else [group])))
+    for group in groups:
+        tasks_in(results, group)
+    return groups
 
 
 def chosen_detectors(results: StudyResults, detector: str | Sequence[str] | None) -> list[str]:

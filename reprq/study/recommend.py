@@ -1,7 +1,6 @@
 """Which backbone and layer to use, by quality on benign data, and what that choice costs in detection."""
 
 import fnmatch
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from reprq.errors import InputError, UnknownNameError
 from reprq.evaluation.correlation import expanded_percentiles
 from reprq.study.correlate import chosen_detectors
-from reprq.study.results import StudyResults
+from reprq.study.results import POINT, StudyResults
 from reprq.study.rules import COMBINATION, Layout, check_layout, elsewhere, layout, picks, predictions, scaled_ranks
 
 Floats = NDArray[np.float64]
@@ -29,7 +28,8 @@ class Recommendation:
             what the rule says, higher is better) and, where anomalies are known, the mean score and its own rank.
         regret: One row a detector and rule: what its choices score, and what that loses and gains; empty where no
             anomalies are known.
-        choices: One row a detector, rule and task: the layer chosen and the best one; empty likewise.
+        choices: One row a detector, rule and task: the layer chosen and the best one; empty likewise. Where layers tie,
+            `n_chosen` and `n_best` say how many, the first by name is named, and the scores are means over them.
         trust: One row a detector and metric: the correlation on which a ranking without anomalies rests; empty for a
             study's own.
         notes: What a reader must know.
@@ -61,8 +61,8 @@ def recommend(
     The regret is the score of the best layer in hindsight less that of the layer chosen, the mean over tasks. Beside
     the rules stand "last layer", the mean over the last layers of all backbones, "random", the mean over all layers,
     and "best elsewhere", the layer with the best mean score on the tasks of other classes, which takes labelled
-    anomalies and the same backbone. Intervals are 95 %, expanded percentiles of a bootstrap over the classes that
-    tasks are about; the images and the networks are held fixed.
+    anomalies and the same backbone. Layers that tie for a choice share it. Intervals are 95 %, expanded percentiles of
+    a bootstrap over the classes that tasks are about; the images and the networks are held fixed.
 
     Args:
         results: A study, or the folder of one.
@@ -123,38 +123,38 @@ def _ranking(study: Layout, said: dict[str, Floats], score: str) -> pd.DataFrame
     actual = pd.Series(mean).rank(ascending=False, method="min").astype(int)
     tables = []
     for rule in (COMBINATION, *study.metrics):
-        over_tasks = scaled_ranks(said[rule]).mean(1)
-        rank = pd.Series(over_tasks).rank(ascending=False, method="first").astype(int)
+        over_tasks = scaled_ranks(said[rule]).mean(1).round(9)
+        rank = pd.Series(over_tasks).rank(ascending=False, method="min").astype(int)
         columns = {"rule": rule, "rule_score": over_tasks, "rank": rank, score: mean, f"{score}_rank": actual}
-        tables.append(study.points.assign(**columns).sort_values("rank"))
+        table = study.points[POINT].assign(**columns)
+        tables.append(table.sort_values(["rank", *POINT]))
     return _first_column(pd.concat(tables, ignore_index=True), "rule")
 
 
 def _choices(study: Layout, said: dict[str, Floats], score: str) -> pd.DataFrame:
     """What each rule chose in each task, and what the best choice was."""
-    best = picks(study.scores)
-    every = np.arange(len(study.tasks))
+    best, most = picks(study.scores), study.scores.max(0)
     tables = []
     for rule in (COMBINATION, *study.metrics):
         chosen = picks(said[rule])
-        taken, most = study.scores[chosen, every], study.scores[best, every]
+        taken = _scored(chosen, study.scores)
         names = {
-            f"{which}{name}": study.points[name].to_numpy()[points]
-            for which, points in (("", chosen), ("best_", best))
+            f"{which}{name}": study.points[name].to_numpy()[_first_by_name(study, shares)]
+            for which, shares in (("", chosen), ("best_", best))
             for name in ("backbone", "layer")
         }
+        ties = {"n_chosen": (chosen > 0).sum(0), "n_best": (best > 0).sum(0)}
         values = {score: taken, f"best_{score}": most, "regret": most - taken}
-        tables.append(pd.DataFrame({"rule": rule, "task": study.tasks, **names, **values}))
+        tables.append(pd.DataFrame({"rule": rule, "task": study.tasks, **names, **values, **ties}))
     return pd.concat(tables, ignore_index=True)
 
 
 def _regret(study: Layout, said: dict[str, Floats], score: str, n_resamples: int, seed: int) -> pd.DataFrame:
     """What every rule's choices score, lose against hindsight, and gain on the last layer and on chance."""
-    every = np.arange(len(study.tasks))
     chosen = {rule: picks(said[rule]) for rule in (COMBINATION, *study.metrics)}
     chosen["best elsewhere"] = picks(elsewhere(study))
     last, chance = study.scores[study.last].mean(0), study.scores.mean(0)
-    achieved = {rule: study.scores[points, every] for rule, points in chosen.items()}
+    achieved = {rule: _scored(shares, study.scores) for rule, shares in chosen.items()}
     achieved |= {"last layer": last, "random": chance}
     interval = _Bootstrap(study.targets, n_resamples, seed)
     rows = []
@@ -166,17 +166,31 @@ def _regret(study: Layout, said: dict[str, Floats], score: str, n_resamples: int
             ("over_random", got - chance),
         ):
             row |= {name: values.mean(), **dict(zip((f"{name}_low", f"{name}_high"), interval(values), strict=True))}
-        rows.append({**row, **_favourite(study, chosen.get(rule)), "n_tasks": len(every)})
+        rows.append({**row, **_favourite(study, chosen.get(rule)), "n_tasks": len(study.tasks)})
     return pd.DataFrame(rows)
 
 
-def _favourite(study: Layout, chosen: NDArray[np.int64] | None) -> dict[str, object]:
-    """The layer that a rule chose most often, and in which share of the tasks."""
-    if chosen is None:
+def _scored(shares: Floats, scores: Floats) -> Floats:
+    """What a choice scores in each task, (T,): the mean over the points that share it."""
+    found: Floats = (shares * scores).sum(0)
+    return found
+
+
+def _first_by_name(study: Layout, shares: Floats) -> NDArray[np.int64]:
+    """Of the points that share the choice in each task, the first by name: (T,)."""
+    order = study.points.sort_values(POINT).index.to_numpy()
+    found: NDArray[np.int64] = order[(shares[order] > 0).argmax(0)]
+    return found
+
+
+def _favourite(study: Layout, shares: Floats | None) -> dict[str, object]:
+    """The layer that a rule chose most often, the first by name if several did, and in which share of the tasks."""
+    if shares is None:
         return {"favourite": "", "favourite_share": None}
-    (point, times), *_ = Counter(chosen.tolist()).most_common(1)
+    often = shares.mean(1, keepdims=True).round(9)
+    (point,) = _first_by_name(study, picks(often))
     backbone, layer = (study.points[name].iloc[point] for name in ("backbone", "layer"))
-    return {"favourite": f"{backbone}, {layer}", "favourite_share": times / len(chosen)}
+    return {"favourite": f"{backbone}, {layer}", "favourite_share": float(often[point, 0])}
 
 
 class _Bootstrap:
@@ -204,8 +218,7 @@ def _notes(results: StudyResults, study: Layout) -> list[str]:
         f"one study on {data}: {len(study.points)} layers of {backbones} backbones, {len(study.tasks)} tasks about"
         f" {targets} classes, {seeds} seed{'s' * (seeds > 1)}; intervals say nothing of other images or networks"
     ]
-    if len(study.points) < len(results.detectors[["backbone", "layer"]].drop_duplicates()):
-        notes.append("layers with a cell that failed are left out")
+    notes += study.notes
     if targets < FEW_TARGETS:
         notes.append(f"no interval from tasks about fewer than {FEW_TARGETS} classes")
     return notes

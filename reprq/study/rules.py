@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from reprq.errors import ReprqError
-from reprq.study.results import POINT, StudyResults
+from reprq.evaluation.depth import layer_places
+from reprq.study.complete import by_cell, complete_scores
+from reprq.study.results import StudyResults
 
 Floats = NDArray[np.float64]
 Names = NDArray[Any]
 
 COMBINATION = "combination"
 PENALTY = 0.1  # of the ridge, as a share of the variance of a rank
+_DECIMALS = 9  # of what a rule says: beyond them layers tie, whatever the order of the sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +30,13 @@ class Layout:
     """A study as arrays, for one detector.
 
     Attributes:
-        points: One row a point: backbone, layer, layer_number, in the order of the study.
+        points: One row a point: backbone, layer, layer_number, network (the architecture), in the order of the study.
         tasks: (T,) names.
         targets: (T,) the class that a task is about; both tasks of a class are left out together.
         metrics: (K,) names.
         ranks: (P, T, K) ranks of the metrics within each task, in [-1/2, 1/2]; 0 where one has no value.
         scores: (P, T) the detector's score, mean over seeds.
+        notes: What was left out, and why.
     """
 
     points: pd.DataFrame
@@ -41,6 +45,7 @@ class Layout:
     metrics: tuple[str, ...]
     ranks: Floats
     scores: Floats
+    notes: tuple[str, ...] = ()
 
     @property
     def backbones(self) -> Names:
@@ -50,34 +55,48 @@ class Layout:
     @property
     def last(self) -> NDArray[np.bool_]:
         """(P,) whether a point is the last layer of its backbone."""
-        return ~self.points["backbone"].duplicated(keep="last").to_numpy()
+        places = layer_places(self.points)
+        found: NDArray[np.bool_] = (places == places.groupby(self.points["backbone"]).transform("max")).to_numpy()
+        return found
 
 
 def layout(results: StudyResults, detector: str, score: str) -> Layout:
-    """Lay a study out; a point or task that lacks a score (a cell failed) is left out.
+    """Lay a study out; a task or point that lacks a score (a cell failed) is left out, as `reprq.study.complete` says.
 
     Raises:
         ReprqError: fewer than two points or no task have all their scores.
     """
-    judged = results.detectors[results.detectors["definition"] == detector]
-    scores = judged.pivot_table(index=POINT, columns="task", values=score, aggfunc="mean", sort=False)
-    scores = scores.dropna(how="all").dropna(axis=1, thresh=max(1, len(scores) // 2)).dropna()
-    if len(scores) < 2 or scores.shape[1] < 1:
+    found = complete_scores(results, detector, score)
+    if len(found.values) < 2:
         raise ReprqError(f"{results.path} has no two layers with a {score} of {detector} in the same tasks")
-    values = results.metrics.astype({"value": float}).pivot_table(
-        index=POINT, columns=["metric", "task"], values="value", aggfunc="mean", sort=False
-    )
-    names = tuple(values.columns.get_level_values("metric").unique())
-    tables = [values[name].reindex(index=scores.index, columns=scores.columns).to_numpy() for name in names]
+    scores = _over_seeds(found.values)
+    by_metric = {str(name): by_cell(rows, "value") for name, rows in results.metrics.groupby("metric", sort=False)}
+    tables = [_over_seeds(found.same_cells(values)).to_numpy() for values in by_metric.values()]
     tasks = scores.columns.to_numpy()
+    points = found.values.index.to_frame(index=False)
     return Layout(
-        scores.index.to_frame(index=False),
+        points.assign(network=_architectures(results, points)),
         tasks,
         np.array([str(task).partition(":")[2] or str(task) for task in tasks]),
-        names,
+        tuple(by_metric),
         np.stack([scaled_ranks(table) for table in tables], axis=-1),
         scores.to_numpy(),
+        found.notes,
     )
+
+
+def _over_seeds(cells: pd.DataFrame) -> pd.DataFrame:
+    """Points by (task, seed) to points by task; nan where a seed is missing."""
+    tasks = cells.columns.get_level_values("task")
+    return pd.DataFrame({task: cells.loc[:, tasks == task].mean(axis=1, skipna=False) for task in tasks.unique()})
+
+
+def _architectures(results: StudyResults, points: pd.DataFrame) -> Names:
+    """The architecture of each point; the backbone itself where the tables name none."""
+    if "network" not in results.detectors:
+        return points["backbone"].to_numpy()
+    names = results.detectors.drop_duplicates("backbone").set_index("backbone")["network"]
+    return points["backbone"].map(names).fillna(points["backbone"]).to_numpy()
 
 
 def scaled_ranks(values: Floats) -> Floats:
@@ -109,8 +128,8 @@ def weights(ranks: Floats, scores: Floats) -> Floats:
 
 
 def signs(ranks: Floats, scores: Floats) -> Floats:
-    """Return for every metric whether more of it goes with better scores, 1, or worse, -1: (K,)."""
-    found: Floats = np.where(np.einsum("ptk,pt->k", ranks, scaled_ranks(scores)) >= 0, 1.0, -1.0)
+    """Return for every metric whether more of it goes with better scores, 1, or worse, -1, or neither, 0: (K,)."""
+    found: Floats = np.sign(np.einsum("ptk,pt->k", ranks, scaled_ranks(scores)).round(_DECIMALS))
     return found
 
 
@@ -131,18 +150,25 @@ def predictions(study: Layout) -> dict[str, Floats]:
             for k, name in enumerate(study.metrics):
                 by_rule[name][judged] = signed[..., k]
             by_rule[COMBINATION][judged] = study.ranks[judged] @ weights(ranks, scores)
-    return by_rule
+    return {name: said.round(_DECIMALS) for name, said in by_rule.items()}
 
 
 def elsewhere(study: Layout) -> Floats:
     """Return the mean score of every point in the tasks of other classes, (P, T): what labelled anomalies would say."""
-    return np.column_stack([study.scores[:, study.targets != target].mean(1) for target in study.targets])
+    means = [study.scores[:, study.targets != target].mean(1) for target in study.targets]
+    return np.column_stack(means).round(_DECIMALS)
 
 
-def picks(scores: Floats) -> NDArray[np.int64]:
-    """Return the point with the highest score in each task, (T,)."""
-    found: NDArray[np.int64] = scores.argmax(0)
-    return found
+def picks(said: Floats) -> Floats:
+    """Return which share of the choice falls on each point in each task, (P, T): those that tie for the most share it.
+
+    Example:
+        >>> picks(np.array([[0.5], [0.2], [0.5]])).ravel()
+        array([0.5, 0. , 0.5])
+    """
+    top = said == said.max(0)
+    shares: Floats = top / top.sum(0)
+    return shares
 
 
 def check_layout(study: Layout) -> None:

@@ -134,6 +134,21 @@ def test_tables_hold_means_and_sort_by_their_numbers(make_study, tmp_path):
     assert next(column for column in found.columns if column.title == "tasks").choices == ("all", "unimodal")
 
 
+def test_a_layer_that_lacks_a_task_has_no_mean(make_study, tmp_path):
+    results = make_study(tmp_path, TWELVE[:3])
+    whole = results.detectors
+    best = whole.loc[whole["detector"] == "centroid"].groupby(["backbone", "layer"])["auroc"].mean().idxmax()
+    means = whole.groupby(["definition", "backbone", "layer"])["auroc"].mean()
+    places = (whole["backbone"] == best[0]) & (whole["layer"] == best[1]) & (whole["detector"] == "centroid")
+    object.__setattr__(results, "detectors", whole.drop(index=whole[places].index[0]))
+    table = layers(results)
+    titles = [column.title for column in table.columns]
+    (row,) = (row for row in table.rows if (row[0].text, row[1].text) == best)
+    assert row[titles.index("AUROC centroid")].text == "\N{EN DASH}"
+    rest = means.drop(("centroid", *best))
+    assert f"with a mean AUROC of {rest.max():.3f}" in answered(results)[0].sentences[-1]
+
+
 def test_cells_of_every_kind():
     frame = pd.DataFrame({"a": [0.12345, np.nan], "b": [1234.5, np.inf], "c": [3, 4], "d": ["x", None], "e": ["", ""]})
     table = to_table(frame.assign(f=[1e-5, 0.0]), "t", "All", choose=("c", "d"))
@@ -156,7 +171,8 @@ def test_notes_that_differ_in_numbers_are_one(make_study, tmp_path):
     results.metrics.loc[results.metrics.index[-1], "value"] = np.nan
     found = notes(results, correlate(results, method="spearman", n_resamples=100))
     assert found[0].startswith("only 3 independent groups")
-    assert found[1] == "1 values of metrics do not exist; their points are left out"
+    assert found[1] == "layers left out that have no aucev in some task or seed: 1"
+    assert "1 values of metrics do not exist; their points are left out" in found
     assert "n = 0 to 23 rows for d = 64 columns (24 of 72 values: aucev, rankme)" in found
     assert any(note.startswith("R2 = 0.5 (24") for note in found)
 

@@ -1,5 +1,6 @@
 """Rules that choose a layer: oracles of the fit, nothing leaks, regrets add up, and a user's own images."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from reprq.data import load_dataset
 from reprq.embeddings import EmbeddingCache, extract
 from reprq.errors import ConfigError, DataError, InputError, ReprqError, UnknownNameError
 from reprq.metrics import measure
-from reprq.study import Directions, StudyResults, recommend, recommend_for
+from reprq.study import Directions, StudyResults, correlate, points, recommend, recommend_for
+from reprq.study.complete import complete_scores
 from reprq.study.rules import PENALTY, layout, predictions, scaled_ranks, signs, weights
 
 LAYERS = 5
@@ -92,7 +94,8 @@ def test_the_ranking_orders_all_layers_and_knows_their_score(tmp_path: Path) -> 
     found = recommend(results, n_resamples=100).ranking
     assert len(found) == 2 * 4 * 6 * LAYERS  # detectors, rules, backbones
     best = found[(found["detector"] == "knn[1]") & (found["rule"] == "good")]
-    assert best["rank"].tolist() == list(range(1, 6 * LAYERS + 1))
+    assert best["rank"].tolist() == (-best["rule_score"]).rank(method="min").tolist()
+    assert best["rank"].iloc[0] == 1
     judged = results.detectors[results.detectors["detector"] == "knn"]
     first = best.iloc[0]
     rows = judged[(judged["backbone"] == first["backbone"]) & (judged["layer"] == first["layer"])]
@@ -124,8 +127,84 @@ def test_layers_with_a_failed_cell_are_left_out_and_said(tmp_path: Path) -> None
     metrics.loc[(metrics["metric"] == "bad") & (metrics["layer"] == "l1"), "value"] = None
     found = recommend(StudyResults(metrics, table[~lost], {}, tmp_path), "knn", n_resamples=100)
     assert len(found.ranking) == 4 * (6 * LAYERS - 1)
-    assert "layers with a cell that failed are left out" in found.notes
+    assert "1 of 30 layers have no auroc of knn[1] in some task or seed and are left out: a, l2" in found.notes
     assert np.isfinite(found.ranking["rule_score"]).all()
+
+
+def test_layers_that_tie_share_a_choice_whatever_the_order_of_the_backbones(tmp_path: Path) -> None:
+    """x = (3, 1 | 2, 4 | 6, 5) with y = (.9, .6 | .7, .6 | .5, .95): the direction of x is a tie for some networks."""
+    x = {"a": (3, 1), "b": (2, 4), "c": (6, 5)}
+    y = {"a": (0.9, 0.6), "b": (0.7, 0.6), "c": (0.5, 0.95)}
+    tables = []
+    for order in itertools.permutations("abc"):
+        points = [(b, layer, t) for b in order for layer in range(2) for t in "vw"]
+        key = [
+            {"backbone": b, "network": b, "layer": f"l{k}", "layer_number": k, "task": f"unimodal:{t}", "seed": 0}
+            for b, k, t in points
+        ]
+        metrics = pd.DataFrame(key).assign(metric="x", value=[x[b][k] for b, k, _ in points], task_kind="unimodal")
+        scores = pd.DataFrame(key).assign(detector="knn", definition="knn[1]", auroc=[y[b][k] for b, k, _ in points])
+        found = recommend(StudyResults(metrics, scores, {}, tmp_path), n_resamples=100)
+        columns = ["regret", "over_random", "favourite", "favourite_share"]
+        tables.append((found.regret.set_index("rule")[columns], found.choices, found.ranking))
+    for regret, choices, ranking in tables[1:]:
+        pd.testing.assert_frame_equal(regret, tables[0][0])
+        pd.testing.assert_frame_equal(choices, tables[0][1])
+        pd.testing.assert_frame_equal(ranking, tables[0][2])
+
+
+def test_a_tie_for_the_choice_is_the_mean_over_it_and_said(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    results.metrics["value"] = 1.0
+    found = recommend(results, "knn", n_resamples=100)
+    assert found.regret.set_index("rule").loc["good", "over_random"] == pytest.approx(0, abs=1e-12)
+    assert set(found.choices["n_chosen"]) == {6 * LAYERS}
+    assert (found.ranking["rank"] == 1).all()
+
+
+def test_a_layer_without_its_hard_tasks_is_not_the_best(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    mean = layout(results, "knn[1]", "auroc").scores.mean(1)
+    table = results.detectors
+    hard = table.loc[table["backbone"] == "c"].groupby("task")["auroc"].mean().nsmallest(6).index
+    lost = (table["backbone"] == "c") & (table["layer"] == "l1") & table["task"].isin(hard)
+    failed = StudyResults(results.metrics, table[~lost], {}, tmp_path)
+    over = points(failed, "good", "auroc", "knn[1]").set_index(["backbone", "layer"])
+    assert ("c", "l1") not in over.index
+    np.testing.assert_allclose(over["y"], np.delete(mean, 2 * LAYERS + 1))
+    note = "1 of 30 layers have no auroc of knn[1] in some task or seed and are left out: c, l1"
+    assert note in correlate(failed, "good", detector="knn", method="pearson", n_resamples=100).loc[0, "notes"]
+    assert note in recommend(failed, "knn", n_resamples=100).notes
+
+
+def test_a_seed_or_a_task_that_most_layers_lack_leaves_every_mean(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    both = [pd.concat([t, t.assign(seed=1)]).reset_index(drop=True) for t in (results.metrics, results.detectors)]
+    metrics, table = both
+    table.loc[table["seed"] == 1, "auroc"] += 0.1
+    lost = (table["seed"] == 1) & (table["task"] == "unimodal:w") & (table["backbone"] != "a")
+    found = complete_scores(StudyResults(metrics, table[~lost], {}, tmp_path), "knn[1]")
+    assert found.values.shape == (6 * LAYERS, 15)
+    assert found.notes == ("most layers have no auroc of knn[1] in unimodal:w, seed 1: left out of every mean",)
+    few = (table["seed"] == 1) & (table["backbone"].isin(["a", "b"]))
+    found = complete_scores(StudyResults(metrics, table[~few], {}, tmp_path), "knn[1]", tasks="multimodal")
+    assert found.values.shape == (4 * LAYERS, 8)
+    assert found.notes[0].endswith("some task or seed and are left out: a, l0; a, l1; a, l2 and 7 more")
+    unmeasured = (metrics["seed"] == 1) & (metrics["backbone"] == "a")
+    row = correlate(StudyResults(metrics[~unmeasured], table, {}, tmp_path), "good", detector="knn", n_resamples=100)
+    assert row.loc[0, "n"] == 5 * LAYERS
+    assert "layers left out that have no good in some task or seed: 5" in row.loc[0, "notes"]
+
+
+def test_a_task_without_any_score_is_known_and_said(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    table = results.detectors
+    kept = StudyResults(results.metrics, table[table["task"] != "unimodal:w"], {}, tmp_path)
+    found = correlate(kept, "good", detector="knn", method="pearson", tasks=["all", "each"], n_resamples=100)
+    row = found.set_index("tasks").loc["unimodal:w"]
+    assert row["n"] == 0
+    assert "no layer has any auroc of knn[1]" in row["notes"]
+    assert "in unimodal:w, seed 0: left out of every mean" in found.set_index("tasks").loc["all", "notes"]
 
 
 @pytest.mark.parametrize(
@@ -225,8 +304,6 @@ def test_without_a_study_the_packaged_directions_say_where_they_come_from(tmp_pa
 
 
 def test_directions_are_the_correlations_and_are_saved_to_four_decimals(results: StudyResults, tmp_path: Path) -> None:
-    from reprq.study import correlate
-
     found = Directions.of_study(results, "knn").table.set_index("metric")
     expected = correlate(results, detector="knn", method="spearman").set_index("metric")
     assert found["coefficient"].tolist() == expected["coefficient"].tolist()

@@ -1,0 +1,113 @@
+"""Means over the same cells for every point: what lacks a task or a seed is left out, and said."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reprq.errors import UnknownNameError
+from reprq.study.results import POINT, StudyResults
+
+TASK_GROUPS = ("all", "unimodal", "multimodal")
+_NAMED = 3  # of what is left out
+
+
+@dataclass(frozen=True, eq=False)
+class Complete:
+    """A table of points by cells without a gap.
+
+    Attributes:
+        values: (P, C), one row a point (backbone, layer, layer_number), one column a (task, seed).
+        notes: What was left out, and why.
+    """
+
+    values: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    def same_cells(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return another table's values of these points and cells, nan where it has none."""
+        return table.reindex(index=self.values.index, columns=self.values.columns)
+
+
+def complete_scores(results: StudyResults, definition: str, score: str = "auroc", tasks: str = "all") -> Complete:
+    """Return a detector's scores over one set of tasks and seeds, the same for every point.
+
+    A mean over the tasks that did not fail would compare a layer's easy tasks with another's hard ones. So a task and
+    seed that fewer than half of the points have is left out of every mean, and then each point that lacks another.
+
+    Args:
+        results: A study.
+        definition: A detector of it.
+        score: The column of the detectors' table.
+        tasks: "all", "unimodal", "multimodal" or a task's name.
+
+    Raises:
+        UnknownNameError: a task that the study does not have.
+    """
+    names = tasks_in(results, tasks)
+    judged = results.detectors[results.detectors["definition"] == definition]
+    every = pd.concat([results.metrics, results.detectors]).drop_duplicates(POINT)[POINT]
+    cells = pd.concat([_seeded(results.metrics), _seeded(results.detectors)])
+    cells = cells[cells["task"].isin(names)].drop_duplicates(["task", "seed"])[["task", "seed"]]
+    found = by_cell(judged[judged["task"].isin(names)], score)
+    return _complete(found, f"{score} of {definition}", every, list(cells.itertuples(index=False, name=None)))
+
+
+def complete_metric(results: StudyResults, metric: str) -> Complete:
+    """Return a metric's values likewise, over all tasks."""
+    rows = results.metrics[results.metrics["metric"] == metric]
+    return _complete(by_cell(rows, "value"), metric, rows.drop_duplicates(POINT)[POINT], [])
+
+
+def by_cell(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a column as a table of points by (task, seed), nan where a cell has no value."""
+    seeded = _seeded(table).astype({column: float})
+    return seeded.pivot_table(index=POINT, columns=["task", "seed"], values=column, aggfunc="mean", sort=False)
+
+
+def tasks_in(results: StudyResults, tasks: str) -> list[str]:
+    """Return the names of the tasks of a group.
+
+    Raises:
+        UnknownNameError: neither "all", a kind nor a task of the study.
+    """
+    known = results.metrics[["task", "task_kind"]] if "task_kind" in results.metrics else results.metrics[["task"]]
+    known = known.drop_duplicates()
+    if tasks == "all":
+        return [str(name) for name in known["task"]]
+    column = "task_kind" if tasks in TASK_GROUPS else "task"
+    chosen = known.loc[known[column] == tasks, "task"]
+    if chosen.empty:
+        raise UnknownNameError("task of the study", tasks, ["all", *known["task_kind"].unique(), *known["task"]])
+    return [str(name) for name in chosen]
+
+
+def _seeded(table: pd.DataFrame) -> pd.DataFrame:
+    return table if "seed" in table else table.assign(seed=0)  # tables of before there were seeds
+
+
+def _complete(found: pd.DataFrame, what: str, points: pd.DataFrame, cells: list[tuple[str, int]]) -> Complete:
+    """Leave out cells that most points lack, then points that lack a cell; say both."""
+    if found.empty:
+        return Complete(found.iloc[:0], (f"no layer has any {what}",) if cells else ())
+    shared = found.columns[found.notna().sum() * 2 >= len(found)]
+    kept = found[shared].dropna()
+    notes = []
+    gone = [cell for cell in dict.fromkeys([*cells, *found.columns]) if cell not in set(shared)]
+    if gone:
+        named = _named(f"{task}, seed {seed}" for task, seed in gone)
+        notes.append(f"most layers have no {what} in {named}: left out of every mean")
+    lost = [(b, layer) for b, layer, n in points.itertuples(index=False, name=None) if (b, layer, n) not in kept.index]
+    if lost:
+        named = _named(f"{backbone}, {layer}" for backbone, layer in lost)
+        notes.append(
+            f"{len(lost)} of {len(points)} layers have no {what} in some task or seed and are left out: {named}"
+        )
+    return Complete(kept, tuple(notes))
+
+
+def _named(names: Iterable[str]) -> str:
+    """The first few names, and how many there are beyond them."""
+    listed = list(names)
+    more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
+    return "; ".join(listed[:_NAMED]) + more
