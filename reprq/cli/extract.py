@@ -16,7 +16,7 @@ from reprq.cli.sources import extract_split, load_images, load_network, say
 @options.benign
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which split.")
 @click.option("--samples", type=click.IntRange(min=1), help="A seeded stratified sample of the images; all by default.")
-@options.pooling
+@options.poolings
 @click.option(
     "--dtype", default="float32", show_default=True, type=click.Choice(["float32", "float16"]), help="On disk."
 )

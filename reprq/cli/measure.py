@@ -25,7 +25,7 @@ DEFAULT_SAMPLES = 256
     type=click.IntRange(min=1),
     help=f"Rows, a seeded stratified sample. [default: {DEFAULT_SAMPLES} of a backbone's images, all of a file's rows]",
 )
-@options.pooling
+@options.poolings
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only this metric; may be repeated.")
 @click.option(
     "--definitions",

@@ -113,6 +113,14 @@ run = _stack(
     click.option("--quiet", is_flag=True, help="No progress on stderr."),
 )
 
+poolings = click.option(
+    "--pooling",
+    default="avg",
+    show_default=True,
+    metavar="avg|max|gem|cls|cls+avg|flatten|grid:RxC",
+    help="How a layer becomes one row an image; several with commas between are made in one pass.",
+)
+
 pooling = click.option(
     "--pooling",
     default="avg",

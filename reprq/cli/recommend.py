@@ -37,7 +37,7 @@ SHOWN = 5  # layers
 @click.option(
     "--samples", type=click.IntRange(min=2), help="With --data: a seeded sample of the images; all by default."
 )
-@options.pooling
+@options.poolings
 @click.option("--root", type=click.Path(path_type=Path), help="With --data: where a named data set's files are.")
 @click.option("--download", is_flag=True, help="With --data: download a named data set where its files are missing.")
 @options.files

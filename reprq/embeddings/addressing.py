@@ -10,12 +10,12 @@ import torch
 import zarr
 from numpy.typing import ArrayLike, NDArray
 
-from reprq.backbones import Backbone, Layer
+from reprq.backbones import Backbone
 from reprq.data import ImageDataset
 from reprq.embeddings.agreement import differing, percent, tolerance_of
-from reprq.embeddings.cache import BLOCK_ROWS, array_of, blocks_present, cached_name, layer_folders, open_group
+from reprq.embeddings.cache import BLOCK_ROWS, array_of, blocks_present, layer_folders, open_group
 from reprq.embeddings.filling import Unfinished
-from reprq.embeddings.forward import Forward
+from reprq.embeddings.forward import Forward, PooledLayer, pooled_layers
 from reprq.embeddings.writing import CacheWriter
 from reprq.errors import CacheError
 
@@ -27,13 +27,13 @@ class Extractor(NamedTuple):
 
     backbone: Backbone
     data: ImageDataset
-    pooling: str
+    poolings: Sequence[str]
     device: torch.device
     precision: str
 
-    def forward(self, layers: Sequence[Layer]) -> Forward:
+    def forward(self, layers: Sequence[PooledLayer]) -> Forward:
         """Return the forward pass that reads some layers."""
-        return Forward(self.backbone.network, layers, self.pooling, self.device, self.precision)
+        return Forward(self.backbone.network, layers, self.device, self.precision)
 
     def images(self, rows: ArrayLike) -> tuple[torch.Tensor, list[str]]:
         """Return the network's input for some rows, each once and in their order, and their names."""
@@ -41,13 +41,13 @@ class Extractor(NamedTuple):
         images = [self.backbone.preprocessing(self.data.image(i)) for i in numbers]
         return torch.stack(images), [str(self.data.ids[i]) for i in numbers]
 
-    def disagreement(self, layers: Sequence[Layer], stored: "StoredRows") -> tuple[str, float] | None:
+    def disagreement(self, layers: Sequence[PooledLayer], stored: "StoredRows") -> tuple[str, float] | None:
         """Return a layer of which the network gives other rows than are stored, and by how much; None if there is none.
 
         Raises:
             InputError: The network cannot run on the images of these rows.
         """
-        chosen = [layer for layer in layers if cached_name(layer.name, self.pooling) in stored.values]
+        chosen = [layer for layer in layers if layer.name in stored.values]
         if not chosen:
             return None
         with self.forward(chosen) as forward:
@@ -72,7 +72,7 @@ class StoredRows(NamedTuple):
 
 def cache_of(
     extractor: Extractor,
-    layers: Sequence[Layer],
+    layers: Sequence[PooledLayer],
     folder: Path,
     identity: Mapping[str, Any],
     provenance: Mapping[str, Any],
@@ -94,12 +94,13 @@ def cache_of(
         CacheError: A cache that is foreign or damaged.
         InputError: The network cannot run on the stored images.
     """
-    compared = [*layers, *(stage for stage in extractor.backbone.layers if stage not in layers)]
+    stages = pooled_layers(extractor.backbone.layers, extractor.poolings)
+    compared = [*layers, *(stage for stage in stages if stage not in layers)]
     notes: list[str] = []
     for number in count(1):
         own = identity if number == 1 else {**identity, "alternative": number}
         writer = CacheWriter(folder, own, provenance, extractor.data)
-        names = [cached_name(layer.name, extractor.pooling) for layer in compared]
+        names = [layer.name for layer in compared]
         found = extractor.disagreement(compared, stored_rows(writer.path, names, COMPARED))
         if found is None:
             break

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from reprq.backbones import Backbone, Layer, Preprocessing, as_backbone, load_backbone
+from reprq.backbones import Backbone, Preprocessing, as_backbone, load_backbone
 from reprq.data import ImageDataset, as_dataset, read_as
 from reprq.embeddings.addressing import Extractor, cache_of
 from reprq.embeddings.agreement import check_repeatable, check_unchanged
-from reprq.embeddings.cache import EmbeddingCache, cached_name, default_cache_dir, is_complete
+from reprq.embeddings.cache import EmbeddingCache, default_cache_dir, is_complete
 from reprq.embeddings.coverage import coverage
 from reprq.embeddings.filling import Filler
-from reprq.embeddings.forward import batches
-from reprq.embeddings.pooling import check_pooling
+from reprq.embeddings.forward import PooledLayer, batches, pooled_layers
+from reprq.embeddings.pooling import check_pooling, poolings_named
 from reprq.embeddings.ranks import Ranks, together
 from reprq.embeddings.reuse import borrow
 from reprq.embeddings.writing import CacheWriter
@@ -41,7 +41,7 @@ def extract(
     download: bool = False,
     intensity_range: tuple[float, float] | None = None,
     skip_broken: bool = False,
-    pooling: str = "avg",
+    pooling: str | Sequence[str] = "avg",
     dtype: str = "float32",
     precision: str = "float32",
     batch_size: int = 32,
@@ -75,8 +75,9 @@ def extract(
         download: Whether the data set's files may be downloaded.
         intensity_range: The stored values that become black and white, for image files of more than 8 bits a channel.
         skip_broken: Whether image files that do not decode are left out, and listed in the cache's notes.
-        pooling: How a layer becomes one row an image, see `reprq.embeddings.pooling.pool`; all but "avg" join the
-            layer's name in the cache, as in "layer3@max".
+        pooling: How a layer becomes one row an image, see `reprq.embeddings.pooling.pool`; several, with commas
+            between or in a sequence, are made in one pass. All but "avg" join the layer's name in the cache, as in
+            "layer3@max".
         dtype: "float32" or "float16" on disk.
         precision: "float32", or "bfloat16" or "float16" for autocast in the forward pass.
         batch_size: Images a forward pass.
@@ -96,7 +97,8 @@ def extract(
         InputError: a layer puts out a nan or an inf (the layer and the image are named), or a bad argument.
         CacheError: the cache cannot be written.
     """
-    _check_arguments(pooling, dtype, precision, batch_size, workers)
+    poolings = poolings_named(pooling)
+    _check_arguments(dtype, precision, batch_size, workers)
     data = as_dataset(data, split, root=root, download=download, seed=seed)
     data = read_as(data, intensity_range=intensity_range, skip_broken=skip_broken)
     if samples is not None:
@@ -107,16 +109,18 @@ def extract(
         backbone = as_backbone(backbone, preprocessing=preprocessing)
     elif isinstance(backbone, str):
         backbone = load_backbone(backbone, weights, preprocessing=preprocessing, seed=seed)
-    wanted = backbone.select_layers(layers)
-    check_pooling(pooling, wanted)
-    names = [cached_name(layer.name, pooling) for layer in wanted]
+    chosen = backbone.select_layers(layers)
+    for each in poolings:
+        check_pooling(each, chosen)
+    wanted = pooled_layers(chosen, poolings)
+    names = [layer.name for layer in wanted]
     ranks = Ranks.from_environment()
     on = ranks.device(device)
     provenance = {"weights": backbone.weights, "split_info": data.split_info, "seed": seed, "versions": versions()}
     provenance |= {"data_notes": list(data.notes), "device": on.type}
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     identity = _identity(backbone, data, dtype, precision)
-    extractor = Extractor(backbone, data, pooling, on, precision)
+    extractor = Extractor(backbone, data, poolings, on, precision)
     shown = f"{backbone.name} on {data.name} {data.split}" if progress and ranks.rank == 0 else ""
     with together(ranks, on):
         writer, notes = cache_of(extractor, wanted, folder, identity, provenance)
@@ -138,7 +142,7 @@ def extract(
 
 def _complete(
     extractor: Extractor,
-    layers: Sequence[Layer],
+    layers: Sequence[PooledLayer],
     writer: CacheWriter,
     ranks: Ranks,
     batch_size: int,
@@ -153,9 +157,9 @@ def _complete(
     with extractor.forward(layers) as forward:
         first = check_repeatable(forward, *probed, name, smallest=(len(data) - 1) % batch_size + 1)
     with writer:
-        todo = writer.incomplete([cached_name(layer.name, extractor.pooling) for layer in layers])
-        chosen = [layer for layer in layers if cached_name(layer.name, extractor.pooling) in todo]
-        filler = Filler(writer, [(cached_name(x.name, extractor.pooling), x.number) for x in chosen], data.ids)
+        todo = writer.incomplete([layer.name for layer in layers])
+        chosen = [layer for layer in layers if layer.name in todo]
+        filler = Filler(writer, [(layer.name, layer.number) for layer in chosen], data.ids)
         missing = [block for block in writer.missing(todo) if ranks.owns(block)]
         blocks = [filler.resume(writer.rows_of(block)) for block in missing]
         if not blocks:
@@ -184,8 +188,7 @@ def _seen(data: ImageDataset, preprocessing: Preprocessing, notes: Sequence[str]
     return {"reading": data.reading, "dropped_area": seen.dropped, "notes": [*notes, *seen.notes]}
 
 
-def _check_arguments(pooling: str, dtype: str, precision: str, batch_size: int, workers: int) -> None:
-    check_pooling(pooling)
+def _check_arguments(dtype: str, precision: str, batch_size: int, workers: int) -> None:
     for kind, name, valid in (("dtype", dtype, DTYPES), ("precision", precision, PRECISIONS)):
         if name not in valid:
             raise UnknownNameError(kind, name, valid)

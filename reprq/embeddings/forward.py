@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -67,6 +68,27 @@ def batches(
             yield Batch(rows, whole, images.result())
 
 
+@dataclass(frozen=True)
+class PooledLayer(Layer):
+    """A layer and how it becomes one row an image; its name is that of its rows in a cache."""
+
+    pooling: str = "avg"
+
+
+def pooled_layers(layers: Sequence[Layer], poolings: Sequence[str]) -> list[PooledLayer]:
+    """Return each layer once for every pooling, in the order of the layers.
+
+    Example:
+        >>> [layer.name for layer in pooled_layers([Layer(3, "layer3", "layer3")], ["avg", "max"])]
+        ['layer3', 'layer3@max']
+    """
+    return [
+        PooledLayer(**{**vars(layer), "name": cached_name(layer.name, pooling)}, pooling=pooling)
+        for layer in layers
+        for pooling in poolings
+    ]
+
+
 class Measured(NamedTuple):
     """What a layer gave for some images.
 
@@ -84,8 +106,7 @@ class Forward:
 
     Args:
         network: It is moved to the device.
-        layers: The layers wanted, in the order of depth.
-        pooling: How each becomes one row an image.
+        layers: The layers wanted, in the order of depth, with their poolings: one pass serves all of them.
         device: Where it runs.
         precision: "float32", or "bfloat16" or "float16" for autocast.
     """
@@ -93,12 +114,12 @@ class Forward:
     def __init__(
         self,
         network: torch.nn.Module,
-        layers: Sequence[Layer],
-        pooling: str,
+        layers: Sequence[PooledLayer],
         device: torch.device,
         precision: str = "float32",
     ) -> None:
-        self.network, self.layers, self.pooling = network.to(device), layers, pooling
+        self.network, self.layers = network.to(device), layers
+        self._pooling = {layer.name: layer.pooling for layer in layers}
         self.device, self.precision = device, precision
         self._widths: dict[str, int] = {}
         self._rms: dict[str, float] | None = None  # by layer, while `measure` runs
@@ -139,9 +160,8 @@ class Forward:
         self._rms = {}
         try:
             pooled = [rows.float().cpu().numpy() for rows in self(images, ids)]
-            names = (cached_name(layer.name, self.pooling) for layer in self.layers)
-            sizes = (self._rms[layer.name] for layer in self.layers)
-            return dict(zip(names, map(Measured, pooled, sizes), strict=True))
+            names = [layer.name for layer in self.layers]
+            return {name: Measured(rows, self._rms[name]) for name, rows in zip(names, pooled, strict=True)}
         finally:
             self._rms = None
 
@@ -162,7 +182,8 @@ class Forward:
         output = output if output.is_floating_point() else output.float()
         if self._rms is not None:
             self._rms[layer.name] = float(output.detach().float().square().mean().sqrt())
-        return pool(output, self.pooling, layout=layer.layout, class_token=layer.class_token, registers=layer.registers)
+        how = self._pooling[layer.name]
+        return pool(output, how, layout=layer.layout, class_token=layer.class_token, registers=layer.registers)
 
     def _check(self, pooled: Sequence[torch.Tensor]) -> None:
         for layer, rows in zip(self.layers, pooled, strict=True):

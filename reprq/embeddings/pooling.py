@@ -93,6 +93,26 @@ def check_pooling(pooling: str, layers: Sequence[Layer] = ()) -> None:
         raise InputError(f"pooling {pooling!r} needs layers that put out maps, got {', '.join(tokens)}; use 'avg'")
 
 
+def poolings_named(pooling: str | Sequence[str]) -> tuple[str, ...]:
+    """Return poolings that are given by name, with commas between or in a sequence, each once.
+
+    Raises:
+        UnknownNameError: A pooling that does not exist.
+        InputError: None is named.
+
+    Example:
+        >>> poolings_named("avg,max"), poolings_named(["gem", "gem"])
+        (('avg', 'max'), ('gem',))
+    """
+    parts = [pooling] if isinstance(pooling, str) else pooling
+    names = tuple(dict.fromkeys(name.strip() for part in parts for name in part.split(",")))
+    if not names:
+        raise InputError(f"pooling must name at least one of {', '.join(POOLINGS)}, got none")
+    for name in names:
+        check_pooling(name)
+    return names
+
+
 def is_pooling(name: str) -> bool:
     """Whether there is a pooling of this name."""
     return name in POOLINGS[:-1] or re.fullmatch(r"grid:[1-9]\d*x[1-9]\d*", name) is not None

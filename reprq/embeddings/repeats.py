@@ -8,7 +8,7 @@ import torch
 
 from reprq.backbones import Backbone
 from reprq.embeddings.cache import EmbeddingCache
-from reprq.embeddings.forward import Forward
+from reprq.embeddings.forward import Forward, PooledLayer
 
 _BLOCK = 512
 _PROBES = 4
@@ -20,13 +20,16 @@ def repeated_layers(cache: EmbeddingCache) -> Repeats:
     """Return the layers of a cache whose rows are those of a deeper one, each with the name of the deepest such.
 
     Rows are the same if no value differs by more than rounding: 1e-5 of the layer's largest value, or what half
-    precision leaves. Most layers of one width are told apart by their first rows, and the others are not read.
+    precision leaves. Most layers of one width are told apart by their first rows, and the others are not read. Of one
+    layer in several poolings that are the same, the first stays.
 
     Args:
         cache: The layers that it shows are compared, in their order.
     """
     precision = str(cache.provenance.get("precision", "float32"))
-    return _repeats({name: cache.array(name) for name in cache}, precision)
+    arrays = {name: cache.array(name) for name in cache}
+    places = {name: (array.attrs["number"], -place) for place, (name, array) in enumerate(arrays.items())}
+    return _repeats({name: arrays[name] for name in sorted(arrays, key=places.__getitem__)}, precision)
 
 
 def repeated_on_noise(backbone: Backbone, pooling: str = "avg", seed: int = 0) -> Repeats:
@@ -38,9 +41,10 @@ def repeated_on_noise(backbone: Backbone, pooling: str = "avg", seed: int = 0) -
         seed: Seeds the noise.
     """
     images = torch.rand(_PROBES, *backbone.image_shape, generator=torch.Generator().manual_seed(seed))
-    with Forward(backbone.network, backbone.layers, pooling, torch.device("cpu")) as forward:
+    layers = [PooledLayer(**vars(layer), pooling=pooling) for layer in backbone.layers]
+    with Forward(backbone.network, layers, torch.device("cpu")) as forward:
         rows = forward(images, [f"noise {i}" for i in range(_PROBES)])
-    names = (layer.name for layer in backbone.layers)
+    names = [layer.name for layer in layers]
     return _repeats({name: values.float().numpy() for name, values in zip(names, rows, strict=True)}, "float32")
 
 

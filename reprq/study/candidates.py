@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from reprq.backbones import Backbone, load_backbone
-from reprq.embeddings.pooling import check_pooling
+from reprq.embeddings.pooling import check_pooling, poolings_named
 from reprq.errors import InputError
 from reprq.study.config import BackboneConfig, load_backbone_section
 
@@ -20,7 +20,7 @@ class Candidate:
 
     backbone: Backbone
     layers: Layers
-    pooling: str
+    pooling: str | Sequence[str]
 
 
 def candidates(
@@ -29,7 +29,7 @@ def candidates(
     weights: str = "default",
     preprocessing: Mapping[str, Any] | None = None,
     layers: Layers = "all",
-    pooling: str = "avg",
+    pooling: str | Sequence[str] = "avg",
     seed: int = 0,
 ) -> dict[str, Candidate]:
     """Load what was named, and tell all apart by name and, where that is not enough, by weights.
@@ -65,7 +65,9 @@ def candidates(
                 section.layers if "layers" in said else layers,
                 section.pooling if "pooling" in said else pooling,
             )
-        check_pooling(candidate.pooling, candidate.backbone.select_layers(candidate.layers))
+        chosen = candidate.backbone.select_layers(candidate.layers)
+        for each in poolings_named(candidate.pooling):
+            check_pooling(each, chosen)
         label = f"{label} {candidate.backbone.weights}" if label in found else label
         if label in found or any(_same(candidate, other) for other in found.values()):
             raise InputError(f"backbones must name each network once, got {label!r} more than once")

@@ -182,7 +182,7 @@ class _Run:
                 loaded,
                 images,
                 network.config.layers,
-                pooling=network.config.pooling,
+                pooling=self._poolings(network.config, backbone),
                 dtype=config.dtype,
                 batch_size=config.batch_size,
                 device=self.device,
@@ -192,6 +192,15 @@ class _Run:
             for images in self.plan.images[seed]
         )
         return train, test
+
+    def _poolings(self, own: BackboneConfig, backbone: BackboneConfig) -> list[str]:
+        """Its pooling, and those of the backbones that are this one in all else: one pass serves them."""
+        alike = [
+            other.model_copy(update={"pooling": backbone.pooling, "label": backbone.label}) == backbone
+            for other in self.plan.config.backbones
+        ]
+        others = zip(self.plan.config.backbones, alike, strict=True)
+        return [own.pooling, *(other.pooling for other, same in others if same)]
 
     def _results(self) -> StudyResults:
         metric_rows: list[Row] = []

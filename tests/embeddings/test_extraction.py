@@ -18,7 +18,9 @@ from torchvision.transforms.functional import to_tensor
 from reprq.backbones import Backbone, Layer, as_backbone, load_backbone
 from reprq.data import ImageDataset
 from reprq.embeddings import EmbeddingCache, extract, filling, verify_cache
+from reprq.embeddings.forward import Forward
 from reprq.errors import CacheError, InputError, UnknownNameError
+from reprq.study import run_study
 
 
 def batch(backbone: Backbone, images: ImageDataset) -> torch.Tensor:
@@ -236,6 +238,60 @@ def test_another_pooling_is_another_layer_of_the_same_cache(
     assert average.path == largest.path
     assert (list(average), list(largest)) == (["conv2"], ["conv2@max"])
     assert (largest["conv2@max"].array >= average["conv2"].array).all()
+
+
+@pytest.mark.parametrize("pooling", ["avg,max,grid:2x2", ["avg", "max", "grid:2x2", "max"]])
+def test_one_pass_serves_several_poolings(
+    pooling: Any, lenet: Backbone, images: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = count_fills(monkeypatch)
+    few, how = images.select(range(20)), {"progress": False}
+    cache = extract(lenet, few, "0,3", pooling=pooling, cache_dir=tmp_path / "one", **how)  # type: ignore[arg-type]
+    assert len(passes) == 1
+    assert list(cache) == ["conv1", "conv1@max", "conv1@grid:2x2", "pooled", "pooled@max", "pooled@grid:2x2"]
+    for each in ("avg", "max", "grid:2x2"):
+        alone = extract(lenet, few, "0,3", pooling=each, cache_dir=tmp_path / "each", **how)  # type: ignore[arg-type]
+        for name in alone:
+            np.testing.assert_allclose(cache[name].array, alone[name].array, rtol=1e-5, atol=1e-6)
+    passes.clear()
+    assert list(extract(lenet, few, 0, pooling="max", cache_dir=tmp_path / "one", **how)) == ["conv1@max"]  # type: ignore[arg-type]
+    assert not passes
+    extract(lenet, few, 0, pooling="max,gem", cache_dir=tmp_path / "one", **how)  # type: ignore[arg-type]
+    assert len(passes) == 1
+    with pytest.raises(UnknownNameError, match="unknown pooling 'maxx'"):
+        extract(lenet, few, 0, pooling="avg,maxx", cache_dir=tmp_path / "none", **how)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="pooling must name at least one of avg"):
+        extract(lenet, few, 0, pooling=[], cache_dir=tmp_path / "none", **how)  # type: ignore[arg-type]
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_study_of_two_poolings_of_one_network_takes_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = count_fills(monkeypatch)
+    network = {"name": "lenet", "weights": "random", "layers": "0-1"}
+    config = {
+        "data": {"name": "digits", "train_per_class": 12, "test_per_class": 6},
+        "backbones": [{**network, "label": "a"}, {**network, "label": "b", "pooling": "max"}],
+        "tasks": ["unimodal:0"],
+        "metrics": ["rankme"],
+        "detectors": ["knn"],
+    }
+    results = run_study(config, tmp_path / "out", cache_dir=tmp_path / "caches", progress=False)
+    assert len(passes) == 2  # of the training and of the test images
+    values = results.metrics.set_index(["backbone", "layer"])["value"]
+    assert values["a", "conv1"] != values["b", "conv1"]
+
+
+def count_fills(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that grows by one for every pass over a data set."""
+    passes: list[int] = []
+    original = Forward.fill
+
+    def fill(self: Forward, *arguments: Any, **named: Any) -> None:
+        passes.append(1)
+        original(self, *arguments, **named)
+
+    monkeypatch.setattr(Forward, "fill", fill)
+    return passes
 
 
 def test_float16_on_disk_is_the_rounded_float32(lenet: Backbone, images: ImageDataset, tmp_path: Path) -> None:

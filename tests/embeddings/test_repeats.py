@@ -31,6 +31,8 @@ def test_a_last_stage_averaged_is_what_the_head_reads(
         assert repeated_layers(extract(backbone, few, cache_dir=tmp_path, progress=False, dtype=dtype)) == repeated
     largest = extract(backbone, few, cache_dir=tmp_path, progress=False, pooling="max")
     assert repeated_layers(largest) == {}
+    both = extract(backbone, few, [-2, -1], cache_dir=tmp_path, progress=False, pooling="avg,max")
+    assert repeated_layers(both) == {"pooled@max": "pooled", **repeated}
 
 
 def test_layers_that_differ_in_one_late_row_are_two(images: ImageDataset, tmp_path: Path) -> None:
