@@ -7,6 +7,7 @@ Results go to stdout, progress and messages to stderr. Exit status: 0 success, 1
 import io
 import os
 import sys
+import warnings
 
 import click
 
@@ -63,6 +64,7 @@ def main() -> None:
     """Run the command line and exit with its status; an error is one line on stderr, never a traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may hold bytes that are not UTF-8
         sys.stdout.reconfigure(errors="backslashreplace")
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of large photos and damaged notes, which are read all the same
     try:
         cli.main(prog_name="reprq", standalone_mode=False)
     except click.exceptions.Abort:

@@ -100,3 +100,15 @@ def test_a_teacher_takes_them_too(reprq: Reprq, folder: Path, tmp_path: Path) ->
         "--metric", "trace", "--skip-broken", "--quiet",
     )  # fmt: skip
     assert json.loads(measured.out)["provenance"]["preprocessing"]["crop"] == "none"
+
+
+def test_a_large_photo_and_damaged_notes_of_a_camera_are_no_warnings(
+    reprq: Reprq, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (40, 40)).save(folder / "train/good/0.png")
+    notes = b"Exif\0\0II*\0\x08\0\0\0\xff\xff"
+    Image.new("RGB", (20, 20)).save(folder / "train/good/7.jpg", exif=notes)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
+    ran = reprq("measure", *_network(folder), "--metric", "trace", "--squash", "--quiet", "--json")
+    assert (ran.status, json.loads(ran.out)["rows"][0]["n"]) == (0, 7)
+    assert "arning" not in ran.err
