@@ -21,7 +21,8 @@ def two_tasks_a_class(trials: int, seed: int) -> Iterator[Measured]:
                 for _ in range(trials):
                     cells = 0.6 + spread[0] * rng.standard_normal((classes, 1, 1))
                     cells = cells + spread[1] * rng.standard_normal((classes, 2, 1))
-                    cells = cells + 0.01 * rng.standard_normal((1, 1, seeds))
+                    if seeds > 1:  # what one seed adds to every task alike is seen by nobody
+                        cells = cells + 0.01 * rng.standard_normal((1, 1, seeds))
                     cells = cells + 0.01 * rng.standard_normal((classes, 2, seeds))
                     found = mean_over_tasks({**table, "auroc": cells.ravel()})
                     covered.append(found.low <= 0.6 <= found.high)

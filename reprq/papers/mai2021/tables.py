@@ -66,10 +66,9 @@ def absent(detected: pd.DataFrame, measured: pd.DataFrame) -> list[str]:
 
 
 def mean_of(values: pd.Series) -> dict[str, float]:
-    """Return the mean over tasks, and Student's 95 % interval, which one task or equal values do not give."""
+    """Return the mean over tasks, and Student's 95 % interval, which one task does not give."""
     n, mean = len(values), float(values.mean())
-    spread = float(values.std(ddof=1)) if n > 1 else 0.0
-    half = float(student.ppf(0.975, n - 1)) * spread / math.sqrt(n) if spread > 0.0 else math.nan
+    half = float(student.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
     return {"mean": mean, "low": mean - half, "high": mean + half, "n_tasks": n}
 
 
