@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from reprq.backbones.assembly import assemble, fit_file
@@ -56,12 +57,29 @@ def load_huggingface(name: str, weights: str | Path, preprocessing: Mapping[str,
         path = Path(weights).expanduser()
         label = f"file:{path.name}"
         fitted = fit_file(network, path, name=name, head=None)
+    notes += _unmasked(network)
     notes += _interpolated(network, _trained_size(config, name), prepared.size)
     layers = huggingface_layers(network, (prepared.in_channels, prepared.size, prepared.size))
     if missing:
         notes.append(f"{Path(source).name} lacks {', '.join(sorted(missing)[:2])}, among {len(missing)} weights")
         layers = _with_weights(name, layers, missing)
     return assemble(name, network, prepared, layers, label, fitted=fitted, notes=notes)
+
+
+def _unmasked(network: nn.Module) -> list[str]:
+    """Let a masked autoencoder see every patch, in order, where it would drop most of them at random in every pass."""
+    embeddings: Any = getattr(network, "embeddings", None)
+    if not hasattr(embeddings, "random_masking"):
+        return []
+    embeddings.random_masking = _whole
+    share = getattr(getattr(network, "config", None), "mask_ratio", 0)
+    return [f"it masks {share:.0%} of the patches at random when it is trained, here none"]
+
+
+def _whole(patches: torch.Tensor, noise: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What `random_masking` returns, for a mask of nothing: the patches, the mask, and the place of each patch."""
+    places = torch.arange(patches.shape[1], device=patches.device).expand(patches.shape[:2])
+    return patches, torch.zeros_like(places), places
 
 
 def huggingface_layers(network: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer]:

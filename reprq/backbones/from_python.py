@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from reprq.backbones.assembly import assemble, fit_file
@@ -99,6 +100,10 @@ def _as_backbone(
 ) -> Backbone:
     if not isinstance(module, nn.Module):
         raise InputError(f"module must be a torch.nn.Module, got a {type(module).__name__}")
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise InputError(
+            "module must be of Python, got TorchScript, whose layers cannot be read; give what it was made of"
+        )
     name = name or type(module).__name__
     prepared = preprocessing if isinstance(preprocessing, Preprocessing) else Preprocessing.from_dict(preprocessing)
     try:

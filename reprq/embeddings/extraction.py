@@ -55,8 +55,10 @@ def extract(
 
     One forward pass serves all layers and stops after the last one wanted. Each layer is pooled as soon as it is
     computed, so memory does not grow with the images. An interruption costs some seconds or one batch, whatever is
-    longer: the next run goes on from there. A run whose result is there already reads it and computes nothing, and
-    rows of images that the same network has seen in another data set or selection are taken from that one's cache.
+    longer: the next run goes on from there. A run whose result is there already computes no more than four rows, to see
+    that the network still gives what is stored; where it does not, its rows get a cache of their own, which a note
+    says. Rows of images that the same network has seen in another data set or selection are taken from that one's
+    cache.
 
     Started by `torchrun`, the processes share the blocks among them and fill one cache, the same to the byte.
 
@@ -94,7 +96,8 @@ def extract(
     Raises:
         UnknownNameError: a backbone, data set, layer, pooling, dtype or precision that does not exist.
         DataError, WeightsError: images or weights that are missing or cannot be read.
-        InputError: a layer puts out a nan or an inf (the layer and the image are named), or a bad argument.
+        InputError: a layer puts out a nan or an inf, or the network fails (the layer and the image are named); rows
+            that are no function of their image (`reprq.embeddings.agreement`); a bad argument.
         CacheError: the cache cannot be written.
     """
     poolings = poolings_named(pooling)
