@@ -31,6 +31,7 @@ from reprq.cli.groups import Command
     metavar="width|depth",
     help="Hold the width or the depth of the layer fixed; may be repeated.",
 )
+@options.cluster("backbone", "What is independent: intervals and p-values move it as a whole.")
 @click.option("--resamples", default=2000, show_default=True, type=click.IntRange(min=100), help="Bootstrap samples.")
 @options.seed("Seeds the bootstrap and the permutations.")
 @options.output
@@ -44,6 +45,7 @@ def correlate(
     per_task: bool,
     levels: tuple[str, ...],
     given: tuple[str, ...],
+    cluster: str,
     resamples: int,
     seed: int,
     form: str | None,
@@ -62,8 +64,9 @@ def correlate(
         [*tasks, *(["each"] if per_task else [])],
         level=list(levels),
         given=list(given),
+        cluster=cluster,
         n_resamples=resamples,
         seed=seed,
     )
-    heading = "Correlation over (backbone, layer) points; 95 % intervals resample whole backbones"
+    heading = f"Correlation over (backbone, layer) points; 95 % intervals resample whole {cluster}s"
     emit(form, "correlate", table.to_dict("records"), {"run": str(run), "score": score, "seed": seed}, heading)

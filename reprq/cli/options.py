@@ -40,6 +40,11 @@ def seed(help: str) -> Callable[[Any], Any]:
     return click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MAX_SEED), help=help)
 
 
+def cluster(default: str, help: str) -> Callable[[Any], Any]:
+    """Return the option `--cluster`: what counts as one independent observation."""
+    return click.option("--cluster", default=default, show_default=True, metavar="architecture|backbone", help=help)
+
+
 output = _stack(
     click.option("--json", "form", flag_value="json", help="Print one JSON object with its schema_version."),
     click.option("--csv", "form", flag_value="csv", help="Print a CSV table."),

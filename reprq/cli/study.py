@@ -84,7 +84,7 @@ def _report(results: "StudyResults", form: str | None) -> None:
     write_table(table, results.path / "correlation.csv")
     figures = plots.draw_study(results, table)
     shown = table[(table["tasks"] == "all") & (table["method"] == "spearman")]
-    shown = shown.drop(columns=["tasks", "level", "given", "method"])
+    shown = shown.drop(columns=["tasks", "level", "given", "cluster", "method"])
     heading = "Spearman correlation of each metric with each detector's AUROC, over (backbone, layer) points"
     emit(form, "study", shown.to_dict("records"), {"path": str(results.path)}, heading)
     if form is None:

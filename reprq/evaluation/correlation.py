@@ -60,6 +60,7 @@ def correlation(
     *,
     level: str = "pooled",
     given: ArrayLike | None = None,
+    clusters: Sequence[Any] | NDArray[Any] | None = None,
 ) -> Correlation:
     """Correlate two columns whose rows come in groups, with an interval and a p-value that respect the groups.
 
@@ -91,6 +92,9 @@ def correlation(
     (Pearson's), the same of the ranks (Spearman's), or the partial tau (Kendall's). The p-value flips those residuals,
     for Kendall's tau those of the ranks.
 
+    Groups may resemble each other in turn, as networks of one architecture do. With `clusters` whole clusters of groups
+    are resampled and change sign; the coefficient, of points, means of groups or inside groups, stays the same.
+
     Args:
         x: (n,) finite numbers, for instance a quality metric.
         y: (n,) finite numbers, for instance the AUROC of a detector.
@@ -102,12 +106,15 @@ def correlation(
         level: "pooled", "between" or "within" the groups.
         given: (n,) or (n, k) finite numbers to hold fixed, for instance the width and the depth of the layer. A
             constant column (within: constant in every group) holds nothing fixed, is left out, and a note says so.
+        clusters: (n,) names or numbers of what is independent, for instance architectures, where that is more than a
+            group; no group may lie in two.
 
     Returns:
         A `Correlation`; its `n` counts the points that were used, between groups one a group.
 
     Raises:
-        InputError: x, y, groups or given of another length, a nan or inf, or an argument out of its range.
+        InputError: x, y, groups, given or clusters of another length, a nan or inf, a group in two clusters, or an
+            argument out of its range.
         UnknownNameError: another method or level.
 
     Example:
@@ -121,14 +128,15 @@ def correlation(
     first, second = to_numpy(x, "x"), to_numpy(y, "y")
     if first.size == 0 and second.size == 0:
         return Correlation(None, None, None, None, 0, 0, method, ("no points",))
-    points = _points_of(level, _sorted_points(as_scores(first, "x"), as_scores(second, "y"), groups, given))
+    known = _sorted_points(as_scores(first, "x"), as_scores(second, "y"), groups, given, clusters)
+    points = _points_of(level, known)
     points, left_out = _without_constants(points, level, getattr(given, "columns", None))
-    n, n_groups = len(points.codes), len(np.unique(points.codes))
+    n, n_groups = len(points.codes), len(np.unique(points.clusters))
     reason = _undefined(points.x, points.y)
     if not reason and method == "pearson":
         points = points.scaled()
     coefficients = _coefficient(points, method, level)
-    value = np.nan if reason else coefficients(points.x, points.y, points.codes, np.ones((1, n_groups)))[0]
+    value = np.nan if reason else coefficients(points.x, points.y, points.codes, np.ones((1, len(points.clusters))))[0]
     if not np.isfinite(value):
         what = "inside every group" if points.given is None else "given the other columns"
         why = reason or f"constant x or y {what}: no coefficient"
@@ -139,13 +147,13 @@ def correlation(
 
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples).astype(np.float64)
-    draws = coefficients(points.x, points.y, points.codes, counts)
+    draws = coefficients(points.x, points.y, points.codes, counts[:, points.clusters])
     defined = draws[np.isfinite(draws)]
     if len(defined) < len(draws):
         notes = (*notes, f"{len(draws) - len(defined)} of {len(draws)} resamples were constant and left out")
     low, high = expanded_percentiles(defined, n_groups, confidence) if len(defined) else (None, None)
     first, second, statistic = _flips(points, method, level)
-    p_value = sign_flip_p_value(first, second, points.codes, statistic, n_resamples, rng)
+    p_value = sign_flip_p_value(first, second, points.codes, statistic, n_resamples, rng, points.clusters)
     return Correlation(float(value), low, high, p_value, n, n_groups, method, notes)
 
 
@@ -181,12 +189,13 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 class _Points(NamedTuple):
-    """Columns whose rows are sorted by group, the group of each row, and what is held fixed."""
+    """Columns whose rows are sorted by group, the group of each row, what is held fixed, the cluster of each group."""
 
     x: Floats
     y: Floats
     codes: Ints
     given: Floats | None
+    clusters: Ints
 
     def scaled(self) -> "_Points":
         """The same points in units in which sums of squares neither cancel, overflow nor vanish."""
@@ -195,7 +204,11 @@ class _Points(NamedTuple):
 
 
 def _sorted_points(
-    x: Floats, y: Floats, groups: Sequence[Any] | NDArray[Any] | None, given: ArrayLike | None
+    x: Floats,
+    y: Floats,
+    groups: Sequence[Any] | NDArray[Any] | None,
+    given: ArrayLike | None,
+    clusters: Sequence[Any] | NDArray[Any] | None,
 ) -> _Points:
     if len(x) != len(y):
         raise InputError(f"x and y must have the same length, got {len(x)} and {len(y)}")
@@ -205,14 +218,27 @@ def _sorted_points(
         known = as_matrix(columns[:, None] if columns.ndim == 1 else columns, "given").astype(np.float64)
         if len(known) != len(x):
             raise InputError(f"given must have one row a point, {len(x)} rows, got {len(known)}")
-    if groups is None:
-        return _Points(x, y, np.arange(len(x)), known)
-    names = to_numpy(groups, "groups")
-    if names.shape != x.shape:
-        raise InputError(f"groups must have shape ({len(x)},), one group a row, got {names.shape}")
-    codes: Ints = np.unique(names.astype(str), return_inverse=True)[1]
+    codes = np.arange(len(x)) if groups is None else _codes(groups, len(x), "groups")
     order = np.argsort(codes, kind="stable")
-    return _Points(x[order], y[order], codes[order], known if known is None else known[order])
+    of_groups = np.unique(codes) if clusters is None else _clusters_of(_codes(clusters, len(x), "clusters"), codes)
+    return _Points(x[order], y[order], codes[order], known if known is None else known[order], of_groups)
+
+
+def _codes(names: Sequence[Any] | NDArray[Any], n: int, what: str) -> Ints:
+    """Number the distinct names of n rows."""
+    given = to_numpy(names, what)
+    if given.shape != (n,):
+        raise InputError(f"{what} must have shape ({n},), one {what[:-1]} a row, got {given.shape}")
+    codes: Ints = np.unique(given.astype(str), return_inverse=True)[1]
+    return codes
+
+
+def _clusters_of(clusters: Ints, codes: Ints) -> Ints:
+    """Return the cluster of each group, (G,)."""
+    pairs = np.unique(np.column_stack([codes, clusters]), axis=0)
+    if len(pairs) > len(np.unique(codes)):
+        raise InputError("clusters must hold whole groups, got a group in two of them; give each group one cluster")
+    return pairs[:, 1]
 
 
 def _points_of(level: str, points: _Points) -> _Points:
@@ -223,11 +249,13 @@ def _points_of(level: str, points: _Points) -> _Points:
     if level == "within":
         kept = sizes[points.codes] > 1
         codes = np.unique(points.codes[kept], return_inverse=True)[1]
-        return _Points(points.x[kept], points.y[kept], codes, None if points.given is None else points.given[kept])
+        given = None if points.given is None else points.given[kept]
+        clusters = np.unique(points.clusters[sizes > 1], return_inverse=True)[1]
+        return _Points(points.x[kept], points.y[kept], codes, given, clusters)
     columns = [points.x, points.y, *([] if points.given is None else points.given.T)]
     means = group_sums(np.column_stack(columns), points.codes) / sizes[:, None]
     given = None if points.given is None else means[:, 2:]
-    return _Points(means[:, 0], means[:, 1], np.arange(len(sizes)), given)
+    return _Points(means[:, 0], means[:, 1], np.arange(len(sizes)), given, points.clusters)
 
 
 def _without_constants(points: _Points, level: str, names: Sequence[Any] | None) -> tuple[_Points, tuple[str, ...]]:

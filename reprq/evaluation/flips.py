@@ -22,6 +22,7 @@ def sign_flip_p_value(
     statistics: Flipped,
     n_resamples: int,
     rng: np.random.Generator,
+    clusters: Ints,
 ) -> float:
     """Return the share of sign flips whose statistic is at least as extreme as that of the data.
 
@@ -32,13 +33,15 @@ def sign_flip_p_value(
         statistics: What is compared; x is flipped, and then y.
         n_resamples: The most flips; all 2^(G - 1) where that is no more.
         rng: Draws them otherwise.
+        clusters: (G,) what changes sign together, numbered from 0, a number a group.
     """
-    n_groups = int(codes[-1]) + 1
+    n_groups = int(clusters.max()) + 1
     exact = 2 ** (n_groups - 1) <= n_resamples
     if exact:  # a common sign changes nothing, so the first group keeps its own
         flips = np.array([(1, *rest) for rest in itertools.product((1.0, -1.0), repeat=n_groups - 1)])
     else:
         flips = np.vstack([np.ones(n_groups), rng.choice([-1.0, 1.0], size=(n_resamples, n_groups))])
+    flips = flips[:, clusters]
     draws = np.abs([statistics(x, y, codes, flips), statistics(y, x, codes, flips)])
     return float(np.mean(draws >= draws[:, :1] * (1 - 1e-9)))  # the first draw is the data themselves
 

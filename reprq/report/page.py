@@ -67,6 +67,8 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
     groups = ["all", *(group for group in TASK_GROUPS if group in kinds)]
     table = correlate(results, tasks=groups, seed=seed)
     levels = correlate(results, method="spearman", level=["between", "within"], seed=seed)
+    if (table["n_architectures"] < table["n_backbones"]).any():
+        levels = pd.concat([levels, correlate(results, method="spearman", cluster="architecture", seed=seed)])
     chosen = _chosen(results, seed)
     shown = table[(table["tasks"] == "all") & (table["method"] == "spearman")]
     found = answer(results, shown, None if chosen is None else chosen.regret)

@@ -116,9 +116,9 @@ def correlations(table: pd.DataFrame) -> Table:
         table[first + rest],
         "correlations",
         "Correlation of each metric with each detector's AUROC over (network, layer) points; low and high are the ends"
-        " of the 95 % interval, which resamples whole networks",
+        " of the 95 % interval, which resamples whole networks, or architectures where `cluster` says so",
         titles,
-        ("tasks", "detector", "metric", "method", "level", "given"),
+        ("tasks", "detector", "metric", "method", "level", "given", "cluster"),
     )
 
 

@@ -12,11 +12,24 @@ from reprq.evaluation import Correlation, correlation, holm
 from reprq.evaluation.correlation import LEVELS
 from reprq.evaluation.depth import relative_depth
 from reprq.study.complete import Complete, by_cell, complete_scores, tasks_in
-from reprq.study.results import POINT, StudyResults
+from reprq.study.results import CLUSTERS, POINT, StudyResults
 
 METHODS = ("spearman", "pearson", "kendall")
 COVARIATES = ("width", "depth")
-COLUMNS = ["tasks", "level", "given", "detector", "metric", "method", "coefficient", "low", "high", "p_value", "p_holm"]
+COLUMNS = [
+    "tasks",
+    "level",
+    "given",
+    "cluster",
+    "detector",
+    "metric",
+    "method",
+    "coefficient",
+    "low",
+    "high",
+    "p_value",
+    "p_holm",
+]
 COLUMNS += ["n", "n_backbones", "n_architectures", "notes"]
 
 
@@ -30,6 +43,7 @@ def correlate(
     *,
     level: str | Sequence[str] = "pooled",
     given: str | Sequence[str] = (),
+    cluster: str = "backbone",
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -53,16 +67,18 @@ def correlate(
             backbones, over the layers of each; or several.
         given: What to hold fixed: "width" (columns of the layer), "depth" (number of the layer over the largest
             of its backbone in the study, from 0 to 1), or both.
+        cluster: What is independent, so that interval and p-value move it as a whole: "backbone", or "architecture"
+            with all its networks. Where the architecture carries the effect, the former rejects too often.
         n_resamples: Bootstrap samples and permutations.
         seed: Seeds both.
 
     Returns:
         One row a group of tasks x level x detector x method x metric: coefficient, low, high, p_value, p_holm, n
-        (points), n_backbones, n_architectures, notes. Correlations are between -1 and 1. Interval and p-value take
-        backbones to be independent; networks of one architecture are less so, and the notes say how many those are.
+        (points), n_backbones, n_architectures, notes. Correlations are between -1 and 1. Where backbones count as
+        independent and some are of one architecture, the notes say how many those are.
 
     Raises:
-        UnknownNameError: a metric, score, detector, method, level, task or column that the study does not have.
+        UnknownNameError: a metric, score, detector, method, level, cluster, task or column that does not exist.
         ReprqError: the folder is not a finished study.
     """
     if not isinstance(results, StudyResults):
@@ -74,18 +90,20 @@ def correlate(
     groups = _task_groups(results, tasks)
     levels = _among("level of correlation", level, list(LEVELS))
     fixed = _among("column to hold fixed", given, list(COVARIATES))
+    _among("cluster", cluster, list(CLUSTERS))
     rows = []
     for group, definition in itertools.product(groups, judged):
         scores = _scores(results, definition, score, group)
         tables = {name: _points(results, name, scores) for name in measured}
         for at, how in itertools.product(levels, methods):
-            asked = {"tasks": group, "level": at, "given": ",".join(fixed), "detector": definition, "method": how}
-            family = [_correlation(over, fixed, how, at, n_resamples, seed) for over in tables.values()]
+            asked = {"tasks": group, "level": at, "given": ",".join(fixed), "cluster": cluster}
+            asked |= {"detector": definition, "method": how}
+            family = [_correlation(over, fixed, how, at, cluster, n_resamples, seed) for over in tables.values()]
             adjusted = holm([found.p_value for found in family])
             for (name, over), found, p_holm in zip(tables.items(), family, adjusted, strict=True):
                 if name in chosen:
                     said = [*scores.notes, *_lacking(name, len(scores.values) - len(over))]
-                    rows.append({**asked, "metric": name, **_found(found, p_holm, over["network"].nunique(), said)})
+                    rows.append({**asked, "metric": name, **_found(found, p_holm, over, cluster, said)})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -139,19 +157,25 @@ def _lacking(metric: str, count: int) -> list[str]:
     return [f"layers left out that have no {metric} in some task or seed: {count}"] if count else []
 
 
-def _correlation(over: pd.DataFrame, fixed: list[str], method: str, level: str, n: int, seed: int) -> Correlation:
+def _correlation(
+    over: pd.DataFrame, fixed: list[str], method: str, level: str, cluster: str, n: int, seed: int
+) -> Correlation:
     """The correlation over a table of points."""
     given = over[fixed] if fixed and len(over) else None
     x, y, groups = over["x"], over["y"], over["backbone"].to_numpy()
-    return correlation(x, y, groups, method=method, n_resamples=n, seed=seed, level=level, given=given)
+    clusters = over["network"].to_numpy() if cluster == "architecture" else None
+    return correlation(x, y, groups, method, n, seed=seed, level=level, given=given, clusters=clusters)
 
 
-def _found(found: Correlation, p_holm: float | None, architectures: int, said: list[str]) -> dict[str, object]:
+def _found(
+    found: Correlation, p_holm: float | None, over: pd.DataFrame, cluster: str, said: list[str]
+) -> dict[str, object]:
+    architectures = over["network"].nunique()
     notes = [*found.notes, *said]
-    if found.n_groups > architectures > 0:
+    if cluster == "backbone" and found.n_groups > architectures > 0:
         notes.append(
             f"{found.n_groups} networks, but only {architectures} architecture{'s' * (architectures > 1)}: networks of"
-            " one architecture are not independent, and the interval may be too narrow"
+            " one architecture are not independent, and the interval may be too narrow; cluster by architecture"
         )
     return {
         "coefficient": found.coefficient,
@@ -160,7 +184,7 @@ def _found(found: Correlation, p_holm: float | None, architectures: int, said: l
         "p_value": found.p_value,
         "p_holm": p_holm,
         "n": found.n,
-        "n_backbones": found.n_groups,
+        "n_backbones": found.n_groups if cluster == "backbone" else over["backbone"].nunique(),
         "n_architectures": architectures,
         "notes": "; ".join(notes),
     }

@@ -15,6 +15,7 @@ from reprq.study.repeats import without_repeated_layers, without_repeated_tasks
 METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "study.json"
 FAILURES_FILE = "failures.csv"
 POINT = ["backbone", "layer", "layer_number"]
+CLUSTERS = ("backbone", "architecture")  # what may count as one independent observation
 CELL_COLUMNS = ["seed", "backbone", "network", "weights", "layer", "layer_number", "task", "task_kind"]
 METRIC_COLUMNS = [*CELL_COLUMNS, "metric", "definition", "value", "low", "high", "n", "d", "notes", "seconds"]
 DETECTOR_COLUMNS = [*CELL_COLUMNS, "detector", "definition", "auroc", "auroc_low", "auroc_high"]

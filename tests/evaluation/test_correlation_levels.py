@@ -194,3 +194,46 @@ def test_within_groups_a_column_that_differs_only_between_them_is_left_out():
     found = correlation(x, y, groups, "pearson", 199, level="within", given=widths)
     assert "given column width is constant and was left out" in found.notes
     assert found.coefficient == correlation(x, y, groups, "pearson", 199, level="within").coefficient
+
+
+@pytest.mark.parametrize("level", ["pooled", "between", "within"])
+def test_clusters_of_one_group_each_are_the_groups_and_order_of_rows_says_nothing(level: str) -> None:
+    rng = np.random.default_rng(3)
+    x, y, groups = rng.normal(size=(2, 40)), rng.normal(size=40), np.repeat(list("fbdcae"), (9, 8, 8, 7, 7, 1))
+    clusters = np.array([f"net {name}" for name in groups])
+    how = {"level": level, "n_resamples": 200}
+    assert correlation(x[0], y, groups, clusters=clusters, **how) == correlation(x[0], y, groups, **how)
+    merged = np.where(np.isin(groups, ["a", "b"]), "one", groups)
+    order = rng.permutation(40)
+    found = correlation(x[0], y, groups, clusters=merged, **how)
+    again = correlation(x[0][order], y[order], groups[order], clusters=merged[order], **how)
+    assert found.coefficient == pytest.approx(correlation(x[0], y, groups, **how).coefficient)
+    assert (found.n_groups, found.p_value) == (again.n_groups, again.p_value)
+    assert found.n_groups == (5 if level != "within" else 4)
+
+
+def test_a_group_lies_in_one_cluster() -> None:
+    with pytest.raises(InputError, match="clusters must hold whole groups, got a group in two of them"):
+        correlation([1, 2, 3], [1, 3, 2], ["a", "a", "b"], clusters=[0, 1, 1])
+    with pytest.raises(InputError, match=r"clusters must have shape \(3,\), one cluster a row, got \(2,\)"):
+        correlation([1, 2, 3], [1, 3, 2], ["a", "a", "b"], clusters=[0, 1])
+
+
+def test_an_effect_of_the_architecture_is_no_finding_where_architectures_are_clusters() -> None:
+    """Sixteen unrelated networks of six architectures that carry all of x and y: 5 % at most, and more without."""
+    sizes, layers, trials = (6, 2, 2, 2, 2, 2), 6, 200
+    of_network = np.repeat(np.arange(6), sizes)
+    groups = np.repeat(np.arange(16), layers)
+    rng = np.random.default_rng(0)
+    rejected = {"architecture": 0, "backbone": 0}
+    for _ in range(trials):
+        x, y = (
+            (rng.normal(size=6)[of_network] + 0.2 * rng.normal(size=16))[groups] + 0.3 * rng.normal(size=len(groups))
+            for _ in range(2)
+        )
+        for name, clusters in (("architecture", of_network[groups]), ("backbone", None)):
+            p = correlation(x, y, groups, "pearson", 199, clusters=clusters).p_value
+            rejected[name] += p is not None and p <= 0.05
+    error = np.sqrt(0.05 * 0.95 / trials)
+    assert rejected["architecture"] / trials <= 0.05 + 3 * error
+    assert rejected["backbone"] / trials > 0.05 + 3 * error

@@ -87,6 +87,7 @@ def test_a_point_with_a_metric_that_could_not_be_computed_is_left_out(made: Stud
         ({"tasks": "unimodl"}, "unknown task of the study 'unimodl': did you mean 'unimodal'?"),
         ({"level": "betwen"}, "unknown level of correlation 'betwen': did you mean 'between'?"),
         ({"given": "widht"}, "unknown column to hold fixed 'widht': did you mean 'width'?"),
+        ({"cluster": "backbones"}, "unknown cluster 'backbones': did you mean 'backbone'?"),
         ({"score": "auc"}, "unknown score of the study 'auc': did you mean 'auroc'?"),
     ],
 )
@@ -122,6 +123,17 @@ def test_networks_of_one_architecture_are_counted_and_said(made: StudyResults) -
     row = correlate(made, "good", detector="knn", method="pearson", n_resamples=200).iloc[0]
     assert (row["n_backbones"], row["n_architectures"]) == (5, 4)
     assert "5 networks, but only 4 architectures: networks of one architecture are not independent" in row["notes"]
+
+
+def test_whole_architectures_are_moved_where_they_are_the_cluster(made: StudyResults) -> None:
+    asked = {"metric": "good", "detector": "knn", "method": "pearson", "n_resamples": 200}
+    for level in ("pooled", "between", "within"):
+        row = correlate(made, level=level, cluster="architecture", **asked).iloc[0]
+        plain = correlate(made, level=level, **asked).iloc[0]
+        assert row["coefficient"] == plain["coefficient"]
+        assert row["p_value"] >= 2**-3  # four architectures have eight ways to flip
+        assert (row["n_backbones"], row["n_architectures"], row["cluster"]) == (5, 4, "architecture")
+        assert "may be too narrow" not in row["notes"]
 
 
 def test_levels_and_what_is_held_fixed_are_those_of_the_evaluation(made: StudyResults) -> None:
