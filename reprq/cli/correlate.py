@@ -29,7 +29,7 @@ from reprq.cli.groups import Command
     "--given",
     multiple=True,
     metavar="width|depth",
-    help="Hold the width or the depth of the layer fixed; may be repeated.",
+    help="Hold the width or the depth of the layer fixed, removed as a smooth curve; may be repeated.",
 )
 @options.cluster("backbone", "What is independent: intervals and p-values move it as a whole.")
 @click.option("--resamples", default=2000, show_default=True, type=click.IntRange(min=100), help="Bootstrap samples.")

@@ -18,7 +18,6 @@ Coefficient = Callable[[Floats, Floats, Ints, Floats], Floats]
 
 ROUNDING = 1e-12  # a spread below this share of the magnitude is rounding, not variation
 _BLOCK = 2**21  # entries of the largest temporary array
-_SINGULAR = 1e-9  # a determinant of correlations below this: one column is a combination of the others
 
 
 def pearson(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
@@ -31,18 +30,23 @@ def pearson(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
 
 def spearman(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
     """Spearman's rho of the same resamples: midranks are taken anew in each, so ties that repeats make are counted."""
-    block = max(1, _BLOCK // len(x))
-    if len(counts) > block:
-        parts = range(0, len(counts), block)
-        return np.concatenate([spearman(x, y, codes, counts[start : start + block]) for start in parts])
-    ranks_x, ranks_y = _resampled_ranks(x, codes, counts), _resampled_ranks(y, codes, counts)
-    repeats = counts[:, codes]
-    spread_x, spread_y = (repeats * ranks_x**2).sum(1), (repeats * ranks_y**2).sum(1)
-    return ratio((repeats * ranks_x * ranks_y).sum(1), spread_x, spread_y)
+    found = []
+    for block in blocks(counts, len(x)):
+        ranks_x, ranks_y = resampled_ranks(x, codes, block), resampled_ranks(y, codes, block)
+        repeats = block[:, codes]
+        spread_x, spread_y = (repeats * ranks_x**2).sum(1), (repeats * ranks_y**2).sum(1)
+        found.append(ratio((repeats * ranks_x * ranks_y).sum(1), spread_x, spread_y))
+    return np.concatenate(found)
 
 
-def _resampled_ranks(values: Floats, codes: Ints, counts: Floats) -> Floats:
-    """Centred midranks of every row in every resample, (B, n); a row's rank is defined also where it was not drawn."""
+def blocks(counts: Floats, n: int) -> list[Floats]:
+    """Split (B, G) so that an array of the rows of a block times n is not large."""
+    size = max(1, _BLOCK // n)
+    return [counts[start : start + size] for start in range(0, len(counts), size)]
+
+
+def resampled_ranks(values: Floats, codes: Ints, counts: Floats) -> Floats:
+    """Return the centred midranks of every row in every resample, (B, n), also of rows that were not drawn."""
     distinct, where = np.unique(values, return_inverse=True)
     members = np.zeros((counts.shape[1], len(distinct)))
     np.add.at(members, (codes, where), 1)
@@ -108,30 +112,6 @@ def centred_scores(values: Floats, method: str) -> Floats:
     scores = values if method == "pearson" else stats.rankdata(values) / len(values)
     centred: Floats = scores - scores.mean()
     return centred
-
-
-def partial(coefficient: Coefficient, given: Floats) -> Coefficient:
-    """Return the coefficient of x and y given other columns, (n, k): -P_xy / sqrt(P_xx P_yy), P = R^-1.
-
-    R holds the coefficients of all pairs of columns. For Pearson's r this is the correlation of the residuals of a
-    linear regression on the given columns, for Spearman's rho that of the ranks, for Kendall's tau the partial tau.
-    """
-
-    def controlled(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
-        columns = [x, y, *given.T]
-        matrix = np.ones((len(counts), len(columns), len(columns)))
-        for i, first in enumerate(columns):
-            for j in range(i):
-                matrix[:, i, j] = matrix[:, j, i] = coefficient(first, columns[j], codes, counts)
-        finite = np.flatnonzero(np.isfinite(matrix).all((1, 2)))
-        usable = finite[np.linalg.det(matrix[finite]) > _SINGULAR]
-        found = np.full(len(counts), np.nan)
-        inverse = np.linalg.inv(matrix[usable])
-        scale = np.sqrt(inverse[:, 0, 0] * inverse[:, 1, 1])
-        found[usable] = np.clip(-inverse[:, 0, 1] / scale, -1.0, 1.0)
-        return found
-
-    return controlled
 
 
 def ratio(top: Floats, spread_x: Floats, spread_y: Floats, least_x: Any = 0.0, least_y: Any = 0.0) -> Floats:

@@ -16,8 +16,9 @@ from scipy import stats
 
 from reprq.conversion import to_numpy
 from reprq.errors import InputError, UnknownNameError
-from reprq.evaluation.coefficients import COEFFICIENTS, ROUNDING, Coefficient, Floats, Ints, group_sums, partial, within
-from reprq.evaluation.flips import FLIPPED, Flipped, flipped_pearson, flipped_within, residuals, sign_flip_p_value
+from reprq.evaluation.coefficients import COEFFICIENTS, ROUNDING, Coefficient, Floats, Ints, group_sums, within
+from reprq.evaluation.flips import FLIPPED, Flipped, flipped_pearson, flipped_within, sign_flip_p_value
+from reprq.evaluation.given import curves, partial, residuals
 from reprq.validation import as_matrix, as_scores
 
 LEVELS = ("pooled", "between", "within")
@@ -88,9 +89,10 @@ def correlation(
     repeated-measures correlation of Bakdash & Marusich 2017), of midranks in their group over its size (Spearman's), or
     of the signs of pairs of one group (Kendall's), and the p-value flips the sign of each group's sum.
 
-    With `given` the coefficient is partial: of what a linear regression on these columns leaves over of x and y
-    (Pearson's), the same of the ranks (Spearman's), or the partial tau (Kendall's). The p-value flips those residuals,
-    for Kendall's tau those of the ranks.
+    With `given` the coefficient is partial: of what a regression on smooth curves of these columns leaves over of x
+    and y (Pearson's) or of their ranks (Spearman's r of residuals, Kendall's tau of residuals). The curves are cubic
+    splines of up to 7 knots, fewer where there are not 6 points a term, of the midranks of a column for the rank
+    methods; a note says how many, and where only straight lines were possible. The p-value flips those residuals.
 
     Groups may resemble each other in turn, as networks of one architecture do. With `clusters` whole clusters of groups
     are resampled and change sign; the coefficient, of points, means of groups or inside groups, stays the same.
@@ -132,14 +134,14 @@ def correlation(
     points = _points_of(level, known)
     points, left_out = _without_constants(points, level, getattr(given, "columns", None))
     n, n_groups = len(points.codes), len(np.unique(points.clusters))
-    reason = _undefined(points.x, points.y)
-    if not reason and method == "pearson":
-        points = points.scaled()
+    if reason := _undefined(points.x, points.y):
+        return Correlation(None, None, None, None, n, n_groups, method, (reason, *left_out))
+    points, removed = _prepared(points, method, level)
+    left_out = (*left_out, *removed)
     coefficients = _coefficient(points, method, level)
-    value = np.nan if reason else coefficients(points.x, points.y, points.codes, np.ones((1, len(points.clusters))))[0]
+    value = coefficients(points.x, points.y, points.codes, np.ones((1, len(points.clusters))))[0]
     if not np.isfinite(value):
-        what = "inside every group" if points.given is None else "given the other columns"
-        why = reason or f"constant x or y {what}: no coefficient"
+        why = f"constant x or y {'given the other columns' if removed else 'inside every group'}: no coefficient"
         return Correlation(None, None, None, None, n, n_groups, method, (why, *left_out))
     notes = (*_notes_on(n_groups), *left_out)
     if n_groups < 3:
@@ -196,11 +198,6 @@ class _Points(NamedTuple):
     codes: Ints
     given: Floats | None
     clusters: Ints
-
-    def scaled(self) -> "_Points":
-        """The same points in units in which sums of squares neither cancel, overflow nor vanish."""
-        given = None if self.given is None else np.column_stack([_unit_scale(column) for column in self.given.T])
-        return self._replace(x=_unit_scale(self.x), y=_unit_scale(self.y), given=given)
 
 
 def _sorted_points(
@@ -272,10 +269,29 @@ def _without_constants(points: _Points, level: str, names: Sequence[Any] | None)
     return points._replace(given=kept if kept.size else None), notes
 
 
+def _prepared(points: _Points, method: str, level: str) -> tuple[_Points, tuple[str, ...]]:
+    """The points in units that neither cancel nor overflow, given columns as curves, and a note on those.
+
+    Kendall's tau takes what the curves leave over in place of x and y, and then nothing is given any more.
+    """
+    if method == "pearson":
+        points = points._replace(x=_unit_scale(points.x), y=_unit_scale(points.y))
+    if points.given is None:
+        return points, ()
+    inside = level == "within"
+    terms, removed = curves(points.given, points.codes, method, inside)
+    if method == "kendall":
+        left = residuals(points.x, points.y, terms, points.codes, method, inside)
+        x, y = np.round(left / (np.abs(left).max(0) + (left == 0).all(0)), 9).T  # ties are ties after rounding
+        return points._replace(x=x, y=y, given=None), (removed,)
+    return points._replace(given=terms), (removed,)
+
+
 def _coefficient(points: _Points, method: str, level: str) -> Coefficient:
     """The coefficient of resamples of groups."""
-    plain = within(method) if level == "within" else COEFFICIENTS[method]
-    return plain if points.given is None else partial(plain, points.given)
+    if points.given is not None:
+        return partial(points.given, method, level == "within")
+    return within(method) if level == "within" else COEFFICIENTS[method]
 
 
 def _flips(points: _Points, method: str, level: str) -> tuple[Floats, Floats, Flipped]:
@@ -284,7 +300,7 @@ def _flips(points: _Points, method: str, level: str) -> tuple[Floats, Floats, Fl
     if points.given is None:
         return points.x, points.y, flipped_within(method) if inside else FLIPPED[method]
     left = residuals(points.x, points.y, points.given, points.codes, method, inside)
-    return *left, flipped_within("pearson") if inside else flipped_pearson
+    return left[:, 0], left[:, 1], flipped_within("pearson") if inside else flipped_pearson
 
 
 def _notes_on(n_groups: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from reprq.evaluation.coefficients import ROUNDING, Floats, Ints, centred_scores, group_sums, inner_sums, ratio
+from reprq.evaluation.coefficients import ROUNDING, Floats, Ints, group_sums, inner_sums, ratio
 
 Flipped = Callable[[Floats, Floats, Ints, Floats], Floats]
 
@@ -78,24 +78,6 @@ def flipped_within(method: str) -> Flipped:
         return flips @ inner_sums(x, y, codes, method)[:, 0]
 
     return statistic
-
-
-def residuals(x: Floats, y: Floats, given: Floats, codes: Ints, method: str, inside: bool) -> tuple[Floats, Floats]:
-    """Return what of x and y a linear regression on the given columns leaves over, of ranks for the rank methods.
-
-    Args:
-        x: (n,), sorted by group.
-        y: (n,).
-        given: (n, k).
-        codes: (n,) the group of each row.
-        method: "pearson" takes values, the others midranks.
-        inside: Whether to rank and centre inside each group.
-    """
-    parts = np.split(np.column_stack([x, y, given]), np.flatnonzero(np.diff(codes)) + 1 if inside else [])
-    columns = np.vstack([np.column_stack([centred_scores(column, method) for column in part.T]) for part in parts])
-    known = columns[:, 2:]
-    left = columns[:, :2] - known @ np.linalg.lstsq(known, columns[:, :2], rcond=None)[0]
-    return left[:, 0], left[:, 1]
 
 
 FLIPPED: dict[str, Flipped] = {

@@ -66,7 +66,7 @@ def correlate(
         level: "pooled" over all points; "between" backbones, of which each is the mean of its layers; "within"
             backbones, over the layers of each; or several.
         given: What to hold fixed: "width" (columns of the layer), "depth" (number of the layer over the largest
-            of its backbone in the study, from 0 to 1), or both.
+            of its backbone in the study, from 0 to 1), or both; removed as smooth curves, of which the notes tell.
         cluster: What is independent, so that interval and p-value move it as a whole: "backbone", or "architecture"
             with all its networks. Where the architecture carries the effect, the former rejects too often.
         n_resamples: Bootstrap samples and permutations.
