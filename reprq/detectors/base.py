@@ -8,18 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
-from sklearn.model_selection import KFold
 from sklearn.utils.validation import validate_data
 
-from reprq.detectors.conformal import threshold
+from reprq.detectors.calibration import Calibration, calibrate, folds
 from reprq.detectors.input import as_rows
 from reprq.errors import InputError
 
 Matrix = NDArray[np.floating]
 Scores = NDArray[np.float64]
 
-FALSE_ALARM_RATE = 0.05
-_FOLDS = 5
 _BLOCK = 512
 
 
@@ -37,8 +34,9 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes:
         benign_: (n, d) a copy of the rows it was fitted on; thresholds and saved files need them.
         labels_: (n,) their labels, or None.
-        offset_: Minus the threshold of `predict`, for a false alarm rate of 5 % (or 1 / (n + 1), where that is more).
-            Computed on first use from `training_scores`.
+        calibration_: Held-out benign rows and the clones of the detector that have not seen them, by which
+            `predict` judges. Computed on first use.
+        offset_: Minus the threshold of `calibration_`.
     """
 
     min_rows = 1
@@ -95,52 +93,65 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return scores
 
     def training_scores(self) -> Scores:
-        """Score the benign rows as if they were new: (n,) float64, each by a detector that has not seen it.
+        """Score the benign rows as if they were new: (n,) float64, each by a detector that has seen no copy of it.
 
-        Five folds in a fixed random order, each scored by a clone fitted on the other four. In-sample scores are too
-        low (with n <= d they are one constant for an empirical Mahalanobis distance), these are a little too high,
-        because four fifths of the rows teach less than all.
+        Five folds in a fixed random order, copies in one fold, each scored by a clone fitted on the other four. They
+        stand in for the scores of new benign rows where a fifth of the rows more or less changes scores by little. It
+        changes them by much where an inverse covariance has about as many directions as rows: for a false alarm rate
+        use `predict` or `calibration_`, or hold rows out yourself.
 
         Raises:
             NotFittedError: `fit` has not been called.
             InputError: too few rows to leave a fold out.
         """
         self.check_fitted()
-        n = len(self.benign_)
-        if n < 2:
-            raise InputError("training scores need at least 2 benign rows, got 1; fit on more")
-        scores = np.empty(n)
-        for kept, left in KFold(min(_FOLDS, n), shuffle=True, random_state=0).split(self.benign_):
+        scores = np.empty(len(self.benign_))
+        for kept, left in folds(self.benign_):
             labels = None if self.labels_ is None else self.labels_[kept]
             part = type(self)(**self.get_params()).fit(self.benign_[kept], labels)
             scores[left] = part.anomaly_score(self.benign_[left])
         return scores
 
     @property
+    def calibration_(self) -> Calibration:
+        """Held-out benign rows beside the detectors that scored them."""
+        self.check_fitted()
+        if "calibration" not in self._known:
+            self._known["calibration"] = calibrate(self)
+        found: Calibration = self._known["calibration"]
+        return found
+
+    @property
     def offset_(self) -> float:
         """Minus the threshold of `predict`."""
-        self.check_fitted()
-        if "offset" not in self._known:
-            scores = self.training_scores()
-            rate = max(FALSE_ALARM_RATE, 1.0 / (len(scores) + 1))
-            self._known["offset"] = -threshold(scores, rate).value
-        return float(self._known["offset"])
+        return -self.calibration_.threshold
 
     def score_samples(self, X: Any) -> Scores:
-        """Minus `anomaly_score`: scikit-learn's direction, where lower is more anomalous."""
-        return -self.anomaly_score(X)
+        """Minus the scores of `calibration_`: scikit-learn's direction, where lower is more anomalous.
+
+        They belong to clones fitted on four fifths of the benign rows, whose threshold is known; `anomaly_score` is of
+        all of them.
+        """
+        return -self.calibration_.scores(X)
 
     def decision_function(self, X: Any) -> Scores:
         """`score_samples` minus `offset_`: negative for rows that `predict` calls anomalous."""
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any, threshold: float | None = None) -> NDArray[np.int64]:
-        """Scikit-learn's labels at a threshold: -1 for anomalous rows (score above it), 1 for benign ones.
+        """Scikit-learn's labels: -1 for anomalous rows (score over the threshold), 1 for benign ones.
+
+        By default a share of about 5 % of new benign rows (1 / (n + 1), where that is more) is called anomalous: rows
+        are compared with benign rows that were held out, see `calibration_`.
 
         Args:
             X: (m, d) rows.
-            threshold: The largest benign score; `reprq.detectors.threshold` finds one for a false alarm rate from
-                held-out rows. Default: minus `offset_`.
+            threshold: The largest `anomaly_score` of a benign row; `reprq.detectors.threshold` finds one for a false
+                alarm rate from the scores of benign rows that were not among those of `fit`.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            InputError: as `anomaly_score`; or no threshold is given and there are too few benign rows to find one.
         """
         if threshold is None:
             return np.where(self.decision_function(X) < 0, -1, 1)

@@ -9,6 +9,7 @@ from scipy.linalg.blas import dger
 from scipy.special import logsumexp
 
 from reprq.detectors.base import Matrix, Scores, score_in_blocks
+from reprq.detectors.calibration import copies
 from reprq.detectors.covariance import moments, whiten_pseudo
 from reprq.detectors.mahalanobis import Mahalanobis, check_more_than_a_line
 from reprq.detectors.shallow import ShallowDetector, squared_distances
@@ -49,9 +50,18 @@ class Gaussian(Mahalanobis):
         squares = w[w > 0] ** 2 if w.ndim == 1 else np.linalg.eigvalsh(w.T @ w)
         self.log_determinant_ = -float(np.log(squares).sum())
 
+    def training_scores(self) -> Scores:
+        """As of every detector, with the determinant of all rows: a fold's would move with the unit where n <= d."""
+        self.check_fitted()
+        distances = Mahalanobis(self.covariance).fit(self.benign_).training_scores()
+        return 0.5 * (distances + self._constant)
+
     def _score(self, rows: Matrix) -> Scores:
-        constant = self.log_determinant_ + self.rank_ * float(np.log(2.0 * np.pi))
-        return 0.5 * (super()._score(rows) + constant)
+        return 0.5 * (super()._score(rows) + self._constant)
+
+    @property
+    def _constant(self) -> float:
+        return self.log_determinant_ + self.rank_ * float(np.log(2.0 * np.pi))
 
 
 class KDE(ShallowDetector):
@@ -59,8 +69,8 @@ class KDE(ShallowDetector):
 
     Args:
         bandwidth: Standard deviation h of the kernel in units of the scaled rows; None takes the h among 2^-5, 2^-4.5,
-            ..., 2^3 with the highest leave-one-out likelihood (Duin 1976), on up to 2,000 rows. Ruff
-            (2021) takes five folds in Table 2.1, and a hold-out in chapter 4.
+            ..., 2^3 with the highest leave-one-out likelihood (Duin 1976), copies left out together, on
+            up to 2,000 rows. Ruff (2021) takes five folds in Table 2.1, and a hold-out in chapter 4.
         seed: Which rows choose the bandwidth.
 
     Attributes:
@@ -92,8 +102,8 @@ class KDE(ShallowDetector):
 
     def _likeliest(self, rows: Array) -> float:
         some = rows[np.random.default_rng(self.seed).permutation(len(rows))[:_ROWS]]
-        squares = squared_distances(some, some)
-        np.fill_diagonal(squares, np.inf)
+        squares, same = squared_distances(some, some), copies(some)
+        squares[same[:, None] == same] = np.inf  # a row that its own copy explains says nothing about a bandwidth
         likelihood = [np.mean(_log_kernel_sum(squares, h, rows.shape[1])) for h in _GRID]
         return float(_GRID[int(np.argmax(likelihood))])
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from reprq.detectors.approximate import ApproximateNeighbours
 from reprq.detectors.base import ArrayDetector, Matrix, Scores, check_choice, check_count, column_means
+from reprq.detectors.calibration import copies
 from reprq.detectors.nearest import ExactNeighbours, gpu_number
 from reprq.errors import InputError
 
@@ -83,19 +84,27 @@ class KNN(ArrayDetector):
         return f"knn[{','.join([f'k={self.k}', self.aggregation, self.metric, *extra])}]"
 
     def training_scores(self) -> Scores:
-        """Score every benign row against all the others: (n,) float64, leave-one-out, exact for every index.
+        """Score every benign row against all that are no copy of it: (n,) float64, exact for every index.
 
         Raises:
             NotFittedError: `fit` has not been called.
-            InputError: k is not below the number of rows.
+            InputError: a row has fewer than k others that are no copies of it.
         """
         self.check_fitted()
-        n = len(self.benign_)
-        if self.k >= n:
-            raise InputError(f"k must be below the number of benign rows to leave one out, got k={self.k} and {n} rows")
         rows = self._prepared(self.benign_)
         nearest = self.neighbours_ if isinstance(self.neighbours_, ExactNeighbours) else ExactNeighbours(rows)
-        return self._aggregated(nearest.search(rows, self.k, np.arange(n))[0])
+        group = copies(rows)
+        _, first, times = np.unique(group, return_index=True, return_counts=True)
+        if self.k + times.max() > len(rows):
+            raise InputError(
+                "k must be below the number of benign rows to leave one and its copies out,"
+                f" got k={self.k} and {len(rows)} rows, one of them {times.max()} times"
+            )
+        scores = np.empty(len(first))
+        for count in np.unique(times).tolist():  # a row's copies come first, at distance 0
+            some = np.flatnonzero(times == count)
+            scores[some] = self._aggregated(nearest.search(rows[first[some]], self.k + count)[0][:, count:])
+        return np.asarray(scores[group])
 
     def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
         if self.k > len(rows):

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from reprq.data import ImageDataset, as_dataset
-from reprq.detectors.base import FALSE_ALARM_RATE, NotFittedError, Scores
+from reprq.detectors.base import NotFittedError, Scores
+from reprq.detectors.calibration import FALSE_ALARM_RATE
 from reprq.detectors.conformal import threshold as conformal_threshold
 from reprq.errors import DataError
 

@@ -13,10 +13,10 @@ from reprq.validation import as_labels, as_scores
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What happens when rows with a score at or above a threshold are called anomalous.
+    """What happens when rows with a score over a threshold are called anomalous.
 
     Args:
-        threshold: The score.
+        threshold: The score; a row that has just this one is benign.
         true_positive_rate: Share of the anomalous rows that are called so (recall).
         false_positive_rate: Share of the benign rows that are called anomalous (false alarms).
         precision: Share of the rows called anomalous that are; 1 where none is called.
@@ -30,10 +30,11 @@ class OperatingPoint:
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """Every operating point of a detector, from the threshold above all scores (+inf) down to the lowest score.
+    """Every operating point of a detector, from the threshold that no score exceeds down to the one that all do.
 
     Args:
-        thresholds: (t + 1,) descending, the first is +inf; rows at or above are called anomalous.
+        thresholds: (t + 1,) the t different scores, descending, then -inf; rows with a score over it are called
+            anomalous.
         true_positive_rate: (t + 1,) recall.
         false_positive_rate: (t + 1,).
         precision: (t + 1,), 1 at the first point, where no row is called.
@@ -68,7 +69,7 @@ def curves(labels: ArrayLike, scores: ArrayLike) -> Curves:
     hits = np.concatenate([[0.0], np.cumsum(anomalous[order])[last]])
     p = hits[-1]
     return Curves(
-        thresholds=np.concatenate([[np.inf], values[order][last]]),
+        thresholds=np.append(values[order][last], -np.inf),
         true_positive_rate=hits / p,
         false_positive_rate=(called - hits) / (len(values) - p),
         precision=np.divide(hits, called, out=np.ones_like(hits), where=called > 0),
@@ -133,7 +134,7 @@ def fpr_at_tpr(
 
 
 def at_threshold(labels: ArrayLike, scores: ArrayLike, threshold: float) -> OperatingPoint:
-    """Rates and precision when rows with a score of `threshold` or more are called anomalous.
+    """Rates and precision when rows with a score over `threshold` are called anomalous, as detectors' `predict` does.
 
     Args:
         labels: (n,) 1 is anomalous, 0 is benign.
@@ -148,7 +149,7 @@ def at_threshold(labels: ArrayLike, scores: ArrayLike, threshold: float) -> Oper
         OperatingPoint(threshold=2.5, true_positive_rate=0.5, false_positive_rate=0.5, precision=0.5)
     """
     found = curves(labels, scores)
-    point = int(np.searchsorted(-found.thresholds, -threshold, side="right")) - 1
+    point = int(np.searchsorted(-found.thresholds, -threshold))  # the number of scores over it
     return OperatingPoint(
         threshold=float(threshold),
         true_positive_rate=float(found.true_positive_rate[point]),

@@ -73,7 +73,7 @@ def score_histogram(
         labels: (n,) 1 is anomalous, 0 is benign.
         scores: (n,) anomaly scores, higher is more anomalous.
         ax: Where to draw; a new figure by default.
-        threshold: A score at or above which rows are called anomalous, drawn with the rates that it gives.
+        threshold: A score over which rows are called anomalous, drawn with the rates that it gives.
 
     Returns:
         The Axes.
@@ -95,7 +95,7 @@ def score_histogram(
             share, edges, fill=True, facecolor=to_rgba(colour, 0.35), edgecolor=colour, hatch=hatch, lw=1.2, label=text
         )
     if threshold is not None:
-        rates = [float((values[rows] >= threshold).mean()) for rows in (anomalous, ~anomalous)]
+        rates = [float((values[rows] > threshold).mean()) for rows in (anomalous, ~anomalous)]
         text = f"threshold {threshold:.3g}: {rates[0]:.0%} of anomalies, {rates[1]:.1%} false alarms"
         ax.axvline(threshold, color="black", linewidth=1.2, linestyle="--", label=text)
     tidy(ax)

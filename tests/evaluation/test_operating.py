@@ -21,7 +21,7 @@ def test_curves_and_areas_are_scikit_learns(case):
     fpr, tpr, thresholds = peers.roc_curve(labels, scores, drop_intermediate=False)
     np.testing.assert_allclose(found.false_positive_rate, fpr)
     np.testing.assert_allclose(found.true_positive_rate, tpr)
-    np.testing.assert_array_equal(found.thresholds, thresholds)
+    np.testing.assert_array_equal(found.thresholds, [*thresholds[1:], -np.inf])  # over, where theirs is at or over
     precision, recall, _ = peers.precision_recall_curve(labels, scores)
     np.testing.assert_allclose(found.precision[::-1], precision)
     np.testing.assert_allclose(found.true_positive_rate[::-1], recall)
@@ -33,7 +33,7 @@ def test_curves_and_areas_are_scikit_learns(case):
 @settings(max_examples=60, deadline=None)
 def test_rates_are_counts(case, threshold, tpr):
     labels, scores = (np.array(column) for column in zip(*case, strict=True))
-    called = scores >= threshold
+    called = scores > threshold
     point = at_threshold(labels, scores, threshold)
     assert point.true_positive_rate == pytest.approx(called[labels == 1].mean())
     assert point.false_positive_rate == pytest.approx(called[labels == 0].mean())
@@ -51,8 +51,9 @@ def test_the_positive_class_matters():
 
 def test_thresholds_at_and_between_scores():
     labels, scores = [0, 1, 0, 1], [1.0, 2.0, 3.0, 4.0]
-    assert at_threshold(labels, scores, 5.0).precision == 1.0
-    assert at_threshold(labels, scores, 4.0).true_positive_rate == 0.5
+    assert at_threshold(labels, scores, 4.0).precision == 1.0
+    assert at_threshold(labels, scores, 4.0).true_positive_rate == 0.0
+    assert at_threshold(labels, scores, 3.0).true_positive_rate == 0.5
     assert at_threshold(labels, scores, -np.inf).false_positive_rate == 1.0
 
 
