@@ -14,7 +14,7 @@ from reprq.metrics.discriminant import coherence
 from reprq.metrics.moments import Moments
 from reprq.metrics.neighbours import fit_twonn, mean_knn_distance
 from reprq.metrics.powerlaw import FIT_RANGE, fit_alpha
-from reprq.metrics.spectra import Spectra, spectra
+from reprq.metrics.spectra import Again, Spectra, resolved_spectra, spectra
 from reprq.metrics.spectral import (
     Spectrum,
     Values,
@@ -40,15 +40,26 @@ class Facts:
     Args:
         moments: Of the rows.
         rows: The rows themselves, where a metric needs them.
+        again: What gives the rows once more, for eigenvalues that the one pass cannot tell from rounding error.
     """
 
-    def __init__(self, moments: Moments, rows: NDArray[Any] | None = None) -> None:
-        self.moments, self.rows = moments, rows
+    def __init__(self, moments: Moments, rows: NDArray[Any] | None = None, again: Again | None = None) -> None:
+        self.moments, self.rows, self.again = moments, rows, again
+        self._singular: Spectra | None = None
 
     @cached_property
     def spectra(self) -> Spectra:
         """Both spectra."""
         return spectra(self.moments)
+
+    def resolved(self, count: int) -> Spectra:
+        """Both spectra, their first `count` values more than rounding error where the rows can be seen once more."""
+        if self._singular is not None:
+            return self._singular
+        found = resolved_spectra(self.moments, self.spectra, self.again, count)
+        if found is not self.spectra:
+            self._singular = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -173,11 +184,17 @@ def _spectral(
     kinds: Sequence[tuple[Values, str]],
     bounds: Callable[[int, int], Bounds] = rank_bounds,
     option: str = "",
+    smallest: bool = False,
 ) -> list[Definition]:
-    """Return a formula of a spectrum and d on some kinds of spectrum; the first is the default."""
+    """Return a formula of a spectrum and d on some kinds of spectrum; the first is the default.
+
+    With `smallest`, the smallest values decide it.
+    """
 
     def compute(values: Values, centring: str, facts: Facts) -> Outcome:
-        return Outcome(formula(spectrum_of(facts.spectra, values, centring == "centred"), facts.moments.d))
+        d = facts.moments.d
+        both = facts.resolved(d) if smallest and facts.moments.n >= d else facts.spectra
+        return Outcome(formula(spectrum_of(both, values, centring == "centred"), d))
 
     return [
         Definition(
@@ -211,12 +228,12 @@ def _trace(centred: bool) -> Definition:
 
 def _alpha(fit_range: tuple[int, int], weighted: bool) -> Definition:
     def compute(facts: Facts) -> Outcome:
-        fit = fit_alpha(facts.spectra.centred, fit_range, weighted)
+        fit = fit_alpha(facts.resolved(2 * fit_range[1]).centred, fit_range, weighted)
         notes = []
         if fit.ranks < 10:
             notes.append(f"only {fit.ranks} ranks fitted ({fit.first} to {fit.last})")
         elif fit.last < fit_range[1]:
-            notes.append(f"fitted over ranks {fit.first} to {fit.last}, the rank of x")
+            notes.append(f"fitted over ranks {fit.first} to {fit.last}, all above rounding error")
         if fit.r2 < 0.9:
             notes.append(f"a power law fits badly: R2 = {fit.r2:.2f}")
         if fit.alpha_high - fit.alpha_low > 0.2 * fit.alpha:
@@ -278,7 +295,7 @@ DEFINITIONS: tuple[Definition, ...] = (
     *_spectral("effective_rank", _of_spectrum(effective_rank_of), _first("eigen", "centred")),
     *_spectral("stable_rank", _of_spectrum(leading_ratio_of), [("eigen", "uncentred"), ("eigen", "centred")]),
     *_spectral("nesum", _of_spectrum(leading_ratio_of), [("eigen", "centred"), ("eigen", "uncentred")]),
-    *_spectral("condition_number", condition_number_of, _first("eigen", "centred"), _between(1.0, inf)),
+    *_spectral("condition_number", condition_number_of, _first("eigen", "centred"), _between(1.0, inf), smallest=True),
     *_spectral("isoscore", isoscore_of, [("eigen", "centred")], _between(0.0, 1.0)),
     _trace(True),
     _trace(False),

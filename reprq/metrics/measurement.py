@@ -18,6 +18,7 @@ from reprq.metrics.jackknife import (
     merged,
 )
 from reprq.metrics.moments import Moments, blocks_of
+from reprq.metrics.spectra import Again, again
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,7 +152,8 @@ def measure(
     source = x if rows is None else rows
     if intervals:
         return _with_intervals(chosen, source, rows)
-    return _measurement(chosen, Facts(source if isinstance(source, Moments) else Moments.of(source), rows))
+    moments = source if isinstance(source, Moments) else Moments.of(source)
+    return _measurement(chosen, Facts(moments, rows, again(source)))
 
 
 def _measurement(chosen: Mapping[str, Definition], facts: Facts) -> Measurement:
@@ -162,14 +164,14 @@ def _measurement(chosen: Mapping[str, Definition], facts: Facts) -> Measurement:
 def _with_intervals(chosen: Mapping[str, Definition], x: Any, rows: NDArray[Any] | None) -> Measurement:
     groups = grouped_moments(x)
     moments = merged(groups)
-    whole = _measurement(chosen, Facts(moments, rows))
+    whole = _measurement(chosen, Facts(moments, rows, again(x)))
     if moments.n < 2 * GROUPS:
         note = f"no interval: n = {moments.n} rows, fewer than two for each of {GROUPS} groups"
         return Measurement({key: _noted(metric, note) for key, metric in whole.items()})
     smooth = {key: definition for key, definition in chosen.items() if definition.smooth}
     group = group_of_rows(moments.n)
     replicates = [
-        _measurement(smooth, Facts(kept, None if rows is None else rows[group != left_out]))
+        _measurement(smooth, Facts(kept, None if rows is None else rows[group != left_out], _less(x, group, left_out)))
         for left_out, kept in enumerate(leave_one_out(groups))
     ]
     return Measurement(
@@ -180,6 +182,20 @@ def _with_intervals(chosen: Mapping[str, Definition], x: Any, rows: NDArray[Any]
             for key, definition in chosen.items()
         }
     )
+
+
+def _less(x: Any, group: NDArray[np.int64], left_out: int) -> Again | None:
+    """Return what gives the rows less a group once more, or None where they pass by once."""
+    if again(x) is None:
+        return None
+
+    def kept() -> Iterator[NDArray[Any]]:
+        start = 0
+        for block in blocks_of(x):
+            yield block[group[start : start + len(block)] != left_out]
+            start += len(block)
+
+    return kept
 
 
 def _noted(metric: Metric, note: str) -> Metric:

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.errors import InputError
-from reprq.metrics.moments import Moments
-from reprq.metrics.spectra import spectra
+from reprq.metrics.spectra import resolved_spectra_of
 from reprq.validation import as_scores
 
 FIT_RANGE = (11, 100)
@@ -43,8 +42,8 @@ class AlphaFit:
 def alpha_req(x: Any, fit_range: tuple[int, int] = FIT_RANGE, weighted: bool = True) -> float:
     """Return alpha-ReQ: the exponent with which the eigenvalues of the covariance decay over their rank.
 
-    The slope, sign changed, of log lambda_j on log j by least squares over ranks fit_range[0] to fit_range[1] or the
-    rank of x, whichever comes first, each weighted by 1 / j.
+    The slope, sign changed, of log lambda_j on log j by least squares over ranks fit_range[0] to fit_range[1], or to
+    the last eigenvalue that is more than rounding error, whichever comes first, each weighted by 1 / j.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
@@ -68,7 +67,7 @@ def alpha_req(x: Any, fit_range: tuple[int, int] = FIT_RANGE, weighted: bool = T
         >>> round(alpha_req(q * np.arange(1, 51) ** -0.75), 1)
         1.5
     """
-    return fit_alpha(spectra(Moments.of(x, min_rows=2)).centred, fit_range, weighted).alpha
+    return fit_alpha(resolved_spectra_of(x, 2 * fit_range[1]).centred, fit_range, weighted).alpha
 
 
 def fit_alpha(spectrum: ArrayLike, fit_range: tuple[int, int] = FIT_RANGE, weighted: bool = True) -> AlphaFit:
@@ -78,7 +77,7 @@ def fit_alpha(spectrum: ArrayLike, fit_range: tuple[int, int] = FIT_RANGE, weigh
     are positive eigenvalues); those of fewer than ten ranks are left out.
 
     Args:
-        spectrum: (m,) eigenvalues, descending, in any unit; zeros at the end are beyond the rank and are not fitted.
+        spectrum: (m,) eigenvalues, descending, in any unit; zeros at the end are not fitted.
         fit_range: The first and the last rank to fit, counting from 1.
         weighted: Whether ranks are weighted by 1 / j.
 

@@ -1,13 +1,18 @@
 """The centred and the uncentred spectrum of a matrix, both from one tridiagonal reduction."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
+from scipy.linalg import lapack, qr
 
-from reprq.metrics.moments import Moments
+from reprq.metrics.moments import Moments, blocks_of
+
+RESOLVED = 1e-12  # of the largest eigenvalue: a sum of squares leaves smaller ones fewer than about four digits
+
+Again = Callable[[], Iterable[NDArray[np.floating]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,8 @@ def spectrum(x: Any, *, centred: bool = True) -> NDArray[np.float64]:
         centred: Whether the mean is taken away first.
 
     Returns:
-        (min(n, d),) float64, descending, in squared units of x. Values below the rounding error of the largest are 0.
+        (min(n, d),) float64, descending, in squared units of x. Singular values below the rounding error of the largest
+        are 0; of an iterator, whose blocks are seen once, eigenvalues are.
 
     Raises:
         InputError: x is not a finite (n, d) matrix of at least two rows.
@@ -77,8 +83,69 @@ def spectrum(x: Any, *, centred: bool = True) -> NDArray[np.float64]:
         >>> spectrum([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.5], [0.0, -0.5]]).round(4).tolist()
         [0.6667, 0.1667]
     """
-    both = spectra(Moments.of(x, min_rows=2))
+    both = resolved_spectra_of(x)
     return both.centred / (both.n - 1) if centred else both.uncentred / both.n
+
+
+def again(x: Any) -> Again | None:
+    """Return what gives the rows of x once more, or None where they pass by once (an iterator, `Moments`)."""
+    return None if isinstance(x, Iterator | Moments) else lambda: blocks_of(x)
+
+
+def resolved_spectra_of(x: Any, count: int | None = None) -> Spectra:
+    """Return both spectra of a matrix, as `resolved_spectra` does."""
+    moments = Moments.of(x, min_rows=2)
+    return resolved_spectra(moments, spectra(moments), again(x), count)
+
+
+def resolved_spectra(moments: Moments, found: Spectra, rows: Again | None, count: int | None = None) -> Spectra:
+    """Return spectra whose first `count` values are more than rounding error, from the rows where it takes them.
+
+    An eigenvalue of a sum of squares is off by some 1e-16 of the largest one, a singular value of the rows themselves
+    by 1e-16 of the largest one: below 1e-12 the latter are computed, by QR of block after block and one SVD. Columns
+    that are constant have exact zeros and ask for nothing.
+
+    Args:
+        moments: Of the rows.
+        found: Their `spectra`.
+        rows: What gives the rows once more, or None.
+        count: How many values matter; all by default.
+    """
+    constant = int((moments.scatter_diagonal == 0).sum())
+    count = min(count or moments.d, moments.d - constant, moments.n - 1)
+    if moments.rows is not None:
+        kept = moments.rows
+        rows = lambda: [kept]  # noqa: E731
+    if count < 1 or rows is None or found.centred[count - 1] >= RESOLVED * found.centred[0]:
+        return found
+    return singular_spectra(rows(), moments.mean, moments.n)
+
+
+def singular_spectra(rows: Iterable[NDArray[np.floating]], mean: NDArray[np.float64], n: int) -> Spectra:
+    """Return both spectra by a singular value decomposition, which keeps twice the digits of `spectra`.
+
+    Args:
+        rows: Blocks of the n rows.
+        mean: (d,) their mean.
+        n: Rows.
+    """
+    d = len(mean)
+    step = max(4 * d, 1024)
+    triangle = np.empty((0, d))
+    for block in rows:
+        for start in range(0, len(block), step):
+            part = np.vstack([triangle, block[start : start + step] - mean])
+            triangle = part if len(part) <= d else qr(part, mode="r", overwrite_a=True, check_finite=False)[0][:d]
+    v = _reflector(mean)
+    turned = triangle if v is None else triangle - 2 * np.outer(triangle @ v, v)  # the mean on the first axis
+    top = np.zeros((1, d))
+    top[0, 0] = np.sqrt(n) * np.linalg.norm(mean)
+    matrices = (triangle, np.vstack([top, turned]))
+    centred, uncentred = (np.linalg.svd(matrix, compute_uv=False)[: min(n, d)] for matrix in matrices)
+    floor = max(n, d) * np.finfo(np.float64).eps * centred[0]  # as in `_clean`, the mean costs no digits
+    for values in (centred, uncentred):
+        values[values <= floor] = 0.0
+    return Spectra(np.square(centred), np.square(uncentred), n, d)
 
 
 def _reflector(direction: NDArray[np.float64]) -> NDArray[np.float64] | None:

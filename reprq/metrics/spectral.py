@@ -8,7 +8,7 @@ from scipy.special import entr
 
 from reprq.errors import InputError
 from reprq.metrics.moments import Moments
-from reprq.metrics.spectra import Spectra, spectra
+from reprq.metrics.spectra import Spectra, resolved_spectra_of, spectra
 
 Values = Literal["singular", "eigen"]
 Spectrum = NDArray[np.float64]
@@ -183,14 +183,15 @@ def condition_number(x: Any, *, centred: bool = True, values: Values = "eigen") 
         At least 1 (all directions alike); lower is better conditioned.
 
     Raises:
-        InputError: x is not a finite (n, d) matrix of at least two rows, or the smallest eigenvalue is zero or below
-            the rounding error of the largest: the condition number is infinite.
+        InputError: x is not a finite (n, d) matrix of at least two rows, or the smallest singular value is zero or
+            below the rounding error of the largest (of an iterator, the smallest eigenvalue): the condition number is
+            infinite or cannot be told from it.
 
     Example:
         >>> condition_number([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]])
         4.0
     """
-    both = _spectra(x)
+    both = resolved_spectra_of(x)
     return condition_number_of(spectrum_of(both, values, centred), both.d)
 
 
@@ -272,7 +273,8 @@ def condition_number_of(spectrum: Spectrum, d: int) -> float:
     rank = int(np.count_nonzero(spectrum))
     if rank < d:
         raise InputError(
-            f"x must have rank {d} as it has columns, got rank {rank}: the condition number is infinite;"
+            f"x must have {d} eigenvalues above rounding error, one a column, got {rank}: the condition number is"
+            " infinite or too large for float64 (of blocks that pass once, over about 1e7 of singular values);"
             " give more rows, or drop dependent columns"
         )
     return float(spectrum[0] / spectrum[-1])

@@ -194,7 +194,10 @@ def test_rankme_of_equal_rows_is_one_direction():
         (lambda x: metrics.rankme(x, eps=-1.0), r"eps must be in \[0, 1\), got -1.0"),
         (lambda x: metrics.rankme(x, values="variance"), "values must be 'singular' or 'eigen', got 'variance'"),
         (lambda x: metrics.rankme(0 * x), "all rows equal"),
-        (lambda x: metrics.condition_number(x[:5]), "x must have rank 5 as it has columns, got rank 4"),
+        (
+            lambda x: metrics.condition_number(x[:5]),
+            "x must have 5 eigenvalues above rounding error, one a column, got 4",
+        ),
         (lambda x: metrics.isoscore(x[:, :1]), "x must have at least 2 columns, got 1"),
         (lambda x: metrics.alpha_req(x), "at least 2 positive eigenvalues from rank 11 on to fit, got 5"),
         (lambda x: metrics.alpha_req(x, (3, 3)), "two ascending ranks from 1 on, got 3 and 3"),
