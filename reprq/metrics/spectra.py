@@ -131,10 +131,10 @@ def singular_spectra(rows: Iterable[NDArray[np.floating]], mean: NDArray[np.floa
     """
     d = len(mean)
     step = max(4 * d, 1024)
-    triangle = np.empty((0, d))
+    triangle: NDArray[Any] = np.empty((0, d))
     for block in rows:
         for start in range(0, len(block), step):
-            part = np.vstack([triangle, block[start : start + step] - mean])
+            part: NDArray[Any] = np.vstack([triangle, block[start : start + step] - mean])
             triangle = part if len(part) <= d else qr(part, mode="r", overwrite_a=True, check_finite=False)[0][:d]
     v = _reflector(mean)
     turned = triangle if v is None else triangle - 2 * np.outer(triangle @ v, v)  # the mean on the first axis
