@@ -3,9 +3,10 @@
 from reprq.evaluation.auroc import auroc
 from reprq.evaluation.band import roc_band
 from reprq.evaluation.bootstrap import auroc_bootstrap
-from reprq.evaluation.correlation import Correlation, correlation, holm
+from reprq.evaluation.correlation import Correlation, correlation
 from reprq.evaluation.estimate import Estimate
 from reprq.evaluation.groups import max_over_groups
+from reprq.evaluation.multiplicity import holm
 from reprq.evaluation.operating import (
     Curves,
     OperatingPoint,

@@ -8,7 +8,7 @@ are computed once; a thousand draws are then one matrix product (`coefficients`,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,10 +16,21 @@ from scipy import stats
 
 from reprq.conversion import to_numpy
 from reprq.errors import InputError, UnknownNameError
-from reprq.evaluation.coefficients import COEFFICIENTS, ROUNDING, Coefficient, Floats, Ints, group_sums, within
-from reprq.evaluation.flips import FLIPPED, Flipped, flipped_pearson, flipped_within, sign_flip_p_value
+from reprq.evaluation.coefficients import COEFFICIENTS, Coefficient, Floats, Ints, within
+from reprq.evaluation.flips import (
+    FLIPPED,
+    CommonFlips,
+    Flipped,
+    flipped_pearson,
+    flipped_ratios,
+    flipped_within,
+    resampled_counts,
+    share_as_extreme,
+    sign_flips,
+)
 from reprq.evaluation.given import curves, partial, residuals
-from reprq.validation import as_matrix, as_scores
+from reprq.evaluation.points import Points, points_of, sorted_points, undefined, unit_scale, without_constants
+from reprq.validation import as_scores
 
 LEVELS = ("pooled", "between", "within")
 FEW_GROUPS = 10
@@ -126,156 +137,72 @@ def correlation(
         >>> correlation([1, 2, 11, 12, 21, 22], [6, 5, 4, 3, 2, 1], groups=list("aabbcc"), level="within").coefficient
         -1.0
     """
+    return correlation_and_flips(
+        x, y, groups, method, n_resamples, confidence, seed, level=level, given=given, clusters=clusters
+    )[0]
+
+
+def correlation_and_flips(
+    x: ArrayLike,
+    y: ArrayLike,
+    groups: Sequence[Any] | NDArray[Any] | None = None,
+    method: str = "spearman",
+    n_resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    *,
+    level: str = "pooled",
+    given: ArrayLike | None = None,
+    clusters: Sequence[Any] | NDArray[Any] | None = None,
+    common: CommonFlips | None = None,
+) -> tuple[Correlation, Floats | None]:
+    """Return what `correlation` does of the same arguments, and the ratios of its flips for `westfall_young`.
+
+    The latter are None where there is no p-value. Flips in `common` stand in place of its own; they name every cluster,
+    or every group where there are no clusters.
+    """
     _check_arguments(method, level, n_resamples, confidence)
     first, second = to_numpy(x, "x"), to_numpy(y, "y")
     if first.size == 0 and second.size == 0:
-        return Correlation(None, None, None, None, 0, 0, method, ("no points",))
-    known = _sorted_points(as_scores(first, "x"), as_scores(second, "y"), groups, given, clusters)
-    points = _points_of(level, known)
-    points, left_out = _without_constants(points, level, getattr(given, "columns", None))
-    n, n_groups = len(points.codes), len(np.unique(points.clusters))
-    if reason := _undefined(points.x, points.y):
-        return Correlation(None, None, None, None, n, n_groups, method, (reason, *left_out))
+        return Correlation(None, None, None, None, 0, 0, method, ("no points",)), None
+    known = sorted_points(as_scores(first, "x"), as_scores(second, "y"), groups, given, clusters)
+    points, left_out = without_constants(points_of(level, known), level, getattr(given, "columns", None))
+    present, own = np.unique(points.clusters, return_inverse=True)
+    n, n_groups = len(points.codes), len(present)
+    if reason := undefined(points.x, points.y):
+        return Correlation(None, None, None, None, n, n_groups, method, (reason, *left_out)), None
     points, removed = _prepared(points, method, level)
     left_out = (*left_out, *removed)
     coefficients = _coefficient(points, method, level)
-    value = coefficients(points.x, points.y, points.codes, np.ones((1, len(points.clusters))))[0]
+    value = coefficients(points.x, points.y, points.codes, np.ones((1, len(own))))[0]
     if not np.isfinite(value):
         why = f"constant x or y {'given the other columns' if removed else 'inside every group'}: no coefficient"
-        return Correlation(None, None, None, None, n, n_groups, method, (why, *left_out))
+        return Correlation(None, None, None, None, n, n_groups, method, (why, *left_out)), None
     notes = (*_notes_on(n_groups), *left_out)
     if n_groups < 3:
-        return Correlation(float(value), None, None, None, n, n_groups, method, notes)
+        return Correlation(float(value), None, None, None, n, n_groups, method, notes), None
 
     rng = np.random.default_rng(seed)
-    counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples).astype(np.float64)
-    draws = coefficients(points.x, points.y, points.codes, counts[:, points.clusters])
+    draws = coefficients(points.x, points.y, points.codes, resampled_counts(n_groups, n_resamples, rng)[:, own])
     defined = draws[np.isfinite(draws)]
     if len(defined) < len(draws):
         notes = (*notes, f"{len(draws) - len(defined)} of {len(draws)} resamples were constant and left out")
     low, high = expanded_percentiles(defined, n_groups, confidence) if len(defined) else (None, None)
-    first, second, statistic = _flips(points, method, level)
-    p_value = sign_flip_p_value(first, second, points.codes, statistic, n_resamples, rng, points.clusters)
-    return Correlation(float(value), low, high, p_value, n, n_groups, method, notes)
+    if common is None:
+        signs = sign_flips(n_groups, n_resamples, rng)
+    else:
+        signs = common.signs[:, np.searchsorted(common.clusters, known.names[present])]
+    ratios = flipped_ratios(*_flips(points, method, level), signs[:, own])
+    return Correlation(float(value), low, high, share_as_extreme(ratios), n, n_groups, method, notes), ratios
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust p-values for the number of hypotheses tried, by the step-down procedure of Holm (1979).
-
-    With p_(1) <= ... <= p_(m), the k-th smallest becomes max over j <= k of min(1, (m - j + 1) p_(j)). Rejecting where
-    the result is at most alpha keeps the chance of any false rejection at or below alpha, whatever the dependence.
-
-    Args:
-        p_values: Numbers in [0, 1]; None stands for a test that could not be made, is not counted and stays None.
-
-    Returns:
-        The adjusted p-values, in the given order.
-
-    Raises:
-        InputError: a value is outside [0, 1] or nan.
-
-    Example:
-        >>> holm([0.01, None, 0.04, 0.03])
-        [0.03, None, 0.06, 0.06]
-    """
-    for p in p_values:
-        if p is not None and not 0 <= p <= 1:
-            raise InputError(f"p_values must be in [0, 1] or None, got {p}")
-    adjusted: list[float | None] = [None] * len(p_values)
-    tested = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
-    highest = 0.0
-    for k, (p, i) in enumerate(tested):
-        highest = max(highest, min(1.0, (len(tested) - k) * p))
-        adjusted[i] = highest
-    return adjusted
-
-
-class _Points(NamedTuple):
-    """Columns whose rows are sorted by group, the group of each row, what is held fixed, the cluster of each group."""
-
-    x: Floats
-    y: Floats
-    codes: Ints
-    given: Floats | None
-    clusters: Ints
-
-
-def _sorted_points(
-    x: Floats,
-    y: Floats,
-    groups: Sequence[Any] | NDArray[Any] | None,
-    given: ArrayLike | None,
-    clusters: Sequence[Any] | NDArray[Any] | None,
-) -> _Points:
-    if len(x) != len(y):
-        raise InputError(f"x and y must have the same length, got {len(x)} and {len(y)}")
-    known = None
-    if given is not None:
-        columns = to_numpy(given, "given")
-        known = as_matrix(columns[:, None] if columns.ndim == 1 else columns, "given").astype(np.float64)
-        if len(known) != len(x):
-            raise InputError(f"given must have one row a point, {len(x)} rows, got {len(known)}")
-    codes = np.arange(len(x)) if groups is None else _codes(groups, len(x), "groups")
-    order = np.argsort(codes, kind="stable")
-    of_groups = np.unique(codes) if clusters is None else _clusters_of(_codes(clusters, len(x), "clusters"), codes)
-    return _Points(x[order], y[order], codes[order], known if known is None else known[order], of_groups)
-
-
-def _codes(names: Sequence[Any] | NDArray[Any], n: int, what: str) -> Ints:
-    """Number the distinct names of n rows."""
-    given = to_numpy(names, what)
-    if given.shape != (n,):
-        raise InputError(f"{what} must have shape ({n},), one {what[:-1]} a row, got {given.shape}")
-    codes: Ints = np.unique(given.astype(str), return_inverse=True)[1]
-    return codes
-
-
-def _clusters_of(clusters: Ints, codes: Ints) -> Ints:
-    """Return the cluster of each group, (G,)."""
-    pairs = np.unique(np.column_stack([codes, clusters]), axis=0)
-    if len(pairs) > len(np.unique(codes)):
-        raise InputError("clusters must hold whole groups, got a group in two of them; give each group one cluster")
-    return pairs[:, 1]
-
-
-def _points_of(level: str, points: _Points) -> _Points:
-    """All points, the mean of each group, or the points of groups that have several."""
-    if level == "pooled":
-        return points
-    sizes = np.bincount(points.codes)
-    if level == "within":
-        kept = sizes[points.codes] > 1
-        codes = np.unique(points.codes[kept], return_inverse=True)[1]
-        given = None if points.given is None else points.given[kept]
-        clusters = np.unique(points.clusters[sizes > 1], return_inverse=True)[1]
-        return _Points(points.x[kept], points.y[kept], codes, given, clusters)
-    columns = [points.x, points.y, *([] if points.given is None else points.given.T)]
-    means = group_sums(np.column_stack(columns), points.codes) / sizes[:, None]
-    given = None if points.given is None else means[:, 2:]
-    return _Points(means[:, 0], means[:, 1], np.arange(len(sizes)), given, points.clusters)
-
-
-def _without_constants(points: _Points, level: str, names: Sequence[Any] | None) -> tuple[_Points, tuple[str, ...]]:
-    """The points without the given columns that do not vary, and a note on each of those, by its name or number."""
-    if points.given is None or not len(points.codes):
-        return points, ()
-    codes = points.codes if level == "within" else np.zeros_like(points.codes)
-    constant = [all(_constant(column[codes == code]) for code in np.unique(codes)) for column in points.given.T]
-    notes = tuple(
-        f"given column {k if names is None else names[int(k)]} is constant and was left out"
-        for k in np.flatnonzero(constant)
-    )
-    kept = points.given[:, ~np.array(constant)]
-    return points._replace(given=kept if kept.size else None), notes
-
-
-def _prepared(points: _Points, method: str, level: str) -> tuple[_Points, tuple[str, ...]]:
+def _prepared(points: Points, method: str, level: str) -> tuple[Points, tuple[str, ...]]:
     """The points in units that neither cancel nor overflow, given columns as curves, and a note on those.
 
     Kendall's tau takes what the curves leave over in place of x and y, and then nothing is given any more.
     """
     if method == "pearson":
-        points = points._replace(x=_unit_scale(points.x), y=_unit_scale(points.y))
+        points = points._replace(x=unit_scale(points.x), y=unit_scale(points.y))
     if points.given is None:
         return points, ()
     inside = level == "within"
@@ -287,20 +214,20 @@ def _prepared(points: _Points, method: str, level: str) -> tuple[_Points, tuple[
     return points._replace(given=terms), (removed,)
 
 
-def _coefficient(points: _Points, method: str, level: str) -> Coefficient:
+def _coefficient(points: Points, method: str, level: str) -> Coefficient:
     """The coefficient of resamples of groups."""
     if points.given is not None:
         return partial(points.given, method, level == "within")
     return within(method) if level == "within" else COEFFICIENTS[method]
 
 
-def _flips(points: _Points, method: str, level: str) -> tuple[Floats, Floats, Flipped]:
-    """The columns that change sign by group, and what is then compared."""
+def _flips(points: Points, method: str, level: str) -> tuple[Floats, Floats, Ints, Flipped]:
+    """The columns that change sign by group, the groups, and what is then compared."""
     inside = level == "within"
     if points.given is None:
-        return points.x, points.y, flipped_within(method) if inside else FLIPPED[method]
+        return points.x, points.y, points.codes, flipped_within(method) if inside else FLIPPED[method]
     left = residuals(points.x, points.y, points.given, points.codes, method, inside)
-    return left[:, 0], left[:, 1], flipped_within("pearson") if inside else flipped_pearson
+    return left[:, 0], left[:, 1], points.codes, flipped_within("pearson") if inside else flipped_pearson
 
 
 def _notes_on(n_groups: int) -> tuple[str, ...]:
@@ -322,26 +249,6 @@ def _check_arguments(method: str, level: str, n_resamples: int, confidence: floa
         raise InputError(f"n_resamples must be at least 100, got {n_resamples}; 2000 is usual")
     if not 0 < confidence < 1:
         raise InputError(f"confidence must be between 0 and 1, got {confidence}; 0.95 is usual")
-
-
-def _undefined(x: Floats, y: Floats) -> str:
-    """Why no coefficient can be computed, or an empty string."""
-    if len(x) < 3:
-        return f"no coefficient from fewer than 3 points, got {len(x)}"
-    flat = [name for name, values in (("x", x), ("y", y)) if _constant(values)]
-    return f"constant {' and '.join(flat)}: no coefficient" if flat else ""
-
-
-def _constant(values: Floats) -> bool:
-    return bool(values.max() / 2 - values.min() / 2 <= ROUNDING * np.abs(values).max())
-
-
-def _unit_scale(values: Floats) -> Floats:
-    """Centre and scale, so that the sums of squares below neither cancel, overflow nor vanish."""
-    values = values / (np.abs(values).max() or 1.0)
-    values = values - values.mean()
-    scaled: Floats = values / (np.abs(values).max() or 1.0)
-    return scaled
 
 
 def expanded_percentiles(draws: Floats, n_groups: int, confidence: float) -> tuple[float, float]:

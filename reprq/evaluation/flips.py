@@ -6,44 +6,77 @@ two columns, the groups and signs, (B, G), and returns (B,) numbers of which onl
 
 import itertools
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from reprq.evaluation.coefficients import ROUNDING, Floats, Ints, group_sums, inner_sums, ratio
 
 Flipped = Callable[[Floats, Floats, Ints, Floats], Floats]
 
+SAME = 1e-9  # statistics that differ by less are equal but for rounding
 
-def sign_flip_p_value(
-    x: Floats,
-    y: Floats,
-    codes: Ints,
-    statistics: Flipped,
-    n_resamples: int,
-    rng: np.random.Generator,
-    clusters: Ints,
-) -> float:
-    """Return the share of sign flips whose statistic is at least as extreme as that of the data.
+
+class CommonFlips(NamedTuple):
+    """Signs that several tests share, so that their p-values can be adjusted together.
+
+    Attributes:
+        clusters: (C,) names, sorted.
+        signs: (B, C), the first row all 1.
+    """
+
+    clusters: NDArray[np.str_]
+    signs: Floats
+
+
+def common_flips(clusters: Any, n_resamples: int, seed: int) -> CommonFlips:
+    """Return the flips that `correlation` makes of these clusters with this seed."""
+    names = np.unique(np.asarray(clusters).astype(str))
+    rng = np.random.default_rng(seed)
+    resampled_counts(len(names), n_resamples, rng)  # the flips come after the resamples of the interval
+    return CommonFlips(names, sign_flips(len(names), n_resamples, rng))
+
+
+def resampled_counts(n: int, n_resamples: int, rng: np.random.Generator) -> Floats:
+    """Return how often each of n clusters occurs in each bootstrap resample: (n_resamples, n)."""
+    counts: Floats = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
+    return counts
+
+
+def sign_flips(n: int, n_resamples: int, rng: np.random.Generator) -> Floats:
+    """Return signs of n clusters, (B, n): all 2^(n - 1) that differ where that is no more than n_resamples, or random.
+
+    The first row is the data themselves. A common sign changes nothing, so where all are listed the first cluster keeps
+    its own.
+    """
+    if 2 ** (n - 1) <= n_resamples:
+        return np.array([(1, *rest) for rest in itertools.product((1.0, -1.0), repeat=n - 1)])
+    return np.vstack([np.ones(n), rng.choice([-1.0, 1.0], size=(n_resamples, n))])
+
+
+def flipped_ratios(x: Floats, y: Floats, codes: Ints, statistics: Flipped, flips: Floats) -> Floats:
+    """Return the size of the statistic of each flip over that of the data, (2 B,); infinite where the data have 0.
+
+    The share of these that are at least 1 is the p-value.
 
     Args:
         x: (n,), sorted by group.
         y: (n,).
         codes: (n,) the group of each row.
         statistics: What is compared; x is flipped, and then y.
-        n_resamples: The most flips; all 2^(G - 1) where that is no more.
-        rng: Draws them otherwise.
-        clusters: (G,) what changes sign together, numbered from 0, a number a group.
+        flips: (B, G), the first row all 1.
     """
-    n_groups = int(clusters.max()) + 1
-    exact = 2 ** (n_groups - 1) <= n_resamples
-    if exact:  # a common sign changes nothing, so the first group keeps its own
-        flips = np.array([(1, *rest) for rest in itertools.product((1.0, -1.0), repeat=n_groups - 1)])
-    else:
-        flips = np.vstack([np.ones(n_groups), rng.choice([-1.0, 1.0], size=(n_resamples, n_groups))])
-    flips = flips[:, clusters]
-    draws = np.abs([statistics(x, y, codes, flips), statistics(y, x, codes, flips)])
-    return float(np.mean(draws >= draws[:, :1] * (1 - 1e-9)))  # the first draw is the data themselves
+    draws: Floats = np.nan_to_num(np.abs([statistics(x, y, codes, flips), statistics(y, x, codes, flips)]))
+    observed = draws[:, :1]
+    ratios = np.divide(draws, observed, out=np.full_like(draws, np.inf), where=observed > 0)
+    return ratios.ravel()
+
+
+def share_as_extreme(ratios: Floats) -> float:
+    """Return the p-value of `flipped_ratios`."""
+    return float(np.mean(ratios >= 1 - SAME))
 
 
 def flipped_pearson(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:

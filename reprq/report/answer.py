@@ -35,8 +35,8 @@ class Answer:
 def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | None = None) -> Answer:
     """Answer which metric predicts which detector, how well and how surely.
 
-    A finding is called sure where the p-value, corrected for the number of metrics (Holm), is at most 0.05 and the
-    95 % interval, which resamples whole networks, does not hold 0.
+    A finding is called sure where the p-value, corrected for all metrics, detectors and groups of tasks (Westfall and
+    Young), is at most 0.05 and the 95 % interval, which resamples whole networks, does not hold 0.
 
     Args:
         results: A study.
@@ -53,9 +53,9 @@ def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | No
     leaders = {str(name): _leader(rows) for name, rows in known.groupby("detector", sort=False)}
     sure = [name for name, row in leaders.items() if _is_sure(row)]
     if not sure:
-        headline = "Nothing is sure: no metric predicted any detector beyond chance, corrected for the metrics tried."
-        networks, tried = int(known["n_backbones"].max()), known["metric"].nunique()
-        if tried * 2.0 ** (1 - networks) > _LEVEL:  # the least p-value that the test can give, corrected
+        headline = "Nothing is sure: no metric predicted any detector beyond chance, corrected for all that was tried."
+        networks = int(known["n_backbones"].max())
+        if 2.0 ** (1 - networks) > _LEVEL:  # the least p-value that the test can give
             headline += f" With {_of(networks, 'network')} nothing could be."
     elif len(sure) == len(leaders):
         headline = "Yes, in this study: quality measured on benign images alone predicted every detector."
@@ -78,9 +78,9 @@ def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | No
 
 
 def _is_sure(row: Any) -> bool:
-    if any(pd.isna(row[name]) for name in ("p_holm", "low", "high")):
+    if any(pd.isna(row[name]) for name in ("p_family", "low", "high")):
         return False
-    return bool(row["p_holm"] <= _LEVEL and (row["low"] > 0 or row["high"] < 0))
+    return bool(row["p_family"] <= _LEVEL and (row["low"] > 0 or row["high"] < 0))
 
 
 def _leader(rows: pd.DataFrame) -> Any:
@@ -110,9 +110,9 @@ def _sentence(detector: str, row: Any, tried: int) -> str:
     found = f"Spearman's rho is {row['coefficient']:.2f}"
     if not pd.isna(row["low"]):
         found += f", 95 % interval {row['low']:.2f} to {row['high']:.2f}"
-    if not pd.isna(row["p_holm"]):
-        p = "< 0.001" if row["p_holm"] < 0.001 else f"= {row['p_holm']:.3f}"
-        found += f", p {p} corrected for {_of(tried, 'metric')}"
+    if not pd.isna(row["p_family"]):
+        p = "< 0.001" if row["p_family"] < 0.001 else f"= {row['p_family']:.3f}"
+        found += f", p {p} corrected for {_of(tried, 'metric')} and every detector and group of tasks"
     if not _is_sure(row):
         return f"For {detector} nothing is sure; the strongest is {row['metric']}: {found}."
     way = "higher" if row["coefficient"] > 0 else "lower"

@@ -108,8 +108,26 @@ def _cell(value: Any, share: bool) -> Cell:
 
 def correlations(table: pd.DataFrame) -> Table:
     """The coefficients, every metric against every detector."""
-    order = ["tasks", "detector", "metric", "method", "coefficient", "low", "high", "p_value", "p_holm", "n"]
-    titles = {"p_value": "p", "p_holm": "p, Holm", "n": "points", "n_backbones": "networks"}
+    order = [
+        "tasks",
+        "detector",
+        "metric",
+        "method",
+        "coefficient",
+        "low",
+        "high",
+        "p_value",
+        "p_holm",
+        "p_family",
+        "n",
+    ]
+    titles = {
+        "p_value": "p",
+        "p_holm": "p, Holm",
+        "p_family": "p, whole table",
+        "n": "points",
+        "n_backbones": "networks",
+    }
     first = [name for name in order if name in table]
     rest = [name for name in table if name not in first and not (name == "notes" and table[name].nunique() <= 1)]
     return to_table(

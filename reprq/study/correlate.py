@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 
 from reprq.errors import UnknownNameError
-from reprq.evaluation import Correlation, correlation, holm
-from reprq.evaluation.correlation import LEVELS
+from reprq.evaluation import Correlation, holm
+from reprq.evaluation.coefficients import Floats
+from reprq.evaluation.correlation import LEVELS, correlation_and_flips
 from reprq.evaluation.depth import relative_depth
+from reprq.evaluation.flips import CommonFlips, common_flips
+from reprq.evaluation.multiplicity import westfall_young
 from reprq.study.complete import Complete, by_cell, complete_scores, tasks_in
 from reprq.study.results import CLUSTERS, POINT, StudyResults
 
@@ -29,6 +32,7 @@ COLUMNS = [
     "high",
     "p_value",
     "p_holm",
+    "p_family",
 ]
 COLUMNS += ["n", "n_backbones", "n_architectures", "notes"]
 
@@ -53,7 +57,9 @@ def correlate(
     one that lacks a cell is left out, and the notes say so (`reprq.study.complete`). The interval comes from a
     bootstrap that resamples whole backbones, because the layers of one network are not independent; the p-value from
     a sign-flip test; `p_holm` corrects it for all metrics that the study measured (Holm 1979), whichever are shown,
-    within one detector, method, level and group of tasks. See `reprq.evaluation.correlation`.
+    within one detector, method, level and group of tasks; `p_family` corrects it for all metrics and all detectors,
+    levels and groups of tasks that were asked for, within one method, from the same sign flips in every test (Westfall
+    & Young 1993). See `reprq.evaluation.correlation`.
 
     Args:
         results: A study, or the folder of one.
@@ -73,9 +79,9 @@ def correlate(
         seed: Seeds both.
 
     Returns:
-        One row a group of tasks x level x detector x method x metric: coefficient, low, high, p_value, p_holm, n
-        (points), n_backbones, n_architectures, notes. Correlations are between -1 and 1. Where backbones count as
-        independent and some are of one architecture, the notes say how many those are.
+        One row a group of tasks x level x detector x method x metric: coefficient, low, high, p_value, p_holm,
+        p_family, n (points), n_backbones, n_architectures, notes. Correlations are between -1 and 1. Where backbones
+        count as independent and some are of one architecture, the notes say how many those are.
 
     Raises:
         UnknownNameError: a metric, score, detector, method, level, cluster, task or column that does not exist.
@@ -91,20 +97,27 @@ def correlate(
     levels = _among("level of correlation", level, list(LEVELS))
     fixed = _among("column to hold fixed", given, list(COVARIATES))
     _among("cluster", cluster, list(CLUSTERS))
-    rows = []
+    independent = "network" if cluster == "architecture" and "network" in results.metrics else "backbone"
+    flips = common_flips(results.metrics[independent], n_resamples, seed)
+    rows: list[dict[str, object]] = []
+    ratios: list[Floats | None] = []
     for group, definition in itertools.product(groups, judged):
         scores = _scores(results, definition, score, group)
         tables = {name: _points(results, name, scores) for name in measured}
         for at, how in itertools.product(levels, methods):
             asked = {"tasks": group, "level": at, "given": ",".join(fixed), "cluster": cluster}
             asked |= {"detector": definition, "method": how}
-            family = [_correlation(over, fixed, how, at, cluster, n_resamples, seed) for over in tables.values()]
-            adjusted = holm([found.p_value for found in family])
-            for (name, over), found, p_holm in zip(tables.items(), family, adjusted, strict=True):
-                if name in chosen:
-                    said = [*scores.notes, *_lacking(name, len(scores.values) - len(over))]
-                    rows.append({**asked, "metric": name, **_found(found, p_holm, over, cluster, said)})
-    return pd.DataFrame(rows, columns=COLUMNS)
+            tests = [_correlation(over, fixed, how, at, cluster, n_resamples, seed, flips) for over in tables.values()]
+            adjusted = holm([found.p_value for found, _ in tests])
+            for (name, over), (found, own), p_holm in zip(tables.items(), tests, adjusted, strict=True):
+                said = [*scores.notes, *_lacking(name, len(scores.values) - len(over))]
+                rows.append({**asked, "metric": name, **_found(found, p_holm, over, cluster, said)})
+                ratios.append(own)
+    for how in methods:
+        family = [k for k, row in enumerate(rows) if row["method"] == how]
+        for k, p_family in zip(family, westfall_young([ratios[k] for k in family]), strict=True):
+            rows[k]["p_family"] = p_family
+    return pd.DataFrame([row for row in rows if row["metric"] in chosen], columns=COLUMNS)
 
 
 def points(results: StudyResults, metric: str, score: str, detector: str, tasks: str = "all") -> pd.DataFrame:
@@ -158,13 +171,22 @@ def _lacking(metric: str, count: int) -> list[str]:
 
 
 def _correlation(
-    over: pd.DataFrame, fixed: list[str], method: str, level: str, cluster: str, n: int, seed: int
-) -> Correlation:
-    """The correlation over a table of points."""
+    over: pd.DataFrame,
+    fixed: list[str],
+    method: str,
+    level: str,
+    cluster: str,
+    n: int,
+    seed: int,
+    flips: CommonFlips,
+) -> tuple[Correlation, Floats | None]:
+    """The correlation over a table of points, and its flips."""
     given = over[fixed] if fixed and len(over) else None
     x, y, groups = over["x"], over["y"], over["backbone"].to_numpy()
     clusters = over["network"].to_numpy() if cluster == "architecture" else None
-    return correlation(x, y, groups, method, n, seed=seed, level=level, given=given, clusters=clusters)
+    return correlation_and_flips(
+        x, y, groups, method, n, seed=seed, level=level, given=given, clusters=clusters, common=flips
+    )
 
 
 def _found(

@@ -25,10 +25,11 @@ def test_what_predicts_is_said_with_its_numbers(make_study, tmp_path):
     assert found.metric == "rankme"
     text = " ".join(found.sentences)
     row = table.loc["centroid", "rankme"]
-    p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
+    p = "p < 0.001" if row["p_family"] < 0.001 else f"p = {row['p_family']:.3f}"
     assert (
         "For centroid, rankme predicts best, higher going with better detection: Spearman's rho is"
-        f" {row['coefficient']:.2f}, 95 % interval {row['low']:.2f} to {row['high']:.2f}, {p} corrected for 2 metrics."
+        f" {row['coefficient']:.2f}, 95 % interval {row['low']:.2f} to {row['high']:.2f}, {p} corrected for 2 metrics"
+        " and every detector and group of tasks."
     ) in text
     assert "3 one-class tasks, over 48 layers of 12 networks (3 architectures, 4 with random weights)." in text
     assert "Among the trained networks alone (only 8), rankme against" in text

@@ -61,6 +61,16 @@ def test_holm_is_within_one_detector_method_and_group(made: StudyResults) -> Non
         assert family["p_holm"].tolist() == holm(family["p_value"].tolist())
 
 
+def test_the_whole_table_is_corrected_together_within_a_method(made: StudyResults) -> None:
+    asked = {"tasks": ["all", "unimodal"], "level": ["pooled", "within"], "method": ["spearman", "kendall"]}
+    table = correlate(made, **asked, n_resamples=200)  # type: ignore[arg-type]
+    assert (table["p_family"] >= table["p_value"]).all()
+    chosen = correlate(made, "good", **asked, n_resamples=200)  # type: ignore[arg-type]
+    assert chosen["p_family"].tolist() == table[table["metric"] == "good"]["p_family"].tolist()
+    single = correlate(made, "good", detector="knn", method="spearman", n_resamples=200).iloc[0]
+    assert single["p_value"] <= single["p_family"] <= single["p_holm"]
+
+
 def test_names_choose_rows_and_a_short_name_stands_for_its_definitions(made: StudyResults) -> None:
     table = correlate(made, metric="good", detector="knn", method="kendall", tasks="unimodal:x", n_resamples=200)
     (row,) = table.itertuples()
