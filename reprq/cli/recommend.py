@@ -49,6 +49,7 @@ SHOWN = 5  # layers
 )
 @click.option("--detector", help="The detector to choose for. [default: all of RUN, or the first of the study]")
 @click.option("--exclude", multiple=True, metavar="LABEL", help="With RUN: leave out such backbones, as in 'cifar_*'.")
+@options.cluster("architecture", "With RUN: what rules are fitted without, with all its networks.")
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -63,6 +64,7 @@ def recommend(
     backbones: str | None,
     detector: str | None,
     exclude: tuple[str, ...],
+    cluster: str,
     source: Path | None,
     top: int | None,
     form: str | None,
@@ -73,7 +75,7 @@ def recommend(
     """Rank backbones and layers by quality on benign images, and say what that is worth.
 
     With RUN, the folder of a study: what choosing by each metric, and by all of them together, loses in AUROC against
-    the best choice in hindsight, on backbones and classes that it was not fitted on. With --data and --backbones: a
+    the best choice in hindsight, on architectures and classes that it was not fitted on. With --data and --backbones: a
     ranking for images of your own, of which all are taken to be benign.
     """
     if (run is None) == (data is None):
@@ -84,11 +86,11 @@ def recommend(
 
     if run is not None:
         _only_with("RUN", {*_OF_IMAGES, *options.PREPROCESSING})
-        _print_study(recommend_study(run, detector, exclude=exclude, seed=seed), run, top, form)
+        _print_study(recommend_study(run, detector, exclude=exclude, cluster=cluster, seed=seed), run, top, form)
         return
     if not backbones:
         raise click.UsageError("--data needs --backbones A,B,...; `reprq backbones` lists them")
-    _only_with("--data", {"exclude"})
+    _only_with("--data", {"cluster", "exclude"})
     options.check_device(asked["device"])
     changed = {name: asked.pop(name) for name in options.PREPROCESSING}
     asked["preprocessing"] = options.preprocessing(changed)
@@ -135,8 +137,9 @@ def _print_study(found: "Recommendation", run: Path, top: int | None, form: str 
     ranking = _top(found, top)
     context = {"run": str(run), "notes": list(found.notes), "ranking": ranking}
     if form is None:
-        shown = ["auroc", "regret", "regret_low", "regret_high", "over_last", "over_last_low", "over_last_high"]
-        shown = ["detector", "rule", *shown, "over_random", "favourite", "favourite_share"]
+        shown = ["auroc", "regret", "regret_low", "regret_high", "over_last"]
+        shown += ["over_random", "over_random_low", "over_random_high", "p_holm"]
+        shown = ["detector", "rule", *shown, "favourite", "favourite_share"]
         emit(form, "recommend", found.regret[shown].to_dict("records"), context, _REGRET)
         click.echo(f"\nThe first layers by the combination, over all tasks\n{text_table(ranking)}")
         _echo_notes(found)
@@ -146,7 +149,7 @@ def _print_study(found: "Recommendation", run: Path, top: int | None, form: str 
 
 _REGRET = (
     "What choosing one layer a task by each rule loses against the best in hindsight (regret), and gains on the last"
-    " layer and on chance"
+    " layer and on chance; p_holm: how often as much, with the metrics moved between networks"
 )
 
 
@@ -168,8 +171,8 @@ def _print_images(found: "Recommendation", data: str, top: int | None, form: str
     for row in found.regret.to_dict("records"):
         if row["rule"] == "combination":
             click.echo(
-                f"\nIn that study, on backbones and classes left out, the combination lost {row['regret']:.3f} AUROC"
-                f" against the best in hindsight{_interval(row, 'regret')} and gained {row['over_last']:.3f} on the"
+                f"\nIn that study, on architectures and classes left out, the combination lost {row['regret']:.3f}"
+                f" AUROC against the best in hindsight{_interval(row, 'regret')} and gained {row['over_last']:.3f} on the"
                 f" last layer{_interval(row, 'over_last')}."
             )
     _echo_notes(found)

@@ -159,16 +159,19 @@ def layers(results: StudyResults) -> Table:
 
 def regrets(regret: pd.DataFrame) -> Table:
     """What choosing a layer by each rule costs."""
-    ends = [(f"{name}_low", f"{name}_high") for name in ("regret", "over_last", "over_random")]
-    titles = {name: word for pair in ends for name, word in zip(pair, ("low", "high"), strict=True)}
+    gains = ("over_last", "over_random")
+    titles = {f"{name}_{end}": end for name in ("regret", *gains) for end in ("low", "high")}
+    titles |= {f"{name}_classes_{end}": f"{end}, networks fixed" for name in gains for end in ("low", "high")}
+    titles |= {"p_value": "p", "p_holm": "p, Holm"}
     titles |= {"auroc": "AUROC", "over_last": "over last layers", "over_random": "over random"}
     titles |= {"favourite": "chosen most", "favourite_share": "share", "n_tasks": "tasks"}
     return to_table(
         regret,
         "regret",
         "What choosing a layer by each rule costs: AUROC of the choice, what it loses against the best layer in"
-        " hindsight, and what it gains over the last layers and over a random one; rules are fitted on other networks"
-        " and on tasks of other classes",
+        " hindsight, and what it gains over the last layers and over a random one, with intervals for other networks"
+        " and classes and with the networks fixed; p: choices as far from chance with the metrics' values moved between"
+        " networks; rules are fitted on other architectures and on tasks of other classes",
         titles,
         ("detector", "rule"),
     )

@@ -65,6 +65,12 @@ def by_cell(table: pd.DataFrame, column: str) -> pd.DataFrame:
     return seeded.pivot_table(index=POINT, columns=["task", "seed"], values=column, aggfunc="mean", sort=False)
 
 
+def over_seeds(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over seeds: points by (task, seed) to points by task; nan where a seed is missing."""
+    tasks = cells.columns.get_level_values("task")
+    return pd.DataFrame({task: cells.loc[:, tasks == task].mean(axis=1, skipna=False) for task in tasks.unique()})
+
+
 def tasks_in(results: StudyResults, tasks: str) -> list[str]:
     """Return the names of the tasks of a group.
 

@@ -17,7 +17,9 @@ from reprq.errors import ReprqError
 from reprq.evaluation import auroc
 from reprq.storage import readable
 from reprq.study.cells import Row
+from reprq.study.hindsight import halves_of
 from reprq.study.plan import Cell, Job, Spec, definition_of
+from reprq.study.results import HALVES
 from reprq.study.sources import load_images, load_network
 
 Place = tuple[Path, Path, str]
@@ -129,7 +131,7 @@ def detect(rows: LayerRows, task: Task, spec: Spec, seed: int = 0) -> Row:
     start = time.perf_counter()
     benign = rows.train[task.benign_rows(rows.train_labels)]
     scores = _seeded(spec, seed).fit(benign).anomaly_score(rows.test)
-    return judged(spec, scores, task.anomaly_labels(rows.test_labels), len(benign), time.perf_counter() - start)
+    return judged(spec, scores, task, rows.test_labels, len(benign), time.perf_counter() - start)
 
 
 def detect_images(images: Images, cell: Cell, device: str) -> Row:
@@ -141,12 +143,12 @@ def detect_images(images: Images, cell: Cell, device: str) -> Row:
     own = {"teacher": teacher, "layers": [cell.layer], "pooling": cell.network.config.pooling, "device": device}
     benign = train.select(cell.task.benign_rows(train.labels))
     scores = _seeded({**_table(cell.detector), **own}, cell.network.seed).fit(benign).anomaly_score(test)
-    labels = cell.task.anomaly_labels(test.labels)
-    return judged(cell.detector, scores, labels, len(benign), time.perf_counter() - start)
+    return judged(cell.detector, scores, cell.task, test.labels, len(benign), time.perf_counter() - start)
 
 
-def judged(spec: Spec, scores: Any, labels: NDArray[np.int64], n_train: int, seconds: float) -> Row:
-    """The row of a detector whose scores are known."""
+def judged(spec: Spec, scores: Any, task: Task, classes: NDArray[np.int64], n_train: int, seconds: float) -> Row:
+    """The row of a detector whose scores of the test rows, of these classes, are known."""
+    labels = task.anomaly_labels(classes)
     estimate = auroc(labels, scores)
     return {
         "detector": name_of(spec),
@@ -154,11 +156,19 @@ def judged(spec: Spec, scores: Any, labels: NDArray[np.int64], n_train: int, sec
         "auroc": estimate.value,
         "auroc_low": estimate.low,
         "auroc_high": estimate.high,
+        **_by_half(labels, np.asarray(scores), halves_of(classes)),
         "n_train": n_train,
         "n_test": len(labels),
         "n_anomalies": int(labels.sum()),
         "seconds": round(seconds, 6),
     }
+
+
+def _by_half(labels: NDArray[np.int64], scores: NDArray[Any], first: NDArray[np.bool_]) -> Row:
+    """The AUROC on either half of the rows; none where a half lacks benign or anomalous rows."""
+    halves = dict(zip(HALVES, (first, ~first), strict=True))
+    both = all(0 < labels[rows].sum() < rows.sum() for rows in halves.values())
+    return {f"auroc{name}": auroc(labels[rows], scores[rows]).value if both else None for name, rows in halves.items()}
 
 
 def name_of(spec: Spec) -> str:

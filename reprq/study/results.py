@@ -12,6 +12,7 @@ from reprq.errors import ReprqError
 from reprq.storage import write_text
 from reprq.study.repeats import without_repeated_layers, without_repeated_tasks
 
+HALVES = ("_half_1", "_half_2")  # of the test rows: the score on either
 METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "study.json"
 FAILURES_FILE = "failures.csv"
 POINT = ["backbone", "layer", "layer_number"]
@@ -19,7 +20,7 @@ CLUSTERS = ("backbone", "architecture")  # what may count as one independent obs
 CELL_COLUMNS = ["seed", "backbone", "network", "weights", "layer", "layer_number", "task", "task_kind"]
 METRIC_COLUMNS = [*CELL_COLUMNS, "metric", "definition", "value", "low", "high", "n", "d", "notes", "seconds"]
 DETECTOR_COLUMNS = [*CELL_COLUMNS, "detector", "definition", "auroc", "auroc_low", "auroc_high"]
-DETECTOR_COLUMNS += ["n_train", "n_test", "n_anomalies", "seconds"]
+DETECTOR_COLUMNS += [f"auroc{half}" for half in HALVES] + ["n_train", "n_test", "n_anomalies", "seconds"]
 FAILURE_COLUMNS = [*CELL_COLUMNS, "work", "error", "reason"]
 
 
@@ -29,8 +30,8 @@ class StudyResults:
 
     Attributes:
         metrics: One row a seed x backbone x layer x task x metric: value, definition, n, d, notes, seconds.
-        detectors: One row a seed x backbone x layer x task x detector: auroc with its interval, definition, counts,
-            seconds.
+        detectors: One row a seed x backbone x layer x task x detector: auroc with its interval, and on either half of
+            the test rows (none in older studies), definition, counts, seconds.
         study: How it was made: configuration, versions, weights digests, data fingerprints, failures.
         path: The folder it lives in.
     """

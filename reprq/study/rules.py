@@ -14,7 +14,8 @@ from scipy import stats
 
 from reprq.errors import ReprqError
 from reprq.evaluation.depth import layer_places
-from reprq.study.complete import by_cell, complete_scores
+from reprq.study.complete import by_cell, complete_scores, over_seeds
+from reprq.study.hindsight import hindsight_folds
 from reprq.study.results import StudyResults
 
 Floats = NDArray[np.float64]
@@ -33,18 +34,24 @@ class Layout:
         points: One row a point: backbone, layer, layer_number, network (the architecture), in the order of the study.
         tasks: (T,) names.
         targets: (T,) the class that a task is about; both tasks of a class are left out together.
+        clusters: (P,) what is left out together, resampled and moved: the architecture of each point, or its backbone.
         metrics: (K,) names.
         ranks: (P, T, K) ranks of the metrics within each task, in [-1/2, 1/2]; 0 where one has no value.
         scores: (P, T) the detector's score, mean over seeds.
+        folds: (F, 2, P, T) scores by which the best layer is chosen in hindsight, and scores by which that is judged.
+        hindsight: What tells the two apart: "half of the rows", "seeds", or nothing, "same rows".
         notes: What was left out, and why.
     """
 
     points: pd.DataFrame
     tasks: Names
     targets: Names
+    clusters: Names
     metrics: tuple[str, ...]
     ranks: Floats
     scores: Floats
+    folds: Floats
+    hindsight: str = "same rows"
     notes: tuple[str, ...] = ()
 
     @property
@@ -60,8 +67,10 @@ class Layout:
         return found
 
 
-def layout(results: StudyResults, detector: str, score: str) -> Layout:
+def layout(results: StudyResults, detector: str, score: str, cluster: str = "architecture") -> Layout:
     """Lay a study out; a task or point that lacks a score (a cell failed) is left out, as `reprq.study.complete` says.
+
+    Where all networks are of one architecture, the backbone takes its place, and a note says so.
 
     Raises:
         ReprqError: fewer than two points or no task have all their scores.
@@ -69,26 +78,28 @@ def layout(results: StudyResults, detector: str, score: str) -> Layout:
     found = complete_scores(results, detector, score)
     if len(found.values) < 2:
         raise ReprqError(f"{results.path} has no two layers with a {score} of {detector} in the same tasks")
-    scores = _over_seeds(found.values)
+    scores, notes = over_seeds(found.values), list(found.notes)
     by_metric = {str(name): by_cell(rows, "value") for name, rows in results.metrics.groupby("metric", sort=False)}
-    tables = [_over_seeds(found.same_cells(values)).to_numpy() for values in by_metric.values()]
+    tables = [over_seeds(found.same_cells(values)).to_numpy() for values in by_metric.values()]
     tasks = scores.columns.to_numpy()
     points = found.values.index.to_frame(index=False)
+    points = points.assign(network=_architectures(results, points))
+    if cluster == "architecture" and points["network"].nunique() == 1 < points["backbone"].nunique():
+        cluster = "backbone"
+        notes.append("all networks are of one architecture: what is said of one was fitted on its siblings")
+    folds, hindsight = hindsight_folds(results, found, detector, score)
     return Layout(
-        points.assign(network=_architectures(results, points)),
-        tasks,
-        np.array([str(task).partition(":")[2] or str(task) for task in tasks]),
-        tuple(by_metric),
-        np.stack([scaled_ranks(table) for table in tables], axis=-1),
-        scores.to_numpy(),
-        found.notes,
+        points=points,
+        tasks=tasks,
+        targets=np.array([str(task).partition(":")[2] or str(task) for task in tasks]),
+        clusters=points["network" if cluster == "architecture" else "backbone"].to_numpy().astype(str),
+        metrics=tuple(by_metric),
+        ranks=np.stack([scaled_ranks(table) for table in tables], axis=-1),
+        scores=scores.to_numpy(),
+        folds=folds,
+        hindsight=hindsight,
+        notes=tuple(notes),
     )
-
-
-def _over_seeds(cells: pd.DataFrame) -> pd.DataFrame:
-    """Points by (task, seed) to points by task; nan where a seed is missing."""
-    tasks = cells.columns.get_level_values("task")
-    return pd.DataFrame({task: cells.loc[:, tasks == task].mean(axis=1, skipna=False) for task in tasks.unique()})
 
 
 def _architectures(results: StudyResults, points: pd.DataFrame) -> Names:
@@ -133,24 +144,57 @@ def signs(ranks: Floats, scores: Floats) -> Floats:
     return found
 
 
-def predictions(study: Layout) -> dict[str, Floats]:
-    """Return what each rule says of every point in every task, (P, T), higher is better.
+class LeftOut:
+    """The fits of all rules without one cluster and one class each, for metrics wherever they are placed.
 
-    What is said of a point in a task comes from the other backbones and the tasks of other classes alone. A rule is a
-    metric with a sign, or the ridge combination of all.
+    What is said of a point in a task comes from the other clusters and the tasks of other classes alone. A rule is a
+    metric with a sign, or the ridge combination of all. Sums of products over each cluster and class are computed once,
+    so that all fits are one batch of small systems.
+
+    Args:
+        study: The study; its scores are what the rules are fitted to.
     """
-    by_rule = {name: np.zeros_like(study.scores) for name in (*study.metrics, COMBINATION)}
-    for backbone in dict.fromkeys(study.backbones):
-        for target in dict.fromkeys(study.targets):
-            points, tasks = study.backbones == backbone, study.targets == target
-            known = np.ix_(~points, ~tasks)
-            judged = np.ix_(points, tasks)
-            ranks, scores = study.ranks[known], study.scores[known]
-            signed = study.ranks[judged] * signs(ranks, scores)
-            for k, name in enumerate(study.metrics):
-                by_rule[name][judged] = signed[..., k]
-            by_rule[COMBINATION][judged] = study.ranks[judged] @ weights(ranks, scores)
-    return {name: said.round(_DECIMALS) for name, said in by_rule.items()}
+
+    def __init__(self, study: Layout) -> None:
+        self._metrics = study.metrics
+        self._clusters = np.unique(study.clusters, return_inverse=True)[1]
+        targets = np.unique(study.targets, return_inverse=True)[1]
+        self._targets, self._of_target = targets, np.eye(targets.max() + 1)[targets]  # (T,), (T, C)
+        self._scores = np.zeros((self._clusters.max() + 1, *study.scores.shape))  # (U, P, T) ranks among the others
+        for left_out, ranks in enumerate(self._scores):
+            known = self._clusters != left_out
+            ranks[known] = scaled_ranks(study.scores[known])
+
+    def predictions(self, ranks: Floats) -> dict[str, Floats]:
+        """Return what each rule says of every point in every task, (P, T), higher is better.
+
+        Args:
+            ranks: (P, T, K) of the metrics.
+        """
+        by_task = np.matmul(self._scores.transpose(2, 0, 1), ranks.transpose(1, 0, 2))  # (T, U, K)
+        cross = by_task.sum(0)[:, None] - np.einsum("tuk,tc->uck", by_task, self._of_target)
+        directions = np.sign(cross.round(_DECIMALS))
+        fitted = np.linalg.solve(self._grams(ranks), cross[..., None])[..., 0]
+        where = np.ix_(self._clusters, self._targets)
+        said = {name: ranks[..., k] * directions[where][..., k] for k, name in enumerate(self._metrics)}
+        said[COMBINATION] = np.einsum("ptk,ptk->pt", ranks, fitted[where])
+        return {name: each.round(_DECIMALS) for name, each in said.items()}
+
+    def _grams(self, ranks: Floats) -> Floats:
+        """The matrices of `weights` without each cluster and class, (U, C, K, K)."""
+        parts = [ranks[self._clusters == u].transpose(1, 0, 2) for u in range(len(self._scores))]
+        by_task = np.stack([np.matmul(part.transpose(0, 2, 1), part) for part in parts])  # (U, T, K, K)
+        blocks = np.einsum("utkl,tc->uckl", by_task, self._of_target)
+        sizes = np.bincount(self._clusters)[:, None] * self._of_target.sum(0)
+        rows = sizes.sum() - sizes.sum(1, keepdims=True) - sizes.sum(0) + sizes
+        others = blocks.sum((0, 1)) - blocks.sum(1, keepdims=True) - blocks.sum(0) + blocks
+        found: Floats = others + (rows * PENALTY / 12)[..., None, None] * np.eye(ranks.shape[-1])
+        return found
+
+
+def predictions(study: Layout) -> dict[str, Floats]:
+    """Return what each rule says of every point in every task where it is measured: see `LeftOut`."""
+    return LeftOut(study).predictions(study.ranks)
 
 
 def elsewhere(study: Layout) -> Floats:
@@ -172,12 +216,12 @@ def picks(said: Floats) -> Floats:
 
 
 def check_layout(study: Layout) -> None:
-    """Raise unless something is left when a backbone and a class are left out.
+    """Raise unless something is left when a cluster and a class are left out.
 
     Raises:
         ReprqError: fewer than two backbones, or tasks of fewer than two classes.
     """
-    for what, found in (("backbones", study.backbones), ("classes in its tasks", study.targets)):
+    for what, found in (("backbones", study.clusters), ("classes in its tasks", study.targets)):
         if len(set(found)) < 2:
             raise ReprqError(
                 f"a recommendation is judged on backbones and tasks that it was not fitted on: the study needs at least"

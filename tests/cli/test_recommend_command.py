@@ -33,7 +33,10 @@ def test_a_study_prints_its_regrets_and_its_first_layers(reprq: Reprq, run: Path
     for rule in ("combination", "rankme", "aucev", "best elsewhere", "last layer", "random"):
         assert f"centroid  {rule}" in ran.out
     assert ran.out.count("centroid  lenet") == 2
-    assert "note: one study on digits: 8 layers of 2 backbones, 6 tasks about 3 classes, 1 seed" in ran.out
+    assert "note: one study on digits: 8 layers of 2 backbones of 1 architecture, 6 tasks about 3 classes" in ran.out
+    assert "note: the best in hindsight was chosen on one half of the test rows and scored on the other" in ran.out
+    assert "note: all networks are of one architecture" in ran.out
+    assert reprq("recommend", run, "--cluster", "backbone", "--json").status == 0
     body = json.loads(reprq("recommend", run, "--json").out)
     assert {row["detector"] for row in body["rows"]} == {"centroid", "knn[k=5,kth,euclidean]"}
     assert body["ranking"][0]["rank"] == 1
@@ -45,7 +48,7 @@ def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> 
     ran = reprq("recommend", *images, "--from", run, "--detector", "knn")
     assert (ran.status, ran.err) == (0, "")
     assert "The first layers for knn[k=5,kth,euclidean], by all metrics together" in ran.out
-    assert "In that study, on backbones and classes left out, the combination lost" in ran.out
+    assert "In that study, on architectures and classes left out, the combination lost" in ran.out
     assert "note: no anomaly was seen" in ran.out
     packaged = json.loads(reprq("recommend", *images, "--json").out)
     assert "one study on one data set" in packaged["notes"][0]
@@ -62,6 +65,7 @@ def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> 
     [
         ([], 2, "give either the folder of a study, or --data with --backbones"),
         (["RUN", "--data", "digits"], 2, "give either the folder of a study"),
+        (["RUN", "--cluster", "networks"], 1, "unknown cluster 'networks'"),
         (["RUN", "--weights", "random"], 2, "--weights does not go with RUN"),
         (["RUN", "--squash"], 2, "--squash does not go with RUN"),
         (["--data", "digits", "--backbones", "lenet, lenet"], 2, "--backbones must name each backbone once, got lenet"),

@@ -100,15 +100,18 @@ def test_the_best_layer_is_that_of_the_table(make_study, tmp_path):
 
 def test_what_a_choice_costs_is_said_with_its_numbers(make_study, tmp_path):
     results = make_study(tmp_path, TWELVE, tasks=[f"unimodal:{name}" for name in ("cat", "dog", "owl", "emu")])
+    for rows in (results.metrics, results.detectors):
+        rows["network"] = rows["backbone"]
     regret = recommend(results, n_resamples=200).regret
     found = answer(results, correlate(results, method="spearman"), regret)
     row = regret[(regret["rule"] == "combination") & (regret["detector"] == found.detector)].iloc[0]
     assert found.sentences[-1].startswith(f"Choosing a layer for {found.detector} by all metrics together")
-    span = "(95 % interval {:.3f} to {:.3f})"
-    lost = span.format(row["regret_low"], row["regret_high"])
+    lost = f"(95 % interval {row['regret_low']:.3f} to {row['regret_high']:.3f})"
     assert f"{row['auroc']:.3f}: {row['regret']:.3f} lost {lost} against the best layer" in found.sentences[-1]
-    gained = span.format(row["over_random_low"], row["over_random_high"])
-    assert f"{row['over_random']:.3f} gained {gained} against a random layer" in found.sentences[-1]
+    ends = [f"{row[f'over_random{kind}_low']:.3f} to {row[f'over_random{kind}_high']:.3f}" for kind in ("", "_classes")]
+    gained = f"(95 % interval {ends[0]}, {ends[1]} with the networks fixed)"
+    assert f"{row['over_random']:.3f} gained {gained} against a random layer." in found.sentences[-1]
+    assert found.sentences[-1].endswith(f"as far from chance in {100 * row['p_value']:.2g} % of draws.")
     table = regrets(regret)
     assert len(table.rows) == len(regret)
     assert [column.title for column in table.columns][:6] == ["detector", "rule", "AUROC", "regret", "low", "high"]

@@ -72,7 +72,7 @@ def test_no_label_of_the_backbone_or_the_class_enters_what_is_said_of_it(tmp_pat
 
 
 def test_regrets_are_differences_of_the_table(tmp_path: Path) -> None:
-    results = made(tmp_path)
+    results = made(tmp_path, backbones="abcdefgh", classes="stuvwxyz")
     found = recommend(results, "knn", n_resamples=300)
     scores = layout(results, "knn[1]", "auroc").scores
     table = found.regret.set_index("rule")
@@ -83,10 +83,43 @@ def test_regrets_are_differences_of_the_table(tmp_path: Path) -> None:
     assert table.loc["last layer", "auroc"] == pytest.approx(scores[LAYERS - 1 :: LAYERS].mean())
     assert ((table["regret_low"] <= table["regret"]) & (table["regret"] <= table["regret_high"])).all()
     assert table.loc["good", "regret"] < 0.02 < table.loc["noise", "regret"]
-    assert table.loc["combination", "over_last_low"] > 0.3
+    assert table.loc["combination", "over_last_low"] > 0.2
+    assert (table["over_last_low"] <= table["over_last_classes_low"] + 0.05).all()
+    assert table.loc["good", "p_value"] <= 0.02 < table.loc["noise", "p_value"]
+    assert table["p_value"].isna().tolist() == [False] * 4 + [True] * 3
     choices = found.choices.set_index(["rule", "task"])
     assert choices["regret"].min() >= 0
     assert choices.loc["bad", "regret"].mean() == pytest.approx(table.loc["bad", "regret"])
+
+
+def test_siblings_of_a_network_are_left_out_with_it(tmp_path: Path) -> None:
+    """Two networks of one architecture share values that say nothing elsewhere; nothing of one enters the other."""
+    results = made(tmp_path)
+    for table in (results.metrics, results.detectors):
+        table["network"] = table["backbone"].map(dict(zip("abcdef", "AABCDE", strict=True)))
+    table = results.detectors.copy()
+    table.loc[table["backbone"] == "b", "auroc"] = 1 - table["auroc"]
+    changed = StudyResults(results.metrics, table, {}, tmp_path)
+    for cluster, equal in (("architecture", True), ("backbone", False)):
+        before, after = (layout(each, "knn[1]", "auroc", cluster) for each in (results, changed))
+        of_sibling = before.backbones == "a"
+        same = [
+            np.array_equal(predictions(before)[r][of_sibling], predictions(after)[r][of_sibling])
+            for r in ("combination", "bad")
+        ]
+        assert same[0] is equal
+    for cluster in ("architecture", "backbone"):
+        assert recommend(results, "knn", cluster=cluster, n_resamples=100).regret["p_value"].notna().sum() == 4
+    with pytest.raises(UnknownNameError, match="unknown cluster 'network'"):
+        recommend(results, "knn", cluster="network")
+
+
+def test_siblings_alone_are_judged_on_each_other_and_it_is_said(tmp_path: Path) -> None:
+    results = made(tmp_path)
+    for table in (results.metrics, results.detectors):
+        table["network"] = "one"
+    found = recommend(results, "knn", n_resamples=100)
+    assert "all networks are of one architecture: what is said of one was fitted on its siblings" in found.notes
 
 
 def test_the_ranking_orders_all_layers_and_knows_their_score(tmp_path: Path) -> None:
@@ -116,7 +149,7 @@ def test_the_interval_covers_the_regret_of_new_classes(tmp_path: Path) -> None:
 def test_backbones_can_be_left_out_by_label(tmp_path: Path) -> None:
     found = recommend(made(tmp_path), "knn", exclude=["a", "[bc]"], n_resamples=100)
     assert set(found.ranking["backbone"]) == {"d", "e", "f"}
-    assert "15 layers of 3 backbones, 8 tasks about 4 classes, 1 seed;" in found.notes[0]
+    assert "15 layers of 3 backbones of 3 architectures, 8 tasks about 4 classes, 1 seed;" in found.notes[0]
 
 
 def test_layers_with_a_failed_cell_are_left_out_and_said(tmp_path: Path) -> None:
@@ -228,6 +261,7 @@ def test_a_mistake_is_one_sentence(
 def test_two_classes_are_too_few_for_an_interval_and_one_for_a_regret(tmp_path: Path) -> None:
     found = recommend(made(tmp_path, classes="xy"), "knn", n_resamples=100)
     assert found.regret["regret_low"].isna().all()
+    assert found.regret["over_random_low"].isna().all()
     assert "no interval from tasks about fewer than 3 classes" in found.notes
     with pytest.raises(ReprqError, match="at least two classes in its tasks, got 1"):
         recommend(made(tmp_path, classes="x"), "knn", n_resamples=100)

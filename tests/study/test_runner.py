@@ -25,6 +25,7 @@ from reprq.errors import (
 from reprq.evaluation import auroc
 from reprq.metrics import rankme
 from reprq.study import StudyResults, run_study
+from reprq.study.hindsight import halves_of
 
 DATA = {"name": "digits", "classes": ["0", "1", "2"], "train_per_class": 30, "test_per_class": 20}
 
@@ -88,6 +89,9 @@ def test_metrics_see_the_benign_training_rows_and_detectors_are_judged_on_all_te
     assert judged.auroc == pytest.approx(expected.value, abs=1e-12)
     assert (judged.auroc_low, judged.auroc_high) == pytest.approx((expected.low, expected.high))
     assert (judged.n_train, judged.n_test, judged.n_anomalies) == (60, 60, 20)
+    scores, first = KNN(k=1).fit(benign).anomaly_score(test.array), halves_of(test.labels)
+    halves = [auroc(test.labels[rows] == 1, scores[rows]).value for rows in (first, ~first)]
+    assert [judged.auroc_half_1, judged.auroc_half_2] == pytest.approx(halves, abs=1e-12)
 
 
 def test_the_record_says_how_the_study_was_made(results: StudyResults) -> None:
