@@ -172,8 +172,8 @@ def _print_images(found: "Recommendation", data: str, top: int | None, form: str
         if row["rule"] == "combination":
             click.echo(
                 f"\nIn that study, on architectures and classes left out, the combination lost {row['regret']:.3f}"
-                f" AUROC against the best in hindsight{_interval(row, 'regret')} and gained {row['over_last']:.3f} on the"
-                f" last layer{_interval(row, 'over_last')}."
+                f" AUROC against the best in hindsight{_interval(row, 'regret')} and gained {row['over_last']:.3f} on"
+                f" the last layer{_interval(row, 'over_last')}."
             )
     _echo_notes(found)
 
