@@ -5,7 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from reprq.evaluation.correlation import holm
+from reprq.evaluation import holm
 from reprq.study.chance import chance_scores, two_sided
 from reprq.study.results import POINT
 from reprq.study.rules import COMBINATION, Floats, Layout, elsewhere, picks
