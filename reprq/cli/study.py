@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the results. [default: runs/NAME of NAME.toml]")
-@click.option("--dry-run", is_flag=True, help="Say how many cells, how much disk and about how long; run nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say how many cells, how much disk, how long, and which correlation could be seen; run nothing.",
+)
 @click.option(
     "--workers",
     type=click.IntRange(min=1),

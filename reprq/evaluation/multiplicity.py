@@ -41,11 +41,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def westfall_young(family: Sequence[Floats | None]) -> list[float | None]:
-    """Adjust p-values for all tests that were made with the same flips, step-down minP of Westfall & Young (1993).
+    """Adjust p-values for all tests that were made with the same flips, step-down maxT of Westfall & Young (1993).
 
-    With p_(1) <= ... <= p_(m), the k-th is adjusted to the share of flips in which the least p-value of tests k to m is
-    at most p_(k), the p-value of a flip being the share of flips as extreme in its test. Tests that say the same thing
-    are then counted once, where Holm's correction counts each.
+    The statistic of each test is divided by its root mean square over the flips. With t_(1) >= ... >= t_(m), the k-th
+    test is adjusted to the share of flips in which the largest of tests k to m is at least t_(k). Tests that say the
+    same thing are then counted once, where Holm's correction counts each. Least p-values would do as well, but those of
+    many tests need more flips than there are.
 
     Args:
         family: `flipped_ratios` of every test, of the same flips in the same order; None stands for a test that could
@@ -56,24 +57,18 @@ def westfall_young(family: Sequence[Floats | None]) -> list[float | None]:
 
     Example:
         >>> ratios = np.array([1.0, 0.3, 0.5, 0.2])
-        >>> westfall_young([ratios, None, ratios, ratios[[0, 2, 1, 3]] * [1, 9, 9, 9]])
-        [0.25, None, 0.25, 1.0]
+        >>> westfall_young([ratios, None, ratios, [1.0, 1.5, 0.5, 0.5]])
+        [0.25, None, 0.25, 0.5]
     """
-    tested = [index for index, ratios in enumerate(family) if ratios is not None]
-    adjusted: list[float | None] = [None] * len(family)
+    adjusted: list[float | None] = [None if ratios is None else 1.0 for ratios in family]
+    tested = [k for k, ratios in enumerate(family) if ratios is not None and np.isfinite(ratios).all()]
     if not tested:
         return adjusted
-    shares = np.array([_shares(ratios) for ratios in family if ratios is not None])
-    order = np.argsort(shares[:, 0], kind="stable")
-    least = np.minimum.accumulate(shares[order][::-1])[::-1]
-    found = np.maximum.accumulate(np.mean(least <= shares[order, :1] + SAME, axis=1))
+    sizes = np.array([family[k] for k in tested])
+    sizes /= np.sqrt(np.mean(sizes**2, axis=1, keepdims=True))
+    order = np.argsort(-sizes[:, 0], kind="stable")
+    most = np.maximum.accumulate(sizes[order][::-1])[::-1]
+    found = np.maximum.accumulate(np.mean(most >= sizes[order, :1] * (1 - SAME), axis=1))
     for place, value in zip(order, found, strict=True):
         adjusted[tested[place]] = float(value)
     return adjusted
-
-
-def _shares(ratios: Floats) -> Floats:
-    """The share of flips at least as extreme as each flip."""
-    ordered = np.sort(ratios)
-    below = np.searchsorted(ordered, ratios * (1 - SAME), side="left")
-    return 1 - below / len(ratios)

@@ -33,13 +33,13 @@ def tried(x, y, flips):
 
 def literal(family):
     """The adjusted p-values by their definition, without sorting."""
-    shares = [np.array([np.mean(ratios >= ratio * (1 - 1e-9)) for ratio in ratios]) for ratios in family]
-    observed = np.array([share[0] for share in shares])
+    sizes = [ratios / np.sqrt(np.mean(ratios**2)) for ratios in family]
+    observed = np.array([size[0] for size in sizes])
     stepped = []
     for own in observed:
-        rest = [share for share, other in zip(shares, observed, strict=True) if other >= own]
-        stepped.append(np.mean(np.min(rest, axis=0) <= own + 1e-9))
-    return [max(step for step, other in zip(stepped, observed, strict=True) if other <= own) for own in observed]
+        rest = [size for size, other in zip(sizes, observed, strict=True) if other <= own]
+        stepped.append(np.mean(np.max(rest, axis=0) >= own * (1 - 1e-9)))
+    return [max(step for step, other in zip(stepped, observed, strict=True) if other >= own) for own in observed]
 
 
 def test_adjusted_p_values_are_those_of_the_definition():
