@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from reprq.metrics.compactness import cosine_compactness
+from reprq.metrics.correction import corrected_spectrum
 from reprq.metrics.definitions import identifiers, names
 from reprq.metrics.discriminant import coherence, lidar
 from reprq.metrics.kernels import cka, cka_matrix
@@ -29,7 +30,7 @@ from reprq.metrics.spectral import (
     trace,
 )
 from reprq.metrics.sphere import alignment, self_cluster, uniformity
-from reprq.metrics.subsampling import curve
+from reprq.metrics.subsampling import at_common_size, curve
 
 if TYPE_CHECKING:
     from reprq.metrics.gradients import brittleness, gradient_norms
@@ -42,12 +43,14 @@ __all__ = [
     "Moments",
     "alignment",
     "alpha_req",
+    "at_common_size",
     "aucev",
     "brittleness",
     "cka",
     "cka_matrix",
     "coherence",
     "condition_number",
+    "corrected_spectrum",
     "cosine_compactness",
     "curve",
     "effective_rank",

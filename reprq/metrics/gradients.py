@@ -13,6 +13,7 @@ from reprq.validation import as_matrix
 Norm = Literal["l1", "l2", "linf"]
 Loss = Callable[[torch.Tensor], torch.Tensor]
 
+_DUAL: dict[Norm, Norm] = {"l1": "linf", "l2": "l2", "linf": "l1"}
 _ORDERS = {"l1": 1.0, "l2": 2.0, "linf": float("inf")}
 _TOLERANCE = 1e-2
 
@@ -69,7 +70,13 @@ def gradient_norms(
 
 
 def brittleness(
-    loss: Loss, images: torch.Tensor, embeddings: ArrayLike, *, norm: Norm = "l2", batch_size: int = 64
+    loss: Loss,
+    images: torch.Tensor,
+    embeddings: ArrayLike,
+    *,
+    norm: Norm = "l2",
+    batch_size: int = 64,
+    unit_free: bool = False,
 ) -> float:
     """Mai's brittleness: E ||dL/dx|| over images, divided by the trace of the covariance of the teacher's embeddings.
 
@@ -82,12 +89,20 @@ def brittleness(
         embeddings: (m, d) the teacher's embeddings of benign images, m >= 2; their covariance divides by m - 1.
         norm: "l2" as in the paper, "l1" or "linf".
         batch_size: Images a pass.
+        unit_free: Whether to multiply by the mean distance of an image to the mean image, in the dual norm (l2 of l2,
+            linf of l1, l1 of linf). The number is then the change of the loss, in units of the trace, as an image
+            moves along its gradient by as far as images differ.
 
     Returns:
-        0 or more, higher is more brittle. Not scale-free: with L fixed, z -> cz divides it by c^2.
+        0 or more, higher is more brittle. It is one over the unit of the pixels: pixels in 0 to 255 give 1 / 255 of
+        what pixels in 0 to 1 do, a normalization by standard deviations of 0.25 a quarter; and it changes with their
+        number: the same images at twice the height and width give half in l2. Compare it within one preprocessing, or
+        use `unit_free`, which neither changes. Either form moves with z where the loss does not: with L fixed, z -> cz
+        divides it by c^2.
 
     Raises:
-        InputError: as `gradient_norms`; or embeddings that do not vary, so that their trace is 0.
+        InputError: as `gradient_norms`; or embeddings that do not vary, so that their trace is 0; or, where it is to be
+            free of units, images that do not vary.
 
     Example:
         >>> weight = torch.tensor([3.0, 4.0])
@@ -100,7 +115,17 @@ def brittleness(
     trace = float(np.asarray(rows, dtype=np.float64).var(axis=0, ddof=1).sum())
     if trace <= 0:
         raise InputError("embeddings must vary, got the same row everywhere; the trace of their covariance is 0")
-    return float(gradient_norms(loss, images, norms=norm, batch_size=batch_size)[norm].mean() / trace)
+    score = float(gradient_norms(loss, images, norms=norm, batch_size=batch_size)[norm].mean() / trace)
+    return score * _spread(images, _DUAL[norm]) if unit_free else score
+
+
+def _spread(images: torch.Tensor, norm: Norm) -> float:
+    """Return the mean distance of an image to the mean image."""
+    pixels = images.detach().flatten(1).double()
+    distance = float(torch.linalg.vector_norm(pixels - pixels.mean(dim=0), _ORDERS[norm], dim=1).mean())
+    if distance <= 0:
+        raise InputError("images must vary for a form free of units, got the same image everywhere; give more images")
+    return distance
 
 
 def _gradients(loss: Loss, batch: torch.Tensor) -> torch.Tensor:

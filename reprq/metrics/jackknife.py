@@ -76,7 +76,8 @@ def jackknife_interval(value: float, replicates: Sequence[float], bounds: tuple[
 
     s^2 = (g - 1) / g sum_i (r_i - mean r)^2 over the g replicates r, each with one group left out, and t is Student's
     quantile with g - 1 degrees of freedom. It is the spread of the value over other samples of the same size; the
-    bias that a small n gives the value itself is not in it.
+    bias that a small n gives the value itself is not in it. It needs a finite variance of what is summed: of
+    rows whose fourth moment is infinite the trace and the ranks that follow from squares are covered in 60 to 90 %.
 
     Args:
         value: Of all the rows.

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHORTFALL = 0.2  # of a rank for want of rows
+FEW = 15  # rows that the spread of a sum of squares rests on: too few for a jackknife by groups
+PEAKED = 12.0  # kurtosis below which few rows are just few rows, and no heavy tail
+ROUNDING = 1e-9  # of the mean squared length
 DOMINANT = 0.9  # of the sum of squares in one direction: the others hardly count
 
 
@@ -83,7 +86,7 @@ class Measurement(Mapping[str, Metric]):
     def __repr__(self) -> str:
         lines = [
             f"  {metric.definition} = {'none' if metric.value is None else format(metric.value, '.6g')}"
-            + (f" [{metric.low:.6g}, {metric.high:.6g}]" if metric.low is not None else "")
+            + (f" [{metric.low:.6g}, {metric.high:.6g}] at n = {metric.n}" if metric.low is not None else "")
             + (f"  ({'; '.join(metric.notes)})" if metric.notes else "")
             for metric in self.values()
         ]
@@ -123,7 +126,9 @@ def measure(
         definitions: "all" for every definition of these metrics side by side, under their identifiers.
         intervals: Whether to give each value a 95 % interval by the delete-a-group jackknife over ten random groups of
             rows. The pass stays one and ten more eigendecompositions are paid; metrics that compare rows are computed
-            ten more times, on nine tenths of the rows. `coherence`, a maximum, has no such interval.
+            ten more times, on nine tenths of the rows. `coherence`, a maximum, has no such interval. It is an interval
+            of the value that other samples of n rows give, not of the value at a larger n; where heavy tails make it
+            too short the notes say so.
 
     Returns:
         A mapping from name to `Metric`. A value that does not exist (one row, equal rows, too few eigenvalues to fit)
@@ -169,14 +174,14 @@ def _with_intervals(chosen: Mapping[str, Definition], x: Any, rows: NDArray[Any]
         note = f"no interval: n = {moments.n} rows, fewer than two for each of {GROUPS} groups"
         return Measurement({key: _noted(metric, note) for key, metric in whole.items()})
     smooth = {key: definition for key, definition in chosen.items() if definition.smooth}
-    group = group_of_rows(moments.n)
+    heavy, group = _tail_notes(moments), group_of_rows(moments.n)
     replicates = [
         _measurement(smooth, Facts(kept, None if rows is None else rows[group != left_out], _less(x, group, left_out)))
         for left_out, kept in enumerate(leave_one_out(groups))
     ]
     return Measurement(
         {
-            key: _with_interval(whole[key], definition, [replicate[key] for replicate in replicates])
+            key: _with_interval(whole[key], definition, [replicate[key] for replicate in replicates], heavy)
             if definition.smooth
             else _noted(whole[key], "no interval: the jackknife does not hold for a maximum over rows")
             for key, definition in chosen.items()
@@ -202,7 +207,29 @@ def _noted(metric: Metric, note: str) -> Metric:
     return replace(metric, notes=(*metric.notes, note))
 
 
-def _with_interval(metric: Metric, definition: Definition, replicates: Sequence[Metric]) -> Metric:
+def _tail_notes(moments: Moments) -> tuple[str, ...]:
+    """Warn where the squared lengths of a few rows hold most of what the lengths vary: the interval is too short.
+
+    Of n deviations from the mean square, n / kurtosis is how many equal ones have the same second and fourth power.
+    """
+    squares = moments.squares
+    deviations = squares - squares.mean()
+    largest = float(np.abs(deviations).max())
+    if largest <= ROUNDING * float(squares.mean()):
+        return ()
+    powers = np.square(deviations / largest)
+    rows = float(powers.sum() ** 2 / np.square(powers).sum())
+    if rows >= FEW or len(squares) < PEAKED * rows:
+        return ()
+    return (
+        f"heavy tails (kurtosis {len(squares) / rows:.0f} of the squared lengths): about {rows:.0f} of"
+        f" {len(squares)} rows decide the interval, which may be too short",
+    )
+
+
+def _with_interval(
+    metric: Metric, definition: Definition, replicates: Sequence[Metric], heavy: tuple[str, ...]
+) -> Metric:
     values = [replicate.value for replicate in replicates if replicate.value is not None]
     if metric.value is None:
         return metric
@@ -210,7 +237,10 @@ def _with_interval(metric: Metric, definition: Definition, replicates: Sequence[
         note = f"no interval: {len(replicates) - len(values)} of {len(replicates)} samples less a group have no value"
         return _noted(metric, note)
     low, high = jackknife_interval(metric.value, values, definition.bounds(metric.n, metric.d))
-    return replace(metric, low=low, high=high)
+    notes = (*metric.notes, *heavy)
+    if definition.centring or definition.of_rows:
+        notes += (f"interval of the value at n = {metric.n} (n / d = {metric.n / metric.d:.3g}), not at a larger n",)
+    return replace(metric, low=low, high=high, notes=notes)
 
 
 def _metric(definition: Definition, facts: Facts, general: tuple[str, ...]) -> Metric:

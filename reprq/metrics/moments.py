@@ -12,6 +12,7 @@ from reprq.errors import InputError
 from reprq.validation import as_matrix
 
 BLOCK_BYTES = 64 * 2**20  # of float64 held at once; large enough for the matrix product, small beside the data
+CACHED = 2**15  # values whose bits fit in a core's cache
 LARGEST = 1e140  # norm of a row; the sums of their squares, and the squares of those, stay within float64
 
 
@@ -47,8 +48,9 @@ class Moments:
         self.zero_rows = 0
         self._rows: list[NDArray[np.float64]] | None = []
         self._scatter: NDArray[np.float64] | None = None  # (d, d) in column order, the lower triangle only
+        self._squares: list[NDArray[np.float64]] = []  # of the rows that were folded
         self._sketches: list[NDArray[np.float64]] = []  # one number a row, equal for equal rows
-        self._sketch_weights = np.random.default_rng(0).standard_normal(d)
+        self._sketch_weights = np.random.default_rng(0).standard_normal(2 * d)
 
     @classmethod
     def of(cls, x: Any, name: str = "x", *, min_rows: int = 1) -> Self:
@@ -101,6 +103,7 @@ class Moments:
         self.unit_sum += other.unit_sum
         self.zero_rows += other.zero_rows
         self._sketches += other._sketches
+        self._squares += other._squares
         return self
 
     @property
@@ -130,15 +133,21 @@ class Moments:
         """How many rows repeat an earlier row."""
         return self.n - len(np.unique(np.concatenate(self._sketches))) if self._sketches else 0
 
+    @property
+    def squares(self) -> NDArray[np.float64]:
+        """The squared distance of each row to the mean as it was with its block, (n,) float64, in no order."""
+        kept = [] if self.rows is None else [np.square(self.rows - self.mean).sum(axis=1)]
+        return np.concatenate([*self._squares, *kept, np.empty(0)])
+
     def _absorb(self, block: NDArray[np.floating]) -> None:
         size = max(1, BLOCK_BYTES // (8 * self.d))
         for start in range(0, len(block), size):
-            rows = block[start : start + size].astype(np.float64)  # always a copy: the caller may reuse the buffer
+            rows = block[start : start + size].astype(np.float64, order="C")  # always a copy: the caller may reuse it
             norms = _norms(rows)
             inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
             self.unit_sum += inverse @ rows
             self.zero_rows += int(np.count_nonzero(norms == 0))
-            self._sketches.append(np.vecdot(rows, self._sketch_weights))
+            self._sketches.append(_sketches(rows, self._sketch_weights))
             self._store(rows)
 
     def _store(self, rows: NDArray[np.float64]) -> None:
@@ -163,6 +172,8 @@ class Moments:
         mean, deviations = _centre(rows)
         self._add_product(deviations)
         self._join(len(rows), mean)
+        moved = mean - self.mean
+        self._squares.append(np.vecdot(deviations, deviations) + 2 * (deviations @ moved) + moved @ moved)
 
     def _join(self, n: int, mean: NDArray[np.float64]) -> None:
         """Move the mean to that of both, and add the spread between the two means to the second moment."""
@@ -177,6 +188,16 @@ class Moments:
 
     def _add_product(self, rows: NDArray[np.float64]) -> None:
         self._scatter = blas.dsyrk(1.0, rows.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
+
+
+def _sketches(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a number a row from its bits, two words a value: far from zero a sum of values would round rows alike."""
+    sketches = np.empty(len(rows))
+    step = max(1, CACHED // rows.shape[1])
+    for start in range(0, len(rows), step):
+        words = (rows[start : start + step] + 0.0).view(np.int32).astype(np.float64)  # + 0.0: no -0.0
+        np.vecdot(words, weights, out=sketches[start : start + step])
+    return sketches
 
 
 def _norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """The way of metrics with the number of rows: a value that still climbs at n is a value of n."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -72,3 +72,57 @@ def curve(
             rows += [(metric.name, metric.definition, size, d, repeat, metric.value) for metric in found]
     table = pd.DataFrame(rows, columns=["metric", "definition", "n", "d", "repeat", "value"])
     return table.astype({"value": float})
+
+
+def at_common_size(
+    layers: Mapping[str, Any],
+    metrics: Sequence[str] | None = None,
+    *,
+    by: Literal["n", "n/d"] = "n",
+    repeats: int = 5,
+    seed: int = 0,
+) -> "pd.DataFrame":
+    """Return metrics of matrices of different shapes at one size, so that what differs is not what few rows do.
+
+    A rank cannot exceed n, and the spectrum of a sample departs from the truth by n / d: both kinds of comparison are
+    worth a look, and what holds in one alone is not firm. Neither makes a fit over fixed ranks, such as alpha's 11 to
+    100, cover the same share of a narrow and of a wide spectrum. Each matrix is measured on random subsamples of rows.
+
+    Args:
+        layers: (n, d) matrices by name; each may have its own n and d.
+        metrics: Names or identifiers as `measure` takes them; all metrics if None.
+        by: "n" for the fewest rows that any of them has, "n/d" for the least rows a column that any has.
+        repeats: Subsamples; a matrix that is of that size already is measured once.
+        seed: Of the subsamples.
+
+    Returns:
+        A tidy table, one row a layer x repeat x metric: layer, metric, definition, n, d, repeat, value.
+
+    Raises:
+        InputError: no matrix, one that is not a finite (n, d) matrix, another word for `by`, or there are no repeats.
+        UnknownNameError: a metric that does not exist.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> narrow, wide = rng.standard_normal((400, 20)), rng.standard_normal((400, 80))
+        >>> table = at_common_size({"narrow": narrow, "wide": wide}, ["rankme"], by="n/d", repeats=2)
+        >>> table.groupby("layer")["n"].first().to_dict()
+        {'narrow': 100, 'wide': 400}
+    """
+    import pandas as pd  # loaded for tables alone: it would slow the import of every metric
+
+    if by not in ("n/d", "n"):
+        raise InputError(f"by must be 'n/d' or 'n', got {by!r}")
+    if not layers:
+        raise InputError("layers must hold at least one matrix, got none")
+    arrays = {name: as_matrix(x, name) for name, x in layers.items()}
+    fewest = min(len(array) for array in arrays.values())
+    ratio = min(len(array) / array.shape[1] for array in arrays.values())
+    tables = []
+    for name, array in arrays.items():
+        size = fewest if by == "n" else max(1, round(ratio * array.shape[1]))
+        found = curve(array, metrics, sizes=[min(size, len(array))], repeats=repeats, seed=seed)
+        found.insert(0, "layer", name)
+        tables.append(found)
+    return pd.concat(tables, ignore_index=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reprq.errors import InputError, UnknownNameError
-from reprq.metrics import Moments, curve, mean_knn_distance, measure, names, uniformity
+from reprq.metrics import Moments, at_common_size, curve, mean_knn_distance, measure, names, uniformity
 from reprq.metrics.jackknife import GROUPS, group_of_rows, grouped_moments, merged
 
 
@@ -158,3 +158,52 @@ def test_bad_curves_are_refused(rng, options, message):
 def test_an_unknown_metric_of_a_curve_is_refused(rng):
     with pytest.raises(UnknownNameError, match="unknown metric 'tracee'"):
         curve(rng.standard_normal((9, 3)), ["tracee"])
+
+
+def heavy(rng, n):
+    return rng.standard_normal((n, 24)) / np.sqrt(rng.chisquare(3, (n, 1)) / 3)
+
+
+def normal(rng, n):
+    return rng.standard_normal((n, 24))
+
+
+@pytest.mark.parametrize("n", [200, 1000])
+def test_heavy_tails_are_said_beside_the_interval_that_they_make_too_short(n):
+    said = {}
+    for draw in (heavy, normal):
+        rng = np.random.default_rng(1)
+        found = [measure(draw(rng, n), ["trace", "effective_rank"], intervals=True) for _ in range(40)]
+        said[draw] = np.mean(["heavy tails" in "; ".join(each["trace"].notes) for each in found])
+        expected = np.mean([each["effective_rank"].value for each in found])
+        cover = np.mean([each["effective_rank"].low <= expected <= each["effective_rank"].high for each in found])
+        error = np.sqrt(0.95 * 0.05 / 40)
+        assert cover < 0.95 - 3 * error if draw is heavy else cover > 0.95 - 3 * error
+    assert said[heavy] >= 0.85
+    assert said[normal] <= 0.05
+
+
+def test_an_interval_says_of_which_n_it_is():
+    rank = measure(normal(np.random.default_rng(0), 60), ["rankme"], intervals=True)["rankme"]
+    assert rank.notes[-1] == "interval of the value at n = 60 (n / d = 2.5), not at a larger n"
+    assert "] at n = 60" in repr(measure(normal(np.random.default_rng(0), 60), ["trace"], intervals=True))
+    assert not measure(np.repeat(np.eye(2), 30, axis=0), ["trace"], intervals=True)["trace"].notes[1:]
+
+
+def test_layers_are_compared_at_one_size(rng):
+    layers = {"narrow": rng.standard_normal((300, 10)), "wide": rng.standard_normal((200, 40))}
+    for by, sizes in {"n": {"narrow": 200, "wide": 200}, "n/d": {"narrow": 50, "wide": 200}}.items():
+        table = at_common_size(layers, ["participation_ratio"], by=by, repeats=3)
+        assert table.groupby("layer")["n"].first().to_dict() == sizes
+        assert table.groupby("layer")["repeat"].nunique().to_dict() == {"narrow": 3, "wide": 1}
+    share = table.groupby("layer")["value"].mean() / [10, 40]  # at one n / d an isotropic sample loses one share
+    assert share["narrow"] == pytest.approx(share["wide"], abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"layers": {}}, "at least one matrix"), ({"by": "d"}, "by must be"), ({"repeats": 0}, "repeats must be")],
+)
+def test_bad_comparisons_are_refused(rng, options, message):
+    with pytest.raises(InputError, match=message):
+        at_common_size(**{"layers": {"a": rng.standard_normal((20, 3))}, **options})

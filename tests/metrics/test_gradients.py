@@ -123,3 +123,27 @@ def test_unknown_norms_and_embeddings_that_do_not_vary_are_refused(images):
         brittleness(loss, images, np.ones((5, 2)))
     with pytest.raises(InputError, match="embeddings must have at least 2 rows to have a covariance, got 1"):
         brittleness(loss, images, np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
+def test_brittleness_moves_with_pixel_units_and_size_and_its_unit_free_form_with_neither(norm):
+    rng = np.random.default_rng(0)
+    small = torch.as_tensor(rng.standard_normal((12, 1, 4, 4)))
+    weight, z = torch.as_tensor(rng.standard_normal((1, 4, 4))), rng.standard_normal((30, 3))
+    large = small.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+    def loss(x):  # of the image, whatever its unit and size
+        return torch.tanh((torch.nn.functional.adaptive_avg_pool2d(x, 4) * weight).sum((1, 2, 3)))
+
+    plain, free = (brittleness(loss, small, z, norm=norm, unit_free=flag) for flag in (False, True))
+    in_bytes = lambda x: loss(x / 255)  # noqa: E731
+    assert brittleness(in_bytes, small * 255, z, norm=norm) == pytest.approx(plain / 255)
+    assert brittleness(in_bytes, small * 255, z, norm=norm, unit_free=True) == pytest.approx(free)
+    share = {"l1": 1.0, "l2": 0.5, "linf": 0.25}[norm]
+    assert brittleness(loss, large, z, norm=norm) == pytest.approx(share * plain)
+    assert brittleness(loss, large, z, norm=norm, unit_free=True) == pytest.approx(free)
+
+
+def test_the_unit_free_form_needs_images_that_vary(images):
+    with pytest.raises(InputError, match="images must vary for a form free of units"):
+        brittleness(lambda x: x.sum((1, 2, 3)), images * 0, np.eye(3), unit_free=True)

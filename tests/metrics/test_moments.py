@@ -140,3 +140,33 @@ def test_one_hot_rows_are_no_duplicates():
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 2.0**-10])
+def test_only_equal_rows_are_copies(dtype, scale):
+    rng = np.random.default_rng(0)
+    signs = np.unique(rng.integers(0, 2, (400, 30)) * 2.0 - 1.0, axis=0)
+    for rows in (signs, rng.standard_normal((400, 3)), rng.integers(0, 9, (400, 2))):
+        x = (rows * scale).astype(dtype)
+        assert Moments.of(x).duplicates == len(x) - len(np.unique(x.astype(float), axis=0))
+        assert Moments.of(np.vstack([x, x[:7]])).duplicates == 7 + Moments.of(x).duplicates
+
+
+@pytest.mark.parametrize("offset", [1e8, 1e12, 1e15])
+def test_distinct_rows_far_from_zero_are_no_copies(offset):
+    x = offset + np.random.default_rng(0).standard_normal((500, 4)) * 9
+    x[3], x[4] = x[5], -0.0
+    x[6] = 0.0
+    assert Moments.of(x).duplicates == 500 - len(np.unique(x + 0.0, axis=0))
+    assert Moments.of(iter(np.split(x, [70, 71]))).duplicates == Moments.of(x).duplicates
+
+
+def test_squares_are_squared_distances_to_the_mean():
+    x = np.random.default_rng(0).standard_normal((600, 5)) + 1e6
+    truth = np.sort(np.square(x - x.mean(axis=0)).sum(axis=1))
+    np.testing.assert_allclose(np.sort(Moments.of(x).squares), truth, rtol=1e-6)
+    np.testing.assert_allclose(np.sort(Moments.of(x[:4]).squares), np.sort(np.square(x[:4] - x[:4].mean(0)).sum(1)))
+    streamed = Moments.of(iter(np.split(x, 6)))
+    assert streamed.squares.shape == (600,)
+    assert streamed.squares.sum() == pytest.approx(truth.sum(), rel=0.05)
