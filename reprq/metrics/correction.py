@@ -18,7 +18,7 @@ _DRAWS = 3
 def corrected_spectrum(x: Any, *, steps: int = _STEPS, seed: int = 0) -> Spectrum:
     """Return the eigenvalues of the covariance with the bias of a sample of n rows taken away.
 
-    The largest sample eigenvalues are too large and the smallest too small, the more so the smaller n / d. Here a normal
+    The largest sample eigenvalues are too large and the smallest too small, the more so the smaller n / d. A normal
     population is sought whose own sample eigenvalues, drawn for the same n, are on average those that were found:
     lambda_j <- lambda_j s_j / E(s_j | lambda), s those found, repeated. The law of sample eigenvalues holds beyond
     normal rows, but not with heavy tails or rows that depend on each other.
@@ -44,7 +44,7 @@ def corrected_spectrum(x: Any, *, steps: int = _STEPS, seed: int = 0) -> Spectru
     Example:
         >>> from reprq.metrics import spectrum
         >>> x = np.random.default_rng(0).standard_normal((200, 50))  # all eigenvalues are 1 in truth
-        >>> round(spectrum(x)[0], 1), round(corrected_spectrum(x)[0], 1)
+        >>> float(spectrum(x)[0].round(1)), float(corrected_spectrum(x)[0].round(1))
         (2.1, 1.1)
     """
     if steps < 1:
