@@ -196,6 +196,33 @@ def correlation_and_flips(
     return Correlation(float(value), low, high, share_as_extreme(ratios), n, n_groups, method, notes), ratios
 
 
+def coefficient(
+    x: ArrayLike,
+    y: ArrayLike,
+    groups: Sequence[Any] | NDArray[Any] | None = None,
+    method: str = "spearman",
+    *,
+    level: str = "pooled",
+    given: ArrayLike | None = None,
+) -> float | None:
+    """Return the coefficient of `correlation` alone, None where it is undefined.
+
+    Example:
+        >>> coefficient([1, 2, 3, 4], [2, 1, 4, 3])
+        0.6
+    """
+    points = points_of(
+        level, sorted_points(as_scores(to_numpy(x, "x")), as_scores(to_numpy(y, "y")), groups, given, None)
+    )
+    points, _ = without_constants(points, level, None)
+    if undefined(points.x, points.y):
+        return None
+    points, _ = _prepared(points, method, level)
+    once = np.ones((1, len(points.clusters)))
+    value = float(_coefficient(points, method, level)(points.x, points.y, points.codes, once)[0])
+    return value if np.isfinite(value) else None
+
+
 def _prepared(points: Points, method: str, level: str) -> tuple[Points, tuple[str, ...]]:
     """The points in units that neither cancel nor overflow, given columns as curves, and a note on those.
 

@@ -64,6 +64,7 @@ def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | No
             f"In part: a metric predicted {len(sure)} of {len(leaders)} detectors, for the others nothing is sure."
         )
     first = max(leaders.values(), key=lambda row: (_is_sure(row), abs(row["coefficient"])))
+    headline += _in_single_tasks(first)
     sentences = [_scope(results)]
     sentences += [_sentence(name, row, len(table[table["detector"] == name])) for name, row in leaders.items()]
     trained = _among_trained(results, first)
@@ -117,6 +118,19 @@ def _sentence(detector: str, row: Any, tried: int) -> str:
         return f"For {detector} nothing is sure; the strongest is {row['metric']}: {found}."
     way = "higher" if row["coefficient"] > 0 else "lower"
     return f"For {detector}, {row['metric']} predicts best, {way} going with better detection: {found}."
+
+
+def _in_single_tasks(row: Any) -> str:
+    """How far single tasks differ from all together, where there are several."""
+    if pd.isna(row.get("task_median")):
+        return ""
+    text = (
+        f" Over all tasks {row['metric']} has rho {row['coefficient']:.2f} with {row['detector']}; in single tasks the"
+        f" median is {row['task_median']:.2f}, from {row['task_min']:.2f} to {row['task_max']:.2f}"
+    )
+    if pd.isna(row.get("new_task_low")):
+        return f"{text}."
+    return f"{text}, and a new one is expected between {row['new_task_low']:.2f} and {row['new_task_high']:.2f}."
 
 
 def _among_trained(results: StudyResults, row: Any) -> Correlation | None:

@@ -125,6 +125,11 @@ def correlations(table: pd.DataFrame) -> Table:
         "p_value": "p",
         "p_holm": "p, Holm",
         "p_family": "p, whole table",
+        "task_median": "median task",
+        "task_min": "least task",
+        "task_max": "most task",
+        "new_task_low": "new task, low",
+        "new_task_high": "new task, high",
         "n": "points",
         "n_backbones": "networks",
     }

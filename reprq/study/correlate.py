@@ -16,6 +16,7 @@ from reprq.evaluation.flips import CommonFlips, common_flips
 from reprq.evaluation.multiplicity import westfall_young
 from reprq.study.complete import Complete, by_cell, complete_scores, tasks_in
 from reprq.study.results import CLUSTERS, POINT, StudyResults
+from reprq.study.spread import SPREAD_COLUMNS, task_points, task_spread
 
 METHODS = ("spearman", "pearson", "kendall")
 COVARIATES = ("width", "depth")
@@ -34,7 +35,7 @@ COLUMNS = [
     "p_holm",
     "p_family",
 ]
-COLUMNS += ["n", "n_backbones", "n_architectures", "notes"]
+COLUMNS += [*SPREAD_COLUMNS, "n", "n_backbones", "n_architectures", "notes"]
 
 
 def correlate(
@@ -80,8 +81,10 @@ def correlate(
 
     Returns:
         One row a group of tasks x level x detector x method x metric: coefficient, low, high, p_value, p_holm,
-        p_family, n (points), n_backbones, n_architectures, notes. Correlations are between -1 and 1. Where backbones
-        count as independent and some are of one architecture, the notes say how many those are.
+        p_family, task_median, task_min, task_max (of the coefficients of single tasks, where there are several),
+        new_task_low, new_task_high (between what that of a new task is expected, 95 %), n (points), n_backbones,
+        n_architectures, notes. Correlations are between -1 and 1. Where backbones count as independent and some are of
+        one architecture, the notes say how many those are.
 
     Raises:
         UnknownNameError: a metric, score, detector, method, level, cluster, task or column that does not exist.
@@ -101,9 +104,11 @@ def correlate(
     flips = common_flips(results.metrics[independent], n_resamples, seed)
     rows: list[dict[str, object]] = []
     ratios: list[Floats | None] = []
+    values = {name: by_cell(results.metrics[results.metrics["metric"] == name], "value") for name in measured}
     for group, definition in itertools.product(groups, judged):
         scores = _scores(results, definition, score, group)
-        tables = {name: _points(results, name, scores) for name in measured}
+        tables = {name: _points(results, name, scores, values[name]) for name in measured}
+        single = {name: task_points(values[name], scores, over) for name, over in tables.items() if name in chosen}
         for at, how in itertools.product(levels, methods):
             asked = {"tasks": group, "level": at, "given": ",".join(fixed), "cluster": cluster}
             asked |= {"detector": definition, "method": how}
@@ -112,6 +117,7 @@ def correlate(
             for (name, over), (found, own), p_holm in zip(tables.items(), tests, adjusted, strict=True):
                 said = [*scores.notes, *_lacking(name, len(scores.values) - len(over))]
                 rows.append({**asked, "metric": name, **_found(found, p_holm, over, cluster, said)})
+                rows[-1] |= task_spread(single[name], how, at, fixed) if name in chosen else {}
                 ratios.append(own)
     for how in methods:
         family = [k for k, row in enumerate(rows) if row["method"] == how]
@@ -139,7 +145,8 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
     Raises:
         UnknownNameError: a score or task that the study does not have.
     """
-    return _points(results, metric, _scores(results, detector, score, tasks))
+    values = by_cell(results.metrics[results.metrics["metric"] == metric], "value")
+    return _points(results, metric, _scores(results, detector, score, tasks), values)
 
 
 def _scores(results: StudyResults, detector: str, score: str, tasks: str) -> Complete:
@@ -149,10 +156,10 @@ def _scores(results: StudyResults, detector: str, score: str, tasks: str) -> Com
     return complete_scores(results, detector, score, tasks)
 
 
-def _points(results: StudyResults, metric: str, scores: Complete) -> pd.DataFrame:
-    """The points that have a metric in every cell of the scores."""
+def _points(results: StudyResults, metric: str, scores: Complete, values: pd.DataFrame) -> pd.DataFrame:
+    """The points that have a metric, of these values by cell, in every cell of the scores."""
     measured = results.metrics[results.metrics["metric"] == metric]
-    x = scores.same_cells(by_cell(measured, "value")).mean(axis=1, skipna=False).rename("x")
+    x = scores.same_cells(values).mean(axis=1, skipna=False).rename("x")
     y = scores.values.mean(axis=1).rename("y")
     known = measured.assign(
         network=measured.get("network", measured["backbone"]),
