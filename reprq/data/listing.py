@@ -4,16 +4,21 @@ import os
 import re
 from collections import Counter
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 
 from reprq.data.names import class_name, readable
 from reprq.errors import DataError
 
-# Of the formats that are decoded (see `reprq.data.decoding`); AVIF where Pillow was built with it.
+# Of the formats that are decoded (see `reprq.data.decoding`).
 EXTENSIONS: tuple[str, ...] = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".pbm")
-EXTENSIONS += (".pgm", ".ppm", ".pnm", ".mpo", ".tif", ".tiff", ".webp", ".avif")
+EXTENSIONS += (".pgm", ".ppm", ".pnm", ".mpo", ".tif", ".tiff", ".webp")
 UNREAD_IMAGES = {".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".tga", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 UNREAD_IMAGES |= {".orf", ".rw2", ".raw", ".psd", ".exr", ".hdr", ".svg", ".dcm", ".nii", ".npy", ".avi", ".mp4"}
+if find_spec("PIL.AvifImagePlugin"):  # from Pillow 11.3 on
+    EXTENSIONS += (".avif",)
+else:
+    UNREAD_IMAGES |= {".avif"}
 _OF_SYSTEMS = {"@eadir", "#recycle", "@recycle", "#snapshot", "__macosx", "$recycle.bin", "lost+found", "__pycache__"}
 _OF_SYSTEMS |= {"system volume information"}
 _OF_SYSTEMS |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}

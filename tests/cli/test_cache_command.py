@@ -160,7 +160,7 @@ def test_rm_asks_and_goes_only_by_yes(reprq: Reprq, root: Path, monkeypatch: pyt
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         ran = reprq("cache", "rm", "whole", "--cache", root)
         assert ran.status == 1
-        assert ran.out == ""
+        assert ran.out.strip() == ""
         assert "Remove this cache?" in ran.err
         assert "nothing was removed" in ran.err
         assert (root / "whole").is_dir()

@@ -188,6 +188,8 @@ def test_all_of_a_folder_without_a_split_can_be_taken(tree: MakeTree, tmp_path: 
 
 @pytest.mark.parametrize("extension", [".jfif", ".jpe", ".avif", ".JPEG", ".dib", ".pnm", ".apng"])
 def test_every_extension_of_a_format_that_is_decoded_is_read(tree: MakeTree, extension: str) -> None:
+    if extension == ".avif":
+        pytest.importorskip("PIL.AvifImagePlugin", reason="this Pillow does not read AVIF")
     data = _load(tree(*_of("a", name=f"{{}}{extension}")), whole=True)
     data.verify()
     assert _counts(data) == {"a": 2}
