@@ -12,6 +12,7 @@ from reprq.evaluation.operating import (
     OperatingPoint,
     at_threshold,
     average_precision,
+    average_precision_chance,
     curves,
     fpr_at_tpr,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "auroc",
     "auroc_bootstrap",
     "average_precision",
+    "average_precision_chance",
     "correlation",
     "curves",
     "fpr_at_tpr",

@@ -79,7 +79,7 @@ def curves(labels: ArrayLike, scores: ArrayLike) -> Curves:
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the precision-recall curve as the sum of precision times the step of recall, no interpolation.
 
-    Tied scores are one step. Chance level is the share of anomalous rows.
+    Tied scores are one step. By chance it is `average_precision_chance`, more than the share of anomalous rows.
 
     Args:
         labels: (n,) 1 is anomalous, 0 is benign.
@@ -94,6 +94,28 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     """
     found = curves(labels, scores)
     return float(np.sum(found.precision[1:] * np.diff(found.true_positive_rate)))
+
+
+def average_precision_chance(labels: ArrayLike) -> float:
+    """Return the mean average precision of scores that are drawn without looking at the labels.
+
+    ((p - 1) (n - H) / (n - 1) + H) / n for p anomalous among n rows, H = 1 + 1/2 + ... + 1/n (Bestgen 2015). With few
+    anomalies it is well over their share p / n, which it approaches with many.
+
+    Args:
+        labels: (n,) 1 is anomalous, 0 is benign.
+
+    Raises:
+        InputError: labels other than 0 and 1, or a class without a row.
+
+    Example:
+        >>> round(average_precision_chance([1] * 5 + [0] * 50), 3), round(5 / 55, 3)
+        (0.151, 0.091)
+    """
+    anomalous = placements(labels, np.zeros(np.size(labels))).anomalous
+    p, n = len(anomalous), np.size(labels)
+    harmonic = float(np.sum(1.0 / np.arange(1, n + 1)))
+    return ((p - 1) * (n - harmonic) / (n - 1) + harmonic) / n
 
 
 def fpr_at_tpr(

@@ -11,7 +11,7 @@ from reprq.metrics.correction import corrected_spectrum
 from reprq.metrics.definitions import identifiers, names
 from reprq.metrics.discriminant import coherence, lidar
 from reprq.metrics.kernels import cka, cka_matrix
-from reprq.metrics.layers import SIMILARITIES, layer_similarity
+from reprq.metrics.layers import SIMILARITIES, chance_similarity, layer_similarity
 from reprq.metrics.measurement import Measurement, Metric, measure
 from reprq.metrics.moments import Moments
 from reprq.metrics.neighbours import mean_knn_distance, twonn
@@ -46,6 +46,7 @@ __all__ = [
     "at_common_size",
     "aucev",
     "brittleness",
+    "chance_similarity",
     "cka",
     "cka_matrix",
     "coherence",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reprq.errors import InputError, UnknownNameError
-from reprq.metrics.kernels import cka_matrix
+from reprq.metrics.kernels import cka, cka_matrix
 from reprq.metrics.similarity import mutual_knn, procrustes_distance, pwcca, svcca
+from reprq.validation import as_matrix
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +68,42 @@ def layer_similarity(
     table = pd.DataFrame(values, index=list(a), columns=list(a if b is None else b))
     table.attrs["definition"] = _definition(measure, options)
     return table
+
+
+def chance_similarity(
+    x: Any, y: Any, *, measure: str = "cka", permutations: int = 20, seed: int = 0, **options: Any
+) -> float:
+    """Return how alike two representations look by chance: the mean measure with the rows of one in random order.
+
+    Every measure but debiased CKA is far from "nothing in common" where there are not many more rows than columns: two
+    independent Gaussian matrices of 100 columns have an SVCCA of 0.5 with 300 rows, and of 0.27 with 1,000.
+
+    Args:
+        x: (n, d1) array or tensor.
+        y: (n, d2), the same samples in the same order.
+        measure: As for `layer_similarity`.
+        permutations: How many orders.
+        seed: The same seed, the same orders.
+        **options: Of the measure.
+
+    Raises:
+        UnknownNameError: a measure that does not exist.
+        InputError: as the measure says, or fewer than one permutation.
+
+    Example:
+        >>> import numpy as np
+        >>> x, y = np.random.default_rng(0).standard_normal((2, 100, 10))
+        >>> round(chance_similarity(x, y, measure="svcca"), 2)
+        0.27
+    """
+    if measure not in SIMILARITIES:
+        raise UnknownNameError("similarity", measure, SIMILARITIES)
+    if permutations < 1:
+        raise InputError(f"permutations must be at least 1, got {permutations}; 20 is usual")
+    function: Callable[..., float] = cka if measure == "cka" else _PAIRWISE[measure]
+    rows = as_matrix(y, "y")
+    rng = np.random.default_rng(seed)
+    return float(np.mean([function(x, rows[rng.permutation(len(rows))], **options) for _ in range(permutations)]))
 
 
 def _definition(measure: str, options: Mapping[str, Any]) -> str:

@@ -55,7 +55,8 @@ def svcca(x: Any, y: Any, *, variance: float = 0.99) -> float:
         variance: The share of the variance to keep, in (0, 1].
 
     Returns:
-        Between 0 and 1, the mean over the smaller number of components; higher is more alike.
+        Between 0 and 1, the mean over the smaller number of components; higher is more alike. By chance, of k
+        components of n rows each, about 0.85 sqrt(k / n): `reprq.metrics.chance_similarity` gives it for the rows.
 
     Raises:
         InputError: x or y is not a finite matrix of at least 2 rows, they differ in rows, the rows of one are all
@@ -87,7 +88,7 @@ def pwcca(x: Any, y: Any, *, variance: float = 0.99) -> float:
         variance: The share of the variance of each to keep before, in (0, 1].
 
     Returns:
-        Between 0 and 1; higher is more alike.
+        Between 0 and 1; higher is more alike. By chance as much as `svcca`: see `reprq.metrics.chance_similarity`.
 
     Raises:
         InputError: as `svcca`.

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
-from scipy import stats
+
+from reprq.evaluation.resampling import LEAST_GROUPS, tail
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +38,8 @@ def fit_band(points: pd.DataFrame, *, log: bool = False, resamples: int = 1000, 
 
     The band is the expanded percentile interval (Hesterberg 2015) of the line's height at each x, over bootstrap
     samples of whole backbones: layers of one network are not independent. It is wider for few backbones, as the
-    interval of `reprq.evaluation.correlation` is.
+    interval of `reprq.evaluation.correlation` is. It is nan where there is none: from fewer than 6 backbones, and where
+    more resamples have no line than the interval leaves out.
 
     Args:
         points: Columns backbone, x and y, finite; x positive if `log`.
@@ -46,14 +48,13 @@ def fit_band(points: pd.DataFrame, *, log: bool = False, resamples: int = 1000, 
         seed: The same seed, the same band.
 
     Returns:
-        The line and band; None where x is constant or there are fewer than 3 backbones, of which a bootstrap says
-        nothing.
+        The line and band; None where x is constant or there are fewer than 3 backbones.
 
     Example:
         >>> table = pd.DataFrame({"backbone": list("aabbcc"), "x": range(6), "y": range(0, 12, 2)})
         >>> band = fit_band(table)
         >>> [round(float(end[-1]), 9) for end in (band.y, band.low, band.high)]
-        [10.0, 10.0, 10.0]
+        [10.0, nan, nan]
     """
     x, y = points["x"].to_numpy(dtype=np.float64), points["y"].to_numpy(dtype=np.float64)
     x = np.log(x) if log else x
@@ -69,9 +70,7 @@ def fit_band(points: pd.DataFrame, *, log: bool = False, resamples: int = 1000, 
     slopes, offsets = _lines(np.vstack([np.ones(count), draws]) @ moments)
     places = np.linspace(x.min(), x.max(), _STEPS)
     heights = offsets[:, None] + slopes[:, None] * places
-    t = stats.t.ppf(0.975, count - 1)
-    tail = stats.norm.cdf(-t * np.sqrt(count / (count - 1)))
-    low, high = np.nanquantile(heights[1:], [tail, 1 - tail], axis=0)
+    low, high = _band(heights[1:], count)
     where = places + middle
     return FitBand(np.exp(where) if log else where, heights[0], low, high)
 
@@ -96,6 +95,19 @@ def draw_fit(ax: Axes, points: pd.DataFrame, *, log: bool, scale: float = 1.0) -
     ax.plot(band.x, band.y, color="0.3", linewidth=1.4 * scale, linestyle="--", zorder=0.6)
     ax.set_ylim(limits)
     return True
+
+
+def _band(heights: Floats, count: int) -> tuple[Floats, Floats]:
+    """The ends at each place, a resample without a line counting against both; nan where there are none."""
+    if count < LEAST_GROUPS:
+        none = np.full(heights.shape[1], np.nan)
+        return none, none
+    outside = tail(count, 0.95)
+    unknown = np.isnan(heights)
+    low = np.quantile(np.where(unknown, -np.inf, heights), outside, axis=0, method="lower")
+    high = np.quantile(np.where(unknown, np.inf, heights), 1 - outside, axis=0, method="higher")
+    ends: Floats = np.where(np.isinf(low) | np.isinf(high), np.nan, [low, high])
+    return ends[0], ends[1]
 
 
 def _lines(sums: Floats) -> tuple[Floats, Floats]:

@@ -42,7 +42,8 @@ def test_coefficient_is_scipys(method, data):
     else:
         assert result.coefficient == pytest.approx(SCIPY[method](x, y)[0], abs=1e-12)
         assert 0 < result.p_value <= 1
-        assert -1 <= result.low <= result.high <= 1
+        if result.low is not None:
+            assert -1 <= result.low < result.high <= 1
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -138,13 +139,14 @@ def test_rank_methods_ignore_monotone_maps():
 def test_few_groups_are_named_and_limit_the_p_value():
     x = np.arange(20.0)
     result = correlation(x, x, np.repeat(list("abcd"), 5))
-    assert (result.coefficient, result.low, result.high) == pytest.approx((1, 1, 1))
+    assert (result.coefficient, result.low, result.high) == (pytest.approx(1), None, None)
     assert result.p_value == 2 / 2**4  # four groups cannot say more
-    assert result.notes == ("only 4 independent groups, so no p-value below 0.125",)
+    few = ("only 4 independent groups, so no p-value below 0.125", "no interval from fewer than 6 groups")
+    assert result.notes == few
     two = correlation(x, x, np.repeat(list("ab"), 10))
     assert (two.low, two.high, two.p_value, two.n_groups) == (None, None, None, 2)
     assert two.notes == ("only 2 independent groups", "no interval or p-value from fewer than 3")
-    assert correlation(x, x).notes == ()
+    assert correlation(x, x[::-1] + np.tile([0, 3], 10)).notes == ()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -162,10 +164,48 @@ def test_undefined_is_none_with_a_note(method, x, y, note):
     assert result == Correlation(None, None, None, None, len(x), len(x), method, (note,))
 
 
-def test_constant_resamples_are_left_out_and_counted():
-    result = correlation([0, 0, 0, 1], [1, 2, 3, 4])
-    assert any(note.endswith("of 2000 resamples were constant and left out") for note in result.notes)
-    assert np.isfinite([result.low, result.high]).all()
+def test_no_interval_comes_from_discarded_resamples():
+    """A resample without a coefficient counts against both ends; too many leave no interval."""
+    rare = correlation(np.eye(12)[0], np.arange(12.0))
+    assert (rare.low, rare.high) == (None, None)
+    assert rare.notes[-2].endswith("of 2000 resamples have no coefficient")
+    assert rare.notes[-1] == "too many for an interval"
+    rng = np.random.default_rng(0)
+    known = rng.normal(size=(6, 2))
+    few = correlation(*rng.normal(size=(2, 6)), level="between", given=known)
+    assert (few.low, few.high) == (None, None)
+    assert few.coefficient is not None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_resamples_that_agree_are_no_interval(method):
+    found = correlation(np.arange(8.0), np.exp(np.arange(8.0) / 99), method=method)
+    assert found.coefficient > 0.99
+    if method == "pearson":  # not quite a line
+        assert found.low < found.high
+    else:
+        assert (found.low, found.notes[-1]) == (None, "no interval: all resamples have the same coefficient")
+
+
+@pytest.mark.parametrize(("n_groups", "level"), [(3, "within"), (5, "pooled"), (5, "between"), (6, "within")])
+def test_a_bootstrap_of_fewer_than_six_groups_gives_no_interval(n_groups, level):
+    x, y, groups = table([6] * n_groups, rho=0.5)
+    assert (correlation(x, y, groups, level=level).low is None) == (n_groups < 6)
+
+
+@pytest.mark.parametrize(("n_groups", "rho"), [(8, 0.6), (16, 0.9)])
+def test_pearsons_interval_covers_where_groups_differ_in_spread(n_groups, rho):
+    """Nominal 95 %; three groups in ten are four times as wide. 200 draws; 0.904 is three standard errors below."""
+    rng = np.random.default_rng(1)
+    groups = np.repeat(np.arange(n_groups), 8)
+    covered = []
+    for seed in range(200):
+        scale = np.where(rng.random(n_groups) < 0.3, 4.0, 1.0)[groups]
+        first, second = rng.normal(size=(2, n_groups))[:, groups] + rng.normal(size=(2, len(groups)))
+        x, y = scale * first, scale * (rho * first + np.sqrt(1 - rho**2) * second)
+        found = correlation(x, y, groups, "pearson", n_resamples=400, seed=seed)
+        covered.append(found.low <= rho <= found.high)
+    assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 200)
 
 
 @pytest.mark.parametrize(

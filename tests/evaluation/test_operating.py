@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,7 +8,7 @@ from sklearn import metrics as peers
 
 from reprq.errors import InputError
 from reprq.evaluation.auroc import auroc
-from reprq.evaluation.operating import at_threshold, average_precision, curves, fpr_at_tpr
+from reprq.evaluation.operating import at_threshold, average_precision, average_precision_chance, curves, fpr_at_tpr
 
 scored = st.lists(st.tuples(st.integers(0, 1), st.integers(-4, 4)), min_size=2, max_size=40).filter(
     lambda rows: 0 < sum(label for label, _ in rows) < len(rows)
@@ -42,6 +44,14 @@ def test_rates_are_counts(case, threshold, tpr):
     assert fpr_at_tpr(labels, scores, tpr) == pytest.approx(np.mean(scores[labels == 0] >= max(reached)))
     mirrored = fpr_at_tpr(1 - labels, -scores, tpr)
     assert fpr_at_tpr(labels, scores, tpr, positive="benign") == pytest.approx(mirrored, abs=1e-12)
+
+
+@pytest.mark.parametrize(("p", "q"), [(1, 3), (2, 4), (4, 2)])
+def test_average_precision_by_chance_is_the_mean_over_all_orders(p, q):
+    n = p + q
+    every = [np.isin(np.arange(n), rows).astype(int) for rows in itertools.combinations(range(n), p)]
+    expected = np.mean([average_precision(labels, np.arange(n)) for labels in every])
+    assert average_precision_chance([1] * p + [0] * q) == pytest.approx(expected)
 
 
 def test_the_positive_class_matters():

@@ -55,3 +55,25 @@ def test_bad_networks_and_measures_are_named(networks):
         layer_similarity(a, {}, measure="svcca")
     with pytest.raises(InputError, match=r"ys\['head'\] must have 60 rows as xs\['stem'\]"):
         layer_similarity(a, {"head": b["head"][:50]})
+
+
+@pytest.mark.parametrize("measure", ["svcca", "pwcca"])
+@pytest.mark.parametrize(("n", "d"), [(100, 10), (300, 50)])
+def test_chance_is_what_unrelated_rows_give(measure, n, d):
+    rng = np.random.default_rng(0)
+    unrelated = [metrics.chance_similarity(*rng.standard_normal((2, n, d)), measure=measure, permutations=1, seed=i)
+                 for i in range(20)]  # fmt: skip
+    x = rng.standard_normal((n, d))
+    found = metrics.chance_similarity(x, x, measure=measure)  # the same rows, in random order
+    assert found == pytest.approx(np.mean(unrelated), abs=4 * np.std(unrelated))
+    assert found == pytest.approx(0.85 * np.sqrt(d / n), rel=0.1)
+
+
+def test_chance_of_neighbours_and_what_cannot_be_asked():
+    x = np.random.default_rng(0).standard_normal((101, 3))
+    assert metrics.chance_similarity(x, x, measure="mutual_knn", k=20) == pytest.approx(0.2, abs=0.02)
+    assert abs(metrics.chance_similarity(x, x, debiased=True)) < 0.02
+    with pytest.raises(UnknownNameError, match="similarity"):
+        metrics.chance_similarity(x, x, measure="ckaa")
+    with pytest.raises(InputError, match="permutations must be at least 1, got 0"):
+        metrics.chance_similarity(x, x, permutations=0)

@@ -57,6 +57,18 @@ def test_there_is_a_line_from_three_backbones_on(table, there):
     assert ("resampling" in ax.get_legend().get_title().get_text()) is there
 
 
+@pytest.mark.parametrize(("backbones", "there"), [(5, False), (6, True)])
+def test_fewer_than_six_backbones_have_a_line_without_a_band(backbones, there):
+    band = plots.fit_band(points(backbones, spread=0.1))
+    assert np.isfinite(band.y).all()
+    assert np.isfinite(band.low).all() == np.isfinite(band.high).all() == there
+
+
+def test_resamples_without_a_line_are_not_left_out():
+    table = points(6, layers=1, spread=0.1).assign(x=[1.0, 1, 1, 1, 1, 2])  # a third of the resamples lack the last
+    assert np.isnan(plots.fit_band(table).low).all()
+
+
 def test_the_line_moves_no_limits():
     table = points(4, spread=0.3, slope=0.0)
     ax = plots.metric_vs_score(table, "rankme", "AUROC")

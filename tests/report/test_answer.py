@@ -51,13 +51,13 @@ def test_the_headline_says_how_far_single_tasks_differ(make_study, tmp_path):
 
 
 def test_random_is_what_the_weights_say_and_not_the_label(make_study, tmp_path):
-    results = make_study(tmp_path, ["net a", "file random", *TWELVE[:4]])
+    results = make_study(tmp_path, ["net a", "file random", *TWELVE[:5]])
     for table in (results.metrics, results.detectors):
         table["weights"] = "file:random.pt"
         table.loc[table["backbone"] == "net a", "weights"] = "random(seed=3)"
     sentences = " ".join(answered(results)[0].sentences)
     assert "1 with random weights)" in sentences
-    assert "Among the trained networks alone (only 5)" in sentences
+    assert "Among the trained networks alone (only 6)" in sentences
 
 
 def test_a_metric_that_falls_is_told_so(make_study, tmp_path):
@@ -190,7 +190,8 @@ def test_notes_that_differ_in_numbers_are_one(make_study, tmp_path):
     results.metrics.loc[results.metrics.index[-1], "value"] = np.nan
     found = notes(results, correlate(results, method="spearman", n_resamples=100))
     assert found[0].startswith("only 3 independent groups")
-    assert found[1] == "layers left out that have no aucev in some task or seed: 1"
+    assert found[1] == "no interval from fewer than 6 groups"
+    assert found[2] == "layers left out that have no aucev in some task or seed: 1"
     assert "1 values of metrics do not exist; their points are left out" in found
     assert "n = 0 to 23 rows for d = 64 columns (24 of 72 values: aucev, rankme)" in found
     assert any(note.startswith("R2 = 0.5 (24") for note in found)

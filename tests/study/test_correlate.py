@@ -52,7 +52,7 @@ def test_the_coefficients_are_scipys_over_the_points(made: StudyResults) -> None
         over = points(made, row.metric, "auroc", row.detector)
         assert row.coefficient == pytest.approx(oracle[row.method](over["x"], over["y"]).statistic, abs=1e-12)
         assert (row.n, row.n_backbones) == (20, 5)
-        assert row.low <= row.coefficient <= row.high
+        assert (row.low, row.high) == (None, None)  # five backbones are too few
 
 
 def test_holm_is_within_one_detector_method_and_group(made: StudyResults) -> None:
