@@ -32,6 +32,7 @@ from reprq.cli.groups import Command
     help="Hold the width or the depth of the layer fixed, removed as a smooth curve; may be repeated.",
 )
 @options.cluster("backbone", "What is independent: intervals and p-values move it as a whole.")
+@options.target
 @click.option("--resamples", default=2000, show_default=True, type=click.IntRange(min=100), help="Bootstrap samples.")
 @options.seed("Seeds the bootstrap and the permutations.")
 @options.output
@@ -46,17 +47,20 @@ def correlate(
     levels: tuple[str, ...],
     given: tuple[str, ...],
     cluster: str,
+    targets: tuple[str, ...],
     resamples: int,
     seed: int,
     form: str | None,
 ) -> None:
     """Correlate the metrics with the detectors' AUROC over the (backbone, layer) points of the study in RUN."""
     from reprq.cli.output import emit
+    from reprq.study import StudyResults
     from reprq.study import correlate as correlate_study
     from reprq.study.correlate import METHODS
+    from reprq.study.targets import parse_targets, with_targets
 
     table = correlate_study(
-        run,
+        with_targets(StudyResults.load(run), parse_targets(targets)),
         list(metrics) or None,
         score,
         list(detectors) or None,

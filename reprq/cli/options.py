@@ -102,6 +102,14 @@ files = _stack(
     click.option("--skip-broken", is_flag=True, help="Leave out image files that do not decode, and list them."),
 )
 
+target = click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="METRIC=VALUE",
+    help="Beside a metric its distance from this value, as alpha_req=1: a sweet spot. May be repeated.",
+)
+
 images = _stack(
     click.option(
         "--data", default="digits", show_default=True, metavar="NAME", help="The images; `reprq datasets` lists them."

@@ -49,6 +49,7 @@ SHOWN = 5  # layers
 )
 @click.option("--detector", help="The detector to choose for. [default: all of RUN, or the first of the study]")
 @click.option("--exclude", multiple=True, metavar="LABEL", help="With RUN: leave out such backbones, as in 'cifar_*'.")
+@options.target
 @options.cluster("architecture", "With RUN: what rules are fitted without, with all its networks.")
 @click.option(
     "--top",
@@ -65,6 +66,7 @@ def recommend(
     detector: str | None,
     exclude: tuple[str, ...],
     cluster: str,
+    targets: tuple[str, ...],
     source: Path | None,
     top: int | None,
     form: str | None,
@@ -81,16 +83,18 @@ def recommend(
     if (run is None) == (data is None):
         raise click.UsageError("give either the folder of a study, or --data with --backbones")
     from reprq.data.names import readable
+    from reprq.study import StudyResults, recommend_for
     from reprq.study import recommend as recommend_study
-    from reprq.study import recommend_for
+    from reprq.study.targets import parse_targets, with_targets
 
     if run is not None:
         _only_with("RUN", {*_OF_IMAGES, *options.PREPROCESSING})
-        _print_study(recommend_study(run, detector, exclude=exclude, cluster=cluster, seed=seed), run, top, form)
+        study = with_targets(StudyResults.load(run), parse_targets(targets))
+        _print_study(recommend_study(study, detector, exclude=exclude, cluster=cluster, seed=seed), run, top, form)
         return
     if not backbones:
         raise click.UsageError("--data needs --backbones A,B,...; `reprq backbones` lists them")
-    _only_with("--data", {"cluster", "exclude"})
+    _only_with("--data", {"cluster", "exclude", "targets"})
     options.check_device(asked["device"])
     changed = {name: asked.pop(name) for name in options.PREPROCESSING}
     asked["preprocessing"] = options.preprocessing(changed)

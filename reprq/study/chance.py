@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.evaluation.depth import layer_places
-from reprq.study.rules import COMBINATION, Floats, Layout, LeftOut, picks
+from reprq.study.rules import Floats, Layout, LeftOut, picks
 
 Ints = NDArray[np.int64]
 _TIES = 1e-6  # moved values that stand on several layers are told apart by chance, as values of their own would be
@@ -28,7 +28,7 @@ def chance_scores(study: Layout, draws: int, seed: int) -> dict[str, Floats]:
     """
     rng, fits = np.random.default_rng(seed), LeftOut(study)
     networks = _networks(study)
-    found: dict[str, list[float]] = {rule: [] for rule in (COMBINATION, *study.metrics)}
+    found: dict[str, list[float]] = {rule: [] for rule in study.rules}
     for _ in range(draws):
         ranks = study.ranks[_moved(networks, len(study.points), rng)]
         noise = _TIES * rng.uniform(size=(len(study.points), 1))

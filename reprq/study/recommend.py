@@ -20,7 +20,7 @@ from reprq.study.regret import (
     scored,
 )
 from reprq.study.results import CLUSTERS, POINT, StudyResults
-from reprq.study.rules import COMBINATION, Floats, Layout, check_layout, layout, picks, predictions, scaled_ranks
+from reprq.study.rules import Floats, Layout, check_layout, layout, picks, predictions, scaled_ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +59,10 @@ def recommend(
     """Rank the layers of a study by quality on benign data, and say what choosing by that rank costs.
 
     In every task each rule names one (backbone, layer): the one with the most of a metric (or the least, as the metric
-    goes with the score elsewhere), or the one that a ridge regression on the ranks of all metrics puts first. What a
-    rule says of a layer in a task is fitted on the networks of other architectures and on the tasks of other classes;
-    no label of a sibling or of the class enters. Layers that tie for a choice share it.
+    goes with the score elsewhere), or the one that a ridge regression on the ranks of all metrics puts first, or on
+    those and their squares ("curved combination"). What a rule says of a layer in a task is fitted on the networks of
+    other architectures and on the tasks of other classes; no label of a sibling or of the class enters. Layers that tie
+    for a choice share it.
 
     The regret is the score of the best layer in hindsight less that of the layer chosen, the mean over tasks. The best
     is chosen on one half of the test rows and scored on the other, both ways, because the largest of many scores on the
@@ -140,7 +141,7 @@ def _ranking(study: Layout, said: dict[str, Floats], score: str) -> pd.DataFrame
     mean = study.scores.mean(1)
     actual = pd.Series(mean).rank(ascending=False, method="min").astype(int)
     tables = []
-    for rule in (COMBINATION, *study.metrics):
+    for rule in study.rules:
         over_tasks = scaled_ranks(said[rule]).mean(1).round(9)
         rank = pd.Series(over_tasks).rank(ascending=False, method="min").astype(int)
         columns = {"rule": rule, "rule_score": over_tasks, "rank": rank, score: mean, f"{score}_rank": actual}
@@ -153,7 +154,7 @@ def _choices(study: Layout, said: dict[str, Floats], score: str) -> pd.DataFrame
     """What each rule chose in each task, and what the best choice was."""
     best, most = picks(study.scores), best_in_hindsight(study)
     tables = []
-    for rule in (COMBINATION, *study.metrics):
+    for rule in study.rules:
         chosen = picks(said[rule])
         names = {
             f"{which}{name}": study.points[name].to_numpy()[first_by_name(study, shares)]

@@ -8,7 +8,7 @@ from scipy import stats
 from reprq.evaluation import holm
 from reprq.study.chance import chance_scores, two_sided
 from reprq.study.results import POINT
-from reprq.study.rules import COMBINATION, Floats, Layout, elsewhere, picks
+from reprq.study.rules import Floats, Layout, elsewhere, picks
 
 FEW_CLUSTERS = 6  # below, there are too few ways to move values for 95 %
 FEW_TARGETS = 3
@@ -19,7 +19,7 @@ Ends = tuple[float | None, float | None]
 
 def regret_table(study: Layout, said: dict[str, Floats], score: str, n_resamples: int, seed: int) -> pd.DataFrame:
     """Return one row a rule; see `reprq.study.recommend.recommend`."""
-    rules = {rule: said[rule] for rule in (COMBINATION, *study.metrics)} | {ELSEWHERE: elsewhere(study)}
+    rules = {rule: said[rule] for rule in study.rules} | {ELSEWHERE: elsewhere(study)}
     every = np.ones(len(study.points), dtype=bool)
     shares = {rule: picks(values) for rule, values in rules.items()}
     shares |= {LAST: _uniform(study.last), RANDOM: _uniform(every)}

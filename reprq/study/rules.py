@@ -21,7 +21,7 @@ from reprq.study.results import StudyResults
 Floats = NDArray[np.float64]
 Names = NDArray[Any]
 
-COMBINATION = "combination"
+COMBINATION, CURVED = "combination", "curved combination"
 PENALTY = 0.1  # of the ridge, as a share of the variance of a rank
 _DECIMALS = 9  # of what a rule says: beyond them layers tie, whatever the order of the sums
 
@@ -58,6 +58,11 @@ class Layout:
     def backbones(self) -> Names:
         """(P,) the backbone of each point."""
         return self.points["backbone"].to_numpy()
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The combinations of all metrics, then each metric by itself."""
+        return (COMBINATION, CURVED, *self.metrics)
 
     @property
     def last(self) -> NDArray[np.bool_]:
@@ -148,8 +153,9 @@ class LeftOut:
     """The fits of all rules without one cluster and one class each, for metrics wherever they are placed.
 
     What is said of a point in a task comes from the other clusters and the tasks of other classes alone. A rule is a
-    metric with a sign, or the ridge combination of all. Sums of products over each cluster and class are computed once,
-    so that all fits are one batch of small systems.
+    metric with a sign, or the ridge combination of all; the curved combination has the squares of their ranks too, so
+    that it finds a best value in the middle. Sums of products over each cluster and class are computed once, so that
+    all fits are one batch of small systems.
 
     Args:
         study: The study; its scores are what the rules are fitted to.
@@ -171,14 +177,23 @@ class LeftOut:
         Args:
             ranks: (P, T, K) of the metrics.
         """
-        by_task = np.matmul(self._scores.transpose(2, 0, 1), ranks.transpose(1, 0, 2))  # (T, U, K)
-        cross = by_task.sum(0)[:, None] - np.einsum("tuk,tc->uck", by_task, self._of_target)
-        directions = np.sign(cross.round(_DECIMALS))
-        fitted = np.linalg.solve(self._grams(ranks), cross[..., None])[..., 0]
-        where = np.ix_(self._clusters, self._targets)
-        said = {name: ranks[..., k] * directions[where][..., k] for k, name in enumerate(self._metrics)}
-        said[COMBINATION] = np.einsum("ptk,ptk->pt", ranks, fitted[where])
+        directions = np.sign(self._cross(ranks).round(_DECIMALS))[np.ix_(self._clusters, self._targets)]
+        said = {name: ranks[..., k] * directions[..., k] for k, name in enumerate(self._metrics)}
+        said[COMBINATION] = self._combined(ranks)
+        said[CURVED] = self._combined(np.concatenate([ranks, _squares(ranks)], axis=-1))
         return {name: each.round(_DECIMALS) for name, each in said.items()}
+
+    def _combined(self, ranks: Floats) -> Floats:
+        """What the ridge regression on these columns says of every point in every task."""
+        fitted = np.linalg.solve(self._grams(ranks), self._cross(ranks)[..., None])[..., 0]
+        said: Floats = np.einsum("ptk,ptk->pt", ranks, fitted[np.ix_(self._clusters, self._targets)])
+        return said
+
+    def _cross(self, ranks: Floats) -> Floats:
+        """The products of metrics and scores without each cluster and class, (U, C, K)."""
+        by_task = np.matmul(self._scores.transpose(2, 0, 1), ranks.transpose(1, 0, 2))  # (T, U, K)
+        found: Floats = by_task.sum(0)[:, None] - np.einsum("tuk,tc->uck", by_task, self._of_target)
+        return found
 
     def _grams(self, ranks: Floats) -> Floats:
         """The matrices of `weights` without each cluster and class, (U, C, K, K)."""
@@ -190,6 +205,12 @@ class LeftOut:
         others = blocks.sum((0, 1)) - blocks.sum(1, keepdims=True) - blocks.sum(0) + blocks
         found: Floats = others + (rows * PENALTY / 12)[..., None, None] * np.eye(ranks.shape[-1])
         return found
+
+
+def _squares(ranks: Floats) -> Floats:
+    """Squares of ranks, with mean 0 and the variance of the ranks, 1/12, where these are evenly spread."""
+    found: Floats = np.sqrt(15) * (ranks**2 - 1 / 12)
+    return found
 
 
 def predictions(study: Layout) -> dict[str, Floats]:

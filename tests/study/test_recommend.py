@@ -76,7 +76,16 @@ def test_regrets_are_differences_of_the_table(tmp_path: Path) -> None:
     found = recommend(results, "knn", n_resamples=300)
     scores = layout(results, "knn[1]", "auroc").scores
     table = found.regret.set_index("rule")
-    assert list(table.index) == ["combination", "good", "bad", "noise", "best elsewhere", "last layer", "random"]
+    assert list(table.index) == [
+        "combination",
+        "curved combination",
+        "good",
+        "bad",
+        "noise",
+        "best elsewhere",
+        "last layer",
+        "random",
+    ]
     np.testing.assert_allclose(table["auroc"] + table["regret"], scores.max(0).mean())
     np.testing.assert_allclose(table["auroc"] - table["over_random"], scores.mean())
     assert table.loc["random", "over_random"] == pytest.approx(0)
@@ -87,7 +96,7 @@ def test_regrets_are_differences_of_the_table(tmp_path: Path) -> None:
     rules = table[table["p_value"].notna()]
     assert (rules["over_last_low"] <= rules["over_last_classes_low"]).all()
     assert table.loc["good", "p_value"] <= 0.02 < table.loc["noise", "p_value"]
-    assert table["p_value"].isna().tolist() == [False] * 4 + [True] * 3
+    assert table["p_value"].isna().tolist() == [False] * 5 + [True] * 3
     choices = found.choices.set_index(["rule", "task"])
     assert choices["regret"].min() >= 0
     assert choices.loc["bad", "regret"].mean() == pytest.approx(table.loc["bad", "regret"])
@@ -110,7 +119,7 @@ def test_siblings_of_a_network_are_left_out_with_it(tmp_path: Path) -> None:
         ]
         assert same[0] is equal
     for cluster in ("architecture", "backbone"):
-        assert recommend(results, "knn", cluster=cluster, n_resamples=100).regret["p_value"].notna().sum() == 4
+        assert recommend(results, "knn", cluster=cluster, n_resamples=100).regret["p_value"].notna().sum() == 5
     with pytest.raises(UnknownNameError, match="unknown cluster 'network'"):
         recommend(results, "knn", cluster="network")
 
@@ -126,7 +135,7 @@ def test_siblings_alone_are_judged_on_each_other_and_it_is_said(tmp_path: Path) 
 def test_the_ranking_orders_all_layers_and_knows_their_score(tmp_path: Path) -> None:
     results = made(tmp_path)
     found = recommend(results, n_resamples=100).ranking
-    assert len(found) == 2 * 4 * 6 * LAYERS  # detectors, rules, backbones
+    assert len(found) == 2 * 5 * 6 * LAYERS  # detectors, rules, backbones
     best = found[(found["detector"] == "knn[1]") & (found["rule"] == "good")]
     assert best["rank"].tolist() == (-best["rule_score"]).rank(method="min").tolist()
     assert best["rank"].iloc[0] == 1
@@ -160,7 +169,7 @@ def test_layers_with_a_failed_cell_are_left_out_and_said(tmp_path: Path) -> None
     metrics = results.metrics.copy()
     metrics.loc[(metrics["metric"] == "bad") & (metrics["layer"] == "l1"), "value"] = None
     found = recommend(StudyResults(metrics, table[~lost], {}, tmp_path), "knn", n_resamples=100)
-    assert len(found.ranking) == 4 * (6 * LAYERS - 1)
+    assert len(found.ranking) == 5 * (6 * LAYERS - 1)
     assert "1 of 30 layers have no auroc of knn[1] in some task or seed and are left out: a, l2" in found.notes
     assert np.isfinite(found.ranking["rule_score"]).all()
 
