@@ -84,7 +84,8 @@ def over_networks(study: Layout, gain: Floats, moved: Floats | None, rule: str, 
     """Return the 95 % interval of a mean gain for other networks and classes like these.
 
     A rule that names one network has drawn one. How far such a draw may lie from its mean is what values moved between
-    networks show, so the permutation test is inverted: the gain less what the moved values exceed their mean by. To
+    networks show, so the permutation test is inverted: the gain less what the moved values exceed their mean by, times
+    t sqrt(G / (G - 1)) / z for G clusters, since few networks vary less among themselves than those they stand for. To
     either side the spreads over classes and, for a gain over last layers, of these over networks, are added as squares.
 
     Args:
@@ -95,14 +96,16 @@ def over_networks(study: Layout, gain: Floats, moved: Floats | None, rule: str, 
         dull: Over which, "over_last" or "over_random".
     """
     of_classes = over_classes(gain, study.targets)[1]
-    if len(set(study.clusters)) < FEW_CLUSTERS or of_classes is None or (moved is None and rule not in (LAST, RANDOM)):
+    n = len(set(study.clusters))
+    if n < FEW_CLUSTERS or of_classes is None or (moved is None and rule not in (LAST, RANDOM)):
         return None, None
     mean = float(gain.mean())
     spread = (of_classes - mean) ** 2
     if (rule == LAST) != (dull == "over_last"):
         spread += _last_over_networks(study) ** 2
     chance = np.zeros(1) if moved is None else moved - moved.mean()
-    below, above = np.quantile(chance, [0.975, 0.025])
+    few = stats.t.ppf(0.975, n - 1) / stats.norm.ppf(0.975) * np.sqrt(n / (n - 1))
+    below, above = few * np.quantile(chance, [0.975, 0.025])
     return mean - float(np.sqrt(below**2 + spread)), mean + float(np.sqrt(above**2 + spread))
 
 
