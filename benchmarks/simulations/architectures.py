@@ -12,7 +12,7 @@ LAYERS = 6
 
 
 def clusters(trials: int, seed: int) -> Iterator[Measured]:
-    """Rejections at 5 % where metric and score have nothing to do with each other, by what is taken to be independent."""
+    """Rejections at 5 % of a metric and a score that are unrelated, by what is taken to be independent."""
     of_network = np.repeat(np.arange(len(SIZES)), SIZES)
     groups = np.repeat(np.arange(len(of_network)), LAYERS)
     for share in (0.0, 0.5, 1.0):
