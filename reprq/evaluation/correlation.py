@@ -213,7 +213,7 @@ def coefficient(
     """Return the coefficient of `correlation` alone, None where it is undefined.
 
     Example:
-        >>> coefficient([1, 2, 3, 4], [2, 1, 4, 3])
+        >>> round(coefficient([1, 2, 3, 4], [2, 1, 4, 3]), 3)
         0.6
     """
     points = points_of(

@@ -12,7 +12,7 @@ from reprq.evaluation.resampling import LEAST_GROUPS, tail
 Floats = NDArray[np.float64]
 
 LEAST_BACKBONES = 3
-FIT_NOTE = "line: least squares; band: 95 %, resampling backbones"
+FIT_NOTE = "line: least squares; band: 95 %, resampling 6 or more backbones"
 _STEPS = 60
 
 
