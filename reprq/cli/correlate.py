@@ -1,6 +1,7 @@
 """`reprq correlate RUN`: the correlation table of a finished study."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,6 +34,8 @@ from reprq.cli.groups import Command
 )
 @options.cluster("backbone", "What is independent: intervals and p-values move it as a whole.")
 @options.target
+@click.option("--against", metavar="depth|width|METRIC", help="Instead, whether metrics predict better than this.")
+@click.option("--margin", type=float, default=0.1, show_default=True, help="With --against: what does not matter.")
 @click.option("--resamples", default=2000, show_default=True, type=click.IntRange(min=100), help="Bootstrap samples.")
 @options.seed("Seeds the bootstrap and the permutations.")
 @options.output
@@ -48,29 +51,33 @@ def correlate(
     given: tuple[str, ...],
     cluster: str,
     targets: tuple[str, ...],
+    against: str | None,
+    margin: float,
     resamples: int,
     seed: int,
     form: str | None,
 ) -> None:
     """Correlate the metrics with the detectors' AUROC over the (backbone, layer) points of the study in RUN."""
     from reprq.cli.output import emit
-    from reprq.study import StudyResults
+    from reprq.study import StudyResults, compare
     from reprq.study import correlate as correlate_study
     from reprq.study.correlate import METHODS
     from reprq.study.targets import parse_targets, with_targets
 
-    table = correlate_study(
-        with_targets(StudyResults.load(run), parse_targets(targets)),
-        list(metrics) or None,
-        score,
-        list(detectors) or None,
-        list(methods) or METHODS,
-        [*tasks, *(["each"] if per_task else [])],
-        level=list(levels),
-        given=list(given),
-        cluster=cluster,
-        n_resamples=resamples,
-        seed=seed,
-    )
+    if against is not None and (given or per_task):
+        raise click.UsageError("--against goes with neither --given nor --per-task")
+    results = with_targets(StudyResults.load(run), parse_targets(targets))
+    asked = (list(metrics) or None, score, list(detectors) or None)
+    how: dict[str, Any] = {"level": list(levels), "cluster": cluster, "n_resamples": resamples, "seed": seed}
+    context = {"run": str(run), "score": score, "seed": seed}
+    if against is not None:
+        table = compare(results, against, *asked, list(methods) or "spearman", tasks, margin=margin, **how)
+        heading = (
+            f"Does a metric predict better than {against}? Sizes of coefficients; intervals resample whole {cluster}s"
+        )
+        emit(form, "correlate", table.to_dict("records"), {**context, "against": against}, heading)
+        return
+    groups = [*tasks, *(["each"] if per_task else [])]
+    table = correlate_study(results, *asked, list(methods) or METHODS, groups, given=list(given), **how)
     heading = f"Correlation over (backbone, layer) points; 95 % intervals resample whole {cluster}s"
-    emit(form, "correlate", table.to_dict("records"), {"run": str(run), "score": score, "seed": seed}, heading)
+    emit(form, "correlate", table.to_dict("records"), context, heading)

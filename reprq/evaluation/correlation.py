@@ -29,11 +29,15 @@ from reprq.evaluation.flips import (
 )
 from reprq.evaluation.given import curves, partial, residuals
 from reprq.evaluation.points import Points, points_of, sorted_points, undefined, unit_scale, without_constants
-from reprq.evaluation.resampling import group_interval
+from reprq.evaluation.resampling import OfCounts, group_interval
 from reprq.validation import as_scores
 
 LEVELS = ("pooled", "between", "within")
 FEW_GROUPS = 10
+
+
+class UndefinedError(InputError):
+    """There is no coefficient: a constant column, or too few points."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +230,31 @@ def coefficient(
     once = np.ones((1, len(points.clusters)))
     value = float(_coefficient(points, method, level)(points.x, points.y, points.codes, once)[0])
     return value if np.isfinite(value) else None
+
+
+def over_clusters(
+    x: ArrayLike,
+    y: ArrayLike,
+    groups: Sequence[Any] | NDArray[Any],
+    method: str,
+    level: str = "pooled",
+    clusters: Sequence[Any] | NDArray[Any] | None = None,
+) -> tuple[OfCounts, int]:
+    """Return the coefficient as a function of how often each cluster occurs, (B, C) -> (B,), and the number of those.
+
+    Raises:
+        InputError: as for `correlation`.
+        UndefinedError: there is no coefficient.
+    """
+    _check_arguments(method, level, 100, 0.95)
+    known = sorted_points(as_scores(to_numpy(x, "x")), as_scores(to_numpy(y, "y")), groups, None, clusters)
+    points = points_of(level, known)
+    if reason := undefined(points.x, points.y):
+        raise UndefinedError(reason)
+    points, _ = _prepared(points, method, level)
+    present, own = np.unique(points.clusters, return_inverse=True)
+    of_groups = _coefficient(points, method, level)
+    return lambda counts: of_groups(points.x, points.y, points.codes, counts[:, own]), len(present)
 
 
 def _prepared(points: Points, method: str, level: str) -> tuple[Points, tuple[str, ...]]:

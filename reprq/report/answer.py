@@ -7,9 +7,11 @@ import pandas as pd
 
 from reprq.evaluation import Correlation, correlation
 from reprq.evaluation.correlation import FEW_GROUPS
+from reprq.evaluation.difference import cross_fitted
 from reprq.plots.styles import random_backbones
 from reprq.study import StudyResults, points
 from reprq.study.complete import complete_scores
+from reprq.study.results import POINT
 from reprq.study.rules import COMBINATION
 
 _LEVEL = 0.05
@@ -66,7 +68,11 @@ def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | No
     first = max(leaders.values(), key=lambda row: (_is_sure(row), abs(row["coefficient"])))
     headline += _in_single_tasks(first)
     sentences = [_scope(results)]
-    sentences += [_sentence(name, row, len(table[table["detector"] == name])) for name, row in leaders.items()]
+    for name, row in leaders.items():
+        tried = known[known["detector"] == name]["metric"].tolist()
+        sentences.append(
+            _sentence(name, row, len(table[table["detector"] == name])) + _measured_elsewhere(results, name, tried)
+        )
     trained = _among_trained(results, first)
     if trained is not None:
         sentences.append(_trained_sentence(trained, first))
@@ -118,6 +124,23 @@ def _sentence(detector: str, row: Any, tried: int) -> str:
         return f"For {detector} nothing is sure; the strongest is {row['metric']}: {found}."
     way = "higher" if row["coefficient"] > 0 else "lower"
     return f"For {detector}, {row['metric']} predicts best, {way} going with better detection: {found}."
+
+
+def _measured_elsewhere(results: StudyResults, detector: str, metrics: list[str]) -> str:
+    """What is left of the strongest metric where it was not chosen; empty where that cannot be said."""
+    tables = [points(results, metric, "auroc", detector).set_index(POINT) for metric in metrics]
+    columns = pd.concat([table["x"] for table in tables], axis=1, join="inner")
+    varying = [values for _, values in columns.items() if values.nunique() > 1]
+    y = tables[0]["y"].reindex(columns.index)
+    if len(varying) < 2 or y.nunique() < 2:
+        return ""
+    value = cross_fitted(varying, y, columns.index.get_level_values("backbone").to_numpy())
+    if value is None:
+        return ""
+    return (
+        f" The strongest of {len(varying)} metrics on one half of the networks has rho {value:.2f} on the other half,"
+        " the mean of 200 splits."
+    )
 
 
 def _in_single_tasks(row: Any) -> str:

@@ -1,5 +1,6 @@
 """Backbones x layers x tasks x detectors, run to tidy tables, and the correlation of quality with detection."""
 
+from reprq.study.against import compare
 from reprq.study.benign import recommend_for
 from reprq.study.config import StudyConfig, load_config
 from reprq.study.correlate import correlate, points
@@ -15,6 +16,7 @@ __all__ = [
     "Recommendation",
     "StudyConfig",
     "StudyResults",
+    "compare",
     "correlate",
     "estimate_study",
     "load_config",

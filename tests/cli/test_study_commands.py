@@ -90,6 +90,19 @@ def test_correlate_takes_levels_columns_to_hold_fixed_and_every_task(reprq: Repr
     assert "unimodal:2" in {row["tasks"] for row in body["rows"]}
 
 
+def test_correlate_sets_metrics_against_depth_and_targets_beside_them(reprq: Reprq, finished: Path) -> None:
+    ran = reprq("correlate", finished, "--against", "depth", "--target", "rankme=9", "--detector", "knn", "--json")
+    rows = json.loads(ran.out)["rows"]
+    assert [row["metric"] for row in rows] == ["rankme", "aucev", "rankme~9"]
+    assert {(row["against"], row["verdict"]) for row in rows} == {("depth", "undecided")}  # three networks
+    other = json.loads(reprq("correlate", finished, "--against", "aucev", "--detector", "knn", "--json").out)["rows"]
+    assert [row["metric"] for row in other] == ["rankme"]
+    wrong = reprq("correlate", finished, "--against", "aucve")
+    assert (wrong.status, "did you mean 'aucev'?" in wrong.err) == (1, True)
+    assert reprq("correlate", finished, "--against", "depth", "--given", "width").status == 2
+    assert "--target must be METRIC=VALUE" in reprq("correlate", finished, "--target", "rankme").err
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(reprq: Reprq, file: Path) -> None:
     for out in (file, file / "below"):
         ran = reprq("study", file, "--out", out, "--quiet")

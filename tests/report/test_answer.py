@@ -50,6 +50,15 @@ def test_the_headline_says_how_far_single_tasks_differ(make_study, tmp_path):
     assert f"{said} expected between {row['new_task_low']:.2f} and {row['new_task_high']:.2f}." in found.headline
 
 
+def test_the_strongest_is_measured_where_it_was_not_chosen(make_study, tmp_path):
+    sure = " ".join(answered(make_study(tmp_path / "sure", TWELVE))[0].sentences)
+    assert "The strongest of 2 metrics on one half of the networks has rho 0.99 on the other half" in sure or (
+        "The strongest of 2 metrics on one half of the networks has rho 1.00 on the other half" in sure
+    )
+    few = " ".join(answered(make_study(tmp_path / "few", TWELVE[:4]))[0].sentences)
+    assert "on the other half" not in few
+
+
 def test_random_is_what_the_weights_say_and_not_the_label(make_study, tmp_path):
     results = make_study(tmp_path, ["net a", "file random", *TWELVE[:5]])
     for table in (results.metrics, results.detectors):
