@@ -101,11 +101,11 @@ def _complete(found: pd.DataFrame, what: str, points: pd.DataFrame, cells: list[
     notes = []
     gone = [cell for cell in dict.fromkeys([*cells, *found.columns]) if cell not in set(shared)]
     if gone:
-        named = _named(f"{task}, seed {seed}" for task, seed in gone)
+        named = _named(f"{task} (seed {seed})" for task, seed in gone)
         notes.append(f"most layers have no {what} in {named}: left out of every mean")
     lost = [(b, layer) for b, layer, n in points.itertuples(index=False, name=None) if (b, layer, n) not in kept.index]
     if lost:
-        named = _named(f"{backbone}, {layer}" for backbone, layer in lost)
+        named = _named(f"{layer} of {backbone}" for backbone, layer in lost)
         notes.append(
             f"{len(lost)} of {len(points)} layers have no {what} in some task or seed and are left out: {named}"
         )
@@ -116,4 +116,4 @@ def _named(names: Iterable[str]) -> str:
     """The first few names, and how many there are beyond them."""
     listed = list(names)
     more = f" and {len(listed) - _NAMED} more" if len(listed) > _NAMED else ""
-    return "; ".join(listed[:_NAMED]) + more
+    return ", ".join(listed[:_NAMED]) + more

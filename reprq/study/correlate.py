@@ -204,7 +204,7 @@ def _found(
     if cluster == "backbone" and found.n_groups > architectures > 0:
         notes.append(
             f"{found.n_groups} networks, but only {architectures} architecture{'s' * (architectures > 1)}: networks of"
-            " one architecture are not independent, and the interval may be too narrow; cluster by architecture"
+            " one architecture are not independent, and the interval may be too narrow (cluster by architecture)"
         )
     return {
         "coefficient": found.coefficient,

@@ -170,7 +170,7 @@ def test_layers_with_a_failed_cell_are_left_out_and_said(tmp_path: Path) -> None
     metrics.loc[(metrics["metric"] == "bad") & (metrics["layer"] == "l1"), "value"] = None
     found = recommend(StudyResults(metrics, table[~lost], {}, tmp_path), "knn", n_resamples=100)
     assert len(found.ranking) == 5 * (6 * LAYERS - 1)
-    assert "1 of 30 layers have no auroc of knn[1] in some task or seed and are left out: a, l2" in found.notes
+    assert "1 of 30 layers have no auroc of knn[1] in some task or seed and are left out: l2 of a" in found.notes
     assert np.isfinite(found.ranking["rule_score"]).all()
 
 
@@ -215,7 +215,7 @@ def test_a_layer_without_its_hard_tasks_is_not_the_best(tmp_path: Path) -> None:
     over = points(failed, "good", "auroc", "knn[1]").set_index(["backbone", "layer"])
     assert ("c", "l1") not in over.index
     np.testing.assert_allclose(over["y"], np.delete(mean, 2 * LAYERS + 1))
-    note = "1 of 30 layers have no auroc of knn[1] in some task or seed and are left out: c, l1"
+    note = "1 of 30 layers have no auroc of knn[1] in some task or seed and are left out: l1 of c"
     assert note in correlate(failed, "good", detector="knn", method="pearson", n_resamples=100).loc[0, "notes"]
     assert note in recommend(failed, "knn", n_resamples=100).notes
 
@@ -228,11 +228,11 @@ def test_a_seed_or_a_task_that_most_layers_lack_leaves_every_mean(tmp_path: Path
     lost = (table["seed"] == 1) & (table["task"] == "unimodal:w") & (table["backbone"] != "a")
     found = complete_scores(StudyResults(metrics, table[~lost], {}, tmp_path), "knn[1]")
     assert found.values.shape == (6 * LAYERS, 15)
-    assert found.notes == ("most layers have no auroc of knn[1] in unimodal:w, seed 1: left out of every mean",)
+    assert found.notes == ("most layers have no auroc of knn[1] in unimodal:w (seed 1): left out of every mean",)
     few = (table["seed"] == 1) & (table["backbone"].isin(["a", "b"]))
     found = complete_scores(StudyResults(metrics, table[~few], {}, tmp_path), "knn[1]", tasks="multimodal")
     assert found.values.shape == (4 * LAYERS, 8)
-    assert found.notes[0].endswith("some task or seed and are left out: a, l0; a, l1; a, l2 and 7 more")
+    assert found.notes[0].endswith("some task or seed and are left out: l0 of a, l1 of a, l2 of a and 7 more")
     unmeasured = (metrics["seed"] == 1) & (metrics["backbone"] == "a")
     row = correlate(StudyResults(metrics[~unmeasured], table, {}, tmp_path), "good", detector="knn", n_resamples=100)
     assert row.loc[0, "n"] == 5 * LAYERS
@@ -247,7 +247,7 @@ def test_a_task_without_any_score_is_known_and_said(tmp_path: Path) -> None:
     row = found.set_index("tasks").loc["unimodal:w"]
     assert row["n"] == 0
     assert "no layer has any auroc of knn[1]" in row["notes"]
-    assert "in unimodal:w, seed 0: left out of every mean" in found.set_index("tasks").loc["all", "notes"]
+    assert "in unimodal:w (seed 0): left out of every mean" in found.set_index("tasks").loc["all", "notes"]
 
 
 @pytest.mark.parametrize(
