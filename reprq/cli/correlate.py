@@ -14,7 +14,9 @@ from reprq.cli.groups import Command
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
 @click.option("--detector", "detectors", multiple=True, help="Only this detector; may be repeated.")
 @click.option("--score", default="auroc", show_default=True, help="The column of the detectors' table.")
-@click.option("--method", "methods", multiple=True, metavar="spearman|pearson|kendall", help="May be repeated.")
+@click.option(
+    "--method", "methods", multiple=True, metavar="spearman|pearson|kendall|distance", help="May be repeated."
+)
 @click.option("--tasks", multiple=True, default=["all"], show_default=True, help="all, unimodal, multimodal or a task.")
 @click.option("--per-task", is_flag=True, help="Every task by itself, beside --tasks.")
 @click.option(

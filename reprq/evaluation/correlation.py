@@ -16,10 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from reprq.conversion import to_numpy
 from reprq.errors import InputError, UnknownNameError
 from reprq.evaluation.coefficients import COEFFICIENTS, Coefficient, Floats, Ints, within
+from reprq.evaluation.distance import distance_draws
 from reprq.evaluation.flips import (
     FLIPPED,
     CommonFlips,
     Flipped,
+    common_flips,
     flipped_pearson,
     flipped_ratios,
     flipped_within,
@@ -32,6 +34,7 @@ from reprq.evaluation.points import Points, points_of, sorted_points, undefined,
 from reprq.evaluation.resampling import OfCounts, group_interval
 from reprq.validation import as_scores
 
+DISTANCE = "distance"
 LEVELS = ("pooled", "between", "within")
 FEW_GROUPS = 10
 
@@ -51,7 +54,7 @@ class Correlation:
         p_value: Two-sided, for a coefficient of zero; or None.
         n: The number of points.
         n_groups: The number of independent groups (backbones), on which the interval and the p-value rest.
-        method: "spearman", "pearson" or "kendall".
+        method: "spearman", "pearson", "kendall" or "distance".
         notes: What a reader must know before trusting the numbers.
     """
 
@@ -119,7 +122,9 @@ def correlation(
         x: (n,) finite numbers, for instance a quality metric.
         y: (n,) finite numbers, for instance the AUROC of a detector.
         groups: (n,) names or numbers of the group of each row; None makes each row its own group.
-        method: "spearman", "pearson" or "kendall".
+        method: "spearman", "pearson", "kendall" or "distance": the distance correlation of the midranks (Szekely, Rizzo
+            & Bakirov 2007), in [0, 1], which sees any dependence, as a best value in the middle. It has no interval;
+            its p-value flips x and y independently, and the notes say where unrelated points lie.
         n_resamples: The number of bootstrap resamples, and the most sign flips.
         confidence: The coverage of the interval, in (0, 1).
         seed: The seed of both.
@@ -178,6 +183,10 @@ def correlation_and_flips(
     n, n_groups = len(points.codes), len(present)
     if reason := undefined(points.x, points.y):
         return Correlation(None, None, None, None, n, n_groups, method, (reason, *left_out)), None
+    if method == DISTANCE:
+        flips = common_flips(known.names[present], n_resamples, seed) if common is None else common
+        of_groups = flips.signs[:, np.searchsorted(flips.clusters, known.names[points.clusters])]
+        return _distance(points, level, of_groups, (*_notes_on(n_groups), *left_out), seed)
     points, removed = _prepared(points, method, level)
     left_out = (*left_out, *removed)
     coefficients = _coefficient(points, method, level)
@@ -203,6 +212,26 @@ def correlation_and_flips(
     ratios = flipped_ratios(*_flips(points, method, level), signs[:, own])
     p_value, notes = share_as_extreme(ratios), (*notes, *interval.notes)
     return Correlation(float(value), interval.low, interval.high, p_value, n, n_groups, method, notes), ratios
+
+
+def _distance(
+    points: Points, level: str, signs: Floats, notes: tuple[str, ...], seed: int
+) -> tuple[Correlation, Floats | None]:
+    """The distance correlation of what given columns leave over of the midranks, and its flips."""
+    terms, inside = None, level == "within"
+    if points.given is not None:
+        terms, removed = curves(points.given, points.codes, "spearman", inside)
+        notes = (*notes, removed)
+    x, y = residuals(points.x, points.y, terms, points.codes, "spearman", inside).T
+    draws = distance_draws(x, y, points.codes, signs, np.random.default_rng(seed))
+    n, n_groups = len(x), len(np.unique(points.clusters))
+    value = float(draws[0])
+    if n_groups < 3 or value == 0:
+        return Correlation(value, None, None, None, n, n_groups, DISTANCE, notes), None
+    ratios = draws / value
+    p_value = share_as_extreme(ratios)
+    notes = (*notes, f"unrelated points are not at 0 but, by sign flips, near {np.median(draws):.2f}; no interval")
+    return Correlation(value, None, None, p_value, n, n_groups, DISTANCE, notes), ratios
 
 
 def coefficient(
@@ -277,6 +306,8 @@ def _prepared(points: Points, method: str, level: str) -> tuple[Points, tuple[st
 
 def _coefficient(points: Points, method: str, level: str) -> Coefficient:
     """The coefficient of resamples of groups."""
+    if method not in COEFFICIENTS:
+        raise UnknownNameError("correlation method", method, COEFFICIENTS)
     if points.given is not None:
         return partial(points.given, method, level == "within")
     return within(method) if level == "within" else COEFFICIENTS[method]
@@ -302,8 +333,8 @@ def _notes_on(n_groups: int) -> tuple[str, ...]:
 
 
 def _check_arguments(method: str, level: str, n_resamples: int, confidence: float) -> None:
-    if method not in COEFFICIENTS:
-        raise UnknownNameError("correlation method", method, COEFFICIENTS)
+    if method not in (*COEFFICIENTS, DISTANCE):
+        raise UnknownNameError("correlation method", method, [*COEFFICIENTS, DISTANCE])
     if level not in LEVELS:
         raise UnknownNameError("level of correlation", level, LEVELS)
     if n_resamples < 100:

@@ -10,7 +10,7 @@ import pandas as pd
 from reprq.errors import UnknownNameError
 from reprq.evaluation import Correlation, holm
 from reprq.evaluation.coefficients import Floats
-from reprq.evaluation.correlation import LEVELS, correlation_and_flips
+from reprq.evaluation.correlation import DISTANCE, LEVELS, correlation_and_flips
 from reprq.evaluation.depth import relative_depth
 from reprq.evaluation.flips import CommonFlips, common_flips
 from reprq.evaluation.multiplicity import westfall_young
@@ -67,7 +67,7 @@ def correlate(
         metric: Which metrics; all that the study measured by default.
         score: The column of the detectors' table; "auroc".
         detector: Which detectors, by the name or definition in the table; all by default.
-        method: "spearman", "pearson", "kendall", or several.
+        method: "spearman", "pearson", "kendall", "distance" (any shape, as a best value in the middle), or several.
         tasks: Over which tasks to average: "all", "unimodal", "multimodal", a task's name, "each" (every task by
             itself), or several of these.
         level: "pooled" over all points; "between" backbones, of which each is the mean of its layers; "within"
@@ -95,7 +95,7 @@ def correlate(
     measured = results.metrics["metric"].unique().tolist()
     chosen = _among("metric of the study", metric, measured)
     judged = chosen_detectors(results, detector)
-    methods = _among("correlation method", method, list(METHODS))
+    methods = _among("correlation method", method, [*METHODS, DISTANCE])
     groups = _task_groups(results, tasks)
     levels = _among("level of correlation", level, list(LEVELS))
     fixed = _among("column to hold fixed", given, list(COVARIATES))
@@ -117,7 +117,7 @@ def correlate(
             for (name, over), (found, own), p_holm in zip(tables.items(), tests, adjusted, strict=True):
                 said = [*scores.notes, *_lacking(name, len(scores.values) - len(over))]
                 rows.append({**asked, "metric": name, **_found(found, p_holm, over, cluster, said)})
-                rows[-1] |= task_spread(single[name], how, at, fixed) if name in chosen else {}
+                rows[-1] |= task_spread(single[name], how, at, fixed) if name in chosen and how != DISTANCE else {}
                 ratios.append(own)
     for how in methods:
         family = [k for k, row in enumerate(rows) if row["method"] == how]

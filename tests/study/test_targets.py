@@ -34,6 +34,9 @@ def test_a_sweet_spot_is_found_and_chosen(tmp_path: Path) -> None:
     assert abs(found.loc["alpha_req", "coefficient"]) < 0.4
     assert found.loc["alpha_req~1", "coefficient"] > 0.9
     assert found.loc["alpha_req~1", "p_family"] <= 0.01
+    shape = correlate(study(tmp_path, 0.3), method="distance", n_resamples=500).set_index("metric")
+    assert shape.loc["alpha_req", "p_family"] <= 0.05 < shape.loc["rankme", "p_family"]  # unasked for a value
+    assert shape["low"].isna().all()
     lost = recommend(results, n_resamples=100).regret.set_index("rule")["regret"]
     assert lost["alpha_req~1"] < 0.03
     plain = recommend(study(tmp_path, 0.3), n_resamples=100).regret.set_index("rule")["regret"]
