@@ -19,6 +19,7 @@ import difflib
 from collections.abc import Iterable
 
 _MOST_LISTED, _NEAREST = 30, 10
+_ALIKE = 0.6  # of difflib; below it a short name is like almost any other
 _LONGEST, _END = 900, 250  # characters of a message, and of its end, which says what to do
 
 
@@ -75,6 +76,16 @@ def bounded(message: str) -> str:
     return f"{message[: _LONGEST - _END - 5]} ... {message[-_END:]}"
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun, in the plural but for one.
+
+    Example:
+        >>> counted(1, "image"), counted(2, "image")
+        ('1 image', '2 images')
+    """
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
 def listed(names: Iterable[object], most: int = 8) -> str:
     """Return the first names with commas between, and how many more there are.
 
@@ -97,17 +108,21 @@ class UnknownNameError(ReprqError, KeyError):
         name: The name that was asked for.
         valid: The names that exist.
         forms: What a name may look like besides ("timm:NAME"); always listed.
+        among: Where it was looked up ("the classes of digits"), if that is not part of the kind.
 
     Example:
         >>> print(UnknownNameError("detector", "knm", ["centroid", "knn"]))
         unknown detector 'knm': did you mean 'knn'? Valid: centroid, knn
     """
 
-    def __init__(self, kind: str, name: str, valid: Iterable[str], forms: Iterable[str] = ()) -> None:
+    def __init__(self, kind: str, name: str, valid: Iterable[str], forms: Iterable[str] = (), among: str = "") -> None:
         self.kind, self.name, self.valid = kind, name, tuple(valid)
-        near = difflib.get_close_matches(name, self.valid, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        super().__init__(f"unknown {kind} {name!r}: {hint}Valid: {', '.join([*self._listed(), *forms]) or '(none)'}")
+        in_lower_case = {known.lower(): known for known in reversed(self.valid)}
+        near = difflib.get_close_matches(name.lower(), in_lower_case, n=1, cutoff=_ALIKE)
+        hint = f"did you mean {in_lower_case[near[0]]!r}? " if near else ""
+        where = f" among {among}" if among else ""
+        valid_names = ", ".join([*self._listed(), *forms]) or "(none)"
+        super().__init__(f"unknown {kind} {name!r}{where}: {hint}Valid: {valid_names}")
 
     def _listed(self) -> tuple[str, ...]:
         if len(self.valid) <= _MOST_LISTED:

@@ -31,7 +31,7 @@ def anomaly_labels(
         (n,) of 0 and 1.
 
     Raises:
-        InputError: `benign` is needed to tell the labels apart.
+        InputError: `benign` is needed to tell the labels apart, or is empty text.
         UnknownNameError: `benign` names a label that no row has.
 
     Example:
@@ -42,7 +42,7 @@ def anomaly_labels(
     """
     numbers, rows = np.unique(np.asarray(labels).astype(np.int64), return_inverse=True)
     names = [str(classes[number]) if classes else str(number) for number in numbers.tolist()]
-    patterns = _patterns(benign, names)
+    patterns = named_labels(benign, names)
     if not patterns:
         if classes or not set(names) <= {"0", "1"}:
             raise InputError(
@@ -52,16 +52,29 @@ def anomaly_labels(
         return np.asarray(labels).astype(np.int64)
     for pattern in patterns:
         if pattern not in names and not any(fnmatchcase(label, pattern) for label in names):
-            raise UnknownNameError(f"label among {name}", pattern, names)
+            raise UnknownNameError("label", pattern, names, among=name)
     anomalous = [not any(label == p or fnmatchcase(label, p) for p in patterns) for label in names]
     return np.array(anomalous, dtype=np.int64)[rows]
 
 
-def _patterns(benign: str | Sequence[str], names: Sequence[str]) -> list[str]:
-    """What was asked for; a comma may belong to a name, or stand between two."""
+def named_labels(benign: str | Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return what `benign` names, one name or pattern each; a comma may belong to a name, or stand between two.
+
+    Raises:
+        InputError: a text of `benign` names nothing.
+
+    Example:
+        >>> named_labels(["good, ok", "a,b"], ["a,b", "good", "ok"])
+        ['good', 'ok', 'a,b']
+    """
     found: list[str] = []
     for text in [benign] if isinstance(benign, str) else benign:
         plain = unicodedata.normalize("NFC", text)
         whole = any(name == plain or fnmatchcase(name, plain) for name in names)
-        found += [plain] if whole else filter(None, next(csv.reader([plain], skipinitialspace=True), []))
+        parts = [plain] if whole else [part for part in next(csv.reader([plain], skipinitialspace=True), []) if part]
+        if not parts:
+            raise InputError(
+                f"benign must name labels that are benign, got {text!r}; name some (--benign NAME), or leave it out"
+            )
+        found += parts
     return found

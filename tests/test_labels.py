@@ -48,7 +48,7 @@ def test_patterns_and_names_that_look_like_patterns() -> None:
     assert anomaly_labels([0, 1, 2, 3], "good_*", classes=classes).tolist() == [1, 1, 0, 0]
     assert anomaly_labels([0, 1, 2, 3], ["[a]"], classes=classes).tolist() == [0, 1, 1, 1]
     assert anomaly_labels([0, 1, 2, 3], "*", classes=classes).tolist() == [0, 0, 0, 0]
-    with pytest.raises(UnknownNameError, match="unknown label among the labels 'godo_1': did you mean 'good_1'"):
+    with pytest.raises(UnknownNameError, match="unknown label 'godo_1' among the labels: did you mean 'good_1'"):
         anomaly_labels([0, 1, 2, 3], ["*", "godo_1"], classes=classes)
 
 
@@ -63,5 +63,15 @@ def test_several_names_with_commas_between_and_a_comma_in_a_name() -> None:
     assert anomaly_labels([0, 1, 2], "good,ok", classes=classes).tolist() == [1, 0, 0]
     assert anomaly_labels([0, 1, 2], "a, b", classes=classes).tolist() == [0, 1, 1]
     assert anomaly_labels([0, 1, 2], '"a, b",ok', classes=classes).tolist() == [0, 1, 0]
-    with pytest.raises(UnknownNameError, match="unknown label among the labels 'b'"):
+    with pytest.raises(UnknownNameError, match="unknown label 'b' among the labels: Valid"):
         anomaly_labels([1, 2], "good,b", classes=classes)
+
+
+@pytest.mark.parametrize("benign", ["", " ", ",", [""], ["0", ""]])
+def test_text_that_names_nothing_is_refused(benign: str | list[str]) -> None:
+    with pytest.raises(InputError, match="benign must name labels that are benign, got '.*'; name some"):
+        anomaly_labels([0, 1], benign)
+
+
+def test_a_label_that_is_empty_text_can_be_named() -> None:
+    assert anomaly_labels([0, 1], [""], classes=["", "b"]).tolist() == [0, 1]

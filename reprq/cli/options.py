@@ -60,13 +60,27 @@ def _range(context: click.Context, parameter: click.Parameter, value: str | None
     return found[0], found[1]
 
 
+def _one_way(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Refuse --squash beside --crop, whose kinds both keep the aspect ratio."""
+    if value is not None and any(context.params.get(name) is not None for name in ("crop", "squash")):
+        raise click.UsageError("give either --crop or --squash: --squash loses the aspect ratio that --crop keeps")
+    return value
+
+
 whole_images = _stack(
     click.option(
         "--crop",
         type=click.Choice(["center", "centre", "none"]),
+        callback=_one_way,
         help="none keeps whole images: the longer side fits, the rest is the mean colour. [default: the network's own]",
     ),
-    click.option("--squash", is_flag=True, default=None, help="Keep whole images; the aspect ratio is lost."),
+    click.option(
+        "--squash",
+        is_flag=True,
+        default=None,
+        callback=_one_way,
+        help="Keep whole images; the aspect ratio is lost. Not with --crop.",
+    ),
 )
 
 inputs = _stack(

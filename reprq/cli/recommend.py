@@ -78,7 +78,8 @@ def recommend(
 
     With RUN, the folder of a study: what choosing by each metric, and by all of them together, loses in AUROC against
     the best choice in hindsight, on architectures and classes that it was not fitted on. With --data and --backbones: a
-    ranking for images of your own, of which all are taken to be benign.
+    ranking for images of your own. Benign are the classes that --benign names; without it the class called good,
+    normal, healthy or the like, or all classes where none is called so.
     """
     if (run is None) == (data is None):
         raise click.UsageError("give either the folder of a study, or --data with --backbones")

@@ -1,9 +1,6 @@
 """Which rows of a data set are benign, by the names of its classes."""
 
-import csv
-import unicodedata
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +9,7 @@ from reprq.data.dataset import ImageDataset
 from reprq.data.layout import is_benign_name
 from reprq.data.tasks import Task, one_class_tasks
 from reprq.errors import InputError, listed
-from reprq.labels import anomaly_labels
+from reprq.labels import anomaly_labels, named_labels
 
 
 class Benign(NamedTuple):
@@ -48,7 +45,7 @@ def benign_rows(images: ImageDataset, benign: str | Sequence[str] = ()) -> Benig
         (625, 'the classes 0, 2, 4, 6, 8 are benign; left out: 1, 3, 5, 7, 9')
     """
     present = [images.classes[label] for label in np.unique(images.labels)]
-    patterns = _patterns(benign, present)
+    patterns = named_labels(benign, present)
     by_name = [name for name in present if is_benign_name(name)]
     if not patterns and len(present) > 1 and len(by_name) > 1:
         raise InputError(
@@ -86,20 +83,10 @@ def benign_task(classes: Sequence[str], benign: str | Sequence[str]) -> Task:
         >>> benign_task(["crack", "good", "hole", "ok"], ["good", "ok"]).name
         'benign:good,ok'
     """
-    anomalous = anomaly_labels(range(len(classes)), _patterns(benign, classes), classes=classes, name="the classes")
+    anomalous = anomaly_labels(range(len(classes)), named_labels(benign, classes), classes=classes, name="the classes")
     inside = frozenset(np.flatnonzero(anomalous == 0).tolist())
     if len(inside) == len(classes):
         raise InputError(f"benign must leave a class that is anomalous, got all of {listed(classes)}; leave some out")
     known = {task.benign: task for task in reversed(one_class_tasks(classes))}
     target = ",".join(classes[label] for label in sorted(inside))
     return known.get(inside, Task(f"benign:{target}", "multimodal", target, inside))
-
-
-def _patterns(benign: str | Sequence[str], classes: Sequence[str]) -> list[str]:
-    """What was asked for, in the form of class names; a comma may belong to a name, or stand between two."""
-    texts = [unicodedata.normalize("NFC", text) for text in ([benign] if isinstance(benign, str) else benign)]
-    found: list[str] = []
-    for text in texts:
-        whole = text in classes or any(fnmatchcase(name, text) for name in classes)
-        found += [text] if whole else filter(None, next(csv.reader([text], skipinitialspace=True), []))
-    return found

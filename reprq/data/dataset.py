@@ -14,7 +14,7 @@ from PIL import Image
 from reprq.data.decoding import Header
 from reprq.data.failures import one_error
 from reprq.data.sources import ImageSource
-from reprq.errors import DataError, InputError, UnknownNameError
+from reprq.errors import DataError, InputError, UnknownNameError, counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +148,8 @@ class ImageDataset:
         for name, share, count in zip(self.classes, shares, counts, strict=True):
             if share > count:
                 raise DataError(
-                    f"class {name!r} of {self.name} ({self.split}) has {count} images, {share} were asked for;"
-                    f" ask for at most {counts[counts > 0].min()} a class"
+                    f"class {name!r} of {self.name} ({self.split}) has {counted(int(count), 'image')}, {share} were asked"
+                    f" for; ask for at most {counts[counts > 0].min()} a class"
                 )
         chosen = [
             np.random.default_rng([seed, label]).permutation(np.flatnonzero(self.labels == label))[:share]
@@ -160,7 +160,9 @@ class ImageDataset:
     def _shares(self, counts: NDArray[np.int64], n: int | None) -> NDArray[np.int64]:
         total = int(counts.sum())
         if n is None or n > total:
-            raise DataError(f"{self.name} ({self.split}) has {total} images, {n} were asked for; ask for fewer")
+            raise DataError(
+                f"{self.name} ({self.split}) has {counted(total, 'image')}, {n} were asked for; ask for fewer"
+            )
         exact = counts * n / total
         shares = np.floor(exact).astype(np.int64)
         shares[np.argsort(shares - exact, kind="stable")[: n - shares.sum()]] += 1

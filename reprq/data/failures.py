@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from reprq.data.decoding import ImageFileError
 from reprq.errors import DataError
 
-_MOST_NAMED = 6  # of one reason in a sentence; the details name all
+_MOST_NAMED = 6  # in a sentence; where there are more, the details name all
 
 
 class ImageFilesError(DataError):
     """Several image files that cannot be used.
 
     Attributes:
-        details: A line for each, with its reason.
+        details: A line for each, with its reason, where the sentence cannot name all.
     """
 
     def __init__(self, message: str, details: tuple[str, ...]) -> None:
@@ -35,8 +35,17 @@ def one_error(failures: Mapping[str, DataError], total: int, where: str) -> Data
         hints.add("repair or remove what is broken, or leave it out with --skip-broken (skip_broken=True)")
     if len(distinct) == 1:
         return DataError(distinct[0] + (", or leave it out with --skip-broken (skip_broken=True)" if broken else ""))
-    reasons = "; ".join([in_words(failures, _MOST_NAMED), *sorted(hints)[:2]])
-    return ImageFilesError(f"{len(failures)} of {total} images of {where} cannot be used: {reasons}", tuple(distinct))
+    few = len(failures) <= _MOST_NAMED
+    reasons = "; ".join([in_words(failures, None if few else 1), *sorted(hints)[:2]])
+    message = f"{len(failures)} of {total} images of {where} cannot be used: {reasons}"
+    return ImageFilesError(message, () if few else tuple(distinct))
+
+
+def none_left(failures: Mapping[str, DataError], where: str) -> DataError:
+    """Return the error that leaving out what is broken leaves nothing; the arguments are those of `one_error`."""
+    which = "the only image" if len(failures) == 1 else f"none of the {len(failures)} images"
+    verb = "does not decode" if len(failures) == 1 else "decodes"
+    return DataError(f"{which} of {where} {verb}: {in_words(failures, _MOST_NAMED)}; repair them, or give other images")
 
 
 def in_words(failures: Mapping[str, DataError], most: int | None = None) -> str:

@@ -10,7 +10,7 @@ from reprq.data.listing import Folder
 from reprq.data.names import readable
 from reprq.data.sources import FileSource
 from reprq.data.splits import split_info, stratified_rows
-from reprq.errors import DataError, InputError, bounded, listed
+from reprq.errors import DataError, InputError, bounded, counted, listed
 
 SPLITS = ("train", "test")
 
@@ -95,7 +95,9 @@ def _check_counts(root: str, found: Classes, official: bool) -> None:
     for name, files in found.items():
         if len(files) < at_least:
             why = "" if official else " to be split into train and test"
-            raise DataError(f"class {name!r} in {root} has {len(files)} images, it needs at least {at_least}{why}")
+            raise DataError(
+                f"class {name!r} in {root} has {counted(len(files), 'image')}, it needs at least {at_least}{why}"
+            )
 
 
 def _notes(root: str, folder: Folder, layout: Layout, whole: bool) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from reprq.data.listing import EXTENSIONS, UNREAD_IMAGES, Folder
 from reprq.data.names import readable
 from reprq.data.split_names import mentioned_roles, role_of, without_roles
-from reprq.errors import DataError, listed
+from reprq.errors import DataError, counted, listed
 
 EXPECTED = "expected train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png"
 ONE_CLASS = "images"  # what images without class folders are called
@@ -91,7 +91,7 @@ def _split(base: Folder, roles: Roles) -> Layout:
     if second == "val":
         pattern += f", of which {names['val']}/ is scored"
     others = [folder for folder in base.classes if folder not in (folders["train"], folders[second])]
-    passed = [f"{_short(folder)}/ ({len(folder.all_images())} images)" for folder in others]
+    passed = [f"{_short(folder)}/ ({counted(len(folder.all_images()), 'image')})" for folder in others]
     passed += [part for folder in (base, inner["train"], inner[second]) for part in _loose(folder)]
     return Layout(
         pattern, {side: found for side, found in sides.items() if side not in missing}, missing, tuple(passed)
@@ -100,8 +100,8 @@ def _split(base: Folder, roles: Roles) -> Layout:
 
 def _unlabelled(folder: Folder, name: str) -> str:
     return (
-        f"{_path(folder)} has {len(folder.images)} images without class folders, so nothing says their class;"
-        f" put them into {name}/CLASS/"
+        f"{_path(folder)} has {counted(len(folder.images), 'image')} without class folders, so nothing says their"
+        f" class; put them into {name}/CLASS/"
     )
 
 
@@ -269,7 +269,7 @@ def extensions(counts: Mapping[str, int]) -> str:
 
 def _loose(base: Folder) -> tuple[str, ...]:
     """Images that stand beside class folders."""
-    return (f"{len(base.images)} images beside the class folders",) if base.images and base.classes else ()
+    return (f"{counted(len(base.images), 'image')} beside the class folders",) if base.images and base.classes else ()
 
 
 def _split_files(root: Folder) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from reprq.data.dataset import ImageDataset
-from reprq.data.failures import in_words, is_broken, one_error
+from reprq.data.failures import in_words, is_broken, none_left
 from reprq.data.intensity import IntensityRange, check_intensity_range
 from reprq.data.sources import FileSource
 from reprq.errors import DataError, InputError
@@ -43,7 +43,7 @@ def _without_broken(data: ImageDataset) -> ImageDataset:
     named: dict[str, DataError] = {str(data.ids[i]): error for i, error in broken.items()}
     where = f"{data.name} {data.split}"
     if len(broken) == len(data):
-        raise one_error(named, len(data), where)
+        raise none_left(named, where)
     note = f"{len(broken)} of {len(data)} images of {where} are broken and were left out: {in_words(named)}"
     kept = data.select(np.setdiff1d(np.arange(len(data)), list(broken)))
     return replace(kept, reading={**data.reading, "skipped": list(named)}, notes=(*data.notes, note))

@@ -132,7 +132,7 @@ def _class(name: str) -> Any:
     modules = {m.replace("_", ""): m for m in sorted(found - _NO_DETECTORS) if not m.startswith(_NO_ROWS)}
     plain = name.lower().replace("_", "")
     if plain not in modules:
-        raise UnknownNameError("detector of PyOD", name.lower(), modules.values())
+        raise UnknownNameError("detector of PyOD", name, modules.values())
     try:
         with redirect_stdout(sys.stderr):
             module = importlib.import_module(f"pyod.models.{modules[plain]}")
@@ -141,7 +141,7 @@ def _class(name: str) -> Any:
     for attribute in dir(module):
         if attribute.lower().replace("_", "") == plain and inspect.isclass(getattr(module, attribute)):
             return getattr(module, attribute)
-    raise UnknownNameError("detector of PyOD", name.lower(), modules.values())
+    raise UnknownNameError("detector of PyOD", name, modules.values())
 
 
 def _line(error: BaseException) -> str:

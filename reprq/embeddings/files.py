@@ -89,12 +89,13 @@ def load_embeddings(
     except ReprqError:
         raise
     except Exception as error:  # what a parser raises on foreign bytes is anything, from TokenError to ArrowException
-        raise CacheError(f"{path} cannot be read as embeddings ({error}); save or copy it again") from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CacheError(f"{path} cannot be read as embeddings ({reason}); save or copy it again") from None
     try:
         x = found.embeddings(path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    return _judged(x, path, benign) if benign else x
+    return _judged(x, path, benign) if benign or isinstance(benign, str) else x
 
 
 def _check_there(path: Path) -> None:

@@ -50,7 +50,7 @@ class Stored(NamedTuple):
         provenance = {"backbone": "file", **self.provenance, "file": path.name}
         labels = None
         if self.labels is not None:
-            labels, classes = class_numbers(self.labels)
+            labels, classes = class_numbers(self.labels, f"labels {self.label_name!r}" if self.label_name else "labels")
             if says_benign(self.label_name) and set(labels.tolist()) <= {0, 1}:
                 classes = [f"{self.label_name}={value}" for value in (0, 1)]
             if classes:
@@ -180,11 +180,12 @@ def refuse_possible_labels(path: Path, unread: Mapping[str, NDArray[Any]]) -> No
             )
 
 
-def class_numbers(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
+def class_numbers(labels: NDArray[Any], name: str = "labels") -> tuple[NDArray[np.int64], list[str]]:
     """Return labels as integers, and the names they stand for if they were text that is no number.
 
     Args:
         labels: (n,) or (n, 1) of whole numbers, booleans, text or bytes; or (n, k) with one 1 a row, the others 0.
+        name: What the messages call them.
 
     Raises:
         InputError: fractions, missing values, or anything else.
@@ -207,9 +208,21 @@ def class_numbers(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
         return numbers.astype(np.int64), names.tolist()
     whole = labels.dtype.kind in "biu" or (labels.dtype.kind == "f" and bool((labels == np.floor(labels)).all()))
     if not whole or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
-        odd = next((x for x in labels.flat if not (isinstance(x, float | np.floating) and x == np.floor(x))), "inf")
-        raise InputError(f"labels must be whole numbers or text, got {odd} ({labels.dtype}); name another array")
+        raise InputError(
+            f"{name} must be whole numbers or text in every row, got {_odd(labels)}; repair or remove such rows, or say"
+            " which are the labels (--labels) or the embedding (--columns of a table, --key)"
+        )
     return labels.astype(np.int64), []
+
+
+def _odd(labels: NDArray[Any]) -> str:
+    """What of some labels is neither a whole number nor text, in words."""
+    values = labels.ravel().tolist()
+    if missing := [row for row, value in enumerate(values) if value is None or value != value]:
+        return f"{len(missing)} missing, the first in row {missing[0]}"
+    if broken := [row for row, value in enumerate(values) if isinstance(value, float) and not value.is_integer()]:
+        return f"{len(broken)} that are not, the first {values[broken[0]]} in row {broken[0]}"
+    return f"{listed(dict.fromkeys(type(value).__name__ for value in values))} in an array of {labels.dtype}"
 
 
 def _text(labels: NDArray[Any]) -> NDArray[Any]:

@@ -57,7 +57,11 @@ def test_a_benign_class_that_is_not_there_is_named(reprq: Reprq, folder: Path) -
     for command in ("measure", "extract", "detect"):
         ran = reprq(command, *HOW, "--data", f"folder:{folder}", "--benign", "god")
         assert (ran.status, ran.out) == (1, "")
-        assert "'god': did you mean 'good'? Valid: crack, dent, good" in ran.err.splitlines()[-1]
+        assert "unknown label 'god' among the classes" in ran.err.splitlines()[-1]
+        assert ": did you mean 'good'? Valid: crack, dent, good" in ran.err.splitlines()[-1]
+        ran = reprq(command, *HOW, "--data", f"folder:{folder}", "--benign", "")
+        assert (ran.status, ran.out) == (1, "")
+        assert "benign must name labels that are benign, got ''" in ran.err.splitlines()[-1]
 
 
 def test_extract_and_detect_take_the_classes_that_are_benign(reprq: Reprq, folder: Path) -> None:

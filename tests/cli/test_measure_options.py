@@ -127,7 +127,7 @@ def test_anomalies_alone_and_a_typing_error_are_refused(reprq: Reprq, tmp_path: 
     assert "must have rows labelled benign (0), got 9 labelled anomalous (1)" in ran.err
     ran = reprq("measure", "--embeddings", tmp_path / "x.npz", "--benign", "2")
     assert (ran.status, ran.out) == (1, "")
-    assert "unknown label among the labels of" in ran.err
+    assert " among the labels of " in ran.err
     np.save(tmp_path / "none.npy", np.eye(9))
     ran = reprq("measure", "--embeddings", tmp_path / "none.npy", "--benign", "2")
     assert (ran.status, ran.out) == (1, "")

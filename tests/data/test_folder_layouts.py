@@ -110,7 +110,7 @@ UNDERSTOOD = {
         ["x.png", *_of("a"), *_of("b")],
         {"a": 1, "b": 1},
         {"a": 1, "b": 1},
-        "1 images beside the class",
+        "1 image beside the class",
     ),
 }
 

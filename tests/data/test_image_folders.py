@@ -120,7 +120,7 @@ def test_an_empty_class(tree: MakeTree) -> None:
 
 def test_a_class_too_small_to_split(tree: MakeTree) -> None:
     root = tree("a/1.png", "a/2.png", "b/1.png")
-    _refused(root, f"class 'b' in {root} has 1 images, it needs at least 2 to be split into train and test")
+    _refused(root, f"class 'b' in {root} has 1 image, it needs at least 2 to be split into train and test")
 
 
 def test_a_class_that_trains_must_be_scored(tree: MakeTree) -> None:

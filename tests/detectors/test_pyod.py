@@ -50,8 +50,10 @@ class TestWithPyOD:
             detector.anomaly_score(np.ones((2, 3)))
 
     def test_mistakes_are_one_sentence(self, benign):
-        with pytest.raises(UnknownNameError, match="unknown detector of PyOD 'ecog': did you mean 'ecod'"):
+        with pytest.raises(UnknownNameError, match="unknown detector of PyOD 'ECOG': did you mean 'ecod'"):
             create("pyod:ECOG")
+        with pytest.raises(UnknownNameError, match="unknown detector of PyOD 'NOPE': Valid: "):
+            create("pyod:NOPE")
         with pytest.raises(InputError, match="pyod:KNN (has no parameter 'k'; valid: |does not take these parameters)"):
             create({"name": "pyod:KNN", "k": 2})
         with pytest.raises(InputError, match="pyod:KNN does not take these parameters: contamination"):

@@ -115,9 +115,12 @@ def test_labels_are_read_by_the_name_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "sentence"),
     [
-        (np.array([0, 0.5, 1, 1]), "a.npz: labels must be whole numbers or text, got 0.5"),
-        (np.array([0, np.nan, 1, 1]), "labels must be whole numbers or text, got nan"),
-        (np.array([0, np.inf, 1, 1]), "labels must be whole numbers or text, got inf"),
+        (
+            np.array([0, 0.5, 1, 1]),
+            "a.npz: labels 'y' must be whole numbers or text in every row, got 1 .* 0.5 in row 1",
+        ),
+        (np.array([0, np.nan, 1, 1]), "whole numbers or text in every row, got 1 missing, the first in row 1"),
+        (np.array([0, np.inf, 1, 1]), "whole numbers or text in every row, got 1 that are not, the first inf in row 1"),
         (np.array([0, 1, 1]), r"labels must have shape \(4,\), one a row, got \(3,\)"),
     ],
 )
@@ -253,7 +256,8 @@ def test_a_column_of_a_csv_file_without_a_header_is_named_by_its_number(tmp_path
             InputError,
             "column 'b' of .* must have a value in every row, got 1 missing, the first",
         ),
-        ("a,b\n1,2\n3,4,5\n", CacheError, r"a.csv cannot be read as embeddings"),
+        ("a,b\n1,2\n3,4,5\n", InputError, r"line 3 of .*a.csv must have 2 cells as the lines before it, got 3"),
+        ("# by\n\na,b\n1,2\n\n3,4,5\n", InputError, r"line 6 of .*a.csv must have 2 cells as .*, got 3; repair or"),
         ("a,b\n1,2,3\n3,4,5\n", InputError, r"the rows of .*a.csv must have 2 cells as the first line, got more"),
         ("\x00\x01\n", ReprqError, "a.csv"),
         ("\n\n", ReprqError, "a.csv"),

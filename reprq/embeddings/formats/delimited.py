@@ -207,7 +207,7 @@ def _unique(names: Sequence[str]) -> list[str]:
 def _frame(path: Path, dialect: Dialect) -> "pd.DataFrame":
     """The cells, the columns numbered."""
     import pandas as pd
-    from pandas.errors import ParserWarning
+    from pandas.errors import ParserError, ParserWarning
 
     width = len(dialect.names)
     texts = [i for i, name in enumerate(dialect.names) if id_name([name]) is not None]
@@ -229,6 +229,13 @@ def _frame(path: Path, dialect: Dialect) -> "pd.DataFrame":
             )
         except ParserWarning:
             raise InputError(f"the rows of {path} must have {width} cells as the first line, got more") from None
+        except ParserError as error:
+            if not (found := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))):
+                raise
+            raise InputError(
+                f"line {dialect.skip + int(found[2])} of {path} must have {found[1]} cells as the lines before it, got"
+                f" {found[3]}; repair or remove it"
+            ) from None
     if frame.empty:
         raise InputError(f"{path} must hold at least one row of numbers, got a header alone; save the embeddings again")
     return frame

@@ -14,14 +14,16 @@ from reprq.errors import InputError
 
 
 def read_json_lines(path: Path) -> Table:
-    """Open a file of JSON lines as a table; raises `InputError` where rows have other keys than the first."""
+    """Open a file of JSON lines as a table; raises `InputError` where a line is no object with the first's keys."""
     columns: dict[str, list[Any]] = {}
     with open_text(path) as file:
-        for number, line in enumerate(filter(str.strip, file)):
-            row = json.loads(line)
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            row = _parsed(line)
             if not isinstance(row, dict) or (columns and row.keys() != columns.keys()):
                 expected = f"an object with the keys {list(columns)}" if columns else "an object"
-                raise InputError(f"row {number} of {path} must be {expected}, got {line.strip()[:60]!r}; repair it")
+                raise InputError(f"line {number} of {path} must be {expected}, got {line.strip()[:60]!r}; repair it")
             for name, value in row.items():
                 columns.setdefault(name, []).append(value)
     kinds = {
@@ -32,6 +34,13 @@ def read_json_lines(path: Path) -> Table:
         return {name: _values(path, name, columns[name], kinds[name]) for name in names}
 
     return Table(path, kinds, load)
+
+
+def _parsed(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):  # a line that was cut off, or brackets without end
+        return None
 
 
 def _kind(value: Any) -> Kind:

@@ -49,16 +49,16 @@ def read_table(table: Table, key: str | None, labels: str | None, columns: Seque
         table: The table.
         key: A column of lists.
         labels: The column of the labels; by default the only one whose name says so.
-        columns: The columns of numbers, by name or pattern.
+        columns: The columns of numbers, by name or pattern; one that is named is neither labels nor ids.
 
     Raises:
         UnknownNameError: a column that is not there.
         InputError: the columns do not say which of them are the embeddings; the message says how to choose.
     """
-    names = [name for name in table.kinds if name != key]
+    names = [name for name in table.kinds if name != key and (name not in columns or name == labels)]
     label = label_name(f"column of {table.path}", names, labels)
     identity = id_name(name for name in names if name != label and table.kinds[name] != "vector")
-    rest = [name for name in names if name not in (label, identity)]
+    rest = [name for name in table.kinds if name not in (key, label, identity)]
     used, arrays = _embedding(table, rest, key, columns)
     extra = table.load([name for name in (label, identity) if name is not None])
     left_out = [name for name in rest if name not in used]

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from reprq.errors import InputError
 
 _WRAPPED = re.compile(r"\s*(?:(?:\w+\.)?(?:array|tensor)\s*\()?\s*(\[.*\]|\(.*\))\s*(?:,\s*[\w.=', ]+)?\)?\s*", re.S)
+_SCALAR = re.compile(
+    r"(?:(?:np|numpy)\.\w+|(?:torch\.)?tensor)\(\s*([-+]?(?:[\d.]+(?:e[-+]?\d+)?|nan|inf))(?:,\s*\w+=[\w.':]+)*\s*\)",
+    re.I,
+)  # as NumPy 2 and torch write the numbers of a list
 _BARE = 4  # numbers with spaces between and no brackets, from so many on
 
 
@@ -21,7 +25,7 @@ def is_vector(cell: object) -> bool:
     """
     if not isinstance(cell, str):
         return False
-    if found := _WRAPPED.fullmatch(cell):
+    if found := _WRAPPED.fullmatch(_SCALAR.sub(r"\1", cell)):
         return re.match(r"[\s\[\](]*(?:[-+.\d]|nan|inf|\.\.\.)", found[1]) is not None
     parts = cell.split()
     return len(parts) >= _BARE and all(re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", part, re.I) for part in parts)
@@ -64,8 +68,9 @@ def _numbers(where: str, number: int, cell: object) -> NDArray[np.float64]:
             f"{where} must hold whole vectors, got one with '...' in row {number}, whose numbers were lost when it was"
             " printed; save the vectors as .npy, or as JSON lists"
         )
-    found = _WRAPPED.fullmatch(cell)
-    inner = (found[1] if found else cell).strip()
+    plain = _SCALAR.sub(r"\1", cell)
+    found = _WRAPPED.fullmatch(plain)
+    inner = (found[1] if found else plain).strip()
     while len(inner) > 1 and inner[0] in "[(" and inner[-1] in "])":
         inner = inner[1:-1].strip()
     if "[" in inner or "(" in inner:

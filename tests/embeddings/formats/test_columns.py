@@ -110,6 +110,45 @@ def test_what_is_in_doubt_is_refused_and_can_be_chosen(extra: Any, sentence: str
     np.testing.assert_allclose(load_embeddings(path, columns=["emb_0", "emb_1"], labels=labels).array, x[:, :2])
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_column_that_is_named_is_neither_labels_nor_ids(form: str, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(N, 4))
+    frame = pd.DataFrame(rows, columns=["x", "y", "z", "id"]).assign(label=np.arange(N) % 2)
+    path = tmp_path / f"t.{form}"
+    frame.to_csv(path, index=False) if form == "csv" else pq.write_table(pa.Table.from_pandas(frame), path)
+    check(path, rows[:, :3], np.arange(N) % 2, columns="x,y,z")
+    if form == "parquet":  # of text an id stays text: 007 is no 7
+        check(path, rows, np.arange(N) % 2, columns=["x", "y", "z", "id"])
+    with pytest.raises(InputError, match="column 'label' of .* must hold numbers, no labels or ids"):
+        load_embeddings(path, columns="x,label", labels="label")
+    unlabelled = tmp_path / "u.csv"
+    frame[["x", "y", "z"]].to_csv(unlabelled, index=False)
+    check(unlabelled, rows[:, :3], columns="x,y,z")
+    with pytest.raises(
+        InputError, match=f"labels 'y' must be .* got {N} that are not, the first .* in row 0; .*columns"
+    ):
+        load_embeddings(unlabelled)
+
+
+@pytest.mark.parametrize(
+    ("label", "got"),
+    [
+        ([0, 1, None, 1, None, 0], "2 missing, the first in row 2"),
+        (["a", "b", "a", None, "b", "a"], "1 missing, the first in row 3"),
+        ([0, 1, 1, 0.5, 0, 0.25], "2 that are not, the first 0.5 in row 3"),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_labels_that_are_missing_or_fractions_are_counted(label: Any, got: str, form: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(6, 3)), columns=["a", "b", "c"]).assign(target=label)
+    path = tmp_path / f"t.{form}"
+    frame.to_csv(path, index=False) if form == "csv" else pq.write_table(pa.Table.from_pandas(frame), path)
+    with pytest.raises(
+        InputError, match=f"labels 'target' must be whole numbers or text in every row, got {got}; repair"
+    ):
+        load_embeddings(path)
+
+
 def test_columns_that_are_not_there(saved: Save, x: Any, tmp_path: Path) -> None:
     path = saved(pd.DataFrame(x, columns=STEM).assign(path="a"))
     with pytest.raises(UnknownNameError, match=r"unknown column of numbers of .* 'emb_x': did you mean"):

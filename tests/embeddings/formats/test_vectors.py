@@ -26,6 +26,9 @@ WRITTEN: dict[str, Callable[[Any], str]] = {
     "array": repr,
     "float32": lambda row: repr(row.astype(np.float32)),
     "tensor": lambda row: str(torch.tensor(row.tolist())),
+    "scalars": lambda row: "[" + ", ".join(f"np.float64({value!r})" for value in row.tolist()) + "]",
+    "scalars of one kind": lambda row: "(" + ", ".join(f"numpy.float32({value!r})" for value in row.tolist()) + ")",
+    "tensors": lambda row: "[" + ", ".join(f"tensor({value!r}, dtype=torch.float64)" for value in row.tolist()) + "]",
     "tuple": lambda row: str(tuple(row.tolist())),
     "nested": lambda row: json.dumps([row.tolist()]),
     "spaces": lambda row: " ".join(map(str, row.tolist())),
@@ -216,13 +219,17 @@ def test_json_lines(x: Any, y: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"e": [1, 2]}\n{"f": [1, 2]}', r"row 1 of .*t.jsonl must be an object with the keys \['e'\], got"),
-        ("[1, 2]\n[3, 4]", r"row 0 of .*t.jsonl must be an object, got '\[1, 2\]'; repair it"),
+        ('{"e": [1, 2]}\n{"f": [1, 2]}', r"line 2 of .*t.jsonl must be an object with the keys \['e'\], got"),
+        ("[1, 2]\n[3, 4]", r"line 1 of .*t.jsonl must be an object, got '\[1, 2\]'; repair it"),
         ('{"e": [1, 2]}\n{"e": [1]}', "column 'e' of .* must hold lists of numbers, all of one length"),
         ('{"e": [1, 2]}\n{"e": ["a", "b"]}', "column 'e' of .* must hold lists of numbers, all of one length"),
         ('{"e": [[1, 2], [3, 4]]}\n{"e": [[1, 2], [3, 4]]}', "must hold one vector a row"),
         ('{"e": 1}\n{"e": "x"}', "column 'e' of .* must hold a number in every row"),
-        ('{"e": [1, 2]', "cannot be read as embeddings"),
+        ('{"e": [1, 2]', r"line 1 of .*t.jsonl must be an object, got '{\"e\": \[1, 2\]'; repair it"),
+        (
+            '{"e": [1, 2]}\n\n{"e": [3, 4]}\n{"e": [5',
+            r"line 4 of .*t.jsonl must be an object with the keys \['e'\], got",
+        ),
     ],
 )
 def test_json_lines_that_are_no_matrix(text: str, sentence: str, tmp_path: Path) -> None:
