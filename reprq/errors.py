@@ -119,6 +119,7 @@ class UnknownNameError(ReprqError, KeyError):
         self.kind, self.name, self.valid = kind, name, tuple(valid)
         in_lower_case = {known.lower(): known for known in reversed(self.valid)}
         near = difflib.get_close_matches(name.lower(), in_lower_case, n=1, cutoff=_ALIKE)
+        near = near or [known for known in in_lower_case if name and known.startswith(name.lower())]
         hint = f"did you mean {in_lower_case[near[0]]!r}? " if near else ""
         where = f" among {among}" if among else ""
         valid_names = ", ".join([*self._listed(), *forms]) or "(none)"

@@ -147,9 +147,10 @@ class ImageDataset:
         shares = self._shares(counts, n) if per_class is None else np.where(counts > 0, per_class, 0)
         for name, share, count in zip(self.classes, shares, counts, strict=True):
             if share > count:
+                got = counted(int(count), "image")
                 raise DataError(
-                    f"class {name!r} of {self.name} ({self.split}) has {counted(int(count), 'image')}, {share} were asked"
-                    f" for; ask for at most {counts[counts > 0].min()} a class"
+                    f"class {name!r} of {self.name} ({self.split}) has {got}, {share} were asked for;"
+                    f" ask for at most {counts[counts > 0].min()} a class"
                 )
         chosen = [
             np.random.default_rng([seed, label]).permutation(np.flatnonzero(self.labels == label))[:share]
