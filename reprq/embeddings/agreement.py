@@ -10,6 +10,7 @@ near nothing, and all of it rounding. Seen on 9 networks were at most 6e-6 rms b
 float32, and 3e-5 rms between a processor's oldest and newest instructions.
 """
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,10 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reprq.embeddings.forward import Forward, Measured
+from reprq.embeddings.forward import Forward, Measured, Names
 from reprq.errors import InputError
 
 _REPEATS, _LARGE_REPEATS, _COPIES = 8, 4, 16  # of a network that draws random numbers: few draws may change a row
+_FEW = 4  # images that a batch is compared by: as many as a network is tried on at most
 
 
 class Tolerance(NamedTuple):
@@ -106,6 +108,32 @@ def check_repeatable(
     if found := differing({layer: x._replace(rows=x.rows[:1]) for layer, x in first.items()}, alone, usual):
         raise InputError(_by_neighbours(name, *found, forward))
     return first
+
+
+def check_batch(forward: Forward, name: str, images: torch.Tensor, ids: Names, pooled: Sequence[torch.Tensor]) -> None:
+    """Raise unless the rows of a batch are those of its images by threes and fours (see `check_repeatable` for these).
+
+    Args:
+        forward: The network and its layers.
+        name: What to call the network.
+        images: (n, C, H, W).
+        ids: (n,) their names.
+        pooled: (n, d) of every layer, from one pass over all of them.
+
+    Raises:
+        InputError: A row that differs, with its layer and by how much; a network that cannot run on so few images.
+    """
+    count = math.ceil(len(ids) / _FEW)
+    if count < 2:
+        return
+    spans = np.array_split(np.arange(len(ids)), count)
+    parts = [forward.measure(images[rows[0] : rows[-1] + 1], ids[rows[0] : rows[-1] + 1]) for rows in spans]
+    whole = {layer.name: rows.float().cpu().numpy() for layer, rows in zip(forward.layers, pooled, strict=True)}
+    apart = {layer: np.concatenate([part[layer].rows for part in parts]) for layer in whole}
+    rms = {layer: max(part[layer].rms for part in parts) for layer in whole}
+    x, y = ({layer: Measured(rows[layer], rms[layer]) for layer in whole} for rows in (whole, apart))
+    if found := differing(x, y, tolerance_of(forward.precision, [forward.device.type])):
+        raise InputError(_by_neighbours(name, *found, forward))
 
 
 def check_unchanged(

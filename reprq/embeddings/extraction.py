@@ -1,6 +1,7 @@
 """From images to a cache: names become a network and images, and what the cache lacks is computed."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import nn
 from reprq.backbones import Backbone, Preprocessing, as_backbone, load_backbone
 from reprq.data import ImageDataset, as_dataset, read_as
 from reprq.embeddings.addressing import Extractor, cache_of
-from reprq.embeddings.agreement import check_repeatable, check_unchanged
+from reprq.embeddings.agreement import check_batch, check_repeatable, check_unchanged
 from reprq.embeddings.cache import EmbeddingCache, default_cache_dir, is_complete
 from reprq.embeddings.coverage import coverage
 from reprq.embeddings.filling import Filler
@@ -171,7 +172,8 @@ def _complete(
             _verify(data, blocks)
         with extractor.forward(chosen) as forward:
             source = batches(extractor.backbone.preprocessing, data, blocks, batch_size, workers)
-            forward.fill(filler, data.ids, source, sum(map(len, blocks)), shown)
+            check = partial(check_batch, forward, name)
+            forward.fill(filler, data.ids, source, sum(map(len, blocks)), shown, check=check)
             try:
                 check_unchanged(forward, first, *probed, name)
             except InputError:

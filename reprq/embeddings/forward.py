@@ -19,6 +19,7 @@ from reprq.errors import InputError
 from reprq.progress import track
 
 Names = Sequence[str] | NDArray[np.str_]
+Check = Callable[[torch.Tensor, Names, Sequence[torch.Tensor]], None]
 
 
 class Batch(NamedTuple):
@@ -215,7 +216,16 @@ class Forward:
                 return f"at the image {str(name)!r}"
         return f"in the batch of {len(ids)} images from {str(ids[0])!r} to {str(ids[-1])!r}"
 
-    def fill(self, filler: Filler, ids: Names, source: Iterable[Batch], total: int, progress: str = "") -> None:
+    def fill(
+        self,
+        filler: Filler,
+        ids: Names,
+        source: Iterable[Batch],
+        total: int,
+        progress: str = "",
+        *,
+        check: Check | None = None,
+    ) -> None:
         """Run over the batches and write each block of every layer as soon as it is whole.
 
         Args:
@@ -224,12 +234,19 @@ class Forward:
             source: The batches.
             total: How many rows they have in all.
             progress: What to show on stderr; nothing if empty.
+            check: Called with the images, names and rows of every batch larger than those before, before it is kept.
 
         Raises:
             InputError: a layer puts out a nan or an inf, or the network fails; the image is named.
             CacheError: the cache cannot be written.
         """
         with track(total=total, desc=progress, unit="image", show=bool(progress)) as bar, filler:
+            largest = 0
             for rows, block, images in source:
-                filler.add(rows, block, self(images, ids[rows.start : rows.stop]))
+                names = ids[rows.start : rows.stop]
+                pooled = self(images, names)
+                if check is not None and len(rows) > largest:
+                    check(images, names, pooled)
+                    largest = len(rows)
+                filler.add(rows, block, pooled)
                 bar.update(len(rows))

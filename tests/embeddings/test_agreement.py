@@ -146,6 +146,26 @@ def test_a_row_that_depends_on_its_neighbours_is_refused_before_work(
     assert list(tmp_path.iterdir()) == []
 
 
+LARGE = {
+    "centred": lambda x: x - x.mean(0, keepdim=True) if len(x) > 20 else x,
+    "one row": lambda x: torch.cat([x[:-1], x[-1:] + x[:1]]) if len(x) > 20 else x,
+    "rows in pairs": lambda x: x.view(-1, 2, *x.shape[1:]).flip(1).flatten(0, 1) if len(x) == 22 else x,
+    "chunks of eight": lambda x: torch.cat([x[:8], x[8:] - x[:8].mean(0)]),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_a_network_that_mixes_images_in_larger_batches_alone_is_refused(
+    kind: str, images: ImageDataset, tmp_path: Path
+) -> None:
+    few = images.select(range(22))
+    with pytest.raises(InputError, match=r"layer 'tried\S*' of Between must depend on each image alone, .* \S+ % of"):
+        _extract(Between(LARGE[kind]), few, tmp_path, batch_size=64)
+    (path,) = tmp_path.iterdir()
+    assert list(EmbeddingCache(path)) == []
+    assert len(_extract(Between(LARGE[kind]), few, tmp_path, batch_size=8).ids) == 22
+
+
 def test_a_module_in_training_mode_is_named(images: ImageDataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="module 'tried' is in training mode"):
         _extract(Between(StubbornDropout(0.3)), images.select(range(3)), tmp_path)
