@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -61,8 +62,26 @@ def track(
     return bar
 
 
+_said: ContextVar[set[str] | None] = ContextVar("said", default=None)
+
+
+@contextmanager
+def each_once(said: set[str]) -> Iterator[None]:
+    """Let `say` pass over the notes of `said`, and add to them what it says."""
+    token = _said.set(said)
+    try:
+        yield
+    finally:
+        _said.reset(token)
+
+
 def say(note: str) -> None:
     """Write a note to stderr, above a bar where one is drawn."""
+    said = _said.get()
+    if said is not None:
+        if note in said:
+            return
+        said.add(note)
     if sys.stderr is not None:
         tqdm.write(f"note: {note}", file=sys.stderr)
 

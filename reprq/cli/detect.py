@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from reprq.cli import options
 from reprq.cli.groups import Command
-from reprq.cli.sources import described, extract_split, load_file, load_images, load_network
+from reprq.cli.sources import described, extract_split, load_file, load_images, load_network, say
 
 BENIGN_SHARE = 0.7
 DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
@@ -291,6 +291,7 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
         for split in splits:
             train.add(asked, network, split.train)
             test.add(asked, network, split.test)
+        scored_with = [(split.train, split.test) for split in splits]
     else:
         fitted, scored, external, splits = _plain(asked)
         network = load_network(asked)
@@ -298,10 +299,14 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
         test.add(asked, network, scored)
         if external is not None:
             test.add(asked, network, external, f"{external.name}/")
+        scored_with = [(fitted, images) for images in (scored, external) if images is not None]
     counts = [sum(len(cache.ids) for cache in pool.caches) for pool in (train, test)]
     source = f"{asked['backbone']} ({network.weights}) on {counts[0]} training and {counts[1]} test images"
     source += f" of {splits[0].train.name}"
     notes = tuple(note for pool in (train, test) for cache in pool.caches for note in cache.notes)
+    if copied := _copied(scored_with):
+        say(copied)
+        notes += (copied,)
     for layer in train.caches[0]:
         for split in splits:
             columns = {"layer": layer, "task": split.name}
@@ -310,6 +315,14 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
             teacher["progress"] = not asked["quiet"]
             images = (split.train, split.test)
             yield _Case(source, columns, benign, rows, split.labels, split.groups, images, teacher, notes)
+
+
+def _copied(pairs: list[tuple[Any, Any]]) -> str:
+    """Say how many test images are copies of training images they are scored against; "" where none is."""
+    copies = sum(int(test.copies_of(train).sum()) for train, test in pairs)
+    total = sum(len(test) for _, test in pairs)
+    said = f"{copies} of {total} test images are byte copies of training images, and say nothing of new ones"
+    return said if copies else ""
 
 
 def _protocol(asked: dict[str, Any]) -> list[Any]:

@@ -41,11 +41,17 @@ def load_images(asked: dict[str, Any], split: str, *, whole: bool = False) -> An
 
 def say(*notes: str) -> None:
     """Write notes to stderr, each once a run: both splits of a data set have the same."""
-    said = click.get_current_context().meta.setdefault("reprq.said", set())
+    said = _said()
     for note in notes:
         if note and note not in said:
             click.echo(f"note: {note}", err=True)
             said.add(note)
+
+
+def _said() -> set[str]:
+    """The notes that this run has written."""
+    found: set[str] = click.get_current_context().meta.setdefault("reprq.said", set())
+    return found
 
 
 def extract_split(asked: dict[str, Any], network: Any, images: Any, samples: int | None, **how: Any) -> Extracted:
@@ -54,19 +60,21 @@ def extract_split(asked: dict[str, Any], network: Any, images: Any, samples: int
     `how` goes to `reprq.extract`: dtype, precision, workers, batch_size.
     """
     from reprq.embeddings import extract
+    from reprq.progress import each_once
 
     total = len(images)
-    cache = extract(
-        network,
-        images.sample(samples, seed=asked["seed"]) if samples is not None and samples < total else images,
-        asked["layers"],
-        pooling=asked["pooling"],
-        device=asked["device"],
-        seed=asked["seed"],
-        cache_dir=asked["cache_dir"],
-        progress=not asked["quiet"],
-        **how,
-    )
+    with each_once(_said()):
+        cache = extract(
+            network,
+            images.sample(samples, seed=asked["seed"]) if samples is not None and samples < total else images,
+            asked["layers"],
+            pooling=asked["pooling"],
+            device=asked["device"],
+            seed=asked["seed"],
+            cache_dir=asked["cache_dir"],
+            progress=not asked["quiet"],
+            **how,
+        )
     if asked["quiet"]:  # progress is silenced, not what a person must know
         say(*cache.notes)
     return Extracted(cache, total)

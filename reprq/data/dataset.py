@@ -174,6 +174,18 @@ class ImageDataset:
         """(n, 32) the SHA-256 of the content of exactly these rows, in order, whatever they are called or labelled."""
         return np.array([list(self.source.digest(int(row))) for row in self.rows], dtype=np.uint8).reshape(-1, 32)
 
+    def copies_of(self, other: "ImageDataset") -> NDArray[np.bool_]:
+        """Return which rows have the content of a row of `other`, to the byte: (n,) of booleans.
+
+        Example:
+            >>> from reprq.data import load_dataset
+            >>> test = load_dataset("digits", "test")
+            >>> int(test.copies_of(load_dataset("digits")).sum()), int(test.copies_of(test).sum()) == len(test)
+            (0, True)
+        """
+        known = {row.tobytes() for row in other.content}
+        return np.array([row.tobytes() in known for row in self.content], dtype=np.bool_)
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the class names and the id, label and content digest of exactly these rows, in order."""

@@ -37,11 +37,11 @@ def coverage(data: ImageDataset, preprocessing: Preprocessing) -> Coverage:
     share = {"mean": round(float(dropped.mean()), 4), "largest": round(float(dropped.max()), 4), "images": much}
     notes = [*data.notes, *_remarks(data, where)]
     if much:
-        mean, largest = (f"{share[name]:.0%}" for name in ("mean", "largest"))
+        tenths = round(10 * share["mean"])  # no finer, so that both splits mostly say the same, which is said once
+        part = f"about {tenths}0%" if tenths else "less than 5%"
         notes.append(
-            f"the crop drops {mean} of the area of {where} on average, {largest} at most, more than a tenth of {much}"
-            f" of {len(dropped)} images; nothing there is seen: --squash or --crop none (squash or crop of the"
-            " preprocessing) keeps whole images"
+            f"the crop drops {part} of the area of {data.name}; --squash or --crop none (preprocessing squash or crop)"
+            " keeps whole images"
         )
     return Coverage(share, notes)
 

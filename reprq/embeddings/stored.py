@@ -221,7 +221,7 @@ def _odd(labels: NDArray[Any]) -> str:
     if missing := [row for row, value in enumerate(values) if value is None or value != value]:
         return f"{len(missing)} missing, the first in row {missing[0]}"
     if broken := [row for row, value in enumerate(values) if isinstance(value, float) and not value.is_integer()]:
-        return f"{len(broken)} that are not, the first {values[broken[0]]} in row {broken[0]}"
+        return f"{len(broken)} that are not, the first {values[broken[0]]:.6g} in row {broken[0]}"
     return f"{listed(dict.fromkeys(type(value).__name__ for value in values))} in an array of {labels.dtype}"
 
 

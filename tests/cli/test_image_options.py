@@ -46,14 +46,26 @@ def test_a_crop_is_said_on_stderr_and_in_json_and_whole_images_are_not(
 ) -> None:
     asked = [*_network(folder), *COMMANDS[command], "--json"]
     ran = reprq(command, *asked, "--quiet")
-    note = _notes(ran.out, "the crop drops")[0]
-    assert note.startswith("the crop drops 50% of the area of folder:")
+    (note,) = _notes(ran.out, "the crop drops")
+    assert note.startswith("the crop drops about 50% of the area of folder:")
     assert ran.err.count(f"note: {note}") == 1
     assert reprq(command, *asked).err.count(f"note: {note}") == 1
     for whole in (["--squash"], ["--crop", "none"]):
         kept = reprq(command, *asked, *whole, "--quiet")
         assert _notes(kept.out, "the crop drops") == []
         assert "the crop drops" not in kept.err
+
+
+def test_test_images_that_are_copies_of_training_images_are_counted(reprq: Reprq, folder: Path) -> None:
+    asked = ["detect", *_network(folder), *COMMANDS["detect"], "--squash", "--json"]
+    assert _notes(reprq(*asked).out, "copies") == []
+    for name in ("good/0.png", "good/3.png", "bad/1.png"):
+        (folder / "test" / name).write_bytes((folder / "train/good/0.png").read_bytes())
+    (folder / "test/bad/5.png").write_bytes((folder / "test/bad/4.png").read_bytes())  # of no training image
+    ran = reprq(*asked)
+    (note,) = _notes(ran.out, "copies")
+    assert note.startswith("3 of 12 test images are byte copies of training images")
+    assert ran.err.count(f"note: {note}") == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -121,7 +121,9 @@ def test_each_network_has_weights_and_preprocessing_of_its_own(reprq: Reprq, fol
     cropped = {("cropped", f"{layer}@max") for layer in ("conv1", "conv2", "conv3")}
     assert points >= {("whole", "conv1"), *cropped}
     assert {layer for name, layer in points if name == "whole"} == {"conv1"}
-    assert len([note for note in body["notes"] if note.startswith("cropped: the crop drops 50% of the area")]) == 1
+    assert (
+        len([note for note in body["notes"] if note.startswith("cropped: the crop drops about 50% of the area")]) == 1
+    )
     assert not any(note.startswith("whole: the crop") for note in body["notes"])
 
 
