@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,8 @@ def _as_backbone(
             "module must be of Python, got TorchScript, whose layers cannot be read; give what it was made of"
         )
     name = name or type(module).__name__
+    if any(tensor.is_meta for tensor in chain(module.parameters(), module.buffers())):
+        raise InputError(f"{name} must have weights, got some on the meta device, which holds none; load them first")
     prepared = preprocessing if isinstance(preprocessing, Preprocessing) else Preprocessing.from_dict(preprocessing)
     try:
         network = copy.deepcopy(getattr(module, "_orig_mod", module)).eval().float()  # the module before torch.compile
@@ -176,4 +179,4 @@ def _called(name: str) -> Any:
 
 
 def _said(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

@@ -14,6 +14,7 @@ from reprq.errors import InputError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_GRAY = (0.299, 0.587, 0.114)  # of red, green and blue, in Pillow's conversion (ITU-R 601)
 _ELONGATED = 64  # times as long as wide: resized whole, a line of 1 x 30,000 pixels would take gigabytes
 _REACH = 3  # pixels that a filter looks beyond the one it computes, of the larger of both scales
 _FILTERS = {
@@ -179,8 +180,9 @@ class Preprocessing:
 
         `squash` alone keeps the whole image: without `crop` or `resize` there is no crop. "centre" is "center".
 
-        Channels alone keep the colours' mean and std: "bgr" turns them round. A new `value_range`, or "gray" from
-        coloured statistics, needs `mean` and `std` with it.
+        Channels alone keep the colours' mean and std: "bgr" turns them round, and for "gray" each is averaged with the
+        weights that the conversion to gray gives the colours (0.299 red, 0.587 green, 0.114 blue); the mean is then
+        that of the gray images, the std about it. A new `value_range` needs `mean` and `std` with it.
 
         Raises:
             InputError: An unknown key, or a value of the wrong type or range.
@@ -221,6 +223,9 @@ def _recoloured(values: tuple[float, ...], before: str, after: Any) -> tuple[flo
     """Return statistics of one order of channels in another; one number where all channels share it."""
     if len(set(values)) == 1:
         return values[0]
+    if after == "gray":
+        weights = _GRAY if before == "rgb" else _GRAY[::-1]
+        return sum(weight * value for weight, value in zip(weights, values, strict=True))
     return values[::-1] if (before, after) in (("rgb", "bgr"), ("bgr", "rgb")) else values
 
 

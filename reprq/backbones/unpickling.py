@@ -67,14 +67,15 @@ def load_inert(path: Path) -> Any:
     Raises:
         WeightsError: Damaged, or with other objects than those.
     """
-    mapped = _is_zip(path)
+    misnamed = path.suffix == ".safetensors"  # torch.load would take the name's word for it
+    mapped = _is_zip(path) and not misnamed
     stand_ins: dict[str, Any] = {}
     while True:
         allowed = [*_numpy(), *((stand_in, name) for name, stand_in in stand_ins.items())]
         try:
-            with safe_globals(allowed), warnings.catch_warnings():
+            with safe_globals(allowed), warnings.catch_warnings(), path.open("rb") as file:
                 warnings.simplefilter("ignore")  # another pickle protocol, an old kind of storage
-                return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+                return torch.load(file if misnamed else path, map_location="cpu", weights_only=True, mmap=mapped)
         except pickle.UnpicklingError as error:
             name = _refused(str(error))
             if name is None or name in stand_ins or not _harmless(name):

@@ -93,12 +93,13 @@ def fit_parts(
     """
     compared = [_compared(network, part, head) for part in likely_parts(network, nests, chosen)]
     if not compared:
-        there = _some([where or "." for where in nests], 8)
-        raise WeightsError(f"{source} has no part {chosen!r} that fits {name}; it has {there}")
+        raise WeightsError(_no_part(network, nests, source, name, head, chosen))
     found = _the_one([each for each in compared if each.fits], source, name, chosen)
     if found is None:
-        plain = (each for each in compared if not each.part.child and not each.part.in_order)
-        raise WeightsError(_difference(next(plain), source, name))
+        plain = [each for each in compared if not each.part.child and not each.part.in_order]
+        if not plain:
+            raise WeightsError(_no_part(network, nests, source, name, head, chosen))
+        raise WeightsError(_difference(plain[0], f"{source}#{chosen}" if chosen else source, name))
     _check_finite(found, source)
     if found.head is not None:
         network.set_submodule(str(head), found.head)
@@ -121,6 +122,16 @@ def _the_one(fitting: list[_Comparison], source: str, name: str, chosen: str | N
         f"more than one part of {source} fits {name}: {_some(list(choices), 6)}; name the one to take after a #,"
         f" as {source}#{next(iter(choices))}"
     )
+
+
+def _no_part(
+    network: nn.Module, nests: Mapping[str, State], source: str, name: str, head: str | None, chosen: str | None
+) -> str:
+    """Say which parts there are: those that fit, or else all nests, under the names that choose them."""
+    compared = (_compared(network, part, head) for part in likely_parts(network, nests))
+    there = list(dict.fromkeys(each.part.name for each in compared if each.fits)) or list(nests)
+    parts = "none but the whole file, which needs no #" if there == [""] else _some([each or "." for each in there], 8)
+    return f"{source} has no part {chosen!r} that fits {name}; it has {parts}"
 
 
 def _equal(one: _Comparison, other: _Comparison) -> bool:
@@ -187,6 +198,8 @@ def _check_finite(found: _Comparison, source: str) -> None:
 def _notes(found: _Comparison, source: str, nests: Mapping[str, State]) -> list[str]:
     tensors, taken = sum(len(uncounted(state)) for state in nests.values()), len(found.part.state)
     notes = [f"took the part {found.part.name or '.'!r} of {source}, {taken} of {tensors} tensors"] * (taken < tensors)
+    if not any(found.state[key].count_nonzero() for key in found.matching):
+        notes.append(f"every weight taken of {source} is zero: it may never have been filled")
     if found.part.child:
         notes.append(f"took {source} for the weights of {found.part.child!r} alone")
     if found.part.in_order:

@@ -106,7 +106,7 @@ def _parts(data: Any, root: Path | str | None) -> Parts:
         return _of_table(data, root)
     if isinstance(data, Mapping):
         return _of_columns(data, root)
-    if isinstance(data, tuple) and len(data) == 2 and np.ndim(data[0]) > 2 and np.ndim(data[1]) == 1:
+    if isinstance(data, tuple) and len(data) == 2 and np.ndim(data[0]) > 2 and np.ndim(data[1]) in (1, 2):
         return _parts(data[0], root)[0], list(data[1]), None
     if is_array(data):
         if as_numpy(data).dtype == object:

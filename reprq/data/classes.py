@@ -19,7 +19,8 @@ def labelled(
     """Return (n,) class indices and the names of the classes.
 
     Args:
-        labels: A name or whole number a row, of any scalar type; None for no labels.
+        labels: A name or whole number a row, of any scalar type, or a row of zeros with one 1 at the number of the
+            class; None for no labels.
         names: The names of the classes, which whole numbers from 0 index; None where there are none.
         n: How many rows there are.
 
@@ -36,6 +37,8 @@ def labelled(
         return np.zeros(n, dtype=np.int64), (UNLABELLED,)
     if len(labels) != n:
         raise InputError(f"labels must have one entry for each of the {n} images, got {len(labels)}")
+    if len(np.shape(labels[0])) == 1 and len(labels[0]) > 1:
+        labels = _from_one_hot(labels)
     values = [_scalar(label, row) for row, label in enumerate(labels)]
     names = None if names is None else [unicodedata.normalize("NFC", name) for name in names]
     kinds = {isinstance(value, str) for value in values}
@@ -65,6 +68,17 @@ def class_names(data: Any) -> list[str] | None:
         return None
     said = [", ".join(map(str, name)) if isinstance(name, list | tuple) else str(name) for name in names]
     return said if len(set(said)) == len(said) else None
+
+
+def _from_one_hot(labels: Sequence[Any]) -> list[int]:
+    """The place of the one 1 in each row."""
+    rows = [as_numpy(label) if is_array(label) else np.asarray(label) for label in labels]
+    for row, values in enumerate(rows):
+        if values.shape != rows[0].shape or sorted(values.tolist()) != [0] * (len(values) - 1) + [1]:
+            raise InputError(
+                f"labels must be one class an image, or one 1 an image among zeros, got {values.tolist()} at row {row}"
+            )
+    return [int(values.argmax()) for values in rows]
 
 
 def _scalar(label: Any, row: int) -> str | int:

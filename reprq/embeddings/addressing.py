@@ -13,11 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from reprq.backbones import Backbone
 from reprq.data import ImageDataset
 from reprq.embeddings.agreement import differing, percent, tolerance_of
-from reprq.embeddings.cache import BLOCK_ROWS, array_of, blocks_present, layer_folders, open_group
+from reprq.embeddings.cache import BLOCK_ROWS, array_of, blocks_present, damaged, layer_folders, open_group
 from reprq.embeddings.filling import Unfinished
 from reprq.embeddings.forward import Forward, PooledLayer, pooled_layers
 from reprq.embeddings.writing import CacheWriter
-from reprq.errors import CacheError
 
 COMPARED = 4  # rows
 
@@ -140,6 +139,5 @@ def _first_block(group: zarr.Group, path: Path, layers: Sequence[str]) -> tuple[
         try:
             values[name] = np.asarray(arrays[name][block * rows : (block + 1) * rows])
         except (ValueError, OSError) as error:
-            message = f"{name} of the cache {path} is damaged ({error}); delete the folder and extract again"
-            raise CacheError(message) from None
+            raise damaged(path, name, arrays[name], error) from None
     return block * BLOCK_ROWS, values

@@ -141,9 +141,31 @@ class EmbeddingCache(Mapping[str, Embeddings]):
         try:
             return np.asarray(array[:])
         except (ValueError, OSError) as error:
-            raise CacheError(
-                f"{name} of the cache {self.path} is damaged ({error}); delete the folder and extract again"
-            ) from None
+            raise damaged(self.path, name, array, error) from None
+
+
+def damaged(path: Path, name: str, array: Array, error: Exception) -> CacheError:
+    """Return the error of an array that cannot be read: which block of a layer, and what to delete.
+
+    An extraction makes the blocks of layers anew; labels and ids are written once, when a cache begins.
+    """
+    if not array.path.startswith(f"{LAYERS}/"):
+        return CacheError(
+            f"{name} of the cache {path} is damaged ({reason(error)}); delete the folder and extract again"
+        )
+    folder, rows = path / array.path / "c", array.chunks[0]
+    for block in range(array.nchunks):
+        try:
+            array[block * rows : (block + 1) * rows]
+        except Exception as found:  # zarr's codecs have no one error
+            where = f"{name} block {block} of the cache {path}"
+            return CacheError(f"{where} is damaged ({reason(found)}); delete {folder / str(block)} and extract again")
+    return CacheError(f"{name} of the cache {path} is damaged ({reason(error)}); delete {folder} and extract again")
+
+
+def reason(error: Exception) -> str:
+    """Return why a block cannot be read, without the bytes of a checksum."""
+    return "its checksum is wrong" if "checksum" in str(error) else " ".join(str(error).split())[:200]
 
 
 def is_complete(path: Path, layers: Sequence[str]) -> bool:

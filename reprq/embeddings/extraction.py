@@ -113,6 +113,8 @@ def extract(
         backbone = as_backbone(backbone, preprocessing=preprocessing)
     elif isinstance(backbone, str):
         backbone = load_backbone(backbone, weights, preprocessing=preprocessing, seed=seed)
+    elif not isinstance(backbone, Backbone):
+        raise InputError(f"backbone must be a name, a Backbone or a torch.nn.Module, got a {type(backbone).__name__}")
     chosen = backbone.select_layers(layers)
     for each in poolings:
         check_pooling(each, chosen)

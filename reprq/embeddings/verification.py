@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reprq.embeddings.cache import Array, EmbeddingCache
+from reprq.embeddings.cache import Array, EmbeddingCache, reason
 from reprq.embeddings.catalogue import open_cache
 from reprq.errors import ReprqError
 from reprq.progress import Progress, track
@@ -63,8 +63,7 @@ def _verify_layer(name: str, array: Array, cache: EmbeddingCache, bar: Progress)
         try:
             values = np.asarray(array[block * rows : (block + 1) * rows])
         except Exception as error:
-            reason = "its checksum is wrong" if "checksum" in str(error) else error
-            yield f"{name} block {block} is damaged ({reason}); delete {folder / str(block)} and extract again"
+            yield f"{name} block {block} is damaged ({reason(error)}); delete {folder / str(block)} and extract again"
             continue
         if not np.isfinite(values).all():
             yield f"{name} block {block} holds a nan or an inf; delete {folder / str(block)} and extract again"

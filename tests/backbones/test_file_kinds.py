@@ -79,9 +79,18 @@ FILES: dict[str, tuple[bytes | Callable[[], bytes], str]] = {
         pickle.dumps({"weight": np.zeros(3)}),
         "a plain pickle, which is not read; save the state_dict with torch",
     ),
+    "w.safetensors": (pickle.dumps({"weight": np.zeros(3)}), "a plain pickle, which is not read"),
     "w.pdparams": (pickle.dumps({"a": [1, 2, 3]}, protocol=2), "a plain pickle, which is not read"),
     "none.pt": (b"", "empty; download it again"),
 }
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_torch_saved_is_read_whatever_its_name_says(zipped: bool, lenet: nn.Module, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    torch.save(lenet.state_dict(), path, _use_new_zipfile_serialization=zipped)
+    found = load_backbone("lenet", path).network.state_dict()
+    assert all(torch.equal(found[key], value) for key, value in lenet.state_dict().items())
 
 
 @pytest.mark.parametrize("name", FILES)

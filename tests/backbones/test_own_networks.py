@@ -158,6 +158,7 @@ def test_numbers_go_before_names_that_are_numbers() -> None:
 @pytest.mark.parametrize(
     ("module", "message"),
     [
+        (nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU()).to("meta"), "Sequential must have weights, got some on the meta"),
         (3, "module must be a torch.nn.Module, got a int"),
         (nn.Conv2d(1, 2, 3), r"the network must run on images of shape \(3, 16, 16\), got RuntimeError: "),
         (nn.Conv2d(3, 2, 3), "Conv2d must have submodules that put out tensors, got none; give layers"),

@@ -70,6 +70,15 @@ def test_overrides_keep_what_they_do_not_name() -> None:
     assert start.replace() == start
 
 
+@pytest.mark.parametrize("color", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (200, 30, 90)])
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_the_mean_of_gray_is_that_of_gray_images(color: tuple[int, int, int], order: str) -> None:
+    colors = Preprocessing().replace(size=2, mean=[value / 255 for value in color], std=[0.1, 0.2, 0.3])
+    gray = colors.replace(channels=order).replace(channels="gray")
+    assert gray(Image.new("RGB", (2, 2), color)).abs().max() < 0.02  # Pillow rounds to 1/255
+    assert gray.std == pytest.approx((0.299 * 0.1 + 0.587 * 0.2 + 0.114 * 0.3,))
+
+
 def test_a_squash_keeps_the_whole_image_and_not_its_aspect_ratio() -> None:
     image = Image.new("L", (40, 20))
     image.paste(255, (0, 0, 10, 20))  # the left quarter is white
@@ -199,7 +208,7 @@ def test_dictionaries_go_round() -> None:
         ({"mean": "imagenet"}, "preprocessing mean must be a number or a list of finite numbers, got 'imagenet'"),
         ({"mean": [0.1, float("nan"), 0.1]}, "preprocessing mean must be a number or a list of finite numbers"),
         ({"std": [1, 0, 1]}, "preprocessing std must be positive, got (1.0, 0.0, 1.0)"),
-        ({"channels": "gray"}, "preprocessing mean must have 1 values, one a channel, got 3"),
+        ({"channels": "gray", "mean": [0.5] * 3}, "preprocessing mean must have 1 values, one a channel, got 3"),
     ],
 )
 def test_wrong_overrides_are_named(overrides: dict[str, Any], message: str) -> None:

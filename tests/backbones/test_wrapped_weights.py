@@ -262,6 +262,32 @@ def test_a_part_that_there_is_not_names_those_that_there_are(own: State, tmp_pat
         _loaded(f"{tmp_path}/w.pt#teacher")
 
 
+@pytest.mark.parametrize("part", ["layer1", "conv1", "nowhere"])
+def test_a_plain_state_dict_has_no_part_to_name(part: str, resnet_state: State, tmp_path: Path) -> None:
+    torch.save(resnet_state, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=f"no part '{part}' that fits cifar_resnet20; it has none but the whole"):
+        load_backbone("cifar_resnet20", f"{tmp_path}/w.pt#{part}")
+
+
+def test_a_part_of_a_network_is_named_in_what_does_not_match(own: State, tmp_path: Path) -> None:
+    torch.save(own, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match="the weights in w.pt#layer1 are not of resnet8: 4 of 37 keys match"):
+        _loaded(f"{tmp_path}/w.pt#layer1")
+
+
+def test_a_prefix_that_chooses_nothing_names_those_that_do(own: State, tmp_path: Path) -> None:
+    other = {key: value + 1 for key, value in own.items()}
+    torch.save({"model": {**_under("encoder_q.", own), **_under("encoder_k.", other)}}, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match="it has model.encoder_q, model.encoder_k"):
+        _loaded(f"{tmp_path}/w.pt#encoder_q")
+    assert _loaded(f"{tmp_path}/w.pt#model.encoder_q")
+
+
+def test_weights_that_are_all_zero_are_noted(own: State, tmp_path: Path) -> None:
+    torch.save({key: torch.zeros_like(value) for key, value in own.items()}, tmp_path / "w.pt")
+    assert _loaded(tmp_path / "w.pt")[1].notes == ("every weight taken of w.pt is zero: it may never have been filled",)
+
+
 def test_a_file_may_have_a_hash_in_its_own_name(lenet_file: Path) -> None:
     renamed = lenet_file.rename(lenet_file.with_name("run#3.safetensors"))
     assert split_part(renamed) == (renamed, None)

@@ -114,6 +114,13 @@ def test_labels_come_along(kind: str) -> None:
     assert found.classes in ((*"012",), tuple(NAMES))
 
 
+@pytest.mark.parametrize("kind", [np.array, torch.tensor, lambda rows: rows])
+def test_one_hot_labels_are_classes(kind: Callable[[Any], Any]) -> None:
+    numbers = [2, 0, 1, 2, 0, 0]
+    found = as_dataset((PIXELS, kind(np.eye(3)[numbers].tolist())))
+    assert found.labels.tolist() == numbers
+
+
 def test_files_are_read_where_they_lie(files: list[Path], tmp_path: Path) -> None:
     named = [NAMES[label] for label in LABELS]
     for data in (
@@ -175,6 +182,9 @@ REFUSED = {
     "None": (None, "got NoneType"),
     "masks": (Items(lambda i: (IMAGES[i], IMAGES[i])), "labels must be names or whole numbers, got Image at row 0"),
     "regression": ((PIXELS, np.linspace(0, 1, N)), "got 0.2 at row 1"),
+    "soft labels": ((PIXELS, np.full((N, 2), 0.5)), "one 1 an image among zeros, got .0.5, 0.5. at row 0"),
+    "two classes": ((PIXELS, np.ones((N, 2))), "one 1 an image among zeros, got .1.0, 1.0. at row 0"),
+    "too few one-hot": ((PIXELS, np.eye(2)), "one entry for each of the 6 images, got 2"),
     "missing label": (list(zip(IMAGES, [*LABELS[:5], None], strict=True)), "got None at row 5"),
     "too few labels": ((PIXELS, LABELS[:3]), "one entry for each of the 6 images, got 3"),
     "two columns of labels": (

@@ -181,7 +181,8 @@ def test_a_damaged_block_is_refused_before_anything_is_compared(images: ImageDat
     content = bytearray(block.read_bytes())
     content[10] ^= 1
     block.write_bytes(content)
-    with pytest.raises(CacheError, match="1 of the cache .* is damaged .* delete the folder and extract again"):
+    expected = rf"1 block 0 of the cache \S+ is damaged \(its checksum is wrong\); delete {block.parent} and extract"
+    with pytest.raises(CacheError, match=expected):
         _extract(network(), few, tmp_path)
 
 

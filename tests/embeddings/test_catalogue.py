@@ -198,6 +198,8 @@ def test_a_flipped_byte_is_found_in_whatever_block_it_is(layer: str, number: int
     folder = block(cache, number, layer).parent
     expected = f"{layer} block {number} is damaged (its checksum is wrong); delete {folder} and extract again"
     assert problem == expected
+    with pytest.raises(CacheError, match=f"block {number} of the cache .* wrong.; delete {folder} and extract again"):
+        EmbeddingCache(cache)[layer].array  # noqa: B018
 
 
 @pytest.mark.parametrize("left", [0, 3, 100, -1])

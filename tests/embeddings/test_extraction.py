@@ -460,3 +460,9 @@ def test_what_python_holds_gives_the_rows_of_the_same_images(
             np.testing.assert_allclose(found[layer].array, expected[layer].array, rtol=1e-4, atol=1e-5)
     with pytest.raises(InputError, match="are no 8-bit pixels"):
         extract(lenet, (pixels - 0.5) / 0.2, cache_dir=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("backbone", [lambda x: x, torch.nn.Sequential, None, 3])
+def test_what_is_no_backbone_is_one_sentence(backbone: Any, images: ImageDataset) -> None:
+    with pytest.raises(InputError, match=r"backbone must be a name, a Backbone or a torch.nn.Module, got a \w+$"):
+        extract(backbone, images, preprocessing={"size": 32})
