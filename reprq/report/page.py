@@ -68,7 +68,7 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
     table = correlate(results, tasks=groups, seed=seed)
     levels = correlate(results, method="spearman", level=["between", "within"], seed=seed)
     if (table["n_architectures"] < table["n_backbones"]).any():
-        levels = pd.concat([levels, correlate(results, method="spearman", cluster="architecture", seed=seed)])
+        levels = _joined(levels, correlate(results, method="spearman", cluster="architecture", seed=seed))
     chosen = _chosen(results, seed)
     shown = table[(table["tasks"] == "all") & (table["method"] == "spearman")]
     found = answer(results, shown, None if chosen is None else chosen.regret)
@@ -82,7 +82,7 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
         answer=found,
         warnings=[*_beware(results, shown), *(chosen.notes if chosen else ()), *tables.notes(results, shown)],
         pictures=pictures(results, shown, found),
-        tables=_tables(results, pd.concat([table, levels]), chosen),
+        tables=_tables(results, _joined(table, levels), chosen),
         definitions=_definitions(results),
         detectors=sorted({str(name) for name in results.detectors["definition"]}),
         provenance=_provenance(results),
@@ -91,6 +91,11 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
         policy=_policy(style, script),
         version=results.study.get("versions", {}).get("reprq", ""),
     )
+
+
+def _joined(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Return tables of one shape as one; a column in which a part has no value is one of numbers there, too."""
+    return pd.concat([part.astype({name: float for name in part if part[name].isna().all()}) for part in parts])
 
 
 def _chosen(results: StudyResults, seed: int) -> Recommendation | None:

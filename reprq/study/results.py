@@ -59,7 +59,11 @@ class StudyResults:
         path = Path(path)
         try:
             study = json.loads((path / STUDY_FILE).read_text(encoding="utf-8"))
-            metrics, detectors = (pd.read_csv(path / name, dtype=_TEXT) for name in (METRICS_FILE, DETECTORS_FILE))
+            # The last digit counts: values that were equal must be ties again.
+            metrics, detectors = (
+                pd.read_csv(path / name, dtype=_TEXT, float_precision="round_trip")
+                for name in (METRICS_FILE, DETECTORS_FILE)
+            )
             if lacking := [c for c in (*POINT, "task", "value") if c not in metrics] + [
                 c for c in (*POINT, "task", "auroc") if c not in detectors
             ]:

@@ -59,8 +59,8 @@ def test_measure_a_backbone_layer_states_its_sample(reprq: Reprq) -> None:
     assert ran.err == ""
 
 
-def test_measure_prints_progress_on_stderr_unless_quiet(reprq: Reprq) -> None:
-    assert "image" in reprq("measure", *LENET[:-1], "--layer", 1, "--samples", 61).err
+def test_measure_prints_progress_on_stderr_unless_quiet(reprq: Reprq, tmp_path: Path) -> None:
+    assert "image" in reprq("measure", *LENET[:-1], "--layer", 1, "--samples", 61, "--cache", tmp_path).err
 
 
 def test_measure_a_file_and_select_a_metric(reprq: Reprq, tmp_path: Path) -> None:
@@ -78,8 +78,9 @@ def test_measure_by_layer_name_number_and_negative_number_agree(reprq: Reprq) ->
     assert len(outs) == 1
 
 
-def test_extract_says_where_the_cache_is_and_the_second_run_reads_it(reprq: Reprq) -> None:
-    command = ("extract", "--backbone", "lenet", "--weights", "random", "--samples", 50, "--split", "test", "--json")
+def test_extract_says_where_the_cache_is_and_the_second_run_reads_it(reprq: Reprq, tmp_path: Path) -> None:
+    network, images = ("--backbone", "lenet", "--weights", "random"), ("--samples", 50, "--split", "test")
+    command = ("extract", *network, *images, "--cache", tmp_path, "--json")
     first, second = reprq(*command), reprq(*command)
     assert first.out == second.out
     assert "image" in first.err

@@ -226,6 +226,7 @@ def _frame(path: Path, dialect: Dialect) -> "pd.DataFrame":
                 skipinitialspace=dialect.delimiter != "\t",
                 dtype=dict.fromkeys(texts, str),
                 low_memory=False,
+                float_precision="round_trip",
             )
         except ParserWarning:
             raise InputError(f"the rows of {path} must have {width} cells as the first line, got more") from None
