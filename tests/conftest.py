@@ -1,12 +1,15 @@
 """What every test shares: no display, no downloads, caches in a folder of their own, real data where it is present."""
 
 import os
+import signal
 import socket
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "agg")
+# A job in the background ignores interruptions, and so would every process that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -1,5 +1,6 @@
 """MATLAB's .mat and HDF5 files (h5py, the optional extra `hdf5`)."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ def read_mat(path: Path, key: str | None, labels: str | None) -> Stored:
             return _read_hdf5(path, key, labels, reverse=True)
     from scipy.io import loadmat
 
-    content = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*spmatrix")  # sparse matrices of either kind are taken
+        content = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
     arrays = dict(_flattened(content))
     return read_arrays(path, {name: array.shape for name, array in arrays.items()}, arrays.__getitem__, key, labels)
 
