@@ -6,7 +6,9 @@ import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -16,6 +18,12 @@ _PLAIN = re.compile(r"[a-z0-9_]([a-z0-9_.@#+=-]*[a-z0-9_@#+=-])?")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # of Windows, whatever follows the dot
 _LONGEST = 100  # characters; file systems take 255 bytes, and callers add to the name
 _LETTERS = 60
+
+
+def exact_floats() -> dict[str, Any]:
+    """Return the option with which `pandas.read_csv` reads a number to its last digit; from 3.1 on it does unasked."""
+    old = tuple(map(int, version("pandas").split(".")[:2])) < (3, 1)
+    return {"float_precision": "round_trip"} if old else {}
 
 
 def write_whole(

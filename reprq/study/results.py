@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reprq.errors import ReprqError
-from reprq.storage import write_text
+from reprq.storage import exact_floats, write_text
 from reprq.study.repeats import without_repeated_layers, without_repeated_tasks
 
 HALVES = ("_half_1", "_half_2")  # of the test rows: the score on either
@@ -61,8 +61,7 @@ class StudyResults:
             study = json.loads((path / STUDY_FILE).read_text(encoding="utf-8"))
             # The last digit counts: values that were equal must be ties again.
             metrics, detectors = (
-                pd.read_csv(path / name, dtype=_TEXT, float_precision="round_trip")
-                for name in (METRICS_FILE, DETECTORS_FILE)
+                pd.read_csv(path / name, dtype=_TEXT, **exact_floats()) for name in (METRICS_FILE, DETECTORS_FILE)
             )
             if lacking := [c for c in (*POINT, "task", "value") if c not in metrics] + [
                 c for c in (*POINT, "task", "auroc") if c not in detectors

@@ -381,7 +381,7 @@ def test_a_flipped_byte_and_a_missing_block_are_caught_on_reading(
     content = bytearray(block.read_bytes())
     content[100] ^= 1
     block.write_bytes(content)
-    with pytest.raises(CacheError, match="layers/conv1 of the cache .* is damaged"):
+    with pytest.raises(CacheError, match="layers/conv1 block 0 of the cache .* is damaged"):
         cache["conv1"]
     (cache.path / "layers" / "conv2" / "c" / "1" / "0").unlink()
     with pytest.raises(CacheError, match="layers/conv2 of the cache .* lacks 1 blocks"):

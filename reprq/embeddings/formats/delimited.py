@@ -20,6 +20,7 @@ from reprq.embeddings.formats.names import id_name
 from reprq.embeddings.formats.tables import Arrays, Kind, Table
 from reprq.embeddings.formats.vectors import is_vector, parse_vectors
 from reprq.errors import InputError
+from reprq.storage import exact_floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,7 +217,7 @@ def _frame(path: Path, dialect: Dialect) -> "pd.DataFrame":
         for _ in range(dialect.skip):
             file.readline()
         try:
-            frame = pd.read_csv(
+            frame: pd.DataFrame = pd.read_csv(
                 file,
                 header=0 if dialect.header else None,
                 names=list(range(width)),
@@ -226,7 +227,7 @@ def _frame(path: Path, dialect: Dialect) -> "pd.DataFrame":
                 skipinitialspace=dialect.delimiter != "\t",
                 dtype=dict.fromkeys(texts, str),
                 low_memory=False,
-                float_precision="round_trip",
+                **exact_floats(),
             )
         except ParserWarning:
             raise InputError(f"the rows of {path} must have {width} cells as the first line, got more") from None
