@@ -1,5 +1,6 @@
 """`reprq cache`: what was extracted, whether it is whole, removing it, and writing it for other programs."""
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -115,10 +116,9 @@ def export(name: str, layer: str | None, file: Path, force: bool, cache_dir: Pat
 
 
 def _agreed(count: int) -> bool:
-    try:
-        return click.confirm(f"Remove {'this cache' if count == 1 else f'these {count} caches'}?", err=True)
-    except click.Abort:  # no terminal to ask
-        return False
+    # Not click.confirm: up to 8.1 it writes a space to stdout, which is for results.
+    click.echo(f"Remove {'this cache' if count == 1 else f'these {count} caches'}? [y/N]: ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _root(cache_dir: Path | None) -> Path:
