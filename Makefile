@@ -15,10 +15,11 @@ test: $(VENV)/ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST)
 
 # Numbers must not hang on the processor: the tests of numbers again with the matrix products of another (OpenBLAS).
+NUMERIC := $(foreach part,numerics statistics metrics detectors evaluation,tests/$(part) reprq/$(part)) tests/test_forms_of_arrays.py
 KERNEL ?= $(if $(filter x86_64 amd64 AMD64,$(shell uname -m)),Nehalem,ARMV8)
 test-numeric: $(VENV)/ready-dev
 	@OPENBLAS_CORETYPE=$(KERNEL) $(BIN)/python -c 'import scipy.linalg, threadpoolctl as t; print("BLAS kernels:", *{b.get("architecture", b["internal_api"]) for b in t.threadpool_info() if b["user_api"] == "blas"})'
-	OPENBLAS_CORETYPE=$(KERNEL) OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST) tests/metrics tests/detectors tests/evaluation tests/test_forms_of_arrays.py reprq/metrics reprq/detectors reprq/evaluation
+	OPENBLAS_CORETYPE=$(KERNEL) OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST) $(NUMERIC)
 
 # With the oldest releases that pyproject.toml allows.
 test-lowest: .venv-lowest/ready

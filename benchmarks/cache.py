@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reprq.embeddings.cache import CacheWriter, EmbeddingCache
+from reprq.embeddings.cache.cache import CacheWriter, EmbeddingCache
 from reprq.metrics import measure
 
 

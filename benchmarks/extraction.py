@@ -19,7 +19,7 @@ import torch
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from reprq.backbones import Backbone, load_backbone
-from reprq.embeddings.cache import BLOCK_ROWS, CacheWriter
+from reprq.embeddings.cache.cache import BLOCK_ROWS, CacheWriter
 from reprq.embeddings.forward import Batch, Forward
 
 CASES = (("resnet18", 32, "1-5"), ("resnet50", 32, "1-5"), ("mobilenet_v2", 96, "1,3,5,7,9"))

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprq.study import Directions, StudyResults, correlate, recommend
+from reprq.analysis import Directions, correlate, recommend
+from reprq.study import StudyResults
 from reprq.study.results import write_table
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_ROOMS = (
+_PACKAGES = (
+    "analysis",
     "backbones",
     "data",
     "detectors",
@@ -31,22 +32,22 @@ _NAMES = {
     "Embeddings": "reprq.embeddings",
     "EmbeddingCache": "reprq.embeddings",
     "ReprqError": "reprq.errors",
-    "correlate": "reprq.study",
+    "correlate": "reprq.analysis",
     "extract": "reprq.embeddings",
     "load_backbone": "reprq.backbones",
     "load_dataset": "reprq.data",
     "measure": "reprq.metrics",
-    "recommend": "reprq.study",
+    "recommend": "reprq.analysis",
     "run_study": "reprq.study",
 }
 
-__all__ = ["__version__", *_NAMES, *_ROOMS]
+__all__ = ["__version__", *_NAMES, *_PACKAGES]
 
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
         return getattr(importlib.import_module(_NAMES[name]), name)
-    if name in _ROOMS:
+    if name in _PACKAGES:
         return importlib.import_module(f"reprq.{name}")
     raise AttributeError(f"module 'reprq' has no attribute {name!r}")
 

@@ -3,9 +3,16 @@
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from reprq.study import StudyResults
 
 os.environ.setdefault("MPLBACKEND", "agg")
 # A job in the background ignores interruptions, and so would every process that a test starts and interrupts.
@@ -40,3 +47,55 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real data in {folder}; set REPRQ_SHARED_DATA")
     return folder
+
+
+# A study small enough for a test: the layers of three random LeNets on digits.
+SMALL: dict[str, Any] = {
+    "title": "small",
+    "data": {"name": "digits", "classes": ["0", "1", "2"], "train_per_class": 30, "test_per_class": 20},
+    "backbones": [
+        {"name": "lenet", "label": f"lenet {size}", "weights": "random", "preprocessing": {"resize": size, "size": 32}}
+        for size in (32, 36, 40)
+    ],
+    "metrics": ["rankme", "aucev"],
+    "detectors": ["centroid", {"name": "knn", "k": 1}],
+}
+
+
+@pytest.fixture
+def small() -> dict[str, Any]:
+    return {**SMALL}
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> "StudyResults":
+    from reprq.study import run_study  # here, since it loads torch
+
+    folder = tmp_path_factory.mktemp("study")
+    return run_study(SMALL, folder / "run", cache_dir=folder / "cache", progress=False)
+
+
+@pytest.fixture
+def cache(results: "StudyResults") -> Path:
+    """The embedding caches of the small study."""
+    return results.path.parent / "cache"
+
+
+def power_law(n: int, d: int, a: float, seed: int = 0) -> NDArray[np.float64]:
+    """U diag(j^(-a/2)) V^T with U orthonormal and orthogonal to the ones vector: alpha is exactly a, the mean 0."""
+    rng = np.random.default_rng(seed)
+    rank = min(n - 1, d)
+    left = rng.standard_normal((n, rank))
+    u, _ = np.linalg.qr(left - left.mean(axis=0))
+    v, _ = np.linalg.qr(rng.standard_normal((d, rank)))
+    return (u * np.arange(1, rank + 1) ** (-a / 2)) @ v.T
+
+
+@pytest.fixture(scope="session")
+def make_power_law() -> Callable[..., NDArray[np.float64]]:
+    return power_law
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

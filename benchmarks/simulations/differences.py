@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.evaluation.difference import coefficient_difference
+from reprq.statistics.difference import coefficient_difference
 from simulations.measured import Measured, Section, measured
 
 Floats = NDArray[np.float64]

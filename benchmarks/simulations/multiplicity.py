@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.evaluation import Correlation, holm
-from reprq.evaluation.correlation import correlation_and_flips
-from reprq.evaluation.flips import common_flips
-from reprq.evaluation.multiplicity import westfall_young
+from reprq.statistics.correlation import correlation_and_flips
+from reprq.statistics.flips import common_flips
+from reprq.statistics.multiplicity import westfall_young
 from simulations.measured import Measured, Section, measured
 
 Floats = NDArray[np.float64]

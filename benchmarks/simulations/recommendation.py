@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reprq.study.regret import regret_table, regrets, scored
-from reprq.study.rules import COMBINATION, Layout, picks, predictions, scaled_ranks
+from reprq.analysis.regret import regret_table, regrets, scored
+from reprq.analysis.rules import COMBINATION, Layout, picks, predictions, scaled_ranks
 from simulations.measured import Measured, Section, measured
 
 Floats = NDArray[np.float64]

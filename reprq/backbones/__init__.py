@@ -1,14 +1,14 @@
 """Backbones by name: a network, the preprocessing its weights expect, and its layers in order."""
 
-from reprq.backbones.architectures import build_network, default_preprocessing
 from reprq.backbones.backbone import Backbone, layer_shapes
-from reprq.backbones.cifar_resnet import CifarResNet
-from reprq.backbones.from_python import as_backbone
-from reprq.backbones.layers import Layer
-from reprq.backbones.lenet import LeNet
+from reprq.backbones.layers.selection import Layer
+from reprq.backbones.layers.taps import Tap
+from reprq.backbones.networks.cifar_resnet import CifarResNet
+from reprq.backbones.networks.lenet import LeNet
 from reprq.backbones.preprocessing import Preprocessing
 from reprq.backbones.registry import BackboneInfo, available, load_backbone
-from reprq.backbones.taps import Tap
+from reprq.backbones.sources.architectures import build_network, default_preprocessing
+from reprq.backbones.sources.python import as_backbone
 
 __all__ = [
     "Backbone",

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from torch import nn
 
-from reprq.backbones import weights as files
 from reprq.backbones.backbone import Backbone, computed_before
 from reprq.backbones.fingerprint import network_digest
-from reprq.backbones.layers import Layer
+from reprq.backbones.layers.selection import Layer
 from reprq.backbones.preprocessing import Preprocessing
-from reprq.backbones.weight_files import read_parts, split_part
+from reprq.backbones.weights import fitting as files
+from reprq.backbones.weights.files import read_parts, split_part
 from reprq.errors import WeightsError
 
 
 def fit_file(network: nn.Module, path: Path, *, name: str, head: str | None) -> files.Fit:
-    """Copy the weights of a file, `PATH` or `PATH#PART`, into a network; see `reprq.backbones.weights.fit_parts`."""
+    """Copy the weights of a file, `PATH` or `PATH#PART`, into a network, as `weights.fitting.fit_parts` does."""
     file, part = split_part(path)
     nests = read_parts(file)
     return files.fit_parts(network, nests, name=name, source=file.name, head=head, chosen=part)

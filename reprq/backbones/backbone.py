@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from reprq.backbones.layers import Layer, is_glob, matching, select
+from reprq.backbones.layers.probing import probe
+from reprq.backbones.layers.selection import Layer, is_glob, matching, select
+from reprq.backbones.layers.submodules import in_order, submodules_named
 from reprq.backbones.preprocessing import Preprocessing
-from reprq.backbones.probing import probe
-from reprq.backbones.submodules import in_order, submodules_named
 from reprq.errors import InputError, UnknownNameError, WeightsError
 
 

@@ -9,20 +9,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from reprq.backbones import from_huggingface, from_python, from_timm
-from reprq.backbones.architectures import (
+from reprq.backbones.assembly import assemble, fit_file
+from reprq.backbones.backbone import Backbone
+from reprq.backbones.layers.stages import head_of, layers_of
+from reprq.backbones.preprocessing import Preprocessing
+from reprq.backbones.sources import huggingface, python, timm
+from reprq.backbones.sources.architectures import (
     OWN,
     build_network,
     default_preprocessing,
     default_weights,
     torchvision_names,
 )
-from reprq.backbones.assembly import assemble, fit_file
-from reprq.backbones.backbone import Backbone
-from reprq.backbones.downloads import default_weights_file
-from reprq.backbones.preprocessing import Preprocessing
-from reprq.backbones.stages import head_of, layers_of
-from reprq.backbones.weight_files import read_metadata
+from reprq.backbones.sources.downloads import default_weights_file
+from reprq.backbones.weights.files import read_metadata
 from reprq.errors import InputError, ReprqError, UnknownNameError, WeightsError
 
 SOURCES = ("reprq", "torchvision", "timm")
@@ -64,7 +64,7 @@ def available(search: str = "", source: str | None = None) -> list[BackboneInfo]
     uncounted = [info for info in wanted if info.parameters is None]
     if len(uncounted) > _MOST_COUNTED:
         return wanted
-    return [replace(info, parameters=from_timm.count_timm(info.name)) if info in uncounted else info for info in wanted]
+    return [replace(info, parameters=timm.count_timm(info.name)) if info in uncounted else info for info in wanted]
 
 
 def _own() -> list[BackboneInfo]:
@@ -78,7 +78,7 @@ def _torchvision() -> list[BackboneInfo]:
 
 
 def _timm() -> list[BackboneInfo]:
-    return [BackboneInfo(name, "timm", tag, None) for name, tag in from_timm.timm_names()]
+    return [BackboneInfo(name, "timm", tag, None) for name, tag in timm.timm_names()]
 
 
 def _count(network: nn.Module) -> int:
@@ -118,12 +118,12 @@ def load_backbone(
     """
     if name.startswith(_TEACHER):
         return _load_teacher(name, weights, preprocessing)
-    if name.startswith(from_timm.PREFIX):
-        return from_timm.load_timm(name, weights, preprocessing, seed)
-    if name.startswith(from_huggingface.PREFIX):
-        return from_huggingface.load_huggingface(name, weights, preprocessing, seed)
-    if from_python.is_callable_name(name):
-        return from_python.load_callable(name, weights, preprocessing, seed)
+    if name.startswith(timm.PREFIX):
+        return timm.load_timm(name, weights, preprocessing, seed)
+    if name.startswith(huggingface.PREFIX):
+        return huggingface.load_huggingface(name, weights, preprocessing, seed)
+    if python.is_callable_name(name):
+        return python.load_callable(name, weights, preprocessing, seed)
     prepared = default_preprocessing(name).replace(**(preprocessing or {}))
     if str(weights) == "random":
         network = _build(name, prepared, seed=seed)

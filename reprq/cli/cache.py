@@ -13,7 +13,7 @@ from reprq.cli.groups import Command
 from reprq.errors import CacheError
 
 if TYPE_CHECKING:
-    from reprq.embeddings.catalogue import CacheInfo
+    from reprq.embeddings.cache.catalogue import CacheInfo
 
 _SECONDS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
@@ -76,7 +76,7 @@ def verify(names: tuple[str, ...], cache_dir: Path | None, quiet: bool, form: st
 def rm(names: tuple[str, ...], incomplete: bool, yes: bool, cache_dir: Path | None) -> None:
     """Remove caches; anything that is not a cache is refused."""
     from reprq.embeddings import find_cache, remove_cache
-    from reprq.embeddings.catalogue import check_removable
+    from reprq.embeddings.cache.catalogue import check_removable
 
     if bool(names) == incomplete:
         raise click.UsageError("give either the names of caches or --incomplete")

@@ -60,11 +60,12 @@ def correlate(
     form: str | None,
 ) -> None:
     """Correlate the metrics with the detectors' AUROC over the (backbone, layer) points of the study in RUN."""
+    from reprq.analysis import compare
+    from reprq.analysis import correlate as correlate_study
+    from reprq.analysis.correlate import METHODS
+    from reprq.analysis.targets import parse_targets, with_targets
     from reprq.cli.output import emit
-    from reprq.study import StudyResults, compare
-    from reprq.study import correlate as correlate_study
-    from reprq.study.correlate import METHODS
-    from reprq.study.targets import parse_targets, with_targets
+    from reprq.study import StudyResults
 
     if against is not None and (given or per_task):
         raise click.UsageError("--against goes with neither --given nor --per-task")

@@ -9,7 +9,7 @@ from reprq.cli import options
 from reprq.cli.groups import Command
 
 if TYPE_CHECKING:
-    from reprq.study import Recommendation
+    from reprq.analysis import Recommendation
 
 
 SHOWN = 5  # layers
@@ -83,10 +83,11 @@ def recommend(
     """
     if (run is None) == (data is None):
         raise click.UsageError("give either the folder of a study, or --data with --backbones")
+    from reprq.analysis import recommend as recommend_study
+    from reprq.analysis import recommend_for
+    from reprq.analysis.targets import parse_targets, with_targets
     from reprq.data.names import readable
-    from reprq.study import StudyResults, recommend_for
-    from reprq.study import recommend as recommend_study
-    from reprq.study.targets import parse_targets, with_targets
+    from reprq.study import StudyResults
 
     if run is not None:
         _only_with("RUN", {*_OF_IMAGES, *options.PREPROCESSING})

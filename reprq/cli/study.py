@@ -78,9 +78,9 @@ def _estimate(config: Any, out: Path, workers: int | None, cache: Path | None, q
 def _report(results: "StudyResults", form: str | None) -> None:
     """Write the correlation table and the figures, and print the former."""
     from reprq import plots
+    from reprq.analysis import correlate
+    from reprq.analysis.complete import TASK_GROUPS
     from reprq.cli.output import emit
-    from reprq.study import correlate
-    from reprq.study.complete import TASK_GROUPS
     from reprq.study.results import write_table
 
     present = ["all", *(group for group in TASK_GROUPS if group in set(results.metrics["task_kind"]))]

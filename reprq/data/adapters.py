@@ -12,9 +12,9 @@ from PIL import Image
 
 from reprq.data.classes import class_names, labelled
 from reprq.data.dataset import ImageDataset
-from reprq.data.decoding import Header
-from reprq.data.listing import EXTENSIONS
-from reprq.data.pixels import as_batch, as_image, as_numpy, is_array
+from reprq.data.image.decoding import Header
+from reprq.data.image.listing import EXTENSIONS
+from reprq.data.image.pixels import as_batch, as_image, as_numpy, is_array
 from reprq.data.registry import load_dataset
 from reprq.data.sources import ArraySource, FileSource, ImageSource
 from reprq.errors import DataError, InputError

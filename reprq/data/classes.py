@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.data.pixels import as_numpy, is_array
+from reprq.data.image.pixels import as_numpy, is_array
 from reprq.errors import InputError
 
 UNLABELLED = "unlabelled"

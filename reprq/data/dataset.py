@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from reprq.data.decoding import Header
-from reprq.data.failures import one_error
+from reprq.data.image.decoding import Header
+from reprq.data.image.failures import one_error
 from reprq.data.sources import ImageSource
 from reprq.errors import DataError, InputError, UnknownNameError, counted
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from reprq.data.arrays import data_root
 from reprq.data.dataset import ImageDataset
-from reprq.data.listing import EXTENSIONS
+from reprq.data.image.listing import EXTENSIONS
+from reprq.data.image.named import data_root
 from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.sources import FileSource
 from reprq.data.tasks import Task

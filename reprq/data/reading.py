@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from reprq.data.dataset import ImageDataset
-from reprq.data.failures import in_words, is_broken, none_left
-from reprq.data.intensity import IntensityRange, check_intensity_range
+from reprq.data.image.failures import in_words, is_broken, none_left
+from reprq.data.image.intensity import IntensityRange, check_intensity_range
 from reprq.data.sources import FileSource
 from reprq.errors import DataError, InputError
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprq.data.arrays import load_digits, load_torchvision
 from reprq.data.dataset import ImageDataset
-from reprq.data.folder import SPLITS, load_folder
+from reprq.data.image.folder import SPLITS, load_folder
+from reprq.data.image.named import load_digits, load_torchvision
 from reprq.data.reading import read_as
 from reprq.errors import InputError, UnknownNameError
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reprq.data.decoding import VERSION, Header, decode, read_header
-from reprq.data.intensity import IntensityRange, check_intensity_range
+from reprq.data.image.decoding import VERSION, Header, decode, read_header
+from reprq.data.image.intensity import IntensityRange, check_intensity_range
 from reprq.errors import DataError
 
 
@@ -61,7 +61,7 @@ class ArraySource:
 
 
 class FileSource:
-    """Image files, read when they are asked for (see `reprq.data.decoding`).
+    """Image files, read when they are asked for (see `reprq.data.image.decoding`).
 
     Args:
         root: The folder that `files` are relative to.

@@ -11,7 +11,7 @@ from PIL import Image
 
 from reprq.data.adapters import as_dataset
 from reprq.data.dataset import ImageDataset
-from reprq.data.decoding import Header
+from reprq.data.image.decoding import Header
 from reprq.data.sources import ImageSource
 from reprq.errors import DataError, InputError
 

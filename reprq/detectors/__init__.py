@@ -11,35 +11,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reprq.detectors.centroid import Centroid
     from reprq.detectors.conformal import Threshold, p_values, threshold
-    from reprq.detectors.density import KDE, MVE, Gaussian
-    from reprq.detectors.distillation import Distillation
+    from reprq.detectors.deep.distillation import Distillation
     from reprq.detectors.files import load, save
-    from reprq.detectors.knn import KNN
-    from reprq.detectors.lof import LOF
-    from reprq.detectors.mahalanobis import Mahalanobis
     from reprq.detectors.oracle import oracle_grid
-    from reprq.detectors.pyod import PyOD
-    from reprq.detectors.reconstruction import KPCA, PCA
     from reprq.detectors.registry import Detector, create, describe, is_network, names
-    from reprq.detectors.shallow import GMM, OCSVM, IForest
+    from reprq.detectors.rows.centroid import Centroid
+    from reprq.detectors.rows.density import KDE, MVE, Gaussian
+    from reprq.detectors.rows.knn import KNN
+    from reprq.detectors.rows.lof import LOF
+    from reprq.detectors.rows.mahalanobis import Mahalanobis
+    from reprq.detectors.rows.pyod import PyOD
+    from reprq.detectors.rows.reconstruction import KPCA, PCA
+    from reprq.detectors.rows.shallow import GMM, OCSVM, IForest
 
 _HOMES = {
-    "GMM": "shallow",
-    "Gaussian": "density",
-    "IForest": "shallow",
-    "KDE": "density",
-    "KPCA": "reconstruction",
-    "LOF": "lof",
-    "MVE": "density",
-    "OCSVM": "shallow",
-    "PCA": "reconstruction",
-    "PyOD": "pyod",
-    "Centroid": "centroid",
-    "Distillation": "distillation",
-    "KNN": "knn",
-    "Mahalanobis": "mahalanobis",
+    "GMM": "rows.shallow",
+    "Gaussian": "rows.density",
+    "IForest": "rows.shallow",
+    "KDE": "rows.density",
+    "KPCA": "rows.reconstruction",
+    "LOF": "rows.lof",
+    "MVE": "rows.density",
+    "OCSVM": "rows.shallow",
+    "PCA": "rows.reconstruction",
+    "PyOD": "rows.pyod",
+    "Centroid": "rows.centroid",
+    "Distillation": "deep.distillation",
+    "KNN": "rows.knn",
+    "Mahalanobis": "rows.mahalanobis",
     "Threshold": "conformal",
     "p_values": "conformal",
     "threshold": "conformal",

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from reprq.detectors.base import ArrayDetector
 from reprq.detectors.registry import create, name_of
+from reprq.detectors.rows.base import ArrayDetector
 from reprq.errors import InputError, OutputExistsError
 from reprq.storage import write_whole
 

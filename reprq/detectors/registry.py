@@ -11,25 +11,25 @@ from reprq.errors import InputError, UnknownNameError
 
 # name -> "module:class"; a detector joins by a line here
 _CLASSES = {
-    "centroid": "reprq.detectors.centroid:Centroid",
-    "gaussian": "reprq.detectors.density:Gaussian",
-    "gmm": "reprq.detectors.shallow:GMM",
-    "iforest": "reprq.detectors.shallow:IForest",
-    "kde": "reprq.detectors.density:KDE",
-    "knn": "reprq.detectors.knn:KNN",
-    "kpca": "reprq.detectors.reconstruction:KPCA",
-    "lof": "reprq.detectors.lof:LOF",
-    "mahalanobis": "reprq.detectors.mahalanobis:Mahalanobis",
-    "mve": "reprq.detectors.density:MVE",
-    "ocsvm": "reprq.detectors.shallow:OCSVM",
-    "pca": "reprq.detectors.reconstruction:PCA",
+    "centroid": "reprq.detectors.rows.centroid:Centroid",
+    "gaussian": "reprq.detectors.rows.density:Gaussian",
+    "gmm": "reprq.detectors.rows.shallow:GMM",
+    "iforest": "reprq.detectors.rows.shallow:IForest",
+    "kde": "reprq.detectors.rows.density:KDE",
+    "knn": "reprq.detectors.rows.knn:KNN",
+    "kpca": "reprq.detectors.rows.reconstruction:KPCA",
+    "lof": "reprq.detectors.rows.lof:LOF",
+    "mahalanobis": "reprq.detectors.rows.mahalanobis:Mahalanobis",
+    "mve": "reprq.detectors.rows.density:MVE",
+    "ocsvm": "reprq.detectors.rows.shallow:OCSVM",
+    "pca": "reprq.detectors.rows.reconstruction:PCA",
 }
 # detectors of images, which train a network
 _NETWORKS = {
-    "distillation": "reprq.detectors.distillation:Distillation",
+    "distillation": "reprq.detectors.deep.distillation:Distillation",
 }
 # "pyod:ECOD" is any detector of PyOD by the name of its class
-_PYOD = "reprq.detectors.pyod:PyOD"
+_PYOD = "reprq.detectors.rows.pyod:PyOD"
 
 
 class Detector(Protocol):

@@ -1,12 +1,12 @@
 """Embeddings: the one object that flows, its cache on disk, and the forward pass that fills it."""
 
-from reprq.embeddings.cache import EmbeddingCache, cached_name, default_cache_dir
-from reprq.embeddings.catalogue import find_cache, list_caches, remove_cache
+from reprq.embeddings.cache.cache import EmbeddingCache, cached_name, default_cache_dir
+from reprq.embeddings.cache.catalogue import find_cache, list_caches, remove_cache
+from reprq.embeddings.cache.export import export
+from reprq.embeddings.cache.verification import verify_cache
 from reprq.embeddings.embeddings import Embeddings
-from reprq.embeddings.export import export
 from reprq.embeddings.extraction import extract
 from reprq.embeddings.files import load_embeddings
-from reprq.embeddings.verification import verify_cache
 
 __all__ = [
     "EmbeddingCache",

@@ -10,16 +10,16 @@ from torch import nn
 
 from reprq.backbones import Backbone, Preprocessing, as_backbone, load_backbone
 from reprq.data import ImageDataset, as_dataset, read_as
-from reprq.embeddings.addressing import Extractor, cache_of
 from reprq.embeddings.agreement import check_batch, check_repeatable, check_unchanged
-from reprq.embeddings.cache import EmbeddingCache, default_cache_dir, is_complete
+from reprq.embeddings.cache.addressing import Extractor, cache_of
+from reprq.embeddings.cache.cache import EmbeddingCache, default_cache_dir, is_complete
+from reprq.embeddings.cache.filling import Filler
+from reprq.embeddings.cache.reuse import borrow
+from reprq.embeddings.cache.writing import CacheWriter
 from reprq.embeddings.coverage import coverage
-from reprq.embeddings.filling import Filler
 from reprq.embeddings.forward import PooledLayer, batches, pooled_layers
 from reprq.embeddings.pooling import check_pooling, poolings_named
 from reprq.embeddings.ranks import Ranks, together
-from reprq.embeddings.reuse import borrow
-from reprq.embeddings.writing import CacheWriter
 from reprq.errors import InputError, UnknownNameError
 from reprq.progress import say
 from reprq.provenance import versions

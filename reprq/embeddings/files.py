@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reprq.embeddings.catalogue import is_cache, pick_layer
+from reprq.embeddings.cache.catalogue import is_cache, pick_layer
 from reprq.embeddings.embeddings import Embeddings
 from reprq.embeddings.formats.arrays import read_npy, read_npz, read_safetensors
 from reprq.embeddings.formats.columnar import read_arrow, read_parquet
@@ -13,8 +13,8 @@ from reprq.embeddings.formats.folders import read_parts, read_shards, read_zarr,
 from reprq.embeddings.formats.json_lines import read_json_lines
 from reprq.embeddings.formats.pytorch import read_torch
 from reprq.embeddings.formats.scientific import read_hdf5, read_mat
+from reprq.embeddings.formats.stored import Stored
 from reprq.embeddings.formats.tables import Table, read_table
-from reprq.embeddings.stored import Stored
 from reprq.errors import CacheError, InputError, ReprqError
 from reprq.labels import anomaly_labels
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from reprq.backbones import Layer, Tap
 from reprq.data import ImageDataset
-from reprq.embeddings.cache import cached_name
-from reprq.embeddings.filling import Filler
+from reprq.embeddings.cache.cache import cached_name
+from reprq.embeddings.cache.filling import Filler
 from reprq.embeddings.pooling import pool
 from reprq.errors import InputError
 from reprq.progress import track

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from reprq.backbones import Backbone
-from reprq.embeddings.cache import EmbeddingCache
+from reprq.embeddings.cache.cache import EmbeddingCache
 from reprq.embeddings.forward import Forward, PooledLayer
 
 _BLOCK = 512

@@ -3,10 +3,7 @@
 from reprq.evaluation.auroc import auroc
 from reprq.evaluation.band import roc_band
 from reprq.evaluation.bootstrap import auroc_bootstrap
-from reprq.evaluation.correlation import Correlation, correlation
-from reprq.evaluation.estimate import Estimate
 from reprq.evaluation.groups import max_over_groups
-from reprq.evaluation.multiplicity import holm
 from reprq.evaluation.operating import (
     Curves,
     OperatingPoint,
@@ -20,6 +17,9 @@ from reprq.evaluation.oracle import OracleChoice, hold_out, oracle_search
 from reprq.evaluation.paired import Comparison, paired_delong
 from reprq.evaluation.probe import linear_probe
 from reprq.evaluation.tasks import ClassTable, mean_over_tasks, per_class_table
+from reprq.statistics.correlation import Correlation, correlation
+from reprq.statistics.estimate import Estimate
+from reprq.statistics.multiplicity import holm
 
 __all__ = [
     "ClassTable",

@@ -11,7 +11,7 @@ from scipy.special import expit, logit, ndtri
 from scipy.stats import rankdata
 
 from reprq.errors import InputError
-from reprq.evaluation.estimate import Estimate
+from reprq.statistics.estimate import Estimate
 from reprq.validation import as_labels, as_scores
 
 FEW_ROWS = 30

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from reprq.errors import InputError
 from reprq.evaluation.auroc import auroc, critical_value
-from reprq.evaluation.estimate import Estimate
+from reprq.statistics.estimate import Estimate
 from reprq.validation import as_labels, as_scores
 
 

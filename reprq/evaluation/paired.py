@@ -18,7 +18,7 @@ from reprq.evaluation.auroc import (
     placements,
     score_interval,
 )
-from reprq.evaluation.estimate import Estimate
+from reprq.statistics.estimate import Estimate
 from reprq.validation import as_scores
 
 _SMALLEST_Z = 1e-3

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from reprq.errors import InputError
-from reprq.evaluation.estimate import Estimate
+from reprq.statistics.estimate import Estimate
 from reprq.validation import as_classes, as_matrix
 
 _ITERATIONS = 2000

@@ -13,7 +13,7 @@ from scipy.stats import t as student
 
 from reprq.errors import InputError
 from reprq.evaluation.auroc import critical_value
-from reprq.evaluation.estimate import Estimate
+from reprq.statistics.estimate import Estimate
 from reprq.validation import check_finite
 
 Array = NDArray[np.float64]

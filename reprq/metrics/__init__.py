@@ -13,11 +13,9 @@ from reprq.metrics.discriminant import coherence, lidar
 from reprq.metrics.kernels import cka, cka_matrix
 from reprq.metrics.layers import SIMILARITIES, chance_similarity, layer_similarity
 from reprq.metrics.measurement import Measurement, Metric, measure
-from reprq.metrics.moments import Moments
 from reprq.metrics.neighbours import mean_knn_distance, twonn
 from reprq.metrics.powerlaw import AlphaFit, alpha_req, fit_alpha
 from reprq.metrics.similarity import mutual_knn, procrustes_distance, pwcca, svcca
-from reprq.metrics.spectra import spectrum
 from reprq.metrics.spectral import (
     aucev,
     condition_number,
@@ -31,6 +29,8 @@ from reprq.metrics.spectral import (
 )
 from reprq.metrics.sphere import alignment, self_cluster, uniformity
 from reprq.metrics.subsampling import at_common_size, curve
+from reprq.numerics.moments import Moments
+from reprq.numerics.spectra import spectrum
 
 if TYPE_CHECKING:
     from reprq.metrics.gradients import brittleness, gradient_norms

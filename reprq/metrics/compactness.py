@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 
 from reprq.errors import InputError
-from reprq.metrics.moments import Moments
+from reprq.numerics.moments import Moments
 
 Reference = Literal["pairs", "mean"]
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.errors import InputError
-from reprq.metrics.moments import Moments
-from reprq.metrics.spectra import again, resolved_spectra, spectra
+from reprq.numerics.moments import Moments
+from reprq.numerics.spectra import again, resolved_spectra, spectra
 
 Spectrum = NDArray[np.float64]
 

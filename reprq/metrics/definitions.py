@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from reprq.errors import UnknownNameError
 from reprq.metrics.compactness import Reference, cosine_compactness_of
 from reprq.metrics.discriminant import coherence
-from reprq.metrics.moments import Moments
 from reprq.metrics.neighbours import fit_twonn, mean_knn_distance
 from reprq.metrics.powerlaw import FIT_RANGE, fit_alpha
-from reprq.metrics.spectra import Again, Spectra, resolved_spectra, spectra
 from reprq.metrics.spectral import (
     Spectrum,
     Values,
@@ -29,6 +27,8 @@ from reprq.metrics.spectral import (
     trace_of,
 )
 from reprq.metrics.sphere import self_cluster, uniformity
+from reprq.numerics.moments import Moments
+from reprq.numerics.spectra import Again, Spectra, resolved_spectra, spectra
 
 Bounds = tuple[float, float]
 Kind = Literal["one-pass", "rows", "all"]

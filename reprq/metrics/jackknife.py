@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from reprq.errors import InputError
-from reprq.metrics.moments import Moments, blocks_of
+from reprq.numerics.moments import Moments, blocks_of
 
 GROUPS = 10
 LEVEL = 0.95

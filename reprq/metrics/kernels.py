@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reprq.conversion import held_array
 from reprq.errors import InputError
-from reprq.metrics.pairs import BLOCK, Matrix, centred_rows, centred_single, check_paired, squared_distances
+from reprq.numerics.pairs import BLOCK, Matrix, centred_rows, centred_single, check_paired, squared_distances
 
 Kernel = Literal["linear", "rbf"]
 

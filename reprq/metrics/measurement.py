@@ -17,8 +17,8 @@ from reprq.metrics.jackknife import (
     leave_one_out,
     merged,
 )
-from reprq.metrics.moments import Moments, blocks_of
-from reprq.metrics.spectra import Again, again
+from reprq.numerics.moments import Moments, blocks_of
+from reprq.numerics.spectra import Again, again
 
 if TYPE_CHECKING:
     import pandas as pd

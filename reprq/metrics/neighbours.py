@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.errors import InputError
-from reprq.metrics.pairs import Matrix, centred_rows
+from reprq.numerics.pairs import Matrix, centred_rows
 from reprq.validation import as_matrix
 
 CANDIDATES = 2**20  # entries of the candidate rows gathered at once: 8 MiB stay near the processor

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.errors import InputError
-from reprq.metrics.spectra import resolved_spectra_of
+from reprq.numerics.spectra import resolved_spectra_of
 from reprq.validation import as_scores
 
 FIT_RANGE = (11, 100)

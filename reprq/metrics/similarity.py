@@ -8,7 +8,7 @@ from scipy import linalg
 
 from reprq.errors import InputError
 from reprq.metrics.neighbours import nearest
-from reprq.metrics.pairs import Matrix, centred_rows, check_paired
+from reprq.numerics.pairs import Matrix, centred_rows, check_paired
 
 
 def procrustes_distance(x: Any, y: Any) -> float:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.special import entr
 
 from reprq.errors import InputError
-from reprq.metrics.moments import Moments
-from reprq.metrics.spectra import Spectra, resolved_spectra_of, spectra
+from reprq.numerics.moments import Moments
+from reprq.numerics.spectra import Spectra, resolved_spectra_of, spectra
 
 Values = Literal["singular", "eigen"]
 Spectrum = NDArray[np.float64]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from reprq.errors import InputError
-from reprq.metrics.pairs import Matrix
+from reprq.numerics.pairs import Matrix
 from reprq.validation import as_matrix
 
 BLOCK = 1024  # rows of the pairwise matrix held at once

@@ -8,7 +8,7 @@ import numpy as np
 from reprq.errors import InputError
 from reprq.metrics.definitions import select
 from reprq.metrics.measurement import measure
-from reprq.metrics.moments import Moments
+from reprq.numerics.moments import Moments
 from reprq.validation import as_matrix
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from reprq.data.arrays import data_root
+from reprq.data.image.named import data_root
 from reprq.detectors import create, describe, names
 from reprq.errors import DataError
 from reprq.evaluation import auroc, mean_over_tasks, per_class_table

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from reprq.data import ImageDataset, load_dataset
-from reprq.data.arrays import data_root
+from reprq.data.image.named import data_root
 from reprq.detectors import KDE, OCSVM, IForest
 from reprq.errors import DataError
 from reprq.evaluation import auroc, hold_out

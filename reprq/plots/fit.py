@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from reprq.evaluation.resampling import LEAST_GROUPS, tail
+from reprq.statistics.resampling import LEAST_GROUPS, tail
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ def fit_band(points: pd.DataFrame, *, log: bool = False, resamples: int = 1000, 
 
     The band is the expanded percentile interval (Hesterberg 2015) of the line's height at each x, over bootstrap
     samples of whole backbones: layers of one network are not independent. It is wider for few backbones, as the
-    interval of `reprq.evaluation.correlation` is. It is nan where there is none: from fewer than 6 backbones, and where
+    interval of `reprq.statistics.correlation` is. It is nan where there is none: from fewer than 6 backbones, and where
     more resamples have no line than the interval leaves out.
 
     Args:

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
+from reprq.analysis.depth import layer_places, relative_depth
 from reprq.errors import InputError
-from reprq.evaluation.depth import layer_places, relative_depth
 from reprq.plots.cells import CELL, label_cells, write_values
 from reprq.plots.metric_vs_score import is_logarithmic, plain_log_ticks
 from reprq.plots.names import metric_label

@@ -143,7 +143,7 @@ def describe(correlation: Correlation, short: bool = False) -> str:
     r"""Return a correlation as the title of a picture.
 
     Args:
-        correlation: What `reprq.evaluation.correlation` returned.
+        correlation: What `reprq.statistics.correlation` returned.
         short: Coefficient and interval only.
 
     Example:

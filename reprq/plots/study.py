@@ -28,7 +28,7 @@ def draw_study(
     Returns:
         The paths, PNG and SVG, of `metric-vs-auroc-GROUP`; a group of tasks without points is left out.
     """
-    from reprq.study import points  # here, so that drawing a table does not load torch
+    from reprq.analysis import points  # here, so that drawing a table does not load torch
 
     folder = results.path / "figures" if out is None else Path(out)
     shown = table[table["method"] == method]

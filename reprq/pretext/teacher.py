@@ -11,8 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, load_backbone
-from reprq.backbones.seeding import seeded
-from reprq.backbones.stages import head_of
+from reprq.backbones.layers.stages import head_of
 from reprq.data import ImageDataset, as_dataset
 from reprq.errors import DataError, OutputExistsError, ReprqError, UnknownNameError
 from reprq.pretext.autoencoder import Autoencoder, Denoising
@@ -22,6 +21,7 @@ from reprq.pretext.supervised import Supervised
 from reprq.pretext.task import PretextTask, Shapes
 from reprq.pretext.two_views import SimCLR, VICReg
 from reprq.provenance import digest, versions
+from reprq.seeding import seeded
 from reprq.storage import file_name, write_whole
 from reprq.training import Epoch, Images, Objective, Schedule, train
 

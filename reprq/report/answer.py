@@ -5,14 +5,15 @@ from typing import Any
 
 import pandas as pd
 
+from reprq.analysis import points
+from reprq.analysis.complete import complete_scores
+from reprq.analysis.rules import COMBINATION
 from reprq.evaluation import Correlation, correlation
-from reprq.evaluation.correlation import FEW_GROUPS
-from reprq.evaluation.difference import cross_fitted
 from reprq.plots.styles import random_backbones
-from reprq.study import StudyResults, points
-from reprq.study.complete import complete_scores
+from reprq.statistics.correlation import FEW_GROUPS
+from reprq.statistics.difference import cross_fitted
+from reprq.study import StudyResults
 from reprq.study.results import POINT
-from reprq.study.rules import COMBINATION
 
 _LEVEL = 0.05
 
@@ -43,7 +44,7 @@ def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | No
     Args:
         results: A study.
         table: Its Spearman correlations over all tasks, one row a detector and metric, as `reprq.correlate` gives them.
-        regret: What choosing by each rule costs, as `reprq.study.recommend` gives it, where the study allows it.
+        regret: What choosing by each rule costs, as `reprq.analysis.recommend` gives it, where the study allows it.
 
     Returns:
         The answer; it says so where nothing is sure.

@@ -10,15 +10,16 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from reprq.analysis import correlate
+from reprq.analysis.complete import TASK_GROUPS
+from reprq.analysis.recommend import Recommendation, recommend
 from reprq.errors import OutputExistsError, ReprqError
 from reprq.report import tables
 from reprq.report.answer import answer
 from reprq.report.pictures import pictures
 from reprq.report.words import definition_of
 from reprq.storage import write_text
-from reprq.study import StudyResults, correlate
-from reprq.study.complete import TASK_GROUPS
-from reprq.study.recommend import Recommendation, recommend
+from reprq.study import StudyResults
 
 _HERE = Path(__file__).parent
 _QUESTION = "Which representation will detect anomalies, and can its quality be measured before an anomaly is seen?"

@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reprq import plots
+from reprq.analysis import points
 from reprq.evaluation import Correlation
 from reprq.plots.names import detector_label, metric_label
 from reprq.plots.study import correlation_of
 from reprq.report.answer import Answer
-from reprq.study import StudyResults, points
+from reprq.study import StudyResults
 
 _LARGEST_SVG = 600_000  # bytes; beyond that a PNG is smaller and faster to draw
 _DOTS = 96  # an inch on a screen

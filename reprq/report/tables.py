@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from reprq.analysis.complete import complete_metric, complete_scores
 from reprq.study import StudyResults
-from reprq.study.complete import complete_metric, complete_scores
 from reprq.study.results import POINT
 
 _MOST_CHOICES = 25

@@ -14,9 +14,9 @@ from reprq import detectors
 from reprq.data import Task
 from reprq.embeddings import EmbeddingCache, cached_name, default_cache_dir, extract
 from reprq.errors import ReprqError
-from reprq.evaluation.power import LEVEL, detectable_correlation, networks_needed
 from reprq.progress import track
 from reprq.provenance import digest
+from reprq.statistics.power import LEVEL, detectable_correlation, networks_needed
 from reprq.study.cells import CellStore
 from reprq.study.compute import LayerRows, detect, measure, name_of
 from reprq.study.config import BackboneConfig, StudyConfig, load_config

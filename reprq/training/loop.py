@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reprq.backbones.seeding import seeded
 from reprq.errors import InputError
 from reprq.progress import track
+from reprq.seeding import seeded
 from reprq.training.checkpoint import Checkpoint
 from reprq.training.images import Images
 

@@ -14,7 +14,7 @@ from reprq.backbones import load_backbone
 from reprq.cli.cache import _age, _size
 from reprq.data import load_dataset
 from reprq.embeddings import extract
-from reprq.embeddings.cache import BLOCK_ROWS
+from reprq.embeddings.cache.cache import BLOCK_ROWS
 
 Reprq = Callable[..., Any]
 ROWS = BLOCK_ROWS + 40  # two blocks

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from reprq.data import load_dataset, read_as
-from reprq.data.failures import ImageFilesError
+from reprq.data.image.failures import ImageFilesError
 from reprq.errors import DataError, InputError
 
 

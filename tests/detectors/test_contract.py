@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from reprq import detectors
 from reprq.detectors import Centroid, create, describe, names
-from reprq.detectors.base import NotFittedError
+from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import InputError, UnknownNameError
 
 

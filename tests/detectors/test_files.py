@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from reprq.detectors import KNN, Centroid, load, save
-from reprq.detectors.base import NotFittedError
+from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import InputError, OutputExistsError, UnknownNameError
 
 

@@ -15,7 +15,7 @@ from reprq.backbones import Preprocessing
 from reprq.data import ImageDataset
 from reprq.embeddings import extract
 from reprq.embeddings.agreement import difference, percent, tolerance_of
-from reprq.embeddings.cache import EmbeddingCache
+from reprq.embeddings.cache.cache import EmbeddingCache
 from reprq.embeddings.forward import Measured
 from reprq.errors import InputError
 

@@ -17,7 +17,8 @@ from torchvision.transforms.functional import to_tensor
 
 from reprq.backbones import Backbone, Layer, as_backbone, load_backbone
 from reprq.data import ImageDataset
-from reprq.embeddings import EmbeddingCache, extract, filling, verify_cache
+from reprq.embeddings import EmbeddingCache, extract, verify_cache
+from reprq.embeddings.cache import filling
 from reprq.embeddings.forward import Forward
 from reprq.errors import CacheError, InputError, UnknownNameError
 from reprq.study import run_study

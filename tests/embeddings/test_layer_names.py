@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from reprq.backbones import as_backbone
-from reprq.backbones.layers import Layer, select
+from reprq.backbones.layers.selection import Layer, select
 from reprq.data import ImageDataset
 from reprq.embeddings import EmbeddingCache, export, extract, list_caches, load_embeddings, verify_cache
-from reprq.embeddings.cache import cached_name
-from reprq.embeddings.catalogue import pick_layer
+from reprq.embeddings.cache.cache import cached_name
+from reprq.embeddings.cache.catalogue import pick_layer
 
 NAMES = (
     "a/b",

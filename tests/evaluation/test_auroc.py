@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from reprq.errors import InputError
 from reprq.evaluation.auroc import auroc, placement_variance, placements
-from reprq.evaluation.estimate import Estimate
+from reprq.statistics.estimate import Estimate
 
 
 def slow_kernel(labels, scores):

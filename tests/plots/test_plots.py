@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from reprq import plots
+from reprq.analysis import correlate
 from reprq.errors import InputError
 from reprq.evaluation import Correlation
 from reprq.plots.styles import styles
-from reprq.study import StudyResults, correlate
+from reprq.study import StudyResults
 
 SIXTEEN = [
     f"{net} {kind}"

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reprq.analysis import correlate
+from reprq.analysis.recommend import recommend
 from reprq.metrics import identifiers, names
 from reprq.report.answer import answer
 from reprq.report.tables import Cell, correlations, layers, notes, regrets, tasks, to_table
 from reprq.report.words import WORDS, definition_of
-from reprq.study import correlate
-from reprq.study.recommend import recommend
 
 TWELVE = [f"net {i}" for i in range(8)] + [f"net {i} random" for i in range(4)]
 

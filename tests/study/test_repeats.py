@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reprq.study import StudyResults, correlate
+from reprq.analysis import correlate
+from reprq.study import StudyResults
 from reprq.study.repeats import repeated_layers, without_repeated_layers, without_repeated_tasks
 
 

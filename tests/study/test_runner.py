@@ -25,7 +25,7 @@ from reprq.errors import (
 from reprq.evaluation import auroc
 from reprq.metrics import rankme
 from reprq.study import StudyResults, run_study
-from reprq.study.hindsight import halves_of
+from reprq.study.compute import halves_of
 
 DATA = {"name": "digits", "classes": ["0", "1", "2"], "train_per_class": 30, "test_per_class": 20}
 

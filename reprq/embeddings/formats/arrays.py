@@ -12,7 +12,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from reprq.embeddings.stored import Stored, read_arrays, read_provenance
+from reprq.embeddings.formats.stored import Stored, read_arrays, read_provenance
 from reprq.errors import CacheError, InputError
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.embeddings.formats.stored import read_provenance
 from reprq.embeddings.formats.tables import Arrays, Kind, Table
 from reprq.embeddings.formats.vectors import is_vector, parse_vectors
-from reprq.embeddings.stored import read_provenance
 from reprq.errors import CacheError, InputError, UnknownNameError
 
 _FIRST = 1000  # rows that are looked at for a column's first value

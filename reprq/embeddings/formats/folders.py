@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from reprq.embeddings.formats.arrays import check_fits, mapped
 from reprq.embeddings.formats.columnar import metadata_column
+from reprq.embeddings.formats.stored import Stored, read_arrays
 from reprq.embeddings.formats.tables import Arrays, Table
-from reprq.embeddings.stored import Stored, read_arrays
 from reprq.errors import CacheError, InputError, listed
 
 

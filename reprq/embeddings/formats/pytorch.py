@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.embeddings.stored import Stored, read_arrays
+from reprq.embeddings.formats.stored import Stored, read_arrays
 from reprq.errors import CacheError, WeightsError
 
 
 def read_torch(path: Path, key: str | None, labels: str | None) -> Stored:
     """Read a tensor, a list of tensors (one a row), or a mapping of tensors by name, however nested."""
-    from reprq.backbones.unpickling import load_inert
+    from reprq.backbones.weights.unpickling import load_inert
 
     try:
         content = load_inert(path)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.embeddings.formats.arrays import check_fits
-from reprq.embeddings.stored import Stored, read_arrays
+from reprq.embeddings.formats.stored import Stored, read_arrays
 from reprq.errors import CacheError
 
 

@@ -1,0 +1,120 @@
+"""Does a metric predict better than what is known without it, or than another metric?"""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from reprq.analysis.correlate import COVARIATES, METHODS, chosen_detectors, points
+from reprq.errors import UnknownNameError
+from reprq.statistics.correlation import LEVELS, UndefinedError
+from reprq.statistics.difference import coefficient_difference
+from reprq.study.results import CLUSTERS, POINT, StudyResults
+
+COLUMNS = [
+    "tasks",
+    "level",
+    "detector",
+    "metric",
+    "against",
+    "method",
+    "difference",
+    "low",
+    "high",
+    "verdict",
+    "margin",
+]
+COLUMNS += ["n", "n_backbones", "notes"]
+
+
+def compare(
+    results: StudyResults | Path | str,
+    against: str,
+    metric: str | Sequence[str] | None = None,
+    score: str = "auroc",
+    detector: str | Sequence[str] | None = None,
+    method: str | Sequence[str] = "spearman",
+    tasks: str | Sequence[str] = "all",
+    *,
+    level: str | Sequence[str] = "pooled",
+    cluster: str = "backbone",
+    margin: float = 0.1,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare how strongly metrics and another column go with a detector's score, on the same points and resamples.
+
+    Args:
+        results: A study, or the folder of one.
+        against: "depth", "width" or a metric.
+        metric: Which metrics; all others by default.
+        score: The column of the detectors' table.
+        detector: Which detectors; all by default.
+        method: "spearman", "pearson", "kendall", or several.
+        tasks: "all", "unimodal", "multimodal" or a task's name, or several.
+        level: "pooled", "between", "within", or several.
+        cluster: What is independent: "backbone" or "architecture".
+        margin: The largest difference of coefficients that does not matter.
+        n_resamples: Bootstrap resamples.
+        seed: Seeds them.
+
+    Returns:
+        One row a group of tasks x detector x level x method x metric: difference (of the sizes of the coefficients),
+        its 95 % interval (low, high), and a verdict: better, worse, equivalent, no better or undecided; see
+        `reprq.statistics.difference`. Nothing is corrected for how many are compared.
+
+    Raises:
+        UnknownNameError: a metric, column, score, detector, method, level, cluster or task that does not exist.
+        InputError: a margin out of range.
+    """
+    if not isinstance(results, StudyResults):
+        results = StudyResults.load(results)
+    measured = results.metrics["metric"].unique().tolist()
+    if against not in (*COVARIATES, *measured):
+        raise UnknownNameError("column to compare with", against, [*COVARIATES, *measured])
+    chosen = [name for name in measured if name != against] if metric is None else _listed(metric)
+    for kind, names, valid in (
+        ("metric of the study", chosen, measured),
+        ("correlation method", _listed(method), METHODS),
+        ("level of correlation", _listed(level), LEVELS),
+        ("cluster", [cluster], CLUSTERS),
+    ):
+        if unknown := [name for name in names if name not in valid]:
+            raise UnknownNameError(kind, unknown[0], valid)
+    rows = []
+    for group, definition in itertools.product(_listed(tasks), chosen_detectors(results, detector)):
+        other = None if against in COVARIATES else points(results, against, score, definition, group)
+        for name in chosen:
+            over = points(results, name, score, definition, group)
+            if other is None:
+                over["other"] = over[against]
+            else:
+                over = over.merge(other[[*POINT, "x"]].rename(columns={"x": "other"}), on=POINT)
+            for at, how in itertools.product(_listed(level), _listed(method)):
+                asked = {"tasks": group, "level": at, "detector": definition, "metric": name, "against": against}
+                found = _difference(over, how, at, cluster, margin, n_resamples, seed)
+                rows.append({**asked, "method": how, "margin": margin, "n": len(over), **found})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _difference(
+    over: pd.DataFrame, method: str, level: str, cluster: str, margin: float, n_resamples: int, seed: int
+) -> dict[str, object]:
+    """The columns of one comparison; a verdict of "undecided" with the reason where there is no coefficient."""
+    groups = over["backbone"].to_numpy()
+    clusters = over["network"].to_numpy() if cluster == "architecture" else None
+    networks = {"n_backbones": over["backbone"].nunique()}
+    x, other, y = over["x"], over["other"], over["y"]
+    try:
+        found = coefficient_difference(
+            x, other, y, groups, method, n_resamples, seed, level=level, clusters=clusters, margin=margin
+        )
+    except UndefinedError as error:
+        return {**networks, "verdict": "undecided", "notes": str(error)}
+    ends = {"difference": found.difference, "low": found.low, "high": found.high}
+    return {**networks, **ends, "verdict": found.verdict, "notes": "; ".join(found.notes)}
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)

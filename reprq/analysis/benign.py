@@ -1,0 +1,161 @@
+"""Which backbone and layer to use for images of one's own, with no anomaly in sight."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reprq.analysis.candidates import candidates
+from reprq.analysis.directions import Directions
+from reprq.analysis.recommend import Recommendation, recommend
+from reprq.analysis.rules import COMBINATION, scaled_ranks
+from reprq.backbones import Backbone
+from reprq.data import as_dataset, benign_rows, load_dataset, read_as
+from reprq.embeddings import extract
+from reprq.embeddings.repeats import repeat_notes, repeated_layers
+from reprq.errors import InputError, UnknownNameError
+from reprq.metrics import measure
+from reprq.progress import track
+from reprq.study.config import BackboneConfig
+from reprq.study.results import POINT, StudyResults
+
+FEW_IMAGES = 100
+
+
+def recommend_for(
+    data: Any,
+    backbones: str | Backbone | Mapping[str, Any] | Sequence[str | Backbone | Mapping[str, Any] | BackboneConfig],
+    *,
+    benign: str | Sequence[str] = (),
+    layers: str = "all",
+    weights: str = "default",
+    preprocessing: Mapping[str, Any] | None = None,
+    intensity_range: tuple[float, float] | None = None,
+    skip_broken: bool = False,
+    detector: str | None = None,
+    source: StudyResults | Path | str | None = None,
+    samples: int | None = None,
+    pooling: str | Sequence[str] = "avg",
+    root: Path | str | None = None,
+    download: bool = False,
+    device: str = "cpu",
+    cache_dir: Path | str | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Recommendation:
+    """Rank the layers of some backbones for benign images, with no anomaly in sight.
+
+    The embeddings of the images are measured layer by layer. Each metric ranks the layers, in the direction in which it
+    went with detection in another study; the combination adds the ranks, weighted as a ridge regression weighted them
+    there. That study is `source`, or the one whose numbers come with reprq; either is evidence from other images.
+
+    Args:
+        data: "folder:PATH" or a `Path`, of which the training images are taken, or all where it has no split; the name
+            of a data set, of which the training images are; or whatever else holds images in Python, all of it: see
+            `reprq.data.as_dataset`.
+        backbones: Names of networks, loaded ones, or sections as in a study's file, each with weights, preprocessing,
+            layers, pooling and label of its own: {"name": "resnet18", "weights": "mine.pt", "preprocessing": {"size":
+            96}}. At least one; where two are of one name, their weights join it.
+        benign: The classes that are benign, or patterns of them; see `reprq.data.benign_rows`.
+        layers: Which layers of each that says none.
+        weights: "default", "random" or a file, for all that say none.
+        preprocessing: What to change in the preprocessing of all that are not loaded, unless they say it themselves.
+        intensity_range: The stored values that become black and white, for image files of more than 8 bits a channel.
+        skip_broken: Whether image files that do not decode are left out, and listed in the notes.
+        detector: The detector that will be used, by the name or definition in the study; its first by default.
+        source: A study, or its folder, to learn from.
+        samples: A seeded sample of so many images; all by default.
+        pooling: How a layer becomes one row an image, of each that says none; several are several layers.
+        root: Where a named data set's files are.
+        download: Whether a named data set's files may be downloaded.
+        device: A torch device.
+        cache_dir: The folder of the embedding caches.
+        seed: Seeds the sample, random weights and intervals.
+        progress: Whether to show progress on stderr.
+
+    Returns:
+        A `Recommendation` without choices; its `regret` is that of the source study, if one is given.
+
+    Raises:
+        DataError: no images, or some that do not decode.
+        UnknownNameError: a backbone, layer, class, detector or data set that does not exist.
+        InputError: no backbone, one twice, data or a network of another kind, or fewer than two layers in all.
+    """
+    study = StudyResults.load(source) if isinstance(source, str | Path) else source
+    directions = Directions.packaged() if study is None else Directions.of_study(study, detector, seed=seed)
+    trust = _trust(directions, detector)
+    named = isinstance(data, str | Path)
+    where: dict[str, Any] = {"root": root, "download": download}
+    given = load_dataset(data, seed=seed, whole=True, **where) if named else as_dataset(data, **where)
+    given = read_as(given, intensity_range=intensity_range, skip_broken=skip_broken)
+    images, said = benign_rows(given, benign)
+    if samples is not None and samples < len(images):
+        images = images.sample(samples, seed=seed)
+    common: dict[str, Any] = {"weights": weights, "preprocessing": preprocessing, "layers": layers, "pooling": pooling}
+    networks = candidates(backbones, seed=seed, **common)
+    how: dict[str, Any] = {"device": device, "cache_dir": cache_dir, "progress": progress}
+    tables, doubts, seen = [], 0, dict.fromkeys(images.notes)
+    for name, network in track(networks.items(), desc="backbones", unit="backbone", show=progress):
+        cache = extract(network.backbone, images, network.layers, pooling=network.pooling, **how)
+        repeats = repeated_layers(cache)
+        of_network = [note for note in cache.notes if note not in images.notes]
+        seen |= dict.fromkeys(f"{name}: {note}" for note in (*of_network, *repeat_notes(repeats)))
+        for number, layer in enumerate(cache):
+            if layer in repeats:
+                continue
+            rows = cache[layer]
+            found = measure(rows, list(trust["metric"]))
+            doubts += len(rows) <= rows.array.shape[1]
+            values = {metric.name: metric.value for metric in found.values()}
+            tables.append({**dict(zip(POINT, (name, layer, number), strict=True)), **values})
+    points = pd.DataFrame(tables)
+    if len(points) < 2:
+        raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
+    read = [*seen, *([said] if said else [])]
+    notes = [f"directions and weights from: {directions.source}", *_notes(len(images), doubts, len(points)), *read]
+    regret = pd.DataFrame()
+    if study is not None:
+        judged = recommend(study, trust["detector"].iloc[0], seed=seed)
+        regret, notes = judged.regret, [*notes, *judged.notes]
+    return Recommendation(_ranking(points, trust), regret=regret, trust=trust, notes=tuple(notes))
+
+
+def _trust(directions: Directions, detector: str | None) -> pd.DataFrame:
+    """What is known of the metrics for one detector."""
+    known = directions.table["detector"].drop_duplicates().tolist()
+    names = {str(definition).partition("[")[0]: definition for definition in reversed(known)}
+    wanted = known[0] if detector is None else names.get(detector, detector)
+    if wanted not in set(known):
+        raise UnknownNameError("detector of the study", str(detector), [*names, *known])
+    rows: pd.DataFrame = directions.table[directions.table["detector"] == wanted].dropna(subset=["coefficient"])
+    return rows.reset_index(drop=True)
+
+
+def _ranking(points: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
+    """The order of the layers by the combination, and by each metric in its direction."""
+    metrics = trust["metric"].tolist()
+    values = points[metrics].to_numpy(dtype=np.float64)
+    ranks = scaled_ranks(values)
+    scores: dict[str, Any] = {COMBINATION: ranks @ trust["weight"].to_numpy()}
+    scores |= {name: ranks[:, k] * np.sign(trust["coefficient"].iloc[k]) for k, name in enumerate(metrics)}
+    tables = []
+    for rule, said in scores.items():
+        rank = pd.Series(said.round(9)).rank(ascending=False, method="min").astype(int)
+        value = np.full(len(points), np.nan) if rule == COMBINATION else values[:, metrics.index(rule)]
+        table = points[POINT].assign(rule=rule, rank=rank, rule_score=said, value=value)
+        tables.append(table.sort_values(["rank", *POINT]))
+    columns = ["rule", *POINT, "rank", "rule_score", "value"]
+    joined = pd.concat(tables, ignore_index=True)[columns]
+    joined.insert(0, "detector", trust["detector"].iloc[0])
+    return joined
+
+
+def _notes(images: int, doubts: int, points: int) -> list[str]:
+    notes = ["no anomaly was seen: how well these layers detect yours is not known, only how such ranks went elsewhere"]
+    if images < FEW_IMAGES:
+        notes.append(f"only {images} images: the metrics move with their number")
+    if doubts:
+        notes.append(f"in {doubts} of {points} layers there are no more images than columns: their spectra are cut off")
+    return notes

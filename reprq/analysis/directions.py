@@ -1,0 +1,65 @@
+"""Which way each metric points, and how surely: from a study, or from the one that is packaged."""
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reprq.analysis.correlate import chosen_detectors, correlate
+from reprq.analysis.rules import layout, weights
+from reprq.storage import write_text
+from reprq.study.results import StudyResults
+
+PACKAGED = "directions.json"
+COLUMNS = ["detector", "metric", "coefficient", "low", "high", "p_holm", "weight"]
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """What a study says of each metric.
+
+    Attributes:
+        table: One row a detector and metric: Spearman's correlation with the score over all tasks, its interval,
+            p-value (Holm), and the weight of the metric's rank in the ridge combination.
+        source: Which study, in words.
+    """
+
+    table: pd.DataFrame
+    source: str
+
+    @classmethod
+    def of_study(cls, results: StudyResults, detector: str | None = None, *, seed: int = 0) -> "Directions":
+        """Learn them from a study: all its backbones and tasks.
+
+        Args:
+            results: A study.
+            detector: Which detector; all by default.
+            seed: Seeds the intervals.
+
+        Raises:
+            UnknownNameError: a detector that the study does not have.
+        """
+        tables = []
+        for definition in chosen_detectors(results, detector):
+            found = correlate(results, detector=definition, method="spearman", seed=seed)
+            study = layout(results, definition, "auroc")
+            weight = pd.Series(weights(study.ranks, study.scores), index=list(study.metrics), name="weight")
+            tables.append(found.join(weight, on="metric")[COLUMNS])
+        backbones, tasks = (results.metrics[name].nunique() for name in ("backbone", "task"))
+        title = results.study.get("config", {}).get("title") or results.path.name
+        return cls(pd.concat(tables, ignore_index=True), f"{title} ({backbones} networks, {tasks} tasks)")
+
+    @classmethod
+    def packaged(cls) -> "Directions":
+        """Return those that come with reprq: one study on one data set."""
+        record = json.loads((resources.files("reprq.study") / PACKAGED).read_text(encoding="utf-8"))
+        return cls(pd.DataFrame(record["table"], columns=COLUMNS), record["source"])
+
+    def save(self, path: Path) -> None:
+        """Write them as JSON, of four decimals."""
+        rows = self.table.round(4).replace({np.nan: None}).to_dict("records")
+        lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
+        write_text(path, f'{{\n  "source": {json.dumps(self.source)},\n  "table": [\n{lines}\n  ]\n}}\n')

@@ -1,0 +1,200 @@
+"""Which backbone and layer to use, by quality on benign data, and what that choice costs in detection."""
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from reprq.analysis.correlate import chosen_detectors
+from reprq.analysis.hindsight import HALF_OF_ROWS, SEEDS
+from reprq.analysis.regret import (
+    FEW_CLUSTERS,
+    FEW_TARGETS,
+    best_in_hindsight,
+    first_by_name,
+    regret_table,
+    regrets,
+    scored,
+)
+from reprq.analysis.rules import Floats, Layout, check_layout, layout, picks, predictions, scaled_ranks
+from reprq.errors import InputError, UnknownNameError
+from reprq.study.results import CLUSTERS, POINT, StudyResults
+
+
+@dataclass(frozen=True, eq=False)
+class Recommendation:
+    """Layers in the order in which to try them, and how far to trust that order.
+
+    Attributes:
+        ranking: One row a detector, rule, backbone and layer: rank (1 is recommended), rule_score (mean over tasks of
+            what the rule says, higher is better) and, where anomalies are known, the mean score and its own rank.
+        regret: One row a detector and rule: what its choices score, and what that loses and gains; empty where no
+            anomalies are known.
+        choices: One row a detector, rule and task: the layer chosen and the best one; empty likewise. Where layers tie,
+            `n_chosen` and `n_best` say how many, the first by name is named, and the scores are means over them.
+        trust: One row a detector and metric: the correlation on which a ranking without anomalies rests; empty for a
+            study's own.
+        notes: What a reader must know.
+    """
+
+    ranking: pd.DataFrame
+    regret: pd.DataFrame = field(default_factory=pd.DataFrame)
+    choices: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trust: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: tuple[str, ...] = ()
+
+
+def recommend(
+    results: StudyResults | Path | str,
+    detector: str | Sequence[str] | None = None,
+    score: str = "auroc",
+    *,
+    exclude: str | Sequence[str] = (),
+    cluster: str = "architecture",
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> Recommendation:
+    """Rank the layers of a study by quality on benign data, and say what choosing by that rank costs.
+
+    In every task each rule names one (backbone, layer): the one with the most of a metric (or the least, as the metric
+    goes with the score elsewhere), or the one that a ridge regression on the ranks of all metrics puts first, or on
+    those and their squares ("curved combination"). What a rule says of a layer in a task is fitted on the networks of
+    other architectures and on the tasks of other classes; no label of a sibling or of the class enters. Layers that tie
+    for a choice share it.
+
+    The regret is the score of the best layer in hindsight less that of the layer chosen, the mean over tasks. The best
+    is chosen on one half of the test rows and scored on the other, both ways, because the largest of many scores on the
+    rows that chose it is largest in part by chance; see `reprq.analysis.hindsight` for studies without halves. Beside
+    the rules stand "last layer", the mean over the last layers of all backbones, "random", the mean over all layers,
+    and "best elsewhere", the layer with the best mean score on the tasks of other classes, which takes labelled
+    anomalies and the same backbone.
+
+    The p-value is that of the mean score of a rule's choices among those with the values of all metrics moved between
+    networks (`reprq.analysis.chance`), two-sided; `p_holm` corrects it for the rules. Intervals are 95 %. Those of
+    gains (`over_last`, `over_random`) are for other networks and classes like these and invert that test
+    (`reprq.analysis.regret`). Those of the regret, and those called `..._classes_low` and `..._classes_high`, hold the
+    networks fixed and are Student's over classes. `regret_same_rows` is the regret against the largest score itself: in
+    expectation the true regret lies between the two.
+
+    Args:
+        results: A study, or the folder of one.
+        detector: Which detectors, by the name or definition in the table; all by default.
+        score: The column of the detectors' table.
+        exclude: Labels of backbones to leave out, with wildcards: "cifar_*".
+        cluster: What is left out, resampled and moved as a whole: "architecture", with all its networks, or "backbone",
+            which leaves siblings of the network in.
+        n_resamples: Permutations; no more than 499 are drawn.
+        seed: Seeds them.
+
+    Returns:
+        A `Recommendation`.
+
+    Raises:
+        UnknownNameError: a detector or score that the study does not have, a pattern that matches no backbone, or
+            another cluster.
+        ReprqError: fewer than two backbones, or tasks of fewer than two classes.
+    """
+    if not isinstance(results, StudyResults):
+        results = StudyResults.load(results)
+    if n_resamples < 100:
+        raise InputError(f"n_resamples must be at least 100, got {n_resamples}; 2000 is usual")
+    if cluster not in CLUSTERS:
+        raise UnknownNameError("cluster", cluster, CLUSTERS)
+    results = without(results, [exclude] if isinstance(exclude, str) else exclude)
+    if score not in results.detectors.select_dtypes("float"):
+        raise UnknownNameError("score of the study", score, results.detectors.select_dtypes("float").columns)
+    tables: dict[str, list[pd.DataFrame]] = {"ranking": [], "regret": [], "choices": []}
+    notes: dict[str, None] = {}
+    for definition in chosen_detectors(results, detector):
+        study = layout(results, definition, score, cluster)
+        check_layout(study)
+        said = predictions(study)
+        tables["ranking"].append(_ranking(study, said, score).assign(detector=definition))
+        tables["choices"].append(_choices(study, said, score).assign(detector=definition))
+        tables["regret"].append(regret_table(study, said, score, n_resamples, seed).assign(detector=definition))
+        notes |= dict.fromkeys(_notes(results, study))
+    joined = {name: _first_column(pd.concat(found, ignore_index=True), "detector") for name, found in tables.items()}
+    return Recommendation(**joined, notes=tuple(notes))
+
+
+def without(results: StudyResults, patterns: Sequence[str]) -> StudyResults:
+    """Return a study without the backbones whose labels match a pattern.
+
+    Raises:
+        UnknownNameError: a pattern matches none.
+    """
+    labels = results.metrics["backbone"].drop_duplicates().tolist()
+    gone: set[str] = set()
+    for pattern in patterns:
+        found = fnmatch.filter(labels, pattern)
+        if not found:
+            raise UnknownNameError("backbone of the study", pattern, labels)
+        gone |= set(found)
+    metrics, judged = (table[~table["backbone"].isin(gone)] for table in (results.metrics, results.detectors))
+    return StudyResults(metrics, judged, results.study, results.path)
+
+
+def _ranking(study: Layout, said: dict[str, Floats], score: str) -> pd.DataFrame:
+    """Every rule's order of the points over all tasks, the combination's first."""
+    mean = study.scores.mean(1)
+    actual = pd.Series(mean).rank(ascending=False, method="min").astype(int)
+    tables = []
+    for rule in study.rules:
+        over_tasks = scaled_ranks(said[rule]).mean(1).round(9)
+        rank = pd.Series(over_tasks).rank(ascending=False, method="min").astype(int)
+        columns = {"rule": rule, "rule_score": over_tasks, "rank": rank, score: mean, f"{score}_rank": actual}
+        table = study.points[POINT].assign(**columns)
+        tables.append(table.sort_values(["rank", *POINT]))
+    return _first_column(pd.concat(tables, ignore_index=True), "rule")
+
+
+def _choices(study: Layout, said: dict[str, Floats], score: str) -> pd.DataFrame:
+    """What each rule chose in each task, and what the best choice was."""
+    best, most = picks(study.scores), best_in_hindsight(study)
+    tables = []
+    for rule in study.rules:
+        chosen = picks(said[rule])
+        names = {
+            f"{which}{name}": study.points[name].to_numpy()[first_by_name(study, shares)]
+            for which, shares in (("", chosen), ("best_", best))
+            for name in ("backbone", "layer")
+        }
+        values = {score: scored(chosen, study.scores), f"best_{score}": most, "regret": regrets(study, chosen)}
+        ties = {"n_chosen": (chosen > 0).sum(0), "n_best": (best > 0).sum(0)}
+        tables.append(pd.DataFrame({"rule": rule, "task": study.tasks, **names, **values, **ties}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _notes(results: StudyResults, study: Layout) -> list[str]:
+    backbones, clusters, targets = (len(set(names)) for names in (study.backbones, study.clusters, study.targets))
+    seeds = results.metrics["seed"].nunique() if "seed" in results.metrics else 1
+    data = results.study.get("config", {}).get("data", {}).get("name", "one data set")
+    architectures = study.points["network"].nunique()
+    notes = [
+        f"one study on {data}: {len(study.points)} layers of {backbones} backbones of {architectures}"
+        f" architecture{'s' * (architectures > 1)}, {len(study.tasks)} tasks about {targets} classes, {seeds}"
+        f" seed{'s' * (seeds > 1)}; the interval of a regret holds the networks fixed, and none is for other images",
+        *study.notes,
+        _HINDSIGHT.get(study.hindsight, _NO_HINDSIGHT),
+    ]
+    if targets < FEW_TARGETS:
+        notes.append(f"no interval from tasks about fewer than {FEW_TARGETS} classes")
+    if clusters < FEW_CLUSTERS:
+        notes.append(f"no interval for other networks from {clusters} independent ones, {FEW_CLUSTERS} are needed")
+    return notes
+
+
+_HINDSIGHT = {
+    HALF_OF_ROWS: "the best in hindsight was chosen on one half of the test rows and scored on the other, both ways",
+    SEEDS: "the best in hindsight was chosen on the other seeds and scored on each; images that seeds share flatter it",
+}
+_NO_HINDSIGHT = (
+    "the best in hindsight was chosen and scored on the same test rows: regrets contain the noise of a maximum; a study"
+    " run again stores the halves of the rows that remove it"
+)
+
+
+def _first_column(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    return table[[name, *(column for column in table if column != name)]]

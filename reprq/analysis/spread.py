@@ -1,0 +1,69 @@
+"""How a coefficient differs from task to task: what one over all tasks does not say of a single one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from reprq.analysis.complete import Complete, over_seeds
+from reprq.statistics.correlation import coefficient
+from reprq.study.results import POINT
+
+FEW_CLASSES = 3
+SPREAD_COLUMNS = ["task_median", "task_min", "task_max", "new_task_low", "new_task_high"]
+
+
+def task_points(values: pd.DataFrame, scores: Complete, over: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the points of each task by itself: the columns of `over`, with x and y of that task, means over seeds.
+
+    Args:
+        values: (P, C) the metric by point and cell.
+        scores: The scores by point and cell.
+        over: The points of all tasks together.
+    """
+    index = pd.MultiIndex.from_frame(over[POINT])
+    x, y = (over_seeds(table.reindex(index)) for table in (scores.same_cells(values), scores.values))
+    return {str(task): over.assign(x=x[task].to_numpy(), y=y[task].to_numpy()) for task in y}
+
+
+def task_spread(tasks: dict[str, pd.DataFrame], method: str, level: str, given: Sequence[str]) -> dict[str, float]:
+    """Return median and range of the coefficient over tasks, and between what that of a new task is expected.
+
+    The prediction interval is Student's, 95 %: mean -+ t sqrt(s^2 + v), s^2 the variance over tasks and v that of the
+    mean, from the means of the classes that tasks are about, with one degree of freedom fewer than classes; cut to
+    [-1, 1]. It is for a task like these, on the same layers. Nothing where there are not two tasks; no prediction from
+    tasks about fewer than three classes.
+
+    Args:
+        tasks: The points of each task.
+        method: As for `reprq.statistics.correlation`.
+        level: Likewise.
+        given: The columns that are held fixed.
+    """
+    found = {task: _coefficient(over, method, level, given) for task, over in tasks.items()}
+    known = {task: value for task, value in found.items() if value is not None}
+    values = np.array(list(known.values()))
+    if len(values) < 2:
+        return {}
+    spread = {"task_median": float(np.median(values)), "task_min": values.min(), "task_max": values.max()}
+    ends = prediction(values, [task.partition(":")[2] or task for task in known])
+    return spread if ends is None else spread | dict(zip(SPREAD_COLUMNS[3:], ends, strict=True))
+
+
+def prediction(values: np.ndarray, classes: Sequence[str]) -> tuple[float, float] | None:
+    """Return the ends of `task_spread` for the coefficient of a new task; None from too few classes."""
+    codes = np.unique(classes, return_inverse=True)[1]
+    sizes = np.bincount(codes)
+    n = len(sizes)
+    if n < FEW_CLASSES:
+        return None
+    of_mean = (np.bincount(codes, values) / sizes).var(ddof=1) / n
+    half = stats.t.ppf(0.975, n - 1) * np.sqrt(values.var(ddof=1) + of_mean)
+    low, high = np.clip([values.mean() - half, values.mean() + half], -1.0, 1.0)
+    return float(low), float(high)
+
+
+def _coefficient(over: pd.DataFrame, method: str, level: str, given: Sequence[str]) -> float | None:
+    known = over[list(given)] if given else None
+    return coefficient(over["x"], over["y"], over["backbone"].to_numpy(), method, level=level, given=known)

@@ -1,0 +1,162 @@
+"""What only a forward pass can tell of a layer: how often its module is called, and the axes of what it puts out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from math import isqrt
+from typing import Any
+
+import torch
+from torch import nn
+
+from reprq.backbones.layers.selection import Layer, Layout
+from reprq.backbones.layers.taps import find_tensor, hooked
+from reprq.errors import InputError, ReprqError
+
+_BATCH = 3  # images of a probe: neither one nor a likely number of channels or tokens
+_MOST_PREFIX_TOKENS = 32
+_CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "cls_tokens")
+_OTHER_TOKENS = ("dist_token", "distillation_token", "reg_token", "register_tokens", "reg_tokens")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer's module: its turn among all calls, and the shape that was read (None for no tensor)."""
+
+    turn: int
+    shape: tuple[int, ...] | None
+
+
+def probe(
+    network: nn.Module, layers: Sequence[Layer], image_shape: tuple[int, int, int], batch: int = _BATCH
+) -> dict[Layer, list[Call]]:
+    """Run the network once over black images and return the calls of every layer.
+
+    Args:
+        network: In evaluation mode.
+        layers: Layers, whose layout need not be known.
+        image_shape: (C, H, W) of an image.
+        batch: How many images.
+
+    Raises:
+        InputError: The network cannot run on such images.
+    """
+    calls: dict[Layer, list[Call]] = {layer: [] for layer in layers}
+    turns = count()
+
+    def note(layer: Layer, value: Any) -> None:
+        tensor = find_tensor(value, layer.item)
+        calls[layer].append(Call(next(turns), None if tensor is None else tuple(tensor.shape)))
+
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    try:
+        with hooked(network, layers, note), torch.inference_mode():
+            network(torch.zeros(batch, *image_shape, device=device))
+    except ReprqError:
+        raise
+    except Exception as error:  # a network is other people's code
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(
+            f"the network must run on images of shape {image_shape}, got {reason}; give the size and channels it takes"
+        ) from error
+    return calls
+
+
+def settle(
+    network: nn.Module, layer: Layer, calls: Sequence[Call], size: int, *, channels_last: bool = False
+) -> tuple[int, Layer]:
+    """Return a layer's turn, and the layer with the call that is read and the layout of the calls that a probe saw.
+
+    A call of -1 means the last. Four axes are a map: with H = W, the odd one out is C; where all three are equal,
+    `channels_last` decides. Three axes are tokens. Before the patches are as many tokens as the network states or
+    learns (class, distillation and register tokens), or one class token, where that leaves a perfect square or the
+    network dropped some of the patches; else a perfect square of tokens is patches alone.
+
+    Args:
+        network: The network.
+        layer: Its layer; its layout is found only if it is "auto".
+        calls: What `probe` saw of the layer.
+        size: Side of the images.
+        channels_last: Whether the maps of this family are (N, H, W, C).
+
+    Raises:
+        InputError: The module is not called, or not so often, or it puts out no tensor, or no axis that is N.
+    """
+    if not calls:
+        raise InputError(f"layer {layer.name!r} must be called by the forward pass, got no call; choose a part of it")
+    if layer.call >= len(calls):
+        raise InputError(f"layer {layer.name!r} must be a call from 0 to {len(calls) - 1}, got {layer.call}")
+    call = calls[layer.call]
+    settled = replace(layer, call=layer.call % len(calls))
+    if layer.layout != "auto":
+        return call.turn, settled
+    layout = _layout(layer.name, call.shape, channels_last)
+    if layout not in ("NLD", "LND") or call.shape is None:
+        return call.turn, replace(settled, layout=layout)
+    leading, class_token = _leading_tokens(network, call.shape[layout.index("L")], size)
+    return call.turn, replace(
+        settled, layout=layout, class_token=class_token and leading > 0, registers=max(0, leading - class_token)
+    )
+
+
+def _layout(name: str, shape: tuple[int, ...] | None, channels_last: bool) -> Layout:
+    if shape is None:
+        raise InputError(f"layer {name!r} must put out a tensor, got none; choose another layer")
+    if len(shape) == 3 and shape[0] != _BATCH and shape[1] == _BATCH:
+        return "LND"
+    if shape[:1] != (_BATCH,) or not 2 <= len(shape) <= 4:
+        raise InputError(
+            f"layer {name!r} must put out 2, 3 or 4 axes of which the first counts the {_BATCH} images, got shape"
+            f" {shape}; choose another layer"
+        )
+    if len(shape) == 2:
+        return "ND"
+    if len(shape) == 3:
+        return "NLD"
+    _, first, second, third = shape
+    if first == second == third:
+        return "NHWC" if channels_last else "NCHW"
+    return "NHWC" if first == second else "NCHW"
+
+
+def _leading_tokens(network: nn.Module, tokens: int, size: int) -> tuple[int, bool]:
+    """Return how many tokens come before the patches, and whether the first of them is a class token.
+
+    Of fewer tokens than there are patches (a masked or pruning network) the network's own stay, and some patches went.
+    """
+    for module in network.modules():
+        stated = getattr(module, "num_prefix_tokens", None)  # timm
+        if isinstance(stated, int):
+            class_token = getattr(module, "cls_token", None) is not None
+            return _fitting(tokens, (stated, 0), otherwise=stated), class_token
+        patch = getattr(getattr(module, "config", None), "patch_size", None)  # Hugging Face
+        if isinstance(patch, (list, tuple)) and len(set(patch)) == 1:
+            patch = patch[0]
+        if isinstance(patch, int) and 0 < patch <= size:
+            own, class_token = _own_tokens(network)
+            rest = tokens - (size // patch) ** 2
+            if rest < 0:
+                return _fewer(tokens, own), class_token
+            return rest if rest <= _MOST_PREFIX_TOKENS else 0, True
+    own, class_token = _own_tokens(network)
+    return _fitting(tokens, (own, 0, 1), otherwise=own), class_token or own == 0
+
+
+def _own_tokens(network: nn.Module) -> tuple[int, bool]:
+    """How many tokens a network learns by the names that such parameters have, and whether one is a class token."""
+    found = {
+        name.rpartition(".")[2]: parameter.shape[-2]
+        for name, parameter in network.named_parameters()
+        if name.rpartition(".")[2] in (*_CLASS_TOKENS, *_OTHER_TOKENS) and parameter.ndim in (2, 3)
+    }
+    return sum(found.values()), any(name in found for name in _CLASS_TOKENS)
+
+
+def _fewer(tokens: int, own: int) -> int:
+    return own if tokens > own else 0
+
+
+def _fitting(tokens: int, known: Sequence[int], otherwise: int) -> int:
+    """Return the first of the known counts that leaves a square of patches, else the other, if that leaves any."""
+    square = (n for n in known if tokens > n and isqrt(tokens - n) ** 2 == tokens - n)
+    return next(square, _fewer(tokens, otherwise))

@@ -1,0 +1,120 @@
+"""Networks by name, built but not yet loaded: torchvision's classification models, and those of our own."""
+
+import re
+from typing import Any
+
+from torch import nn
+from torchvision import models
+
+from reprq.backbones.networks.cifar_resnet import CifarResNet
+from reprq.backbones.networks.lenet import LeNet
+from reprq.backbones.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from reprq.errors import InputError, UnknownNameError
+from reprq.seeding import seeded
+
+OWN = ("lenet", "cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
+_INCEPTION = ("googlenet", "inception_v3")
+_FORMS = ("timm:NAME", "hf:NAME_OR_PATH", "package.module:callable", "teacher:PATH")
+_TRANSFORMERS = ("vit_", "swin_", "maxvit_")  # what torchvision gives as their least size is the size of training
+
+
+def torchvision_names() -> list[str]:
+    """Return the names of torchvision's classification models."""
+    names: list[str] = models.list_models(module=models)
+    return names
+
+
+def default_weights(name: str) -> Any:
+    """Return the entry that torchvision calls DEFAULT among the weights of one of its models."""
+    return models.get_model_weights(name).DEFAULT
+
+
+def check_name(name: str) -> None:
+    """Raise an `UnknownNameError` unless there is an architecture of this name."""
+    valid = [*OWN, *torchvision_names()]
+    if name not in valid:
+        raise UnknownNameError("backbone", name, valid, _FORMS)
+
+
+def default_preprocessing(name: str) -> Preprocessing:
+    """Return what the default weights of an architecture expect.
+
+    GoogLeNet and Inception v3 were trained on values from -1 to 1, which torchvision hides inside their forward pass
+    (`transform_input`); here the preprocessing says so, and the networks are built without it.
+
+    Raises:
+        UnknownNameError: No such architecture.
+
+    Example:
+        >>> default_preprocessing("resnet50").resize, default_preprocessing("cifar_resnet20").size
+        (232, 32)
+    """
+    check_name(name)
+    if name in OWN:
+        mean, std = ((0.5,) * 3, (0.5,) * 3) if name == "lenet" else (IMAGENET_MEAN, IMAGENET_STD)
+        return Preprocessing(size=32, resize=32, mean=mean, std=std)
+    preset = default_weights(name).transforms()
+    plain = name in _INCEPTION
+    return Preprocessing(
+        size=preset.crop_size[0],
+        resize=preset.resize_size[0],
+        mean=(0.5,) * 3 if plain else tuple(preset.mean),
+        std=(0.5,) * 3 if plain else tuple(preset.std),
+        interpolation=preset.interpolation.value,
+    )
+
+
+def build_network(
+    name: str, *, num_classes: int | None = None, in_channels: int = 3, size: int | None = None, seed: int = 0
+) -> nn.Module:
+    """Return a network in training mode with its architecture's own random initialisation.
+
+    The global random state of torch is left as it was.
+
+    Args:
+        name: "lenet", "cifar_resnet20" and the like, or a torchvision classification model.
+        num_classes: Outputs of the head; None takes the architecture's own (10, or ImageNet's 1000).
+        in_channels: 1 or 3; torchvision's models take 3.
+        size: Side of the input, for the transformers that are built for one; None takes that of the default weights.
+        seed: Seed of the initialisation.
+
+    Raises:
+        UnknownNameError: No such architecture.
+        InputError: A size or number of channels that the architecture cannot take.
+
+    Example:
+        >>> sum(p.numel() for p in build_network("cifar_resnet20").parameters())
+        269722
+    """
+    check_name(name)
+    classes = {} if num_classes is None else {"num_classes": num_classes}
+    with seeded(seed):
+        if name == "lenet":
+            if size not in (None, LeNet.SIZE):
+                raise InputError(f"lenet takes images of size {LeNet.SIZE}, got {size}; give that or another backbone")
+            return LeNet(in_channels=in_channels, **classes)
+        if name in OWN:
+            return CifarResNet(depth=int(name.removeprefix("cifar_resnet")), in_channels=in_channels, **classes)
+        return _build_torchvision(name, classes, in_channels, size)
+
+
+def _build_torchvision(name: str, options: dict[str, Any], in_channels: int, size: int | None) -> nn.Module:
+    if in_channels != 3:
+        raise InputError(f"{name} takes images of 3 channels, got {in_channels}; use channels 'rgb' or 'bgr', or lenet")
+    size = size or default_preprocessing(name).size
+    least = 1 if name.startswith(_TRANSFORMERS) else default_weights(name).meta["min_size"][0]
+    if size < least:
+        raise InputError(f"{name} takes images of size {least} or more, got {size}; give a larger size")
+    if name in _INCEPTION:
+        options = options | {"aux_logits": False, "transform_input": False, "init_weights": True}
+    elif name.startswith("vit_"):
+        options = options | {"image_size": size}
+    elif name.startswith("maxvit"):
+        options = options | {"input_size": (size, size)}
+    if (patch := re.fullmatch(r"vit_\w+_(\d+)", name)) and size % int(patch[1]):
+        raise InputError(f"{name} cuts images into patches of {patch[1]} pixels, got size {size}; give a multiple")
+    try:
+        network: nn.Module = models.get_model(name, weights=None, **options)
+    except ValueError as error:  # MaxViT: a size its windows do not fit into
+        raise InputError(f"{name} cannot take images of size {size}; give a multiple of 224") from error
+    return network

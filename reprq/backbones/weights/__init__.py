@@ -1,0 +1,1 @@
+"""Weights: files read without running any code in them, and fitted to a network."""

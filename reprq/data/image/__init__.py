@@ -1,0 +1,1 @@
+"""Images: what folders and files hold, decoded to 8-bit RGB."""

@@ -1,0 +1,148 @@
+"""What a folder holds: images, folders with images, masks, and files that are none of these."""
+
+import os
+import re
+from collections import Counter
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path, PurePath
+
+from reprq.data.names import class_name, readable
+from reprq.errors import DataError
+
+# Of the formats that are decoded (see `reprq.data.image.decoding`).
+EXTENSIONS: tuple[str, ...] = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".pbm")
+EXTENSIONS += (".pgm", ".ppm", ".pnm", ".mpo", ".tif", ".tiff", ".webp")
+UNREAD_IMAGES = {".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".tga", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
+UNREAD_IMAGES |= {".orf", ".rw2", ".raw", ".psd", ".exr", ".hdr", ".svg", ".dcm", ".nii", ".npy", ".avi", ".mp4"}
+if find_spec("PIL.AvifImagePlugin"):  # from Pillow 11.3 on
+    EXTENSIONS += (".avif",)
+else:
+    UNREAD_IMAGES |= {".avif"}
+_OF_SYSTEMS = {"@eadir", "#recycle", "@recycle", "#snapshot", "__macosx", "$recycle.bin", "lost+found", "__pycache__"}
+_OF_SYSTEMS |= {"system volume information"}
+_OF_SYSTEMS |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+_MASK_WORDS = {"groundtruth", "gt", "mask", "masks", "segmentation", "segmentations", "annotation", "annotations"}
+_MASK_WORDS |= {"labels", "trimaps"}
+_BESIDE_MASK_WORDS = {"defect", "anomaly", "pixel", "binary", "images", "image", "img", "png", "dir", "folder"}
+_MASK_ENDING = re.compile(r"[_-](masks?|gt|labels?|seg|segmentation|ground_?truth|annotation)$", re.IGNORECASE)
+_LOSSLESS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".pbm")
+
+
+class Folder:
+    """A folder that is read when it is asked for; links are followed, hidden entries and those of systems are not.
+
+    Args:
+        path: Where it is.
+        name: Its path relative to the data set's root; "" for the root.
+        above: The real paths of the folders that it is in, so that a link that leads back up ends.
+    """
+
+    def __init__(self, path: Path, name: str = "", above: frozenset[str] = frozenset()) -> None:
+        self.path, self.name = path, name
+        self._above = above | {os.path.realpath(path)}
+
+    @property
+    def label(self) -> str:
+        """Its own name as a class."""
+        return class_name(PurePath(self.name).name or self.path.resolve().name)
+
+    @cached_property
+    def _entries(self) -> tuple[list["Folder"], list[str]]:
+        folders, files = [], []
+        try:
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") or entry.name.lower() in _OF_SYSTEMS:
+                        continue
+                    if not entry.is_dir():
+                        if entry.is_file() or entry.is_symlink():  # a link that leads nowhere is named when it is read
+                            files.append(entry.name)
+                    elif os.path.realpath(entry.path) not in self._above:
+                        folders.append(Folder(Path(entry.path), self._inside(entry.name), self._above))
+        except OSError as error:
+            raise DataError(
+                f"the folder {readable(str(self.path))} cannot be read: {error.strerror or error}"
+            ) from None
+        return sorted(folders, key=lambda folder: folder.name), sorted(files)
+
+    def _inside(self, name: str) -> str:
+        return f"{self.name}/{name}" if self.name else name
+
+    @cached_property
+    def masks(self) -> list["Folder"]:
+        """The folders of masks and annotations; where a class is called "no_mask", masks are a class, too."""
+        found = self._entries[0]
+        named = [folder for folder in found if _are_masks(folder.label)]
+        if any("mask" in folder.label.lower() for folder in found if folder not in named):
+            return [folder for folder in named if "mask" not in folder.label.lower()]
+        return named
+
+    @cached_property
+    def folders(self) -> list["Folder"]:
+        """All other folders in it, in the order of their names."""
+        return [folder for folder in self._entries[0] if folder not in self.masks]
+
+    @cached_property
+    def classes(self) -> list["Folder"]:
+        """The folders in it that have images, in themselves or in their folders."""
+        return [folder for folder in self.folders if folder.has_images]
+
+    @cached_property
+    def images(self) -> list[str]:
+        """The images that are in it and in none of its folders, as paths relative to the root."""
+        found = [name for name in self._entries[1] if name.lower().endswith(EXTENSIONS)]
+        masks = _masks_among(found)
+        return [self._inside(name) for name in found if name not in masks]
+
+    @cached_property
+    def has_images(self) -> bool:
+        """Whether there is an image in it or in one of its folders."""
+        return bool(self.images) or any(folder.has_images for folder in self.folders)
+
+    def all_images(self) -> list[str]:
+        """Return the images in it and in its folders, sorted."""
+        return sorted([*self.images, *(name for folder in self.folders for name in folder.all_images())])
+
+    def all_masks(self) -> int:
+        """Return how many images in it and in its folders were taken for masks."""
+        beside = sum(name.lower().endswith(EXTENSIONS) for name in self._entries[1]) - len(self.images)
+        inside = sum(len(folder.all_images()) + folder.all_masks() for folder in self.masks)
+        return beside + inside + sum(folder.all_masks() for folder in self.folders)
+
+    @cached_property
+    def others(self) -> list[str]:
+        """The files in it and in none of its folders that are no images, as paths relative to the root."""
+        return [self._inside(name) for name in self._entries[1] if not name.lower().endswith(EXTENSIONS)]
+
+    def all_others(self) -> Counter[str]:
+        """Return how many files of which extensions, in it and in its folders, are no images that are read."""
+        found = Counter(readable(PurePath(name).suffix.lower()) or "no extension" for name in self.others)
+        return sum((folder.all_others() for folder in (*self.folders, *self.masks)), found)
+
+
+def _are_masks(label: str) -> bool:
+    """Whether a folder is called ground_truth, masks, GT, defect_masks and the like."""
+    words = set(re.findall(r"[^\W_]+", label.lower().replace("ground_truth", "gt").replace("ground truth", "gt")))
+    return bool(words & _MASK_WORDS) and words <= _MASK_WORDS | _BESIDE_MASK_WORDS
+
+
+def _masks_among(files: list[str]) -> set[str]:
+    """Which images of a folder are masks of others in it: named "1_mask.png" beside "1.png", or "1.png" beside "1.jpg".
+
+    The latter counts where every lossless image has a lossy one of its name.
+    """
+    stems = {_stem(name) for name in files}
+    lossless = {name for name in files if name.lower().endswith(_LOSSLESS)}
+    lossy = {_stem(name) for name in files if name not in lossless}
+    paired = len(lossless) > 1 and all(_stem(name) in lossy for name in lossless)
+    return {name for name in files if _says_mask(_stem(name), stems)} | (lossless if paired else set())
+
+
+def _says_mask(stem: str, stems: set[str]) -> bool:
+    ending = _MASK_ENDING.search(stem)
+    return ending is not None and stem[: ending.start()] in stems
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]

@@ -1,0 +1,1 @@
+"""Detectors of rows: fitted on an (n, d) array, and free of torch."""

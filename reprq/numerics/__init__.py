@@ -1,0 +1,1 @@
+"""Functions of arrays that metrics and detectors share: moments, spectra, covariances, distances, neighbours."""

@@ -1,0 +1,44 @@
+"""Rows of a matrix: their means, the different ones, and scoring them in blocks of one size."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.floating]
+Scores = NDArray[np.float64]
+
+_BLOCK = 512
+
+
+def column_means(rows: Matrix) -> Scores:
+    """(d,) float64 means of the columns; of a constant column exactly that constant, which a sum does not promise."""
+    means: Scores = rows.mean(axis=0, dtype=np.float64)
+    return np.where((rows == rows[0]).all(axis=0), rows[0].astype(np.float64), means)
+
+
+def distinct_rows(rows: Matrix) -> Matrix:
+    """The different rows, each once, in ascending order."""
+    return np.unique(rows + 0.0, axis=0)  # + 0.0: no -0.0
+
+
+def score_in_blocks(rows: Matrix, score: Callable[[Scores], Scores], centre: Scores | float = 0.0) -> Scores:
+    """Score rows in blocks of one size, the last one filled up, so that no score depends on its batch.
+
+    BLAS sums in another order for another shape.
+
+    Args:
+        rows: (m, d).
+        score: From an (s, d) float64 block of rows less `centre` to its (s,) scores, each row by itself.
+        centre: (d,) or a number.
+
+    Returns:
+        (m,) scores.
+    """
+    scores = np.empty(len(rows))
+    block = np.zeros((_BLOCK, rows.shape[1]))
+    for start in range(0, len(rows), _BLOCK):
+        part = rows[start : start + _BLOCK]
+        np.subtract(part, centre, out=block[: len(part)])
+        scores[start : start + len(part)] = score(block)[: len(part)]
+    return scores

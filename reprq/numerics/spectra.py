@@ -1,0 +1,200 @@
+"""The centred and the uncentred spectrum of a matrix, both from one tridiagonal reduction."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack, qr
+
+from reprq.numerics.moments import Moments, blocks_of
+
+RESOLVED = 1e-12  # of the largest eigenvalue: a sum of squares leaves smaller ones fewer than about four digits
+
+Again = Callable[[], Iterable[NDArray[np.floating]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """The squared singular values of a matrix as it is and of the matrix less its mean.
+
+    Attributes:
+        centred: (min(n, d),) float64, squared singular values of x - mean(x), descending; the eigenvalues of the
+            covariance times n - 1.
+        uncentred: (min(n, d),) float64, squared singular values of x, descending; those of x^T x.
+        n: Rows.
+        d: Columns.
+    """
+
+    centred: NDArray[np.float64]
+    uncentred: NDArray[np.float64]
+    n: int
+    d: int
+
+
+def spectra(moments: Moments) -> Spectra:
+    """Return both spectra of the rows that `moments` has seen.
+
+    A reflection takes the mean to the first axis. There the two second moments differ in their first entry alone, so
+    one reduction to tridiagonal form serves both. The reduction keeps the first entry to itself: a mean that is huge
+    beside the deviations takes no digits from the other eigenvalues. Where n <= d the reflection acts on the rows, and
+    the (n, n) Gram matrix takes the place of the (d, d) second moment.
+
+    Args:
+        moments: At least one row.
+
+    Returns:
+        The spectra; values below the rounding error of the largest are 0.
+    """
+    n, d = moments.n, moments.d
+    if moments.rows is None:
+        top = n * float(moments.mean @ moments.mean)
+        diagonal, off = _tridiagonal(_reflect(moments.scatter, moments.mean))
+        centred = _eigenvalues(diagonal, off)
+        diagonal[0] += top
+        return _clean(centred, _eigenvalues(diagonal, off), n, d)
+    deviations = moments.rows - moments.mean
+    gram = _reflect(deviations @ deviations.T, np.ones(n))
+    gram[0, :] = gram[:, 0] = np.sqrt(n) * _reflect_vector(deviations @ moments.mean, np.ones(n))
+    gram[0, 0] = n * float(moments.mean @ moments.mean)
+    diagonal, off = _tridiagonal(gram)
+    centred = np.append(_eigenvalues(diagonal[1:], off[1:]), 0.0)
+    return _clean(centred, _eigenvalues(diagonal, off), n, d)
+
+
+def spectrum(x: Any, *, centred: bool = True) -> NDArray[np.float64]:
+    """Return the eigenvalues of the covariance of x, or of its second moment around zero.
+
+    Centred, they are those of (x - mean)^T (x - mean) / (n - 1); uncentred, those of x^T x / n.
+
+    Args:
+        x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
+        centred: Whether the mean is taken away first.
+
+    Returns:
+        (min(n, d),) float64, descending, in squared units of x. Singular values below the rounding error of the largest
+        are 0; of an iterator, whose blocks are seen once, eigenvalues are.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix of at least two rows.
+
+    Example:
+        >>> spectrum([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.5], [0.0, -0.5]]).round(4).tolist()
+        [0.6667, 0.1667]
+    """
+    both = resolved_spectra_of(x)
+    return both.centred / (both.n - 1) if centred else both.uncentred / both.n
+
+
+def again(x: Any) -> Again | None:
+    """Return what gives the rows of x once more, or None where they pass by once (an iterator, `Moments`)."""
+    return None if isinstance(x, Iterator | Moments) else lambda: blocks_of(x)
+
+
+def resolved_spectra_of(x: Any, count: int | None = None) -> Spectra:
+    """Return both spectra of a matrix, as `resolved_spectra` does."""
+    moments = Moments.of(x, min_rows=2)
+    return resolved_spectra(moments, spectra(moments), again(x), count)
+
+
+def resolved_spectra(moments: Moments, found: Spectra, rows: Again | None, count: int | None = None) -> Spectra:
+    """Return spectra whose first `count` values are more than rounding error, from the rows where it takes them.
+
+    An eigenvalue of a sum of squares is off by some 1e-16 of the largest one, a singular value of the rows themselves
+    by 1e-16 of the largest one: below 1e-12 the latter are computed, by QR of block after block and one SVD. Columns
+    that are constant have exact zeros and ask for nothing.
+
+    Args:
+        moments: Of the rows.
+        found: Their `spectra`.
+        rows: What gives the rows once more, or None.
+        count: How many values matter; all by default.
+    """
+    constant = int((moments.scatter_diagonal == 0).sum())
+    count = min(count or moments.d, moments.d - constant, moments.n - 1)
+    if moments.rows is not None:
+        kept = moments.rows
+        rows = lambda: [kept]  # noqa: E731
+    if count < 1 or rows is None or found.centred[count - 1] >= RESOLVED * found.centred[0]:
+        return found
+    return singular_spectra(rows(), moments.mean, moments.n)
+
+
+def singular_spectra(rows: Iterable[NDArray[np.floating]], mean: NDArray[np.float64], n: int) -> Spectra:
+    """Return both spectra by a singular value decomposition, which keeps twice the digits of `spectra`.
+
+    Args:
+        rows: Blocks of the n rows.
+        mean: (d,) their mean.
+        n: Rows.
+    """
+    d = len(mean)
+    step = max(4 * d, 1024)
+    triangle: NDArray[Any] = np.empty((0, d))
+    for block in rows:
+        for start in range(0, len(block), step):
+            part: NDArray[Any] = np.vstack([triangle, block[start : start + step] - mean])
+            triangle = part if len(part) <= d else qr(part, mode="r", overwrite_a=True, check_finite=False)[0][:d]
+    v = _reflector(mean)
+    turned = triangle if v is None else triangle - 2 * np.outer(triangle @ v, v)  # the mean on the first axis
+    top = np.zeros((1, d))
+    top[0, 0] = np.sqrt(n) * np.linalg.norm(mean)
+    matrices = (triangle, np.vstack([top, turned]))
+    centred, uncentred = (np.linalg.svd(matrix, compute_uv=False)[: min(n, d)] for matrix in matrices)
+    floor = max(n, d) * np.finfo(np.float64).eps * centred[0]  # as in `_clean`, the mean costs no digits
+    for values in (centred, uncentred):
+        values[values <= floor] = 0.0
+    return Spectra(np.square(centred), np.square(uncentred), n, d)
+
+
+def _reflector(direction: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return the unit v for which I - 2 v v^T takes `direction` to the first axis, up to sign; None for zero."""
+    length = np.linalg.norm(direction)
+    if length == 0:
+        return None
+    v = direction / length
+    v[0] += np.copysign(1.0, v[0])
+    unit: NDArray[np.float64] = v / np.linalg.norm(v)
+    return unit
+
+
+def _reflect(matrix: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return H matrix H for the reflection H that takes `direction` to the first axis; matrix is symmetric."""
+    v = _reflector(direction)
+    if v is None:
+        return matrix
+    w = matrix @ v
+    w = 2 * (w - (v @ w) * v)
+    matrix -= np.outer(w, v)
+    matrix -= np.outer(v, w)
+    return matrix
+
+
+def _reflect_vector(vector: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:
+    v = _reflector(direction)
+    return vector if v is None else vector - 2 * (v @ vector) * v
+
+
+def _tridiagonal(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the diagonal and off-diagonal of a tridiagonal matrix similar to a symmetric one, first entry kept."""
+    size = len(matrix)
+    if size == 1:
+        return np.diagonal(matrix).copy(), np.zeros(0)
+    work = int(lapack.dsytrd_lwork(size, lower=1)[0])
+    _, diagonal, off, _, _ = lapack.dsytrd(matrix.T, lower=1, lwork=work, overwrite_a=1)
+    return diagonal, off
+
+
+def _eigenvalues(diagonal: NDArray[np.float64], off: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the eigenvalues of a tridiagonal matrix, descending."""
+    values = diagonal if len(diagonal) < 2 else lapack.dsterf(diagonal, off)[0]
+    return np.sort(values)[::-1]
+
+
+def _clean(centred: NDArray[np.float64], uncentred: NDArray[np.float64], n: int, d: int) -> Spectra:
+    """Set to 0 what rounding alone can have made; the mean costs no digits, so the centred spectrum gives the scale."""
+    floor = max(len(centred), 1) * np.finfo(np.float64).eps * max(float(centred[0]), 0.0)
+    for values in (centred, uncentred):
+        values[values <= floor] = 0.0
+    return Spectra(centred, uncentred, n, d)

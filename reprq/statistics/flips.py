@@ -1,0 +1,120 @@
+"""p-values of a correlation over groups: whole groups change sign, at random or in all ways.
+
+It is the wild cluster bootstrap of Cameron, Gelbach & Miller (2008) with the null imposed. A flip statistic takes the
+two columns, the groups and signs, (B, G), and returns (B,) numbers of which only the order of the sizes matters.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from reprq.statistics.coefficients import ROUNDING, Floats, Ints, group_sums, inner_sums, ratio
+
+Flipped = Callable[[Floats, Floats, Ints, Floats], Floats]
+
+SAME = 1e-9  # statistics that differ by less are equal but for rounding
+
+
+class CommonFlips(NamedTuple):
+    """Signs that several tests share, so that their p-values can be adjusted together.
+
+    Attributes:
+        clusters: (C,) names, sorted.
+        signs: (B, C), the first row all 1.
+    """
+
+    clusters: NDArray[np.str_]
+    signs: Floats
+
+
+def common_flips(clusters: Any, n_resamples: int, seed: int) -> CommonFlips:
+    """Return the flips that `correlation` makes of these clusters with this seed."""
+    names = np.unique(np.asarray(clusters).astype(str))
+    rng = np.random.default_rng(seed)
+    resampled_counts(len(names), n_resamples, rng)  # the flips come after the resamples of the interval
+    return CommonFlips(names, sign_flips(len(names), n_resamples, rng))
+
+
+def resampled_counts(n: int, n_resamples: int, rng: np.random.Generator) -> Floats:
+    """Return how often each of n clusters occurs in each bootstrap resample: (n_resamples, n)."""
+    counts: Floats = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
+    return counts
+
+
+def sign_flips(n: int, n_resamples: int, rng: np.random.Generator) -> Floats:
+    """Return signs of n clusters, (B, n): all 2^(n - 1) that differ where that is no more than n_resamples, or random.
+
+    The first row is the data themselves. A common sign changes nothing, so where all are listed the first cluster keeps
+    its own.
+    """
+    if 2 ** (n - 1) <= n_resamples:
+        return np.array([(1, *rest) for rest in itertools.product((1.0, -1.0), repeat=n - 1)])
+    return np.vstack([np.ones(n), rng.choice([-1.0, 1.0], size=(n_resamples, n))])
+
+
+def flipped_ratios(x: Floats, y: Floats, codes: Ints, statistics: Flipped, flips: Floats) -> Floats:
+    """Return the size of the statistic of each flip over that of the data, (2 B,); infinite where the data have 0.
+
+    The share of these that are at least 1 is the p-value.
+
+    Args:
+        x: (n,), sorted by group.
+        y: (n,).
+        codes: (n,) the group of each row.
+        statistics: What is compared; x is flipped, and then y.
+        flips: (B, G), the first row all 1.
+    """
+    draws: Floats = np.nan_to_num(np.abs([statistics(x, y, codes, flips), statistics(y, x, codes, flips)]))
+    observed = draws[:, :1]
+    ratios = np.divide(draws, observed, out=np.full_like(draws, np.inf), where=observed > 0)
+    return ratios.ravel()
+
+
+def share_as_extreme(ratios: Floats) -> float:
+    """Return the p-value of `flipped_ratios`."""
+    return float(np.mean(ratios >= 1 - SAME))
+
+
+def flipped_pearson(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
+    """Pearson's r of (flips[b, g] (x - mean), y) for each b; the flipped x is centred anew."""
+    x, y = x - x.mean(), y - y.mean()
+    covariance = flips @ group_sums(x * y, codes)
+    variance = (x @ x) - (flips @ group_sums(x, codes)) ** 2 / len(x)
+    return ratio(covariance, variance, np.full(len(flips), y @ y), ROUNDING * (x @ x))
+
+
+def flipped_spearman(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
+    """Spearman's rho likewise: the centred midranks are flipped."""
+    return flipped_pearson(stats.rankdata(x), stats.rankdata(y), codes, flips)
+
+
+def flipped_kendall(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
+    """Kendall's S of (flips[b, g] x, y), x as centred ranks.
+
+    sgn(w_g x_i - w_h x_j) is w_g sgn(x_i - x_j) where w_g = w_h and w_g sgn(x_i + x_j) elsewhere, so that summed over
+    all pairs it is linear in w.
+    """
+    x, y = stats.rankdata(x), stats.rankdata(y)
+    x = x - x.mean()
+    shares = [((np.sign(x[i] - x) + np.sign(x[i] + x)) * np.sign(y[i] - y)).sum() for i in range(len(x))]
+    return flips @ group_sums(np.array(shares), codes)
+
+
+def flipped_within(method: str) -> Flipped:
+    """Return the statistic of a coefficient within groups: a group whose sign changes changes that of its sum alone."""
+
+    def statistic(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
+        return flips @ inner_sums(x, y, codes, method)[:, 0]
+
+    return statistic
+
+
+FLIPPED: dict[str, Flipped] = {
+    "spearman": flipped_spearman,
+    "pearson": flipped_pearson,
+    "kendall": flipped_kendall,
+}
