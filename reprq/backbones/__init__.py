@@ -5,10 +5,10 @@ from reprq.backbones.layers.selection import Layer
 from reprq.backbones.layers.taps import Tap
 from reprq.backbones.networks.cifar_resnet import CifarResNet
 from reprq.backbones.networks.lenet import LeNet
-from reprq.backbones.preprocessing import Preprocessing
 from reprq.backbones.registry import BackboneInfo, available, load_backbone
 from reprq.backbones.sources.architectures import build_network, default_preprocessing
 from reprq.backbones.sources.python import as_backbone
+from reprq.data.image.preprocessing import Preprocessing
 
 __all__ = [
     "Backbone",

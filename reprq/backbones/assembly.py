@@ -8,9 +8,9 @@ from torch import nn
 from reprq.backbones.backbone import Backbone, computed_before
 from reprq.backbones.fingerprint import network_digest
 from reprq.backbones.layers.selection import Layer
-from reprq.backbones.preprocessing import Preprocessing
 from reprq.backbones.weights import fitting as files
 from reprq.backbones.weights.files import read_parts, split_part
+from reprq.data import Transform
 from reprq.errors import WeightsError
 
 
@@ -24,7 +24,7 @@ def fit_file(network: nn.Module, path: Path, *, name: str, head: str | None) -> 
 def assemble(
     name: str,
     network: nn.Module,
-    preprocessing: Preprocessing,
+    preprocessing: Transform,
     layers: Sequence[Layer],
     weights: str,
     *,
@@ -37,7 +37,7 @@ def assemble(
     Args:
         name: The name of the architecture.
         network: Changed to evaluation mode and float32.
-        preprocessing: From an image to its input.
+        preprocessing: From an item to its input.
         layers: All its layers.
         weights: What the weights are called.
         fitted: How a file fitted; None where all weights are there.

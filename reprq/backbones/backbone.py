@@ -8,18 +8,22 @@ from torch import nn
 from reprq.backbones.layers.probing import probe
 from reprq.backbones.layers.selection import Layer, is_glob, matching, select
 from reprq.backbones.layers.submodules import in_order, submodules_named
-from reprq.backbones.preprocessing import Preprocessing
+from reprq.data import Dataset, Transform
+from reprq.data.image.preprocessing import Preprocessing
+from reprq.data.modality import modality_named
 from reprq.errors import InputError, UnknownNameError, WeightsError
+
+_FITTING = "a backbone of their kind (reprq backbones; hf:NAME_OR_PATH of a text model for documents)"
 
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """A network that embeds images.
+    """A network that embeds images, texts or what else its preprocessing takes.
 
     Attributes:
         name: The name of the architecture.
         network: In evaluation mode, float32, on the CPU until it is moved.
-        preprocessing: From an image to the network's input.
+        preprocessing: From an item, such as an image, to the network's input.
         layers: Where embeddings can be read, in the order of depth.
         weights: "default: IMAGENET1K_V2", "random(seed=0)", "file:NAME" or "teacher:NAME".
         weights_digest: SHA-256 (hex) over name, dtype, shape and bytes of the weights; of a network of one's own over
@@ -31,7 +35,7 @@ class Backbone:
 
     name: str
     network: nn.Module
-    preprocessing: Preprocessing
+    preprocessing: Transform
     layers: tuple[Layer, ...]
     weights: str
     weights_digest: str
@@ -40,20 +44,35 @@ class Backbone:
     missing: str = ""
 
     @property
-    def in_channels(self) -> int:
-        """The number of channels of the network's input."""
-        return self.preprocessing.in_channels
+    def image_preprocessing(self) -> Preprocessing:
+        """The preprocessing of a network of images; an `InputError` where it takes none."""
+        if not isinstance(self.preprocessing, Preprocessing):
+            raise InputError(f"backbone {self.name} must take images here, and it takes {self.preprocessing.modality}")
+        return self.preprocessing
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the network's input."""
-        return self.in_channels, self.preprocessing.size, self.preprocessing.size
+        """(C, H, W) of the network's input; an `InputError` where it takes no images."""
+        return self.image_preprocessing.shape
+
+    @property
+    def in_channels(self) -> int:
+        """The number of channels of the network's input; an `InputError` where it takes no images."""
+        return self.image_shape[0]
+
+    def check_takes(self, data: Dataset) -> None:
+        """Raise an `InputError` if the network takes data of another modality."""
+        if data.modality != self.preprocessing.modality:
+            taken = modality_named(self.preprocessing.modality).item
+            raise InputError(
+                f"backbone {self.name} takes {taken}s, and {data.name} holds {data.noun}s; give {_FITTING}"
+            )
 
     def select_layers(self, spec: str | int | Sequence[str | int]) -> list[Layer]:
         """Return the layers that `spec` asks for, each once, in the order of depth.
 
         Stages are asked for by number or name. Any other submodule is asked for by its dotted name, and that is then
-        the layer's name; a forward pass of black images finds its layout. Of a module that is called more than once in
+        the layer's name; a forward pass of blank items finds its layout. Of a module that is called more than once in
         a pass the last call is read, or the one after "@". Of a tuple or dict the first tensor is read, or
         `last_hidden_state`, or the item after "#".
 
@@ -86,7 +105,7 @@ class Backbone:
         for layer in chosen:
             if self.missing and not computed_before(self.network, layer, self.missing):
                 raise self._without_weights(layer.name)
-        found = in_order(self.network, chosen, self.image_shape, stages=self.layers, optional=by_glob)
+        found = in_order(self.network, chosen, self.preprocessing, stages=self.layers, optional=by_glob)
         if not found:
             raise InputError(f"layers {spec!r} of {self.name} must put out tensors, got none; choose others")
         return found
@@ -104,8 +123,8 @@ def computed_before(network: nn.Module, layer: Layer, key: str) -> bool:
 
 
 def layer_shapes(backbone: Backbone) -> list[tuple[int, ...]]:
-    """Return the shape of every layer's output for one image, without the batch axis, by one forward pass of zeros."""
-    calls = probe(backbone.network, backbone.layers, backbone.image_shape, batch=1)
+    """Return the shape of every layer's output for one blank item, without the batch axis, by one forward pass."""
+    calls = probe(backbone.network, backbone.layers, backbone.preprocessing, batch=1)
     return [_without_axis(calls[layer][layer.call].shape or (), layer.batch_axis) for layer in backbone.layers]
 
 

@@ -12,7 +12,6 @@ from torch import nn
 from reprq.backbones.assembly import assemble, fit_file
 from reprq.backbones.backbone import Backbone
 from reprq.backbones.layers.stages import head_of, layers_of
-from reprq.backbones.preprocessing import Preprocessing
 from reprq.backbones.sources import huggingface, python, timm
 from reprq.backbones.sources.architectures import (
     OWN,
@@ -23,6 +22,7 @@ from reprq.backbones.sources.architectures import (
 )
 from reprq.backbones.sources.downloads import default_weights_file
 from reprq.backbones.weights.files import read_metadata
+from reprq.data.image.preprocessing import Preprocessing
 from reprq.errors import InputError, ReprqError, UnknownNameError, WeightsError
 
 SOURCES = ("reprq", "torchvision", "timm")

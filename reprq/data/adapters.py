@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 
 from reprq.data.classes import class_names, labelled
-from reprq.data.dataset import ImageDataset
+from reprq.data.dataset import Dataset
 from reprq.data.image.decoding import Header
 from reprq.data.image.listing import EXTENSIONS
 from reprq.data.image.pixels import as_batch, as_image, as_numpy, is_array
+from reprq.data.image.sources import ArraySource, FileSource, ImageSource
 from reprq.data.registry import load_dataset
-from reprq.data.sources import ArraySource, FileSource, ImageSource
 from reprq.errors import DataError, InputError
 
 IMAGE_NAMES = ("image", "images", "img", "pixel_values", "path", "paths", "file", "files", "filename", "file_name")
@@ -31,7 +31,7 @@ _ACCEPTED = (
 
 def as_dataset(
     data: Any, split: str = "train", *, root: Path | str | None = None, download: bool = False, seed: int = 0
-) -> ImageDataset:
+) -> Dataset:
     """Return what a Python program holds as a data set of images, with labels where it has some.
 
     The backbone's preprocessing starts from 8-bit images. So the items of a torch `Dataset` may be PIL images, paths,
@@ -41,7 +41,7 @@ def as_dataset(
     `DataLoader` the data set counts, in its own order, not the batches.
 
     Args:
-        data: An `ImageDataset`; a name or folder as in `load_dataset`; a torch `Dataset` with a length, or a
+        data: An `Dataset`; a name or folder as in `load_dataset`; a torch `Dataset` with a length, or a
             `DataLoader` of all its rows; a Hugging Face `Dataset`; a mapping of splits to such; images as an array or
             tensor (n, H, W), (n, H, W, 3) or (n, 3, H, W), uint8 or whole 255ths, alone or as `(images, labels)`; a
             sequence of paths, PIL images or arrays, alone or each in a pair with its label; a DataFrame with a column
@@ -65,7 +65,7 @@ def as_dataset(
         >>> len(images), images.classes, images.labels.tolist()
         (4, ('cat', 'dog'), [0, 1, 0, 0])
     """
-    if isinstance(data, ImageDataset):
+    if isinstance(data, Dataset):
         return data
     if isinstance(data, str | Path):
         name = f"folder:{data}" if isinstance(data, Path) else data
@@ -74,7 +74,7 @@ def as_dataset(
         return as_dataset(data[split], split, root=root, download=download, seed=seed)
     images, labels, names = _parts(data, root)
     values, classes = labelled(labels, names, len(images))
-    return ImageDataset(
+    return Dataset(
         name=f"python:{type(_inside_loader(data)).__name__}",
         split=split,
         classes=classes,
@@ -154,7 +154,7 @@ def _of_items(items: Any, root: Path | str | None) -> Parts:
     return _Images(source, map(_numbered, range(count))), labels, class_names(items)
 
 
-class ItemSource:
+class ItemSource(ImageSource):
     """The items of somebody else's data set, each read when it is asked for, by one thread at a time.
 
     Args:
@@ -175,7 +175,7 @@ class ItemSource:
         self._digests[i], self._sizes[i] = _digest(image), image.size
         return label
 
-    def image(self, i: int) -> Image.Image:
+    def item(self, i: int) -> Image.Image:
         """Return item `i` as an RGB image; an `InputError` if it is another image than at the first time."""
         image, _ = self._read(i)
         if _digest(image) != self._digests[i]:
@@ -195,7 +195,7 @@ class ItemSource:
 
     def verify(self, i: int) -> None:
         """Read item `i` again; an `InputError` or `DataError` if that fails or gives another image."""
-        self.image(i)
+        self.item(i)
 
     def _read(self, i: int) -> tuple[Image.Image, Any]:
         with self._lock:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reprq.data.dataset import ImageDataset
+from reprq.data.dataset import Dataset
 from reprq.data.image.layout import is_benign_name
 from reprq.data.tasks import Task, one_class_tasks
 from reprq.errors import InputError, listed
@@ -20,11 +20,11 @@ class Benign(NamedTuple):
         note: Which classes they are, in words; "" where there is but one class, or all of a known data set's.
     """
 
-    images: ImageDataset
+    images: Dataset
     note: str
 
 
-def benign_rows(images: ImageDataset, benign: str | Sequence[str] = ()) -> Benign:
+def benign_rows(images: Dataset, benign: str | Sequence[str] = ()) -> Benign:
     """Return the rows that count as benign.
 
     Without `benign` a class that is called "good", "normal", "ok" and the like is taken to be the benign one; where

@@ -1,4 +1,4 @@
-"""One split of one data set: rows in a fixed order, each with an id, a label and an image."""
+"""One split of one data set: rows in a fixed order, each with an id, a label and an item."""
 
 import hashlib
 import unicodedata
@@ -9,16 +9,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 
-from reprq.data.image.decoding import Header
-from reprq.data.image.failures import one_error
-from reprq.data.sources import ImageSource
+from reprq.data.failures import one_error
+from reprq.data.modality import Source, modality_named
 from reprq.errors import DataError, InputError, UnknownNameError, counted
 
 
 @dataclass(frozen=True, eq=False)
-class ImageDataset:
+class Dataset:
     """One split of a data set, or a subset of it, with its rows in a fixed order.
 
     Attributes:
@@ -27,12 +25,13 @@ class ImageDataset:
         classes: Class names; `labels` index into it.
         labels: (n,) int64, the class of every row.
         ids: (n,) stable names of the rows: the relative path of a file, or the number of the row in its data set.
-        source: Gives the image and the digest of a row.
+        source: Gives the item and the digest of a row.
         rows: (n,) int64, the rows of `source` that this data set shows.
         split_info: How the split was made: `{"kind": "official"}`, or
             `{"kind": "stratified", "seed": 0, "test_fraction": 0.3}`.
         reading: How files were read where that was asked for: `{"intensity_range": [0, 4095], "skipped": ["a.png"]}`.
-        notes: What a person should know of these images: how files were understood, what was passed over or left out.
+        notes: What a person should know of these rows: how files were understood, what was passed over or left out.
+        modality: What the items are: "image", "text", "audio" or "table".
     """
 
     name: str
@@ -40,13 +39,15 @@ class ImageDataset:
     classes: tuple[str, ...]
     labels: NDArray[np.int64]
     ids: NDArray[np.str_]
-    source: ImageSource
+    source: Source
     rows: NDArray[np.int64]
     split_info: dict[str, Any] = field(default_factory=lambda: {"kind": "official"})
     reading: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    modality: str = "image"
 
     def __post_init__(self) -> None:
+        modality_named(self.modality)
         if not len(self.labels) == len(self.ids) == len(self.rows):
             counts = f"{len(self.labels)}, {len(self.ids)} and {len(self.rows)}"
             raise InputError(f"labels, ids and rows must be of one length, got {counts}")
@@ -54,26 +55,35 @@ class ImageDataset:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def image(self, i: int) -> Image.Image:
-        """Return row `i` as an RGB image.
+    @property
+    def noun(self) -> str:
+        """What a row is, in a sentence: "image", "document"."""
+        return modality_named(self.modality).item
+
+    def item(self, i: int) -> Any:
+        """Return row `i`: an RGB image of PIL, a text, ...
 
         Raises:
-            DataError: The file cannot be used; the message names it.
+            DataError: It cannot be used; the message names it.
         """
-        return self.source.image(int(self.rows[i]))
+        return self.source.item(int(self.rows[i]))
+
+    def image(self, i: int) -> Any:
+        """Return row `i` of a data set of images: `item`, by the name that it had before there was other data."""
+        return self.item(i)
 
     def verify(self) -> None:
-        """Decode every row, so that bad files stop the work before it starts.
+        """Read every row, so that bad files stop the work before it starts.
 
         Raises:
-            DataError: Files that cannot be used; the message names all, with the reasons.
+            DataError: Rows that cannot be used; the message names all, with the reasons.
         """
         if failures := self.failures():
             named = {str(self.ids[i]): error for i, error in failures.items()}
-            raise one_error(named, len(self), f"{self.name} {self.split}")
+            raise one_error(named, len(self), f"{self.name} {self.split}", self.noun)
 
     def failures(self) -> dict[int, DataError]:
-        """Decode every row, and return why those that cannot be used cannot, by row."""
+        """Read every row, and return why those that cannot be used cannot, by row."""
         found = {}
         for i, row in enumerate(self.rows):
             try:
@@ -82,16 +92,7 @@ class ImageDataset:
                 found[i] = error
         return found
 
-    @cached_property
-    def headers(self) -> list[Header]:
-        """The size of every row, and what is unusual in how it is read; no row is decoded.
-
-        Raises:
-            DataError: A file is no image.
-        """
-        return [self.source.header(int(row)) for row in self.rows]
-
-    def select(self, rows: ArrayLike) -> "ImageDataset":
+    def select(self, rows: ArrayLike) -> "Dataset":
         """Return the given rows (indices into this data set) in the given order.
 
         Raises:
@@ -105,7 +106,7 @@ class ImageDataset:
         index = index.astype(np.int64)
         return replace(self, labels=self.labels[index], ids=self.ids[index], rows=self.rows[index])
 
-    def restrict(self, classes: Sequence[str]) -> "ImageDataset":
+    def restrict(self, classes: Sequence[str]) -> "Dataset":
         """Return the rows of these classes only, labelled by their place in `classes`.
 
         Raises:
@@ -123,7 +124,7 @@ class ImageDataset:
         kept = self.select(np.flatnonzero(place[self.labels] >= 0))
         return replace(kept, classes=wanted, labels=place[kept.labels])
 
-    def sample(self, n: int | None = None, *, per_class: int | None = None, seed: int = 0) -> "ImageDataset":
+    def sample(self, n: int | None = None, *, per_class: int | None = None, seed: int = 0) -> "Dataset":
         """Return a random subset, stratified by class, with its rows in the order of this data set.
 
         Under one seed the smaller of two samples with `per_class` is a subset of the larger.
@@ -147,7 +148,7 @@ class ImageDataset:
         shares = self._shares(counts, n) if per_class is None else np.where(counts > 0, per_class, 0)
         for name, share, count in zip(self.classes, shares, counts, strict=True):
             if share > count:
-                got = counted(int(count), "image")
+                got = counted(int(count), self.noun)
                 raise DataError(
                     f"class {name!r} of {self.name} ({self.split}) has {got}, {share} were asked for;"
                     f" ask for at most {counts[counts > 0].min()} a class"
@@ -162,7 +163,7 @@ class ImageDataset:
         total = int(counts.sum())
         if n is None or n > total:
             raise DataError(
-                f"{self.name} ({self.split}) has {counted(total, 'image')}, {n} were asked for; ask for fewer"
+                f"{self.name} ({self.split}) has {counted(total, self.noun)}, {n} were asked for; ask for fewer"
             )
         exact = counts * n / total
         shares = np.floor(exact).astype(np.int64)
@@ -174,7 +175,7 @@ class ImageDataset:
         """(n, 32) the SHA-256 of the content of exactly these rows, in order, whatever they are called or labelled."""
         return np.array([list(self.source.digest(int(row))) for row in self.rows], dtype=np.uint8).reshape(-1, 32)
 
-    def copies_of(self, other: "ImageDataset") -> NDArray[np.bool_]:
+    def copies_of(self, other: "Dataset") -> NDArray[np.bool_]:
         """Return which rows have the content of a row of `other`, to the byte: (n,) of booleans.
 
         Example:

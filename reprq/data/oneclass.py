@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.data.adapters import as_dataset
-from reprq.data.dataset import ImageDataset
+from reprq.data.dataset import Dataset
 from reprq.data.tasks import Task
 from reprq.data.views import joined
 from reprq.errors import DataError, InputError, UnknownNameError
@@ -31,10 +31,10 @@ class OneClassSplit:
     """
 
     name: str
-    train: ImageDataset
-    test: ImageDataset
+    train: Dataset
+    test: Dataset
     labels: Rows
-    labelled: ImageDataset | None = None
+    labelled: Dataset | None = None
     groups: Rows | None = None
     made: dict[str, Any] = field(default_factory=dict)
 
@@ -87,7 +87,7 @@ def one_class_split(
     """Split two labelled data sets by a task.
 
     Args:
-        train: Its benign rows train; an `ImageDataset`, or what else `reprq.data.as_dataset` takes, like `test` and
+        train: Its benign rows train; an `Dataset`, or what else `reprq.data.as_dataset` takes, like `test` and
             `external`.
         test: All its rows are scored, or fewer: see `anomaly` and `external`.
         task: Which classes are benign.
@@ -148,13 +148,13 @@ def one_class_split(
 
 
 def _check(
-    train: ImageDataset,
-    test: ImageDataset,
+    train: Dataset,
+    test: Dataset,
     task: Task,
     anomaly: str | None,
     pollution: float,
     labelled: int,
-    external: ImageDataset | None,
+    external: Dataset | None,
 ) -> None:
     if train.classes != test.classes:
         raise InputError(f"train and test must have the same classes, got {train.classes} and {test.classes}")
@@ -174,15 +174,13 @@ def _check(
         raise InputError("anomaly and external both say what is anomalous at test; give one of them")
 
 
-def _benign_and_anomalous(data: ImageDataset, task: Task, anomaly: str | None) -> tuple[Rows, Rows]:
+def _benign_and_anomalous(data: Dataset, task: Task, anomaly: str | None) -> tuple[Rows, Rows]:
     truth = task.anomaly_labels(data.labels)
     counts = truth == 1 if anomaly is None else data.labels == data.classes.index(anomaly)
     return np.flatnonzero(truth == 0), np.flatnonzero(counts)
 
 
-def _test_rows(
-    test: ImageDataset, task: Task, anomaly: str | None, external: ImageDataset | None
-) -> tuple[ImageDataset, Rows]:
+def _test_rows(test: Dataset, task: Task, anomaly: str | None, external: Dataset | None) -> tuple[Dataset, Rows]:
     benign, anomalous = _benign_and_anomalous(test, task, anomaly)
     if external is not None:
         kept = test.select(benign)
@@ -191,7 +189,7 @@ def _test_rows(
     return test.select(rows), task.anomaly_labels(test.labels[rows])
 
 
-def _name(task: Task, anomaly: str | None, pollution: float, external: ImageDataset | None) -> str:
+def _name(task: Task, anomaly: str | None, pollution: float, external: Dataset | None) -> str:
     against = anomaly if external is None else external.name
     versus = f" vs {against}" if against else ""
     return f"{task.name}{versus}{f', {100 * pollution:g} % polluted' if pollution else ''}"

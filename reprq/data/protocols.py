@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from reprq.data.dataset import ImageDataset
+from reprq.data.dataset import Dataset
 from reprq.data.image.listing import EXTENSIONS
 from reprq.data.image.named import data_root
+from reprq.data.image.sources import FileSource
+from reprq.data.image.views import patches, resized, without_margins
 from reprq.data.oneclass import OneClassSplit, one_class_split
-from reprq.data.sources import FileSource
 from reprq.data.tasks import Task
-from reprq.data.views import patches, resized, without_margins
 from reprq.errors import DataError, InputError, UnknownNameError
 
 
@@ -93,7 +93,7 @@ def plant_pathology(root: Path | str, *, seed: int = 0, size: int = 224) -> list
     if not 0 < rest <= len(diseased) or not count:
         raise _wrong(name, f"{root}/train.csv has {len(healthy)} healthy and {len(diseased)} other leaves")
 
-    def dataset(split: str, images: Iterable[str]) -> ImageDataset:
+    def dataset(split: str, images: Iterable[str]) -> Dataset:
         by_class = [sorted(files[i] for i in images if labels[i] == label) for label in range(len(PLANT_CLASSES))]
         return resized(_files(name, split, PLANT_CLASSES, folder, by_class, seed), size)
 
@@ -129,7 +129,7 @@ def xray_parcels(root: Path | str, *, seed: int = 0, size: int = 224, stride: in
     count = min(max(1, round(0.8 * len(order))), len(order) - 1)
     fitted, held = ({parcel: parcels[0][parcel] for parcel in sorted(part)} for part in np.split(order, [count]))
 
-    def cut(split: str, benign: dict[str, list[str]], threat: dict[str, list[str]]) -> tuple[ImageDataset, np.ndarray]:
+    def cut(split: str, benign: dict[str, list[str]], threat: dict[str, list[str]]) -> tuple[Dataset, np.ndarray]:
         files = [[view for parcel in kind.values() for view in parcel] for kind in (benign, threat)]
         whole = _files(name, split, ("benign", "threat"), Path(root), files, seed)
         found, image_of = patches(without_margins(whole, at_least=size), size, stride)
@@ -209,9 +209,9 @@ def _images(folder: Path) -> list[str]:
 
 def _files(
     name: str, split: str, classes: Sequence[str], folder: Path, by_class: Sequence[Sequence[str]], seed: int
-) -> ImageDataset:
+) -> Dataset:
     files = [file for of_class in by_class for file in of_class]
-    return ImageDataset(
+    return Dataset(
         name=name,
         split=split,
         classes=tuple(classes),

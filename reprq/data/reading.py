@@ -4,16 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from reprq.data.dataset import ImageDataset
-from reprq.data.image.failures import in_words, is_broken, none_left
+from reprq.data.dataset import Dataset
+from reprq.data.failures import in_words, is_broken, none_left
 from reprq.data.image.intensity import IntensityRange, check_intensity_range
-from reprq.data.sources import FileSource
+from reprq.data.image.sources import FileSource
 from reprq.errors import DataError, InputError
 
 
-def read_as(
-    data: ImageDataset, *, intensity_range: IntensityRange | None = None, skip_broken: bool = False
-) -> ImageDataset:
+def read_as(data: Dataset, *, intensity_range: IntensityRange | None = None, skip_broken: bool = False) -> Dataset:
     """Return a data set whose files are read as asked.
 
     Args:
@@ -36,14 +34,14 @@ def read_as(
     return _without_broken(data) if skip_broken else data
 
 
-def _without_broken(data: ImageDataset) -> ImageDataset:
+def _without_broken(data: Dataset) -> Dataset:
     broken = {i: error for i, error in data.failures().items() if is_broken(error)}
     if not broken:
         return data
     named: dict[str, DataError] = {str(data.ids[i]): error for i, error in broken.items()}
     where = f"{data.name} {data.split}"
     if len(broken) == len(data):
-        raise none_left(named, where)
-    note = f"{len(broken)} of {len(data)} images of {where} are broken and were left out: {in_words(named)}"
+        raise none_left(named, where, data.noun)
+    note = f"{len(broken)} of {len(data)} {data.noun}s of {where} are broken and were left out: {in_words(named)}"
     kept = data.select(np.setdiff1d(np.arange(len(data)), list(broken)))
     return replace(kept, reading={**data.reading, "skipped": list(named)}, notes=(*data.notes, note))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprq.data.dataset import ImageDataset
+from reprq.data.dataset import Dataset
 from reprq.data.image.folder import SPLITS, load_folder
 from reprq.data.image.named import load_digits, load_torchvision
 from reprq.data.reading import read_as
@@ -51,7 +51,7 @@ def load_dataset(
     whole: bool = False,
     intensity_range: tuple[float, float] | None = None,
     skip_broken: bool = False,
-) -> ImageDataset:
+) -> Dataset:
     """Return one split of a data set.
 
     Args:
@@ -85,7 +85,7 @@ def load_dataset(
     return read_as(data, intensity_range=intensity_range, skip_broken=skip_broken)
 
 
-def _load(name: str, split: str, root: Path | str | None, download: bool, seed: int, whole: bool) -> ImageDataset:
+def _load(name: str, split: str, root: Path | str | None, download: bool, seed: int, whole: bool) -> Dataset:
     if name.startswith("folder:"):
         return load_folder(name.removeprefix("folder:"), split, seed, whole=whole)
     if name == "digits":

@@ -19,11 +19,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from reprq.backbones.batch import part
+from reprq.data import Batch, Transform
 from reprq.embeddings.forward import Forward, Measured, Names
 from reprq.errors import InputError
 
 _REPEATS, _LARGE_REPEATS, _COPIES = 8, 4, 16  # of a network that draws random numbers: few draws may change a row
-_FEW = 4  # images that a batch is compared by: as many as a network is tried on at most
+_FEW = 4  # items that a batch is compared by: as many as a network is tried on at most
+
+
+class Samples(NamedTuple):
+    """Some items as a transform gives them, and their names."""
+
+    items: Sequence[Any]
+    ids: Sequence[str]
 
 
 class Tolerance(NamedTuple):
@@ -66,41 +75,43 @@ def difference(x: Measured, y: Measured, tolerance: Tolerance) -> float | None:
 
 
 def check_repeatable(
-    forward: Forward, images: torch.Tensor, ids: Sequence[str], name: str, *, smallest: int = 1
+    forward: Forward, transform: Transform, samples: Samples, name: str, *, smallest: int = 1
 ) -> dict[str, Measured]:
-    """Raise unless the rows of an image are the same in a second pass, among other images, and alone.
+    """Raise unless the rows of an item are the same in a second pass, among other items, and alone.
 
     Args:
         forward: The network and its layers.
-        images: (n, C, H, W), n at least 1.
-        ids: (n,) their names.
+        transform: What made the samples.
+        samples: At least one.
         name: What to call the network.
-        smallest: How many images the smallest batch to come has: a network that cannot take one image alone need not.
+        smallest: How many items the smallest batch to come has: a network that cannot take one alone need not.
 
     Returns:
         What the first pass gave, by the layer's name in a cache.
 
     Raises:
-        InputError: A row that differs, with its layer and by how much; a network that cannot run on the images.
+        InputError: A row that differs, with its layer and by how much; a network that cannot run on the items.
     """
     states = _random_states(forward.device)
-    first = forward.measure(images, ids)
+    items, ids = samples
+    batch = transform.collate(items)
+    first = forward.measure(batch, ids)
     drew = any(not np.array_equal(x, y) for x, y in zip(states, _random_states(forward.device), strict=True))
     usual = tolerance_of(forward.precision, [forward.device.type])
     for _ in range(_REPEATS if drew else 1):
-        if found := differing(first, forward.measure(images, ids), _EXACT if drew else usual):
+        if found := differing(first, forward.measure(batch, ids), _EXACT if drew else usual):
             raise InputError(_changes(name, *found, forward))
     for _ in range(_LARGE_REPEATS if drew else 0):
-        copies = forward.measure(images.repeat(_COPIES, 1, 1, 1), [*ids] * _COPIES)
+        copies = forward.measure(transform.collate([*items] * _COPIES), [*ids] * _COPIES)
         expected = {layer: x._replace(rows=np.tile(x.rows, (_COPIES, 1))) for layer, x in first.items()}
         if found := differing(expected, copies, usual):
             raise InputError(_changes(name, *found, forward))
-    other = (images[:1].flip(3) + images[:1].mean()) / 2  # another image, of values that the network may expect
-    among = forward.measure(torch.cat([other, images.flip(0)]), [ids[0], *ids[::-1]])
+    other = transform.altered(items[0])
+    among = forward.measure(transform.collate([other, *items[::-1]]), [ids[0], *ids[::-1]])
     if found := differing(first, {layer: x._replace(rows=x.rows[:0:-1]) for layer, x in among.items()}, usual):
         raise InputError(_by_neighbours(name, *found, forward))
     try:
-        alone = forward.measure(images[:1], ids[:1])
+        alone = forward.measure(transform.collate(items[:1]), ids[:1])
     except InputError:
         if smallest > 1:
             return first
@@ -110,38 +121,38 @@ def check_repeatable(
     return first
 
 
-def check_batch(forward: Forward, name: str, images: torch.Tensor, ids: Names, pooled: Sequence[torch.Tensor]) -> None:
-    """Raise unless the rows of a batch are those of its images by threes and fours (see `check_repeatable` for these).
+def check_batch(forward: Forward, name: str, inputs: Batch, ids: Names, pooled: Sequence[torch.Tensor]) -> None:
+    """Raise unless the rows of a batch are those of its items by threes and fours (see `check_repeatable` for these).
 
     Args:
         forward: The network and its layers.
         name: What to call the network.
-        images: (n, C, H, W).
+        inputs: Of n items.
         ids: (n,) their names.
         pooled: (n, d) of every layer, from one pass over all of them.
 
     Raises:
-        InputError: A row that differs, with its layer and by how much; a network that cannot run on so few images.
+        InputError: A row that differs, with its layer and by how much; a network that cannot run on so few items.
     """
     count = math.ceil(len(ids) / _FEW)
     if count < 2:
         return
     spans = np.array_split(np.arange(len(ids)), count)
-    parts = [forward.measure(images[rows[0] : rows[-1] + 1], ids[rows[0] : rows[-1] + 1]) for rows in spans]
+    parts = [forward.measure(part(inputs, slice(rows[0], rows[-1] + 1)), ids[rows[0] : rows[-1] + 1]) for rows in spans]
     whole = {layer.name: rows.float().cpu().numpy() for layer, rows in zip(forward.layers, pooled, strict=True)}
-    apart = {layer: np.concatenate([part[layer].rows for part in parts]) for layer in whole}
-    rms = {layer: max(part[layer].rms for part in parts) for layer in whole}
+    apart = {layer: np.concatenate([each[layer].rows for each in parts]) for layer in whole}
+    rms = {layer: max(each[layer].rms for each in parts) for layer in whole}
     x, y = ({layer: Measured(rows[layer], rms[layer]) for layer in whole} for rows in (whole, apart))
     if found := differing(x, y, tolerance_of(forward.precision, [forward.device.type])):
         raise InputError(_by_neighbours(name, *found, forward))
 
 
 def check_unchanged(
-    forward: Forward, first: Mapping[str, Measured], images: torch.Tensor, ids: Sequence[str], name: str
+    forward: Forward, first: Mapping[str, Measured], inputs: Batch, ids: Sequence[str], name: str
 ) -> None:
-    """Raise an `InputError` if the images do not give any more what they gave at first, at any layer of `forward`."""
+    """Raise an `InputError` if the items do not give any more what they gave at first, at any layer of `forward`."""
     usual = tolerance_of(forward.precision, [forward.device.type])
-    now = forward.measure(images, ids)
+    now = forward.measure(inputs, ids)
     if found := differing({layer: first[layer] for layer in now}, now, usual):
         raise InputError(_changes(name, *found, forward))
 
@@ -154,7 +165,7 @@ def differing(x: Mapping[str, Measured], y: Mapping[str, Measured], tolerance: T
 
 def _changes(name: str, layer: str, share: float, forward: Forward) -> str:
     return (
-        f"layer {layer!r} of {name} must put out the same for the same images, got rows that differ by"
+        f"layer {layer!r} of {name} must put out the same for the same {forward.noun}s, got rows that differ by"
         f" {percent(share)} of the largest value in a later pass{_in_training(forward)}; turn off what is random"
         f" (F.dropout needs training=self.training, a masked autoencoder mask_ratio=0) or changes from call to call"
     )
@@ -162,9 +173,9 @@ def _changes(name: str, layer: str, share: float, forward: Forward) -> str:
 
 def _by_neighbours(name: str, layer: str, share: float, forward: Forward) -> str:
     return (
-        f"layer {layer!r} of {name} must depend on each image alone, got rows that differ by {percent(share)} of the"
-        f" largest value beside other images{_in_training(forward)}; let it use running statistics (BatchNorm in"
-        f" evaluation mode), and normalise or attend over other axes than that of the images"
+        f"layer {layer!r} of {name} must depend on each {forward.noun} alone, got rows that differ by {percent(share)}"
+        f" of the largest value beside other {forward.noun}s{_in_training(forward)}; let it use running statistics"
+        f" (BatchNorm in evaluation mode), and normalise or attend over other axes than that of the {forward.noun}s"
     )
 
 

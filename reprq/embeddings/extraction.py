@@ -1,4 +1,4 @@
-"""From images to a cache: names become a network and images, and what the cache lacks is computed."""
+"""From data to a cache: names become a network and a data set, and what the cache lacks is computed."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from reprq.backbones import Backbone, Preprocessing, as_backbone, load_backbone
-from reprq.data import ImageDataset, as_dataset, read_as
+from reprq.backbones import Backbone, as_backbone, load_backbone
+from reprq.data import Dataset, Transform, as_dataset, read_as
 from reprq.embeddings.agreement import check_batch, check_repeatable, check_unchanged
 from reprq.embeddings.cache.addressing import Extractor, cache_of
 from reprq.embeddings.cache.cache import EmbeddingCache, default_cache_dir, is_complete
 from reprq.embeddings.cache.filling import Filler
 from reprq.embeddings.cache.reuse import borrow
 from reprq.embeddings.cache.writing import CacheWriter
-from reprq.embeddings.coverage import coverage
 from reprq.embeddings.forward import PooledLayer, batches, pooled_layers
 from reprq.embeddings.pooling import check_pooling, poolings_named
 from reprq.embeddings.ranks import Ranks, together
@@ -115,6 +114,7 @@ def extract(
         backbone = load_backbone(backbone, weights, preprocessing=preprocessing, seed=seed)
     elif not isinstance(backbone, Backbone):
         raise InputError(f"backbone must be a name, a Backbone or a torch.nn.Module, got a {type(backbone).__name__}")
+    backbone.check_takes(data)
     chosen = backbone.select_layers(layers)
     for each in poolings:
         check_pooling(each, chosen)
@@ -158,10 +158,11 @@ def _complete(
     verified: bool,
 ) -> None:
     """Compute what a cache lacks of some layers, by a network that gives the same for the same images, then and now."""
-    data, name = extractor.data, extractor.backbone.name
-    probed = extractor.images(np.linspace(0, len(data) - 1, PROBED).round())
+    data, name, transform = extractor.data, extractor.backbone.name, extractor.backbone.preprocessing
+    probed = extractor.samples(np.linspace(0, len(data) - 1, PROBED).round())
     with extractor.forward(layers) as forward:
-        first = check_repeatable(forward, *probed, name, smallest=(len(data) - 1) % batch_size + 1)
+        smallest = (len(data) - 1) % batch_size + 1
+        first = check_repeatable(forward, transform, probed, name, smallest=smallest)
     with writer:
         todo = writer.incomplete([layer.name for layer in layers])
         chosen = [layer for layer in layers if layer.name in todo]
@@ -173,26 +174,26 @@ def _complete(
         if not verified:
             _verify(data, blocks)
         with extractor.forward(chosen) as forward:
-            source = batches(extractor.backbone.preprocessing, data, blocks, batch_size, workers)
+            source = batches(transform, data, blocks, batch_size, workers)
             check = partial(check_batch, forward, name)
             forward.fill(filler, data.ids, source, sum(map(len, blocks)), shown, check=check)
             try:
-                check_unchanged(forward, first, *probed, name)
+                check_unchanged(forward, first, transform.collate(probed.items), probed.ids, name)
             except InputError:
                 writer.discard(todo)
                 raise
 
 
-def _verify(data: ImageDataset, blocks: Sequence[range]) -> None:
-    """Decode the rows of some blocks."""
+def _verify(data: Dataset, blocks: Sequence[range]) -> None:
+    """Read the rows of some blocks."""
     if blocks:
         data.select(np.concatenate(blocks)).verify()
 
 
-def _seen(data: ImageDataset, preprocessing: Preprocessing, notes: Sequence[str]) -> dict[str, Any]:
-    """What a cache remembers of its images."""
-    seen = coverage(data, preprocessing)
-    return {"reading": data.reading, "dropped_area": seen.dropped, "notes": [*notes, *seen.notes]}
+def _seen(data: Dataset, transform: Transform, notes: Sequence[str]) -> dict[str, Any]:
+    """What a cache remembers of its items."""
+    seen = transform.seen(data)
+    return {"reading": data.reading, **seen.record, "notes": [*notes, *seen.notes]}
 
 
 def _check_arguments(dtype: str, precision: str, batch_size: int, workers: int) -> None:
@@ -204,7 +205,7 @@ def _check_arguments(dtype: str, precision: str, batch_size: int, workers: int) 
             raise InputError(f"{argument} must be at least 1, got {number}")
 
 
-def _identity(backbone: Backbone, data: ImageDataset, dtype: str, precision: str) -> dict[str, Any]:
+def _identity(backbone: Backbone, data: Dataset, dtype: str, precision: str) -> dict[str, Any]:
     return {
         "backbone": backbone.name,
         "weights_digest": backbone.weights_digest,

@@ -77,6 +77,12 @@ def pool(
     return torch.cat([output[:, 0], average], dim=1) if pooling == "cls+avg" else average
 
 
+def pool_layer(layer: Layer, output: torch.Tensor, pooling: str, mask: torch.Tensor | None = None) -> torch.Tensor:
+    """Pool what a layer puts out as `pool` does; `mask`, of the batch, counts where its tokens vary in number."""
+    how = {"layout": layer.layout, "class_token": layer.class_token, "registers": layer.registers}
+    return pool(output, pooling, **how)  # type: ignore[arg-type]
+
+
 def check_pooling(pooling: str, layers: Sequence[Layer] = ()) -> None:
     """Raise unless there is a pooling of this name and every layer can be pooled so.
 
@@ -134,7 +140,7 @@ def pooled_width(layer: Layer, shape: Sequence[int], pooling: str) -> int | None
     axes.insert(layer.batch_axis, 1)
     output = torch.empty(axes, device="meta")
     try:
-        rows = pool(output, pooling, layout=layer.layout, class_token=layer.class_token, registers=layer.registers)
+        rows = pool_layer(layer, output, pooling)
     except InputError:
         return None
     return rows.shape[1]

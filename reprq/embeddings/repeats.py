@@ -33,17 +33,17 @@ def repeated_layers(cache: EmbeddingCache) -> Repeats:
 
 
 def repeated_on_noise(backbone: Backbone, pooling: str = "avg", seed: int = 0) -> Repeats:
-    """Return the layers of a backbone whose rows are those of a deeper one on a few images of noise.
+    """Return the layers of a backbone whose rows are those of a deeper one on a few items of noise.
 
     Args:
         backbone: Its layers are compared, with the weights that it has.
         pooling: Of all layers.
         seed: Seeds the noise.
     """
-    images = torch.rand(_PROBES, *backbone.image_shape, generator=torch.Generator().manual_seed(seed))
+    inputs = backbone.preprocessing.noise(_PROBES, seed)
     layers = [PooledLayer(**vars(layer), pooling=pooling) for layer in backbone.layers]
     with Forward(backbone.network, layers, torch.device("cpu")) as forward:
-        rows = forward(images, [f"noise {i}" for i in range(_PROBES)])
+        rows = forward(inputs, [f"noise {i}" for i in range(_PROBES)])
     names = [layer.name for layer in layers]
     return _repeats({name: values.float().numpy() for name, values in zip(names, rows, strict=True)}, "float32")
 

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from reprq.data import ImageDataset, load_dataset
+from reprq.data import Dataset, load_dataset
 from reprq.data.image.named import data_root
 from reprq.detectors import KDE, OCSVM, IForest
 from reprq.errors import DataError
@@ -144,8 +144,8 @@ def contrast_normalised(images: Array) -> Array:
     return scaled
 
 
-def _pixels(images: ImageDataset) -> Array:
-    return np.stack([np.asarray(images.image(i).convert("L")).ravel() for i in range(len(images))]) / 255.0
+def _pixels(images: Dataset) -> Array:
+    return np.stack([np.asarray(images.item(i).convert("L")).ravel() for i in range(len(images))]) / 255.0
 
 
 def _prepared(benign: Array, rows: Array, preprocessing: str) -> tuple[Array, Array]:
@@ -159,9 +159,7 @@ def _prepared(benign: Array, rows: Array, preprocessing: str) -> tuple[Array, Ar
     return reduction.transform(benign), reduction.transform(rows)
 
 
-def _digit(
-    train: ImageDataset, test: ImageDataset, digit: int, preprocessing: str, size: Preset, seeds: list[int]
-) -> list[Row]:
+def _digit(train: Dataset, test: Dataset, digit: int, preprocessing: str, size: Preset, seeds: list[int]) -> list[Row]:
     labels = (test.labels != digit).astype(np.int64)
     benign, rows = _prepared(_pixels(train.select(np.flatnonzero(train.labels == digit))), _pixels(test), preprocessing)
     common = {"table": "2.1", "task": str(digit), "preprocessing": preprocessing, "d": benign.shape[1]}

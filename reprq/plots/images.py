@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from reprq.data import ImageDataset
+from reprq.data import Dataset
 from reprq.errors import InputError
 from reprq.plots.styles import ANOMALOUS, BENIGN
 from reprq.validation import as_labels, as_scores
@@ -34,7 +34,7 @@ def image_extremes(
     is a mistake worth looking at.
 
     Args:
-        images: What gives the image of a row: an `ImageDataset`, a sequence, or a function of the row. PIL images, or
+        images: What gives the image of a row: an `Dataset`, a sequence, or a function of the row. PIL images, or
             (h, w) and (h, w, 3) arrays, uint8 or floats from 0 to 1, alone or in pairs with a label. Only those drawn
             are read.
         scores: (n,) anomaly scores, higher is more anomalous; of equal scores the earlier rows are drawn.
@@ -105,7 +105,7 @@ def _picture(ax: Axes, pixels: Any, left: float, bottom: float) -> None:
 
 
 def _pixels(images: Any, row: int) -> Any:
-    item = images.image(row) if isinstance(images, ImageDataset) else images(row) if callable(images) else images[row]
+    item = images.item(row) if isinstance(images, Dataset) else images(row) if callable(images) else images[row]
     pixels = np.asarray(item[0] if isinstance(item, tuple) else item)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reprq.data import ImageDataset
+from reprq.data import Dataset
 from reprq.pretext.task import PretextTask
 
 SIGMA = 1.0
@@ -16,7 +16,7 @@ _START, _CHANNELS, _LEAST_CHANNELS = 4, 128, 16
 class Autoencoder(PretextTask):
     """Mean squared error over all values of the normalised input; the embedding is the bottleneck."""
 
-    def head(self, data: ImageDataset) -> nn.Module:
+    def head(self, data: Dataset) -> nn.Module:
         """Return a decoder: 4 x 4 maps from a linear layer, convolved and doubled up to the size."""
         size = self.shapes.size
         layers: list[nn.Module] = [

@@ -3,12 +3,12 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reprq.data import ImageDataset
+from reprq.data import Dataset
 from reprq.errors import DataError
 from reprq.pretext.task import PretextTask
 
 
-def check_classes(task: str, data: ImageDataset) -> None:
+def check_classes(task: str, data: Dataset) -> None:
     """Raise a `DataError` unless there are images of two classes at least."""
     present = len(set(data.labels.tolist()))
     if present < 2:
@@ -18,7 +18,7 @@ def check_classes(task: str, data: ImageDataset) -> None:
 class Classification(PretextTask):
     """Cross entropy, in nats, of a linear head on the embedding against the labels."""
 
-    def head(self, data: ImageDataset) -> nn.Module:
+    def head(self, data: Dataset) -> nn.Module:
         """Return a linear layer with one output a class."""
         check_classes("classification", data)
         return nn.Linear(self.shapes.width, len(data.classes))

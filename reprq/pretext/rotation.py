@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from reprq.data import ImageDataset
+from reprq.data import Dataset
 from reprq.pretext.classification import Classification
 
 TURNS = 4
@@ -15,7 +15,7 @@ class Rotation(Classification):
     As in the paper, a batch holds all four copies of each of its images.
     """
 
-    def head(self, data: ImageDataset) -> nn.Module:
+    def head(self, data: Dataset) -> nn.Module:
         """Return a linear layer with four outputs."""
         return nn.Linear(self.shapes.width, TURNS)
 

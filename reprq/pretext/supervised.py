@@ -4,14 +4,14 @@ from dataclasses import replace
 
 from torch import nn
 
-from reprq.data import ImageDataset, Task
+from reprq.data import Dataset, Task
 from reprq.errors import DataError
 from reprq.pretext.classification import Classification, check_classes
 
 CLASSES = ("benign", "anomalous")
 
 
-def as_benign_or_anomalous(data: ImageDataset, task: Task) -> ImageDataset:
+def as_benign_or_anomalous(data: Dataset, task: Task) -> Dataset:
     """Return the same images with the two classes "benign" (0) and "anomalous" (1) of a one-class task.
 
     Example:
@@ -26,7 +26,7 @@ def as_benign_or_anomalous(data: ImageDataset, task: Task) -> ImageDataset:
 class Supervised(Classification):
     """Cross entropy, in nats, of benign (0) against anomalous (1)."""
 
-    def head(self, data: ImageDataset) -> nn.Module:
+    def head(self, data: Dataset) -> nn.Module:
         """Return a linear layer with two outputs."""
         if data.classes != CLASSES:
             raise DataError(

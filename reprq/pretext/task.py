@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from reprq.backbones import Preprocessing
-from reprq.data import ImageDataset
+from reprq.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class PretextTask(ABC):
         self.shapes = shapes
 
     @abstractmethod
-    def head(self, data: ImageDataset) -> nn.Module:
+    def head(self, data: Dataset) -> nn.Module:
         """Return the module from (n, width) embeddings to outputs.
 
         Raises:

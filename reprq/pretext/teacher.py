@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reprq.backbones import Backbone, load_backbone
 from reprq.backbones.layers.stages import head_of
-from reprq.data import ImageDataset, as_dataset
+from reprq.data import Dataset, as_dataset
 from reprq.errors import DataError, OutputExistsError, ReprqError, UnknownNameError
 from reprq.pretext.autoencoder import Autoencoder, Denoising
 from reprq.pretext.classification import Classification
@@ -75,7 +75,7 @@ def train_teacher(
 
     Args:
         task: One of `names()`.
-        data: The images, and for classification and supervised their labels: an `ImageDataset`, the name of a data set,
+        data: The images, and for classification and supervised their labels: an `Dataset`, the name of a data set,
             whose training images are taken, or whatever else `reprq.data.as_dataset` takes.
         out: The path of the file.
         architecture: A backbone's name.
@@ -108,6 +108,7 @@ def train_teacher(
     if len(data) < LEAST_IMAGES:
         raise DataError(f"a teacher needs at least {LEAST_IMAGES} images, {data.name} gives {len(data)}; give more")
     backbone = load_backbone(architecture, "random", preprocessing=preprocessing, seed=seed)
+    backbone.check_takes(data)
     made: dict[str, Any] = {
         "architecture": architecture,
         "preprocessing": backbone.preprocessing.to_dict(),
@@ -137,7 +138,7 @@ def train_teacher(
 def _train(
     backbone: Backbone,
     kind: type[PretextTask],
-    data: ImageDataset,
+    data: Dataset,
     schedule: Schedule,
     device: torch.device,
     checkpoint: Path,
@@ -146,7 +147,7 @@ def _train(
     """Train the backbone's network in place; return the history and the arguments that build it again."""
     network, where = backbone.network, head_of(backbone.network)
     classifier = network.get_submodule(where)
-    task = kind(Shapes(_width(classifier), backbone.preprocessing))
+    task = kind(Shapes(_width(classifier), backbone.image_preprocessing))
     with seeded(schedule.seed):
         head = task.head(data)
     images = Images(data, backbone.preprocessing)

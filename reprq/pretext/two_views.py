@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from reprq.data import ImageDataset
+from reprq.data import Dataset
 from reprq.pretext.task import PretextTask, Shapes
 
 TEMPERATURE = 0.5
@@ -55,7 +55,7 @@ class TwoViews(PretextTask):
 class SimCLR(TwoViews):
     """NT-Xent, in nats (Chen et al. 2020, equation 1), temperature 0.5, over the 2n views of a batch."""
 
-    def head(self, data: ImageDataset) -> nn.Module:
+    def head(self, data: Dataset) -> nn.Module:
         """Return the projection head: one hidden layer, 128 outputs."""
         width = self.shapes.width
         return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, _PROJECTION))
@@ -78,7 +78,7 @@ class VICReg(TwoViews):
     The expander has three layers of 1,024; the paper's 8,192 go with ImageNet.
     """
 
-    def head(self, data: ImageDataset) -> nn.Module:
+    def head(self, data: Dataset) -> nn.Module:
         """Return the expander."""
         layers: list[nn.Module] = []
         width = self.shapes.width

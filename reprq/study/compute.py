@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq import detectors, metrics
-from reprq.data import ImageDataset, Task
+from reprq.data import Dataset, Task
 from reprq.embeddings import EmbeddingCache
 from reprq.errors import ReprqError
 from reprq.evaluation import auroc
@@ -22,7 +22,7 @@ from reprq.study.results import HALVES
 from reprq.study.sources import load_images, load_network
 
 Place = tuple[Path, Path, str]
-Images = tuple[ImageDataset, ImageDataset]
+Images = tuple[Dataset, Dataset]
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from reprq import detectors, pretext
-from reprq.backbones import Backbone, Preprocessing, load_backbone
-from reprq.data import ImageDataset, Task, benign_task, select_tasks
+from reprq.backbones import Backbone, load_backbone
+from reprq.data import Dataset, Task, Transform, benign_task, select_tasks
 from reprq.embeddings import cached_name
-from reprq.embeddings.coverage import coverage
 from reprq.embeddings.pooling import check_pooling
 from reprq.errors import InputError, UnknownNameError
 from reprq.metrics.definitions import select
@@ -153,6 +152,7 @@ class Plan:
         else:
             self.tasks = select_tasks(train.classes, config.tasks, train.labels, test.labels)
         self._networks: dict[tuple[int, str], Network] = {}
+        self._transforms: dict[tuple[int, str], Transform] = {}
         self._cells: dict[tuple[int, str], list[Cell]] = {}
         for backbone in config.backbones:
             for seed in config.seeds:
@@ -169,8 +169,9 @@ class Plan:
         found = [note for pair in self.images.values() for images in pair for note in images.notes]
         for seed, backbone in self.backbones:
             if self.ready(backbone, seed):
-                preprocessing = Preprocessing.from_dict(self.network(backbone, seed).preprocessing)
-                seen = [note for images in self.images[seed] for note in coverage(images, preprocessing).notes]
+                self.network(backbone, seed)
+                transform = self._transforms[(seed, backbone.label)]
+                seen = [note for data in self.images[seed] for note in transform.seen(data).notes]
                 found += [note if note in found else f"{backbone.label}: {note}" for note in seen]
         return list(dict.fromkeys(found))
 
@@ -186,7 +187,11 @@ class Plan:
             if backbone.pretext is not None:
                 path = self.teachers.path(backbone.name, backbone.pretext, seed)
                 config = backbone.model_copy(update={"name": f"teacher:{path.resolve()}", "pretext": None})
-            self._networks[where] = Network.of(load_network(config, seed), config, seed)
+            loaded = load_network(config, seed)
+            for data in self.images[seed]:
+                loaded.check_takes(data)
+            self._networks[where] = Network.of(loaded, config, seed)
+            self._transforms[where] = loaded.preprocessing
         return self._networks[where]
 
     def cells(self, backbone: BackboneConfig, seed: int) -> list[Cell]:
@@ -246,7 +251,7 @@ def definition_of(spec: Spec) -> str:
     return detectors.describe(detectors.create(table))
 
 
-def identity(network: Network, images: ImageDataset, dtype: str) -> dict[str, Any]:
+def identity(network: Network, images: Dataset, dtype: str) -> dict[str, Any]:
     """Return everything that decides the embeddings of some images, under the names of a cache's provenance."""
     return {
         "backbone": network.name,

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from reprq import pretext
 from reprq.backbones import Backbone, load_backbone
-from reprq.data import ImageDataset, load_dataset
+from reprq.data import Dataset, load_dataset
 from reprq.errors import DataError
 from reprq.provenance import digest
 from reprq.storage import file_name
 from reprq.study.config import BackboneConfig, DataConfig, PretextConfig
 
 
-def load_images(data: DataConfig, seed: int) -> tuple[ImageDataset, ImageDataset]:
+def load_images(data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
     """Return the training and the test images of a study under one seed.
 
     Raises:
@@ -52,7 +52,7 @@ class Teachers:
     data: DataConfig
     device: str
 
-    def images(self, origin: PretextConfig, seed: int) -> ImageDataset:
+    def images(self, origin: PretextConfig, seed: int) -> Dataset:
         """Return the images that a teacher learns from."""
         same = origin.data == self.data.name
         root, reading = (self.data.root, self.data.reading) if same else (None, {})

@@ -8,7 +8,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from reprq.data import ImageDataset
+from reprq.data import Dataset
 
 _MEMORY = 2 * 2**30
 
@@ -31,10 +31,10 @@ class Images:
         torch.Size([2, 3, 32, 32])
     """
 
-    def __init__(self, data: ImageDataset, preprocess: Callable[[Image], Tensor], *, memory: int = _MEMORY) -> None:
+    def __init__(self, data: Dataset, preprocess: Callable[[Image], Tensor], *, memory: int = _MEMORY) -> None:
         self._data, self._preprocess = data, preprocess
         self._kept: Tensor | None = None
-        if len(data) and len(data) * preprocess(data.image(0)).nbytes <= memory:
+        if len(data) and len(data) * preprocess(data.item(0)).nbytes <= memory:
             self._kept = self._decode(range(len(data)))
 
     def __len__(self) -> int:
@@ -47,4 +47,4 @@ class Images:
 
     def _decode(self, rows: Sequence[int]) -> Tensor:
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="decode") as threads:
-            return torch.stack(list(threads.map(lambda row: self._preprocess(self._data.image(row)), rows)))
+            return torch.stack(list(threads.map(lambda row: self._preprocess(self._data.item(row)), rows)))

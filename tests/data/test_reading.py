@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from reprq.data import load_dataset, read_as
-from reprq.data.image.failures import ImageFilesError
+from reprq.data.failures import FilesError
 from reprq.errors import DataError, InputError
 
 
@@ -34,14 +34,14 @@ def test_every_bad_file_is_named_and_one_is_said_in_the_old_way(folder: Path) ->
         load_dataset(f"folder:{folder}").verify()
     _spoil(folder, "bad/0.png", "good/3.png")
     (folder / "train/bad/2.png").write_text("<html>")
-    with pytest.raises(ImageFilesError) as caught:
+    with pytest.raises(FilesError) as caught:
         load_dataset(f"folder:{folder}").verify()
     assert "4 of 8 images of folder:" in str(caught.value)
     assert "good/1.png" in str(caught.value)
     assert "(does not decode: not an image: it is empty); " in str(caught.value)
     assert (str(caught.value).count("good/1.png"), caught.value.details) == (1, ())
     _spoil(folder, "bad/1.png", "bad/3.png", "good/0.png")
-    with pytest.raises(ImageFilesError, match="7 of 8 images of .* and 5 more") as caught:
+    with pytest.raises(FilesError, match="7 of 8 images of .* and 5 more") as caught:
         load_dataset(f"folder:{folder}").verify()
     named = [line.split(" does not")[0].rpartition("train/")[2] for line in caught.value.details]
     assert named == [f"bad/{i}.png" for i in range(4)] + [f"good/{i}.png" for i in (0, 1, 3)]

@@ -257,7 +257,7 @@ def test_a_network_that_loses_the_axis_of_one_image_works_where_no_batch_has_one
     network = nn.Sequential(nn.Conv2d(3, 4, 3), Call(lambda x: x.mean((2, 3)).squeeze()))
     few = images.select(range(10))
     assert _extract(network, few, tmp_path, layers="1", batch_size=5)["1"].width == 4
-    with pytest.raises(InputError, match="layer '1' must put out the axes ND with N = 1 images"):
+    with pytest.raises(InputError, match="layer '1' must put out the axes ND with N = 1 items"):
         _extract(network, few, tmp_path / "b", layers="1", batch_size=3)
 
 

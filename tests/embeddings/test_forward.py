@@ -1,5 +1,6 @@
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,23 @@ import numpy as np
 import pytest
 import torch
 
-from reprq.backbones import Backbone
+from reprq.backbones import Backbone, Preprocessing
 from reprq.data import ImageDataset
 from reprq.embeddings import extract
 from reprq.embeddings.forward import batches
 from reprq.embeddings.ranks import Ranks
+
+
+class Made(Preprocessing):
+    """What a function makes of images."""
+
+    def __init__(self, make: Callable[[Any], torch.Tensor]) -> None:
+        super().__init__()
+        object.__setattr__(self, "make", make)
+
+    def __call__(self, image: Any) -> torch.Tensor:
+        made: torch.Tensor = self.make(image)  # type: ignore[attr-defined]
+        return made
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(7, 1), (64, 3), (1000, 2)])
@@ -19,10 +32,11 @@ def test_batches_cover_their_blocks_in_order_and_cross_none(
     batch_size: int, workers: int, images: ImageDataset
 ) -> None:
     blocks = [range(0, 50), range(100, 133)]
-    found = list(batches(lambda image: torch.tensor([image.getpixel((3, 3))[0]]), images, blocks, batch_size, workers))
+    made = Made(lambda image: torch.tensor([image.getpixel((3, 3))[0]]))
+    found = list(batches(made, images, blocks, batch_size, workers))
     assert [row for batch in found for row in batch.rows] == [*range(50), *range(100, 133)]
     assert all(set(batch.rows) <= set(batch.block) and len(batch.rows) <= batch_size for batch in found)
-    values = torch.cat([batch.images for batch in found]).flatten().tolist()
+    values = torch.cat([batch.inputs for batch in found if isinstance(batch.inputs, torch.Tensor)]).flatten().tolist()
     assert values == [images.image(row).getpixel((3, 3))[0] for row in [*range(50), *range(100, 133)]]
 
 
@@ -33,7 +47,7 @@ def test_images_are_decoded_while_the_network_runs_and_only_a_few_ahead(images: 
         decoded.append(threading.get_ident())
         return torch.zeros(1)
 
-    source = batches(decode, images, [range(100)], batch_size=10, workers=2)
+    source = batches(Made(decode), images, [range(100)], batch_size=10, workers=2)
     next(source)
     time.sleep(0.2)  # as long as the network would take
     assert 20 <= len(decoded) <= 40
@@ -46,7 +60,7 @@ def test_an_error_in_decoding_reaches_the_caller(images: ImageDataset) -> None:
         raise ValueError("broken image")
 
     with pytest.raises(ValueError, match="broken image"):
-        list(batches(decode, images, [range(10)], 5))
+        list(batches(Made(decode), images, [range(10)], 5))
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(7, 2), (512, 1)])

@@ -1,6 +1,6 @@
 """What only a forward pass can tell of a layer: how often its module is called, and the axes of what it puts out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from math import isqrt
@@ -9,11 +9,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from reprq.backbones.batch import mapped, put_out
 from reprq.backbones.layers.selection import Layer, Layout
 from reprq.backbones.layers.taps import find_tensor, hooked
+from reprq.data import Batch, Transform
+from reprq.data.modality import modality_named
 from reprq.errors import InputError, ReprqError
 
-_BATCH = 3  # images of a probe: neither one nor a likely number of channels or tokens
+_HINT = "give the size and channels it takes"
+_BATCH = 3  # items of a probe: neither one nor a likely number of channels or tokens
 _MOST_PREFIX_TOKENS = 32
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "cls_tokens")
 _OTHER_TOKENS = ("dist_token", "distillation_token", "reg_token", "register_tokens", "reg_tokens")
@@ -28,18 +32,18 @@ class Call:
 
 
 def probe(
-    network: nn.Module, layers: Sequence[Layer], image_shape: tuple[int, int, int], batch: int = _BATCH
+    network: nn.Module, layers: Sequence[Layer], transform: Transform, batch: int = _BATCH
 ) -> dict[Layer, list[Call]]:
-    """Run the network once over black images and return the calls of every layer.
+    """Run the network once over blank items and return the calls of every layer.
 
     Args:
         network: In evaluation mode.
         layers: Layers, whose layout need not be known.
-        image_shape: (C, H, W) of an image.
-        batch: How many images.
+        transform: From an item to the network's input.
+        batch: How many items.
 
     Raises:
-        InputError: The network cannot run on such images.
+        InputError: The network cannot run on such items.
     """
     calls: dict[Layer, list[Call]] = {layer: [] for layer in layers}
     turns = count()
@@ -48,22 +52,28 @@ def probe(
         tensor = find_tensor(value, layer.item)
         calls[layer].append(Call(next(turns), None if tensor is None else tuple(tensor.shape)))
 
+    inputs = transform.blank(batch)
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     try:
         with hooked(network, layers, note), torch.inference_mode():
-            network(torch.zeros(batch, *image_shape, device=device))
+            put_out(network, mapped(inputs, lambda tensor: tensor.to(device)))
     except ReprqError:
         raise
     except Exception as error:  # a network is other people's code
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(
-            f"the network must run on images of shape {image_shape}, got {reason}; give the size and channels it takes"
-        ) from error
+        raise InputError(f"the network must run on {_described(inputs, transform)}, got {reason}; {_HINT}") from error
     return calls
 
 
+def _described(inputs: Batch, transform: Transform) -> str:
+    noun = modality_named(transform.modality).item
+    if isinstance(inputs, Mapping):
+        return f"{noun}s given as {', '.join(inputs)}"
+    return f"{noun}s of shape {tuple(inputs.shape[1:])}"
+
+
 def settle(
-    network: nn.Module, layer: Layer, calls: Sequence[Call], size: int, *, channels_last: bool = False
+    network: nn.Module, layer: Layer, calls: Sequence[Call], transform: Transform, *, channels_last: bool = False
 ) -> tuple[int, Layer]:
     """Return a layer's turn, and the layer with the call that is read and the layout of the calls that a probe saw.
 
@@ -76,7 +86,7 @@ def settle(
         network: The network.
         layer: Its layer; its layout is found only if it is "auto".
         calls: What `probe` saw of the layer.
-        size: Side of the images.
+        transform: From an item to the network's input.
         channels_last: Whether the maps of this family are (N, H, W, C).
 
     Raises:
@@ -93,10 +103,19 @@ def settle(
     layout = _layout(layer.name, call.shape, channels_last)
     if layout not in ("NLD", "LND") or call.shape is None:
         return call.turn, replace(settled, layout=layout)
+    if transform.class_token is not None:
+        return call.turn, replace(settled, layout=layout, class_token=transform.class_token, varying=True)
+    size = _side(transform.blank(1))
     leading, class_token = _leading_tokens(network, call.shape[layout.index("L")], size)
     return call.turn, replace(
         settled, layout=layout, class_token=class_token and leading > 0, registers=max(0, leading - class_token)
     )
+
+
+def _side(inputs: Batch) -> int:
+    """The side of the images of a batch."""
+    assert isinstance(inputs, torch.Tensor)
+    return inputs.shape[-1]
 
 
 def _layout(name: str, shape: tuple[int, ...] | None, channels_last: bool) -> Layout:

@@ -29,6 +29,7 @@ class Layer:
         item: Which tensor of an output that is a tuple or a dict ("1", "hidden_states.3"); empty takes
             "last_hidden_state" where there is one, else the first tensor.
         call: Which call of a module that runs more than once in a pass, from 0.
+        varying: Whether the number of tokens is that of the longest item of a batch, and a mask says which count.
     """
 
     number: int
@@ -40,10 +41,11 @@ class Layer:
     registers: int = 0
     item: str = ""
     call: int = 0
+    varying: bool = False
 
     @property
     def batch_axis(self) -> int:
-        """The axis of the images."""
+        """The axis of the items."""
         return self.layout.index("N")
 
 

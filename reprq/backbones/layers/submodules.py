@@ -8,6 +8,7 @@ from torch import nn
 
 from reprq.backbones.layers.probing import probe, settle
 from reprq.backbones.layers.selection import Layer, is_glob, path_matches
+from reprq.data import Transform
 from reprq.errors import InputError, UnknownNameError
 
 _TOKEN = re.compile(r"(?P<path>[^@#]*)(@(?P<call>\d+))?(#(?P<item>[^#]+))?")
@@ -50,7 +51,7 @@ def _refuse(names: Sequence[str], path: str, owner: str) -> None:
 def in_order(
     network: nn.Module,
     layers: Sequence[Layer],
-    image_shape: tuple[int, int, int],
+    transform: Transform,
     *,
     stages: Sequence[Layer] = (),
     optional: Collection[str] = (),
@@ -63,7 +64,7 @@ def in_order(
     Args:
         network: The network.
         layers: Some stages and others.
-        image_shape: (C, H, W) of an image.
+        transform: From an item to the network's input.
         stages: All stages of the network.
         optional: Names of layers that are left out if their module is not called or puts out no tensor; of layers that
             have a number, also if they cannot be read for another reason.
@@ -71,7 +72,7 @@ def in_order(
     Raises:
         InputError: A layer that cannot be read.
     """
-    calls = probe(network, [*layers, *(stage for stage in stages if stage not in layers)], image_shape)
+    calls = probe(network, [*layers, *(stage for stage in stages if stage not in layers)], transform)
     channels_last = any(stage.layout == "NHWC" for stage in stages)
     ends = {stage: calls[stage][-1].turn for stage in stages if calls[stage]}
     found = []
@@ -79,7 +80,7 @@ def in_order(
         if layer.name in optional and all(call.shape is None for call in calls[layer]):
             continue
         try:
-            turn, settled = settle(network, layer, calls[layer], image_shape[-1], channels_last=channels_last)
+            turn, settled = settle(network, layer, calls[layer], transform, channels_last=channels_last)
         except InputError:
             if layer.name in optional and layer.number >= 0:
                 continue

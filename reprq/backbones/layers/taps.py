@@ -8,7 +8,9 @@ from typing import Any, Generic, Self, TypeVar
 import torch
 from torch import nn
 
+from reprq.backbones.batch import count, put_out
 from reprq.backbones.layers.selection import Layer
+from reprq.data import Batch
 from reprq.errors import InputError
 
 T = TypeVar("T")
@@ -40,7 +42,7 @@ class Tap(Generic[T]):
         self.network, self.layers, self.take = network, tuple(layers), take
         self._calls: Counter[str] = Counter()
         self._taken: dict[str, T] = {}
-        self._images = 0
+        self._rows = 0
         self._hooks = ExitStack()
 
     def __enter__(self) -> Self:
@@ -50,22 +52,22 @@ class Tap(Generic[T]):
     def __exit__(self, *error: object) -> None:
         self._hooks.close()
 
-    def __call__(self, images: torch.Tensor) -> dict[str, T]:
+    def __call__(self, inputs: Batch) -> dict[str, T]:
         """Run the network on a batch and return what `take` made of every layer, by name, in the order of the layers.
 
         Raises:
             InputError: A layer that was not called, or whose batch axis has not the size of the batch.
         """
         self._calls.clear()
-        self._taken, self._images = {}, len(images)
+        self._taken, self._rows = {}, count(inputs)
         with suppress(_PassDone):
-            self.network(images)
+            put_out(self.network, inputs)
         for layer in self.layers:
             if layer.name not in self._taken:
                 calls = self._calls[layer.name]
                 raise InputError(
                     f"layer {layer.name!r} is read at call {layer.call} of module {layer.module!r}, which was called"
-                    f" {calls} times in this pass; its calls must not depend on the images"
+                    f" {calls} times in this pass; its calls must not depend on what it is given"
                 )
         return {layer.name: self._taken[layer.name] for layer in self.layers}
 
@@ -81,7 +83,7 @@ class Tap(Generic[T]):
         tensor = find_tensor(value, layer.item)
         if tensor is None:
             raise InputError(f"layer {layer.name!r} puts out no tensor but {_described(value)}; choose another layer")
-        check_batch_axis(layer, tensor, self._images)
+        check_batch_axis(layer, tensor, self._rows)
         self._taken[layer.name] = self.take(layer, tensor)
         if len(self._taken) == len(self.layers):
             raise _PassDone
@@ -141,12 +143,12 @@ def find_tensor(value: Any, item: str = "") -> torch.Tensor | None:
     return None
 
 
-def check_batch_axis(layer: Layer, tensor: torch.Tensor, images: int) -> None:
+def check_batch_axis(layer: Layer, tensor: torch.Tensor, rows: int) -> None:
     """Raise an `InputError` unless the tensor has the axes of its layer, the batch axis as long as the batch."""
     shape = tuple(tensor.shape)
-    if len(shape) != len(layer.layout) or shape[layer.batch_axis] != images:
+    if len(shape) != len(layer.layout) or shape[layer.batch_axis] != rows:
         raise InputError(
-            f"layer {layer.name!r} must put out the axes {layer.layout} with N = {images} images, got shape {shape};"
+            f"layer {layer.name!r} must put out the axes {layer.layout} with N = {rows} items, got shape {shape};"
             f" choose another layer"
         )
 

@@ -8,7 +8,7 @@ from torchvision import models
 
 from reprq.backbones.networks.cifar_resnet import CifarResNet
 from reprq.backbones.networks.lenet import LeNet
-from reprq.backbones.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from reprq.data.image.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from reprq.errors import InputError, UnknownNameError
 from reprq.seeding import seeded
 

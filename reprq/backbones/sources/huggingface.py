@@ -15,10 +15,11 @@ from reprq.backbones.backbone import Backbone
 from reprq.backbones.layers.children import head_input, numbered
 from reprq.backbones.layers.selection import Layer
 from reprq.backbones.layers.submodules import in_order
-from reprq.backbones.preprocessing import Preprocessing
 from reprq.backbones.sources.hub import hub_session
 from reprq.backbones.sources.image_processors import followed
 from reprq.backbones.sources.timm import timm_head, timm_layers
+from reprq.data import Transform
+from reprq.data.image.preprocessing import Preprocessing
 from reprq.errors import DownloadError, InputError, ReprqError, WeightsError
 from reprq.optional import offline_reason, require
 from reprq.seeding import seeded
@@ -59,7 +60,7 @@ def load_huggingface(name: str, weights: str | Path, preprocessing: Mapping[str,
         fitted = fit_file(network, path, name=name, head=None)
     notes += _unmasked(network)
     notes += _interpolated(network, _trained_size(config, name), prepared.size)
-    layers = huggingface_layers(network, (prepared.in_channels, prepared.size, prepared.size))
+    layers = huggingface_layers(network, prepared)
     if missing:
         notes.append(f"{Path(source).name} lacks {', '.join(sorted(missing)[:2])}, among {len(missing)} weights")
         layers = _with_weights(name, layers, missing)
@@ -82,20 +83,20 @@ def _whole(patches: torch.Tensor, noise: torch.Tensor | None = None) -> tuple[to
     return patches, torch.zeros_like(places), places
 
 
-def huggingface_layers(network: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer]:
+def huggingface_layers(network: nn.Module, transform: Transform) -> list[Layer]:
     """Return the stages of a vision model of Hugging Face, or of one of timm that it wraps."""
     if hasattr(network, "feature_info"):
-        return timm_layers(network, timm_head(getattr(network, "pretrained_cfg", {})), image_shape)
+        return timm_layers(network, timm_head(getattr(network, "pretrained_cfg", {})), transform)
     embeddings = [name for name, _ in network.named_modules() if name.rpartition(".")[2] in _EMBEDDINGS]
     stem = [Layer(0, "stem", name, layout="auto", call=-1) for name in embeddings[:1]]
     lists = [name for name, module in network.named_modules() if isinstance(module, nn.ModuleList)]
     blocks = [f"{lists[0]}.{name}" for name, _ in network.get_submodule(lists[0]).named_children()] if lists else []
     stages = [*stem, *(Layer(0, name, name, layout="auto", call=-1) for name in blocks)]
-    found = in_order(network, stages, image_shape, optional=[stage.name for stage in stages])
+    found = in_order(network, stages, transform, optional=[stage.name for stage in stages])
     pooled = Layer(0, "pooled", "", layout="auto", item="pooler_output", call=-1)
     with suppress(InputError):  # a model without pooler_output
-        return numbered([*found, *in_order(network, [pooled], image_shape)])
-    return numbered([*found, *in_order(network, head_input(network, image_shape), image_shape)])
+        return numbered([*found, *in_order(network, [pooled], transform)])
+    return numbered([*found, *in_order(network, head_input(network, transform), transform)])
 
 
 def _with_weights(name: str, layers: list[Layer], missing: tuple[str, ...]) -> list[Layer]:

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from reprq.backbones.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from reprq.backbones.sources.timm import timm_preprocessing
+from reprq.data.image.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from reprq.errors import InputError
 
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}

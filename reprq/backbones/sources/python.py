@@ -20,10 +20,11 @@ from reprq.backbones.layers.children import child_layers, numbered
 from reprq.backbones.layers.selection import Layer, select
 from reprq.backbones.layers.stages import is_known, layers_of
 from reprq.backbones.layers.submodules import in_order, submodules_named
-from reprq.backbones.preprocessing import Preprocessing
 from reprq.backbones.sources.huggingface import huggingface_layers
 from reprq.backbones.sources.timm import timm_head, timm_layers
 from reprq.backbones.weights.fitting import Fit
+from reprq.data import Transform
+from reprq.data.image.preprocessing import Preprocessing
 from reprq.errors import InputError, ReprqError
 from reprq.seeding import seeded
 
@@ -33,7 +34,7 @@ _CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 def as_backbone(
     module: nn.Module,
     *,
-    preprocessing: Preprocessing | Mapping[str, Any],
+    preprocessing: Transform | Mapping[str, Any],
     layers: str | Sequence[str] | None = None,
     name: str | None = None,
 ) -> Backbone:
@@ -42,8 +43,9 @@ def as_backbone(
     The module is copied, so that evaluation mode, a device or further training on either side do not reach the other.
 
     Args:
-        module: A network that takes (N, C, H, W) images.
+        module: A network that takes (N, C, H, W) images, or what else `preprocessing` makes.
         preprocessing: From an image to its input; a mapping changes `Preprocessing`'s defaults, which are ImageNet's.
+            For other data a transform (`reprq.data.Transform`).
         layers: The dotted names or globs of the submodules to be its layers, numbered in the order of computation.
             None takes the stages of a known family; for any other network its children that put out tensors (those of
             a list of modules or of a wrapper one by one) and "pooled", the input of a last linear layer.
@@ -93,7 +95,7 @@ def load_callable(name: str, weights: str | Path, preprocessing: Mapping[str, An
 
 def _as_backbone(
     module: nn.Module,
-    preprocessing: Preprocessing | Mapping[str, Any],
+    preprocessing: Transform | Mapping[str, Any],
     layers: str | Sequence[str] | None,
     name: str | None,
     label: str = "own",
@@ -108,34 +110,31 @@ def _as_backbone(
     name = name or type(module).__name__
     if any(tensor.is_meta for tensor in chain(module.parameters(), module.buffers())):
         raise InputError(f"{name} must have weights, got some on the meta device, which holds none; load them first")
-    prepared = preprocessing if isinstance(preprocessing, Preprocessing) else Preprocessing.from_dict(preprocessing)
+    prepared = Preprocessing.from_dict(preprocessing) if isinstance(preprocessing, Mapping) else preprocessing
     try:
         network = copy.deepcopy(getattr(module, "_orig_mod", module)).eval().float()  # the module before torch.compile
     except Exception as error:  # a module may hold anything
         raise InputError(f"module must be one that copy.deepcopy can copy, got {_said(error)}") from error
-    shape = (prepared.in_channels, prepared.size, prepared.size)
-    found = _default_layers(network, shape) if layers is None else _named_layers(network, layers, shape, name)
+    found = _default_layers(network, prepared) if layers is None else _named_layers(network, layers, prepared, name)
     if not found:
         raise InputError(f"{name} must have submodules that put out tensors, got none; give layers")
     return assemble(name, network, prepared, found, label, fitted=fitted, own=True)
 
 
-def _named_layers(
-    network: nn.Module, layers: str | Sequence[str], image_shape: tuple[int, int, int], name: str
-) -> list[Layer]:
+def _named_layers(network: nn.Module, layers: str | Sequence[str], transform: Transform, name: str) -> list[Layer]:
     chosen = select((), layers, name, lambda token: submodules_named(network, token, name))
-    return numbered(in_order(network, chosen, image_shape, optional=[layer.name for layer in chosen]))
+    return numbered(in_order(network, chosen, transform, optional=[layer.name for layer in chosen]))
 
 
-def _default_layers(network: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer]:
+def _default_layers(network: nn.Module, transform: Transform) -> list[Layer]:
     if is_known(network):
         return list(layers_of(network))
     stated: Any = getattr(network, "pretrained_cfg", None)
     if isinstance(stated, dict) and hasattr(network, "feature_info"):
-        return timm_layers(network, timm_head(stated), image_shape)
+        return timm_layers(network, timm_head(stated), transform)
     if type(network).__module__.startswith("transformers."):
-        return huggingface_layers(network, image_shape)
-    return child_layers(network, image_shape)
+        return huggingface_layers(network, transform)
+    return child_layers(network, transform)
 
 
 def _last_linear(network: nn.Module) -> str | None:

@@ -15,8 +15,9 @@ from reprq.backbones.backbone import Backbone
 from reprq.backbones.layers.children import child_layers, numbered
 from reprq.backbones.layers.selection import Layer
 from reprq.backbones.layers.submodules import in_order
-from reprq.backbones.preprocessing import Preprocessing
 from reprq.backbones.sources.hub import hub_session
+from reprq.data import Transform
+from reprq.data.image.preprocessing import Preprocessing
 from reprq.errors import DownloadError, InputError, UnknownNameError, WeightsError
 from reprq.optional import offline_reason, require
 from reprq.seeding import seeded
@@ -59,7 +60,7 @@ def load_timm(name: str, weights: str | Path, preprocessing: Mapping[str, Any] |
         path = Path(weights).expanduser()
         label = f"file:{path.name}"
         fitted = fit_file(network, path, name=name, head=head)
-    layers = timm_layers(network.eval(), head, (prepared.in_channels, prepared.size, prepared.size))
+    layers = timm_layers(network.eval(), head, prepared)
     return assemble(name, network, prepared, layers, label, fitted=fitted, notes=notes)
 
 
@@ -100,7 +101,7 @@ def timm_preprocessing(stated: Mapping[str, Any]) -> tuple[Preprocessing, list[s
     ), notes
 
 
-def timm_layers(network: nn.Module, head: str | None, image_shape: tuple[int, int, int]) -> list[Layer]:
+def timm_layers(network: nn.Module, head: str | None, transform: Transform) -> list[Layer]:
     """Return the stages of a network of timm; its children where timm states none."""
     info: Any = getattr(network, "feature_info", [])
     entries = info if isinstance(info, list) else info.info
@@ -111,8 +112,8 @@ def timm_layers(network: nn.Module, head: str | None, image_shape: tuple[int, in
     stages = [Layer(0, name, name, layout="auto", call=-1) for name in names]
     if head in modules:
         stages.append(Layer(0, "pooled", str(head), where="input", layout="auto", call=-1))
-    found = in_order(network, stages, image_shape, optional=[stage.name for stage in stages])
-    return numbered(found) if any(layer.name in features for layer in found) else child_layers(network, image_shape)
+    found = in_order(network, stages, transform, optional=[stage.name for stage in stages])
+    return numbered(found) if any(layer.name in features for layer in found) else child_layers(network, transform)
 
 
 def timm_head(stated: Mapping[str, Any]) -> str | None:

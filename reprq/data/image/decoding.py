@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
+from reprq.data.failures import FileError
 from reprq.data.image.intensity import IntensityRange, is_deep, is_negative, scaled, stored_values
-from reprq.errors import DataError
 
 VERSION = 2  # joins the digest of every file: embeddings of pixels that were read otherwise must not be found again
 BACKGROUND = (255, 255, 255, 255)
@@ -50,20 +50,11 @@ _KNOWN_STARTS = (
 )
 
 
-class ImageFileError(DataError):
-    """An image file that cannot be used.
-
-    Attributes:
-        path: The file.
-        reason: What is the matter, to follow the path.
-        hint: What to do.
-        broken: Whether the file is at fault, and not an option that it needs.
-    """
+class ImageFileError(FileError):
+    """An image file that cannot be used."""
 
     def __init__(self, path: Path, reason: str, hint: str = "") -> None:
-        self.path, self.reason, self.broken = path, reason, not hint
-        self.hint = hint or "repair or remove it"
-        super().__init__(f"the image {path} {reason}; {self.hint}")
+        super().__init__("the image", path, reason, hint)
 
 
 @dataclass(frozen=True)

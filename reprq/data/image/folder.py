@@ -4,18 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from reprq.data.dataset import ImageDataset
+from reprq.data.dataset import Dataset
 from reprq.data.image.layout import EXPECTED, Classes, Layout, extensions, read_layout
 from reprq.data.image.listing import Folder
+from reprq.data.image.sources import FileSource
 from reprq.data.names import readable
-from reprq.data.sources import FileSource
 from reprq.data.splits import split_info, stratified_rows
 from reprq.errors import DataError, InputError, bounded, counted, listed
 
 SPLITS = ("train", "test")
 
 
-def load_folder(path: str | Path, split: str, seed: int, *, whole: bool = False) -> ImageDataset:
+def load_folder(path: str | Path, split: str, seed: int, *, whole: bool = False) -> Dataset:
     """Return one split of an image folder.
 
     Understood are `train/` and `test/` (or `val/`), however they are spelled, with a folder a class in each; a folder a
@@ -50,7 +50,7 @@ def load_folder(path: str | Path, split: str, seed: int, *, whole: bool = False)
     labels = np.repeat(np.arange(len(classes)), [len(found.get(name, ())) for name in classes])
     rows = np.arange(len(files)) if official or whole else stratified_rows(labels, split, seed)
     kind = {"kind": "official"} if official else {"kind": "whole"} if whole else split_info(seed)
-    return ImageDataset(
+    return Dataset(
         name=readable(f"folder:{path}"),
         split=split,
         classes=tuple(classes),

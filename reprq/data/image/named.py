@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from reprq.data.dataset import ImageDataset
-from reprq.data.sources import ArraySource
+from reprq.data.dataset import Dataset
+from reprq.data.image.sources import ArraySource
 from reprq.data.splits import split_info, stratified_rows
 from reprq.errors import DataError
 from reprq.progress import bars_of_others
 
 
-def load_digits(split: str, seed: int) -> ImageDataset:
+def load_digits(split: str, seed: int) -> Dataset:
     """Return one side of a seeded, stratified split of scikit-learn's 1,797 digits, 8 x 8, scaled from 16 to 255."""
     from sklearn.datasets import load_digits as bundled
 
@@ -23,7 +23,7 @@ def load_digits(split: str, seed: int) -> ImageDataset:
     pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     labels = digits.target.astype(np.int64)
     rows = stratified_rows(labels, split, seed)
-    return ImageDataset(
+    return Dataset(
         name="digits",
         split=split,
         classes=tuple(str(name) for name in digits.target_names),
@@ -40,7 +40,7 @@ def data_root(root: Path | str | None) -> Path:
     return Path(root or os.environ.get("REPRQ_DATA") or "~/.cache/reprq/data").expanduser()
 
 
-def load_torchvision(name: str, split: str, root: Path | str | None, download: bool) -> ImageDataset:
+def load_torchvision(name: str, split: str, root: Path | str | None, download: bool) -> Dataset:
     """Return one official split of a data set that torchvision reads.
 
     Args:
@@ -70,7 +70,7 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
         raise DataError(message) from error
     labels = np.asarray(data.targets, dtype=np.int64)
     classes = data.classes if name.startswith("cifar") else [str(digit) for digit in range(10)]
-    return ImageDataset(
+    return Dataset(
         name=name,
         split=split,
         classes=tuple(classes),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reprq.data.image.decoding import upright_rgb
-from reprq.data.sources import FileSource
+from reprq.data.image.sources import FileSource
 from reprq.errors import InputError
 
 Pixels = NDArray[np.uint8]
@@ -38,7 +38,7 @@ def as_image(value: Any, what: str, root: Path | str | None = None) -> Image.Ima
     if isinstance(value, Image.Image):
         return as_image(np.asarray(value), what) if value.mode.startswith(_WIDE_MODES) else upright_rgb(value)
     if isinstance(value, str | Path):
-        return FileSource(Path(root or ""), [str(value)]).image(0)
+        return FileSource(Path(root or ""), [str(value)]).item(0)
     if not is_array(value):
         raise InputError(f"{what} must be an image (PIL, a path, an array or a tensor), got {type(value).__name__}")
     first = is_tensor(value)

@@ -12,8 +12,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Layer, Tap, load_backbone
+from reprq.backbones.batch import mapped
 from reprq.backbones.sources.architectures import check_name
-from reprq.data import ImageDataset
+from reprq.data import Batch, Dataset
 from reprq.detectors.deep.network import NetworkDetector
 from reprq.embeddings.pooling import check_pooling, pool
 from reprq.errors import InputError, OutputExistsError
@@ -118,7 +119,7 @@ class Distillation(NetworkDetector):
         said += [f"student={self.student}"] * (self.student is not None)
         return f"distillation[{','.join(said)}]"
 
-    def embed(self, X: ImageDataset) -> NDArray[np.float32]:
+    def embed(self, X: Dataset) -> NDArray[np.float32]:
         """Return the teacher's embeddings of images: (m, d) float32, several layers side by side.
 
         Raises:
@@ -178,7 +179,7 @@ class Distillation(NetworkDetector):
         if detector.teacher_.weights_digest != wanted:
             raise InputError(f"teacher must be the one that {path} was fitted with, got other weights; give that one")
         with torch.no_grad():
-            blank = torch.zeros(2, *detector.teacher_.image_shape, device=device)
+            blank = mapped(detector.teacher_.preprocessing.blank(2), lambda tensor: tensor.to(device))
             widths = [part.shape[1] for part in detector._heads(blank)]
         detector.student_ = detector._build_student(widths).to(device)
         try:
@@ -198,7 +199,7 @@ class Distillation(NetworkDetector):
     def _schedule(self) -> Schedule:
         return Schedule(self.epochs, self.batch_size, self.lr, self.seed, self.patience, self.precision)  # type: ignore[arg-type]
 
-    def _fit(self, images: ImageDataset) -> Scores:
+    def _fit(self, images: Dataset) -> Scores:
         schedule = self._schedule()
         self._open()
         self.images_ = Images(images, self.teacher_.preprocessing)
@@ -229,9 +230,8 @@ class Distillation(NetworkDetector):
         """Build a student with its own random weights; a random teacher of the same seed must not be its twin."""
         teacher = self.teacher_
         seed = int(np.random.default_rng([self.seed, _STUDENT_SEED]).integers(2**31))
-        given = teacher.preprocessing
         backbone = load_backbone(
-            self.student or teacher.name, "random", preprocessing=given.to_dict() | {"size": given.size}, seed=seed
+            self.student or teacher.name, "random", preprocessing=teacher.preprocessing.to_dict(), seed=seed
         )
         wanted = self._heads.layers
         if self.student in (None, teacher.name):
@@ -240,7 +240,7 @@ class Distillation(NetworkDetector):
             places = [teacher.layers.index(layer) - len(teacher.layers) for layer in wanted]
             layers = [backbone.layers[max(place, -len(backbone.layers))] for place in places]
         with seeded(seed):
-            return _Student(_Reader(backbone, layers, self.pooling), widths, backbone.image_shape)
+            return _Student(_Reader(backbone, layers, self.pooling), widths, backbone.preprocessing.blank(2))
 
     @torch.no_grad()
     def _embed(self, images: Images) -> list[Tensor]:
@@ -261,7 +261,7 @@ class Distillation(NetworkDetector):
             ]
         return torch.cat(parts).cpu().numpy() if parts else np.empty(0)
 
-    def _score(self, images: ImageDataset) -> Scores:
+    def _score(self, images: Dataset) -> Scores:
         return self._scores(Images(images, self.teacher_.preprocessing), range(len(images)))
 
 
@@ -272,7 +272,7 @@ class _Reader:
         check_pooling(pooling, layers)
         self.network, self.layers, self.pooling = backbone.network.eval(), layers, pooling
 
-    def __call__(self, x: Tensor) -> list[Tensor]:
+    def __call__(self, x: Batch) -> list[Tensor]:
         with Tap(self.network, self.layers, self._pool) as tap:
             return list(tap(x).values())
 
@@ -283,11 +283,11 @@ class _Reader:
 class _Student(nn.Module):
     """A network whose layers are mapped to the teacher's widths where they differ."""
 
-    def __init__(self, reader: _Reader, widths: list[int], image_shape: tuple[int, ...]) -> None:
+    def __init__(self, reader: _Reader, widths: list[int], blank: Batch) -> None:
         super().__init__()
         self.reader, self.network = reader, reader.network
         with torch.no_grad():
-            own = [part.shape[1] for part in reader(torch.zeros(2, *image_shape))]
+            own = [part.shape[1] for part in reader(blank)]
         self.maps = nn.ModuleList(
             nn.Identity() if mine == theirs else nn.Linear(mine, theirs)
             for mine, theirs in zip(own, widths, strict=True)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from reprq.data import ImageDataset, as_dataset
+from reprq.data import Dataset, as_dataset
 from reprq.detectors.calibration import FALSE_ALARM_RATE
 from reprq.detectors.conformal import threshold as conformal_threshold
 from reprq.detectors.rows.base import NotFittedError
@@ -33,7 +33,7 @@ class NetworkDetector(BaseEstimator):  # type: ignore[misc]
         """Learn the benign images.
 
         Args:
-            X: Benign images, 4 or more: an `ImageDataset`, or what else `reprq.data.as_dataset` takes.
+            X: Benign images, 4 or more: an `Dataset`, or what else `reprq.data.as_dataset` takes.
             y: Ignored.
 
         Raises:
@@ -90,8 +90,8 @@ class NetworkDetector(BaseEstimator):  # type: ignore[misc]
         """A stable identifier of the method and its settings."""
 
     @abstractmethod
-    def _fit(self, images: ImageDataset) -> Scores:
+    def _fit(self, images: Dataset) -> Scores:
         """Train, and return the scores of the images held out."""
 
     @abstractmethod
-    def _score(self, images: ImageDataset) -> Scores: ...
+    def _score(self, images: Dataset) -> Scores: ...

@@ -11,8 +11,8 @@ import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.backbones import Backbone
-from reprq.data import ImageDataset
-from reprq.embeddings.agreement import differing, percent, tolerance_of
+from reprq.data import Dataset
+from reprq.embeddings.agreement import Samples, differing, percent, tolerance_of
 from reprq.embeddings.cache.cache import BLOCK_ROWS, array_of, blocks_present, damaged, layer_folders, open_group
 from reprq.embeddings.cache.filling import Unfinished
 from reprq.embeddings.cache.writing import CacheWriter
@@ -25,32 +25,33 @@ class Extractor(NamedTuple):
     """What turns rows of a data set into rows of embeddings."""
 
     backbone: Backbone
-    data: ImageDataset
+    data: Dataset
     poolings: Sequence[str]
     device: torch.device
     precision: str
 
     def forward(self, layers: Sequence[PooledLayer]) -> Forward:
         """Return the forward pass that reads some layers."""
-        return Forward(self.backbone.network, layers, self.device, self.precision)
+        return Forward(self.backbone.network, layers, self.device, self.precision, self.data.noun)
 
-    def images(self, rows: ArrayLike) -> tuple[torch.Tensor, list[str]]:
-        """Return the network's input for some rows, each once and in their order, and their names."""
+    def samples(self, rows: ArrayLike) -> Samples:
+        """Return some rows, each once and in their order, as the network takes them one by one, and their names."""
         numbers = np.unique(np.asarray(rows, dtype=np.int64)).tolist()
-        images = [self.backbone.preprocessing(self.data.image(i)) for i in numbers]
-        return torch.stack(images), [str(self.data.ids[i]) for i in numbers]
+        items = [self.backbone.preprocessing(self.data.item(i)) for i in numbers]
+        return Samples(items, [str(self.data.ids[i]) for i in numbers])
 
     def disagreement(self, layers: Sequence[PooledLayer], stored: "StoredRows") -> tuple[str, float] | None:
         """Return a layer of which the network gives other rows than are stored, and by how much; None if there is none.
 
         Raises:
-            InputError: The network cannot run on the images of these rows.
+            InputError: The network cannot run on the items of these rows.
         """
         chosen = [layer for layer in layers if layer.name in stored.values]
         if not chosen:
             return None
         with self.forward(chosen) as forward:
-            given = forward.measure(*self.images(stored.rows))
+            items, ids = self.samples(stored.rows)
+            given = forward.measure(self.backbone.preprocessing.collate(items), ids)
         there = {name: x._replace(rows=stored.values[name]) for name, x in given.items()}
         return differing(there, given, tolerance_of(self.precision, (self.device.type, stored.device)))
 
@@ -83,7 +84,7 @@ def cache_of(
     as it is; the identity then gets a number, `alternative`, from 2, and the provenance a note.
 
     Args:
-        extractor: The network and the images.
+        extractor: The network and the data.
         layers: The layers wanted.
         folder: The folder of the caches.
         identity: See `CacheWriter`.
@@ -91,7 +92,7 @@ def cache_of(
 
     Raises:
         CacheError: A cache that is foreign or damaged.
-        InputError: The network cannot run on the stored images.
+        InputError: The network cannot run on the stored items.
     """
     stages = pooled_layers(extractor.backbone.layers, extractor.poolings)
     compared = [*layers, *(stage for stage in stages if stage not in layers)]

@@ -108,7 +108,7 @@ class Filler:
         fresh, self._new = self._new, []
         ids = self._ids[self._start : self._start + sum(len(batch[0]) for batch in fresh)]
         found = [
-            _stored(torch.cat(parts).float().cpu().numpy(), self._writer.dtype, name, ids)
+            _stored(torch.cat(parts).float().cpu().numpy(), self._writer.dtype, name, ids, self._writer.noun)
             for (name, _), parts in zip(self._layers, zip(*fresh, strict=True), strict=True)
         ]
         for kept, rows in zip(self._kept, found, strict=True):
@@ -196,13 +196,13 @@ class Unfinished:
         return found if all(len(rows) == len(self._span(path)) for rows in found) else None
 
 
-def _stored(values: Rows, dtype: str, layer: str, ids: NDArray[np.str_]) -> Rows:
-    """Round to the dtype on disk; a nan or an inf is refused before it is written, and its image named."""
+def _stored(values: Rows, dtype: str, layer: str, ids: NDArray[np.str_], noun: str) -> Rows:
+    """Round to the dtype on disk; a nan or an inf is refused before it is written, and its item named."""
     with np.errstate(over="ignore"):
         values = values.astype(dtype, copy=False)
     try:
         check_finite(values, f"layer {layer!r} in {dtype}")
     except InputError as error:
         row = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise InputError(f"{error}; it is the image {str(ids[row])!r}: check its preprocessing") from None
+        raise InputError(f"{error}; it is the {noun} {str(ids[row])!r}: check its preprocessing") from None
     return values

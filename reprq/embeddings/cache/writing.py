@@ -15,7 +15,7 @@ from zarr.codecs import Crc32cCodec
 from zarr.errors import ContainsArrayError, ContainsGroupError
 from zarr.storage import LocalStore
 
-from reprq.data import ImageDataset
+from reprq.data import Dataset
 from reprq.embeddings.cache.cache import (
     BLOCK_ROWS,
     CONTENT,
@@ -44,13 +44,14 @@ class CacheWriter:
         root: The folder that holds the caches.
         identity: What decides the content: backbone, weights digest, preprocessing, data fingerprint, dtype, precision.
         provenance: What else is to be remembered.
-        data: The images: their names, labels and classes stand beside the rows.
+        data: The items: their names, labels and classes stand beside the rows.
 
     Attributes:
         path: The folder.
         identity: As given.
-        content: (n, 32) the digests of the images.
-        rows: How many images.
+        content: (n, 32) the digests of the items.
+        rows: How many items.
+        noun: What an item is, in errors.
         blocks: How many blocks a layer has.
         dtype: On disk.
 
@@ -63,13 +64,13 @@ class CacheWriter:
         root: Path,
         identity: Mapping[str, Any],
         provenance: Mapping[str, Any],
-        data: ImageDataset,
+        data: Dataset,
     ) -> None:
         name = "-".join((str(identity["backbone"]), str(identity["data"]), str(identity["split"])))
         slug = re.sub(r"[^A-Za-z0-9_.]+", "-", name)[-80:].strip("-.")
         self.path = root / f"{slug}-{digest({**identity, 'format': FORMAT})[:16]}"
         self.identity, self.content = dict(identity), data.content
-        self.rows = len(data)
+        self.rows, self.noun = len(data), data.noun
         self.blocks = -(-self.rows // BLOCK_ROWS)
         self.dtype = str(identity["dtype"])
         self._provenance = {**identity, **provenance}

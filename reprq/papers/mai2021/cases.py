@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.data import ImageDataset, OneClassSplit, load_dataset, load_protocol, one_class_split, select_tasks
+from reprq.data import Dataset, OneClassSplit, load_dataset, load_protocol, one_class_split, select_tasks
 from reprq.errors import DataError
 from reprq.papers.mai2021.presets import Preset
 from reprq.pretext.supervised import CLASSES
@@ -27,7 +27,7 @@ class Case:
 
     name: str
     split: OneClassSplit
-    probe: tuple[ImageDataset, NDArray[np.int64]] | None
+    probe: tuple[Dataset, NDArray[np.int64]] | None
     seed: int
 
 
@@ -58,7 +58,7 @@ def load_cases(preset: Preset, root: Path | None, seed: int) -> list[Case]:
     return cases
 
 
-def teacher_images(pretext: str, case: Case, other: ImageDataset) -> ImageDataset | None:
+def teacher_images(pretext: str, case: Case, other: Dataset) -> Dataset | None:
     """Return the images that a teacher may see; None where the case has none to teach it.
 
     Classification sees the other labelled data set, supervised the benign images and the known anomalies, and every
@@ -71,7 +71,7 @@ def teacher_images(pretext: str, case: Case, other: ImageDataset) -> ImageDatase
     return case.split.train
 
 
-def load_other(preset: Preset, root: Path | None, seed: int) -> ImageDataset:
+def load_other(preset: Preset, root: Path | None, seed: int) -> Dataset:
     """Return the labelled data set of the classification teacher, from `root` where that holds it, else $REPRQ_DATA.
 
     Raises:
@@ -86,7 +86,7 @@ def load_other(preset: Preset, root: Path | None, seed: int) -> ImageDataset:
     return images if preset.other_per_class is None else images.sample(per_class=preset.other_per_class, seed=seed)
 
 
-def _images(preset: Preset, split: str, root: Path | None, seed: int) -> ImageDataset:
+def _images(preset: Preset, split: str, root: Path | None, seed: int) -> Dataset:
     folder = root is not None and (root / "train").is_dir()
     name = f"folder:{root}" if folder else preset.data
     images = load_dataset(name, split, root=None if folder else root, seed=seed)
@@ -99,7 +99,7 @@ def _fewer(split: OneClassSplit, n: int | None, seed: int) -> OneClassSplit:
     return replace(split, train=split.train.sample(n, seed=seed), made={**split.made, "benign_images": n})
 
 
-def _benign_and_known(split: OneClassSplit) -> ImageDataset | None:
+def _benign_and_known(split: OneClassSplit) -> Dataset | None:
     if split.labelled is None:
         return None
     parts = (split.train, split.labelled)
@@ -112,7 +112,7 @@ def _benign_and_known(split: OneClassSplit) -> ImageDataset | None:
     )
 
 
-def all_cases(preset: Preset, root: Path | None, first_seed: int) -> Iterator[tuple[int, list[Case], ImageDataset]]:
+def all_cases(preset: Preset, root: Path | None, first_seed: int) -> Iterator[tuple[int, list[Case], Dataset]]:
     """Yield each seed with its cases and its other labelled data set."""
     for seed in range(first_seed, first_seed + preset.seeds):
         yield seed, load_cases(preset, root, seed), load_other(preset, root, seed)

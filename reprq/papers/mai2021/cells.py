@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reprq import detectors, pretext
 from reprq.backbones import Backbone, load_backbone
-from reprq.data import ImageDataset
+from reprq.data import Dataset
 from reprq.detectors import Distillation
 from reprq.errors import InputError
 from reprq.evaluation import auroc, linear_probe, max_over_groups
@@ -47,7 +47,7 @@ class Cell:
     """
 
     def __init__(
-        self, preset: Preset, pretext: str, case: Case, images: ImageDataset, folder: Path, device: str, progress: bool
+        self, preset: Preset, pretext: str, case: Case, images: Dataset, folder: Path, device: str, progress: bool
     ) -> None:
         self.preset, self.pretext, self.case, self.images = preset, pretext, case, images
         self.folder, self.device, self.progress = folder, device, progress

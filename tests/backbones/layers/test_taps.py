@@ -112,9 +112,7 @@ def test_a_batch_axis_of_another_length_is_refused(shape: tuple[int, ...], layou
     network = Fork(lambda x: torch.zeros(shape))
     with (
         Tap(network, [Layer(0, "part", "", layout=layout)], _keep) as tap,
-        pytest.raises(
-            InputError, match=rf"layer 'part' must put out the axes {layout} with N = 5 images, got shape \("
-        ),
+        pytest.raises(InputError, match=rf"layer 'part' must put out the axes {layout} with N = 5 items, got shape \("),
     ):
         tap(X)
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from reprq.data import FileSource, ImageDataset, patches
-from reprq.data.sources import ArraySource
-from reprq.data.views import resized, without_margins
+from reprq.data.image.sources import ArraySource
+from reprq.data.image.views import resized, without_margins
 from reprq.errors import DataError, InputError
 
 

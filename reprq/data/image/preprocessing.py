@@ -1,7 +1,7 @@
 """From an image to the tensor that a network was trained on."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -10,6 +10,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from reprq.data.dataset import Dataset
+from reprq.data.image.coverage import coverage
+from reprq.data.modality import Seen
 from reprq.errors import InputError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -82,6 +85,15 @@ class Preprocessing:
             _check_channels(key, getattr(self, key), self.in_channels)
 
     @property
+    def modality(self) -> str:
+        """The kind of data that it takes."""
+        return "image"
+
+    @property
+    def class_token(self) -> None:
+        """None: a network makes its own tokens of an image."""
+
+    @property
     def in_channels(self) -> int:
         """The number of channels of the tensor: 1 for "gray", else 3."""
         return 1 if self.channels == "gray" else 3
@@ -98,6 +110,31 @@ class Preprocessing:
         mean, std = (np.array(values, dtype=np.float32) for values in (self.mean, self.std))
         x = self._centred((x - mean) / std)
         return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image as the network takes it."""
+        return self.in_channels, self.size, self.size
+
+    def collate(self, samples: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return the (n, C, size, size) batch of n images."""
+        return torch.stack(list(samples))
+
+    def blank(self, n: int) -> torch.Tensor:
+        """Return the (n, C, size, size) batch of n images whose every value is 0, the mean color."""
+        return torch.zeros(n, *self.shape)
+
+    def noise(self, n: int, seed: int) -> torch.Tensor:
+        """Return the (n, C, size, size) batch of n images of uniform noise in [0, 1]."""
+        return torch.rand(n, *self.shape, generator=torch.Generator().manual_seed(seed))
+
+    def altered(self, sample: torch.Tensor) -> torch.Tensor:
+        """Return another image of values that a network may expect: the half of one mirrored and of its mean."""
+        return (sample.flip(-1) + sample.mean()) / 2
+
+    def seen(self, data: Dataset) -> Seen:
+        """Return what of some images reaches the network; only their headers are read."""
+        return coverage(data, self)
 
     def to_pixels(self, x: torch.Tensor) -> torch.Tensor:
         """Return (n, C, H, W) inputs of the network as pixels: RGB or gray, in [0, 1] where they came from an image."""

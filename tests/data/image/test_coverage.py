@@ -10,8 +10,8 @@ from PIL import Image
 
 from reprq.backbones import Preprocessing
 from reprq.data import load_dataset
+from reprq.data.image.coverage import coverage
 from reprq.embeddings import EmbeddingCache, extract
-from reprq.embeddings.coverage import coverage
 from reprq.errors import DataError
 
 
@@ -32,7 +32,11 @@ def folder(tmp_path: Path) -> Path:
 def test_what_a_crop_drops_is_measured_on_the_users_images(folder: Path) -> None:
     data = load_dataset(f"folder:{folder}")
     found = coverage(data, Preprocessing(size=16, resize=16))
-    assert found.dropped == {"mean": round((1 / 2 + 2 / 3) / 4, 4), "largest": round(2 / 3, 4), "images": 2}
+    assert found.record["dropped_area"] == {
+        "mean": round((1 / 2 + 2 / 3) / 4, 4),
+        "largest": round(2 / 3, 4),
+        "images": 2,
+    }
     (note,) = _said(found.notes)
     assert note.startswith("the crop drops about 30% of the area of folder:")
     assert "; --squash or --crop none" in note
@@ -43,7 +47,7 @@ def test_what_a_crop_drops_is_measured_on_the_users_images(folder: Path) -> None
         assert _said(coverage(data, Preprocessing(size=16, resize=16).replace(**changed)).notes) == []
     squares = data.restrict(["square"])
     assert _said(coverage(squares, Preprocessing(size=16, resize=16)).notes) == []
-    assert coverage(squares, Preprocessing(size=20, resize=21)).dropped["mean"] < 0.1
+    assert coverage(squares, Preprocessing(size=20, resize=21)).record["dropped_area"]["mean"] < 0.1
     assert len(_said(coverage(squares, Preprocessing(size=16, resize=18)).notes)) == 1
 
 

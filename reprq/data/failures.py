@@ -2,15 +2,34 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 
-from reprq.data.image.decoding import ImageFileError
 from reprq.errors import DataError
 
 _MOST_NAMED = 6  # in a sentence; where there are more, the details name all
 
 
-class ImageFilesError(DataError):
-    """Several image files that cannot be used.
+class FileError(DataError):
+    """A file of a data set that cannot be used.
+
+    Args:
+        what: What it should be, "the image".
+
+    Attributes:
+        path: The file.
+        reason: What is the matter, to follow the path.
+        hint: What to do.
+        broken: Whether the file is at fault, and not an option that it needs.
+    """
+
+    def __init__(self, what: str, path: Path, reason: str, hint: str = "") -> None:
+        self.path, self.reason, self.broken = path, reason, not hint
+        self.hint = hint or "repair or remove it"
+        super().__init__(f"{what} {path} {reason}; {self.hint}")
+
+
+class FilesError(DataError):
+    """Several files of a data set that cannot be used.
 
     Attributes:
         details: A line for each, with its reason, where the sentence cannot name all.
@@ -21,43 +40,45 @@ class ImageFilesError(DataError):
         self.details = details
 
 
-def one_error(failures: Mapping[str, DataError], total: int, where: str) -> DataError:
+def one_error(failures: Mapping[str, DataError], total: int, where: str, noun: str) -> DataError:
     """Return one error that stands for all.
 
     Args:
-        failures: Why each image cannot be used, by its id; at least one.
-        total: How many images there are.
+        failures: Why each row cannot be used, by its id; at least one.
+        total: How many rows there are.
         where: The data set.
+        noun: What a row is: "image".
     """
     distinct = list(dict.fromkeys(str(error) for error in failures.values()))
-    hints = {error.hint for error in failures.values() if isinstance(error, ImageFileError) and not error.broken}
+    hints = {error.hint for error in failures.values() if isinstance(error, FileError) and not error.broken}
     if broken := any(is_broken(error) for error in failures.values()):
         hints.add("repair or remove what is broken, or leave it out with --skip-broken (skip_broken=True)")
     if len(distinct) == 1:
         return DataError(distinct[0] + (", or leave it out with --skip-broken (skip_broken=True)" if broken else ""))
     few = len(failures) <= _MOST_NAMED
     reasons = "; ".join([in_words(failures, None if few else 1), *sorted(hints)[:2]])
-    message = f"{len(failures)} of {total} images of {where} cannot be used: {reasons}"
-    return ImageFilesError(message, () if few else tuple(distinct))
+    message = f"{len(failures)} of {total} {noun}s of {where} cannot be used: {reasons}"
+    return FilesError(message, () if few else tuple(distinct))
 
 
-def none_left(failures: Mapping[str, DataError], where: str) -> DataError:
+def none_left(failures: Mapping[str, DataError], where: str, noun: str) -> DataError:
     """Return the error that leaving out what is broken leaves nothing; the arguments are those of `one_error`."""
-    which = "the only image" if len(failures) == 1 else f"none of the {len(failures)} images"
+    which = f"the only {noun}" if len(failures) == 1 else f"none of the {len(failures)} {noun}s"
     verb = "does not decode" if len(failures) == 1 else "decodes"
-    return DataError(f"{which} of {where} {verb}: {in_words(failures, _MOST_NAMED)}; repair them, or give other images")
+    reasons = in_words(failures, _MOST_NAMED)
+    return DataError(f"{which} of {where} {verb}: {reasons}; repair them, or give other {noun}s")
 
 
 def in_words(failures: Mapping[str, DataError], most: int | None = None) -> str:
     """Return the ids by their reasons: "a.png, b.png (it is empty); c.png (it is truncated)".
 
     Args:
-        failures: Why each image cannot be used, by its id.
+        failures: Why each row cannot be used, by its id.
         most: How many of a reason are named; all by default.
     """
     by_reason: dict[str, list[str]] = defaultdict(list)
     for name, error in failures.items():
-        by_reason[error.reason if isinstance(error, ImageFileError) else str(error)].append(name)
+        by_reason[error.reason if isinstance(error, FileError) else str(error)].append(name)
     groups = []
     for reason, names in by_reason.items():
         shown = names[:most]
@@ -68,4 +89,4 @@ def in_words(failures: Mapping[str, DataError], most: int | None = None) -> str:
 
 def is_broken(error: DataError) -> bool:
     """Whether the file is at fault, and not an option that it needs."""
-    return isinstance(error, ImageFileError) and error.broken
+    return isinstance(error, FileError) and error.broken

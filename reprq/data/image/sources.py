@@ -1,9 +1,9 @@
 """Where pixels come from: an array in memory or files on disk, one row an image."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,30 +11,36 @@ from PIL import Image
 
 from reprq.data.image.decoding import VERSION, Header, decode, read_header
 from reprq.data.image.intensity import IntensityRange, check_intensity_range
-from reprq.errors import DataError
+from reprq.data.modality import Source
+from reprq.data.views import JoinedSource
+from reprq.errors import DataError, InputError
 
 
-class ImageSource(Protocol):
-    """Rows of images; a data set shows some of them."""
+class ImageSource(ABC):
+    """Rows of images."""
 
-    def image(self, i: int) -> Image.Image:
+    @abstractmethod
+    def item(self, i: int) -> Image.Image:
         """Return row `i` as an RGB image."""
-        ...
 
+    @abstractmethod
     def header(self, i: int) -> Header:
         """Return the size of row `i` and what is unusual in how it is read, without decoding it."""
-        ...
 
+    @abstractmethod
     def digest(self, i: int) -> bytes:
         """Return the SHA-256 of the content of row `i`."""
-        ...
 
+    @abstractmethod
     def verify(self, i: int) -> None:
         """Raise a `DataError` that names row `i` if it does not decode."""
-        ...
+
+    def image(self, i: int) -> Image.Image:
+        """Return row `i`: `item`, by the name that it had before there was other data."""
+        return self.item(i)
 
 
-class ArraySource:
+class ArraySource(ImageSource):
     """Images that are in memory.
 
     Args:
@@ -44,7 +50,7 @@ class ArraySource:
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         self.pixels = pixels
 
-    def image(self, i: int) -> Image.Image:
+    def item(self, i: int) -> Image.Image:
         """Return row `i` as an RGB image."""
         return Image.fromarray(self.pixels[i]).convert("RGB")
 
@@ -60,7 +66,7 @@ class ArraySource:
         """Do nothing: pixels in memory need no decoding."""
 
 
-class FileSource:
+class FileSource(ImageSource):
     """Image files, read when they are asked for (see `reprq.data.image.decoding`).
 
     Args:
@@ -74,7 +80,7 @@ class FileSource:
         self.files = tuple(files)
         self.intensity_range = check_intensity_range(intensity_range)
 
-    def image(self, i: int) -> Image.Image:
+    def item(self, i: int) -> Image.Image:
         """Return row `i` as an RGB image; an `ImageFileError` names the file that does not decode."""
         return decode(self.root / self.files[i], self.intensity_range)
 
@@ -94,3 +100,16 @@ class FileSource:
     def verify(self, i: int) -> None:
         """Decode file `i`, a JPEG at its smallest scale, and raise an `ImageFileError` that names it if that fails."""
         decode(self.root / self.files[i], self.intensity_range, smallest=True)
+
+
+def header_of(source: Source, row: int) -> Header:
+    """Return the header of an image of a source, which may be several joined.
+
+    Raises:
+        InputError: The source has no images.
+    """
+    while isinstance(source, JoinedSource):
+        source, row = source.of(row)
+    if not isinstance(source, ImageSource):
+        raise InputError(f"data must hold images, got a {type(source).__name__}; give images")
+    return source.header(row)

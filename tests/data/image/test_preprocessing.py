@@ -104,7 +104,7 @@ def test_of_a_long_line_only_the_middle_is_resized(
 ) -> None:
     one = PLAIN.replace(interpolation=interpolation)
     cut = one(_stripes(*shape))
-    monkeypatch.setattr("reprq.backbones.preprocessing._ELONGATED", 10**9)
+    monkeypatch.setattr("reprq.data.image.preprocessing._ELONGATED", 10**9)
     assert (cut - one(_stripes(*shape))).abs().max() <= 3
 
 
