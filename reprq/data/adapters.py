@@ -13,7 +13,7 @@ from PIL import Image
 from reprq.data.classes import class_names, labelled
 from reprq.data.dataset import Dataset
 from reprq.data.image.decoding import Header
-from reprq.data.image.listing import EXTENSIONS
+from reprq.data.image.folder import EXTENSIONS
 from reprq.data.image.pixels import as_batch, as_image, as_numpy, is_array
 from reprq.data.image.sources import ArraySource, FileSource, ImageSource
 from reprq.data.registry import load_dataset

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reprq.data.dataset import Dataset
-from reprq.data.image.layout import is_benign_name
+from reprq.data.folders.layout import is_benign_name
 from reprq.data.tasks import Task, one_class_tasks
 from reprq.errors import InputError, listed
 from reprq.labels import anomaly_labels, named_labels

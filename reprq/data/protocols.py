@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from reprq.data.dataset import Dataset
-from reprq.data.image.listing import EXTENSIONS
+from reprq.data.image.folder import EXTENSIONS
 from reprq.data.image.named import data_root
 from reprq.data.image.sources import FileSource
 from reprq.data.image.views import patches, resized, without_margins

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reprq.data.dataset import Dataset
-from reprq.data.image.folder import SPLITS, load_folder
+from reprq.data.folders.loading import SPLITS
+from reprq.data.image.folder import load_folder
 from reprq.data.image.named import load_digits, load_torchvision
 from reprq.data.reading import read_as
 from reprq.errors import InputError, UnknownNameError

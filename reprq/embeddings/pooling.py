@@ -1,4 +1,4 @@
-"""From what a layer puts out to one vector an image."""
+"""From what a layer puts out to one vector per item."""
 
 import re
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from reprq.backbones import Layer
 from reprq.errors import InputError, UnknownNameError
 
 POOLINGS = ("avg", "max", "gem", "cls", "cls+avg", "flatten", "grid:RxC")
+_SAME = {"mean": "avg"}  # what else a pooling is called
 
 _GEM_POWER = 3  # where Radenovic et al. start, and what they find the learned powers close to
 _GEM_LEAST = 1e-6
@@ -22,14 +23,19 @@ def pool(
     layout: str = "NCHW",
     class_token: bool = False,
     registers: int = 0,
+    mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Pool the output of a layer to one row an image.
+    """Pool the output of a layer to one row per item.
 
     Over positions p, which are the pixels of a map or the patches of tokens, class token and registers left out, a row
-    is for every channel c: "avg" mean_p x_pc; "max" max_p x_pc; "gem" (mean_p max(x_pc, 1e-6)^3)^(1/3), the generalised
-    mean of Radenovic et al. 2018, equation 3, with p = 3 and their code's clamp. "cls" is the class token, "cls+avg"
-    it and the average after it. "flatten" is everything, class token and registers too, in the order of the layout.
-    "grid:RxC" averages a map over R x C cells, as `adaptive_avg_pool2d` cuts them, channel by channel and row by row.
+    is for every channel c: "avg" (or "mean") mean_p x_pc; "max" max_p x_pc; "gem" (mean_p max(x_pc, 1e-6)^3)^(1/3), the
+    generalised mean of Radenovic et al. 2018, equation 3, with p = 3 and their code's clamp. "cls" is the class token,
+    "cls+avg" it and the average after it. "flatten" is everything, class token and registers too, in the order of the
+    layout. "grid:RxC" averages a map over R x C cells, as `adaptive_avg_pool2d` cuts them, channel by channel and row
+    by row.
+
+    Of texts, whose tokens vary in number, p are all tokens that the mask counts, the first and the last too, as
+    Sentence-BERT averages them (Reimers & Gurevych 2019); padding never counts.
 
     Args:
         output: (N, C, H, W), (N, H, W, C), (N, L, D), (L, N, D) or (N, D), as `layout` says.
@@ -37,6 +43,7 @@ def pool(
         layout: "NCHW", "NHWC", "NLD", "LND" or "ND".
         class_token: Whether the first token is a class token.
         registers: How many more tokens before the patches are none.
+        mask: (N, L), 1 where a token counts and 0 where it is padding; at least one counts in every row.
 
     Returns:
         (N, C), (N, 2 D) for "cls+avg", (N, C R C') for "grid:RxC'", (N, everything) for "flatten"; float32 at least for
@@ -44,19 +51,20 @@ def pool(
 
     Raises:
         UnknownNameError: a pooling that does not exist.
-        InputError: "cls" where the layer has no class token, "grid" of tokens or of more cells than pixels, or an
-            output of another number of axes than its layout.
+        InputError: "cls" where the layer has no class token, "grid" of tokens or of more cells than pixels, "flatten"
+            with a mask, or an output of another number of axes than its layout.
 
     Example:
         >>> pool(torch.ones(2, 3, 4, 4)).shape, pool(torch.ones(2, 3, 4, 4), "grid:2x1").shape
         (torch.Size([2, 3]), torch.Size([2, 6]))
     """
     check_pooling(pooling)
+    pooling = standard_name(pooling)
     if output.ndim != len(layout):
         raise InputError(f"a layer of layout {layout} must put out {len(layout)} axes, got shape {tuple(output.shape)}")
     if layout == "LND":
         output, layout = output.transpose(0, 1), "NLD"
-    if layout == "ND" or pooling == "flatten":
+    if layout == "ND" or (pooling == "flatten" and mask is None):
         return output.clone(memory_format=torch.contiguous_format).flatten(1)
     if "cls" in pooling and not class_token:
         raise InputError(_no_class_token(pooling, f"layout {layout}"))
@@ -64,6 +72,8 @@ def pool(
         return output[:, 0].clone()
     if pooling.startswith("grid:"):
         return _grid(output, pooling, layout)
+    if mask is not None:
+        return _masked(output, pooling, mask.to(torch.bool))
     leading = int(class_token) + registers
     positions = _positions(output, layout)[:, leading:]
     if not positions.shape[1]:
@@ -78,8 +88,21 @@ def pool(
 
 
 def pool_layer(layer: Layer, output: torch.Tensor, pooling: str, mask: torch.Tensor | None = None) -> torch.Tensor:
-    """Pool what a layer puts out as `pool` does; `mask`, of the batch, counts where its tokens vary in number."""
-    how = {"layout": layer.layout, "class_token": layer.class_token, "registers": layer.registers}
+    """Pool what a layer puts out as `pool` does; `mask` is the batch's.
+
+    Raises:
+        InputError: As for `pool`; or a layer whose tokens are others than those that the mask counts.
+    """
+    if not layer.varying or layer.layout == "ND":
+        mask = None
+    elif pooling == "flatten":
+        raise InputError(_varying(pooling, layer.name))
+    elif mask is not None and mask.shape != (shape := (output.shape[layer.batch_axis], _tokens(layer, output))):
+        raise InputError(
+            f"layer {layer.name!r} must put out a token for each that goes in, got {shape[1]} for {mask.shape[1]}, so"
+            " that padding cannot be told; choose another layer"
+        )
+    how = {"layout": layer.layout, "class_token": layer.class_token, "registers": layer.registers, "mask": mask}
     return pool(output, pooling, **how)  # type: ignore[arg-type]
 
 
@@ -97,6 +120,8 @@ def check_pooling(pooling: str, layers: Sequence[Layer] = ()) -> None:
         raise InputError(_no_class_token(pooling, ", ".join(without)))
     if pooling.startswith("grid:") and (tokens := [layer.name for layer in positioned if "L" in layer.layout]):
         raise InputError(f"pooling {pooling!r} needs layers that put out maps, got {', '.join(tokens)}; use 'avg'")
+    if pooling == "flatten" and (varying := [layer.name for layer in positioned if layer.varying]):
+        raise InputError(_varying(pooling, ", ".join(varying)))
 
 
 def poolings_named(pooling: str | Sequence[str]) -> tuple[str, ...]:
@@ -107,11 +132,11 @@ def poolings_named(pooling: str | Sequence[str]) -> tuple[str, ...]:
         InputError: None is named.
 
     Example:
-        >>> poolings_named("avg,max"), poolings_named(["gem", "gem"])
-        (('avg', 'max'), ('gem',))
+        >>> poolings_named("avg,max"), poolings_named(["gem", "gem"]), poolings_named("mean")
+        (('avg', 'max'), ('gem',), ('avg',))
     """
     parts = [pooling] if isinstance(pooling, str) else pooling
-    names = tuple(dict.fromkeys(name.strip() for part in parts for name in part.split(",")))
+    names = tuple(dict.fromkeys(standard_name(name.strip()) for part in parts for name in part.split(",")))
     if not names:
         raise InputError(f"pooling must name at least one of {', '.join(POOLINGS)}, got none")
     for name in names:
@@ -121,7 +146,12 @@ def poolings_named(pooling: str | Sequence[str]) -> tuple[str, ...]:
 
 def is_pooling(name: str) -> bool:
     """Whether there is a pooling of this name."""
-    return name in POOLINGS[:-1] or re.fullmatch(r"grid:[1-9]\d*x[1-9]\d*", name) is not None
+    return standard_name(name) in POOLINGS[:-1] or re.fullmatch(r"grid:[1-9]\d*x[1-9]\d*", name) is not None
+
+
+def standard_name(pooling: str) -> str:
+    """Return the one name of a pooling that has several: "avg" for "mean"."""
+    return _SAME.get(pooling, pooling)
 
 
 def pooled_width(layer: Layer, shape: Sequence[int], pooling: str) -> int | None:
@@ -144,6 +174,30 @@ def pooled_width(layer: Layer, shape: Sequence[int], pooling: str) -> int | None
     except InputError:
         return None
     return rows.shape[1]
+
+
+def _varying(pooling: str, got: str) -> str:
+    return f"pooling {pooling!r} needs layers of a fixed number of tokens, got {got}; use 'avg'"
+
+
+def _tokens(layer: Layer, output: torch.Tensor) -> int:
+    return output.shape[layer.layout.index("L")]
+
+
+def _masked(output: torch.Tensor, pooling: str, mask: torch.Tensor) -> torch.Tensor:
+    """Pool (N, L, D) over the tokens that count."""
+    if pooling == "flatten":
+        raise InputError(_varying(pooling, "tokens with a mask"))
+    mask = mask[:, :, None]
+    if pooling == "max":
+        return output.masked_fill(~mask, -torch.inf).amax(dim=1)
+    x = output.to(torch.promote_types(output.dtype, torch.float32))
+    if pooling == "gem":
+        x = x.clamp(min=_GEM_LEAST).pow(_GEM_POWER)
+    mean = x.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1)
+    if pooling == "gem":
+        return mean.pow(1 / _GEM_POWER)
+    return torch.cat([output[:, 0], mean], dim=1) if pooling == "cls+avg" else mean
 
 
 def _no_class_token(pooling: str, got: str) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reprq.backbones import Layer
-from reprq.embeddings.pooling import POOLINGS, check_pooling, pool, pooled_width
+from reprq.embeddings.pooling import POOLINGS, check_pooling, pool, pool_layer, pooled_width
 from reprq.errors import InputError, UnknownNameError
 
 MAPS = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
@@ -120,7 +120,9 @@ def test_a_later_in_place_operation_does_not_reach_the_pooled_rows(pooling: str,
     assert pooled.min() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "grid:RxC", "grid:", "grid:0x2", "grid:2", "grid:2x-1", "grid:2x2x2", ""])
+@pytest.mark.parametrize(
+    "pooling", ["median", "grid:RxC", "grid:", "grid:0x2", "grid:2", "grid:2x-1", "grid:2x2x2", ""]
+)
 def test_an_unknown_pooling_lists_what_there_is(pooling: str) -> None:
     for check in (lambda: pool(MAPS, pooling), lambda: check_pooling(pooling)):
         with pytest.raises(UnknownNameError, match=r"Valid: avg, max, gem, cls, cls\+avg, flatten, grid:RxC$"):
@@ -174,3 +176,38 @@ def test_widths_are_those_of_the_rows() -> None:
         "grid:2x3": [48, None, None, 32],
         "grid:5x1": [None, None, None, 32],
     }
+
+
+MASK = torch.tensor([[1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "gem", "cls", "cls+avg"])
+@pytest.mark.parametrize("filler", [0.0, 1e30, math.nan])
+def test_padding_never_counts_whatever_it_holds(pooling: str, filler: float) -> None:
+    padded = TOKENS.masked_fill(~MASK.bool()[:, :, None], filler)
+    found = pool(padded, pooling, layout="NLD", class_token=True, mask=MASK)
+    for row, length in enumerate(MASK.sum(1).tolist()):
+        kept = TOKENS[row : row + 1, :length]
+        if pooling in ("mean", "cls+avg"):  # Sentence-BERT's mean pooling, special tokens and all
+            expected = [math.fsum(kept[0, :, c].tolist()) / length for c in range(3)]
+            expected = [*kept[0, 0].tolist(), *expected] if pooling == "cls+avg" else expected
+        elif pooling == "max":
+            expected = [max(kept[0, :, c].tolist()) for c in range(3)]
+        elif pooling == "gem":
+            expected = [slow_gem(kept[0, :, c].tolist()) for c in range(3)]
+        else:
+            expected = kept[0, 0].tolist()
+        assert found[row].tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_tokens_of_varying_number_have_no_flat_row_and_a_mask_must_fit() -> None:
+    layer = Layer(0, "block", "block", layout="NLD", class_token=True, varying=True)
+    with pytest.raises(InputError, match="'flatten' needs layers of a fixed number of tokens, got block; use 'avg'"):
+        check_pooling("flatten", [layer])
+    assert pooled_width(layer, (7, 3), "flatten") is None
+    assert pooled_width(layer, (7, 3), "mean") == 3
+    with pytest.raises(InputError, match="must put out a token for each that goes in, got 7 for 6"):
+        pool_layer(layer, TOKENS, "avg", MASK[:, :6])
+    vectors = Layer(1, "pooled", "", layout="ND")
+    assert torch.equal(pool_layer(vectors, TOKENS[:, 0], "max", MASK), TOKENS[:, 0])
+    assert torch.equal(pool(TOKENS, "mean", layout="NLD"), pool(TOKENS, "avg", layout="NLD"))

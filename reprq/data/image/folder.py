@@ -1,114 +1,33 @@
-"""Image folders: one reader for every command, whichever layout it is."""
+"""Folders of images: which files are images, and how they are read."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-
 from reprq.data.dataset import Dataset
-from reprq.data.image.layout import EXPECTED, Classes, Layout, extensions, read_layout
-from reprq.data.image.listing import Folder
+from reprq.data.folders.listing import FileKind
+from reprq.data.folders.loading import load_files
 from reprq.data.image.sources import FileSource
-from reprq.data.names import readable
-from reprq.data.splits import split_info, stratified_rows
-from reprq.errors import DataError, InputError, bounded, counted, listed
 
-SPLITS = ("train", "test")
+# Of the formats that are decoded (see `reprq.data.image.decoding`).
+EXTENSIONS: tuple[str, ...] = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".pbm")
+EXTENSIONS += (".pgm", ".ppm", ".pnm", ".mpo", ".tif", ".tiff", ".webp")
+UNREAD_IMAGES = {".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".tga", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
+UNREAD_IMAGES |= {".orf", ".rw2", ".raw", ".psd", ".exr", ".hdr", ".svg", ".dcm", ".nii", ".npy", ".avi", ".mp4"}
+if find_spec("PIL.AvifImagePlugin"):  # from Pillow 11.3 on
+    EXTENSIONS += (".avif",)
+else:
+    UNREAD_IMAGES |= {".avif"}
+IMAGES = FileKind(
+    "image",
+    "folder:",
+    "*.png",
+    f"end in {', '.join(EXTENSIONS)}",
+    extensions=EXTENSIONS,
+    unread=frozenset(UNREAD_IMAGES),
+    masks=True,
+)
 
 
 def load_folder(path: str | Path, split: str, seed: int, *, whole: bool = False) -> Dataset:
-    """Return one split of an image folder.
-
-    Understood are `train/` and `test/` (or `val/`), however they are spelled, with a folder a class in each; a folder a
-    class with `train/` and `test/` in it; a folder a class, which is split here, seeded and stratified; images without
-    class folders, which are one class; and one side of a split whose other side stands beside it. One folder around all
-    of that is gone into. Hidden files, folders of masks, masks beside their images and what file systems leave behind
-    are passed over; links are followed; folders inside a class folder belong to the class. Nothing is decoded here.
-    `notes` of the data set say what was read and what was passed over.
-
-    Args:
-        path: The folder. Classes that only the test side has, such as kinds of defects (the layout of MVTec AD), have
-            no training images.
-        split: "train" or "test".
-        seed: Seed of the split where the folder has none.
-        whole: Whether to take all images, not one side of a split made here, where the folder has none.
-
-    Raises:
-        DataError: No such folder, a layout that is not known or not clear, no images, a training class that the test
-            side has not, or a class with too few images.
-    """
-    root = _root(path)
-    shown = readable(str(root))
-    folder = Folder(root)
-    layout = read_layout(folder)
-    if split in layout.missing:
-        raise DataError(layout.missing[split])
-    official = split in layout.sides
-    found = layout.sides[split if official else "all"]
-    classes = _all_classes(shown, layout) if official else sorted(found)
-    _check_counts(shown, found, official or whole)
-    files = [file for name in classes for file in found.get(name, ())]
-    labels = np.repeat(np.arange(len(classes)), [len(found.get(name, ())) for name in classes])
-    rows = np.arange(len(files)) if official or whole else stratified_rows(labels, split, seed)
-    kind = {"kind": "official"} if official else {"kind": "whole"} if whole else split_info(seed)
-    return Dataset(
-        name=readable(f"folder:{path}"),
-        split=split,
-        classes=tuple(classes),
-        labels=labels[rows],
-        ids=np.array([readable(file) for file in files], dtype=np.str_)[rows],
-        source=FileSource(root, files),
-        rows=rows,
-        split_info=kind,
-        notes=_notes(shown, folder, layout, whole),
-    )
-
-
-def _root(path: str | Path) -> Path:
-    """The folder, if there is one."""
-    if not str(path):
-        raise InputError("folder: needs a path, as in folder:/data/flowers")
-    try:
-        root = Path(path).expanduser()
-        if root.is_dir():
-            return root
-        reason = "is a file; unpack an archive, and give the folder" if root.is_file() else "does not exist"
-    except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a zero byte
-        reason = f"cannot be: {getattr(error, 'strerror', None) or error}"
-    raise DataError(f"the image folder {readable(bounded(str(path)))} {reason}; {EXPECTED}")
-
-
-def _all_classes(root: str, layout: Layout) -> list[str]:
-    """The classes of both sides; kinds of anomalies have no training images, but what trains must be scored."""
-    train, test = (layout.sides.get(side, {}) for side in SPLITS)
-    if "train" in layout.missing or "test" in layout.missing or not (train and test):
-        return sorted({*train, *test})
-    if unscored := [name for name in train if name not in test]:
-        other = [name for name in test if name.lower() == unscored[0].lower()]
-        advice = f"{unscored[0]!r} is {other[0]!r} there: give both one spelling" if other else "add test images"
-        some = ", ".join(map(repr, unscored[:4]))
-        raise DataError(f"the training images of {root} have classes that the test images have not, {some}; {advice}")
-    return sorted(test)
-
-
-def _check_counts(root: str, found: Classes, official: bool) -> None:
-    at_least = 1 if official else 2
-    for name, files in found.items():
-        if len(files) < at_least:
-            why = "" if official else " to be split into train and test"
-            raise DataError(
-                f"class {name!r} in {root} has {counted(len(files), 'image')}, it needs at least {at_least}{why}"
-            )
-
-
-def _notes(root: str, folder: Folder, layout: Layout, whole: bool) -> tuple[str, ...]:
-    """What was read, and what was passed over."""
-    sides = [f"{_counted(found)}{'' if side == 'all' else f' to {side}'}" for side, found in layout.sides.items()]
-    own = ", split here" if "all" in layout.sides and not whole else ""
-    note = f"{root} was read as {layout.pattern}{own}: {'; '.join(sides)}"
-    masks, others = folder.all_masks(), folder.all_others()
-    passed = [*layout.passed, *([f"{masks} masks"] if masks else []), *([extensions(others)] if others else [])]
-    return (f"{note}; passed over: {', '.join(passed)}" if passed else note,)
-
-
-def _counted(found: Classes) -> str:
-    return listed([f"{name} {len(files)}" for name, files in sorted(found.items())])
+    """Return one split of a folder of images, which are decoded when they are asked for; see `load_files`."""
+    return load_files(path, IMAGES, FileSource, split, seed, whole=whole)

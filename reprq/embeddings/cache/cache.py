@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
 from reprq.embeddings.embeddings import Embeddings
-from reprq.embeddings.pooling import is_pooling
+from reprq.embeddings.pooling import is_pooling, standard_name
 from reprq.errors import CacheError, UnknownNameError
 
 FORMAT = 1
@@ -55,6 +55,7 @@ def cached_name(layer: str, pooling: str) -> str:
         >>> cached_name("layer3", "avg"), cached_name("layer3", "max"), cached_name("called@max", "avg")
         ('layer3', 'layer3@max', 'called@max@avg')
     """
+    pooling = standard_name(pooling)
     return layer if pooling == "avg" and not is_pooling(layer.rpartition("@")[2]) else f"{layer}@{pooling}"
 
 

@@ -244,7 +244,7 @@ def test_a_folder_that_may_not_be_read_is_named(tree: MakeTree, monkeypatch: pyt
             raise PermissionError(13, "Permission denied")
         return scan(path)
 
-    monkeypatch.setattr("reprq.data.image.listing.os.scandir", refuse)
+    monkeypatch.setattr("reprq.data.folders.listing.os.scandir", refuse)
     with pytest.raises(DataError, match=r"the folder .*images/a cannot be read: Permission denied"):
         _load(root)
 

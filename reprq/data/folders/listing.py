@@ -1,24 +1,16 @@
-"""What a folder holds: images, folders with images, masks, and files that are none of these."""
+"""What a folder holds: items of one kind, folders with such, masks of images, and files that are none of these."""
 
 import os
 import re
 from collections import Counter
+from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path, PurePath
 
+from reprq.data.modality import modality_named
 from reprq.data.names import class_name, readable
 from reprq.errors import DataError
 
-# Of the formats that are decoded (see `reprq.data.image.decoding`).
-EXTENSIONS: tuple[str, ...] = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".pbm")
-EXTENSIONS += (".pgm", ".ppm", ".pnm", ".mpo", ".tif", ".tiff", ".webp")
-UNREAD_IMAGES = {".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".tga", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
-UNREAD_IMAGES |= {".orf", ".rw2", ".raw", ".psd", ".exr", ".hdr", ".svg", ".dcm", ".nii", ".npy", ".avi", ".mp4"}
-if find_spec("PIL.AvifImagePlugin"):  # from Pillow 11.3 on
-    EXTENSIONS += (".avif",)
-else:
-    UNREAD_IMAGES |= {".avif"}
 _OF_SYSTEMS = {"@eadir", "#recycle", "@recycle", "#snapshot", "__macosx", "$recycle.bin", "lost+found", "__pycache__"}
 _OF_SYSTEMS |= {"system volume information"}
 _OF_SYSTEMS |= {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
@@ -29,17 +21,59 @@ _MASK_ENDING = re.compile(r"[_-](masks?|gt|labels?|seg|segmentation|ground_?trut
 _LOSSLESS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".pbm")
 
 
+@dataclass(frozen=True)
+class FileKind:
+    """Which files are the items of a data set.
+
+    Attributes:
+        modality: "image".
+        prefix: How such a folder is named, "folder:".
+        example: "*.png".
+        described: How the files are told, to follow "images".
+        extensions: Those of the items; none where every file is one, but what is foreign.
+        foreign: Extensions that are no items where every other file is one.
+        unread: Extensions of files that a person may take for items, and that are not read.
+        masks: Whether there may be masks beside the items.
+    """
+
+    modality: str
+    prefix: str
+    example: str
+    described: str
+    extensions: tuple[str, ...] = ()
+    foreign: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
+    masks: bool = False
+
+    @property
+    def noun(self) -> str:
+        """What an item is: "image"."""
+        return modality_named(self.modality).item
+
+    @property
+    def expected(self) -> str:
+        """Which layouts are known, in a few words."""
+        return f"expected train/CLASS/{self.example} and test/CLASS/{self.example}, or CLASS/{self.example}"
+
+    def holds(self, name: str) -> bool:
+        """Whether a file of this name is an item."""
+        if self.extensions:
+            return name.lower().endswith(self.extensions)
+        return PurePath(name).suffix.lower() not in self.foreign | self.unread
+
+
 class Folder:
     """A folder that is read when it is asked for; links are followed, hidden entries and those of systems are not.
 
     Args:
         path: Where it is.
+        kind: Which of its files are items.
         name: Its path relative to the data set's root; "" for the root.
         above: The real paths of the folders that it is in, so that a link that leads back up ends.
     """
 
-    def __init__(self, path: Path, name: str = "", above: frozenset[str] = frozenset()) -> None:
-        self.path, self.name = path, name
+    def __init__(self, path: Path, kind: FileKind, name: str = "", above: frozenset[str] = frozenset()) -> None:
+        self.path, self.kind, self.name = path, kind, name
         self._above = above | {os.path.realpath(path)}
 
     @property
@@ -59,7 +93,7 @@ class Folder:
                         if entry.is_file() or entry.is_symlink():  # a link that leads nowhere is named when it is read
                             files.append(entry.name)
                     elif os.path.realpath(entry.path) not in self._above:
-                        folders.append(Folder(Path(entry.path), self._inside(entry.name), self._above))
+                        folders.append(Folder(Path(entry.path), self.kind, self._inside(entry.name), self._above))
         except OSError as error:
             raise DataError(
                 f"the folder {readable(str(self.path))} cannot be read: {error.strerror or error}"
@@ -72,7 +106,7 @@ class Folder:
     @cached_property
     def masks(self) -> list["Folder"]:
         """The folders of masks and annotations; where a class is called "no_mask", masks are a class, too."""
-        found = self._entries[0]
+        found = self._entries[0] if self.kind.masks else []
         named = [folder for folder in found if _are_masks(folder.label)]
         if any("mask" in folder.label.lower() for folder in found if folder not in named):
             return [folder for folder in named if "mask" not in folder.label.lower()]
@@ -85,38 +119,38 @@ class Folder:
 
     @cached_property
     def classes(self) -> list["Folder"]:
-        """The folders in it that have images, in themselves or in their folders."""
-        return [folder for folder in self.folders if folder.has_images]
+        """The folders in it that have items, in themselves or in their folders."""
+        return [folder for folder in self.folders if folder.has_items]
 
     @cached_property
-    def images(self) -> list[str]:
-        """The images that are in it and in none of its folders, as paths relative to the root."""
-        found = [name for name in self._entries[1] if name.lower().endswith(EXTENSIONS)]
-        masks = _masks_among(found)
+    def items(self) -> list[str]:
+        """The items that are in it and in none of its folders, as paths relative to the root."""
+        found = [name for name in self._entries[1] if self.kind.holds(name)]
+        masks = _masks_among(found) if self.kind.masks else set()
         return [self._inside(name) for name in found if name not in masks]
 
     @cached_property
-    def has_images(self) -> bool:
-        """Whether there is an image in it or in one of its folders."""
-        return bool(self.images) or any(folder.has_images for folder in self.folders)
+    def has_items(self) -> bool:
+        """Whether there is an item in it or in one of its folders."""
+        return bool(self.items) or any(folder.has_items for folder in self.folders)
 
-    def all_images(self) -> list[str]:
-        """Return the images in it and in its folders, sorted."""
-        return sorted([*self.images, *(name for folder in self.folders for name in folder.all_images())])
+    def all_items(self) -> list[str]:
+        """Return the items in it and in its folders, sorted."""
+        return sorted([*self.items, *(name for folder in self.folders for name in folder.all_items())])
 
     def all_masks(self) -> int:
-        """Return how many images in it and in its folders were taken for masks."""
-        beside = sum(name.lower().endswith(EXTENSIONS) for name in self._entries[1]) - len(self.images)
-        inside = sum(len(folder.all_images()) + folder.all_masks() for folder in self.masks)
+        """Return how many items in it and in its folders were taken for masks."""
+        beside = sum(self.kind.holds(name) for name in self._entries[1]) - len(self.items)
+        inside = sum(len(folder.all_items()) + folder.all_masks() for folder in self.masks)
         return beside + inside + sum(folder.all_masks() for folder in self.folders)
 
     @cached_property
     def others(self) -> list[str]:
-        """The files in it and in none of its folders that are no images, as paths relative to the root."""
-        return [self._inside(name) for name in self._entries[1] if not name.lower().endswith(EXTENSIONS)]
+        """The files in it and in none of its folders that are no items, as paths relative to the root."""
+        return [self._inside(name) for name in self._entries[1] if not self.kind.holds(name)]
 
     def all_others(self) -> Counter[str]:
-        """Return how many files of which extensions, in it and in its folders, are no images that are read."""
+        """Return how many files of which extensions, in it and in its folders, are no items that are read."""
         found = Counter(readable(PurePath(name).suffix.lower()) or "no extension" for name in self.others)
         return sum((folder.all_others() for folder in (*self.folders, *self.masks)), found)
 

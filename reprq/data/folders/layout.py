@@ -1,4 +1,4 @@
-"""Which layout a folder of images has: where its splits, its classes and its images are."""
+"""Which layout a folder of files has: where its splits, its classes and its items are."""
 
 import os
 import re
@@ -6,18 +6,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from reprq.data.image.listing import EXTENSIONS, UNREAD_IMAGES, Folder
-from reprq.data.image.split_names import mentioned_roles, role_of, without_roles
+from reprq.data.folders.listing import Folder
+from reprq.data.folders.split_names import mentioned_roles, role_of, without_roles
 from reprq.data.names import readable
 from reprq.errors import DataError, counted, listed
 
-EXPECTED = "expected train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png"
-ONE_CLASS = "images"  # what images without class folders are called
 BENIGN_NAMES = {"good", "normal", "ok", "okay", "benign", "nominal", "healthy", "intact", "defect_free", "anomaly_free"}
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".mat", ".pkl", ".xlsx")
-_WRAPPERS = {"images", "image", "imgs", "img", "data", "dataset", "jpg", "jpeg", "png", "rgb", "jpegimages"}
+_WRAPPERS = {
+    "texts",
+    "documents",
+    "txt",
+    "images",
+    "image",
+    "imgs",
+    "img",
+    "data",
+    "dataset",
+    "jpg",
+    "jpeg",
+    "png",
+    "rgb",
+    "jpegimages",
+}
 
-Classes = dict[str, list[str]]  # class -> images, as paths relative to the root
+Classes = dict[str, list[str]]  # class -> items, as paths relative to the root
 Roles = dict[str, list[Folder]]
 
 
@@ -29,7 +42,7 @@ class Layout:
         pattern: In words, such as "train/CLASS and val/CLASS".
         sides: "train" and "test" -> their classes; "all" where the folder has no split.
         missing: Why a side is not there, by its name.
-        passed: Folders and images that were passed over, in words.
+        passed: Folders and items that were passed over, in words.
     """
 
     pattern: str
@@ -65,7 +78,7 @@ def read_layout(root: Folder) -> Layout:
         passed = (*_loose(base), *(f"{name}, which is not followed" for name in _split_files(root)))
         layout = Layout(f"{_in(base)}CLASS/*", {"all": _classes(base)}, {}, passed)
     else:
-        layout = Layout("images without class folders", {"all": _classes_or_one(base)}, {})
+        layout = Layout(f"{base.kind.noun}s without class folders", {"all": _classes_or_one(base)}, {})
     return _one_side_of_two(base, layout)
 
 
@@ -82,7 +95,7 @@ def _split(base: Folder, roles: Roles) -> Layout:
     if flat["train"] and not flat[second]:
         benign = [name for name in sides["test"] if is_benign_name(name)]
         if len(benign) == 1:
-            sides["train"] = {benign[0]: inner["train"].images}
+            sides["train"] = {benign[0]: inner["train"].items}
         else:
             missing["train"] = _unlabelled(inner["train"], names["train"])
     elif flat[second] and not flat["train"]:
@@ -91,7 +104,7 @@ def _split(base: Folder, roles: Roles) -> Layout:
     if second == "val":
         pattern += f", of which {names['val']}/ is scored"
     others = [folder for folder in base.classes if folder not in (folders["train"], folders[second])]
-    passed = [f"{_short(folder)}/ ({counted(len(folder.all_images()), 'image')})" for folder in others]
+    passed = [f"{_short(folder)}/ ({counted(len(folder.all_items()), folder.kind.noun)})" for folder in others]
     passed += [part for folder in (base, inner["train"], inner[second]) for part in _loose(folder)]
     return Layout(
         pattern, {side: found for side, found in sides.items() if side not in missing}, missing, tuple(passed)
@@ -100,8 +113,8 @@ def _split(base: Folder, roles: Roles) -> Layout:
 
 def _unlabelled(folder: Folder, name: str) -> str:
     return (
-        f"{_path(folder)} has {counted(len(folder.images), 'image')} without class folders, so nothing says their"
-        f" class; put them into {name}/CLASS/"
+        f"{_path(folder)} has {counted(len(folder.items), folder.kind.noun)} without class folders, so nothing says"
+        f" their class; put them into {name}/CLASS/"
     )
 
 
@@ -112,7 +125,7 @@ def _half(base: Folder, roles: Roles) -> Layout:
     side = _unwrapped_side(folder)
     name, other = _short(folder), "test" if role == "train" else "train"
     found = {"train" if role == "train" else "test": _classes_or_one(side)}
-    reason = f"the image folder {_path(base)} has {name}/ but no {other}/; {EXPECTED}"
+    reason = f"the {base.kind.modality} folder {_path(base)} has {name}/ but no {other}/; {base.kind.expected}"
     return Layout(f"{_in(base)}{name}/ alone", found, {other: reason}, _loose(base))
 
 
@@ -123,17 +136,19 @@ def _class_first(base: Folder, inner: Mapping[Folder, Roles]) -> Layout:
         raise _several(base, sets)
     if without := [folder for folder in base.classes if folder not in inner]:
         some, others = _names(inner), _names(without)
-        raise DataError(f"in {_path(base)} some folders hold splits ({some}) and others do not ({others}); {EXPECTED}")
+        raise DataError(
+            f"in {_path(base)} some folders hold splits ({some}) and others do not ({others}); {base.kind.expected}"
+        )
     present = {role for roles in inner.values() for role in roles}
     second = "val" if "val" in present and "test" not in present else "test"
     sides: dict[str, Classes] = {"train": {}, "test": {}}
     for folder, roles in inner.items():
         for side, role in (("train", "train"), ("test", second)):
             if role in roles:
-                sides[side].setdefault(folder.label, []).extend(_only(folder, roles[role]).all_images())
+                sides[side].setdefault(folder.label, []).extend(_only(folder, roles[role]).all_items())
     for side, role in (("train", "train"), ("test", second)):
         if not sides[side]:
-            raise DataError(f"{_path(base)} has splits in its class folders, but no CLASS/{role}; {EXPECTED}")
+            raise DataError(f"{_path(base)} has splits in its class folders, but no CLASS/{role}; {base.kind.expected}")
     return Layout(f"{_in(base)}CLASS/train/* and {_in(base)}CLASS/{second}/*", sides, {}, _loose(base))
 
 
@@ -163,7 +178,7 @@ def _refuse_unclear(base: Folder, roles: Roles) -> None:
             others = _names(other for other in base.classes if other is not folder)
             raise DataError(
                 f"{_path(base)} has {_short(folder)}/ with class folders in it, and beside it {others};"
-                f" {EXPECTED}: rename or move what is no split"
+                f" {base.kind.expected}: rename or move what is no split"
             )
     mentioned = {folder: mentioned_roles(folder.label) for folder in base.classes}
     classes = {without_roles(folder.label) for folder, said in mentioned.items() if not said}
@@ -171,8 +186,8 @@ def _refuse_unclear(base: Folder, roles: Roles) -> None:
     if twins or len(set().union(*mentioned.values())) > 1:
         some = _names(folder for folder, said in mentioned.items() if said)
         raise DataError(
-            f"{_path(base)} has folders that may be splits or classes, {some}; {EXPECTED}: rename splits to train and"
-            " test"
+            f"{_path(base)} has folders that may be splits or classes, {some}; {base.kind.expected}:"
+            " rename splits to train and test"
         )
 
 
@@ -191,25 +206,25 @@ def _refuse_several(base: Folder) -> None:
 def _several(base: Folder, sets: Sequence[Folder]) -> DataError:
     return DataError(
         f"{_path(base)} holds several data sets, {_names(sets)}, each with splits or classes of its own; give one of"
-        f" them, as in folder:{_path(sets[0])}"
+        f" them, as in {base.kind.prefix}{_path(sets[0])}"
     )
 
 
 def _unwrapped(folder: Folder) -> Folder:
     """Go down as long as one folder is all that there is, if there are several at the end; a class is gone into not."""
     current = folder
-    while not current.images and len(current.classes) == 1 and role_of(current.classes[0].label) is None:
+    while not current.items and len(current.classes) == 1 and role_of(current.classes[0].label) is None:
         current = current.classes[0]
         if is_benign_name(current.label):
             return folder
     several = len(current.classes) > 1 or bool(_roles(current.classes))
-    return current if several and not current.images else folder
+    return current if several and not current.items else folder
 
 
 def _unwrapped_side(side: Folder) -> Folder:
     """Go down from `train/` through `train/train/` or `train/images/`."""
     current = side
-    while not current.images and len(current.classes) == 1:
+    while not current.items and len(current.classes) == 1:
         inner = current.classes[0]
         if inner.label.lower() not in {*_WRAPPERS, side.label.lower()}:
             break
@@ -232,32 +247,31 @@ def _only(base: Folder, folders: Sequence[Folder]) -> Folder:
 
 
 def _classes_or_one(base: Folder) -> Classes:
-    """The classes of a folder; images without class folders are one class."""
-    return {ONE_CLASS: base.images} if base.images and not base.classes else _classes(base)
+    """The classes of a folder; items without class folders are one class, called after what they are."""
+    return {f"{base.kind.noun}s": base.items} if base.items and not base.classes else _classes(base)
 
 
 def _classes(base: Folder) -> Classes:
-    """The images of every class folder; folders of the same name in another encoding are one class."""
+    """The items of every class folder; folders of the same name in another encoding are one class."""
     found: Classes = {}
     for folder in base.folders:
-        images, others = folder.all_images(), folder.all_others()
-        if images or not others or any(extension in UNREAD_IMAGES for extension in others):
-            found.setdefault(folder.label, []).extend(images)
+        items, others = folder.all_items(), folder.all_others()
+        if items or not others or any(extension in base.kind.unread for extension in others):
+            found.setdefault(folder.label, []).extend(items)
     if not any(found.values()):
-        what = "no class folders" if not found else f"{len(found)} class folders and no images in them"
-        raise DataError(f"{_path(base)} has {what}; {EXPECTED}; {_instead(base)}")
+        what = "no class folders" if not found else f"{len(found)} class folders and no {base.kind.noun}s in them"
+        raise DataError(f"{_path(base)} has {what}; {base.kind.expected}; {_instead(base)}")
     for folder in base.folders:
         if found.get(folder.label) == []:
-            raise DataError(
-                f"class {folder.label!r} in {_path(base)} has 0 images, it needs at least 1; {_instead(folder)}"
-            )
+            none = f"has 0 {base.kind.noun}s, it needs at least 1"
+            raise DataError(f"class {folder.label!r} in {_path(base)} {none}; {_instead(folder)}")
     return {name: sorted(files) for name, files in found.items()}
 
 
 def _instead(folder: Folder) -> str:
-    """What there is instead of images, and how those would be called."""
+    """What there is instead of items, and how those would be called."""
     others = folder.all_others()
-    return f"{f'there are {extensions(others)}; ' if others else ''}images end in {', '.join(EXTENSIONS)}"
+    return f"{f'there are {extensions(others)}; ' if others else ''}{folder.kind.noun}s {folder.kind.described}"
 
 
 def extensions(counts: Mapping[str, int]) -> str:
@@ -268,15 +282,17 @@ def extensions(counts: Mapping[str, int]) -> str:
 
 
 def _loose(base: Folder) -> tuple[str, ...]:
-    """Images that stand beside class folders."""
-    return (f"{counted(len(base.images), 'image')} beside the class folders",) if base.images and base.classes else ()
+    """Items that stand beside class folders."""
+    return (
+        (f"{counted(len(base.items), base.kind.noun)} beside the class folders",) if base.items and base.classes else ()
+    )
 
 
 def _split_files(root: Folder) -> list[str]:
-    """Files at the top of a data set, in a folder without images there, or in VisA's beside it, that say a split."""
-    places = [root, *(folder for folder in root.folders if not folder.has_images), *root.masks]
+    """Files at the top of a data set, in a folder without items there, or in VisA's beside it, that say a split."""
+    places = [root, *(folder for folder in root.folders if not folder.has_items), *root.masks]
     beside = [name for name in _names_beside(root.path.resolve()) if name.lower().startswith("split_")]
-    places += [Folder(root.path.resolve().parent / name, f"../{name}") for name in beside]
+    places += [Folder(root.path.resolve().parent / name, root.kind, f"../{name}") for name in beside]
     files = [name for place in places for name in place.others if name.lower().endswith(_TABLES)]
     return [readable(name) for name in files if mentioned_roles(PurePath(name).stem) or "split" in name.lower()]
 

@@ -1,0 +1,1 @@
+"""Folders of files as data sets: what is in them, which layout they have, and the rows that this makes."""
