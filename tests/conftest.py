@@ -99,3 +99,50 @@ def make_power_law() -> Callable[..., NDArray[np.float64]]:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS = [f"{first}{second}" for first in "bdfgklmnprst" for second in "aeiou"]
+
+
+@pytest.fixture(scope="session")
+def write_documents() -> Callable[..., Path]:
+    """Write a folder a class, of documents of 2 to 19 words; each class has 20 words of its own."""
+
+    def write(folder: Path, classes: int = 2, each: int = 12, seed: int = 0) -> Path:
+        rng = np.random.default_rng(seed)
+        for label in range(classes):
+            (folder / f"class{label}").mkdir(parents=True)
+            own = WORDS[label * 20 : label * 20 + 20]
+            for i in range(each):
+                text = " ".join(rng.choice(own, rng.integers(2, 20)))
+                (folder / f"class{label}" / f"{i:04d}.txt").write_text(text)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def save_bert() -> Callable[..., Path]:
+    """Write a small random BERT of 24 tokens and its tokenizer of whole words, as `save_pretrained` does."""
+    transformers: Any = pytest.importorskip("transformers", reason="transformers is an optional extra")
+    import torch
+
+    def save(folder: Path, **changed: Any) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "words.txt").write_text("\n".join([*SPECIAL, *WORDS]))
+        made = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
+        made |= {"vocab_size": len(SPECIAL) + len(WORDS), "max_position_embeddings": 24, **changed}
+        with torch.random.fork_rng():
+            torch.manual_seed(5)
+            transformers.BertModel(transformers.BertConfig(**made)).save_pretrained(folder)
+        transformers.BertTokenizer(vocab=str(folder / "words.txt")).save_pretrained(folder)
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def bert(save_bert: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random BERT with its tokenizer."""
+    return save_bert(tmp_path_factory.mktemp("bert") / "tiny")

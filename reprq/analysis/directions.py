@@ -55,7 +55,7 @@ class Directions:
     @classmethod
     def packaged(cls) -> "Directions":
         """Return those that come with reprq: one study on one data set."""
-        record = json.loads((resources.files("reprq.study") / PACKAGED).read_text(encoding="utf-8"))
+        record = json.loads((resources.files("reprq.analysis") / PACKAGED).read_text(encoding="utf-8"))
         return cls(pd.DataFrame(record["table"], columns=COLUMNS), record["source"])
 
     def save(self, path: Path) -> None:

@@ -9,6 +9,7 @@ from reprq.backbones.registry import BackboneInfo, available, load_backbone
 from reprq.backbones.sources.architectures import build_network, default_preprocessing
 from reprq.backbones.sources.python import as_backbone
 from reprq.data.image.preprocessing import Preprocessing
+from reprq.data.text.tokenization import Tokenization
 
 __all__ = [
     "Backbone",
@@ -18,6 +19,7 @@ __all__ = [
     "LeNet",
     "Preprocessing",
     "Tap",
+    "Tokenization",
     "as_backbone",
     "available",
     "build_network",

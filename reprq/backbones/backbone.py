@@ -13,8 +13,6 @@ from reprq.data.image.preprocessing import Preprocessing
 from reprq.data.modality import modality_named
 from reprq.errors import InputError, UnknownNameError, WeightsError
 
-_FITTING = "a backbone of their kind (reprq backbones; hf:NAME_OR_PATH of a text model for documents)"
-
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
@@ -65,7 +63,8 @@ class Backbone:
         if data.modality != self.preprocessing.modality:
             taken = modality_named(self.preprocessing.modality).item
             raise InputError(
-                f"backbone {self.name} takes {taken}s, and {data.name} holds {data.noun}s; give {_FITTING}"
+                f"backbone {self.name} takes {taken}s, and {data.name} holds {data.noun}s; give {taken}s, or a backbone"
+                f" that takes {data.noun}s"
             )
 
     def select_layers(self, spec: str | int | Sequence[str | int]) -> list[Layer]:

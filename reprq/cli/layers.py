@@ -52,9 +52,17 @@ def _row(layer: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     return {
         "number": layer.number,
         "name": layer.name,
-        "shape": " x ".join(map(str, shape)),
+        "shape": " x ".join(map(str, _axes(layer, shape))),
         "width": pooled_width(layer, shape, "avg"),
         "cls+avg": pooled_width(layer, shape, "cls+avg"),
         "flattened": pooled_width(layer, shape, "flatten"),
         "module": f"{layer.module or '(the network)'} ({layer.where})",
     }
+
+
+def _axes(layer: Any, shape: tuple[int, ...]) -> list[int | str]:
+    """The axes of one item; how many tokens a text has depends on the text."""
+    axes: list[int | str] = list(shape)
+    if layer.varying:
+        axes[layer.layout.replace("N", "").index("L")] = "tokens"
+    return axes

@@ -14,7 +14,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 MAX_SEED = 2**32 - 1  # of NumPy's and scikit-learn's random states
 
 
-PREPROCESSING = ("size", "mean", "std", "channels", "value_range", "crop", "squash")
+PREPROCESSING = ("size", "mean", "std", "channels", "value_range", "crop", "squash", "max_length")
 _OF_BACKBONES = {*PREPROCESSING, "weights", "layers", "data", "root", "download", "intensity_range", "skip_broken"}
 _OF_BACKBONES |= {"split", "pooling", "tasks"}
 
@@ -92,6 +92,9 @@ inputs = _stack(
     click.option("--channels", type=click.Choice(["rgb", "bgr", "gray"]), help="Order of the channels."),
     click.option("--value-range", type=float, metavar="1|255", help="Largest pixel value before mean and std."),
     whole_images,
+    click.option(
+        "--max-length", type=click.IntRange(min=1), help="Tokens of a text that count; the network's by default."
+    ),
 )
 
 network = _stack(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.data.image.pixels import as_numpy, is_array
+from reprq.data.arrays import as_numpy, is_array
 from reprq.errors import InputError
 
 UNLABELLED = "unlabelled"
@@ -36,7 +36,7 @@ def labelled(
     if labels is None:
         return np.zeros(n, dtype=np.int64), (UNLABELLED,)
     if len(labels) != n:
-        raise InputError(f"labels must have one entry for each of the {n} images, got {len(labels)}")
+        raise InputError(f"labels must have one entry for each of the {n} rows, got {len(labels)}")
     if len(np.shape(labels[0])) == 1 and len(labels[0]) > 1:
         labels = _from_one_hot(labels)
     values = [_scalar(label, row) for row, label in enumerate(labels)]
@@ -76,7 +76,7 @@ def _from_one_hot(labels: Sequence[Any]) -> list[int]:
     for row, values in enumerate(rows):
         if values.shape != rows[0].shape or sorted(values.tolist()) != [0] * (len(values) - 1) + [1]:
             raise InputError(
-                f"labels must be one class an image, or one 1 an image among zeros, got {values.tolist()} at row {row}"
+                f"labels must be one class a row, or one 1 a row among zeros, got {values.tolist()} at row {row}"
             )
     return [int(values.argmax()) for values in rows]
 
@@ -93,4 +93,4 @@ def _scalar(label: Any, row: int) -> str | int:
     if isinstance(value, int):
         return value
     got = repr(value) if value is None or isinstance(value, float) else type(value).__name__
-    raise InputError(f"labels must be names or whole numbers, got {got} at row {row}; give the class of each image")
+    raise InputError(f"labels must be names or whole numbers, got {got} at row {row}; give the class of each row")

@@ -22,7 +22,7 @@ class FileError(DataError):
         broken: Whether the file is at fault, and not an option that it needs.
     """
 
-    def __init__(self, what: str, path: Path, reason: str, hint: str = "") -> None:
+    def __init__(self, what: str, path: Path | str, reason: str, hint: str = "") -> None:
         self.path, self.reason, self.broken = path, reason, not hint
         self.hint = hint or "repair or remove it"
         super().__init__(f"{what} {path} {reason}; {self.hint}")

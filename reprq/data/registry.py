@@ -8,6 +8,7 @@ from reprq.data.folders.loading import SPLITS
 from reprq.data.image.folder import load_folder
 from reprq.data.image.named import load_digits, load_torchvision
 from reprq.data.reading import read_as
+from reprq.data.text.folder import load_text
 from reprq.errors import InputError, UnknownNameError
 
 
@@ -29,6 +30,7 @@ _INFOS = (
     DatasetInfo("mnist", 10, 60000, 10000, "--download (12 MB)"),
     DatasetInfo("usps", 10, 7291, 2007, "--download (8 MB)"),
     DatasetInfo("folder:PATH", None, None, None, "your own: train/CLASS/ and test/CLASS/, CLASS/, or images alone"),
+    DatasetInfo("text:PATH", None, None, None, "your own: documents in CLASS/, or a table with a column 'text'"),
 )
 
 
@@ -37,7 +39,7 @@ def available() -> list[DatasetInfo]:
 
     Example:
         >>> [info.name for info in available()]
-        ['digits', 'cifar10', 'cifar100', 'mnist', 'usps', 'folder:PATH']
+        ['digits', 'cifar10', 'cifar100', 'mnist', 'usps', 'folder:PATH', 'text:PATH']
     """
     return list(_INFOS)
 
@@ -56,7 +58,8 @@ def load_dataset(
     """Return one split of a data set.
 
     Args:
-        name: "digits", "cifar10", "cifar100", "mnist", "usps" or "folder:PATH"; a `Path` is a folder.
+        name: "digits", "cifar10", "cifar100", "mnist", "usps", "folder:PATH" of images or "text:PATH" of documents;
+            a `Path` is a folder of images.
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.
@@ -89,6 +92,8 @@ def load_dataset(
 def _load(name: str, split: str, root: Path | str | None, download: bool, seed: int, whole: bool) -> Dataset:
     if name.startswith("folder:"):
         return load_folder(name.removeprefix("folder:"), split, seed, whole=whole)
+    if name.startswith("text:"):
+        return load_text(name.removeprefix("text:"), split, seed, whole=whole)
     if name == "digits":
         return load_digits(split, seed)
     if name in ("cifar10", "cifar100", "mnist", "usps"):

@@ -23,7 +23,7 @@ class DataConfig(_Section):
     """The images.
 
     Attributes:
-        name: A data set's name: `digits`, `cifar10`, `folder:PATH`.
+        name: A data set's name: `digits`, `cifar10`, `folder:PATH`, `text:PATH`.
         root: Where its files are.
         download: Whether they may be downloaded.
         classes: Only these classes; all by default.
@@ -301,7 +301,8 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
         return str(folder / Path(path).expanduser())
 
     def at_data(name: str) -> str:
-        return f"folder:{at(name.removeprefix('folder:'))}" if name.startswith("folder:") else name
+        prefix, colon, path = name.partition(":")
+        return f"{prefix}:{at(path)}" if colon else name
 
     data = config.data
     data = data.model_copy(update={"name": at_data(data.name), "root": at(data.root) if data.root else None})

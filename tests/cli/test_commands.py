@@ -116,7 +116,7 @@ def test_detect_on_labelled_embeddings(reprq: Reprq, tmp_path: Path) -> None:
         (("measure", *LENET, "--layer", "layer9"), "unknown layer of lenet 'layer9'"),
         (("measure", *LENET, "--data", "digit"), "unknown data set 'digit': did you mean 'digits'?"),
         (("measure", *LENET, "--metric", "rankmy"), "unknown metric 'rankmy': did you mean 'rankme'?"),
-        (("measure", *LENET, "--pooling", "mean"), "unknown pooling 'mean'"),
+        (("measure", *LENET, "--pooling", "median"), "unknown pooling 'median'"),
         (("measure", *LENET, "--device", "gpu"), "--device must be a device of this machine, got 'gpu'"),
         (("detect", *LENET, "--task", "unimodal:cat"), "unknown task 'unimodal:cat'"),
         (("detect", *LENET, "--detector", "knm"), "unknown detector 'knm': did you mean 'knn'?"),

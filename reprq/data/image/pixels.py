@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from reprq.data.arrays import as_numpy, is_array, is_tensor
 from reprq.data.image.decoding import upright_rgb
 from reprq.data.image.sources import FileSource
 from reprq.errors import InputError
@@ -105,21 +106,6 @@ def as_bytes(array: NDArray[Any], what: str) -> Pixels:
         if np.abs(scaled - whole).max() < 1e-3:  # the rounding of a float32
             return whole.astype(np.uint8)
     raise InputError(f"{what} holds {array.dtype} from {low:.4g} to {high:.4g}, which are no 8-bit pixels; {_BEFORE}")
-
-
-def is_array(value: Any) -> bool:
-    """Whether a value is an array or tensor of numbers."""
-    return hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__array__")
-
-
-def is_tensor(value: Any) -> bool:
-    """Whether a value is a torch tensor, without importing torch."""
-    return hasattr(value, "detach")
-
-
-def as_numpy(value: Any) -> NDArray[Any]:
-    """Return an array or a tensor, on any device, as an array."""
-    return np.asarray(value.detach().cpu() if is_tensor(value) else value)
 
 
 def _channels_last(array: Pixels, channels_first: bool, what: str) -> Pixels:

@@ -1,0 +1,1 @@
+"""Texts: documents in folders and in columns of tables, and the tokens that networks take."""
