@@ -12,7 +12,7 @@ from reprq.analysis.directions import Directions
 from reprq.analysis.recommend import Recommendation, recommend
 from reprq.analysis.rules import COMBINATION, scaled_ranks
 from reprq.backbones import Backbone
-from reprq.data import as_dataset, benign_rows, load_dataset, read_as
+from reprq.data import Dataset, as_dataset, benign_rows, load_dataset, read_as
 from reprq.embeddings import extract
 from reprq.embeddings.repeats import repeat_notes, repeated_layers
 from reprq.errors import InputError, UnknownNameError
@@ -21,7 +21,7 @@ from reprq.progress import track
 from reprq.study.config import BackboneConfig
 from reprq.study.results import POINT, StudyResults
 
-FEW_IMAGES = 100
+FEW_ROWS = 100
 
 
 def recommend_for(
@@ -114,7 +114,11 @@ def recommend_for(
     if len(points) < 2:
         raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
     read = [*seen, *([said] if said else [])]
-    notes = [f"directions and weights from: {directions.source}", *_notes(len(images), doubts, len(points)), *read]
+    notes = [f"directions and weights from: {directions.source}", *_notes(images, doubts, len(points)), *read]
+    if study is None and images.modality != "image":
+        notes.insert(
+            1, f"that study is of images, and these are {images.noun}s: a study of your own says more (source)"
+        )
     regret = pd.DataFrame()
     if study is not None:
         judged = recommend(study, trust["detector"].iloc[0], seed=seed)
@@ -152,10 +156,12 @@ def _ranking(points: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
     return joined
 
 
-def _notes(images: int, doubts: int, points: int) -> list[str]:
+def _notes(data: Dataset, doubts: int, points: int) -> list[str]:
     notes = ["no anomaly was seen: how well these layers detect yours is not known, only how such ranks went elsewhere"]
-    if images < FEW_IMAGES:
-        notes.append(f"only {images} images: the metrics move with their number")
+    if len(data) < FEW_ROWS:
+        notes.append(f"only {len(data)} {data.noun}s: the metrics move with their number")
     if doubts:
-        notes.append(f"in {doubts} of {points} layers there are no more images than columns: their spectra are cut off")
+        notes.append(
+            f"in {doubts} of {points} layers there are no more {data.noun}s than columns: their spectra are cut off"
+        )
     return notes

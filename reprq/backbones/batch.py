@@ -21,7 +21,7 @@ def count(inputs: Batch) -> int:
     return len(next(iter(inputs.values()))) if isinstance(inputs, Mapping) else len(inputs)
 
 
-def part(inputs: Batch, rows: slice) -> Batch:
+def part(inputs: Batch, rows: slice | torch.Tensor) -> Batch:
     """Return some rows of a batch, without padding that none of them needs.
 
     Example:

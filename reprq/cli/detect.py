@@ -301,8 +301,9 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
             test.add(asked, network, external, f"{external.name}/")
         scored_with = [(fitted, images) for images in (scored, external) if images is not None]
     counts = [sum(len(cache.ids) for cache in pool.caches) for pool in (train, test)]
-    source = f"{asked['backbone']} ({network.weights}) on {counts[0]} training and {counts[1]} test images"
-    source += f" of {splits[0].train.name}"
+    data = splits[0].train
+    source = f"{asked['backbone']} ({network.weights}) on {counts[0]} training and {counts[1]} test {data.noun}s"
+    source += f" of {data.name}"
     notes = tuple(note for pool in (train, test) for cache in pool.caches for note in cache.notes)
     if copied := _copied(scored_with):
         say(copied)
@@ -320,9 +321,10 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
 def _copied(pairs: list[tuple[Any, Any]]) -> str:
     """Say how many test images are copies of training images they are scored against; "" where none is."""
     copies = sum(int(test.copies_of(train).sum()) for train, test in pairs)
-    total = sum(len(test) for _, test in pairs)
-    said = f"{copies} of {total} test images are byte copies of training images, and say nothing of new ones"
-    return said if copies else ""
+    if not copies:
+        return ""
+    total, noun = sum(len(test) for _, test in pairs), pairs[0][0].noun
+    return f"{copies} of {total} test {noun}s are byte copies of training {noun}s, and say nothing of new ones"
 
 
 def _protocol(asked: dict[str, Any]) -> list[Any]:

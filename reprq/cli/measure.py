@@ -87,7 +87,7 @@ def measure(
         measured = [found.cache[name] for name in found.cache if name not in repeats]
         for sentence in repeat_notes(repeats):
             say(sentence)
-        kind = "images" if len(images) == len(every) else "benign images"
+        kind = f"{images.noun}s" if len(images) == len(every) else f"benign {images.noun}s"
         rows = f"{len(measured[0])} of {found.total} {kind} of {images.name} {split}"
         source = f"{asked['backbone']} ({measured[0].provenance['weights']}) on {rows}"
     if cka is not None:

@@ -164,7 +164,7 @@ def _of_texts(texts: Sequence[Any], what: str) -> _Rows:
     if others := [i for i, text in enumerate(texts) if not isinstance(text, str)]:
         kind = type(texts[others[0]]).__name__
         raise InputError(f"data must be all texts, as its first item is, got a {kind} at item {others[0]}")
-    return _Rows(Texts(texts, f"item of the {what}"), len(texts), "text")
+    return _Rows(Texts(texts, f"{what} item"), len(texts), "text")
 
 
 def _of_paths(paths: Sequence[Any], root: Path | str | None) -> _Rows:

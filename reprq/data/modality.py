@@ -121,6 +121,10 @@ class Transform(Protocol):
         """Return a copy with other values; an `InputError` for a key or a value that cannot be used."""
         ...
 
+    def overrides(self) -> dict[str, Any]:
+        """Return what makes another of its kind give the same, as `replace` takes it."""
+        ...
+
     def to_dict(self) -> dict[str, Any]:
         """Return all that decides what `__call__` returns, in values of JSON: it joins the address of embeddings."""
         ...

@@ -23,7 +23,7 @@ from reprq.pretext.two_views import SimCLR, VICReg
 from reprq.provenance import digest, versions
 from reprq.seeding import seeded
 from reprq.storage import file_name, write_whole
-from reprq.training import Epoch, Images, Objective, Schedule, train
+from reprq.training import Epoch, Inputs, Objective, Schedule, train
 
 TASKS: dict[str, type[PretextTask] | None] = {
     "random": None,  # the network as it was initialised: the floor
@@ -150,11 +150,11 @@ def _train(
     task = kind(Shapes(_width(classifier), backbone.image_preprocessing))
     with seeded(schedule.seed):
         head = task.head(data)
-    images = Images(data, backbone.preprocessing)
+    inputs = Inputs(data, backbone.preprocessing)
     network.set_submodule(where, nn.Identity())
     model = nn.Sequential(network, head).to(device)
     labels = torch.from_numpy(data.labels)
-    history = train(model, _objective(task), images, labels, schedule, checkpoint=checkpoint, bar=bar)
+    history = train(model, _objective(task), inputs, labels, schedule, checkpoint=checkpoint, bar=bar)
     if isinstance(head, nn.Linear) and isinstance(classifier, nn.Linear):
         network.set_submodule(where, head)
         return history, {"num_classes": head.out_features}

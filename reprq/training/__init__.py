@@ -1,6 +1,6 @@
-"""The one training loop of teachers and network detectors, and the images that it reads."""
+"""The one training loop of teachers and network detectors, and the items that it reads."""
 
-from reprq.training.images import Images
+from reprq.training.inputs import Inputs
 from reprq.training.loop import Epoch, Objective, Schedule, split_rows, train
 
-__all__ = ["Epoch", "Images", "Objective", "Schedule", "split_rows", "train"]
+__all__ = ["Epoch", "Inputs", "Objective", "Schedule", "split_rows", "train"]

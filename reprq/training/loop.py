@@ -12,16 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from reprq.backbones.batch import mapped
 from reprq.errors import InputError
 from reprq.progress import track
 from reprq.seeding import seeded
 from reprq.training.checkpoint import Checkpoint
-from reprq.training.images import Images
+from reprq.training.inputs import Inputs
 
 HELD_OUT = 0.1
 
 Epoch = dict[str, float | int | None]
-Objective = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, float | None]]
+Objective = Callable[[nn.Module, Any, Tensor], tuple[Tensor, float | None]]
 Batches = list[Tensor]
 
 
@@ -30,10 +31,10 @@ class Schedule:
     """How long and how fast to train.
 
     Attributes:
-        epochs: The most passes over the training images.
-        batch_size: Images a step.
+        epochs: The most passes over the training items.
+        batch_size: Items a step.
         lr: The learning rate of Adam.
-        seed: Of the hold-out, the order of images, and whatever the objective draws.
+        seed: Of the hold-out, the order of items, and whatever the objective draws.
         patience: Epochs without a better loss on the hold-out before training stops.
         precision: "float32", or "bfloat16" for autocast.
 
@@ -60,7 +61,7 @@ class Schedule:
 
 
 def split_rows(n: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows that train and the rows held out, a seeded tenth and at least 2, of n >= 4 images."""
+    """Return the rows that train and the rows held out, a seeded tenth and at least 2, of n >= 4 items."""
     held_out, kept = np.split(np.random.default_rng(seed).permutation(n), [max(2, round(HELD_OUT * n))])
     return kept, held_out
 
@@ -68,7 +69,7 @@ def split_rows(n: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 def train(
     model: nn.Module,
     objective: Objective,
-    images: Images | Tensor,
+    inputs: Inputs | Tensor,
     targets: Tensor,
     schedule: Schedule,
     *,
@@ -82,10 +83,10 @@ def train(
 
     Args:
         model: On its device; batches are moved there.
-        objective: From the model, a batch of images and their targets to the mean loss, and the share of right answers
+        objective: From the model, a batch of inputs and their targets to the mean loss, and the share of right answers
             or None.
-        images: n >= 4 images, (C, H, W) float32 each.
-        targets: (n, ...) one target an image.
+        inputs: n >= 4 items, (C, H, W) float32 each if they are images.
+        targets: (n, ...) one target an item.
         schedule: Epochs, batch size, learning rate, seed, patience, precision.
         checkpoint: Where to keep the state between epochs; it goes when training is done.
         bar: Keyword arguments of `reprq.progress.track`; no progress by default.
@@ -98,8 +99,8 @@ def train(
         ReprqError: The checkpoint is damaged or cannot be written.
     """
     device = next(model.parameters()).device
-    kept, held_out = split_rows(len(images), schedule.seed)
-    run = _Run(model, objective, images, targets, schedule, device)
+    kept, held_out = split_rows(len(inputs), schedule.seed)
+    run = _Run(model, objective, inputs, targets, schedule, device)
     saved, file = _State(), Checkpoint(checkpoint)
     if (found := file.load(device)) is not None:
         saved = run.resume(found)
@@ -149,12 +150,12 @@ class _Run:
         self,
         model: nn.Module,
         objective: Objective,
-        images: Images | Tensor,
+        inputs: Inputs | Tensor,
         targets: Tensor,
         schedule: Schedule,
         device: torch.device,
     ) -> None:
-        self.model, self.objective, self.images, self.targets = model, objective, images, targets
+        self.model, self.objective, self.inputs, self.targets = model, objective, inputs, targets
         self.schedule, self.device = schedule, device
         model.to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=schedule.lr)
@@ -203,9 +204,10 @@ class _Run:
         return float(np.average([float(loss) for loss, _ in judged], weights=sizes)), accuracy
 
     def _loss(self, rows: Tensor) -> tuple[Tensor, float | None]:
-        images, targets = self.images[rows].to(self.device), self.targets[rows].to(self.device)
+        inputs = mapped(self.inputs[rows], lambda tensor: tensor.to(self.device))
+        targets = self.targets[rows].to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.schedule.precision == "bfloat16"):
-            return self.objective(self.model, images, targets)
+            return self.objective(self.model, inputs, targets)
 
 
 def _batches(rows: NDArray[np.int64], size: int) -> Batches:

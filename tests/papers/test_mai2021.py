@@ -50,9 +50,9 @@ class _Guarded:
     def __init__(self, source, forbidden):
         self.source, self.forbidden = source, set(forbidden)
 
-    def image(self, i):
+    def item(self, i):
         assert i not in self.forbidden, "a teacher saw an anomaly"
-        return self.source.image(i)
+        return self.source.item(i)
 
     def digest(self, i):
         return self.source.digest(i)

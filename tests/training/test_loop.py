@@ -16,7 +16,7 @@ from torch import nn
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
 from reprq.errors import InputError, ReprqError
-from reprq.training import Images, Schedule, split_rows, train
+from reprq.training import Inputs, Schedule, split_rows, train
 from reprq.training.loop import _batches
 
 
@@ -189,7 +189,7 @@ def test_a_killed_process_goes_on_to_the_same_bytes(tmp_path):
 
 def test_images_that_do_not_fit_are_decoded_when_asked_for():
     data, preprocess = load_dataset("digits").sample(10), load_backbone("lenet", "random").preprocessing
-    kept, streamed = Images(data, preprocess), Images(data, preprocess, memory=1000)
+    kept, streamed = Inputs(data, preprocess), Inputs(data, preprocess, memory=1000)
     assert (len(kept), len(streamed)) == (10, 10)
     assert torch.equal(kept[[7, 2]], streamed[torch.tensor([7, 2])])
-    assert torch.equal(kept[[7]][0], preprocess(data.image(7)))
+    assert torch.equal(kept[[7]][0], preprocess(data.item(7)))

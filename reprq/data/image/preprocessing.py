@@ -242,6 +242,10 @@ class Preprocessing:
             new[key] = _spread(overrides.get(key, kept), 1 if new["channels"] == "gray" else 3)
         return Preprocessing(**new | {"value_range": _float(new["value_range"])})
 
+    def overrides(self) -> dict[str, Any]:
+        """Return all its values, as `replace` takes them."""
+        return self.to_dict()
+
     def to_dict(self) -> dict[str, Any]:
         """Return the values in types that JSON knows."""
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}

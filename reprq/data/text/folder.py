@@ -1,11 +1,15 @@
 """Data sets of documents: a folder of files, or a table with a column of texts."""
 
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from reprq.data.dataset import Dataset
 from reprq.data.folders.listing import FileKind
 from reprq.data.folders.loading import load_files
 from reprq.data.image.folder import EXTENSIONS, UNREAD_IMAGES
+from reprq.data.text.decoding import DocumentError
 from reprq.data.text.sources import TextFiles
 from reprq.data.text.table import load_table
 
@@ -32,4 +36,16 @@ def load_text(path: str | Path, split: str, seed: int, *, whole: bool = False) -
     """
     if str(path) and Path(path).expanduser().is_file():
         return load_table(Path(path).expanduser(), split, seed, name=f"{PREFIX}{path}", whole=whole)
-    return load_files(path, DOCUMENTS, TextFiles, split, seed, whole=whole)
+    data = load_files(path, DOCUMENTS, TextFiles, split, seed, whole=whole)
+    return replace(data, notes=(*data.notes, *_encodings(data)))
+
+
+def _encodings(data: Dataset) -> list[str]:
+    """How many files are in which encoding, where not all are UTF-8; each is read once."""
+    assert isinstance(data.source, TextFiles)
+    found: Counter[str] = Counter()
+    for row in data.rows:
+        with suppress(DocumentError):  # told with all others when the rows are verified
+            found[data.source.encoding(int(row))] += 1
+    others = ", ".join(f"{count} as {name}" for name, count in sorted(found.items()) if not name.startswith("utf"))
+    return [f"not all documents of {data.name} {data.split} are UTF-8: {others} were read so"] if others else []

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 from reprq.data.dataset import Dataset
 from reprq.data.modality import Seen
-from reprq.data.text.sources import TextFiles
 from reprq.errors import DataError, InputError, counted
 
 _IDS, _MASK, _TYPES = "input_ids", "attention_mask", "token_type_ids"
@@ -120,7 +118,7 @@ class Tokenization:
         lengths = self._lengths(data)
         beyond = np.maximum(lengths - self.max_length, 0)
         many, share = int((beyond > 0).sum()), round(float(beyond.sum() / lengths.sum()), 4)
-        notes = [*data.notes, *_encodings(data)]
+        notes = list(data.notes)
         if many:
             more = "; --max-length N (preprocessing max_length) keeps more" if self.max_length < self.limit else ""
             notes.append(
@@ -140,6 +138,10 @@ class Tokenization:
             if key != "max_length":
                 raise InputError(f"preprocessing of texts has no key {key!r}; valid is max_length")
         return replace(self, **overrides)
+
+    def overrides(self) -> dict[str, Any]:
+        """Return the number of tokens, as `replace` takes it; the tokenizer comes with a network."""
+        return {"max_length": self.max_length}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the modality, a digest of the tokenizer, and the number of tokens."""
@@ -163,16 +165,6 @@ class Tokenization:
                 yield from map(len, self._encoded(texts, None)[_IDS])
 
         return np.fromiter(counts(), np.int64, len(data))
-
-
-def _encodings(data: Dataset) -> list[str]:
-    """Which files are not in UTF-8."""
-    source = data.source
-    if not isinstance(source, TextFiles):
-        return []
-    found = Counter(source.encoding(int(row)) for row in data.rows)
-    others = ", ".join(f"{count} as {name}" for name, count in sorted(found.items()) if not name.startswith("utf"))
-    return [f"not all documents of {data.name} {data.split} are UTF-8: {others} were read so"] if others else []
 
 
 def _digest(tokenizer: Any) -> str:

@@ -12,16 +12,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Layer, Tap, load_backbone
-from reprq.backbones.batch import mapped
+from reprq.backbones.batch import mapped, mask_of
 from reprq.backbones.sources.architectures import check_name
 from reprq.data import Batch, Dataset
 from reprq.detectors.deep.network import NetworkDetector
-from reprq.embeddings.pooling import check_pooling, pool
+from reprq.embeddings.pooling import check_pooling, pool_layer
 from reprq.errors import InputError, OutputExistsError
 from reprq.numerics.rows import Scores
 from reprq.seeding import seeded
 from reprq.storage import write_whole
-from reprq.training import Epoch, Images, Schedule, split_rows, train
+from reprq.training import Epoch, Inputs, Schedule, split_rows, train
 
 _BATCH = 256
 _STUDENT_SEED = 1_000_003
@@ -55,7 +55,7 @@ class Distillation(NetworkDetector):
         progress: Whether to show progress on stderr.
 
     Attributes:
-        images_: The benign images that it was fitted on, as the teacher takes them.
+        inputs_: The benign samples that it was fitted on, as the teacher takes them.
         history_: One row an epoch: epoch, loss, held_out_loss.
         held_out_scores_: Scores of the benign images held out.
 
@@ -98,6 +98,11 @@ class Distillation(NetworkDetector):
         self.checkpoint = checkpoint
         self.progress = progress
 
+    @property
+    def images_(self) -> Inputs:
+        """`inputs_`, by the name that it had before there was other data than images."""
+        return self.inputs_
+
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
         self._schedule()
@@ -126,7 +131,7 @@ class Distillation(NetworkDetector):
             NotFittedError: `fit` has not been called.
         """
         self.check_fitted()
-        return torch.cat(self._embed(Images(X, self.teacher_.preprocessing)), dim=1).numpy()
+        return torch.cat(self._embed(Inputs(X, self.teacher_.preprocessing)), dim=1).numpy()
 
     def loss(self, x: Tensor) -> Tensor:
         """Compute ||h(x) - f(x)||^2 of (n, C, H, W) inputs: (n,), differentiable in x through the student alone.
@@ -199,27 +204,28 @@ class Distillation(NetworkDetector):
     def _schedule(self) -> Schedule:
         return Schedule(self.epochs, self.batch_size, self.lr, self.seed, self.patience, self.precision)  # type: ignore[arg-type]
 
-    def _fit(self, images: Dataset) -> Scores:
+    def _fit(self, data: Dataset) -> Scores:
         schedule = self._schedule()
         self._open()
-        self.images_ = Images(images, self.teacher_.preprocessing)
-        targets = self._embed(self.images_)
+        self.teacher_.check_takes(data)
+        self.inputs_ = Inputs(data, self.teacher_.preprocessing)
+        targets = self._embed(self.inputs_)
         widths = [part.shape[1] for part in targets]
         self.student_ = self._build_student(widths).to(torch.device(self.device))
         self.history_ = self._train(torch.cat(targets, dim=1), schedule, widths)
-        _, held_out = split_rows(len(images), self.seed)
-        return self._scores(self.images_, held_out.tolist())
+        _, held_out = split_rows(len(data), self.seed)
+        return self._scores(self.inputs_, held_out.tolist())
 
     def _train(self, targets: Tensor, schedule: Schedule, widths: list[int]) -> list[Epoch]:
         scale = torch.cat([torch.full((width,), 1.0 / width) for width in widths]).to(self.device)
 
-        def objective(student: nn.Module, x: Tensor, target: Tensor) -> tuple[Tensor, None]:
+        def objective(student: nn.Module, x: Batch, target: Tensor) -> tuple[Tensor, None]:
             error = (torch.cat(student(x), dim=1).float() - target).square()
             return (error * scale).sum(1).mean(), None
 
         bar = {"desc": "student", "show": self.progress, "leave": False}
         file = None if self.checkpoint is None else Path(self.checkpoint)
-        return train(self.student_, objective, self.images_, targets, schedule, checkpoint=file, bar=bar)
+        return train(self.student_, objective, self.inputs_, targets, schedule, checkpoint=file, bar=bar)
 
     def _load_teacher(self) -> Backbone:
         if self.teacher is None:
@@ -231,8 +237,12 @@ class Distillation(NetworkDetector):
         teacher = self.teacher_
         seed = int(np.random.default_rng([self.seed, _STUDENT_SEED]).integers(2**31))
         backbone = load_backbone(
-            self.student or teacher.name, "random", preprocessing=teacher.preprocessing.to_dict(), seed=seed
+            self.student or teacher.name, "random", preprocessing=teacher.preprocessing.overrides(), seed=seed
         )
+        if backbone.preprocessing.to_dict() != teacher.preprocessing.to_dict():
+            raise InputError(
+                f"student must take what {teacher.name} takes, got {backbone.name}, which takes other input"
+            )
         wanted = self._heads.layers
         if self.student in (None, teacher.name):
             layers = backbone.select_layers([layer.name for layer in wanted])
@@ -243,26 +253,29 @@ class Distillation(NetworkDetector):
             return _Student(_Reader(backbone, layers, self.pooling), widths, backbone.preprocessing.blank(2))
 
     @torch.no_grad()
-    def _embed(self, images: Images) -> list[Tensor]:
-        batches = torch.split(torch.arange(len(images)), _BATCH)
-        parts = [self._heads(images[rows].to(self.device)) for rows in batches]
+    def _embed(self, inputs: Inputs) -> list[Tensor]:
+        batches = torch.split(torch.arange(len(inputs)), _BATCH)
+        parts = [self._heads(self._here(inputs[rows])) for rows in batches]
         return [torch.cat(layer).float().cpu() for layer in zip(*parts, strict=True)]
 
-    def _distances(self, x: Tensor) -> Tensor:
+    def _distances(self, x: Batch) -> Tensor:
         with torch.no_grad():
-            known = self._heads(x.detach())
+            known = self._heads(mapped(x, torch.Tensor.detach))
         pairs = zip(self.student_(x), known, strict=True)
         return torch.stack([(mine.double() - theirs.double()).square().sum(1) for mine, theirs in pairs]).sum(0)
 
-    def _scores(self, images: Images, rows: Sequence[int]) -> Scores:
+    def _scores(self, inputs: Inputs, rows: Sequence[int]) -> Scores:
         with torch.inference_mode():
-            parts = [
-                self._distances(images[part].to(self.device)) for part in torch.split(torch.as_tensor(rows), _BATCH)
-            ]
+            batches = torch.split(torch.as_tensor(rows), _BATCH)
+            parts = [self._distances(self._here(inputs[part])) for part in batches]
         return torch.cat(parts).cpu().numpy() if parts else np.empty(0)
 
-    def _score(self, images: Dataset) -> Scores:
-        return self._scores(Images(images, self.teacher_.preprocessing), range(len(images)))
+    def _score(self, data: Dataset) -> Scores:
+        self.teacher_.check_takes(data)
+        return self._scores(Inputs(data, self.teacher_.preprocessing), range(len(data)))
+
+    def _here(self, inputs: Batch) -> Batch:
+        return mapped(inputs, lambda tensor: tensor.to(self.device))
 
 
 class _Reader:
@@ -273,11 +286,13 @@ class _Reader:
         self.network, self.layers, self.pooling = backbone.network.eval(), layers, pooling
 
     def __call__(self, x: Batch) -> list[Tensor]:
-        with Tap(self.network, self.layers, self._pool) as tap:
-            return list(tap(x).values())
+        mask = mask_of(x)
 
-    def _pool(self, layer: Layer, output: Tensor) -> Tensor:
-        return pool(output, self.pooling, layout=layer.layout, class_token=layer.class_token, registers=layer.registers)
+        def take(layer: Layer, output: Tensor) -> Tensor:
+            return pool_layer(layer, output, self.pooling, mask)
+
+        with Tap(self.network, self.layers, take) as tap:
+            return list(tap(x).values())
 
 
 class _Student(nn.Module):
@@ -293,5 +308,5 @@ class _Student(nn.Module):
             for mine, theirs in zip(own, widths, strict=True)
         )
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Batch) -> list[Tensor]:
         return [layer(rows) for layer, rows in zip(self.maps, self.reader(x), strict=True)]

@@ -147,8 +147,8 @@ class Cell:
 
     def _brittleness(self, student: Distillation, benign: Embedded) -> Row:
         """Mean gradient norms of the distillation loss, and each divided by the trace of the teacher's covariance."""
-        count = min(_GRADIENT_IMAGES, len(student.images_))
-        images = student.images_[range(count)].to(torch.device(self.device))
+        count = min(_GRADIENT_IMAGES, len(student.inputs_))
+        images = student.inputs_[range(count)].to(torch.device(self.device))
         norms = gradient_norms(student.loss, images, norms=NORMS)
         trace = float(benign.astype(np.float64).var(axis=0, ddof=1).sum())
         if trace <= 0:

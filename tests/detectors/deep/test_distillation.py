@@ -124,13 +124,13 @@ def test_the_embedding_is_the_extracted_one(fitted, teacher, test_images, tmp_pa
 
 
 def test_brittleness_runs_through_the_student_alone(fitted, teacher, benign):
-    x = fitted.images_[range(5)].clone().requires_grad_()
+    x = fitted.inputs_[range(5)].clone().requires_grad_()
     known = teacher.network.features(x).detach()
     (fitted.student_.network.features(x) - known).square().sum().backward()
     slow = x.grad.flatten(1).norm(dim=1).numpy()
-    np.testing.assert_allclose(gradient_norms(fitted.loss, fitted.images_[range(5)])["l2"], slow, rtol=1e-3)
+    np.testing.assert_allclose(gradient_norms(fitted.loss, fitted.inputs_[range(5)])["l2"], slow, rtol=1e-3)
     z = fitted.embed(benign)
-    value = brittleness(fitted.loss, fitted.images_[range(5)], z)
+    value = brittleness(fitted.loss, fitted.inputs_[range(5)], z)
     assert value == pytest.approx(slow.mean() / np.trace(np.cov(z.T.astype(np.float64))), rel=1e-3)
 
 
