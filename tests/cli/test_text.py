@@ -37,15 +37,13 @@ def test_the_commands_take_texts(
     assert "image" not in ran.out or "that study is of images, and these are documents" in ran.out
 
 
-def test_a_mistake_is_one_sentence(
-    write_documents: Callable[..., Path], bert: Path, tmp_path: Path, reprq: Run
-) -> None:
+def test_a_mistake_is_one_line(write_documents: Callable[..., Path], bert: Path, tmp_path: Path, reprq: Run) -> None:
     documents = write_documents(tmp_path / "docs", classes=3, each=20)
     for given, said in (
         (["--backbone", "lenet", "--weights", "random"], "backbone lenet takes images, and text:"),
         (
             ["--backbone", f"hf:{bert}", "--max-length", "99"],
-            "max_length must be a whole number of tokens from 3 to 24",
+            "preprocessing max_length must be a whole number of tokens",
         ),
         (["--backbone", f"hf:{bert}", "--pooling", "flatten"], "pooling 'flatten' needs layers of a fixed number"),
         (["--backbone", f"hf:{bert}", "--squash"], "preprocessing of texts has no key 'squash'; valid is max_length"),
