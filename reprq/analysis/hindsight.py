@@ -18,7 +18,7 @@ HALF_OF_ROWS, SEEDS, SAME_ROWS = "half of the rows", "seeds", "same rows"
 def hindsight_folds(results: StudyResults, found: Complete, detector: str, score: str) -> tuple[Floats, str]:
     """Return (F, 2, P, T) scores to choose by and to judge by, means over seeds, and what tells the two apart.
 
-    Studies store the AUROC of either half of the test rows. Where one lacks them but has seeds that draw test images of
+    Studies store the AUROC of either half of the test rows. Where one lacks them but has seeds that draw test rows of
     their own, the other seeds choose and each seed judges; without either, the same scores do both.
 
     Args:
@@ -34,7 +34,7 @@ def hindsight_folds(results: StudyResults, found: Complete, detector: str, score
         if np.isfinite(halves).all():
             return np.stack([halves, halves[::-1]]), HALF_OF_ROWS
     seeds = found.values.columns.get_level_values("seed")
-    if seeds.nunique() > 1 and _own_test_images(results):
+    if seeds.nunique() > 1 and _own_test_samples(results):
         parts = [(found.values.loc[:, seeds != seed], found.values.loc[:, seeds == seed]) for seed in seeds.unique()]
         means = [[over_seeds(part) for part in pair] for pair in parts]
         if all(len(table.columns) == len(means[0][0].columns) for pair in means for table in pair):
@@ -43,8 +43,8 @@ def hindsight_folds(results: StudyResults, found: Complete, detector: str, score
     return np.stack([every, every])[None], SAME_ROWS
 
 
-def _own_test_images(results: StudyResults) -> bool:
-    """Whether every seed drew other test images."""
+def _own_test_samples(results: StudyResults) -> bool:
+    """Whether every seed drew other test samples."""
     prints = results.study.get("data_fingerprints", {})
     test = [value for name, value in prints.items() if not str(name).startswith("train")]
     return len(test) > 1 and len(set(test)) == len(test)

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from reprq.cli import options
 from reprq.cli.groups import Command
-from reprq.cli.sources import described, extract_split, load_file, load_images, load_network, say
+from reprq.cli.sources import described, extract_split, load_data, load_file, load_network, say
 
 BENIGN_SHARE = 0.7
 DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
@@ -347,10 +347,10 @@ def _plain(asked: dict[str, Any]) -> tuple[Any, Any, Any, list[Any]]:
     """Training, test and external images, sampled, and the splits that the tasks make of them."""
     from reprq.data import Task, benign_task, one_class_split, select_tasks
 
-    train, test = (_sampled(load_images(asked, split), asked) for split in ("train", "test"))
+    train, test = (_sampled(load_data(asked, split), asked) for split in ("train", "test"))
     external = None
     if asked["external"] is not None:
-        external = _sampled(load_images({**asked, "data": asked["external"]}, "test", whole=True), asked)
+        external = _sampled(load_data({**asked, "data": asked["external"]}, "test", whole=True), asked)
     tasks = list(asked["tasks"])
     if asked["benign"]:
         chosen = [benign_task(train.classes, asked["benign"])]

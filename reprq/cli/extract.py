@@ -6,7 +6,7 @@ import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
-from reprq.cli.sources import extract_split, load_images, load_network, say
+from reprq.cli.sources import extract_split, load_data, load_network, say
 
 
 @click.command(cls=Command)
@@ -54,7 +54,7 @@ def extract(
     from reprq.embeddings.ranks import Ranks
 
     how = {"dtype": dtype, "precision": precision, "workers": workers, "batch_size": batch_size}
-    images = load_images(asked, split)
+    images = load_data(asked, split)
     if benign:
         from reprq.data import benign_rows
 

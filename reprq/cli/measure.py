@@ -8,7 +8,7 @@ import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
-from reprq.cli.sources import benign_rows, described, extract_split, load_file, load_images, load_network, sampled, say
+from reprq.cli.sources import benign_rows, described, extract_split, load_data, load_file, load_network, sampled, say
 
 DEFAULT_SAMPLES = 256
 
@@ -79,7 +79,7 @@ def measure(
         from reprq.data import benign_rows as benign_images
         from reprq.embeddings.repeats import repeat_notes, repeated_layers
 
-        every = load_images(asked, split)
+        every = load_data(asked, split)
         images, note = benign_images(every, benign)
         say(note)
         found = extract_split(asked, load_network(asked), images, samples or DEFAULT_SAMPLES)

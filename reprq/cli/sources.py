@@ -29,8 +29,8 @@ def load_network(asked: dict[str, Any]) -> Any:
     return load_backbone(asked["backbone"], asked["weights"], preprocessing=changed, seed=asked["seed"])
 
 
-def load_images(asked: dict[str, Any], split: str, *, whole: bool = False) -> Any:
-    """Return a split of the images that the options name; `whole` takes all of a folder without a split."""
+def load_data(asked: dict[str, Any], split: str, *, whole: bool = False) -> Any:
+    """Return a split of the data that the options name; `whole` takes all of a folder without a split."""
     from reprq.data import load_dataset
 
     names = ("root", "download", "seed", "intensity_range", "skip_broken")

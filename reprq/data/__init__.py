@@ -6,11 +6,11 @@ Nothing here imports torch until one of torchvision's data sets is loaded.
 from reprq.data.adapters import as_dataset
 from reprq.data.benign import Benign, benign_rows, benign_task
 from reprq.data.dataset import Dataset
+from reprq.data.image.protocols import Protocol, load_protocol, protocols
 from reprq.data.image.sources import ArraySource, FileSource, ImageSource
 from reprq.data.image.views import patches
 from reprq.data.modality import Batch, Modality, Seen, Source, Transform
 from reprq.data.oneclass import OneClassSplit, one_class_split
-from reprq.data.protocols import Protocol, load_protocol, protocols
 from reprq.data.reading import read_as
 from reprq.data.registry import DatasetInfo, available, load_dataset
 from reprq.data.tasks import Task, one_class_tasks, select_tasks

@@ -41,7 +41,7 @@ def as_dataset(
     name of an image file. Texts are held in memory.
 
     Args:
-        data: An `Dataset`; a name or folder as in `load_dataset`; a torch `Dataset` with a length, or a
+        data: A `Dataset`; a name or folder as in `load_dataset`; a torch `Dataset` with a length, or a
             `DataLoader` of all its rows; a Hugging Face `Dataset`; a mapping of splits to such; images as an array or
             tensor (n, H, W), (n, H, W, 3) or (n, 3, H, W), uint8 or whole 255ths, alone or as `(images, labels)`; a
             sequence of paths, PIL images, arrays or texts, alone or each in a pair with its label; a DataFrame with a

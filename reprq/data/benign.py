@@ -16,49 +16,49 @@ class Benign(NamedTuple):
     """Benign rows of a data set.
 
     Attributes:
-        images: The rows.
+        samples: The rows.
         note: Which classes they are, in words; "" where there is but one class, or all of a known data set's.
     """
 
-    images: Dataset
+    samples: Dataset
     note: str
 
 
-def benign_rows(images: Dataset, benign: str | Sequence[str] = ()) -> Benign:
+def benign_rows(samples: Dataset, benign: str | Sequence[str] = ()) -> Benign:
     """Return the rows that count as benign.
 
     Without `benign` a class that is called "good", "normal", "ok" and the like is taken to be the benign one; where
     there is none, every class is benign, as digits are.
 
     Args:
-        images: A data set.
+        samples: A data set.
         benign: The classes that are benign, or patterns: "good", "ok_*", "*"; or several with commas between.
 
     Raises:
-        UnknownNameError: `benign` names a class that has no images.
+        UnknownNameError: `benign` names a class that has no samples.
         InputError: several classes have names that say benign, and nothing says which are.
 
     Example:
         >>> from reprq.data import load_dataset
         >>> even = benign_rows(load_dataset("digits"), "0,2,4,6,8")
-        >>> len(even.images), even.note
+        >>> len(even.samples), even.note
         (625, 'the classes 0, 2, 4, 6, 8 are benign; left out: 1, 3, 5, 7, 9')
     """
-    present = [images.classes[label] for label in np.unique(images.labels)]
+    present = [samples.classes[label] for label in np.unique(samples.labels)]
     patterns = named_labels(benign, present)
     by_name = [name for name in present if is_benign_name(name)]
     if not patterns and len(present) > 1 and len(by_name) > 1:
         raise InputError(
-            f"benign must say which classes of {images.name} are benign, since {listed(by_name)} may all be; give it"
+            f"benign must say which classes of {samples.name} are benign, since {listed(by_name)} may all be; give it"
             f" (--benign {by_name[0]}; '*' is all of them)"
         )
     if not patterns and (len(present) < 2 or not by_name):
         note = f"all {len(present)} classes count as benign, {listed(present)}; --benign NAME says which are"
-        return Benign(images, note if len(present) > 1 and ":" in images.name else "")
-    name = f"the classes of {images.name}"
-    anomalous = anomaly_labels(images.labels, patterns or by_name, classes=images.classes, name=name)
-    kept = images.select(np.flatnonzero(anomalous == 0))
-    chosen = [images.classes[label] for label in np.unique(kept.labels)]
+        return Benign(samples, note if len(present) > 1 and ":" in samples.name else "")
+    name = f"the classes of {samples.name}"
+    anomalous = anomaly_labels(samples.labels, patterns or by_name, classes=samples.classes, name=name)
+    kept = samples.select(np.flatnonzero(anomalous == 0))
+    chosen = [samples.classes[label] for label in np.unique(kept.labels)]
     left = [name for name in present if name not in chosen]
     said = f"the class {chosen[0]} is benign" if len(chosen) == 1 else f"the classes {listed(chosen)} are benign"
     if not patterns:

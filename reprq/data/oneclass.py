@@ -21,12 +21,12 @@ class OneClassSplit:
 
     Attributes:
         name: The task and what deviates from it: "unimodal:cat vs dog, 5 % polluted".
-        train: The images to fit on: benign, apart from a share that was polluted on purpose.
-        test: The images to score.
+        train: The samples to fit on: benign, apart from a share that was polluted on purpose.
+        test: The samples to score.
         labels: (n_test,) int64, 1 is anomalous.
-        labelled: A few anomalies from the training images, set aside for detectors that may see some; or None.
-        groups: (n_test,) int64, the object that each test image is a part of, which is scored by the maximum over its
-            parts (`reprq.evaluation.max_over_groups`); None where each image stands for itself.
+        labelled: A few anomalies from the training samples, set aside for detectors that may see some; or None.
+        groups: (n_test,) int64, the object that each test sample is a part of, which is scored by the maximum over its
+            parts (`reprq.evaluation.max_over_groups`); None where each sample stands for itself.
         made: How the split was made, of JSON values.
     """
 
@@ -40,23 +40,25 @@ class OneClassSplit:
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.test) or (self.groups is not None and len(self.groups) != len(self.test)):
-            raise InputError(f"labels and groups must have one entry for each of the {len(self.test)} test images")
+            raise InputError(
+                f"labels and groups must have one entry for each of the {len(self.test)} test {self.test.noun}s"
+            )
 
     def sample(self, n: int, seed: int = 0) -> "OneClassSplit":
-        """Return a random part with about `n` training and `n` test images, in their order.
+        """Return a random part with about `n` training and `n` test samples, in their order.
 
-        Objects of several images (`groups`) are taken whole; benign and anomalous ones keep their shares, at least one
+        Objects of several samples (`groups`) are taken whole; benign and anomalous ones keep their shares, at least one
         of each.
 
         Args:
-            n: How many images a side, at least 2; a side that has no more is kept.
+            n: How many samples a side, at least 2; a side that has no more is kept.
             seed: Seed of the draw.
 
         Raises:
             InputError: `n` is below 2.
         """
         if n < 2:
-            raise InputError(f"n must be at least 2, one benign and one anomalous test image, got {n}")
+            raise InputError(f"n must be at least 2, one benign and one anomalous test {self.test.noun}, got {n}")
         rng = np.random.default_rng(seed)
         train = self.train
         if n < len(train):
@@ -87,7 +89,7 @@ def one_class_split(
     """Split two labelled data sets by a task.
 
     Args:
-        train: Its benign rows train; an `Dataset`, or what else `reprq.data.as_dataset` takes, like `test` and
+        train: Its benign rows train; a `Dataset`, or what else `reprq.data.as_dataset` takes, like `test` and
             `external`.
         test: All its rows are scored, or fewer: see `anomaly` and `external`.
         task: Which classes are benign.
@@ -117,7 +119,7 @@ def one_class_split(
     _check(train, test, task, anomaly, pollution, labelled, external)
     benign, candidates = _benign_and_anomalous(train, task, anomaly)
     if not len(benign):
-        raise DataError(f"{train.name} ({train.split}) has no benign image for {task.name}; give some")
+        raise DataError(f"{train.name} ({train.split}) has no benign {train.noun} for {task.name}; give some")
     count = round(pollution / (1.0 - pollution) * len(benign))
     if count + labelled > len(candidates):
         raise DataError(
@@ -128,7 +130,9 @@ def one_class_split(
     polluting, known = drawn[:count], drawn[len(drawn) - labelled :]
     scored, labels = _test_rows(test, task, anomaly, external)
     if not labels.any() or labels.all():
-        raise DataError(f"{test.name} ({test.split}) needs benign and anomalous images for {task.name}, got one kind")
+        raise DataError(
+            f"{test.name} ({test.split}) needs benign and anomalous {test.noun}s for {task.name}, got one kind"
+        )
     return OneClassSplit(
         name=_name(task, anomaly, pollution, external),
         train=train.select(np.sort(np.concatenate([benign, polluting]))),

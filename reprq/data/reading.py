@@ -15,7 +15,7 @@ def read_as(data: Dataset, *, intensity_range: IntensityRange | None = None, ski
     """Return a data set whose files are read as asked.
 
     Args:
-        data: Images; where they are no files, only None and False can be asked for.
+        data: A data set; where it has no image files, only None and False can be asked for.
         intensity_range: The stored values that become black and white, as (0, 4095) for a camera of 12 bits; needed by
             images of more than 8 bits a channel. What lies outside is clipped. It joins the fingerprint.
         skip_broken: Whether files that do not decode are left out, and listed in `reading` and `notes`; every file is
@@ -28,10 +28,14 @@ def read_as(data: Dataset, *, intensity_range: IntensityRange | None = None, ski
     asked = check_intensity_range(intensity_range)
     if asked is not None:
         if not isinstance(data.source, FileSource):
-            raise InputError(f"intensity_range is for image files, and {data.name} is in memory, 8 bits; leave it out")
+            raise InputError(f"intensity_range is for image files, and {data.name} {_held(data)}; leave it out")
         source = FileSource(data.source.root, data.source.files, asked)
         data = replace(data, source=source, reading={**data.reading, "intensity_range": list(asked)})
     return _without_broken(data) if skip_broken else data
+
+
+def _held(data: Dataset) -> str:
+    return "is in memory, 8 bits" if data.modality == "image" else f"holds {data.noun}s"
 
 
 def _without_broken(data: Dataset) -> Dataset:

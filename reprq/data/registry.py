@@ -1,7 +1,9 @@
 """Data sets by name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from reprq.data.dataset import Dataset
 from reprq.data.folders.loading import SPLITS
@@ -21,17 +23,54 @@ class DatasetInfo:
     train: int | None
     test: int | None
     obtain: str
+    modality: str = "image"
 
 
-_INFOS = (
-    DatasetInfo("digits", 10, 1258, 539, "part of scikit-learn"),
-    DatasetInfo("cifar10", 10, 50000, 10000, "--download (170 MB)"),
-    DatasetInfo("cifar100", 100, 50000, 10000, "--download (169 MB)"),
-    DatasetInfo("mnist", 10, 60000, 10000, "--download (12 MB)"),
-    DatasetInfo("usps", 10, 7291, 2007, "--download (8 MB)"),
-    DatasetInfo("folder:PATH", None, None, None, "your own: train/CLASS/ and test/CLASS/, CLASS/, or images alone"),
-    DatasetInfo("text:PATH", None, None, None, "your own: documents in CLASS/, or a table with a column 'text'"),
-)
+class Asked(NamedTuple):
+    """What is asked of a data set, as `load_dataset` takes it; `path` is what follows the colon of the name."""
+
+    name: str
+    path: str
+    split: str
+    seed: int
+    root: Path | str | None
+    download: bool
+    whole: bool
+
+
+Loader = Callable[[Asked], Dataset]
+
+
+def _digits(asked: Asked) -> Dataset:
+    return load_digits(asked.split, asked.seed)
+
+
+def _torchvision(asked: Asked) -> Dataset:
+    return load_torchvision(asked.name, asked.split, asked.root, asked.download)
+
+
+def _folder(asked: Asked) -> Dataset:
+    return load_folder(asked.path, asked.split, asked.seed, whole=asked.whole)
+
+
+def _text(asked: Asked) -> Dataset:
+    return load_text(asked.path, asked.split, asked.seed, whole=asked.whole)
+
+
+_IMAGES_HERE = "your own: train/CLASS/ and test/CLASS/, CLASS/, or images alone"
+_TEXTS_HERE = "your own: documents in CLASS/, or a table with a column 'text'"
+_ENTRIES: dict[str, tuple[DatasetInfo, Loader]] = {
+    info.name: (info, loader)
+    for info, loader in (
+        (DatasetInfo("digits", 10, 1258, 539, "part of scikit-learn"), _digits),
+        (DatasetInfo("cifar10", 10, 50000, 10000, "--download (170 MB)"), _torchvision),
+        (DatasetInfo("cifar100", 100, 50000, 10000, "--download (169 MB)"), _torchvision),
+        (DatasetInfo("mnist", 10, 60000, 10000, "--download (12 MB)"), _torchvision),
+        (DatasetInfo("usps", 10, 7291, 2007, "--download (8 MB)"), _torchvision),
+        (DatasetInfo("folder:PATH", None, None, None, _IMAGES_HERE), _folder),
+        (DatasetInfo("text:PATH", None, None, None, _TEXTS_HERE, "text"), _text),
+    )
+}
 
 
 def available() -> list[DatasetInfo]:
@@ -41,7 +80,7 @@ def available() -> list[DatasetInfo]:
         >>> [info.name for info in available()]
         ['digits', 'cifar10', 'cifar100', 'mnist', 'usps', 'folder:PATH', 'text:PATH']
     """
-    return list(_INFOS)
+    return [info for info, _ in _ENTRIES.values()]
 
 
 def load_dataset(
@@ -64,7 +103,7 @@ def load_dataset(
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.
         seed: Seed of the split where the data comes without one (digits, a folder without `train/` and `test/`).
-        whole: Whether to take all images of a folder that comes without a split, not one side of a split made here.
+        whole: Whether to take all items of a folder that comes without a split, not one side of a split made here.
         intensity_range: The stored values that become black and white, for image files of more than 8 bits a channel.
         skip_broken: Whether files that do not decode are left out, and listed in `reading` and `notes`.
 
@@ -85,19 +124,12 @@ def load_dataset(
         raise InputError(
             f"name must be the name of a data set, got a {type(name).__name__}; `reprq.data.as_dataset` takes data"
         )
-    data = _load(name, split, root, download, seed, whole)
+    prefix, colon, path = name.partition(":")
+    known = f"{prefix}:PATH" if colon else name
+    if known not in _ENTRIES:
+        if Path(name).is_dir():
+            raise InputError(f"{name!r} is a folder and no name of a data set; write 'folder:{name}'")
+        raise UnknownNameError("data set", name, _ENTRIES)
+    _, load = _ENTRIES[known]
+    data = load(Asked(name, path, split, seed, root, download, whole))
     return read_as(data, intensity_range=intensity_range, skip_broken=skip_broken)
-
-
-def _load(name: str, split: str, root: Path | str | None, download: bool, seed: int, whole: bool) -> Dataset:
-    if name.startswith("folder:"):
-        return load_folder(name.removeprefix("folder:"), split, seed, whole=whole)
-    if name.startswith("text:"):
-        return load_text(name.removeprefix("text:"), split, seed, whole=whole)
-    if name == "digits":
-        return load_digits(split, seed)
-    if name in ("cifar10", "cifar100", "mnist", "usps"):
-        return load_torchvision(name, split, root, download)
-    if Path(name).is_dir():
-        raise InputError(f"{name!r} is a folder and no name of a data set; write 'folder:{name}'")
-    raise UnknownNameError("data set", name, (info.name for info in _INFOS))

@@ -68,19 +68,19 @@ def select_tasks(
 ) -> list[Task]:
     """Return the tasks that `names` asks for, each once, in the order asked for.
 
-    Where some classes have no training images, as kinds of defects that are only scored, "all", "unimodal" and
+    Where some classes have no training samples, as kinds of defects that are only scored, "all", "unimodal" and
     "multimodal" mean the tasks whose benign classes all have some. Of tasks that train on the same rows and score the
     same rows the first is taken: of two classes, one is benign exactly where the other is anomalous.
 
     Args:
         classes: The class names of a data set.
         names: "all", "unimodal", "multimodal", the name of a task ("unimodal:cat"), or a list of these.
-        labels: (n,) the classes of the training images; None takes every class to have some.
-        scored: (m,) the classes of the test images; None takes every class to have some.
+        labels: (n,) the classes of the training samples; None takes every class to have some.
+        scored: (m,) the classes of the test samples; None takes every class to have some.
 
     Raises:
         UnknownNameError: A task that the classes do not give.
-        InputError: Fewer than two classes, no name, or a group of which no task has training images.
+        InputError: Fewer than two classes, no name, or a group of which no task has training samples.
 
     Example:
         >>> [task.name for task in select_tasks(["cat", "dog"])]
@@ -104,7 +104,7 @@ def select_tasks(
             found = [task for task in found if task.benign <= trained]
             if not found:
                 raise InputError(
-                    f"no {name} task has training images of all its benign classes; name one, as {tasks[0].name}"
+                    f"no {name} task has training samples of all its benign classes; name one, as {tasks[0].name}"
                 )
         for task in found:
             chosen.setdefault((task.benign & trained, task.benign & judged), task)

@@ -24,7 +24,7 @@ _CLASSES = {
     "ocsvm": "reprq.detectors.rows.shallow:OCSVM",
     "pca": "reprq.detectors.rows.reconstruction:PCA",
 }
-# detectors of images, which train a network
+# detectors of samples, which train a network
 _NETWORKS = {
     "distillation": "reprq.detectors.deep.distillation:Distillation",
 }
@@ -49,7 +49,7 @@ def names(kind: Literal["array", "network", "all"] = "array") -> tuple[str, ...]
     """The names that `create` knows, in alphabetical order.
 
     Args:
-        kind: "array" for detectors of (n, d) arrays, "network" for detectors that train on images, or "all".
+        kind: "array" for detectors of (n, d) arrays, "network" for detectors that train on samples, or "all".
 
     Example:
         >>> names()[:5]
@@ -60,7 +60,7 @@ def names(kind: Literal["array", "network", "all"] = "array") -> tuple[str, ...]
 
 
 def is_network(name: str) -> bool:
-    """Whether the detector of this name fits on images, through a network that it trains.
+    """Whether the detector of this name fits on samples, through a network that it trains.
 
     Example:
         >>> is_network("distillation"), is_network("knn")

@@ -24,7 +24,7 @@ from reprq.progress import say
 from reprq.provenance import versions
 
 DTYPES = ("float32", "float16")
-PROBED = 3  # images on which a network is tried before it is believed
+PROBED = 3  # samples on which a network is tried before it is believed
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -54,10 +54,10 @@ def extract(
     """Extract the embeddings of every wanted layer into a cache on disk, and return that cache.
 
     One forward pass serves all layers and stops after the last one wanted. Each layer is pooled as soon as it is
-    computed, so memory does not grow with the images. An interruption costs some seconds or one batch, whatever is
+    computed, so memory does not grow with the samples. An interruption costs some seconds or one batch, whatever is
     longer: the next run goes on from there. A run whose result is there already computes no more than four rows, to see
     that the network still gives what is stored; where it does not, its rows get a cache of their own, which a note
-    says. Rows of images that the same network has seen in another data set or selection are taken from that one's
+    says. Rows of samples that the same network has seen in another data set or selection are taken from that one's
     cache.
 
     Started by `torchrun`, the processes share the blocks among them and fill one cache, the same to the byte.
@@ -65,7 +65,7 @@ def extract(
     Args:
         backbone: A name (`reprq backbones` lists them), a loaded `Backbone`, or any network of one's own together with
             its `preprocessing` (see `reprq.backbones.as_backbone`).
-        data: A data set's name (`digits`, `cifar10`, `folder:PATH`, ...), a Path, or whatever else holds images in
+        data: A data set's name (`digits`, `cifar10`, `folder:PATH`, ...), a Path, or whatever else holds samples in
             Python: see `reprq.data.as_dataset`.
         layers: Numbers, names, ranges ("1-4"), or "all".
         weights: "default", "random" or the path of a weights file; for a backbone given by name.
@@ -77,17 +77,17 @@ def extract(
         download: Whether the data set's files may be downloaded.
         intensity_range: The stored values that become black and white, for image files of more than 8 bits a channel.
         skip_broken: Whether image files that do not decode are left out, and listed in the cache's notes.
-        pooling: How a layer becomes one row an image, see `reprq.embeddings.pooling.pool`; several, with commas
+        pooling: How a layer becomes one row per sample, see `reprq.embeddings.pooling.pool`; several, with commas
             between or in a sequence, are made in one pass. All but "avg" join the layer's name in the cache, as in
             "layer3@max".
         dtype: "float32" or "float16" on disk.
         precision: "float32", or "bfloat16" or "float16" for autocast in the forward pass.
-        batch_size: Images a forward pass.
-        workers: Threads that decode images while the network runs.
+        batch_size: Samples a forward pass.
+        workers: Threads that decode samples while the network runs.
         device: A torch device.
         seed: Seeds the sample, an own split, and random weights.
         cache_dir: The folder of the caches; `$REPRQ_CACHE` or `~/.cache/reprq/embeddings` by default.
-        progress: Whether to show progress on stderr, and what a person should know of how the images are seen; the
+        progress: Whether to show progress on stderr, and what a person should know of how the samples are seen; the
             cache's `notes` say that too.
 
     Returns:
@@ -95,9 +95,9 @@ def extract(
 
     Raises:
         UnknownNameError: a backbone, data set, layer, pooling, dtype or precision that does not exist.
-        DataError, WeightsError: images or weights that are missing or cannot be read.
-        InputError: a layer puts out a nan or an inf, or the network fails (the layer and the image are named); rows
-            that are no function of their image (`reprq.embeddings.agreement`); a bad argument.
+        DataError, WeightsError: samples or weights that are missing or cannot be read.
+        InputError: a layer puts out a nan or an inf, or the network fails (the layer and the sample are named); rows
+            that are no function of their sample (`reprq.embeddings.agreement`); a bad argument.
         CacheError: the cache cannot be written.
     """
     poolings = poolings_named(pooling)
@@ -157,7 +157,7 @@ def _complete(
     *,
     verified: bool,
 ) -> None:
-    """Compute what a cache lacks of some layers, by a network that gives the same for the same images, then and now."""
+    """Compute what a cache lacks of some layers, by a network that gives the same for the same items, then and now."""
     data, name, transform = extractor.data, extractor.backbone.name, extractor.backbone.preprocessing
     probed = extractor.samples(np.linspace(0, len(data) - 1, PROBED).round())
     with extractor.forward(layers) as forward:

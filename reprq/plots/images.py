@@ -34,7 +34,7 @@ def image_extremes(
     is a mistake worth looking at.
 
     Args:
-        images: What gives the image of a row: an `Dataset`, a sequence, or a function of the row. PIL images, or
+        images: What gives the image of a row: a `Dataset`, a sequence, or a function of the row. PIL images, or
             (h, w) and (h, w, 3) arrays, uint8 or floats from 0 to 1, alone or in pairs with a label. Only those drawn
             are read.
         scores: (n,) anomaly scores, higher is more anomalous; of equal scores the earlier rows are drawn.

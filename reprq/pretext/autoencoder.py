@@ -7,18 +7,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from reprq.data import Dataset
-from reprq.pretext.task import PretextTask
+from reprq.pretext.image_task import ImageTask
 
 SIGMA = 1.0
 _START, _CHANNELS, _LEAST_CHANNELS = 4, 128, 16
 
 
-class Autoencoder(PretextTask):
+class Autoencoder(ImageTask):
     """Mean squared error over all values of the normalised input; the embedding is the bottleneck."""
 
     def head(self, data: Dataset) -> nn.Module:
         """Return a decoder: 4 x 4 maps from a linear layer, convolved and doubled up to the size."""
-        size = self.shapes.size
+        size = self.preprocessing.size
         layers: list[nn.Module] = [
             nn.Linear(self.shapes.width, _CHANNELS * _START**2),
             nn.Unflatten(1, (_CHANNELS, _START, _START)),
@@ -34,7 +34,7 @@ class Autoencoder(PretextTask):
             ]
             channels = fewer
         return nn.Sequential(
-            *layers, nn.Upsample(size=(size, size)), nn.Conv2d(channels, self.shapes.channels, 3, padding=1)
+            *layers, nn.Upsample(size=(size, size)), nn.Conv2d(channels, self.preprocessing.in_channels, 3, padding=1)
         )
 
     def views(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

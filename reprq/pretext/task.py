@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from reprq.backbones import Preprocessing
-from reprq.data import Dataset
+from reprq.data import Dataset, Transform
 
 
 @dataclass(frozen=True)
@@ -15,21 +14,11 @@ class Shapes:
 
     Attributes:
         width: The width of the network's embedding.
-        preprocessing: What the network's input went through.
+        transform: What the network's input went through.
     """
 
     width: int
-    preprocessing: Preprocessing
-
-    @property
-    def channels(self) -> int:
-        """The channels of the input."""
-        return self.preprocessing.in_channels
-
-    @property
-    def size(self) -> int:
-        """The side of the input, in pixels."""
-        return self.preprocessing.size
+    transform: Transform
 
 
 class PretextTask(ABC):
@@ -50,12 +39,12 @@ class PretextTask(ABC):
             ReprqError: the data cannot teach this task.
         """
 
-    def views(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the (m, C, size, size) inputs and their m targets, made from n images and their labels.
+    def views(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a batch of m inputs and their m targets, made from a batch of n and their labels.
 
         What they draw comes from torch's global generator.
         """
-        return images, labels
+        return inputs, labels
 
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ TASKS: dict[str, type[PretextTask] | None] = {
     "denoising": Denoising,
     "supervised": Supervised,  # benign against anomalous: the ceiling
 }
-LEAST_IMAGES = 4
+LEAST_SAMPLES = 4
 
 
 def names() -> list[str]:
@@ -68,24 +68,24 @@ def train_teacher(
     """Train a network on a pretext task and write it to a safetensors file, whole or not at all.
 
     The network starts from `load_backbone(architecture, "random", seed=seed)`, that is, PyTorch's default, and sees
-    the images through its preprocessing. The task's head stands in place of the network's classifier. The file holds
+    the samples through its preprocessing. The task's head stands in place of the network's classifier. The file holds
     the network, and the head where it is one linear layer (classification, rotation, supervised); its metadata say how
     it was made. After every epoch the state stands in a hidden file beside `out`: the same call goes on from there, and
     ends with the same bytes as a call that was not interrupted, on the same machine.
 
     Args:
         task: One of `names()`.
-        data: The images, and for classification and supervised their labels: an `Dataset`, the name of a data set,
-            whose training images are taken, or whatever else `reprq.data.as_dataset` takes.
+        data: The samples, and for classification and supervised their labels: a `Dataset`, the name of a data set,
+            whose training samples are taken, or whatever else `reprq.data.as_dataset` takes.
         out: The path of the file.
         architecture: A backbone's name.
         preprocessing: What to change in the architecture's own preprocessing, such as the size.
         epochs: The most epochs; training stops early where a seeded hold-out of a tenth no longer improves.
-        batch_size: Images a step.
+        batch_size: Samples a step.
         lr: The learning rate of Adam.
         patience: Epochs without a better loss on the hold-out before it stops.
         precision: "float32", or "bfloat16" for autocast.
-        seed: Of the initial weights, the hold-out, the order of images and the views.
+        seed: Of the initial weights, the hold-out, the order of samples and the views.
         device: A torch device.
         force: Replace an existing file.
         progress: Whether to show progress on stderr.
@@ -96,7 +96,7 @@ def train_teacher(
     Raises:
         UnknownNameError: no such task or architecture.
         OutputExistsError: `out` is a folder, or exists and `force` is not set.
-        DataError: fewer than 4 images, or fewer than 2 classes to tell apart.
+        DataError: fewer than 4 samples, or fewer than 2 classes to tell apart.
         InputError: a number out of its range, or a loss that is no longer finite.
         ReprqError: the file cannot be written.
     """
@@ -105,8 +105,10 @@ def train_teacher(
     schedule = Schedule(epochs, batch_size, lr, seed, patience, precision)  # type: ignore[arg-type]
     data, out = as_dataset(data, seed=seed), Path(out)
     _make_room(out, force)
-    if len(data) < LEAST_IMAGES:
-        raise DataError(f"a teacher needs at least {LEAST_IMAGES} images, {data.name} gives {len(data)}; give more")
+    if len(data) < LEAST_SAMPLES:
+        raise DataError(
+            f"a teacher needs at least {LEAST_SAMPLES} {data.noun}s, {data.name} gives {len(data)}; give more"
+        )
     backbone = load_backbone(architecture, "random", preprocessing=preprocessing, seed=seed)
     backbone.check_takes(data)
     made: dict[str, Any] = {
@@ -147,7 +149,7 @@ def _train(
     """Train the backbone's network in place; return the history and the arguments that build it again."""
     network, where = backbone.network, head_of(backbone.network)
     classifier = network.get_submodule(where)
-    task = kind(Shapes(_width(classifier), backbone.image_preprocessing))
+    task = kind(Shapes(_width(classifier), backbone.preprocessing))
     with seeded(schedule.seed):
         head = task.head(data)
     inputs = Inputs(data, backbone.preprocessing)
@@ -162,8 +164,8 @@ def _train(
 
 
 def _objective(task: PretextTask) -> Objective:
-    def objective(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, float | None]:
-        inputs, targets = task.views(images, labels)
+    def objective(model: nn.Module, samples: Tensor, labels: Tensor) -> tuple[Tensor, float | None]:
+        inputs, targets = task.views(samples, labels)
         outputs = model(inputs)
         return task.loss(outputs, targets), task.accuracy(outputs.detach(), targets)
 

@@ -6,7 +6,8 @@ from torch.nn import functional
 from torchvision.transforms import v2
 
 from reprq.data import Dataset
-from reprq.pretext.task import PretextTask, Shapes
+from reprq.pretext.image_task import ImageTask
+from reprq.pretext.task import Shapes
 
 TEMPERATURE = 0.5
 SIMILARITY, VARIANCE, COVARIANCE = 25.0, 25.0, 1.0
@@ -34,7 +35,7 @@ def augmentation(size: int) -> v2.Transform:
     )
 
 
-class TwoViews(PretextTask):
+class TwoViews(ImageTask):
     """A projector on the embedding, and two random views of every image.
 
     Every image draws its own: a transform of torchvision that is given a whole batch crops all of it alike, and then
@@ -43,13 +44,13 @@ class TwoViews(PretextTask):
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__(shapes)
-        self._augment = augmentation(shapes.size)
+        self._augment = augmentation(self.preprocessing.size)
 
     def views(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return the (2n, C, size, size) first and then second views, and the number of the image of each."""
-        pixels = self.shapes.preprocessing.to_pixels(images)
+        pixels = self.preprocessing.to_pixels(images)
         views = torch.stack([self._augment(image) for image in torch.cat([pixels, pixels])])
-        return self.shapes.preprocessing.normalize(views), torch.arange(len(images), device=images.device).repeat(2)
+        return self.preprocessing.normalize(views), torch.arange(len(images), device=images.device).repeat(2)
 
 
 class SimCLR(TwoViews):

@@ -19,10 +19,10 @@ from reprq.storage import readable
 from reprq.study.cells import Row
 from reprq.study.plan import Cell, Job, Spec, definition_of
 from reprq.study.results import HALVES
-from reprq.study.sources import load_images, load_network
+from reprq.study.sources import load_network, load_samples
 
 Place = tuple[Path, Path, str]
-Images = tuple[Dataset, Dataset]
+Samples = tuple[Dataset, Dataset]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class LayerRows:
-    """The embeddings of the training and test images in one layer, and their class numbers."""
+    """The embeddings of the training and test samples in one layer, and their class numbers."""
 
     train: NDArray[np.floating]
     train_labels: NDArray[np.int64]
@@ -71,7 +71,7 @@ class Desk:
     def __init__(self) -> None:
         self._place: Place | None = None
         self._rows: LayerRows | None = None
-        self._images: dict[int, Images] = {}
+        self._samples: dict[int, Samples] = {}
 
     def attempt(self, job: Job) -> Outcome:
         """Compute a cell; whatever goes wrong in it is its outcome."""
@@ -87,7 +87,7 @@ class Desk:
         if cell.detector is None:
             found = measure(self._layer(job.place), cell.task, list(cell.keys))
         elif detectors.is_network(name_of(cell.detector)):
-            found = [detect_images(self._images_of(job), cell, job.device)]
+            found = [detect_samples(self._samples_of(job), cell, job.device)]
         else:
             found = [detect(self._layer(job.place), cell.task, cell.detector, cell.network.seed)]
         return dict(zip(cell.keys.values(), found, strict=True))
@@ -98,10 +98,10 @@ class Desk:
             self._place, self._rows = place, LayerRows.read(*place)
         return self._rows
 
-    def _images_of(self, job: Job) -> Images:
-        if job.cell.network.seed not in self._images:
-            self._images = {job.cell.network.seed: load_images(job.data, job.cell.network.seed)}
-        return self._images[job.cell.network.seed]
+    def _samples_of(self, job: Job) -> Samples:
+        if job.cell.network.seed not in self._samples:
+            self._samples = {job.cell.network.seed: load_samples(job.data, job.cell.network.seed)}
+        return self._samples[job.cell.network.seed]
 
 
 def measure(rows: LayerRows, task: Task, names: list[str]) -> list[Row]:
@@ -133,10 +133,10 @@ def detect(rows: LayerRows, task: Task, spec: Spec, seed: int = 0) -> Row:
     return judged(spec, scores, task, rows.test_labels, len(benign), time.perf_counter() - start)
 
 
-def detect_images(images: Images, cell: Cell, device: str) -> Row:
-    """Train a detector's network on the benign training images, with the cell's backbone and layer as its teacher."""
+def detect_samples(samples: Samples, cell: Cell, device: str) -> Row:
+    """Train a detector's network on the benign training samples, with the cell's backbone and layer as its teacher."""
     start = time.perf_counter()
-    train, test = images
+    train, test = samples
     assert cell.detector is not None
     teacher = load_network(cell.network.config, cell.network.seed)
     own = {"teacher": teacher, "layers": [cell.layer], "pooling": cell.network.config.pooling, "device": device}

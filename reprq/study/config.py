@@ -20,7 +20,7 @@ class _Section(BaseModel):
 
 
 class DataConfig(_Section):
-    """The images.
+    """The samples.
 
     Attributes:
         name: A data set's name: `digits`, `cifar10`, `folder:PATH`, `text:PATH`.
@@ -28,8 +28,8 @@ class DataConfig(_Section):
         download: Whether they may be downloaded.
         classes: Only these classes; all by default.
         benign: The classes that are benign, in place of `tasks`: the study's one task is they against all others.
-        train_per_class: Training images a class, a seeded sample; all by default.
-        test_per_class: Test images a class, a seeded sample; all by default.
+        train_per_class: Training samples a class, a seeded sample; all by default.
+        test_per_class: Test samples a class, a seeded sample; all by default.
         intensity_range: The stored values that become black and white, `[0, 4095]`, for image files of more than 8 bits
             a channel.
         skip_broken: Whether image files that do not decode are left out and listed; by default they stop the study.
@@ -60,7 +60,7 @@ class PretextConfig(_Section):
         data: The data set that it learns from, its training split.
         classes: Only these classes of it. Keep them apart from the study's, or the teacher sees anomalies.
         epochs: The most epochs; `train_teacher`'s own by default, as with the two that follow.
-        batch_size: Images a step.
+        batch_size: Samples a step.
         lr: The learning rate.
     """
 
@@ -114,14 +114,14 @@ class StudyConfig(_Section):
 
     Attributes:
         title: What the study is; stands over the figure.
-        data: The images.
+        data: The samples.
         backbones: The networks.
         tasks: "all", "unimodal", "multimodal", or task names such as "unimodal:cat".
         metrics: Names of metrics; all of `reprq.metrics.names()` by default.
         detectors: Names, or tables of a name and its parameters.
-        seeds: From 0 to 2^32 - 1; each draws its own sample of images and its own random weights.
+        seeds: From 0 to 2^32 - 1; each draws its own sample of samples and its own random weights.
         dtype: "float32" or "float16" in the caches.
-        batch_size: Images a forward pass.
+        batch_size: Samples a forward pass.
         workers: How many processes compute cells, each on one thread; no result depends on it.
     """
 
@@ -156,7 +156,7 @@ class StudyConfig(_Section):
 def load_config(source: str | Path | Mapping[str, Any] | StudyConfig) -> StudyConfig:
     """Read and check a study's configuration.
 
-    In a file, `${NAME}` stands for an environment variable, and relative paths of weights, roots and image folders
+    In a file, `${NAME}` stands for an environment variable, and relative paths of weights, roots and folders of data
     start at the file's own folder.
 
     Args:
@@ -246,7 +246,7 @@ def _shown(value: Any) -> str:
 
 
 def _with_text(value: Any) -> Any:
-    """Replace every Path by its text; one that names the images is their folder."""
+    """Replace every Path by its text; one that names the samples is their folder."""
     if isinstance(value, Mapping):
         texts = {key: _with_text(inner) for key, inner in value.items()}
         if isinstance(value.get("data"), Mapping) and isinstance(value["data"].get("name"), Path):

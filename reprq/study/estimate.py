@@ -24,7 +24,7 @@ from reprq.study.plan import Cell, Plan, identity
 from reprq.study.runner import study_folder
 from reprq.study.sources import Teachers, load_network
 
-PROBE_IMAGES = 32
+PROBE_SAMPLES = 32
 PROBE_ROWS = 400
 
 
@@ -73,7 +73,7 @@ def estimate_study(
 ) -> Estimate:
     """Say what is left of a study; nothing is kept on disk.
 
-    A forward pass is timed on 32 images of each backbone that is not extracted yet. A cell takes as long as the
+    A forward pass is timed on 32 samples of each backbone that is not extracted yet. A cell takes as long as the
     finished cells of the same detector (or of the metrics) and kind of task, in proportion to the width of the layer;
     where none is finished, as long as 400 random rows as wide as the layer, in proportion to the rows.
 
@@ -153,26 +153,26 @@ class _Disk:
         self._plan, self._present = plan, _caches(root)
         self.bytes, self.seconds = 0, 0.0
         self.widths: dict[tuple[str, str], int] = {}  # by the label of the backbone and the name of the layer
-        self._per_image: dict[str, float] = {}
+        self._per_sample: dict[str, float] = {}
 
     def add(self, backbone: BackboneConfig, seed: int) -> None:
         network, dtype = self._plan.network(backbone, seed), self._plan.config.dtype
         names = [cached_name(layer, backbone.pooling) for layer, _ in network.layers]
-        for images in self._plan.images[seed]:
-            found = self._present.get(digest(identity(network, images, dtype)))
+        for samples in self._plan.samples[seed]:
+            found = self._present.get(digest(identity(network, samples, dtype)))
             if found is not None and set(names) <= set(found):
                 self.widths |= {(backbone.label, name): width for name, width in found.widths().items()}
                 continue
-            if backbone.label not in self._per_image:
+            if backbone.label not in self._per_sample:
                 self._probe(backbone, seed)
             columns = sum(self.widths[backbone.label, name] for name in names)
-            self.bytes += len(images) * columns * np.dtype(dtype).itemsize
-            self.seconds += len(images) * self._per_image[backbone.label]
+            self.bytes += len(samples) * columns * np.dtype(dtype).itemsize
+            self.seconds += len(samples) * self._per_sample[backbone.label]
 
     def _probe(self, backbone: BackboneConfig, seed: int) -> None:
         network = self._plan.network(backbone, seed)
-        images = self._plan.images[seed][0]
-        few = images.select(np.linspace(0, len(images) - 1, min(PROBE_IMAGES, len(images)), dtype=np.int64))
+        samples = self._plan.samples[seed][0]
+        few = samples.select(np.linspace(0, len(samples) - 1, min(PROBE_SAMPLES, len(samples)), dtype=np.int64))
         loaded = load_network(network.config, seed)
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
@@ -185,7 +185,7 @@ class _Disk:
                 cache_dir=folder,
                 progress=False,
             )
-            self._per_image[backbone.label] = (time.perf_counter() - start) / len(few)
+            self._per_sample[backbone.label] = (time.perf_counter() - start) / len(few)
             self.widths |= {(backbone.label, name): width for name, width in cache.widths().items()}
 
 
@@ -214,7 +214,7 @@ class _Clock:
         width = self._widths[_place(cell)]
         if (rate := self._rates.get((cell.work, cell.task.kind))) is not None:
             return rate * width
-        train, test = self._plan.images[cell.network.seed]
+        train, test = self._plan.samples[cell.network.seed]
         rows = len(cell.task.benign_rows(train.labels)) + (0 if cell.detector is None else len(test))
         if (cell.work, width) not in self._probed:
             self._probed[cell.work, width] = self._probe(cell, width)

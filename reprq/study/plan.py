@@ -16,7 +16,7 @@ from reprq.provenance import digest
 from reprq.storage import readable
 from reprq.study.cells import CellStore, Row
 from reprq.study.config import BackboneConfig, DataConfig, StudyConfig
-from reprq.study.sources import Teachers, load_images, load_network
+from reprq.study.sources import Teachers, load_network, load_samples
 
 Spec = str | dict[str, Any]
 
@@ -26,12 +26,12 @@ class Network:
     """One backbone under one seed.
 
     Attributes:
-        seed: Of its random weights and its images.
+        seed: Of its random weights and its samples.
         config: Its section of the study file; a trained teacher's file stands in place of a pretext.
         name: Of the architecture.
         weights: Where the weights come from, in words.
         digest: Of the weights.
-        preprocessing: From an image to its input.
+        preprocessing: From a sample to its input.
         layers: (name, number) of the layers that are studied.
     """
 
@@ -108,9 +108,9 @@ class Job:
 
     Attributes:
         cell: The cell, with the keys of the results that are missing.
-        train: The cache of the training images.
-        test: The cache of the test images.
-        data: The images themselves, for detectors that train a network.
+        train: The cache of the training samples.
+        test: The cache of the test samples.
+        data: The samples themselves, for detectors that train a network.
         device: The torch device of such a detector.
     """
 
@@ -134,7 +134,7 @@ class Plan:
         teachers: What trains backbones with a pretext.
 
     Attributes:
-        images: The training and test images by seed.
+        samples: The training and test samples by seed.
         tasks: The one-class tasks.
 
     Raises:
@@ -145,8 +145,8 @@ class Plan:
         self.config, self.teachers = config, teachers
         self.metrics = {name: metric.identifier for name, metric in select(config.metrics).items()}
         self.detectors = {definition_of(spec): spec for spec in config.detectors}
-        self.images = {seed: load_images(config.data, seed) for seed in config.seeds}
-        train, test = self.images[config.seeds[0]]
+        self.samples = {seed: load_samples(config.data, seed) for seed in config.seeds}
+        train, test = self.samples[config.seeds[0]]
         if config.data.benign is not None:
             self.tasks = [benign_task(train.classes, config.data.benign)]
         else:
@@ -165,13 +165,13 @@ class Plan:
 
     @property
     def notes(self) -> list[str]:
-        """How the images' files were understood, and what the networks that are there do not see of them."""
-        found = [note for pair in self.images.values() for images in pair for note in images.notes]
+        """How the samples' files were understood, and what the networks that are there do not see of them."""
+        found = [note for pair in self.samples.values() for samples in pair for note in samples.notes]
         for seed, backbone in self.backbones:
             if self.ready(backbone, seed):
                 self.network(backbone, seed)
                 transform = self._transforms[(seed, backbone.label)]
-                seen = [note for data in self.images[seed] for note in transform.seen(data).notes]
+                seen = [note for data in self.samples[seed] for note in transform.seen(data).notes]
                 found += [note if note in found else f"{backbone.label}: {note}" for note in seen]
         return list(dict.fromkeys(found))
 
@@ -188,7 +188,7 @@ class Plan:
                 path = self.teachers.path(backbone.name, backbone.pretext, seed)
                 config = backbone.model_copy(update={"name": f"teacher:{path.resolve()}", "pretext": None})
             loaded = load_network(config, seed)
-            for data in self.images[seed]:
+            for data in self.samples[seed]:
                 loaded.check_takes(data)
             self._networks[where] = Network.of(loaded, config, seed)
             self._transforms[where] = loaded.preprocessing
@@ -199,7 +199,7 @@ class Plan:
         where = (seed, backbone.label)
         if where not in self._cells:
             network = self.network(backbone, seed)
-            rows = [digest(identity(network, images, self.config.dtype)) for images in self.images[seed]]
+            rows = [digest(identity(network, samples, self.config.dtype)) for samples in self.samples[seed]]
             self._cells[where] = [
                 cell
                 for layer, number in network.layers
@@ -251,14 +251,14 @@ def definition_of(spec: Spec) -> str:
     return detectors.describe(detectors.create(table))
 
 
-def identity(network: Network, images: Dataset, dtype: str) -> dict[str, Any]:
-    """Return everything that decides the embeddings of some images, under the names of a cache's provenance."""
+def identity(network: Network, samples: Dataset, dtype: str) -> dict[str, Any]:
+    """Return everything that decides the embeddings of some samples, under the names of a cache's provenance."""
     return {
         "backbone": network.name,
         "weights_digest": network.digest,
         "preprocessing": network.preprocessing,
-        "data": images.name,
-        "split": images.split,
-        "data_fingerprint": images.fingerprint,
+        "data": samples.name,
+        "split": samples.split,
+        "data_fingerprint": samples.fingerprint,
         "dtype": dtype,
     }

@@ -63,7 +63,7 @@ def run_study(
         ConfigError: the configuration is wrong.
         UnknownNameError: a backbone, layer, data set, task, metric or detector does not exist; before any work.
         OutputExistsError: `out` holds the tables of another study.
-        ReprqError: whatever the images, the disk or a scheduler cannot do; finished cells are kept.
+        ReprqError: whatever the samples, the disk or a scheduler cannot do; finished cells are kept.
     """
     folder = study_folder(config, out)
     config = load_config(config)
@@ -180,7 +180,7 @@ class _Run:
         train, test = (
             extract(
                 loaded,
-                images,
+                samples,
                 network.config.layers,
                 pooling=self._poolings(network.config, backbone),
                 dtype=config.dtype,
@@ -189,7 +189,7 @@ class _Run:
                 cache_dir=self.cache_dir,
                 progress=False,
             ).path.resolve()
-            for images in self.plan.images[seed]
+            for samples in self.plan.samples[seed]
         )
         return train, test
 
@@ -225,9 +225,9 @@ class _Run:
             "config": self.plan.config.record(),
             "weights_digests": {f"{n.config.label}, seed {n.seed}": n.digest for n in networks},
             "data_fingerprints": {
-                f"{images.split}, seed {seed}": images.fingerprint
-                for seed, splits in self.plan.images.items()
-                for images in splits
+                f"{samples.split}, seed {seed}": samples.fingerprint
+                for seed, splits in self.plan.samples.items()
+                for samples in splits
             },
             "data_notes": self.plan.notes,
             "versions": versions(),

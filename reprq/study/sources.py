@@ -1,4 +1,4 @@
-"""From the sections of a study file to images and networks; a worker makes anew what the main process made."""
+"""From the sections of a study file to samples and networks; a worker makes anew what the main process made."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,19 @@ from reprq.storage import file_name
 from reprq.study.config import BackboneConfig, DataConfig, PretextConfig
 
 
-def load_images(data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
-    """Return the training and the test images of a study under one seed.
+def load_samples(data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
+    """Return the training and the test samples of a study under one seed.
 
     Raises:
         UnknownNameError: a data set or a class that does not exist.
-        DataError: images that are missing or too few, or splits of different classes.
+        DataError: samples that are missing or too few, or splits of different classes.
     """
     splits = []
     for split, per_class in (("train", data.train_per_class), ("test", data.test_per_class)):
-        images = load_dataset(data.name, split, root=data.root, download=data.download, seed=seed, **data.reading)
+        samples = load_dataset(data.name, split, root=data.root, download=data.download, seed=seed, **data.reading)
         if data.classes is not None:
-            images = images.restrict(data.classes)
-        splits.append(images if per_class is None else images.sample(per_class=per_class, seed=seed))
+            samples = samples.restrict(data.classes)
+        splits.append(samples if per_class is None else samples.sample(per_class=per_class, seed=seed))
     train, test = splits
     if train.classes != test.classes:
         raise DataError(
@@ -44,7 +44,7 @@ class Teachers:
 
     Attributes:
         folder: Where their weights are kept.
-        data: The study's images, whose root and download rule hold for the pretext's images too.
+        data: The study's samples, whose root and download rule hold for the pretext's samples too.
         device: A torch device.
     """
 
@@ -52,17 +52,17 @@ class Teachers:
     data: DataConfig
     device: str
 
-    def images(self, origin: PretextConfig, seed: int) -> Dataset:
-        """Return the images that a teacher learns from."""
+    def samples(self, origin: PretextConfig, seed: int) -> Dataset:
+        """Return the samples that a teacher learns from."""
         same = origin.data == self.data.name
         root, reading = (self.data.root, self.data.reading) if same else (None, {})
-        images = load_dataset(origin.data, "train", root=root, download=self.data.download, seed=seed, **reading)
-        return images if origin.classes is None else images.restrict(origin.classes)
+        samples = load_dataset(origin.data, "train", root=root, download=self.data.download, seed=seed, **reading)
+        return samples if origin.classes is None else samples.restrict(origin.classes)
 
     def path(self, architecture: str, origin: PretextConfig, seed: int) -> Path:
         """Return the file of a teacher's weights, trained or not yet; its name tells what it is made from."""
-        images = self.images(origin, seed)
-        made_from = {**origin.model_dump(), "architecture": architecture, "seed": seed, "data": images.fingerprint}
+        samples = self.samples(origin, seed)
+        made_from = {**origin.model_dump(), "architecture": architecture, "seed": seed, "data": samples.fingerprint}
         return self.folder / f"{file_name(architecture)}-{origin.task}-{digest(made_from)[:12]}.safetensors"
 
     def train(self, architecture: str, origin: PretextConfig, seed: int) -> None:
@@ -73,7 +73,7 @@ class Teachers:
         path.parent.mkdir(parents=True, exist_ok=True)
         pretext.train_teacher(
             origin.task,
-            self.images(origin, seed),
+            self.samples(origin, seed),
             out=path,
             architecture=architecture,
             seed=seed,

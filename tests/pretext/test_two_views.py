@@ -88,7 +88,7 @@ def test_identical_orthogonal_views_have_the_closed_form_loss():
 )
 def test_every_image_draws_its_own_two_views(task, preprocessing):
     maker = made(task, **preprocessing)
-    given = maker.shapes.preprocessing
+    given = maker.preprocessing
     image = given(load_dataset("digits").image(0))
     views, targets = maker.views(image.repeat(6, 1, 1, 1), torch.zeros(6))
     assert views.shape == (12, *image.shape)

@@ -42,7 +42,7 @@ def jobs(small: dict[str, Any], cache: Path, tmp_path: Path) -> list[Job]:
     plan = Plan(config, Teachers(tmp_path, config.data, "cpu"))
     first = config.backbones[0]
     network = load_network(first, 0)
-    train, test = (extract(network, x, cache_dir=cache, progress=False).path for x in plan.images[0])
+    train, test = (extract(network, x, cache_dir=cache, progress=False).path for x in plan.samples[0])
     return [Job(cell, train, test, config.data) for cell in plan.cells(first, 0)]
 
 

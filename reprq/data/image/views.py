@@ -91,7 +91,7 @@ def patches(dataset: Any, size: int, stride: int) -> tuple[Dataset, NDArray[np.i
     """Cut every image into square patches on a grid, the last of a row or column flush with the border.
 
     Args:
-        dataset: An `Dataset`, or what else `reprq.data.as_dataset` takes. Its images may differ in size; each is
+        dataset: A `Dataset`, or what else `reprq.data.as_dataset` takes. Its images may differ in size; each is
             decoded once here to learn it.
         size: Side of a patch in pixels, at most the shorter side of every image.
         stride: Pixels from one patch to the next, at most `size`, so that every pixel is in a patch.

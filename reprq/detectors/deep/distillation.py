@@ -1,4 +1,4 @@
-"""Knowledge distillation: a student that learned to imitate a teacher on benign images fails on anomalies."""
+"""Knowledge distillation: a student that learned to imitate a teacher on benign samples fails on anomalies."""
 
 import json
 from collections.abc import Sequence
@@ -30,12 +30,12 @@ _NOT_SAVED = ("teacher", "device", "checkpoint", "progress")
 
 
 class Distillation(NetworkDetector):
-    """Distance between a frozen teacher h and a student f that learned h on benign images.
+    """Distance between a frozen teacher h and a student f that learned h on benign samples.
 
-    The student starts from random weights, never the teacher's, and minimises the mean over images of ||h(x) - f(x)||^2
-    / d, the mean squared error; the score of an image is ||h(x) - f(x)||^2, summed over the layers. Mai, Davies &
-    Griffin 2021; several layers as in Salehi et al. 2021, each with its own dimension in the mean. A tenth of the
-    benign images is held out for an early stop.
+    The student starts from random weights, never the teacher's, and minimises the mean over samples of
+    ||h(x) - f(x)||^2 / d, the mean squared error; the score of a sample is ||h(x) - f(x)||^2, summed over the layers.
+    Mai, Davies & Griffin 2021; several layers as in Salehi et al. 2021, each with its own dimension in the mean. A
+    tenth of the benign samples is held out for an early stop.
 
     Args:
         teacher: A `Backbone`, or the name of one: "resnet18", "teacher:PATH".
@@ -43,13 +43,13 @@ class Distillation(NetworkDetector):
             teacher's layers where their widths differ.
         layers: Which layers of the teacher, as in `Backbone.select_layers`; the last by default. The student's are
             those of the same name, or for another architecture those at the same place from the end.
-        pooling: How a layer becomes one row an image.
+        pooling: How a layer becomes one row per sample.
         epochs: The most epochs.
-        batch_size: Images a step.
+        batch_size: Samples a step.
         lr: The learning rate of Adam.
         patience: Epochs without a better loss on the hold-out before training stops.
         precision: "float32", or "bfloat16" for autocast.
-        seed: Of the student's weights, the hold-out and the order of images.
+        seed: Of the student's weights, the hold-out and the order of samples.
         device: A torch device.
         checkpoint: A file for the state between epochs, so that an interrupted fit goes on.
         progress: Whether to show progress on stderr.
@@ -57,7 +57,7 @@ class Distillation(NetworkDetector):
     Attributes:
         inputs_: The benign samples that it was fitted on, as the teacher takes them.
         history_: One row an epoch: epoch, loss, held_out_loss.
-        held_out_scores_: Scores of the benign images held out.
+        held_out_scores_: Scores of the benign samples held out.
 
     Example:
         >>> from reprq.data import load_dataset
@@ -125,7 +125,7 @@ class Distillation(NetworkDetector):
         return f"distillation[{','.join(said)}]"
 
     def embed(self, X: Dataset) -> NDArray[np.float32]:
-        """Return the teacher's embeddings of images: (m, d) float32, several layers side by side.
+        """Return the teacher's embeddings of samples: (m, d) float32, several layers side by side.
 
         Raises:
             NotFittedError: `fit` has not been called.

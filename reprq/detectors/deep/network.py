@@ -1,4 +1,4 @@
-"""What the network detectors share: they fit on benign images, and hold a tenth of them out for an early stop."""
+"""What the network detectors share: they fit on benign samples, and hold a tenth of them out for an early stop."""
 
 from abc import abstractmethod
 from typing import Any, Self
@@ -14,60 +14,60 @@ from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import DataError
 from reprq.numerics.rows import Scores
 
-LEAST_IMAGES = 4
+LEAST_SAMPLES = 4
 
 
 class NetworkDetector(BaseEstimator):  # type: ignore[misc]
-    """A detector that trains a network on benign images and scores images.
+    """A detector that trains a network on benign samples and scores samples.
 
     As in the array detectors the constructor only stores, `fit` forgets the past, and what was learned ends in an
     underscore. A subclass writes `_fit`, `_score`, `check_parameters` and `describe`.
 
     Attributes:
-        held_out_scores_: Scores of the benign images that were held out of the training.
+        held_out_scores_: Scores of the benign samples that were held out of the training.
     """
 
     held_out_scores_: Scores
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the benign images.
+        """Learn the benign samples.
 
         Args:
-            X: Benign images, 4 or more: an `Dataset`, or what else `reprq.data.as_dataset` takes.
+            X: Benign samples, 4 or more: a `Dataset`, or what else `reprq.data.as_dataset` takes.
             y: Ignored.
 
         Raises:
-            InputError: `X` is no data set of images, or a parameter cannot be used.
-            DataError: Too few images.
+            InputError: `X` is no data set of samples, or a parameter cannot be used.
+            DataError: Too few samples.
         """
         self.check_parameters()
         X = as_dataset(X)
-        if len(X) < LEAST_IMAGES:
+        if len(X) < LEAST_SAMPLES:
             raise DataError(
-                f"{type(self).__name__} needs at least {LEAST_IMAGES} benign images, got {len(X)}; give more"
+                f"{type(self).__name__} needs at least {LEAST_SAMPLES} benign {X.noun}s, got {len(X)}; give more"
             )
         self.held_out_scores_ = self._fit(X)
         return self
 
     def anomaly_score(self, X: Any) -> Scores:
-        """Score images: (m,) float64, higher is more anomalous.
+        """Score samples: (m,) float64, higher is more anomalous.
 
         Args:
-            X: Images, as for `fit`.
+            X: Samples, as for `fit`.
 
         Raises:
             NotFittedError: `fit` has not been called.
-            InputError: `X` is no data set of images.
+            InputError: `X` is no data set of samples.
         """
         self.check_fitted()
         return self._score(as_dataset(X))
 
     def predict(self, X: Any, threshold: float | None = None) -> NDArray[np.int64]:
-        """Scikit-learn's labels at a threshold: -1 for anomalous images (score above it), 1 for benign ones.
+        """Scikit-learn's labels at a threshold: -1 for anomalous samples (score above it), 1 for benign ones.
 
         Args:
-            X: Images, as for `fit`.
-            threshold: The largest benign score. Default: that of 5 % false alarms on the images held out, which is a
+            X: Samples, as for `fit`.
+            threshold: The largest benign score. Default: that of 5 % false alarms on the samples held out, which is a
                 little low, because the early stop looked at them.
         """
         scores = self.anomaly_score(X)
@@ -79,7 +79,7 @@ class NetworkDetector(BaseEstimator):  # type: ignore[misc]
     def check_fitted(self) -> None:
         """Raise a NotFittedError before the first `fit`."""
         if not hasattr(self, "held_out_scores_"):
-            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit with benign images first")
+            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit with benign samples first")
 
     @abstractmethod
     def check_parameters(self) -> None:
@@ -90,8 +90,8 @@ class NetworkDetector(BaseEstimator):  # type: ignore[misc]
         """A stable identifier of the method and its settings."""
 
     @abstractmethod
-    def _fit(self, images: Dataset) -> Scores:
-        """Train, and return the scores of the images held out."""
+    def _fit(self, samples: Dataset) -> Scores:
+        """Train, and return the scores of the samples held out."""
 
     @abstractmethod
-    def _score(self, images: Dataset) -> Scores: ...
+    def _score(self, samples: Dataset) -> Scores: ...

@@ -1,4 +1,4 @@
-"""Embeddings on disk: one zarr v3 group a (network, weights, preprocessing, images, dtype), one array a layer.
+"""Embeddings on disk: one zarr v3 group a (network, weights, preprocessing, samples, dtype), one array a layer.
 
 The folder is named by a digest of everything that decides its content, so a cache is found again only by what would
 write the very same bytes. Each layer is an array, stored uncompressed in blocks of `BLOCK_ROWS` rows, each its own file
@@ -34,7 +34,7 @@ from reprq.errors import CacheError, UnknownNameError
 FORMAT = 1
 BLOCK_ROWS = 512
 # Beside the group `layers`: the labels, int64, the ids, a JSON list in UTF-8 bytes (zarr v3 has no stable text), and
-# the SHA-256 of every image, which caches of older versions lack.
+# the SHA-256 of every sample, which caches of older versions lack.
 LAYERS, LABELS, IDS, CONTENT = "layers", "labels", "ids", "content"
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class EmbeddingCache(Mapping[str, Embeddings]):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of the images: a sentence each."""
+        """What a person should know of the samples: a sentence each."""
         return tuple(self.provenance.get("notes", ()))
 
     def widths(self) -> dict[str, int]:

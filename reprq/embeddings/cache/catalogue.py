@@ -31,7 +31,7 @@ class CacheInfo:
             folder cannot be read.
         data: The data set's name.
         split: "train" or "test".
-        rows: How many images.
+        rows: How many samples.
         complete_layers: How many layers have all their blocks.
         layers: How many layers were begun.
         bytes: The size of all its files.
@@ -249,7 +249,7 @@ def _info(folder: Path) -> CacheInfo:
 
 
 def _made(provenance: dict[str, Any]) -> dict[str, Any]:
-    """What tells a cache from others of the same backbone and images."""
+    """What tells a cache from others of the same backbone and samples."""
     backbone, weights, data, split, dtype = (
         str(provenance.get(name, "?")) for name in ("backbone", "weights", "data", "split", "dtype")
     )

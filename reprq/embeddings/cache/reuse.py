@@ -1,4 +1,4 @@
-"""Rows that another cache has already: the same images under other names, labels or in another selection."""
+"""Rows that another cache has already: the same samples under other names, labels or in another selection."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -23,15 +23,15 @@ from reprq.embeddings.cache.writing import CacheWriter
 from reprq.errors import ReprqError
 
 # What is in an identity and decides no row. Caches whose number differs are of networks that differ, or of the same on
-# other images: rows tell.
+# other samples: rows tell.
 _OF_THE_DATA = ("data", "split", "data_fingerprint", "alternative")
 
 
 def borrow(writer: CacheWriter, layers: Sequence[str], agrees: Callable[[StoredRows], bool]) -> None:
-    """Give a cache the blocks whose images other caches of the same network have rows of.
+    """Give a cache the blocks whose samples other caches of the same network have rows of.
 
-    Images are told by their content, so it does not matter what they are called, which classes they are in, in which
-    order they come, or that there were more of them. Rows of the very same images are hard links to the files of the
+    Samples are told by their content, so it does not matter what they are called, which classes they are in, in which
+    order they come, or that there were more of them. Rows of the very same samples are hard links to the files of the
     other cache, where the file system has such; a cache can be removed without harm to the other either way.
 
     Args:
@@ -135,7 +135,7 @@ def _take_layer(
 
 
 def _places(theirs: NDArray[np.uint8], ours: NDArray[np.uint8]) -> tuple[NDArray[np.int64], bool]:
-    """The row there of each row here, -1 for none, and whether these are the same images in the same order."""
+    """The row there of each row here, -1 for none, and whether these are the same samples in the same order."""
     if np.array_equal(theirs, ours):
         return np.arange(len(ours)), True
     row_of = {digest.tobytes(): row for row, digest in enumerate(theirs)}

@@ -23,7 +23,7 @@ class Preset:
     """What a run does.
 
     Attributes:
-        data: "digits", "cifar10", or one of `reprq.data.protocols()`.
+        data: "digits", "cifar10", or one of `reprq.data.image.protocols()`.
         architecture: Of teachers and students.
         size: Side of the input in pixels.
         other: The labelled data set of the classification teacher, none of whose classes is in `data`.

@@ -138,7 +138,7 @@ def test_defects_may_be_in_the_test_images_alone(tree: MakeTree) -> None:
     assert len(train.sample(per_class=1)) == 1
     (task,) = select_tasks(train.classes, "all", train.labels, test.labels)
     assert task.name == "unimodal:good"
-    with pytest.raises(InputError, match="no multimodal task has training images of all its benign classes"):
+    with pytest.raises(InputError, match="no multimodal task has training samples of all its benign classes"):
         select_tasks(train.classes, "multimodal", train.labels)
     split = one_class_split(train, test, task)
     assert (len(split.train), split.labels.tolist()) == (2, [1, 0, 1])

@@ -231,5 +231,5 @@ def test_wrong_images_are_refused(teacher, benign, fitted):
         fitted.anomaly_score([1])
     with pytest.raises(DataError, match="Distillation needs at least 4 benign images, got 3; give more"):
         Distillation(teacher).fit(benign.select([0, 1, 2]))
-    with pytest.raises(NotFittedError, match="Distillation is not fitted; call fit with benign images"):
+    with pytest.raises(NotFittedError, match="Distillation is not fitted; call fit with benign samples"):
         Distillation(teacher).anomaly_score(benign)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from reprq.data import load_protocol, protocols
-from reprq.data.protocols import cats_vs_dogs, plant_pathology, xray_parcels
+from reprq.data.image.protocols import cats_vs_dogs, plant_pathology, xray_parcels
 from reprq.errors import DataError, InputError, UnknownNameError
 
 
