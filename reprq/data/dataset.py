@@ -60,6 +60,13 @@ class Dataset:
         """What a row is, in a sentence: "image", "document"."""
         return modality_named(self.modality).item
 
+    def check_modality(self, wanted: str) -> None:
+        """Raise an `InputError` unless the items are of this modality."""
+        if self.modality != wanted:
+            raise InputError(
+                f"{self.name} must hold {modality_named(wanted).item}s here, got {self.noun}s; give others"
+            )
+
     def item(self, i: int) -> Any:
         """Return row `i`: an RGB image of PIL, a text, ...
 

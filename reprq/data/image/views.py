@@ -107,6 +107,7 @@ def patches(dataset: Any, size: int, stride: int) -> tuple[Dataset, NDArray[np.i
     if size < 1 or not 1 <= stride <= size:
         raise InputError(f"size and stride must be positive and stride at most size, got {size} and {stride}")
     dataset = as_dataset(dataset)
+    dataset.check_modality("image")
     boxes: list[Box] = []
     owners: list[int] = []
     for i in range(len(dataset)):
