@@ -1,4 +1,4 @@
-"""`reprq datasets`: the images that can be named."""
+"""`reprq datasets`: the data that can be named."""
 
 import click
 

@@ -38,7 +38,7 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 @click.option(
     "--external",
     metavar="NAME",
-    help="Anomalies are the test images of this data set, or all of a folder without a split; see --task all.",
+    help="Anomalies are the test samples of this data set, or all of a folder without a split; see --task all.",
 )
 @click.option(
     "--pollution",
@@ -74,7 +74,7 @@ def detect(
 ) -> None:
     """Fit detectors on benign embeddings and print their AUROC with its 95 % interval.
 
-    With --backbone, each class of the images is benign in turn (unimodal) or anomalous in turn (multimodal); with
+    With --backbone, each class of the data is benign in turn (unimodal) or anomalous in turn (multimodal); with
     --external and no --task, all classes are benign; with --benign, the classes that it names are, and all others are
     anomalous. --data also takes the protocols that `reprq datasets` lists. With --embeddings, the file's labels say
     which rows are anomalous (1, or all that --benign does not name), and 70 % of the benign rows train.
@@ -114,7 +114,7 @@ def detect(
 class _Case:
     """What one row of the table is about: benign rows to fit on, and rows to score with their labels.
 
-    Of a backbone's layer also the images of both, and what makes it a network detector's teacher.
+    Of a backbone's layer also the samples of both, and what makes it a network detector's teacher.
     """
 
     source: str
@@ -135,7 +135,9 @@ def _judge(case: _Case, spec: dict[str, Any], seed: int, oracle: bool) -> dict[s
     from reprq.evaluation import auroc, max_over_groups, oracle_search
 
     if oracle and case.groups is not None:
-        raise InputError("--oracle chooses single images and cannot hold out whole objects; leave it out for this data")
+        raise InputError(
+            "--oracle chooses single samples and cannot hold out whole objects; leave it out for this data"
+        )
     labels, benign, scored = case.labels, case.benign, case.scored
     if is_network(spec["name"]):
         benign, scored = case.images
@@ -213,7 +215,7 @@ def _specification(text: str) -> dict[str, Any]:
     return spec
 
 
-def _check_specifications(specs: list[dict[str, Any]], of_images: bool, oracle: bool) -> None:
+def _check_specifications(specs: list[dict[str, Any]], of_samples: bool, oracle: bool) -> None:
     """Make every detector once, so that a mistake costs no work."""
     from reprq.detectors import create, describe, is_network
     from reprq.errors import InputError
@@ -224,8 +226,8 @@ def _check_specifications(specs: list[dict[str, Any]], of_images: bool, oracle: 
         if method in seen:
             raise InputError(f"--detector must name each detector once, got {method} twice; leave one out")
         seen.add(method)
-        if is_network(spec["name"]) and (oracle or not of_images):
-            raise InputError(f"detector {spec['name']} trains a network on images; give --backbone, without --oracle")
+        if is_network(spec["name"]) and (oracle or not of_samples):
+            raise InputError(f"detector {spec['name']} trains a network on samples; give --backbone, without --oracle")
 
 
 def _refuse_typed(*names: str) -> None:
@@ -263,7 +265,7 @@ def _from_file(
 
 @dataclass
 class _Pool:
-    """The embeddings of some data sets, found by the id of an image."""
+    """The embeddings of some data sets, found by the id of a sample."""
 
     caches: list[Any] = field(default_factory=list)
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -281,7 +283,7 @@ class _Pool:
 
 
 def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
-    """Every layer and one-class split of a backbone; an image that several splits share is extracted once."""
+    """Every layer and one-class split of a backbone; a sample that several splits share is extracted once."""
     from reprq.data import protocols
 
     train, test = _Pool(), _Pool()
@@ -319,7 +321,7 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
 
 
 def _copied(pairs: list[tuple[Any, Any]]) -> str:
-    """Say how many test images are copies of training images they are scored against; "" where none is."""
+    """Say how many test samples are copies of training samples they are scored against; "" where none is."""
     copies = sum(int(test.copies_of(train).sum()) for train, test in pairs)
     if not copies:
         return ""
@@ -344,7 +346,7 @@ def _protocol(asked: dict[str, Any]) -> list[Any]:
 
 
 def _plain(asked: dict[str, Any]) -> tuple[Any, Any, Any, list[Any]]:
-    """Training, test and external images, sampled, and the splits that the tasks make of them."""
+    """Training, test and external data, sampled, and the splits that the tasks make of them."""
     from reprq.data import Task, benign_task, one_class_split, select_tasks
 
     train, test = (_sampled(load_data(asked, split), asked) for split in ("train", "test"))

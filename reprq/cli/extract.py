@@ -15,7 +15,7 @@ from reprq.cli.sources import extract_split, load_data, load_network, say
 @options.images
 @options.benign
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which split.")
-@click.option("--samples", type=click.IntRange(min=1), help="A seeded stratified sample of the images; all by default.")
+@click.option("--samples", type=click.IntRange(min=1), help="A seeded stratified sample of the data; all by default.")
 @options.poolings
 @click.option(
     "--dtype", default="float32", show_default=True, type=click.Choice(["float32", "float16"]), help="On disk."
@@ -27,8 +27,8 @@ from reprq.cli.sources import extract_split, load_data, load_network, say
     type=click.Choice(["float32", "bfloat16", "float16"]),
     help="Of the forward pass; a half precision is autocast.",
 )
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Threads that decode images.")
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1), help="Images a forward pass.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Threads that read the data.")
+@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1), help="Samples a forward pass.")
 @options.run
 @options.output
 def extract(
@@ -44,9 +44,9 @@ def extract(
 ) -> None:
     """Extract the embeddings of many layers in one pass, into a cache that an interrupted run resumes.
 
-    All images of the split are extracted, or with --benign those of the classes that it names.
+    All samples of the split are extracted, or with --benign those of the classes that it names.
 
-    `torchrun --nproc-per-node=N -m reprq extract ...` shares the images over N processes.
+    `torchrun --nproc-per-node=N -m reprq extract ...` shares the samples over N processes.
     """
     if asked["backbone"] is None:
         raise click.UsageError("Missing option '--backbone'.")

@@ -17,7 +17,7 @@ from reprq.cli.groups import Command
 @click.option("--layers", default="all", show_default=True, metavar="3|layer3|layer1.*|all", help="Which layers.")
 @options.output
 def layers(name: str, weights: str | None, size: int | None, layers: str, form: str | None) -> None:
-    """List the layers of the network NAME: number, name, output shape of one image, and width once pooled.
+    """List the layers of the network NAME: number, name, output shape of one sample, and width once pooled.
 
     "width" is that of the poolings avg, max, gem and cls; "cls+avg" and "flattened" are those of cls+avg and flatten.
     "same as" names a deeper layer of the same rows under avg, with these weights; commands then use the deeper.

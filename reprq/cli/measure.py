@@ -23,7 +23,7 @@ DEFAULT_SAMPLES = 256
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
-    help=f"Rows, a seeded stratified sample. [default: {DEFAULT_SAMPLES} of a backbone's images, all of a file's rows]",
+    help=f"Rows, a seeded stratified sample. [default: {DEFAULT_SAMPLES} of a backbone's data, all of a file's rows]",
 )
 @options.poolings
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only this metric; may be repeated.")
@@ -76,11 +76,11 @@ def measure(
         if len(kept) < len(whole):
             source += ", those labelled anomalous left out"
     else:
-        from reprq.data import benign_rows as benign_images
+        from reprq.data import benign_rows as benign_data
         from reprq.embeddings.repeats import repeat_notes, repeated_layers
 
         every = load_data(asked, split)
-        images, note = benign_images(every, benign)
+        images, note = benign_data(every, benign)
         say(note)
         found = extract_split(asked, load_network(asked), images, samples or DEFAULT_SAMPLES)
         repeats = repeated_layers(found.cache)

@@ -116,7 +116,7 @@ files = _stack(
         metavar="LOW,HIGH",
         help="Stored values that become black and white; needed by images of more than 8 bits a channel.",
     ),
-    click.option("--skip-broken", is_flag=True, help="Leave out image files that do not decode, and list them."),
+    click.option("--skip-broken", is_flag=True, help="Leave out files that cannot be read, and list them."),
 )
 
 target = click.option(
@@ -129,7 +129,11 @@ target = click.option(
 
 images = _stack(
     click.option(
-        "--data", default="digits", show_default=True, metavar="NAME", help="The images; `reprq datasets` lists them."
+        "--data",
+        default="digits",
+        show_default=True,
+        metavar="NAME",
+        help="The data; `reprq datasets` lists what there is.",
     ),
     click.option("--root", type=click.Path(path_type=Path), help="Where the data set's files are."),
     click.option("--download", is_flag=True, help="Download the data set where its files are missing."),
@@ -147,16 +151,16 @@ poolings = click.option(
     "--pooling",
     default="avg",
     show_default=True,
-    metavar="avg|max|gem|cls|cls+avg|flatten|grid:RxC",
-    help="How a layer becomes one row an image; several with commas between are made in one pass.",
+    metavar="mean|max|gem|cls|cls+avg|flatten|grid:RxC",
+    help="How a layer becomes one row per sample; several with commas between are made in one pass.",
 )
 
 pooling = click.option(
     "--pooling",
     default="avg",
     show_default=True,
-    metavar="avg|max|gem|cls|cls+avg|flatten|grid:RxC",
-    help="How a layer becomes one row an image.",
+    metavar="mean|max|gem|cls|cls+avg|flatten|grid:RxC",
+    help="How a layer becomes one row per sample.",
 )
 
 embeddings = _stack(
@@ -184,7 +188,7 @@ benign = click.option(
     "--benign",
     multiple=True,
     metavar="NAME[,NAME]",
-    help="What is benign: classes of the images, labels of a file, or a pattern such as '*'; may be repeated.",
+    help="What is benign: classes of the data, labels of a file, or a pattern such as '*'; may be repeated.",
 )
 
 
@@ -200,7 +204,7 @@ def one_source(backbone: str | None, file: Path | None) -> None:
 
 
 def only_with_backbone() -> None:
-    """Raise a usage error if an option was typed that says something of a backbone or its images."""
+    """Raise a usage error if an option was typed that says something of a backbone or its data."""
     context = click.get_current_context()
     typed = [
         parameter.opts[0]

@@ -17,7 +17,7 @@ SHOWN = 5  # layers
 
 @click.command(cls=Command)
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--data", metavar="folder:PATH", help="Instead of RUN: benign images, or the name of a data set.")
+@click.option("--data", metavar="folder:PATH", help="Instead of RUN: benign samples, or the name of a data set.")
 @options.benign
 @click.option(
     "--backbones",
@@ -34,9 +34,7 @@ SHOWN = 5  # layers
     help="With --data: the weights of networks that say none.",
 )
 @options.inputs
-@click.option(
-    "--samples", type=click.IntRange(min=2), help="With --data: a seeded sample of the images; all by default."
-)
+@click.option("--samples", type=click.IntRange(min=2), help="With --data: a seeded sample of the data; all by default.")
 @options.poolings
 @click.option("--root", type=click.Path(path_type=Path), help="With --data: where a named data set's files are.")
 @click.option("--download", is_flag=True, help="With --data: download a named data set where its files are missing.")
@@ -74,11 +72,11 @@ def recommend(
     quiet: bool,
     **asked: Any,
 ) -> None:
-    """Rank backbones and layers by quality on benign images, and say what that is worth.
+    """Rank backbones and layers by quality on benign samples, and say what that is worth.
 
     With RUN, the folder of a study: what choosing by each metric, and by all of them together, loses in AUROC against
     the best choice in hindsight, on architectures and classes that it was not fitted on. With --data and --backbones: a
-    ranking for images of your own. Benign are the classes that --benign names; without it the class called good,
+    ranking for data of your own. Benign are the classes that --benign names; without it the class called good,
     normal, healthy or the like, or all classes where none is called so.
     """
     if (run is None) == (data is None):
@@ -102,7 +100,7 @@ def recommend(
     asked["preprocessing"] = options.preprocessing(changed)
     names = _networks(backbones)
     found = recommend_for(data or "", names, detector=detector, source=source, seed=seed, progress=not quiet, **asked)
-    _print_images(found, readable(data or ""), top, form)
+    _print_ranking(found, readable(data or ""), top, form)
 
 
 _OF_IMAGES = {"benign", "backbones", "layers", "weights", "samples", "pooling", "root", "download", "source", "device"}
@@ -159,7 +157,7 @@ _REGRET = (
 )
 
 
-def _print_images(found: "Recommendation", data: str, top: int | None, form: str | None) -> None:
+def _print_ranking(found: "Recommendation", data: str, top: int | None, form: str | None) -> None:
     from reprq.cli.output import emit, text_table
 
     if form is not None:

@@ -1,4 +1,4 @@
-"""From the options of a command to embeddings: a network's layers on images, or a file."""
+"""From the options of a command to embeddings: a network's layers on data, or a file."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ class Extracted(NamedTuple):
 
     Attributes:
         cache: Every layer asked for.
-        total: How many images the split has, of which the cache may hold a sample.
+        total: How many samples the split has, of which the cache may hold a sample.
     """
 
     cache: Any
@@ -55,7 +55,7 @@ def _said() -> set[str]:
 
 
 def extract_split(asked: dict[str, Any], network: Any, images: Any, samples: int | None, **how: Any) -> Extracted:
-    """Return the embeddings of a split, or of a seeded sample of it where it has more images than asked for.
+    """Return the embeddings of a split, or of a seeded sample of it where it has more than asked for.
 
     `how` goes to `reprq.extract`: dtype, precision, workers, batch_size.
     """

@@ -21,9 +21,9 @@ from reprq.errors import InputError
 @options.images
 @click.option("--classes", metavar="A,B", help="Only these classes of the data set; quote a name with a comma.")
 @click.option(
-    "--task", "one_class", metavar="NAME", help="Only the benign images of this one-class task: unimodal:cat."
+    "--task", "one_class", metavar="NAME", help="Only the benign samples of this one-class task: unimodal:cat."
 )
-@click.option("--samples", type=click.IntRange(min=1), help="So many images, a seeded sample.")
+@click.option("--samples", type=click.IntRange(min=1), help="So many samples, drawn by the seed.")
 @click.option("--epochs", default=8, show_default=True, help="The most epochs.")
 @click.option("--batch-size", default=32, show_default=True, help="Images a step.")
 @click.option("--lr", default=1e-3, show_default=True, help="Learning rate of Adam.")
@@ -61,7 +61,7 @@ def train(
     """Train a teacher on the pretext TASK, and write it to a file that --backbone teacher:PATH reads.
 
     TASK is random, classification, rotation, simclr, vicreg, autoencoder, denoising or supervised. A teacher should see
-    benign images only: name the one-class task with --task. supervised alone is taught benign against anomalous, and
+    benign samples only: name the one-class task with --task. supervised alone is taught benign against anomalous, and
     needs it. What is interrupted goes on with the same command.
     """
     from reprq import pretext

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from reprq.data import available
 from reprq.errors import ConfigError
 
 _LONGEST = 120  # letters of a wrong value in a message
@@ -301,9 +302,10 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
         return str(folder / Path(path).expanduser())
 
     def at_data(name: str) -> str:
-        prefix, colon, path = name.partition(":")
-        return f"{prefix}:{at(path)}" if colon else name
+        prefix, _, path = name.partition(":")
+        return f"{prefix}:{at(path)}" if f"{prefix}:PATH" in with_paths else name
 
+    with_paths = {info.name for info in available()}
     data = config.data
     data = data.model_copy(update={"name": at_data(data.name), "root": at(data.root) if data.root else None})
     backbones = []

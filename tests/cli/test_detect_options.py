@@ -169,4 +169,4 @@ def test_a_detector_of_images_learns_from_the_layer_of_the_backbone(reprq: Reprq
     assert json.loads(reprq("detect", *asked, "--json", "--seed", 1).out)["rows"] != rows
     refused = reprq("detect", *asked, "--oracle")
     assert refused.status == 1
-    assert "trains a network on images; give --backbone, without --oracle" in refused.err
+    assert "trains a network on samples; give --backbone, without --oracle" in refused.err

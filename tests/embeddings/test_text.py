@@ -168,3 +168,11 @@ def test_a_student_learns_what_a_teacher_makes_of_texts(backbone: Backbone, docu
     assert scores.shape == (24,)
     assert np.isfinite(scores).all()
     np.testing.assert_allclose(scores[3:5], detector.anomaly_score(documents.select([3, 4])), rtol=1e-4)
+
+
+def test_a_network_that_takes_no_tokens_is_told_what_it_was_given(bert: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
+    with pytest.raises(
+        InputError, match=r"run on documents given as input_ids, attention_mask, got .*arguments of these"
+    ):
+        as_backbone(nn.Linear(3, 2), preprocessing=Tokenization(tokenizer, 24, 24))

@@ -16,7 +16,6 @@ from reprq.data import Batch, Transform
 from reprq.data.modality import modality_named
 from reprq.errors import InputError, ReprqError
 
-_HINT = "give the size and channels it takes"
 _BATCH = 3  # items of a probe: neither one nor a likely number of channels or tokens
 _MOST_PREFIX_TOKENS = 32
 _CLASS_TOKENS = ("cls_token", "class_token", "class_embedding", "cls_tokens")
@@ -61,15 +60,17 @@ def probe(
         raise
     except Exception as error:  # a network is other people's code
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(f"the network must run on {_described(inputs, transform)}, got {reason}; {_HINT}") from error
+        what, hint = _described(inputs, transform)
+        raise InputError(f"the network must run on {what}, got {reason}; {hint}") from error
     return calls
 
 
-def _described(inputs: Batch, transform: Transform) -> str:
+def _described(inputs: Batch, transform: Transform) -> tuple[str, str]:
+    """What the network was given, and what to do where it cannot take it."""
     noun = modality_named(transform.modality).item
     if isinstance(inputs, Mapping):
-        return f"{noun}s given as {', '.join(inputs)}"
-    return f"{noun}s of shape {tuple(inputs.shape[1:])}"
+        return f"{noun}s given as {', '.join(inputs)}", "let it take arguments of these names"
+    return f"{noun}s of shape {tuple(inputs.shape[1:])}", "give the size and channels it takes"
 
 
 def settle(

@@ -152,3 +152,45 @@ def test_a_model_of_sound_is_told_by_what_it_takes(tmp_path: Path) -> None:
 def test_an_unknown_layer_lists_those_that_there_are(bert: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"Valid: .*stem, 1 encoder\.layer\.0"):
         load_backbone(f"hf:{bert}").select_layers("layer3")
+
+
+OTHERS: dict[str, Any] = {
+    "distilbert": lambda: transformers.DistilBertModel(
+        transformers.DistilBertConfig(
+            vocab_size=70, dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=30
+        )
+    ),
+    "llama": lambda: transformers.LlamaModel(
+        transformers.LlamaConfig(
+            vocab_size=70, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+            intermediate_size=32, max_position_embeddings=30,
+        )
+    ),
+    "modernbert": lambda: transformers.ModernBertModel(
+        transformers.ModernBertConfig(
+            vocab_size=70, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+            max_position_embeddings=30, pad_token_id=0, bos_token_id=2, cls_token_id=2, eos_token_id=3, sep_token_id=3,
+        )
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "layers"),
+    [
+        ("distilbert", ["stem", "transformer.layer.0", "transformer.layer.1"]),
+        ("llama", ["layers.0", "layers.1"]),
+        ("modernbert", ["stem", "layers.0", "layers.1"]),
+    ],
+)
+def test_other_families_have_their_blocks_and_no_padding_in_their_rows(
+    kind: str, layers: list[str], bert: Path, tmp_path: Path
+) -> None:
+    OTHERS[kind]().save_pretrained(tmp_path / kind)
+    transformers.AutoTokenizer.from_pretrained(bert).save_pretrained(tmp_path / kind)
+    backbone = load_backbone(f"hf:{tmp_path / kind}")
+    together = _rows(backbone, TEXTS)
+    assert list(together) == layers
+    for i, text in enumerate(TEXTS):
+        for name, rows in _rows(backbone, [text]).items():
+            torch.testing.assert_close(together[name][i : i + 1], rows, rtol=1e-5, atol=2e-6)
