@@ -9,7 +9,7 @@ from PIL import Image
 
 from reprq.data.arrays import as_numpy, is_array
 from reprq.data.classes import class_names, labelled
-from reprq.data.columns import columns_of, entry_of, is_image_file, is_text_file, item_columns
+from reprq.data.columns import TEXT_NAMES, columns_of, is_image_file, is_text_file, item_columns, item_of
 from reprq.data.dataset import Dataset
 from reprq.data.image.items import ItemSource
 from reprq.data.image.pixels import as_batch
@@ -17,7 +17,6 @@ from reprq.data.image.sources import ArraySource, FileSource
 from reprq.data.modality import Source
 from reprq.data.registry import load_dataset
 from reprq.data.text.sources import TextFiles, Texts
-from reprq.data.text.table import TEXT_NAMES
 from reprq.errors import DataError, InputError
 
 _ACCEPTED = (
@@ -146,9 +145,9 @@ def _of_items(items: Any, root: Path | str | None) -> Parts:
         raise InputError(f"data must have a length, a {what} has none; make a list of its items first") from None
     if count == 0:
         raise InputError(f"data must hold at least one image or text, got an empty {what}")
-    first = entry_of(items, 0, what)
+    first = item_of(items, 0, what)
     if first.is_text or (first.is_path and isinstance(items, list | tuple)):
-        entries = [entry_of(items, i, what) for i in range(count)]
+        entries = [item_of(items, i, what) for i in range(count)]
         labels = _column([entry.label for entry in entries])
         if all(entry.is_path for entry in entries):
             return _of_paths([entry.value for entry in entries], root), labels, None

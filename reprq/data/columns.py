@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reprq.data.image.folder import EXTENSIONS
-from reprq.data.text.table import TEXT_NAMES
 from reprq.errors import DataError, InputError
 
 IMAGE_NAMES = ("image", "images", "img", "pixel_values", "path", "paths", "file", "files", "filename", "file_name")
 PATH_NAMES = ("filepath", "file_path", "image_path", "img_path", "image_file")
+TEXT_NAMES = ("text", "texts", "document", "documents", "content", "body", "message", "sentence", "review", "sms")
 LABEL_NAMES = ("class", "class_name", "target", "targets", "y", "category")  # and what ends in "label" or "labels"
 _LABELS = ("label", "labels")
 _TEXT_FILES = (".txt", ".text", ".md", ".rst", ".eml")
 
 
-class Entry(NamedTuple):
+class Item(NamedTuple):
     """One item, with its label or None, under the name of its key where it has one."""
 
     value: Any
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
         return self.name.lower() in TEXT_NAMES or (not self.name and words)
 
 
-def entry_of(items: Any, i: int, what: str) -> Entry:
+def item_of(items: Any, i: int, what: str) -> Item:
     """Return one item of a data set.
 
     Raises:
@@ -51,10 +51,10 @@ def entry_of(items: Any, i: int, what: str) -> Entry:
         raise DataError(f"item {i} of the {what} cannot be read: {said}") from error
     if isinstance(item, Mapping):
         name, label = columns_of(list(item), f"the items of the {what}")
-        return Entry(item[name], None if label is None else item[label], str(name))
+        return Item(item[name], None if label is None else item[label], str(name))
     if isinstance(item, tuple | list) and item:
-        return Entry(item[0], item[1] if len(item) > 1 else None)
-    return Entry(item, None)
+        return Item(item[0], item[1] if len(item) > 1 else None)
+    return Item(item, None)
 
 
 def columns_of(names: Sequence[Any], what: str, items: Sequence[Any] | None = None) -> tuple[Any, Any]:
@@ -67,7 +67,7 @@ def columns_of(names: Sequence[Any], what: str, items: Sequence[Any] | None = No
     """
     if items is None:
         items = item_columns(names)
-    labels = [name for name in names if str(name).lower() in LABEL_NAMES or str(name).lower().endswith(_LABELS)]
+    labels = label_columns(names)
     listed = ", ".join(map(repr, islice(names, 10)))
     if len(items) != 1:
         raise InputError(
@@ -84,6 +84,11 @@ def item_columns(names: Sequence[Any]) -> list[Any]:
     """Return the columns that are called as images or paths are; where there is none, as texts are."""
     images = [name for name in names if str(name).lower() in (*IMAGE_NAMES, *PATH_NAMES)]
     return images or [name for name in names if str(name).lower() in TEXT_NAMES]
+
+
+def label_columns(names: Sequence[Any]) -> list[Any]:
+    """Return the columns that are called as labels are."""
+    return [name for name in names if str(name).lower() in LABEL_NAMES or str(name).lower().endswith(_LABELS)]
 
 
 def is_image_file(value: Any) -> bool:

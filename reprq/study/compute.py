@@ -22,7 +22,7 @@ from reprq.study.results import HALVES
 from reprq.study.sources import load_network, load_samples
 
 Place = tuple[Path, Path, str]
-Samples = tuple[Dataset, Dataset]
+TrainAndTest = tuple[Dataset, Dataset]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Desk:
     def __init__(self) -> None:
         self._place: Place | None = None
         self._rows: LayerRows | None = None
-        self._samples: dict[int, Samples] = {}
+        self._samples: dict[int, TrainAndTest] = {}
 
     def attempt(self, job: Job) -> Outcome:
         """Compute a cell; whatever goes wrong in it is its outcome."""
@@ -98,7 +98,7 @@ class Desk:
             self._place, self._rows = place, LayerRows.read(*place)
         return self._rows
 
-    def _samples_of(self, job: Job) -> Samples:
+    def _samples_of(self, job: Job) -> TrainAndTest:
         if job.cell.network.seed not in self._samples:
             self._samples = {job.cell.network.seed: load_samples(job.data, job.cell.network.seed)}
         return self._samples[job.cell.network.seed]
@@ -133,7 +133,7 @@ def detect(rows: LayerRows, task: Task, spec: Spec, seed: int = 0) -> Row:
     return judged(spec, scores, task, rows.test_labels, len(benign), time.perf_counter() - start)
 
 
-def detect_samples(samples: Samples, cell: Cell, device: str) -> Row:
+def detect_samples(samples: TrainAndTest, cell: Cell, device: str) -> Row:
     """Train a detector's network on the benign training samples, with the cell's backbone and layer as its teacher."""
     start = time.perf_counter()
     train, test = samples

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from reprq.data.columns import entry_of
+from reprq.data.columns import item_of
 from reprq.data.image.decoding import Header
 from reprq.data.image.pixels import as_image
 from reprq.data.image.sources import ImageSource
@@ -59,7 +59,7 @@ class ItemSource(ImageSource):
 
     def _read(self, i: int) -> tuple[Image.Image, Any]:
         with self._lock:
-            found = entry_of(self._items, i, self._what)
+            found = item_of(self._items, i, self._what)
             return as_image(found.value, f"item {i} of the {self._what}", self._root), found.label
 
 

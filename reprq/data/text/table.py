@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.data.classes import labelled
+from reprq.data.columns import TEXT_NAMES, label_columns
 from reprq.data.dataset import Dataset
 from reprq.data.folders.split_names import role_of
 from reprq.data.names import readable
@@ -19,8 +20,6 @@ from reprq.data.text.decoding import decoded, read_bytes
 from reprq.data.text.sources import Texts
 from reprq.errors import DataError, listed
 
-TEXT_NAMES = ("text", "texts", "document", "documents", "content", "body", "message", "sentence", "review", "sms")
-_LABEL_NAMES = ("label", "labels", "class", "target", "category", "y")
 _SPLIT_NAMES = ("split", "set", "fold")
 _JSON = (".jsonl", ".ndjson", ".json")
 
@@ -128,11 +127,10 @@ def _chosen(names: Sequence[str], rows: Sequence[Sequence[Any]], path: Path) -> 
     if not rows:
         raise DataError(f"{path} has a header and no rows; give documents")
     lowered = [name.lower() for name in names]
-    found = [
-        next((lowered.index(name) for name in known if name in lowered), None)
-        for known in (TEXT_NAMES, _LABEL_NAMES, _SPLIT_NAMES)
-    ]
-    text, label, split = found
+    text, split = (
+        next((lowered.index(name) for name in known if name in lowered), None) for known in (TEXT_NAMES, _SPLIT_NAMES)
+    )
+    label = next((names.index(name) for name in label_columns(names)), None)
     if text is None:
         raise DataError(f"{path} must have a column of texts, called 'text', got {listed(list(names))}; rename it")
     if wrong := [i for i, row in enumerate(rows) if not isinstance(row[text], str)]:
