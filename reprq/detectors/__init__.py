@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.distillation import Distillation
     from reprq.detectors.files import load, save
     from reprq.detectors.oracle import oracle_grid
-    from reprq.detectors.registry import Detector, create, describe, is_network, names
+    from reprq.detectors.registry import DETECTORS, Detector, create, describe, is_network, names
     from reprq.detectors.rows.centroid import Centroid
     from reprq.detectors.rows.density import KDE, MVE, Gaussian
     from reprq.detectors.rows.knn import KNN
@@ -45,6 +45,7 @@ _HOMES = {
     "threshold": "conformal",
     "load": "files",
     "save": "files",
+    "DETECTORS": "registry",
     "Detector": "registry",
     "create": "registry",
     "describe": "registry",
@@ -54,6 +55,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "DETECTORS",
     "GMM",
     "KDE",
     "KNN",

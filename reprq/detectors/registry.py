@@ -1,6 +1,5 @@
 """Detectors by name: array detectors and network detectors share one set of names."""
 
-import importlib
 import inspect
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol, Self
@@ -8,28 +7,131 @@ from typing import Any, Literal, Protocol, Self
 from numpy.typing import NDArray
 
 from reprq.errors import InputError, UnknownNameError
+from reprq.registry import Entry, Registry
 
-# name -> "module:class"; a detector joins by a line here
-_CLASSES = {
-    "centroid": "reprq.detectors.rows.centroid:Centroid",
-    "gaussian": "reprq.detectors.rows.density:Gaussian",
-    "gmm": "reprq.detectors.rows.shallow:GMM",
-    "iforest": "reprq.detectors.rows.shallow:IForest",
-    "kde": "reprq.detectors.rows.density:KDE",
-    "knn": "reprq.detectors.rows.knn:KNN",
-    "kpca": "reprq.detectors.rows.reconstruction:KPCA",
-    "lof": "reprq.detectors.rows.lof:LOF",
-    "mahalanobis": "reprq.detectors.rows.mahalanobis:Mahalanobis",
-    "mve": "reprq.detectors.rows.density:MVE",
-    "ocsvm": "reprq.detectors.rows.shallow:OCSVM",
-    "pca": "reprq.detectors.rows.reconstruction:PCA",
-}
-# detectors of samples, which train a network
-_NETWORKS = {
-    "distillation": "reprq.detectors.deep.distillation:Distillation",
-}
-# "pyod:ECOD" is any detector of PyOD by the name of its class
-_PYOD = "reprq.detectors.rows.pyod:PyOD"
+_ROWS = "reprq.detectors.rows"
+DETECTORS = Registry(
+    "detector",
+    (
+        Entry(
+            name="centroid",
+            target=f"{_ROWS}.centroid:Centroid",
+            inputs="rows",
+            label="centroid",
+            about="squared distance to the mean of the benign rows",
+            citation="Mai et al. 2021 (MSE)",
+        ),
+        Entry(
+            name="gaussian",
+            target=f"{_ROWS}.density:Gaussian",
+            inputs="rows",
+            label="Gaussian",
+            about="minus the log-density of a Gaussian with the mean and covariance of the benign rows",
+            citation="classical",
+        ),
+        Entry(
+            name="gmm",
+            target=f"{_ROWS}.shallow:GMM",
+            inputs="rows",
+            label="Gaussian mixture",
+            about="minus the log-likelihood of a Gaussian mixture with diagonal covariances",
+            citation="classical",
+        ),
+        Entry(
+            name="iforest",
+            target=f"{_ROWS}.shallow:IForest",
+            inputs="rows",
+            label="isolation forest",
+            about="how few random splits isolate a row",
+            citation="Liu et al. 2008",
+        ),
+        Entry(
+            name="kde",
+            target=f"{_ROWS}.density:KDE",
+            inputs="rows",
+            label="KDE",
+            about="minus the log-density of a Gaussian kernel density estimate",
+            citation="Parzen 1962",
+        ),
+        Entry(
+            name="knn",
+            target=f"{_ROWS}.knn:KNN",
+            inputs="rows",
+            label="kNN",
+            about="distance to the k nearest benign rows, exact",
+            citation="Ramaswamy et al. 2000",
+        ),
+        Entry(
+            name="kpca",
+            target=f"{_ROWS}.reconstruction:KPCA",
+            inputs="rows",
+            label="kernel PCA",
+            about="reconstruction error of kernel PCA in feature space",
+            citation="Hoffmann 2007",
+        ),
+        Entry(
+            name="lof",
+            target=f"{_ROWS}.lof:LOF",
+            inputs="rows",
+            label="LOF",
+            about="how much sparser a row lies than its neighbors",
+            citation="Breunig et al. 2000",
+        ),
+        Entry(
+            name="mahalanobis",
+            target=f"{_ROWS}.mahalanobis:Mahalanobis",
+            inputs="rows",
+            label="Mahalanobis",
+            about="squared Mahalanobis distance to the mean; covariance ledoit_wolf, oas, empirical (pseudo-inverse),"
+            " diagonal or mcd",
+            citation="Mahalanobis 1936; Ledoit & Wolf 2004",
+        ),
+        Entry(
+            name="mve",
+            target=f"{_ROWS}.density:MVE",
+            inputs="rows",
+            label="MVE",
+            about="squared distance in the smallest ellipsoid that holds all benign rows",
+            citation="Khachiyan 1996",
+        ),
+        Entry(
+            name="ocsvm",
+            target=f"{_ROWS}.shallow:OCSVM",
+            inputs="rows",
+            label="OC-SVM",
+            about="one-class SVM with a Gaussian kernel, which is SVDD",
+            citation="Schölkopf et al. 2001",
+        ),
+        Entry(
+            name="pca",
+            target=f"{_ROWS}.reconstruction:PCA",
+            inputs="rows",
+            label="PCA",
+            about="squared distance to the span of the leading principal components",
+            citation="classical",
+        ),
+        Entry(
+            name="distillation",
+            target="reprq.detectors.deep.distillation:Distillation",
+            inputs="samples",
+            needs=frozenset({"backbone", "layer"}),
+            label="distillation",
+            about="how badly a student that learned benign samples imitates its teacher",
+            citation="Mai et al. 2021",
+        ),
+        Entry(
+            name="pyod:NAME",
+            target=f"{_ROWS}.pyod:PyOD",
+            inputs="rows",
+            extra="pyod",
+            about="any detector of PyOD, by the name of its class",
+            citation="Zhao et al. 2019",
+        ),
+    ),
+    group="reprq.detectors",
+)
+_KINDS = {"array": ("rows",), "network": ("samples", "maps"), "all": ("rows", "samples", "maps")}
+_CONTRACT = ("fit", "anomaly_score", "describe", "get_params", "set_params")
 
 
 class Detector(Protocol):
@@ -55,8 +157,9 @@ def names(kind: Literal["array", "network", "all"] = "array") -> tuple[str, ...]
         >>> names()[:5]
         ('centroid', 'gaussian', 'gmm', 'iforest', 'kde')
     """
-    chosen = {"array": _CLASSES, "network": _NETWORKS, "all": _CLASSES | _NETWORKS}[kind]
-    return tuple(sorted(chosen))
+    if kind not in _KINDS:
+        raise UnknownNameError("kind of detectors", kind, _KINDS)
+    return tuple(sorted(entry.name for entry in DETECTORS if entry.inputs in _KINDS[kind] and not entry.prefix))
 
 
 def is_network(name: str) -> bool:
@@ -66,7 +169,7 @@ def is_network(name: str) -> bool:
         >>> is_network("distillation"), is_network("knn")
         (True, False)
     """
-    return name in _NETWORKS
+    return name in DETECTORS and DETECTORS.find(name).inputs in _KINDS["network"]
 
 
 def create(spec: str | Mapping[str, Any]) -> Any:
@@ -88,20 +191,28 @@ def create(spec: str | Mapping[str, Any]) -> Any:
     name = given.pop("name", None)
     if not isinstance(name, str):
         raise InputError(f"detector must be a name or a mapping with a name, got {spec!r}; try one of {names()}")
-    if name.startswith("pyod:"):
-        name, given["model"] = "pyod", name.removeprefix("pyod:")
-    classes = _CLASSES | _NETWORKS | {"pyod": _PYOD}
-    if name not in classes or (name == "pyod" and "model" not in given):
-        raise UnknownNameError("detector", name, (*names("all"), "pyod:NAME"))
-    module, _, attribute = classes[name].partition(":")
-    kind = getattr(importlib.import_module(module), attribute)
+    kind = _class_of(name, given)
     valid = tuple(inspect.signature(kind).parameters)
     unknown = sorted(set(given) - set(valid))
-    if unknown and name != "pyod":
+    if unknown and "parameters" not in valid:
         raise InputError(f"detector {name} has no parameter {unknown[0]!r}; valid: {', '.join(valid) or '(none)'}")
     detector = kind(**given)
-    detector.check_parameters()
+    if lacking := [method for method in _CONTRACT if not callable(getattr(detector, method, None))]:
+        raise InputError(f"detector {name} must have the method {lacking[0]}; {kind.__name__} lacks it")
+    getattr(detector, "check_parameters", lambda: None)()
     return detector
+
+
+def _class_of(name: str, given: dict[str, Any]) -> Any:
+    """The class of a detector; what follows the colon of a name with a prefix becomes the parameter `model`."""
+    _, colon, model = name.partition(":")
+    if colon and model:
+        given["model"] = model
+    elif "model" in given and f"{name}:NAME" in DETECTORS.names():
+        name = f"{name}:NAME"
+    if name not in DETECTORS:
+        raise UnknownNameError("detector", name, (*names("all"), *(e.name for e in DETECTORS if e.prefix)))
+    return DETECTORS.find(name).load()
 
 
 def name_of(detector: Any) -> str:
@@ -115,9 +226,9 @@ def name_of(detector: Any) -> str:
         'knn'
     """
     kind = type(detector)
-    for name, target in (_CLASSES | _NETWORKS | {"pyod": _PYOD}).items():
-        if target == f"{kind.__module__}:{kind.__name__}":
-            return name
+    for entry in DETECTORS:
+        if entry.target in (kind, f"{kind.__module__}:{kind.__name__}"):
+            return entry.prefix.rstrip(":") or entry.name
     raise InputError(
         f"detector must be of a registered class, got {kind.__name__}; registered are {', '.join(names('all'))}"
     )

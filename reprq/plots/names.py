@@ -1,7 +1,9 @@
 """What metrics and detectors are called beside an axis: names for people, where tables have identifiers."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from reprq.detectors import DETECTORS
 
 METRICS = {
     "alpha_req": "\N{GREEK SMALL LETTER ALPHA}-ReQ",
@@ -22,21 +24,6 @@ METRICS = {
     "coherence": "coherence",
     "cka": "CKA",
     "brittleness": "brittleness",
-}
-DETECTORS = {
-    "centroid": "centroid",
-    "gaussian": "Gaussian",
-    "gmm": "Gaussian mixture",
-    "iforest": "isolation forest",
-    "kde": "KDE",
-    "knn": "kNN",
-    "kpca": "kernel PCA",
-    "lof": "LOF",
-    "mahalanobis": "Mahalanobis",
-    "mve": "MVE",
-    "ocsvm": "OC-SVM",
-    "pca": "PCA",
-    "distillation": "distillation",
 }
 _USUAL = {  # of a detector, what goes without saying
     "knn": ("kth", "euclidean"),
@@ -80,7 +67,7 @@ def detector_label(identifier: str) -> str:
         >>> detector_label("pca[0.95]"), detector_label("pyod:KNN[n_neighbors=2]")
         ('PCA, 95 % of the variance', 'KNN (PyOD), n_neighbors = 2')
     """
-    return _label(identifier, DETECTORS)
+    return _label(identifier, {entry.name: entry.label or entry.name for entry in DETECTORS})
 
 
 def detector_labels(identifiers: Sequence[str]) -> dict[str, str]:
@@ -95,7 +82,7 @@ def detector_labels(identifiers: Sequence[str]) -> dict[str, str]:
     return {identifier: label if said.count(label) == 1 else identifier for identifier, label in labels.items()}
 
 
-def _label(identifier: str, names: dict[str, str]) -> str:
+def _label(identifier: str, names: Mapping[str, str]) -> str:
     name, bracket, inside = identifier.partition("[")
     library, colon, model = name.partition(":")
     if name not in names and not (colon and library == "pyod"):

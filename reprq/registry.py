@@ -1,0 +1,231 @@
+"""One registry for whatever has a name: metrics, detectors, sources of backbones, data sets, protocols and the rest.
+
+An `Entry` says what a thing is and where it is, and costs no import until it is used. Other packages join by an entry
+point whose value is such an `Entry`, or by `register`::
+
+    [project.entry-points."reprq.detectors"]
+    my_detector = "my_package.entries:MY_DETECTOR"
+"""
+
+import importlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from reprq.errors import InputError, UnknownNameError
+
+_LOG = logging.getLogger("reprq")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is known of a thing before it is imported.
+
+    Attributes:
+        name: What people call it by; "prefix:WORD" stands for every name that starts with "prefix:".
+        target: Where it is, "module:attribute", imported on first use; or the object itself.
+        inputs: What it takes. Of a detector "rows", "samples" or "maps"; of a metric "moments", "rows", "pair" or
+            "network".
+        needs: What it must be given besides. Of a detector, some of "backbone", "layer", "labelled" and "auxiliary".
+        extra: The optional extra of reprq that installs what it imports.
+        label: What it is called beside an axis; the name by default.
+        about: What it is or computes, in one line without a full stop.
+        reads: How to read its value: its direction, or the value that is good.
+        citation: Whose it is.
+    """
+
+    name: str
+    target: Any
+    inputs: str = ""
+    needs: frozenset[str] = frozenset()
+    extra: str = ""
+    label: str = ""
+    about: str = ""
+    reads: str = ""
+    citation: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """The start of the names that a name with a colon stands for; "" for a plain name."""
+        head, colon, _ = self.name.partition(":")
+        return head + colon if colon else ""
+
+    def load(self) -> Any:
+        """Return the object, imported if need be.
+
+        Raises:
+            InputError: A package that it needs is not installed.
+        """
+        if not isinstance(self.target, str):
+            return self.target
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except ImportError as error:
+            if self.extra:
+                raise InputError(f"{self.name} needs an extra; run pip install 'reprq[{self.extra}]'") from error
+            raise InputError(f"{self.name} cannot be imported from {self.target}: {one_line(error)}") from error
+        except AttributeError as error:
+            raise InputError(f"{self.name} must be at {self.target}, and {module} has no {attribute}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """Return the first line of an error, in one line, without a full stop."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".")
+
+
+class Registry:
+    """Entries by name: the built-in ones, those registered, and those that other packages bring.
+
+    Entry points are read on the first look-up of a name that is not built in, and a package that brings one is imported
+    when its name is first used. What a package brings and cannot be used is said once, in one line of the log
+    "reprq"; everything else goes on. A built-in name cannot be replaced.
+
+    Args:
+        kind: What its entries are, in the singular ("detector"), for messages.
+        entries: The built-in ones, in the order in which they are listed.
+        group: The group of entry points by which packages join; None for a closed registry.
+
+    Example:
+        >>> colors = Registry("color", [Entry(name="red", target="colorsys:rgb_to_hls", about="the first")])
+        >>> colors.names(), colors.find("red").about
+        (('red',), 'the first')
+    """
+
+    def __init__(self, kind: str, entries: Iterable[Entry], group: str | None = None) -> None:
+        self.kind, self.group = kind, group
+        self._entries = {entry.name: entry for entry in entries}
+        self._built_in = frozenset(self._entries)
+        self._points: dict[str, EntryPoint] | None = None
+        self._said: set[str] = set()
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name, the built-in ones first."""
+        return (*self._entries, *(name for name in self._brought() if name not in self._entries))
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Go over every entry that can be used, the built-in ones first."""
+        for name in self.names():
+            entry = self._entry(name)
+            if entry is not None:
+                yield entry
+
+    def __contains__(self, name: str) -> bool:
+        return self._name_of(name) is not None
+
+    def find(self, name: str) -> Entry:
+        """Return the entry of a name, or that of its prefix.
+
+        Raises:
+            UnknownNameError: There is none.
+            InputError: The package that brings it cannot be used; says which and why.
+        """
+        known = self._name_of(name)
+        if known is None:
+            raise UnknownNameError(self.kind, name, self.names())
+        return self._entries[known] if known in self._entries else self._read(known)
+
+    def register(self, entry: Entry) -> Entry:
+        """Add an entry, for this process.
+
+        Raises:
+            InputError: The name is taken, or the name or the target cannot be one.
+        """
+        entry = self._checked(entry, f"the {self.kind} to register")
+        if entry.name in self.names():
+            raise InputError(f"{self.kind} {entry.name!r} is taken; register it under another name")
+        self._entries[entry.name] = entry
+        return entry
+
+    def remove(self, name: str) -> None:
+        """Take back an entry that `register` added.
+
+        Raises:
+            InputError: Nobody registered the name.
+        """
+        if name in self._built_in or name not in self._entries:
+            raise InputError(f"{self.kind} {name!r} was not registered, and cannot be removed")
+        del self._entries[name]
+
+    def _name_of(self, name: str) -> str | None:
+        """The name of the entry that answers to a name; those of packages come last, so that they are read late."""
+        sources: tuple[Callable[[], Iterable[str]], ...] = (lambda: self._entries, self._brought)
+        head, colon, rest = name.partition(":")
+        for source in sources:
+            known = source()
+            if name in known and not colon:
+                return name
+            if colon and rest:
+                found = [other for other in known if other.startswith(head + colon)]
+                if found:
+                    return found[0]
+        return None
+
+    def _brought(self) -> dict[str, EntryPoint]:
+        """The entry points of other packages, by name; not one of them is imported here."""
+        if self._points is None:
+            self._points = {}
+            for point in entry_points(group=self.group) if self.group else ():
+                if point.name in self._built_in or point.name in self._points:
+                    taken = "is built in" if point.name in self._built_in else "is brought by another package too"
+                    self._warn(f"{_package(point)} brings a {self.kind} {point.name!r}, which {taken}; it is left out")
+                else:
+                    self._points[point.name] = point
+        return self._points
+
+    def _entry(self, name: str) -> Entry | None:
+        try:
+            return self._entries[name] if name in self._entries else self._read(name)
+        except InputError as error:
+            self._warn(str(error))
+            return None
+
+    def _read(self, name: str) -> Entry:
+        point = self._brought()[name]
+        where = f"the {self.kind} {name!r} of {_package(point)}"
+        try:
+            brought = point.load()
+        except Exception as error:
+            raise InputError(f"{where} cannot be loaded: {type(error).__name__}: {one_line(error)}") from error
+        entry = self._checked(brought, where)
+        if entry.name != name:
+            raise InputError(f"{where} must have the name of its entry point, got {entry.name!r}; mend the package")
+        self._entries[name] = entry
+        return entry
+
+    def _checked(self, entry: Any, where: str) -> Entry:
+        if not isinstance(entry, Entry):
+            raise InputError(f"{where} must be a reprq.registry.Entry, got {type(entry).__name__}")
+        if not entry.name or entry.name != entry.name.strip():
+            raise InputError(f"{where} must have a name, got {entry.name!r}")
+        return entry
+
+    def _warn(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            _LOG.warning("%s", sentence)
+
+
+def _package(point: EntryPoint) -> str:
+    return f"the package {point.dist.name} {point.dist.version}" if point.dist else f"the entry point {point.value}"
+
+
+def markdown(entries: Iterable[Entry], columns: dict[str, Callable[[Entry], str]]) -> str:
+    """Return a Markdown table of entries, one row each.
+
+    Args:
+        entries: The rows.
+        columns: Head of each column, and what stands in it.
+
+    Example:
+        >>> print(markdown([Entry(name="knn", target="m:K", about="a|b")], {"name": lambda e: f"`{e.name}`"}))
+        | name |
+        | --- |
+        | `knn` |
+    """
+    rows = [list(columns), ["---"] * len(columns)]
+    rows += [[cell(entry).replace("|", "\\|") for cell in columns.values()] for entry in entries]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
