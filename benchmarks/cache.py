@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from reprq.embeddings.cache.cache import CacheWriter, EmbeddingCache
+from reprq.data import ArraySource, Dataset
+from reprq.embeddings.cache.cache import EmbeddingCache
+from reprq.embeddings.cache.writing import CacheWriter
 from reprq.metrics import measure
 
 
@@ -32,12 +34,14 @@ def main() -> None:
     n, d = arguments.rows, arguments.width
     size = n * d * 2
     print(f"{n:,} x {d} float16, {size / 2**30:.2f} GiB")
-    ids = np.char.add("train/", np.arange(n).astype(np.str_))
+    rows = np.arange(n)
+    ids, source = np.char.add("train/", rows.astype(np.str_)), ArraySource(np.zeros((n, 1, 1), np.uint8))
+    data = Dataset("rows", "train", ("none",), np.zeros(n, np.int64), ids, source, rows)
     rng = np.random.default_rng(0)
     identity = {"backbone": "random", "data": "rows", "split": "train", "dtype": "float16"}
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        with CacheWriter(Path(folder), identity, {}, ids, np.zeros(n, np.int64), ["none"]) as writer:
+        with CacheWriter(Path(folder), identity, {}, data) as writer:
             for block in range(writer.blocks):
                 values = rng.standard_normal((len(writer.rows_of(block)), d), dtype=np.float32)
                 writer.write("layer", 0, block, values.astype(np.float16))
@@ -46,8 +50,8 @@ def main() -> None:
         start = time.perf_counter()
         array = cache.array("layer")
         for block in range(writer.blocks):
-            rows = writer.rows_of(block)
-            assert np.isfinite(array[rows.start : rows.stop]).all()
+            span = writer.rows_of(block)
+            assert np.isfinite(array[span.start : span.stop]).all()
         report("read, checksums verified", start, size)
         start = time.perf_counter()
         measured = measure(array)

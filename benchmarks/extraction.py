@@ -19,59 +19,66 @@ import torch
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from reprq.backbones import Backbone, load_backbone
-from reprq.embeddings.cache.cache import BLOCK_ROWS, CacheWriter
-from reprq.embeddings.forward import Batch, Forward
+from reprq.data import ArraySource, Dataset
+from reprq.embeddings.cache.cache import BLOCK_ROWS
+from reprq.embeddings.cache.filling import Filler
+from reprq.embeddings.cache.writing import CacheWriter
+from reprq.embeddings.forward import Forward, Portion, pooled_layers
 
 CASES = (("resnet18", 32, "1-5"), ("resnet50", 32, "1-5"), ("mobilenet_v2", 96, "1,3,5,7,9"))
 
 
-def batches_of(size: int, images: int, batch_size: int) -> list[Batch]:
+def batches_of(size: int, images: int, batch_size: int) -> list[Portion]:
     """Preloaded random images, cut as `reprq.extract` cuts them."""
     pixels = torch.randn(images, 3, size, size, generator=torch.Generator().manual_seed(0))
     cut = []
     for start in range(0, images, batch_size):
         block = start // BLOCK_ROWS * BLOCK_ROWS
         rows = range(start, min(start + batch_size, images))
-        cut.append(Batch(rows, range(block, min(block + BLOCK_ROWS, images)), pixels[start : rows.stop]))
+        cut.append(Portion(rows, range(block, min(block + BLOCK_ROWS, images)), pixels[start : rows.stop]))
     return cut
 
 
-def bare(backbone: Backbone, batches: list[Batch]) -> None:
+def bare(backbone: Backbone, batches: list[Portion]) -> None:
     """The network's own forward pass."""
     with torch.inference_mode():
         for batch in batches:
-            backbone.network(batch.images)
+            backbone.network(batch.inputs)
 
 
-def ours(backbone: Backbone, batches: list[Batch], layers: str, folder: str) -> None:
+def ours(backbone: Backbone, batches: list[Portion], layers: str, folder: str) -> None:
     """Five layers in one pass, pooled and written."""
     n = batches[-1].rows.stop
-    ids = np.arange(n).astype(np.str_)
+    source, rows = ArraySource(np.zeros((n, 1, 1), np.uint8)), np.arange(n)
+    data = Dataset("random", "train", ("none",), np.zeros(n, np.int64), rows.astype(np.str_), source, rows)
     identity = {"backbone": backbone.name, "data": "random", "split": "train", "dtype": "float32", "t": time.time_ns()}
     with (
-        CacheWriter(Path(folder), identity, {}, ids, np.zeros(n, np.int64), ["none"]) as writer,
-        Forward(backbone.network, backbone.select_layers(layers), "avg", torch.device("cpu")) as forward,
+        CacheWriter(Path(folder), identity, {}, data) as writer,
+        Forward(
+            backbone.network, pooled_layers(backbone.select_layers(layers), ["avg"]), torch.device("cpu")
+        ) as forward,
     ):
-        forward.fill(writer, ids, batches, n)
+        filler = Filler(writer, [(layer.name, layer.number) for layer in forward.layers], data.ids)
+        forward.fill(filler, data.ids, batches, n)
 
 
-def one_pass_a_layer(backbone: Backbone, batches: list[Batch], layers: str, folder: str) -> None:
+def one_pass_a_layer(backbone: Backbone, batches: list[Portion], layers: str, folder: str) -> None:
     """The same, a pass for each layer."""
     for layer in backbone.select_layers(layers):
         ours(backbone, batches, layer.name, folder)
 
 
-def torchvision_extractor(backbone: Backbone, layers: str) -> Callable[[list[Batch]], None]:
+def torchvision_extractor(backbone: Backbone, layers: str) -> Callable[[list[Portion]], None]:
     """Torchvision's graph of the same layers; the pooled layer is read from the module before the head."""
     chosen = backbone.select_layers(layers)
     nodes = [layer.module if layer.where == "output" else "flatten" for layer in chosen]
     network = create_feature_extractor(backbone.network, nodes).eval()
 
-    def run(batches: list[Batch]) -> None:
+    def run(batches: list[Portion]) -> None:
         kept: list[list[torch.Tensor]] = []
         with torch.inference_mode():
             for batch in batches:
-                outputs = network(batch.images)
+                outputs = network(batch.inputs)
                 kept.append([x.mean(dim=(2, 3)) if x.ndim == 4 else x for x in outputs.values()])
         for layer in zip(*kept, strict=True):
             torch.cat(layer).numpy()

@@ -17,7 +17,12 @@ def datasets(form: str | None) -> None:
 
     rows = [dataclasses.asdict(info) for info in available()]
     rows += [
-        {**dict.fromkeys(rows[0]), "name": protocol.name, "obtain": f"detect --root FOLDER with {protocol.layout}"}
+        {
+            **dict.fromkeys(rows[0]),
+            "name": protocol.name,
+            "modality": "image",
+            "obtain": f"detect --root FOLDER with {protocol.layout}",
+        }
         for protocol in protocols()
     ]
     emit(form, "datasets", rows, {})
