@@ -105,7 +105,7 @@ def _complain(results: "StudyResults") -> None:
         return
     for (work, reason), group in failures.groupby(["work", "reason"], sort=False):
         first = group.iloc[0]
-        where = f"{first['backbone']}, {first['layer']}, {first['task']}, seed {first['seed']}"
+        where = f"{first['backbone']}, {first['layer']}, {first['dataset']} {first['task']}, seed {first['seed']}"
         click.echo(f"failed: {len(group)} x {work}: {reason} (first: {where})", err=True)
     total = len(failures) + _cells_in(results)
     raise ReprqError(
@@ -116,7 +116,7 @@ def _complain(results: "StudyResults") -> None:
 
 def _cells_in(results: "StudyResults") -> int:
     """How many cells of a study have rows."""
-    cell = ["seed", "backbone", "layer", "task"]
+    cell = ["seed", "dataset", "backbone", "layer", "task"]
     return len(results.metrics[cell].drop_duplicates()) + len(results.detectors)
 
 

@@ -71,7 +71,7 @@ class Desk:
     def __init__(self) -> None:
         self._place: Place | None = None
         self._rows: LayerRows | None = None
-        self._samples: dict[int, TrainAndTest] = {}
+        self._samples: dict[tuple[int, str], TrainAndTest] = {}
 
     def attempt(self, job: Job) -> Outcome:
         """Compute a cell; whatever goes wrong in it is its outcome."""
@@ -99,9 +99,10 @@ class Desk:
         return self._rows
 
     def _samples_of(self, job: Job) -> TrainAndTest:
-        if job.cell.network.seed not in self._samples:
-            self._samples = {job.cell.network.seed: load_samples(job.data, job.cell.network.seed)}
-        return self._samples[job.cell.network.seed]
+        drawn = job.cell.network.seed, job.cell.dataset
+        if drawn not in self._samples:
+            self._samples = {drawn: load_samples(job.data, job.cell.network.seed)}
+        return self._samples[drawn]
 
 
 def measure(rows: LayerRows, task: Task, names: list[str]) -> list[Row]:

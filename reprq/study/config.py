@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from reprq.data import available
 from reprq.errors import ConfigError
@@ -20,15 +20,20 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Tasks = str | Annotated[list[str], Field(min_length=1)]
+
+
 class DataConfig(_Section):
     """The samples.
 
     Attributes:
         name: A data set's name: `digits`, `cifar10`, `folder:PATH`, `text:PATH`.
+        label: What the tables and figures call it; by default its name, of a path the last part.
         root: Where its files are.
         download: Whether they may be downloaded.
         classes: Only these classes; all by default.
-        benign: The classes that are benign, in place of `tasks`: the study's one task is they against all others.
+        benign: The classes that are benign, in place of `tasks`: its one task is they against all others.
+        tasks: The tasks of this data set, in place of the study's.
         train_per_class: Training samples a class, a seeded sample; all by default.
         test_per_class: Test samples a class, a seeded sample; all by default.
         intensity_range: The stored values that become black and white, `[0, 4095]`, for image files of more than 8 bits
@@ -37,20 +42,42 @@ class DataConfig(_Section):
     """
 
     name: str
+    label: str | None = Field(default=None, min_length=1)
     root: str | None = None
     download: bool = False
     classes: list[str] | None = None
     benign: list[str] | None = Field(default=None, min_length=1)
+    tasks: Tasks | None = None
     train_per_class: int | None = Field(default=None, ge=1)
     test_per_class: int | None = Field(default=None, ge=1)
     intensity_range: list[float] | None = Field(default=None, min_length=2, max_length=2)
     skip_broken: bool = False
 
     @property
+    def dataset(self) -> str:
+        """What the column `dataset` says."""
+        return self.label or dataset_label(self.name)
+
+    @property
     def reading(self) -> dict[str, Any]:
         """How `load_dataset` is to read the files."""
         low_high = None if self.intensity_range is None else (self.intensity_range[0], self.intensity_range[1])
         return {"intensity_range": low_high, "skip_broken": self.skip_broken}
+
+
+def dataset_label(name: str) -> str:
+    """Return what a data set is called where nothing else is said.
+
+    Example:
+        >>> dataset_label("digits"), dataset_label("folder:parts/screws")
+        ('digits', 'screws')
+    """
+    return Path(name.partition(":")[2]).name or name
+
+
+def _one_or_several(value: Any) -> str:
+    several = isinstance(value, list | tuple) and value and isinstance(value[0], Mapping | DataConfig)
+    return "[several]" if several else "[one]"
 
 
 class PretextConfig(_Section):
@@ -115,7 +142,7 @@ class StudyConfig(_Section):
 
     Attributes:
         title: What the study is; stands over the figure.
-        data: The samples.
+        data: The samples, or a list of several data sets.
         backbones: The networks.
         tasks: "all", "unimodal", "multimodal", or task names such as "unimodal:cat".
         metrics: Names of metrics; all of `reprq.metrics.names()` by default.
@@ -127,9 +154,12 @@ class StudyConfig(_Section):
     """
 
     title: str = ""
-    data: DataConfig
+    data: Annotated[
+        Annotated[DataConfig, Tag("[one]")] | Annotated[list[DataConfig], Tag("[several]")],
+        Discriminator(_one_or_several),
+    ]
     backbones: list[BackboneConfig] = Field(min_length=1)
-    tasks: str | Annotated[list[str], Field(min_length=1)] = "all"
+    tasks: Tasks = "all"
     metrics: list[str] | None = Field(default=None, min_length=1)
     detectors: list[str | dict[str, Any]] = Field(default=["knn", "mahalanobis", "centroid"], min_length=1)
     seeds: list[Annotated[int, Field(ge=0, le=2**32 - 1)]] = Field(default=[0], min_length=1)
@@ -142,16 +172,30 @@ class StudyConfig(_Section):
         labels = [backbone.label for backbone in self.backbones]
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             raise ValueError(f"two backbones are called {twice[0]!r}; give each its own label")
-        if self.data.benign is not None and self.tasks != "all":
-            raise ValueError("data.benign and tasks both say what is benign; remove one of them")
+        datasets = [data.dataset for data in self.datasets]
+        if same := sorted({name for name in datasets if datasets.count(name) > 1}):
+            raise ValueError(f"two data sets are called {same[0]!r}; give each its own label")
+        for data in self.datasets:
+            if data.benign is not None and (data.tasks or (self.tasks != "all" and len(datasets) == 1)):
+                raise ValueError("data.benign and tasks both say what is benign; remove one of them")
         if again := sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1}):
             raise ValueError(f"seeds holds {again[0]} more than once; give each seed once")
         return self
 
+    @property
+    def datasets(self) -> list[DataConfig]:
+        """The data sets, one or several."""
+        return [self.data] if isinstance(self.data, DataConfig) else self.data
+
     def record(self) -> dict[str, Any]:
         """Return what decides the results, as JSON values: everything but the number of workers."""
-        unset = {"benign"} if self.data.benign is None else set()
-        return self.model_dump(mode="json", exclude={"workers": True, "data": unset})
+        record = self.model_dump(mode="json", exclude={"workers"})
+        sections = [record["data"]] if isinstance(record["data"], dict) else record["data"]
+        for section in sections:
+            for name in ("label", "benign", "tasks"):  # records of older studies lack them
+                if section[name] is None:
+                    del section[name]
+        return record
 
 
 def load_config(source: str | Path | Mapping[str, Any] | StudyConfig) -> StudyConfig:
@@ -250,8 +294,12 @@ def _with_text(value: Any) -> Any:
     """Replace every Path by its text; one that names the samples is their folder."""
     if isinstance(value, Mapping):
         texts = {key: _with_text(inner) for key, inner in value.items()}
-        if isinstance(value.get("data"), Mapping) and isinstance(value["data"].get("name"), Path):
-            texts["data"]["name"] = f"folder:{value['data']['name']}"
+        data = value.get("data")
+        if isinstance(data, Mapping) and isinstance(data.get("name"), Path):
+            texts["data"]["name"] = f"folder:{data['name']}"
+        for i, section in enumerate(data if isinstance(data, list | tuple) else ()):
+            if isinstance(section, Mapping) and isinstance(section.get("name"), Path):
+                texts["data"][i]["name"] = f"folder:{section['name']}"
         return texts
     if isinstance(value, list | tuple):
         return [_with_text(inner) for inner in value]
@@ -266,14 +314,14 @@ def _plain(loc: tuple[int | str, ...]) -> list[int | str]:
 def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
     """The valid keys of the section at a path."""
     model: type[BaseModel] = StudyConfig
-    for part in loc:
+    for part in _plain(loc):
         if isinstance(part, str):
             model = _section_of(model.model_fields[part].annotation)
     return sorted(model.model_fields)
 
 
 def _section_of(annotation: Any) -> type[BaseModel]:
-    """The section inside `Section`, `list[Section]` or `Section | None`."""
+    """The section inside `Section`, `list[Section]`, `Section | None` or one of several forms."""
     inner = next((part for part in get_args(annotation) if part is not type(None)), None)
     section: type[BaseModel] = annotation if inner is None else _section_of(inner)
     return section
@@ -306,8 +354,10 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
         return f"{prefix}:{at(path)}" if f"{prefix}:PATH" in with_paths else name
 
     with_paths = {info.name for info in available()}
-    data = config.data
-    data = data.model_copy(update={"name": at_data(data.name), "root": at(data.root) if data.root else None})
+    datasets = [
+        data.model_copy(update={"name": at_data(data.name), "root": at(data.root) if data.root else None})
+        for data in config.datasets
+    ]
     backbones = []
     for backbone in config.backbones:
         update: dict[str, Any] = {}
@@ -318,4 +368,5 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
         if backbone.name.startswith("teacher:"):
             update["name"] = f"teacher:{at(backbone.name.removeprefix('teacher:'))}"
         backbones.append(backbone.model_copy(update=update))
+    data = datasets[0] if isinstance(config.data, DataConfig) else datasets
     return config.model_copy(update={"data": data, "backbones": backbones})

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reprq import detectors
-from reprq.data import Task
+from reprq.data import Dataset, Task
 from reprq.embeddings import EmbeddingCache, cached_name, default_cache_dir, extract
 from reprq.errors import ReprqError
 from reprq.progress import track
@@ -20,7 +20,7 @@ from reprq.statistics.power import LEVEL, detectable_correlation, networks_neede
 from reprq.study.cells import CellStore
 from reprq.study.compute import LayerRows, detect, measure, name_of
 from reprq.study.config import BackboneConfig, StudyConfig, load_config
-from reprq.study.plan import Cell, Plan, identity
+from reprq.study.plan import Cell, Part, Plan, identity
 from reprq.study.runner import study_folder
 from reprq.study.sources import Teachers, load_network
 
@@ -89,22 +89,22 @@ def estimate_study(
     """
     folder = study_folder(config, out)
     config = load_config(config)
-    plan = Plan(config, Teachers(folder / "teachers", config.data, "cpu"))
+    plan = Plan(config, Teachers(folder / "teachers", config.datasets, "cpu"))
     store = CellStore(folder / "cells.jsonl")
-    ready = [(seed, backbone) for seed, backbone in plan.backbones if plan.ready(backbone, seed)]
-    cells = [cell for seed, backbone in ready for cell in plan.cells(backbone, seed)]
+    ready = [part for part in plan.parts if plan.ready(part.backbone, part.seed)]
+    cells = [cell for part in ready for cell in plan.cells(part)]
     todo = [cell for cell in cells if cell.missing(store)]
-    total = sum(plan.count(backbone, seed) for seed, backbone in plan.backbones)
+    total = sum(map(plan.count, plan.parts))
     disk = _Disk(plan, Path(cache_dir) if cache_dir is not None else default_cache_dir())
-    needed = {(cell.network.seed, cell.network.config.label) for cell in todo}
-    for seed, backbone in track(ready, desc="estimating", unit="backbone", show=progress, leave=False):
-        if (seed, backbone.label) in needed:
-            disk.add(backbone, seed)
+    needed = {(cell.network.seed, cell.dataset, cell.network.config.label) for cell in todo}
+    for part in track(ready, desc="estimating", unit="backbone", show=progress, leave=False):
+        if part.key in needed:
+            disk.add(part)
     clock = _Clock(plan, store, disk.widths)
     clock.learn([cell for cell in cells if not cell.missing(store)])
     seconds = sum(clock.seconds(cell) for cell in todo)
     notes = [power_note(len(config.backbones), len(plan.metrics)), *clock.notes, *plan.notes]
-    if untrained := len(plan.backbones) - len(ready):
+    if untrained := sum(not plan.ready(backbone, seed) for seed, backbone in plan.backbones):
         notes.append(f"teachers still to be trained: {untrained}; their training, disk and cells' time come on top")
     return Estimate(
         total,
@@ -155,23 +155,23 @@ class _Disk:
         self.widths: dict[tuple[str, str], int] = {}  # by the label of the backbone and the name of the layer
         self._per_sample: dict[str, float] = {}
 
-    def add(self, backbone: BackboneConfig, seed: int) -> None:
+    def add(self, part: Part) -> None:
+        backbone, seed = part.backbone, part.seed
         network, dtype = self._plan.network(backbone, seed), self._plan.config.dtype
         names = [cached_name(layer, backbone.pooling) for layer, _ in network.layers]
-        for samples in self._plan.samples[seed]:
+        for samples in self._plan.samples[seed, part.data.dataset]:
             found = self._present.get(digest(identity(network, samples, dtype)))
             if found is not None and set(names) <= set(found):
                 self.widths |= {(backbone.label, name): width for name, width in found.widths().items()}
                 continue
             if backbone.label not in self._per_sample:
-                self._probe(backbone, seed)
+                self._probe(backbone, seed, samples)
             columns = sum(self.widths[backbone.label, name] for name in names)
             self.bytes += len(samples) * columns * np.dtype(dtype).itemsize
             self.seconds += len(samples) * self._per_sample[backbone.label]
 
-    def _probe(self, backbone: BackboneConfig, seed: int) -> None:
+    def _probe(self, backbone: BackboneConfig, seed: int, samples: Dataset) -> None:
         network = self._plan.network(backbone, seed)
-        samples = self._plan.samples[seed][0]
         few = samples.select(np.linspace(0, len(samples) - 1, min(PROBE_SAMPLES, len(samples)), dtype=np.int64))
         loaded = load_network(network.config, seed)
         with tempfile.TemporaryDirectory() as folder:
@@ -214,7 +214,7 @@ class _Clock:
         width = self._widths[_place(cell)]
         if (rate := self._rates.get((cell.work, cell.task.kind))) is not None:
             return rate * width
-        train, test = self._plan.samples[cell.network.seed]
+        train, test = self._plan.samples[cell.network.seed, cell.dataset]
         rows = len(cell.task.benign_rows(train.labels)) + (0 if cell.detector is None else len(test))
         if (cell.work, width) not in self._probed:
             self._probed[cell.work, width] = self._probe(cell, width)

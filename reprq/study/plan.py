@@ -54,10 +54,31 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One backbone on one data set under one seed: what is extracted at once.
+
+    Attributes:
+        seed: Of its random weights and its samples.
+        data: The section of the data set.
+        backbone: The section of the backbone.
+    """
+
+    seed: int
+    data: DataConfig
+    backbone: BackboneConfig
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """What tells it from the other parts of the study."""
+        return self.seed, self.data.dataset, self.backbone.label
+
+
+@dataclass(frozen=True)
 class Cell:
     """One detector, or the metrics in one pass, on one layer of one backbone under one task and seed.
 
     Attributes:
+        dataset: What the data set is called.
         network: The backbone.
         layer: The layer's name.
         number: The layer's number.
@@ -66,6 +87,7 @@ class Cell:
         keys: The digest of every result by the name of its metric, or the detector's one by its definition.
     """
 
+    dataset: str
     network: Network
     layer: str
     number: int
@@ -86,6 +108,7 @@ class Cell:
     def columns(self) -> Row:
         """Return what every row of the cell begins with."""
         names = {
+            "dataset": self.dataset,
             "backbone": self.network.config.label,
             "network": self.network.name,
             "weights": self.network.weights,
@@ -134,8 +157,8 @@ class Plan:
         teachers: What trains backbones with a pretext.
 
     Attributes:
-        samples: The training and test samples by seed.
-        tasks: The one-class tasks.
+        samples: The training and test samples by seed and data set.
+        tasks: The one-class tasks by data set.
 
     Raises:
         ReprqError: a name that does not exist, or a file that is missing or cannot be used.
@@ -145,15 +168,13 @@ class Plan:
         self.config, self.teachers = config, teachers
         self.metrics = {name: metric.identifier for name, metric in select(config.metrics).items()}
         self.detectors = {definition_of(spec): spec for spec in config.detectors}
-        self.samples = {seed: load_samples(config.data, seed) for seed in config.seeds}
-        train, test = self.samples[config.seeds[0]]
-        if config.data.benign is not None:
-            self.tasks = [benign_task(train.classes, config.data.benign)]
-        else:
-            self.tasks = select_tasks(train.classes, config.tasks, train.labels, test.labels)
+        self.samples = {
+            (seed, data.dataset): load_samples(data, seed) for seed in config.seeds for data in config.datasets
+        }
+        self.tasks = {data.dataset: self._tasks_of(data) for data in config.datasets}
         self._networks: dict[tuple[int, str], Network] = {}
         self._transforms: dict[tuple[int, str], Transform] = {}
-        self._cells: dict[tuple[int, str], list[Cell]] = {}
+        self._cells: dict[tuple[int, str, str], list[Cell]] = {}
         for backbone in config.backbones:
             for seed in config.seeds:
                 self._check(backbone, seed)
@@ -164,6 +185,18 @@ class Plan:
         return [(seed, backbone) for seed in self.config.seeds for backbone in self.config.backbones]
 
     @property
+    def parts(self) -> list[Part]:
+        """Every backbone on every data set under every seed, in the order of the tables."""
+        config = self.config
+        return [
+            Part(s, data, backbone) for s in config.seeds for data in config.datasets for backbone in config.backbones
+        ]
+
+    def samples_of(self, seed: int) -> list[Dataset]:
+        """Return the samples of all data sets under one seed."""
+        return [samples for (drawn, _), pair in self.samples.items() if drawn == seed for samples in pair]
+
+    @property
     def notes(self) -> list[str]:
         """How the samples' files were understood, and what the networks that are there do not see of them."""
         found = [note for pair in self.samples.values() for samples in pair for note in samples.notes]
@@ -171,7 +204,7 @@ class Plan:
             if self.ready(backbone, seed):
                 self.network(backbone, seed)
                 transform = self._transforms[(seed, backbone.label)]
-                seen = [note for data in self.samples[seed] for note in transform.seen(data).notes]
+                seen = [note for data in self.samples_of(seed) for note in transform.seen(data).notes]
                 found += [note if note in found else f"{backbone.label}: {note}" for note in seen]
         return list(dict.fromkeys(found))
 
@@ -188,40 +221,48 @@ class Plan:
                 path = self.teachers.path(backbone.name, backbone.pretext, seed)
                 config = backbone.model_copy(update={"name": f"teacher:{path.resolve()}", "pretext": None})
             loaded = load_network(config, seed)
-            for data in self.samples[seed]:
+            for data in self.samples_of(seed):
                 loaded.check_takes(data)
             self._networks[where] = Network.of(loaded, config, seed)
             self._transforms[where] = loaded.preprocessing
         return self._networks[where]
 
-    def cells(self, backbone: BackboneConfig, seed: int) -> list[Cell]:
-        """Return the cells of a backbone, in the order of the tables; its teacher must have been trained."""
-        where = (seed, backbone.label)
-        if where not in self._cells:
-            network = self.network(backbone, seed)
-            rows = [digest(identity(network, samples, self.config.dtype)) for samples in self.samples[seed]]
-            self._cells[where] = [
+    def cells(self, part: Part) -> list[Cell]:
+        """Return the cells of a part, in the order of the tables; its teacher must have been trained."""
+        if part.key not in self._cells:
+            network, dataset = self.network(part.backbone, part.seed), part.data.dataset
+            pair = self.samples[part.seed, dataset]
+            rows = [digest(identity(network, samples, self.config.dtype)) for samples in pair]
+            self._cells[part.key] = [
                 cell
                 for layer, number in network.layers
-                for task in self.tasks
-                for cell in self._cells_of(network, layer, number, task, rows)
+                for task in self.tasks[dataset]
+                for cell in self._cells_of(dataset, network, layer, number, task, rows)
             ]
-        return self._cells[where]
+        return self._cells[part.key]
 
-    def count(self, backbone: BackboneConfig, seed: int) -> int:
-        """Return how many cells a backbone has, trained or not."""
-        if self.ready(backbone, seed):
-            return len(self.cells(backbone, seed))
-        layers = load_backbone(backbone.name, "random").select_layers(backbone.layers)
-        return len(layers) * len(self.tasks) * (1 + len(self.detectors))
+    def count(self, part: Part) -> int:
+        """Return how many cells a part has, trained or not."""
+        if self.ready(part.backbone, part.seed):
+            return len(self.cells(part))
+        layers = load_backbone(part.backbone.name, "random").select_layers(part.backbone.layers)
+        return len(layers) * len(self.tasks[part.data.dataset]) * (1 + len(self.detectors))
 
-    def _cells_of(self, network: Network, layer: str, number: int, task: Task, rows: Sequence[str]) -> list[Cell]:
+    def _tasks_of(self, data: DataConfig) -> list[Task]:
+        train, test = self.samples[self.config.seeds[0], data.dataset]
+        if data.benign is not None:
+            return [benign_task(train.classes, data.benign)]
+        return select_tasks(train.classes, data.tasks or self.config.tasks, train.labels, test.labels)
+
+    def _cells_of(
+        self, dataset: str, network: Network, layer: str, number: int, task: Task, rows: Sequence[str]
+    ) -> list[Cell]:
         base = {"layer": cached_name(layer, network.config.pooling), "task": task.name}
         keys = {name: digest({**base, "rows": rows[:1], "metric": to}) for name, to in self.metrics.items()}
-        cells = [Cell(network, layer, number, task, None, keys)]
+        cells = [Cell(dataset, network, layer, number, task, None, keys)]
         for definition, spec in self.detectors.items():
             key = digest({**base, "rows": rows, "detector": definition, "seed": network.seed})
-            cells.append(Cell(network, layer, number, task, spec, {definition: key}))
+            cells.append(Cell(dataset, network, layer, number, task, spec, {definition: key}))
         return cells
 
     def _check(self, backbone: BackboneConfig, seed: int) -> None:

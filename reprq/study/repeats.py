@@ -28,24 +28,40 @@ def without_repeated_tasks(metrics: pd.DataFrame, detectors: pd.DataFrame) -> tu
     """
     judged = _by_task(detectors)
     content = {task: numbers + judged.get(task, b"") for task, numbers in _by_task(metrics).items()}
-    unimodal = {(numbers, task.partition(":")[2]) for task, numbers in content.items() if task.startswith("unimodal:")}
+    unimodal = {
+        (dataset, numbers, task.partition(":")[2])
+        for (dataset, task), numbers in content.items()
+        if task.startswith("unimodal:")
+    }
     repeated = {
-        task
-        for task, numbers in content.items()
+        (dataset, task)
+        for (dataset, task), numbers in content.items()
         if task.startswith("multimodal:")
-        and any(numbers == other and task.partition(":")[2] != target for other, target in unimodal)
+        and any(
+            (dataset, numbers) == (within, other) and task.partition(":")[2] != target
+            for within, other, target in unimodal
+        )
     }
     if not repeated:
         return metrics, detectors
-    kept = [table[~table["task"].isin(repeated)].reset_index(drop=True) for table in (metrics, detectors)]
+    kept = [
+        table[[task not in repeated for task in _tasks(table)]].reset_index(drop=True) for table in (metrics, detectors)
+    ]
     return kept[0], kept[1]
 
 
-def _by_task(table: pd.DataFrame) -> dict[str, bytes]:
-    """What a table says of each task, but for names, times and intervals, as bytes to compare."""
+def _by_task(table: pd.DataFrame) -> dict[tuple[str, str], bytes]:
+    """What a table says of each (data set, task), but for names, times and intervals, as bytes to compare."""
     columns = [column for column in (*_CELL, *_NUMBERS) if column in table]
     hashes = pd.util.hash_pandas_object(table[columns], index=False)
-    return {str(task): rows.to_numpy().tobytes() for task, rows in hashes.groupby(table["task"], sort=False)}
+    tasks = pd.Series(_tasks(table), index=table.index, dtype=object)
+    return {task: rows.to_numpy().tobytes() for task, rows in hashes.groupby(tasks, sort=False)}
+
+
+def _tasks(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The (data set, task) of every row; tables of older studies name no data set."""
+    datasets = table["dataset"].astype(str) if "dataset" in table else [""] * len(table)
+    return list(zip(datasets, table["task"].astype(str), strict=True))
 
 
 def repeated_layers(metrics: pd.DataFrame, detectors: pd.DataFrame) -> dict[tuple[str, str], str]:
@@ -83,7 +99,7 @@ def without_repeated_layers(metrics: pd.DataFrame, detectors: pd.DataFrame) -> t
 
 def _by_layer(table: pd.DataFrame, name: str, value: str, layers: list[str]) -> np.ndarray:
     """One row a layer, one column a seed, task and metric or detector; nan where there is no number."""
-    columns = [column for column in ("seed", "task", name, "definition") if column in table]
+    columns = [column for column in ("seed", "dataset", "task", name, "definition") if column in table]
     wide = table.pivot_table(index="layer", columns=columns, values=value, aggfunc="first", dropna=False, observed=True)
     return np.asarray(wide.reindex(layers).to_numpy(), dtype=np.float64)
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reprq.errors import ReprqError
 from reprq.storage import exact_floats, write_text
+from reprq.study.config import dataset_label
 from reprq.study.repeats import without_repeated_layers, without_repeated_tasks
 
 HALVES = ("_half_1", "_half_2")  # of the test rows: the score on either
@@ -17,7 +18,7 @@ METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "stud
 FAILURES_FILE = "failures.csv"
 POINT = ["backbone", "layer", "layer_number"]
 CLUSTERS = ("backbone", "architecture")  # what may count as one independent observation
-CELL_COLUMNS = ["seed", "backbone", "network", "weights", "layer", "layer_number", "task", "task_kind"]
+CELL_COLUMNS = ["seed", "dataset", "backbone", "network", "weights", "layer", "layer_number", "task", "task_kind"]
 METRIC_COLUMNS = [*CELL_COLUMNS, "metric", "definition", "value", "low", "high", "n", "d", "notes", "seconds"]
 DETECTOR_COLUMNS = [*CELL_COLUMNS, "detector", "definition", "auroc", "auroc_low", "auroc_high"]
 DETECTOR_COLUMNS += [f"auroc{half}" for half in HALVES] + ["n_train", "n_test", "n_anomalies", "seconds"]
@@ -29,9 +30,9 @@ class StudyResults:
     """What a study found.
 
     Attributes:
-        metrics: One row a seed x backbone x layer x task x metric: value, definition, n, d, notes, seconds.
-        detectors: One row a seed x backbone x layer x task x detector: auroc with its interval, and on either half of
-            the test rows (none in older studies), definition, counts, seconds.
+        metrics: One row a seed x data set x backbone x layer x task x metric: value, definition, n, d, notes, seconds.
+        detectors: One row a seed x data set x backbone x layer x task x detector: auroc with its interval, and on
+            either half of the test rows (none in older studies), definition, counts, seconds.
         study: How it was made: configuration, versions, weights digests, data fingerprints, failures.
         path: The folder it lives in.
     """
@@ -41,10 +42,15 @@ class StudyResults:
     study: Mapping[str, Any]
     path: Path
 
+    def __post_init__(self) -> None:
+        for name in ("metrics", "detectors"):
+            object.__setattr__(self, name, _with_dataset(getattr(self, name), self.study))
+
     @property
     def failures(self) -> pd.DataFrame:
         """One row a cell that failed: which, `work` ("metrics" or the detector's definition), error and reason."""
-        return pd.DataFrame(self.study.get("failures", []), columns=FAILURE_COLUMNS)
+        table = pd.DataFrame(self.study.get("failures", []), columns=FAILURE_COLUMNS)
+        return table.assign(dataset=table["dataset"].fillna(_only_dataset(self.study)))
 
     @classmethod
     def load(cls, path: Path | str) -> "StudyResults":
@@ -85,7 +91,22 @@ class StudyResults:
         write_text(self.path / STUDY_FILE, json.dumps(self.study, indent=2, ensure_ascii=False) + "\n")
 
 
-_TEXT = dict.fromkeys(("backbone", "network", "weights", "layer", "task", "task_kind", "definition"), str)
+_TEXT = dict.fromkeys(("dataset", "backbone", "network", "weights", "layer", "task", "task_kind", "definition"), str)
+
+
+def _with_dataset(table: pd.DataFrame, study: Mapping[str, Any]) -> pd.DataFrame:
+    """A table with the column `dataset`, which those of older studies lack: they had one data set."""
+    if "dataset" in table:
+        return table
+    filled = table.copy()
+    filled.insert(int("seed" in table), "dataset", _only_dataset(study))
+    return filled
+
+
+def _only_dataset(study: Mapping[str, Any]) -> str:
+    """The data set of a study that has one, by the record of how it was made."""
+    data = study.get("config", {}).get("data", {})
+    return (data.get("label") or dataset_label(data.get("name", ""))) if isinstance(data, Mapping) else ""
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -16,7 +16,7 @@ from reprq.study.cells import CellStore, Row
 from reprq.study.compute import Outcome
 from reprq.study.config import BackboneConfig, StudyConfig, load_config
 from reprq.study.execute import Executor, InProcess, Processes
-from reprq.study.plan import Cell, Job, Plan
+from reprq.study.plan import Cell, Job, Part, Plan
 from reprq.study.repeats import repeated_layers, without_repeated_layers
 from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, STUDY_FILE, StudyResults
 from reprq.study.sources import Teachers, load_network
@@ -68,7 +68,7 @@ def run_study(
     folder = study_folder(config, out)
     config = load_config(config)
     _refuse_other_study(folder, config, force)
-    plan = Plan(config, Teachers(folder / "teachers", config.data, device))
+    plan = Plan(config, Teachers(folder / "teachers", config.datasets, device))
     with executor(workers or config.workers, scheduler) as where:
         make_folder(folder)
         results = _Run(plan, folder, device, cache_dir, progress).finish(where)
@@ -128,68 +128,68 @@ class _Run:
 
     def finish(self, where: Executor) -> StudyResults:
         """Compute what is missing, and return the tables."""
-        counts = {(seed, b.label): self.plan.count(b, seed) for seed, b in self.plan.backbones}
-        before = sum(self._finished(backbone, seed) for seed, backbone in self.plan.backbones)
-        total = sum(counts.values())
+        total = sum(map(self.plan.count, self.plan.parts))
+        before = sum(map(self._finished, self.plan.parts))
         with track(total=total, initial=before, desc="study", unit="cell", show=self.progress) as bar:
-            for seed, backbone in self.plan.backbones:
-                self._backbone(backbone, seed, where, bar)
+            for part in self.plan.parts:
+                self._part(part, where, bar)
         return self._results()
 
-    def _finished(self, backbone: BackboneConfig, seed: int) -> int:
-        if not self.plan.ready(backbone, seed):
+    def _finished(self, part: Part) -> int:
+        if not self.plan.ready(part.backbone, part.seed):
             return 0
-        return sum(not cell.missing(self.store) for cell in self.plan.cells(backbone, seed))
+        return sum(not cell.missing(self.store) for cell in self.plan.cells(part))
 
-    def _backbone(self, backbone: BackboneConfig, seed: int, where: Executor, bar: Any) -> None:
-        name = f"{backbone.label}, seed {seed}" if len(self.plan.config.seeds) > 1 else backbone.label
+    def _part(self, part: Part, where: Executor, bar: Any) -> None:
+        backbone, seed, name = part.backbone, part.seed, self._name(part)
         if backbone.pretext is not None and not self.plan.ready(backbone, seed):
             bar.set_postfix_str(f"training {name}")
             self.plan.teachers.train(backbone.name, backbone.pretext, seed)
-            bar.update(self._finished(backbone, seed))
-        todo = [
-            replace(cell, keys=missing)
-            for cell in self.plan.cells(backbone, seed)
-            if (missing := cell.missing(self.store))
-        ]
+            alike = [other for other in self.plan.parts if (other.backbone, other.seed) == (backbone, seed)]
+            bar.update(sum(map(self._finished, alike)))
+        todo = [replace(cell, keys=missing) for cell in self.plan.cells(part) if (missing := cell.missing(self.store))]
         if not todo:
             return
         bar.set_postfix_str(f"extracting {name}")
-        for outcome in self._outcomes(backbone, seed, todo, where, bar, name):
+        for outcome in self._outcomes(part, todo, where, bar):
             for key, row in outcome.rows.items():
                 self.store.add(key, [row])
             if outcome.error:
                 self.failures.append(outcome)
             bar.update()
 
-    def _outcomes(
-        self, backbone: BackboneConfig, seed: int, todo: Sequence[Cell], where: Executor, bar: Any, name: str
-    ) -> Iterator[Outcome]:
+    def _name(self, part: Part) -> str:
+        """What the progress bar calls a part."""
+        config = self.plan.config
+        seed = f", seed {part.seed}" if len(config.seeds) > 1 else ""
+        return part.backbone.label + (f" on {part.data.dataset}" if len(config.datasets) > 1 else "") + seed
+
+    def _outcomes(self, part: Part, todo: Sequence[Cell], where: Executor, bar: Any) -> Iterator[Outcome]:
         try:
-            train, test = self._extract(backbone, seed)
+            train, test = self._extract(part)
         except (InputError, WeightsError) as error:  # this network cannot be used; the next may be
             yield from (Outcome.failed(cell, error) for cell in todo)
             return
-        bar.set_postfix_str(name)
-        yield from where.run([Job(cell, train, test, self.plan.config.data, self.device) for cell in todo])
+        bar.set_postfix_str(self._name(part))
+        yield from where.run([Job(cell, train, test, part.data, self.device) for cell in todo])
 
-    def _extract(self, backbone: BackboneConfig, seed: int) -> tuple[Path, Path]:
+    def _extract(self, part: Part) -> tuple[Path, Path]:
         """The folders of the training and the test embeddings."""
-        config, network = self.plan.config, self.plan.network(backbone, seed)
-        loaded = load_network(network.config, seed)
+        config, network = self.plan.config, self.plan.network(part.backbone, part.seed)
+        loaded = load_network(network.config, part.seed)
         train, test = (
             extract(
                 loaded,
                 samples,
                 network.config.layers,
-                pooling=self._poolings(network.config, backbone),
+                pooling=self._poolings(network.config, part.backbone),
                 dtype=config.dtype,
                 batch_size=config.batch_size,
                 device=self.device,
                 cache_dir=self.cache_dir,
                 progress=False,
             ).path.resolve()
-            for samples in self.plan.samples[seed]
+            for samples in self.plan.samples[part.seed, part.data.dataset]
         )
         return train, test
 
@@ -205,8 +205,8 @@ class _Run:
     def _results(self) -> StudyResults:
         metric_rows: list[Row] = []
         detector_rows: list[Row] = []
-        for seed, backbone in self.plan.backbones:
-            for cell in self.plan.cells(backbone, seed):
+        for part in self.plan.parts:
+            for cell in self.plan.cells(part):
                 rows = metric_rows if cell.detector is None else detector_rows
                 stored = (self.store[key] for key in cell.keys.values() if key in self.store)
                 rows += ({**cell.columns(), **row} for found in stored for row in found)
@@ -224,19 +224,23 @@ class _Run:
             "schema_version": 1,
             "config": self.plan.config.record(),
             "weights_digests": {f"{n.config.label}, seed {n.seed}": n.digest for n in networks},
-            "data_fingerprints": {
-                f"{samples.split}, seed {seed}": samples.fingerprint
-                for seed, splits in self.plan.samples.items()
-                for samples in splits
-            },
+            "data_fingerprints": self._fingerprints(),
             "data_notes": self.plan.notes,
             "versions": versions(),
             "failures": self._failures(),
         }
 
+    def _fingerprints(self) -> dict[str, str]:
+        several = len(self.plan.tasks) > 1
+        return {
+            f"{dataset + ' ' if several else ''}{samples.split}, seed {seed}": samples.fingerprint
+            for (seed, dataset), pair in self.plan.samples.items()
+            for samples in pair
+        }
+
     def _failures(self) -> list[Row]:
         """In the order of the tables, however many workers there were."""
-        cells = [id_of(cell) for seed, backbone in self.plan.backbones for cell in self.plan.cells(backbone, seed)]
+        cells = [id_of(cell) for part in self.plan.parts for cell in self.plan.cells(part)]
         place = {name: i for i, name in enumerate(cells)}
         ordered = sorted(self.failures, key=lambda outcome: place[id_of(outcome.cell)])
         return [{**o.cell.columns(), "work": o.cell.work, "error": o.error, "reason": o.reason} for o in ordered]
@@ -244,4 +248,4 @@ class _Run:
 
 def id_of(cell: Cell) -> tuple[object, ...]:
     """What tells a cell from the others of a study, whichever of its results are missing."""
-    return cell.network.seed, cell.network.config.label, cell.layer, cell.task.name, cell.work
+    return cell.network.seed, cell.dataset, cell.network.config.label, cell.layer, cell.task.name, cell.work

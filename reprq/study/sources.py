@@ -1,5 +1,6 @@
 """From the sections of a study file to samples and networks; a worker makes anew what the main process made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,19 +45,20 @@ class Teachers:
 
     Attributes:
         folder: Where their weights are kept.
-        data: The study's samples, whose root and download rule hold for the pretext's samples too.
+        datasets: The study's data sets; the root of one holds for a pretext that learns from it too.
         device: A torch device.
     """
 
     folder: Path
-    data: DataConfig
+    datasets: Sequence[DataConfig]
     device: str
 
     def samples(self, origin: PretextConfig, seed: int) -> Dataset:
         """Return the samples that a teacher learns from."""
-        same = origin.data == self.data.name
-        root, reading = (self.data.root, self.data.reading) if same else (None, {})
-        samples = load_dataset(origin.data, "train", root=root, download=self.data.download, seed=seed, **reading)
+        same = next((data for data in self.datasets if data.name == origin.data), None)
+        root, reading = (same.root, same.reading) if same else (None, {})
+        download = any(data.download for data in self.datasets)
+        samples = load_dataset(origin.data, "train", root=root, download=download, seed=seed, **reading)
         return samples if origin.classes is None else samples.restrict(origin.classes)
 
     def path(self, architecture: str, origin: PretextConfig, seed: int) -> Path:

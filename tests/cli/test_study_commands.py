@@ -163,7 +163,7 @@ def test_cells_that_fail_are_counted_in_one_line_and_the_tables_are_there(
     *reasons, last = [line for line in ran.err.splitlines() if not line.startswith("note: ")]
     assert len(reasons) == 1
     assert reasons[0].startswith("failed: 36 x knn[k=31,kth,euclidean]: k must be at most the number of benign rows")
-    assert "(first: lenet 32, conv1, unimodal:0, seed 0)" in reasons[0]
+    assert "(first: lenet 32, conv1, digits unimodal:0, seed 0)" in reasons[0]
     assert last.startswith("reprq: 36 of 144 cells failed, the tables have the others; see ")
     assert re.search(r"^mahalanobis\S* +rankme +-?[\d.]+", ran.out, re.MULTILINE)
     assert len(pd.read_csv(tmp_path / "run" / "failures.csv")) == 36

@@ -39,11 +39,11 @@ def same_numbers(first: StudyResults, second: StudyResults) -> None:
 def jobs(small: dict[str, Any], cache: Path, tmp_path: Path) -> list[Job]:
     """The cells of the small study's first backbone."""
     config = load_config(small)
-    plan = Plan(config, Teachers(tmp_path, config.data, "cpu"))
+    plan = Plan(config, Teachers(tmp_path, config.datasets, "cpu"))
     first = config.backbones[0]
     network = load_network(first, 0)
-    train, test = (extract(network, x, cache_dir=cache, progress=False).path for x in plan.samples[0])
-    return [Job(cell, train, test, config.data) for cell in plan.cells(first, 0)]
+    train, test = (extract(network, x, cache_dir=cache, progress=False).path for x in plan.samples[0, "digits"])
+    return [Job(cell, train, test, config.datasets[0]) for cell in plan.cells(plan.parts[0])]
 
 
 def test_workers_change_no_result_and_a_failing_cell_is_recorded_while_the_others_go_on(
