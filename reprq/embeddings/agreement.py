@@ -172,10 +172,12 @@ def _changes(name: str, layer: str, share: float, forward: Forward) -> str:
 
 
 def _by_neighbours(name: str, layer: str, share: float, forward: Forward) -> str:
+    padded = ", and leave out the padding (attention_mask)" if any(each.varying for each in forward.layers) else ""
     return (
         f"layer {layer!r} of {name} must depend on each {forward.noun} alone, got rows that differ by {percent(share)}"
         f" of the largest value beside other {forward.noun}s{_in_training(forward)}; let it use running statistics"
-        f" (BatchNorm in evaluation mode), and normalise or attend over other axes than that of the {forward.noun}s"
+        f" (BatchNorm in evaluation mode), and normalise or attend over other axes than that of the"
+        f" {forward.noun}s{padded}"
     )
 
 

@@ -59,7 +59,11 @@ def decoded(content: bytes, path: Path) -> tuple[str, str]:
 
 
 def checked(text: str, path: Path | str) -> str:
-    """Return a text; raises a `DocumentError` where there is nothing in it."""
+    """Return a text; raises a `DocumentError` where there is nothing in it, or what no tokenizer takes."""
     if not text.strip():
         raise DocumentError(path, "is empty")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DocumentError(path, f"is no text: character {error.start} is half of one, a lone surrogate") from error
     return text

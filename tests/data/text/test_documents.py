@@ -177,6 +177,8 @@ def test_texts_in_memory_and_their_splits(tmp_path: Path, write_documents: Write
         one_class_split(data, data, task, external=load_dataset("digits", "test"))
     with pytest.raises(DataError, match="the document item 1 is empty"):
         Texts(["a", " "]).verify(1)
+    with pytest.raises(DataError, match="the document item 0 is no text: character 1 is half of one"):
+        Texts(["a\ud800b"]).verify(0)
 
 
 def test_python_holds_texts_as_columns_lists_and_tables() -> None:
