@@ -12,13 +12,15 @@ from reprq.data.image.views import patches
 from reprq.data.modality import Batch, Modality, Seen, Source, Transform
 from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.reading import read_as
-from reprq.data.registry import DatasetInfo, available, load_dataset
+from reprq.data.registry import DATASETS, Asked, DatasetInfo, available, load_dataset
 from reprq.data.tasks import Task, one_class_tasks, select_tasks
 
 ImageDataset = Dataset  # its name before there was data of other modalities
 
 __all__ = [
+    "DATASETS",
     "ArraySource",
+    "Asked",
     "Batch",
     "Benign",
     "Dataset",

@@ -1,6 +1,5 @@
 """Data sets by name."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from reprq.data.image.named import load_digits, load_torchvision
 from reprq.data.reading import read_as
 from reprq.data.text.folder import load_text
 from reprq.errors import InputError, UnknownNameError
+from reprq.registry import Entry, Registry
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,6 @@ class Asked(NamedTuple):
     whole: bool
 
 
-Loader = Callable[[Asked], Dataset]
-
-
 def _digits(asked: Asked) -> Dataset:
     return load_digits(asked.split, asked.seed)
 
@@ -57,19 +54,37 @@ def _text(asked: Asked) -> Dataset:
     return load_text(asked.path, asked.split, asked.seed, whole=asked.whole)
 
 
-_IMAGES_HERE = "your own: train/CLASS/ and test/CLASS/, CLASS/, or images alone"
-_TEXTS_HERE = "your own: documents in CLASS/, or a table with a column 'text'"
-_ENTRIES: dict[str, tuple[DatasetInfo, Loader]] = {
-    info.name: (info, loader)
-    for info, loader in (
-        (DatasetInfo("digits", 10, 1258, 539, "part of scikit-learn"), _digits),
-        (DatasetInfo("cifar10", 10, 50000, 10000, "--download (170 MB)"), _torchvision),
-        (DatasetInfo("cifar100", 100, 50000, 10000, "--download (169 MB)"), _torchvision),
-        (DatasetInfo("mnist", 10, 60000, 10000, "--download (12 MB)"), _torchvision),
-        (DatasetInfo("usps", 10, 7291, 2007, "--download (8 MB)"), _torchvision),
-        (DatasetInfo("folder:PATH", None, None, None, _IMAGES_HERE), _folder),
-        (DatasetInfo("text:PATH", None, None, None, _TEXTS_HERE, "text"), _text),
-    )
+DATASETS = Registry(
+    "data set",
+    [
+        Entry(name="digits", target=_digits, inputs="image", about="part of scikit-learn"),
+        Entry(name="cifar10", target=_torchvision, inputs="image", about="--download (170 MB)"),
+        Entry(name="cifar100", target=_torchvision, inputs="image", about="--download (169 MB)"),
+        Entry(name="mnist", target=_torchvision, inputs="image", about="--download (12 MB)"),
+        Entry(name="usps", target=_torchvision, inputs="image", about="--download (8 MB)"),
+        Entry(
+            name="folder:PATH",
+            target=_folder,
+            inputs="image",
+            about="your own: train/CLASS/ and test/CLASS/, CLASS/, or images alone",
+        ),
+        Entry(
+            name="text:PATH",
+            target=_text,
+            inputs="text",
+            about="your own: documents in CLASS/, or a table with a column 'text'",
+        ),
+    ],
+    group="reprq.datasets",
+)
+"""What `load_dataset` knows by name. A target takes an `Asked` and gives a `Dataset`; `inputs` is its modality."""
+
+_SIZES = {
+    "digits": (10, 1258, 539),
+    "cifar10": (10, 50000, 10000),
+    "cifar100": (100, 50000, 10000),
+    "mnist": (10, 60000, 10000),
+    "usps": (10, 7291, 2007),
 }
 
 
@@ -80,7 +95,12 @@ def available() -> list[DatasetInfo]:
         >>> [info.name for info in available()]
         ['digits', 'cifar10', 'cifar100', 'mnist', 'usps', 'folder:PATH', 'text:PATH']
     """
-    return [info for info, _ in _ENTRIES.values()]
+    return [_info(entry) for entry in DATASETS]
+
+
+def _info(entry: Entry) -> DatasetInfo:
+    classes, train, test = _SIZES.get(entry.name, (None, None, None))
+    return DatasetInfo(entry.name, classes, train, test, entry.about, entry.inputs or "image")
 
 
 def load_dataset(
@@ -126,10 +146,11 @@ def load_dataset(
         )
     prefix, colon, path = name.partition(":")
     known = f"{prefix}:PATH" if colon else name
-    if known not in _ENTRIES:
+    if known not in DATASETS:
         if Path(name).is_dir():
             raise InputError(f"{name!r} is a folder and no name of a data set; write 'folder:{name}'")
-        raise UnknownNameError("data set", name, _ENTRIES)
-    _, load = _ENTRIES[known]
-    data = load(Asked(name, path, split, seed, root, download, whole))
+        raise UnknownNameError("data set", name, DATASETS.names())
+    data = DATASETS.find(known).load()(Asked(name, path, split, seed, root, download, whole))
+    if not isinstance(data, Dataset):
+        raise InputError(f"the loader of {name} must give a reprq.data.Dataset, got a {type(data).__name__}")
     return read_as(data, intensity_range=intensity_range, skip_broken=skip_broken)

@@ -13,12 +13,24 @@ from PIL import Image
 
 from reprq.backbones import Preprocessing, load_backbone
 from reprq.backbones.batch import count, mapped, part, put_out
-from reprq.data import ArraySource, Dataset, FileSource, Transform, as_dataset, available, load_dataset, patches
+from reprq.data import (
+    DATASETS,
+    ArraySource,
+    Asked,
+    Dataset,
+    FileSource,
+    Transform,
+    as_dataset,
+    available,
+    load_dataset,
+    patches,
+)
 from reprq.data.image.views import CroppedSource, ResizedSource
 from reprq.data.modality import MODALITIES, Source
 from reprq.data.text.sources import TextFiles, Texts
 from reprq.data.views import JoinedSource
 from reprq.errors import InputError, UnknownNameError
+from reprq.registry import Entry
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3), dtype=np.uint8)
 TEXTS = ["ba be bi", "da", "ga ge gi go gu ka", "pa"]
@@ -160,3 +172,22 @@ def test_other_peoples_data_sets_of_texts_are_taken(bert: Path) -> None:
     assert found["torch"].item(0) == "ba be bi ."
     with pytest.raises(InputError, match="data must be all texts, as its first item is, got a int at item 2"):
         as_dataset({"text": ["some words", "more words", 3]})
+
+
+def test_a_data_set_of_ones_own_joins_by_its_entry() -> None:
+    def load(asked: Asked) -> Any:
+        if asked.path == "wrong":
+            return 3
+        return as_dataset({"text": [f"{asked.path} {asked.split} {i}" for i in range(4)], "label": [0, 0, 1, 1]})
+
+    DATASETS.register(Entry(name="mails:PATH", target=load, inputs="text", about="mine"))
+    try:
+        data = load_dataset("mails:box", "test")
+        assert (data.modality, data.item(1)) == ("text", "box test 1")
+        assert "mails:PATH" in [info.name for info in available()]
+        with pytest.raises(InputError, match="the loader of mails:wrong must give a reprq.data.Dataset, got a int"):
+            load_dataset("mails:wrong")
+    finally:
+        DATASETS.remove("mails:PATH")
+    with pytest.raises(UnknownNameError, match="unknown data set 'mails:box'"):
+        load_dataset("mails:box")
