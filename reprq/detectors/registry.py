@@ -124,6 +124,7 @@ DETECTORS = Registry(
             target=f"{_ROWS}.pyod:PyOD",
             inputs="rows",
             extra="pyod",
+            label="PyOD",
             about="any detector of PyOD, by the name of its class",
             citation="Zhao et al. 2019",
         ),

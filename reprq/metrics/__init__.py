@@ -15,6 +15,7 @@ from reprq.metrics.layers import SIMILARITIES, chance_similarity, layer_similari
 from reprq.metrics.measurement import Measurement, Metric, measure
 from reprq.metrics.neighbours import mean_knn_distance, twonn
 from reprq.metrics.powerlaw import AlphaFit, alpha_req, fit_alpha
+from reprq.metrics.registry import METRICS
 from reprq.metrics.similarity import mutual_knn, procrustes_distance, pwcca, svcca
 from reprq.metrics.spectral import (
     aucev,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from reprq.metrics.gradients import brittleness, gradient_norms
 
 __all__ = [
+    "METRICS",
     "SIMILARITIES",
     "AlphaFit",
     "Measurement",

@@ -1,18 +1,19 @@
-"""The registry of the metrics of one matrix: each definition with its stable identifier and its range."""
+"""The definitions of the metrics of one matrix, each with its stable identifier and its range."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from math import inf
+from math import inf, isfinite
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from reprq.errors import UnknownNameError
+from reprq.errors import InputError, ReprqError, UnknownNameError
 from reprq.metrics.compactness import Reference, cosine_compactness_of
 from reprq.metrics.discriminant import coherence
 from reprq.metrics.neighbours import fit_twonn, mean_knn_distance
 from reprq.metrics.powerlaw import FIT_RANGE, fit_alpha
+from reprq.metrics.registry import METRICS
 from reprq.metrics.spectral import (
     Spectrum,
     Values,
@@ -29,9 +30,11 @@ from reprq.metrics.spectral import (
 from reprq.metrics.sphere import self_cluster, uniformity
 from reprq.numerics.moments import Moments
 from reprq.numerics.spectra import Again, Spectra, resolved_spectra, spectra
+from reprq.registry import Entry, one_line
 
 Bounds = tuple[float, float]
 Kind = Literal["one-pass", "rows", "all"]
+_INPUTS = {"one-pass": ("moments",), "rows": ("rows",), "all": ("moments", "rows")}
 
 
 class Facts:
@@ -116,7 +119,9 @@ def names(kind: Kind = "one-pass") -> list[str]:
         >>> names("rows")
         ['uniformity', 'twonn', 'mean_knn_distance', 'self_cluster', 'coherence']
     """
-    return [definition.name for definition in _of_kind(kind) if definition.default]
+    if kind not in _INPUTS:
+        raise UnknownNameError("kind of metrics", kind, _INPUTS)
+    return [entry.name for entry in METRICS if entry.inputs in _INPUTS[kind]]
 
 
 def identifiers(kind: Kind = "one-pass") -> list[str]:
@@ -135,9 +140,28 @@ def identifiers(kind: Kind = "one-pass") -> list[str]:
 
 
 def _of_kind(kind: Kind) -> list[Definition]:
-    if kind not in ("one-pass", "rows", "all"):
-        raise UnknownNameError("kind of metrics", kind, ("one-pass", "rows", "all"))
-    return [definition for definition in DEFINITIONS if kind == "all" or definition.of_rows == (kind == "rows")]
+    known = {definition.name for definition in DEFINITIONS}
+    others = [_brought(METRICS.find(name)) for name in names(kind) if name not in known]
+    return [
+        definition for definition in (*DEFINITIONS, *others) if kind == "all" or definition.of_rows == (kind == "rows")
+    ]
+
+
+def _brought(entry: Entry) -> Definition:
+    """The definition of a metric that others bring as a function of the rows, or of their moments, to a number."""
+
+    def compute(facts: Facts) -> Outcome:
+        try:
+            value = float(entry.load()(facts.rows if entry.inputs == "rows" else facts.moments))
+        except ReprqError:
+            raise
+        except Exception as error:
+            raise InputError(f"{entry.name} fails with {type(error).__name__}: {one_line(error)}") from error
+        if not isfinite(value):
+            raise InputError(f"{entry.name} gives {value}")
+        return Outcome(value)
+
+    return Definition(entry.name, entry.name, compute, _between(-inf, inf), True, "", of_rows=entry.inputs == "rows")
 
 
 def select(metrics: Sequence[str] | None) -> dict[str, Definition]:
@@ -149,8 +173,9 @@ def select(metrics: Sequence[str] | None) -> dict[str, Definition]:
     Raises:
         UnknownNameError: a name is neither.
     """
-    known = {definition.name: definition for definition in DEFINITIONS if definition.default}
-    known |= {definition.identifier: definition for definition in DEFINITIONS}
+    every = _of_kind("all")
+    known = {definition.name: definition for definition in every if definition.default}
+    known |= {definition.identifier: definition for definition in every}
     for name in metrics or ():
         if name not in known:
             raise UnknownNameError("metric", name, names("all") if "[" not in name else identifiers("all"))

@@ -1,30 +1,12 @@
 """What metrics and detectors are called beside an axis: names for people, where tables have identifiers."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from reprq.detectors import DETECTORS
+from reprq.metrics import METRICS
+from reprq.registry import Registry
 
-METRICS = {
-    "alpha_req": "\N{GREEK SMALL LETTER ALPHA}-ReQ",
-    "rankme": "RankMe",
-    "aucev": "AUCEV",
-    "cosine_compactness": "mean cosine",
-    "participation_ratio": "participation ratio",
-    "effective_rank": "effective rank",
-    "stable_rank": "stable rank",
-    "nesum": "NESum",
-    "condition_number": "condition number",
-    "isoscore": "IsoScore",
-    "trace": "trace of the covariance",
-    "uniformity": "uniformity",
-    "twonn": "TwoNN dimension",
-    "mean_knn_distance": "mean neighbor distance",
-    "self_cluster": "SelfCluster",
-    "coherence": "coherence",
-    "cka": "CKA",
-    "brittleness": "brittleness",
-}
 _USUAL = {  # of a detector, what goes without saying
     "knn": ("kth", "euclidean"),
     "gaussian": ("empirical",),
@@ -67,7 +49,7 @@ def detector_label(identifier: str) -> str:
         >>> detector_label("pca[0.95]"), detector_label("pyod:KNN[n_neighbors=2]")
         ('PCA, 95 % of the variance', 'KNN (PyOD), n_neighbors = 2')
     """
-    return _label(identifier, {entry.name: entry.label or entry.name for entry in DETECTORS})
+    return _label(identifier, DETECTORS)
 
 
 def detector_labels(identifiers: Sequence[str]) -> dict[str, str]:
@@ -82,12 +64,13 @@ def detector_labels(identifiers: Sequence[str]) -> dict[str, str]:
     return {identifier: label if said.count(label) == 1 else identifier for identifier, label in labels.items()}
 
 
-def _label(identifier: str, names: Mapping[str, str]) -> str:
+def _label(identifier: str, registry: Registry) -> str:
     name, bracket, inside = identifier.partition("[")
-    library, colon, model = name.partition(":")
-    if name not in names and not (colon and library == "pyod"):
+    _, colon, model = name.partition(":")
+    if name not in registry:
         return identifier
-    called = f"{model} (PyOD)" if colon else names[name]
+    label = registry.find(name).label
+    called = f"{model} ({label})" if colon else label or name
     if not (bracket and inside.endswith("]")):
         return called if not bracket else identifier
     usual = _USUAL.get(name, ())

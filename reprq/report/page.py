@@ -14,10 +14,11 @@ from reprq.analysis import correlate
 from reprq.analysis.complete import TASK_GROUPS
 from reprq.analysis.recommend import Recommendation, recommend
 from reprq.errors import OutputExistsError, ReprqError
+from reprq.metrics import METRICS
+from reprq.registry import Entry
 from reprq.report import tables
 from reprq.report.answer import answer
 from reprq.report.pictures import pictures
-from reprq.report.words import definition_of
 from reprq.storage import write_text
 from reprq.study import StudyResults
 
@@ -131,9 +132,16 @@ def _beware(results: StudyResults, table: pd.DataFrame) -> list[str]:
 def _definitions(results: StudyResults) -> list[dict[str, str]]:
     found = results.metrics[["metric", "definition"]].drop_duplicates()
     return [
-        {"metric": metric, "identifier": identifier, **vars(definition_of(metric))}
+        {"metric": metric, "identifier": identifier, **_words(metric)}
         for metric, identifier in found.itertuples(index=False, name=None)
     ]
+
+
+def _words(metric: str) -> dict[str, str]:
+    """What a metric measures, by name or identifier; nothing of one that is unknown here."""
+    name = metric.partition("[")[0]
+    entry = METRICS.find(name) if name in METRICS else Entry(name=name, target=None)
+    return {"measures": entry.about, "reads": entry.reads, "paper": entry.citation}
 
 
 def _provenance(results: StudyResults) -> list[tuple[str, str]]:

@@ -6,10 +6,8 @@ import pytest
 
 from reprq.analysis import correlate
 from reprq.analysis.recommend import recommend
-from reprq.metrics import identifiers, names
 from reprq.report.answer import answer
 from reprq.report.tables import Cell, correlations, layers, notes, regrets, tasks, to_table
-from reprq.report.words import WORDS, definition_of
 
 TWELVE = [f"net {i}" for i in range(8)] + [f"net {i} random" for i in range(4)]
 
@@ -204,9 +202,3 @@ def test_notes_that_differ_in_numbers_are_one(make_study, tmp_path):
     assert "1 values of metrics do not exist; their points are left out" in found
     assert "n = 0 to 23 rows for d = 64 columns (24 of 72 values: aucev, rankme)" in found
     assert any(note.startswith("R2 = 0.5 (24") for note in found)
-
-
-def test_every_metric_has_its_words():
-    assert set(WORDS) == set(names("all"))
-    assert all(definition_of(name).measures and definition_of(name).reads for name in identifiers("all"))
-    assert definition_of("brand_new").measures == ""

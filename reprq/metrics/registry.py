@@ -1,0 +1,196 @@
+"""What is known of every metric before it is computed; importing this costs nothing."""
+
+from reprq.registry import Entry, Registry
+
+_PACKAGE = "reprq.metrics"
+
+
+def _metric(name: str, inputs: str, label: str, about: str, reads: str, citation: str = "") -> Entry:
+    return Entry(
+        name=name,
+        target=f"{_PACKAGE}:{name}",
+        inputs=inputs,
+        label=label,
+        about=about,
+        reads=reads,
+        citation=citation,
+    )
+
+
+METRICS = Registry(
+    "metric",
+    (
+        _metric(
+            "alpha_req",
+            "moments",
+            "\N{GREEK SMALL LETTER ALPHA}-ReQ",
+            "minus the slope of log eigenvalue of the covariance on log rank",
+            "near 1 is the paper's sweet spot; larger is a faster decay",
+            "Agrawal et al. 2022; fit of Stringer et al. 2019",
+        ),
+        _metric(
+            "rankme",
+            "moments",
+            "RankMe",
+            "exponential of the entropy of the singular values",
+            "higher is less collapsed",
+            "Garrido et al. 2023",
+        ),
+        _metric(
+            "aucev",
+            "moments",
+            "AUCEV",
+            "area under the cumulative share of the singular values",
+            "0.5 is no collapse, 1 is collapse",
+            "Li et al. 2022",
+        ),
+        _metric(
+            "cosine_compactness", "moments", "mean cosine", "mean cosine over all pairs of rows", "higher is tighter"
+        ),
+        _metric(
+            "participation_ratio",
+            "moments",
+            "participation ratio",
+            "(sum of the eigenvalues)² over the sum of their squares",
+            "how many directions carry the variance; higher is less collapsed",
+            "Gao et al. 2017",
+        ),
+        _metric(
+            "effective_rank",
+            "moments",
+            "effective rank",
+            "exponential of the entropy of the eigenvalues",
+            "higher is less collapsed",
+            "Roy & Vetterli 2007",
+        ),
+        _metric(
+            "stable_rank",
+            "moments",
+            "stable rank",
+            "squared Frobenius norm over squared spectral norm, uncentred",
+            "higher is less collapsed",
+            "Tsitsulin et al. 2023",
+        ),
+        _metric(
+            "nesum",
+            "moments",
+            "NESum",
+            "sum of the eigenvalues over the largest",
+            "higher is less collapsed",
+            "He & Ozay 2022",
+        ),
+        _metric(
+            "condition_number",
+            "moments",
+            "condition number",
+            "largest over smallest eigenvalue of the covariance",
+            "1 is isotropic; higher is closer to collapse",
+            "classical",
+        ),
+        _metric(
+            "isoscore",
+            "moments",
+            "IsoScore",
+            "how evenly variance fills the space",
+            "0 is one direction, 1 is isotropic",
+            "Rudman et al. 2022",
+        ),
+        _metric(
+            "trace",
+            "moments",
+            "trace of the covariance",
+            "sum of the variances of all columns",
+            "the scale of the embeddings, squared",
+            "classical",
+        ),
+        _metric(
+            "uniformity",
+            "rows",
+            "uniformity",
+            "log mean of exp(-2 squared distance) on the unit sphere",
+            "lower is more even",
+            "Wang & Isola 2020",
+        ),
+        _metric(
+            "twonn",
+            "rows",
+            "TwoNN dimension",
+            "intrinsic dimension from the two nearest neighbors",
+            "how many dimensions, locally",
+            "Facco et al. 2017",
+        ),
+        _metric(
+            "mean_knn_distance",
+            "rows",
+            "mean neighbor distance",
+            "mean distance to the nearest rows",
+            "higher is sparser, in units of the rows",
+            "classical",
+        ),
+        _metric(
+            "self_cluster",
+            "rows",
+            "SelfCluster",
+            "how far squared cosines exceed chance",
+            "0 is spread, 1 is one cluster",
+            "Tsitsulin et al. 2023",
+        ),
+        _metric(
+            "coherence",
+            "rows",
+            "coherence",
+            "largest leverage of a row",
+            "1 is even; higher leans on single rows",
+            "Tsitsulin et al. 2023",
+        ),
+        _metric(
+            "brittleness",
+            "network",
+            "brittleness",
+            "gradient norm of the distillation loss over the variance of the teacher, per unit of the pixels",
+            "higher is more brittle",
+            "Mai et al. 2021",
+        ),
+        _metric(
+            "cka",
+            "pair",
+            "CKA",
+            "normalized HSIC of two representations of the same rows",
+            "1 is the same up to rotation and scale",
+            "Kornblith et al. 2019",
+        ),
+        _metric(
+            "procrustes_distance",
+            "pair",
+            "Procrustes distance",
+            "what the best rotation leaves between two representations",
+            "0 is the same up to rotation and scale",
+            "Ding, Denain & Steinhardt 2021",
+        ),
+        _metric(
+            "svcca",
+            "pair",
+            "SVCCA",
+            "mean canonical correlation of the leading principal components",
+            "1 is alike",
+            "Raghu et al. 2017",
+        ),
+        _metric(
+            "pwcca",
+            "pair",
+            "PWCCA",
+            "mean canonical correlation, weighted by what each direction carries",
+            "1 is alike",
+            "Morcos et al. 2018",
+        ),
+        _metric(
+            "mutual_knn",
+            "pair",
+            "mutual kNN",
+            "share of nearest neighbors that two representations have in common",
+            "1 is alike",
+            "Huh et al. 2024",
+        ),
+    ),
+    group="reprq.metrics",
+)
