@@ -4,7 +4,7 @@ import difflib
 import os
 import string
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from reprq.data import available
 from reprq.errors import ConfigError
 
+EMBEDDINGS = "embeddings"  # the name of data that is the rows of embedding files
 _LONGEST = 120  # letters of a wrong value in a message
 
 
@@ -27,7 +28,8 @@ class DataConfig(_Section):
     """The samples.
 
     Attributes:
-        name: A data set's name: `digits`, `cifar10`, `folder:PATH`, `text:PATH`.
+        name: A data set's name: `digits`, `cifar10`, `folder:PATH`, `text:PATH`; or `embeddings`, the rows of the files
+            that are the study's backbones.
         label: What the tables and figures call it; by default its name, of a path the last part.
         root: Where its files are.
         download: Whether they may be downloaded.
@@ -101,16 +103,23 @@ class PretextConfig(_Section):
 
 
 class BackboneConfig(_Section):
-    """One backbone.
+    """One backbone: a network, or files of embeddings that somebody else extracted.
 
     Attributes:
-        name: Its name (`reprq backbones` lists them).
+        name: Its name (`reprq backbones` lists them); of files what made them, for the column `network`.
         label: What the tables and figures call it; made from name and weights by default.
         weights: "default", "random" or a weights file.
         layers: Which layers; "all" by default.
         pooling: How a layer's output becomes one row.
         preprocessing: What to change in its own preprocessing.
         pretext: Train its weights first; then `weights` and `preprocessing` are the teacher's.
+        datasets: The labels of the data sets that it is run on; all by default.
+        embeddings: A file or folder of embeddings in place of a network, as `reprq.embeddings.load_embeddings` reads
+            them; several in a list or in a table `{ layer = "file" }` are the layers of one backbone. `{dataset}` in a
+            path stands for the label of the data set.
+        keys: The arrays or columns of vectors that are read; several of one file are its layers.
+        columns: The columns of numbers that are the embedding ("emb_*").
+        labels: The array or column of the labels.
     """
 
     name: str
@@ -120,10 +129,20 @@ class BackboneConfig(_Section):
     pooling: str = "avg"
     preprocessing: dict[str, Any] = Field(default_factory=dict)
     pretext: PretextConfig | None = None
+    datasets: list[str] | None = Field(default=None, min_length=1)
+    embeddings: str | Annotated[list[str], Field(min_length=1)] | dict[str, str] | None = None
+    keys: list[str] | None = Field(default=None, min_length=1)
+    columns: str | None = None
+    labels: str | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _own_label(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("embeddings") is not None:
+            files = values["embeddings"]
+            paths = [files] if isinstance(files, str) else [*(files.values() if isinstance(files, dict) else files)]
+            called = values.get("label") or values.get("name") or _stem(str(paths[0]) if paths else "")
+            return {"name": called, "label": called, "weights": "file", **values}
         if isinstance(values, dict) and "label" not in values and isinstance(values.get("name"), str):
             pretext = values.get("pretext")
             origin = pretext.get("task") if isinstance(pretext, dict) else values.get("weights", "default")
@@ -134,7 +153,46 @@ class BackboneConfig(_Section):
     def _one_origin(self) -> "BackboneConfig":
         if self.pretext is not None and (self.weights != "default" or self.preprocessing):
             raise ValueError(f"backbone {self.label!r} has a pretext: remove its weights and preprocessing")
+        if self.embeddings is not None and (self.pretext is not None or self.preprocessing or self.pooling != "avg"):
+            raise ValueError(
+                f"backbone {self.label!r} is embedding files: remove its pretext, preprocessing and pooling"
+            )
+        if self.embeddings is None and (self.keys or self.columns or self.labels):
+            raise ValueError(f"backbone {self.label!r} is a network: keys, columns and labels go with embeddings")
+        if self.keys is not None and len(self.keys) > 1 and not isinstance(self.embeddings, str):
+            raise ValueError(f"backbone {self.label!r} has several files and several keys; give one file or one key")
         return self
+
+    def runs_on(self, data: DataConfig) -> bool:
+        """Whether it is run on a data set: a network needs samples."""
+        asked = self.datasets is None or data.dataset in self.datasets
+        return asked and (self.embeddings is not None or data.name != EMBEDDINGS)
+
+    def layer_files(self, dataset: str) -> list[tuple[str, str, str | None]]:
+        """Return name, path and array of every layer that `layers` asks for, of embedding files on a data set.
+
+        Raises:
+            ConfigError: `layers` names one that is not there.
+        """
+        keys: Sequence[str | None] = self.keys or [None]
+        if isinstance(self.embeddings, dict):
+            found = [(name, path, keys[0]) for name, path in self.embeddings.items()]
+        elif isinstance(self.embeddings, list):
+            found = [(_stem(path), path, keys[0]) for path in self.embeddings]
+        else:
+            found = [(key or _stem(str(self.embeddings)), str(self.embeddings), key) for key in keys]
+        names = [name for name, _, _ in found]
+        wanted = names if self.layers == "all" else self.layers if isinstance(self.layers, list) else [self.layers]
+        if lacking := [layer for layer in wanted if layer not in names]:
+            raise ConfigError(f"{self.label!r} has no layer {lacking[0]!r}; it has {', '.join(names)}")
+        if len(set(names)) < len(names):
+            raise ConfigError(f"two files of {self.label!r} have one name; name the layers: {{ layer = 'file' }}")
+        return [(name, path.replace("{dataset}", dataset), key) for name, path, key in found if name in wanted]
+
+
+def _stem(path: str) -> str:
+    """The name of a file without ending and without a place for the data set."""
+    return Path(path).name.split(".")[0].replace("{dataset}", "").strip("-_ ") or EMBEDDINGS
 
 
 class StudyConfig(_Section):
@@ -142,7 +200,7 @@ class StudyConfig(_Section):
 
     Attributes:
         title: What the study is; stands over the figure.
-        data: The samples, or a list of several data sets.
+        data: The samples, or a list of several data sets; may be left out where every backbone is embedding files.
         backbones: The networks.
         tasks: "all", "unimodal", "multimodal", or task names such as "unimodal:cat".
         metrics: Names of metrics; all of `reprq.metrics.names()` by default.
@@ -167,6 +225,14 @@ class StudyConfig(_Section):
     batch_size: int = Field(default=64, ge=1)
     workers: int = Field(default=1, ge=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rows_of_files(cls, values: Any) -> Any:
+        sections = values.get("backbones") if isinstance(values, dict) and "data" not in values else None
+        if isinstance(sections, list) and all(isinstance(b, dict) and b.get("embeddings") for b in sections):
+            return {**values, "data": {"name": EMBEDDINGS}}
+        return values
+
     @model_validator(mode="after")
     def _consistent(self) -> "StudyConfig":
         labels = [backbone.label for backbone in self.backbones]
@@ -178,6 +244,13 @@ class StudyConfig(_Section):
         for data in self.datasets:
             if data.benign is not None and (data.tasks or (self.tasks != "all" and len(datasets) == 1)):
                 raise ValueError("data.benign and tasks both say what is benign; remove one of them")
+            if not any(backbone.runs_on(data) for backbone in self.backbones):
+                raise ValueError(f"no backbone runs on the data set {data.dataset!r}; give it one, or remove it")
+        for backbone in self.backbones:
+            if unknown := sorted(set(backbone.datasets or ()) - set(datasets)):
+                raise ValueError(f"backbone {backbone.label!r} names the data set {unknown[0]!r}; there is {datasets}")
+            if not any(backbone.runs_on(data) for data in self.datasets):
+                raise ValueError(f"backbone {backbone.label!r} is a network and needs samples; name them in [data]")
         if again := sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1}):
             raise ValueError(f"seeds holds {again[0]} more than once; give each seed once")
         return self
@@ -193,6 +266,10 @@ class StudyConfig(_Section):
         sections = [record["data"]] if isinstance(record["data"], dict) else record["data"]
         for section in sections:
             for name in ("label", "benign", "tasks"):  # records of older studies lack them
+                if section[name] is None:
+                    del section[name]
+        for section in record["backbones"]:
+            for name in ("datasets", "embeddings", "keys", "columns", "labels"):
                 if section[name] is None:
                     del section[name]
         return record
@@ -233,7 +310,10 @@ def load_backbones(path: str | Path) -> list[BackboneConfig]:
         ConfigError: as for `load_config`.
     """
     path = Path(path)
-    raw = _expand({"backbones": _read_toml(path).get("backbones", [])}, str(path))
+    sections = _read_toml(path).get("backbones", [])
+    for section in sections:
+        section.pop("datasets", None)  # which of the study's data sets it is run on
+    raw = _expand({"backbones": sections}, str(path))
     config = _validate({"data": {"name": "digits"}, **raw}, str(path))
     return _anchored(config, path.resolve().parent).backbones
 
@@ -361,7 +441,9 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
     backbones = []
     for backbone in config.backbones:
         update: dict[str, Any] = {}
-        if backbone.weights not in ("default", "random"):
+        if backbone.embeddings is not None:
+            update["embeddings"] = _each_path(backbone.embeddings, at)
+        elif backbone.weights not in ("default", "random"):
             update["weights"] = at(backbone.weights)
         if backbone.pretext is not None:
             update["pretext"] = backbone.pretext.model_copy(update={"data": at_data(backbone.pretext.data)})
@@ -370,3 +452,9 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
         backbones.append(backbone.model_copy(update=update))
     data = datasets[0] if isinstance(config.data, DataConfig) else datasets
     return config.model_copy(update={"data": data, "backbones": backbones})
+
+
+def _each_path(files: str | list[str] | dict[str, str], at: Callable[[str], str]) -> str | list[str] | dict[str, str]:
+    if isinstance(files, str):
+        return at(files)
+    return {name: at(path) for name, path in files.items()} if isinstance(files, dict) else [at(path) for path in files]

@@ -19,10 +19,12 @@ from reprq.provenance import digest
 from reprq.statistics.power import LEVEL, detectable_correlation, networks_needed
 from reprq.study.cells import CellStore
 from reprq.study.compute import LayerRows, detect, measure, name_of
-from reprq.study.config import BackboneConfig, StudyConfig, load_config
+from reprq.study.config import StudyConfig, load_config
 from reprq.study.plan import Cell, Part, Plan, identity
 from reprq.study.runner import study_folder
 from reprq.study.sources import Teachers, load_network
+
+Place = tuple[str, str, str]  # data set, backbone and layer
 
 PROBE_SAMPLES = 32
 PROBE_ROWS = 400
@@ -152,25 +154,30 @@ class _Disk:
     def __init__(self, plan: Plan, root: Path) -> None:
         self._plan, self._present = plan, _caches(root)
         self.bytes, self.seconds = 0, 0.0
-        self.widths: dict[tuple[str, str], int] = {}  # by the label of the backbone and the name of the layer
+        self.widths: dict[Place, int] = {}
         self._per_sample: dict[str, float] = {}
 
     def add(self, part: Part) -> None:
         backbone, seed = part.backbone, part.seed
-        network, dtype = self._plan.network(backbone, seed), self._plan.config.dtype
+        network, dtype = self._plan.network_of(part), self._plan.config.dtype
+        if backbone.embeddings is not None:
+            layers = self._plan.files(part).layers
+            self.widths |= {(part.data.dataset, backbone.label, name): x.width for name, x in layers.items()}
+            self._per_sample[backbone.label] = 0.0
         names = [cached_name(layer, backbone.pooling) for layer, _ in network.layers]
         for samples in self._plan.samples[seed, part.data.dataset]:
             found = self._present.get(digest(identity(network, samples, dtype)))
             if found is not None and set(names) <= set(found):
-                self.widths |= {(backbone.label, name): width for name, width in found.widths().items()}
+                self.widths |= {_place_of(part, name): width for name, width in found.widths().items()}
                 continue
             if backbone.label not in self._per_sample:
-                self._probe(backbone, seed, samples)
-            columns = sum(self.widths[backbone.label, name] for name in names)
+                self._probe(part, samples)
+            columns = sum(self.widths[_place_of(part, name)] for name in names)
             self.bytes += len(samples) * columns * np.dtype(dtype).itemsize
             self.seconds += len(samples) * self._per_sample[backbone.label]
 
-    def _probe(self, backbone: BackboneConfig, seed: int, samples: Dataset) -> None:
+    def _probe(self, part: Part, samples: Dataset) -> None:
+        backbone, seed = part.backbone, part.seed
         network = self._plan.network(backbone, seed)
         few = samples.select(np.linspace(0, len(samples) - 1, min(PROBE_SAMPLES, len(samples)), dtype=np.int64))
         loaded = load_network(network.config, seed)
@@ -186,13 +193,13 @@ class _Disk:
                 progress=False,
             )
             self._per_sample[backbone.label] = (time.perf_counter() - start) / len(few)
-            self.widths |= {(backbone.label, name): width for name, width in cache.widths().items()}
+            self.widths |= {_place_of(part, name): width for name, width in cache.widths().items()}
 
 
 class _Clock:
     """How long a cell takes: as long as finished ones did, else as long as a small one does now."""
 
-    def __init__(self, plan: Plan, store: CellStore, widths: dict[tuple[str, str], int]) -> None:
+    def __init__(self, plan: Plan, store: CellStore, widths: dict[Place, int]) -> None:
         self._plan, self._store, self._widths = plan, store, widths
         self._rates: dict[tuple[str, str], float] = {}  # seconds a column
         self._probed: dict[tuple[str, int], float] = {}  # seconds a row
@@ -244,8 +251,15 @@ class _Clock:
             return 0.0
 
 
-def _place(cell: Cell) -> tuple[str, str]:
-    return cell.network.config.label, cell.stored_layer
+def _place(cell: Cell) -> Place:
+    own = cell.dataset if cell.network.config.embeddings is not None else ""
+    return own, cell.network.config.label, cell.stored_layer
+
+
+def _place_of(part: Part, stored_layer: str) -> Place:
+    """As `_place`: a layer of a network is as wide on all data, one of files is not."""
+    own = part.data.dataset if part.backbone.embeddings is not None else ""
+    return own, part.backbone.label, stored_layer
 
 
 def _caches(root: Path) -> dict[str, EmbeddingCache]:

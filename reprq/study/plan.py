@@ -16,7 +16,8 @@ from reprq.provenance import digest
 from reprq.storage import readable
 from reprq.study.cells import CellStore, Row
 from reprq.study.config import BackboneConfig, DataConfig, StudyConfig
-from reprq.study.sources import Teachers, load_network, load_samples
+from reprq.study.files import EmbeddingFiles, benign_classes, file_backbones, reads_files
+from reprq.study.sources import Teachers, load_network, load_samples, shown
 
 Spec = str | dict[str, Any]
 
@@ -168,33 +169,70 @@ class Plan:
         self.config, self.teachers = config, teachers
         self.metrics = {name: metric.identifier for name, metric in select(config.metrics).items()}
         self.detectors = {definition_of(spec): spec for spec in config.detectors}
+        self._files = {
+            (backbone.label, data.dataset): EmbeddingFiles.read(backbone, data)
+            for data in config.datasets
+            for backbone in file_backbones(config.backbones, data)
+        }
         self.samples = {
-            (seed, data.dataset): load_samples(data, seed) for seed in config.seeds for data in config.datasets
+            (seed, data.dataset): self._load(data, seed) for seed in config.seeds for data in config.datasets
         }
         self.tasks = {data.dataset: self._tasks_of(data) for data in config.datasets}
         self._networks: dict[tuple[int, str], Network] = {}
         self._transforms: dict[tuple[int, str], Transform] = {}
         self._cells: dict[tuple[int, str, str], list[Cell]] = {}
-        for backbone in config.backbones:
-            for seed in config.seeds:
-                self._check(backbone, seed)
+        for seed, backbone in self.backbones:
+            self._check(backbone, seed)
+        for part in self.parts:
+            if part.backbone.embeddings is not None:
+                if trained := [name for name, spec in self.detectors.items() if detectors.is_network(_name_of(spec))]:
+                    raise InputError(
+                        f"detector {trained[0]} trains a network on samples, and {part.backbone.label!r} is embedding"
+                        " files; remove one of them"
+                    )
+                for samples in self.samples[part.seed, part.data.dataset]:
+                    self.files(part).rows_of(samples)
 
     @property
     def backbones(self) -> list[tuple[int, BackboneConfig]]:
-        """Every (seed, backbone), in the order of the tables."""
-        return [(seed, backbone) for seed in self.config.seeds for backbone in self.config.backbones]
+        """Every network under every seed, in the order of the tables."""
+        networks = [backbone for backbone in self.config.backbones if backbone.embeddings is None]
+        return [(seed, backbone) for seed in self.config.seeds for backbone in networks]
+
+    def files(self, part: Part) -> EmbeddingFiles:
+        """Return the embedding files of a part."""
+        return self._files[part.backbone.label, part.data.dataset]
+
+    def network_of(self, part: Part) -> Network:
+        """Return the network of a part, or what stands for it where its rows are read from files."""
+        if part.backbone.embeddings is None:
+            return self.network(part.backbone, part.seed)
+        found = self.files(part)
+        layers = tuple((name, number) for number, name in enumerate(found.layers, start=1))
+        return Network(part.seed, part.backbone, part.backbone.name, "file", found.digest, {}, layers)
+
+    def _load(self, data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
+        if not reads_files(data):
+            return load_samples(data, seed)
+        first = next(file_backbones(self.config.backbones, data))
+        return shown(data, self._files[first.label, data.dataset].split(data, seed), seed)
 
     @property
     def parts(self) -> list[Part]:
         """Every backbone on every data set under every seed, in the order of the tables."""
         config = self.config
         return [
-            Part(s, data, backbone) for s in config.seeds for data in config.datasets for backbone in config.backbones
+            Part(seed, data, backbone)
+            for seed in config.seeds
+            for data in config.datasets
+            for backbone in config.backbones
+            if backbone.runs_on(data)
         ]
 
-    def samples_of(self, seed: int) -> list[Dataset]:
-        """Return the samples of all data sets under one seed."""
-        return [samples for (drawn, _), pair in self.samples.items() if drawn == seed for samples in pair]
+    def samples_of(self, backbone: BackboneConfig, seed: int) -> list[Dataset]:
+        """Return the samples of all data sets that a backbone is run on under one seed."""
+        datasets = [data.dataset for data in self.config.datasets if backbone.runs_on(data)]
+        return [samples for name in datasets for samples in self.samples[seed, name]]
 
     @property
     def notes(self) -> list[str]:
@@ -204,7 +242,7 @@ class Plan:
             if self.ready(backbone, seed):
                 self.network(backbone, seed)
                 transform = self._transforms[(seed, backbone.label)]
-                seen = [note for data in self.samples_of(seed) for note in transform.seen(data).notes]
+                seen = [note for data in self.samples_of(backbone, seed) for note in transform.seen(data).notes]
                 found += [note if note in found else f"{backbone.label}: {note}" for note in seen]
         return list(dict.fromkeys(found))
 
@@ -221,7 +259,7 @@ class Plan:
                 path = self.teachers.path(backbone.name, backbone.pretext, seed)
                 config = backbone.model_copy(update={"name": f"teacher:{path.resolve()}", "pretext": None})
             loaded = load_network(config, seed)
-            for data in self.samples_of(seed):
+            for data in self.samples_of(backbone, seed):
                 loaded.check_takes(data)
             self._networks[where] = Network.of(loaded, config, seed)
             self._transforms[where] = loaded.preprocessing
@@ -230,7 +268,7 @@ class Plan:
     def cells(self, part: Part) -> list[Cell]:
         """Return the cells of a part, in the order of the tables; its teacher must have been trained."""
         if part.key not in self._cells:
-            network, dataset = self.network(part.backbone, part.seed), part.data.dataset
+            network, dataset = self.network_of(part), part.data.dataset
             pair = self.samples[part.seed, dataset]
             rows = [digest(identity(network, samples, self.config.dtype)) for samples in pair]
             self._cells[part.key] = [
@@ -243,15 +281,16 @@ class Plan:
 
     def count(self, part: Part) -> int:
         """Return how many cells a part has, trained or not."""
-        if self.ready(part.backbone, part.seed):
+        if part.backbone.embeddings is not None or self.ready(part.backbone, part.seed):
             return len(self.cells(part))
         layers = load_backbone(part.backbone.name, "random").select_layers(part.backbone.layers)
         return len(layers) * len(self.tasks[part.data.dataset]) * (1 + len(self.detectors))
 
     def _tasks_of(self, data: DataConfig) -> list[Task]:
         train, test = self.samples[self.config.seeds[0], data.dataset]
-        if data.benign is not None:
-            return [benign_task(train.classes, data.benign)]
+        benign = benign_classes(data, train.classes) if reads_files(data) else data.benign
+        if benign:
+            return [benign_task(train.classes, benign)]
         return select_tasks(train.classes, data.tasks or self.config.tasks, train.labels, test.labels)
 
     def _cells_of(
@@ -273,6 +312,10 @@ class Plan:
         else:
             untrained = load_backbone(backbone.name, "random").select_layers(backbone.layers)
             check_pooling(backbone.pooling, untrained)
+
+
+def _name_of(spec: Spec) -> str:
+    return str(spec if isinstance(spec, str) else spec.get("name"))
 
 
 def definition_of(spec: Spec) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reprq.embeddings import extract
+from reprq.embeddings import default_cache_dir, extract
 from reprq.errors import ConfigError, InputError, OutputExistsError, WeightsError
 from reprq.progress import track
 from reprq.provenance import versions
@@ -16,7 +16,7 @@ from reprq.study.cells import CellStore, Row
 from reprq.study.compute import Outcome
 from reprq.study.config import BackboneConfig, StudyConfig, load_config
 from reprq.study.execute import Executor, InProcess, Processes
-from reprq.study.plan import Cell, Job, Part, Plan
+from reprq.study.plan import Cell, Job, Part, Plan, identity
 from reprq.study.repeats import repeated_layers, without_repeated_layers
 from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, STUDY_FILE, StudyResults
 from reprq.study.sources import Teachers, load_network
@@ -175,7 +175,14 @@ class _Run:
 
     def _extract(self, part: Part) -> tuple[Path, Path]:
         """The folders of the training and the test embeddings."""
-        config, network = self.plan.config, self.plan.network(part.backbone, part.seed)
+        config, network = self.plan.config, self.plan.network_of(part)
+        if part.backbone.embeddings is not None:
+            root = Path(self.cache_dir) if self.cache_dir is not None else default_cache_dir()
+            train, test = (
+                self.plan.files(part).store(root, identity(network, samples, config.dtype), samples).resolve()
+                for samples in self.plan.samples[part.seed, part.data.dataset]
+            )
+            return train, test
         loaded = load_network(network.config, part.seed)
         train, test = (
             extract(
@@ -219,7 +226,7 @@ class _Run:
         return StudyResults(*without_repeated_layers(metrics, detectors), record, self.folder)
 
     def _record(self) -> dict[str, Any]:
-        networks = [self.plan.network(backbone, seed) for seed, backbone in self.plan.backbones]
+        networks = [self.plan.network_of(part) for part in self.plan.parts]
         return {
             "schema_version": 1,
             "config": self.plan.config.record(),

@@ -20,9 +20,17 @@ def load_samples(data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
         UnknownNameError: a data set or a class that does not exist.
         DataError: samples that are missing or too few, or splits of different classes.
     """
+    pair = [
+        load_dataset(data.name, split, root=data.root, download=data.download, seed=seed, **data.reading)
+        for split in ("train", "test")
+    ]
+    return shown(data, pair, seed)
+
+
+def shown(data: DataConfig, pair: Sequence[Dataset], seed: int) -> tuple[Dataset, Dataset]:
+    """Return those of the training and test samples that a section asks for."""
     splits = []
-    for split, per_class in (("train", data.train_per_class), ("test", data.test_per_class)):
-        samples = load_dataset(data.name, split, root=data.root, download=data.download, seed=seed, **data.reading)
+    for samples, per_class in zip(pair, (data.train_per_class, data.test_per_class), strict=True):
         if data.classes is not None:
             samples = samples.restrict(data.classes)
         splits.append(samples if per_class is None else samples.sample(per_class=per_class, seed=seed))

@@ -1,0 +1,141 @@
+"""Embedding files as the backbones of a study."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reprq import detectors, metrics
+from reprq.backbones import load_backbone
+from reprq.data import load_dataset
+from reprq.embeddings import extract
+from reprq.errors import CacheError, ConfigError, InputError, ReprqError, UnknownNameError
+from reprq.evaluation import auroc
+from reprq.study import StudyResults, estimate_study, load_config, run_study
+
+HOW: dict[str, Any] = {"metrics": ["rankme", "trace"], "detectors": ["centroid"]}
+
+
+def save(path: Path, seed: int = 0, d: int = 6, **more: Any) -> Path:
+    rng = np.random.default_rng(seed)
+    y = np.repeat([0, 1], [40, 12])
+    x = (rng.normal(size=(52, d)) + 1.5 * y[:, None]).astype(np.float32)
+    np.savez(path, X=x, y=y, **more)
+    return path
+
+
+def run(config: dict[str, Any], tmp_path: Path, **how: Any) -> StudyResults:
+    return run_study({**HOW, **config}, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False, **how)
+
+
+def test_a_file_alone_is_a_study_with_the_numbers_of_its_rows(tmp_path: Path) -> None:
+    path = save(tmp_path / "mine.npz")
+    results = run({"backbones": [{"embeddings": path}]}, tmp_path)
+    point = results.detectors.loc[0, ["dataset", "backbone", "layer", "task"]].tolist()
+    assert point == ["embeddings", "mine", "mine", "unimodal:benign"]
+    x, y = np.load(path)["X"], np.load(path)["y"]
+    train = np.sort(np.random.default_rng(0).permutation(40)[:28])
+    test = np.setdiff1d(np.arange(52), train)
+    scores = detectors.create("centroid").fit(x[train]).anomaly_score(x[test])
+    assert results.detectors.loc[0, "auroc"] == auroc(y[test], scores).value
+    assert results.metrics["value"].tolist() == [m.value for m in metrics.measure(x[train], HOW["metrics"]).values()]
+
+
+def test_one_section_serves_several_data_sets_and_resumes(tmp_path: Path) -> None:
+    for seed, name in enumerate(("screw", "nut")):
+        save(tmp_path / f"set_{name}.npz", seed, d=4 + seed)
+    config = {
+        "data": [{"name": "embeddings", "label": name} for name in ("screw", "nut")],
+        "backbones": [{"embeddings": tmp_path / "set_{dataset}.npz"}],
+    }
+    how: dict[str, Any] = {"cache_dir": tmp_path / "cache", "progress": False}
+    before = estimate_study({**HOW, **config}, tmp_path / "run", **how)
+    assert (before.cells, before.finished, before.disk_bytes) == (4, 0, 52 * (4 + 5) * 4)
+    results = run(config, tmp_path)
+    assert results.metrics.groupby("dataset")["d"].first().to_dict() == {"nut": 5, "screw": 4}
+    stored = (tmp_path / "run" / "cells.jsonl").read_bytes()
+    after = estimate_study({**HOW, **config}, tmp_path / "run", **how)
+    assert (after.finished, after.disk_bytes) == (4, 0)
+    again = run(config, tmp_path)
+    pd.testing.assert_frame_equal(again.detectors, results.detectors)
+    assert (tmp_path / "run" / "cells.jsonl").read_bytes() == stored
+
+
+@pytest.mark.parametrize("how", ["files", "named", "arrays"])
+def test_several_files_or_arrays_are_layers(tmp_path: Path, how: str) -> None:
+    x = np.random.default_rng(3).normal(size=(52, 3)).astype(np.float32)
+    one, two = save(tmp_path / "early.npz", late=x), save(tmp_path / "late.npz", 1)
+    section: dict[str, Any] = {
+        "files": {"embeddings": [one, two], "keys": ["X"]},
+        "named": {"embeddings": {"early": one, "late": two}, "keys": ["X"]},
+        "arrays": {"embeddings": one, "keys": ["X", "late"]},
+    }[how]
+    table = run({"backbones": [{"label": "mine", **section}]}, tmp_path).detectors
+    assert table["layer"].tolist() == ["X" if how == "arrays" else "early", "late"]
+    assert table["layer_number"].tolist() == [1, 2]
+
+
+def test_data_says_what_the_labels_mean(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    np.savez(tmp_path / "a.npz", X=x, state=np.repeat(["good", "crack", "dent"], 20))
+    section = {"embeddings": tmp_path / "a.npz", "labels": "state"}
+    data = {"name": "embeddings", "label": "parts", "benign": ["good"]}
+    judged = run({"backbones": [section], "data": data}, tmp_path).detectors
+    assert judged[["task", "n_train", "n_test", "n_anomalies"]].to_numpy().tolist() == [["unimodal:good", 14, 46, 40]]
+    every = run({"backbones": [section]}, tmp_path, force=True).detectors
+    assert len(every) == 6
+    assert set(every["n_test"]) == {18}
+    with pytest.raises(UnknownNameError, match="godo"):
+        run({"backbones": [section], "data": {**data, "benign": ["godo"]}}, tmp_path, force=True)
+
+
+def test_files_stand_beside_networks_on_the_same_samples(tmp_path: Path) -> None:
+    network = load_backbone("lenet", "random")
+    pairs = [extract(network, load_dataset("digits", s), "pooled", cache_dir=tmp_path / "c") for s in ("train", "test")]
+    x, ids = (np.concatenate([np.asarray(part) for part in parts]) for parts in zip(
+        *((cache["pooled"].array, cache["pooled"].ids) for cache in pairs), strict=True
+    ))  # fmt: skip
+    shuffled = np.random.default_rng(0).permutation(len(x))
+    np.savez(tmp_path / "mine.npz", X=x[shuffled], ids=ids[shuffled])
+    config = {
+        "data": {"name": "digits", "train_per_class": 9, "test_per_class": 5},
+        "tasks": ["unimodal:3"],
+        "backbones": [
+            {"name": "lenet", "weights": "random", "layers": ["pooled"]},
+            {"label": "mine", "embeddings": tmp_path / "mine.npz"},
+        ],
+    }
+    results = run(config, tmp_path)
+    assert results.detectors["auroc"].nunique() == 1
+    assert results.metrics["value"].tolist()[:2] == results.metrics["value"].tolist()[2:]
+    np.savez(tmp_path / "mine.npz", X=x[:900], ids=ids[:900])
+    with pytest.raises(InputError, match="must have a row for every sample of digits"):
+        run(config, tmp_path)
+
+
+def test_mistakes_are_one_sentence_before_any_work(tmp_path: Path) -> None:
+    good = save(tmp_path / "good.npz")
+    np.savez(tmp_path / "short.npz", X=np.eye(5))
+    (tmp_path / "empty.npz").touch()
+    bad: list[tuple[type[ReprqError], str, dict[str, Any]]] = [
+        (CacheError, "does not exist", {"embeddings": tmp_path / "none.npz"}),
+        (CacheError, "is empty", {"embeddings": tmp_path / "empty.npz"}),
+        (InputError, "must hold labels, got none", {"embeddings": tmp_path / "short.npz"}),
+        (InputError, "must hold the same rows in the same order", {"embeddings": [good, tmp_path / "short.npz"]}),
+        (UnknownNameError, "features", {"embeddings": good, "keys": ["features"]}),
+        (ConfigError, "has no layer 'deep'", {"embeddings": good, "layers": ["deep"]}),
+        (ConfigError, "remove its pretext, preprocessing and pooling", {"embeddings": good, "pooling": "max"}),
+        (ConfigError, "keys, columns and labels go with embeddings", {"name": "lenet", "keys": ["X"]}),
+    ]
+    for error, sentence, section in bad:
+        with pytest.raises(error) as caught:
+            run({"backbones": [section], **({} if "embeddings" in section else {"data": {"name": "digits"}})}, tmp_path)
+        assert sentence in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="trains a network on samples"):
+        run({"backbones": [{"embeddings": good}], "detectors": ["distillation"]}, tmp_path)
+    with pytest.raises(ConfigError, match="no backbone runs on the data set 'embeddings'"):
+        load_config({"data": {"name": "embeddings"}, "backbones": [{"name": "lenet"}]})
+    assert not (tmp_path / "run").exists()
