@@ -89,7 +89,7 @@ def test_the_example_of_the_readme_gives_what_it_says(capsys):
 
 
 def test_the_study_file_of_the_reference_is_one():
-    (text,) = re.findall(
+    text, *_ = re.findall(
         r"^```toml\n(.*?)^```", (ROOT / "docs/reference/study.md").read_text(encoding="utf-8"), re.M | re.S
     )
     config = load_config(tomllib.loads(text))
