@@ -9,8 +9,8 @@ point whose value is such an `Entry`, or by `register`::
 
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -27,13 +27,14 @@ class Entry:
         name: What people call it by; "prefix:WORD" stands for every name that starts with "prefix:".
         target: Where it is, "module:attribute", imported on first use; or the object itself.
         inputs: What it takes. Of a detector "rows", "samples" or "maps"; of a metric "moments", "rows", "pair" or
-            "network".
+            "network"; of a data set its modality, of a source of backbones those that it takes.
         needs: What it must be given besides. Of a detector, some of "backbone", "layer", "labelled" and "auxiliary".
         extra: The optional extra of reprq that installs what it imports.
         label: What it is called beside an axis; the name by default.
         about: What it is or computes, in one line without a full stop.
         reads: How to read its value: its direction, or the value that is good.
         citation: Whose it is.
+        facts: What the tables of its kind say besides: of a source of backbones the `names` to list, or `listed` False.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Entry:
     about: str = ""
     reads: str = ""
     citation: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:

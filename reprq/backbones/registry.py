@@ -11,8 +11,9 @@ from torch import nn
 
 from reprq.backbones.assembly import assemble, fit_file
 from reprq.backbones.backbone import Backbone
+from reprq.backbones.entries import BACKBONES, source_names
 from reprq.backbones.layers.stages import head_of, layers_of
-from reprq.backbones.sources import huggingface, python, timm
+from reprq.backbones.sources import python, timm
 from reprq.backbones.sources.architectures import (
     OWN,
     build_network,
@@ -25,7 +26,6 @@ from reprq.backbones.weights.files import read_metadata
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.errors import InputError, ReprqError, UnknownNameError, WeightsError
 
-SOURCES = ("reprq", "torchvision", "timm")
 _TEACHER = "teacher:"
 _MOST_COUNTED = 60
 
@@ -48,7 +48,7 @@ def available(search: str = "", source: str | None = None) -> list[BackboneInfo]
 
     Args:
         search: What the name contains, whatever its case.
-        source: "reprq", "torchvision" or "timm"; None for all.
+        source: One of `reprq.backbones.source_names()`; None for all.
 
     Raises:
         UnknownNameError: No such source.
@@ -57,11 +57,11 @@ def available(search: str = "", source: str | None = None) -> list[BackboneInfo]
         >>> available("cifar_resnet")[0]
         BackboneInfo(name='cifar_resnet20', source='reprq', default_weights=None, parameters=269722)
     """
-    if source is not None and source not in SOURCES:
-        raise UnknownNameError("source of backbones", source, SOURCES)
-    found = [*_own(), *_torchvision(), *(_timm() if source in (None, "timm") else ())]
+    if source is not None and source not in source_names():
+        raise UnknownNameError("source of backbones", source, source_names())
+    found = [*_own(), *_torchvision(), *(_timm() if source in (None, "timm") else ()), *_brought()]
     wanted = [info for info in found if search.lower() in info.name.lower() and source in (None, info.source)]
-    uncounted = [info for info in wanted if info.parameters is None]
+    uncounted = [info for info in wanted if info.parameters is None and info.source == "timm"]
     if len(uncounted) > _MOST_COUNTED:
         return wanted
     return [replace(info, parameters=timm.count_timm(info.name)) if info in uncounted else info for info in wanted]
@@ -79,6 +79,20 @@ def _torchvision() -> list[BackboneInfo]:
 
 def _timm() -> list[BackboneInfo]:
     return [BackboneInfo(name, "timm", tag, None) for name, tag in timm.timm_names()]
+
+
+def _brought() -> list[BackboneInfo]:
+    """What other packages list; their form where they list nothing."""
+    others = (entry for entry in BACKBONES if entry.facts.get("listed", True) and not _is_ours(entry.target))
+    return [
+        BackboneInfo(name, entry.name.partition(":")[0], None, None)
+        for entry in others
+        for name in entry.facts.get("names", (entry.name,))
+    ]
+
+
+def _is_ours(target: Any) -> bool:
+    return isinstance(target, str) and target.startswith("reprq.")
 
 
 def _count(network: nn.Module) -> int:
@@ -116,14 +130,20 @@ def load_backbone(
         >>> backbone.weights, backbone.preprocessing.size
         ('random(seed=0)', 64)
     """
-    if name.startswith(_TEACHER):
-        return _load_teacher(name, weights, preprocessing)
-    if name.startswith(timm.PREFIX):
-        return timm.load_timm(name, weights, preprocessing, seed)
-    if name.startswith(huggingface.PREFIX):
-        return huggingface.load_huggingface(name, weights, preprocessing, seed)
+    if ":" in name and name in BACKBONES:
+        backbone = BACKBONES.find(name).load()(name, weights, preprocessing, seed)
+        if not isinstance(backbone, Backbone):
+            raise InputError(
+                f"the source of {name} must give a reprq.backbones.Backbone, got {type(backbone).__name__}"
+            )
+        return backbone
     if python.is_callable_name(name):
         return python.load_callable(name, weights, preprocessing, seed)
+    return load_named(name, weights, preprocessing, seed)
+
+
+def load_named(name: str, weights: str | Path, preprocessing: Mapping[str, Any] | None, seed: int) -> Backbone:
+    """Return a network of reprq or torchvision; as `load_backbone`."""
     prepared = default_preprocessing(name).replace(**(preprocessing or {}))
     if str(weights) == "random":
         network = _build(name, prepared, seed=seed)
@@ -144,7 +164,8 @@ def _build(name: str, preprocessing: Preprocessing, seed: int = 0, **arguments: 
     return build_network(name, seed=seed, **options)
 
 
-def _load_teacher(name: str, weights: str | Path, preprocessing: Mapping[str, Any] | None) -> Backbone:
+def load_teacher(name: str, weights: str | Path, preprocessing: Mapping[str, Any] | None, seed: int = 0) -> Backbone:
+    """Return a teacher that reprq trained; as `load_backbone`. Nothing is drawn, whatever the seed."""
     if str(weights) != "default":
         raise InputError(f"{name} brings its own weights, got weights {str(weights)!r}; leave them out")
     path = Path(name.removeprefix(_TEACHER)).expanduser()

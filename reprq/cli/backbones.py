@@ -4,13 +4,12 @@ import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
+from reprq.cli.names import Names
 
 
 @click.command(cls=Command)
 @click.argument("search", default="")
-@click.option(
-    "--source", type=click.Choice(["reprq", "torchvision", "timm"]), help="Those of one source; all by default."
-)
+@click.option("--source", type=Names("reprq.backbones:source_names"), help="Those of one source; all by default.")
 @options.output
 def backbones(search: str, source: str | None, form: str | None) -> None:
     """List the networks whose name contains SEARCH (all by default).

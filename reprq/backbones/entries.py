@@ -1,0 +1,53 @@
+"""The sources of backbones, and how a name says which one is meant; importing this costs nothing."""
+
+from reprq.registry import Entry, Registry
+
+_PLAIN = "reprq.backbones.registry:load_named"
+_UNLISTED = {"listed": False}
+BACKBONES = Registry(
+    "source of backbones",
+    (
+        Entry(name="reprq", target=_PLAIN, inputs="image", about="LeNet and the ResNets for CIFAR, by their names"),
+        Entry(name="torchvision", target=_PLAIN, inputs="image", about="torchvision's classification models, by name"),
+        Entry(
+            name="timm:NAME",
+            target="reprq.backbones.sources.timm:load_timm",
+            inputs="image",
+            extra="timm",
+            about="a model of timm",
+        ),
+        Entry(
+            name="hf:NAME_OR_PATH",
+            target="reprq.backbones.sources.huggingface:load_huggingface",
+            inputs="image, text",
+            extra="hf",
+            about="a model of Hugging Face that takes images or texts",
+            facts=_UNLISTED,
+        ),
+        Entry(
+            name="teacher:PATH",
+            target="reprq.backbones.registry:load_teacher",
+            inputs="image",
+            about="a teacher that reprq trained",
+            facts=_UNLISTED,
+        ),
+        Entry(
+            name="package.module:callable",
+            target="reprq.backbones.sources.python:load_callable",
+            inputs="any",
+            about="a network of your own",
+            facts=_UNLISTED,
+        ),
+    ),
+    group="reprq.backbones",
+)
+
+
+def source_names() -> tuple[str, ...]:
+    """Return the sources whose networks can be listed.
+
+    Example:
+        >>> source_names()[:3]
+        ('reprq', 'torchvision', 'timm')
+    """
+    return tuple(entry.name.partition(":")[0] for entry in BACKBONES if entry.facts.get("listed", True))

@@ -1,0 +1,155 @@
+"""A package that brings a metric, a detector, a source of backbones and a data set gets every command and study."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+MODULE = """
+from reprq.registry import Entry
+
+SPAN = Entry(name="span", target="extra_code:span", inputs="rows", label="span", about="largest entry", reads="wide")
+NORM = Entry(name="norm", target="extra_code:Norm", inputs="rows", label="norm", about="length of a row")
+TINY = Entry(name="tiny:NAME", target="extra_code:load_tiny", inputs="image", facts={"names": ("tiny:a", "tiny:b")})
+DOTS = Entry(name="dots", target="extra_code:load_dots", inputs="image", about="made up")
+"""
+CODE = """
+import numpy as np
+import torch
+from torch import nn
+
+from reprq.backbones import as_backbone
+from reprq.data import as_dataset, load_dataset
+from reprq.detectors.rows.base import ArrayDetector
+
+
+def span(rows):
+    return float(np.abs(rows).max())
+
+
+class Norm(ArrayDetector):
+    def check_parameters(self):
+        pass
+
+    def describe(self):
+        return "norm"
+
+    def _fit(self, rows, labels):
+        pass
+
+    def _score(self, rows):
+        return np.square(rows).sum(axis=1)
+
+
+def load_tiny(name, weights, preprocessing, seed):
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    return as_backbone(network, preprocessing={"size": 8}, name=name)
+
+
+def load_dots(asked):
+    return load_dataset("digits", asked.split, seed=asked.seed).sample(60, seed=0)
+"""
+POINTS = """
+[reprq.metrics]
+span = extra_entries:SPAN
+[reprq.detectors]
+norm = extra_entries:NORM
+[reprq.backbones]
+tiny:NAME = extra_entries:TINY
+[reprq.datasets]
+dots = extra_entries:DOTS
+broken = extra_broken:DOTS
+digits = extra_entries:DOTS
+"""
+STUDY = """
+detectors = ["norm", "centroid"]
+metrics = ["span", "rankme"]
+tasks = ["unimodal:1"]
+[data]
+name = "dots"
+
+
+[[backbones]]
+name = "tiny:a"
+layers = "-1"
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """A folder that looks as an installer leaves it."""
+    folder = tmp_path_factory.mktemp("site")
+    info = folder / "extra-0.3.dist-info"
+    info.mkdir()
+    for path, text in {
+        folder / "extra_entries.py": MODULE,
+        folder / "extra_code.py": CODE,
+        folder / "extra_broken.py": "1 / 0\n",
+        info / "METADATA": "Metadata-Version: 2.1\nName: extra\nVersion: 0.3\n",
+        info / "entry_points.txt": POINTS,
+    }.items():
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def run(site, tmp_path):
+    """Run a command with the package installed; the result of its --json and what it said."""
+
+    def run(*arguments: str):
+        path = os.pathsep.join([str(site), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PYTHONPATH": path, "REPRQ_CACHE": str(tmp_path / "cache")}
+        command = [sys.executable, "-c", "from reprq.cli import main; main()", *arguments]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+def test_its_names_are_listed_and_what_is_broken_is_said_once(run):
+    networks = json.loads(run("backbones", "tiny", "--source", "tiny", "--json").stdout)
+    assert [row["name"] for row in rows_of(networks)] == ["tiny:a", "tiny:b"]
+    listed = run("datasets", "--json")
+    assert "dots" in [row["name"] for row in rows_of(json.loads(listed.stdout))]
+    said = listed.stderr.splitlines()
+    assert "the package extra 0.3 brings a data set 'digits', which is built in; it is left out" in said
+    sentence = "the data set 'broken' of the package extra 0.3 cannot be loaded: ZeroDivisionError: division by zero"
+    assert said.count(sentence) == 1
+
+
+def rows_of(found):
+    (rows,) = (value for value in found.values() if isinstance(value, list) and value and isinstance(value[0], dict))
+    return rows
+
+
+def test_measure_and_detect_use_its_metric_detector_network_and_data(run):
+    both = ("--backbone", "tiny:a", "--data", "dots", "--quiet", "--json")
+    (row,) = rows_of(json.loads(run("measure", *both, "--metric", "span").stdout))
+    assert row["metric"] == row["definition"] == "span"
+    assert row["value"] > 0
+    assert (row["n"], row["d"]) == (60, 4)
+    (row,) = rows_of(json.loads(run("detect", *both, "--detector", "norm", "--task", "unimodal:1").stdout))
+    assert row["detector"] == "norm"
+    assert 0 <= row["auroc"] <= 1
+
+
+def test_extract_takes_its_network_and_data(run):
+    found = run("extract", "--backbone", "tiny:b", "--data", "dots", "--samples", "20", "--quiet")
+    assert found.stdout
+
+
+def test_a_study_takes_all_four(run, tmp_path):
+    (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
+    run("study", "study.toml", "--out", "results", "--quiet")
+    tables = {path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "results").rglob("*.csv")}
+    assert ",span," in tables["metrics"]
+    assert ",norm," in tables["detectors"]
+    assert "tiny:a" in tables["detectors"]
+    assert np.char.find(tables["metrics"], "dots") >= 0
