@@ -118,6 +118,10 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return self._name_of(name) is not None
 
+    def is_built_in(self, name: str) -> bool:
+        """Whether an entry of this name is reprq's own."""
+        return name in self._built_in
+
     def find(self, name: str) -> Entry:
         """Return the entry of a name, or that of its prefix.
 

@@ -83,16 +83,12 @@ def _timm() -> list[BackboneInfo]:
 
 def _brought() -> list[BackboneInfo]:
     """What other packages list; their form where they list nothing."""
-    others = (entry for entry in BACKBONES if entry.facts.get("listed", True) and not _is_ours(entry.target))
+    others = (entry for entry in BACKBONES if entry.facts.get("listed", True) and not BACKBONES.is_built_in(entry.name))
     return [
         BackboneInfo(name, entry.name.partition(":")[0], None, None)
         for entry in others
         for name in entry.facts.get("names", (entry.name,))
     ]
-
-
-def _is_ours(target: Any) -> bool:
-    return isinstance(target, str) and target.startswith("reprq.")
 
 
 def _count(network: nn.Module) -> int:
