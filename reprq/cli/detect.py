@@ -129,49 +129,27 @@ class _Case:
 
 
 def _judge(case: _Case, spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
-    """Fit and score one detector; a part of the test labels chooses its parameters where an oracle is asked for."""
-    from reprq.detectors import create, describe, is_network, oracle_grid
-    from reprq.errors import InputError
-    from reprq.evaluation import auroc, max_over_groups, oracle_search
+    """One row of the table."""
+    from reprq.data import Split
+    from reprq.detectors import is_network
+    from reprq.evaluation.detection import evaluate
 
-    if oracle and case.groups is not None:
-        raise InputError(
-            "--oracle chooses single samples and cannot hold out whole objects; leave it out for this data"
-        )
-    labels, benign, scored = case.labels, case.benign, case.scored
-    if is_network(spec["name"]):
-        benign, scored = case.images
-        detector = _seeded(create(spec), spec, seed).set_params(**case.teacher).fit(benign)
-        name = describe(detector)
-    elif oracle:
-        grid = [_seeded(detector, spec, seed) for detector in oracle_grid(spec, benign.shape[1])]
-        choice = oracle_search(grid, benign, scored, labels, seed=seed)
-        detector, name = choice.detector, choice.describe()
-        labels, scored = labels[choice.remaining], scored[choice.remaining]
-    else:
-        detector = _seeded(create(spec), spec, seed).fit(benign)
-        name = describe(detector)
-    scores = detector.anomaly_score(scored)
-    if case.groups is not None:
-        scores, labels = max_over_groups(scores, case.groups), max_over_groups(labels, case.groups).astype(int)
-    found = auroc(labels, scores)
-    values = {"auroc": found.value, "low": found.low, "high": found.high}
-    counts = {"n_train": len(benign), "n_test": len(labels), "n_anomalies": int(labels.sum())}
+    network = is_network(spec["name"])
+    train, test = case.images if network else (case.benign, case.scored)
+    split = Split.whole(len(train), case.labels, groups=case.groups)
+    given = case.teacher if network else None
+    found = evaluate(spec, split, train, test, given=given, seed=seed, oracle=oracle)
     return {
         **case.columns,
         "seed": seed,
-        "detector": name,
+        "detector": found.detector,
         "oracle": oracle,
-        **values,
-        **counts,
-        "notes": list(found.notes),
+        "auroc": found.auroc.value,
+        "low": found.auroc.low,
+        "high": found.auroc.high,
+        **found.counts(),
+        "notes": list(found.auroc.notes),
     }
-
-
-def _seeded(detector: Any, spec: dict[str, Any], seed: int) -> Any:
-    """The run's seed, where the detector draws and was given none of its own."""
-    draws = "seed" in detector.get_params() and "seed" not in spec
-    return detector.set_params(seed=seed) if draws else detector
 
 
 def _means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from reprq.data.modality import Batch, Modality, Seen, Source, Transform
 from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.reading import read_as
 from reprq.data.registry import DATASETS, Asked, DatasetInfo, available, load_dataset
+from reprq.data.splits import Split, distinct, task_split
 from reprq.data.tasks import Task, one_class_tasks, select_tasks
 
 ImageDataset = Dataset  # its name before there was data of other modalities
@@ -33,12 +34,14 @@ __all__ = [
     "Protocol",
     "Seen",
     "Source",
+    "Split",
     "Task",
     "Transform",
     "as_dataset",
     "available",
     "benign_rows",
     "benign_task",
+    "distinct",
     "load_dataset",
     "load_protocol",
     "one_class_split",
@@ -47,4 +50,5 @@ __all__ = [
     "protocols",
     "read_as",
     "select_tasks",
+    "task_split",
 ]

@@ -4,15 +4,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reprq.data.adapters import as_dataset
 from reprq.data.dataset import Dataset
+from reprq.data.splits import Rows, task_split
 from reprq.data.tasks import Task
 from reprq.data.views import joined
-from reprq.errors import DataError, InputError, UnknownNameError
-
-Rows = NDArray[np.int64]
+from reprq.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,84 +114,15 @@ def one_class_split(
     """
     train, test = as_dataset(train), as_dataset(test, "test")
     external = None if external is None else as_dataset(external, "test")
-    _check(train, test, task, anomaly, pollution, labelled, external)
-    benign, candidates = _benign_and_anomalous(train, task, anomaly)
-    if not len(benign):
-        raise DataError(f"{train.name} ({train.split}) has no benign {train.noun} for {task.name}; give some")
-    count = round(pollution / (1.0 - pollution) * len(benign))
-    if count + labelled > len(candidates):
-        raise DataError(
-            f"{train.name} ({train.split}) has {len(candidates)} anomalies for {task.name}, and {count} to pollute with"
-            f" and {labelled} labelled ones were asked for; ask for fewer"
-        )
-    drawn = np.random.default_rng(seed).permutation(candidates)
-    polluting, known = drawn[:count], drawn[len(drawn) - labelled :]
-    scored, labels = _test_rows(test, task, anomaly, external)
-    if not labels.any() or labels.all():
-        raise DataError(
-            f"{test.name} ({test.split}) needs benign and anomalous {test.noun}s for {task.name}, got one kind"
-        )
-    return OneClassSplit(
-        name=_name(task, anomaly, pollution, external),
-        train=train.select(np.sort(np.concatenate([benign, polluting]))),
-        test=scored,
-        labels=labels,
-        labelled=train.select(np.sort(known)) if labelled else None,
-        made={
-            "task": task.name,
-            "anomaly": anomaly,
-            "pollution": pollution,
-            "polluting": count,
-            "labelled": labelled,
-            "external": None if external is None else external.name,
-            "seed": seed,
-        },
+    split = task_split(
+        train, test, task, anomaly=anomaly, pollution=pollution, labelled=labelled, external=external, seed=seed
     )
-
-
-def _check(
-    train: Dataset,
-    test: Dataset,
-    task: Task,
-    anomaly: str | None,
-    pollution: float,
-    labelled: int,
-    external: Dataset | None,
-) -> None:
-    if train.classes != test.classes:
-        raise InputError(f"train and test must have the same classes, got {train.classes} and {test.classes}")
-    if not 0.0 <= pollution < 1.0:
-        raise InputError(
-            f"pollution must be in [0, 1), got {pollution!r}; 0.05 makes 5 % of the training rows anomalies"
-        )
-    if labelled < 0:
-        raise InputError(f"labelled must be a count of 0 or more, got {labelled!r}")
-    if anomaly is None:
-        return
-    if anomaly not in train.classes:
-        raise UnknownNameError(f"class of {train.name}", anomaly, train.classes)
-    if train.classes.index(anomaly) in task.benign:
-        raise InputError(f"anomaly must be a class that {task.name} does not train on, got {anomaly!r}")
-    if external is not None:
-        raise InputError("anomaly and external both say what is anomalous at test; give one of them")
-
-
-def _benign_and_anomalous(data: Dataset, task: Task, anomaly: str | None) -> tuple[Rows, Rows]:
-    truth = task.anomaly_labels(data.labels)
-    counts = truth == 1 if anomaly is None else data.labels == data.classes.index(anomaly)
-    return np.flatnonzero(truth == 0), np.flatnonzero(counts)
-
-
-def _test_rows(test: Dataset, task: Task, anomaly: str | None, external: Dataset | None) -> tuple[Dataset, Rows]:
-    benign, anomalous = _benign_and_anomalous(test, task, anomaly)
-    if external is not None:
-        kept = test.select(benign)
-        return joined(kept, external), np.repeat([0, 1], [len(kept), len(external)])
-    rows = np.sort(np.concatenate([benign, anomalous]))
-    return test.select(rows), task.anomaly_labels(test.labels[rows])
-
-
-def _name(task: Task, anomaly: str | None, pollution: float, external: Dataset | None) -> str:
-    against = anomaly if external is None else external.name
-    versus = f" vs {against}" if against else ""
-    return f"{task.name}{versus}{f', {100 * pollution:g} % polluted' if pollution else ''}"
+    scored = test if external is None else joined(test, external)
+    return OneClassSplit(
+        name=split.name,
+        train=train.select(split.train),
+        test=scored.select(split.test),
+        labels=split.labels,
+        labelled=train.select(split.labelled) if labelled else None,
+        made=split.made,
+    )

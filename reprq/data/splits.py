@@ -1,36 +1,212 @@
-"""A seeded, stratified split for data that comes without one."""
+"""A split: which rows train, which are known anomalies, which are scored, and which of those are anomalous."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-TEST_FRACTION = 0.3
+from reprq.data.dataset import Dataset
+from reprq.data.tasks import Task
+from reprq.errors import DataError, InputError, UnknownNameError
+
+Rows = NDArray[np.int64]
+_NONE = np.array([], dtype=np.int64)
 
 
-def stratified_rows(labels: NDArray[np.int64], split: str, seed: int) -> NDArray[np.int64]:
-    """Return the rows of one side of a split that puts a share of every class into "test", in ascending order.
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of a training side and of a test side, ready to be judged.
 
-    Each class gives round(TEST_FRACTION * count) rows to the test side, at least one and never all of them.
+    Attributes:
+        name: The task and what deviates from it: "unimodal:cat vs dog, 5 % polluted".
+        train: Rows of the training side to fit on: benign, apart from those that pollute; in ascending order.
+        test: Rows of the test side to score; those of external anomalies are counted on from its end.
+        labels: (n_test,) 1 is anomalous.
+        labelled: Rows of the training side that are known anomalies; none of them is in `train`.
+        classes: (n_test,) the class numbers of the test rows, for the AUROC of each anomaly class; or None.
+        groups: (n_test,) the object that each test row is a part of; None where each stands for itself.
+        dataset: What the data set is called.
+        made: How the split was made, of JSON values.
+    """
+
+    name: str
+    train: Rows
+    test: Rows
+    labels: Rows
+    labelled: Rows = field(default_factory=lambda: _NONE)
+    classes: Rows | None = None
+    groups: Rows | None = None
+    dataset: str = ""
+    made: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("labels", "classes", "groups"):
+            given = getattr(self, name)
+            if given is not None and len(given) != len(self.test):
+                raise InputError(f"{name} must have one entry for each of the {len(self.test)} test rows")
+
+    @classmethod
+    def whole(cls, n_train: int, labels: ArrayLike, *, name: str = "", groups: Rows | None = None) -> "Split":
+        """Return the split that trains on all rows of one side and scores all rows of the other.
+
+        Example:
+            >>> Split.whole(3, [0, 1]).train
+            array([0, 1, 2])
+        """
+        truth = np.asarray(labels, dtype=np.int64)
+        return cls(name, np.arange(n_train), np.arange(len(truth)), truth, groups=groups)
+
+    @property
+    def rows(self) -> tuple[bytes, ...]:
+        """What tells it from other splits of the same data: its rows and labels, whatever it is called."""
+        parts = (self.train, self.labelled, self.test, self.labels, _NONE if self.groups is None else self.groups)
+        return tuple(part.astype(np.int64).tobytes() for part in parts)
+
+
+def distinct(splits: Iterable[Split]) -> list[Split]:
+    """Return the splits without those that are the rows of an earlier one on the same data set."""
+    found: dict[tuple[object, ...], Split] = {}
+    for split in splits:
+        found.setdefault((split.dataset, *split.rows), split)
+    return list(found.values())
+
+
+def task_split(
+    train: Dataset,
+    test: Dataset,
+    task: Task,
+    *,
+    anomaly: str | Sequence[str] | None = None,
+    pollution: float = 0.0,
+    polluting: Sequence[str] | None = None,
+    labelled: int | float = 0,
+    labelled_from: Sequence[str] | None = None,
+    external: Dataset | None = None,
+    seed: int = 0,
+) -> Split:
+    """Make the split of a task, or of a scenario in which known, polluting and test anomalies are of different classes.
 
     Args:
-        labels: (n,) class indices; every class needs two rows or more.
-        split: "train" or "test".
-        seed: Seed of the draw.
+        train: The training side; its benign rows train.
+        test: The test side.
+        task: Which classes are benign.
+        anomaly: The anomalous classes at test; by default every class that is not benign.
+        pollution: Share p in [0, 1) of the training rows that are anomalies: round(p / (1 - p) n) for n benign ones.
+        polluting: The classes that pollute; those of `anomaly` by default.
+        labelled: How many known anomalies, or as a share g in (0, 1) round(g / (1 - g) m) of them for m training rows,
+            polluting ones included (Ruff 2021, section 2.3). None of them pollutes.
+        labelled_from: The classes of the known anomalies; those of `anomaly` by default.
+        external: The anomalies at test are all rows of this data set, and no row of `test`.
+        seed: Of both draws. The rows that pollute do not depend on `labelled`, and less pollution is a subset of more.
+
+    Raises:
+        UnknownNameError: A class that the data set does not have.
+        InputError: data sets of different classes, a class that is benign, `anomaly` beside `external`, a share outside
+            [0, 1) or a negative count.
+        DataError: no benign row, no anomaly to score, or fewer training anomalies than asked for.
 
     Example:
-        >>> labels = np.repeat([0, 1], [10, 4])
-        >>> len(stratified_rows(labels, "train", seed=0)), len(stratified_rows(labels, "test", seed=0))
-        (10, 4)
+        >>> from reprq.data import load_dataset, select_tasks
+        >>> train, test = (load_dataset("digits", side) for side in ("train", "test"))
+        >>> zero = select_tasks(train.classes, "unimodal:0")[0]
+        >>> split = task_split(train, test, zero, pollution=0.1, labelled=0.05, labelled_from=["1"])
+        >>> split.name, len(split.train), np.unique(train.labels[split.labelled]).tolist()
+        ('unimodal:0, 10 % polluted', 139, [1])
     """
-    rng = np.random.default_rng(seed)
-    test = np.zeros(len(labels), dtype=bool)
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
-        test[rows[: min(max(1, round(TEST_FRACTION * len(rows))), len(rows) - 1)]] = True
-    return np.flatnonzero(test if split == "test" else ~test)
+    against = [anomaly] if isinstance(anomaly, str) else anomaly
+    _check(train, test, pollution, labelled, against, external)
+    sources = [_anomalous(train, task, names) for names in (polluting or against, labelled_from or against)]
+    benign = task.benign_rows(train.labels)
+    if not len(benign):
+        raise DataError(f"{train.name} ({train.split}) has no benign {train.noun} for {task.name}; give some")
+    count = round(pollution / (1.0 - pollution) * len(benign))
+    share = isinstance(labelled, float) and labelled < 1.0
+    known = round(labelled / (1.0 - labelled) * (len(benign) + count)) if share else int(labelled)
+    dirty, labelled_rows = _draw(train, task, sources, count, known, seed)
+    rows, labels, classes = _test_rows(test, task, against, external)
+    if not labels.any() or labels.all():
+        raise DataError(
+            f"{test.name} ({test.split}) needs benign and anomalous {test.noun}s for {task.name}, got one kind"
+        )
+    versus = ",".join(against) if against else "" if external is None else external.name
+    return Split(
+        name=_name(task, versus, pollution),
+        train=np.sort(np.concatenate([benign, dirty])),
+        test=rows,
+        labels=labels,
+        labelled=labelled_rows,
+        classes=classes,
+        dataset=train.name,
+        made={
+            "task": task.name,
+            "anomaly": anomaly if anomaly is None or isinstance(anomaly, str) else list(anomaly),
+            "pollution": pollution,
+            "polluting": count,
+            "labelled": known,
+            "external": None if external is None else external.name,
+            "seed": seed,
+        },
+    )
 
 
-def split_info(seed: int) -> dict[str, Any]:
-    """Return what a data set records about such a split."""
-    return {"kind": "stratified", "seed": seed, "test_fraction": TEST_FRACTION}
+def _check(
+    train: Dataset,
+    test: Dataset,
+    pollution: float,
+    labelled: float,
+    against: Sequence[str] | None,
+    external: Dataset | None,
+) -> None:
+    if train.classes != test.classes:
+        raise InputError(f"train and test must have the same classes, got {train.classes} and {test.classes}")
+    if not 0.0 <= pollution < 1.0:
+        raise InputError(
+            f"pollution must be in [0, 1), got {pollution!r}; 0.05 makes 5 % of the training rows anomalies"
+        )
+    if not labelled >= 0 or (labelled > 1 and labelled != int(labelled)):
+        raise InputError(f"labelled must be a count of 0 or more, or a share below 1, got {labelled!r}")
+    if against is not None and external is not None:
+        raise InputError("anomaly and external both say what is anomalous at test; give one of them")
+
+
+def _anomalous(data: Dataset, task: Task, names: Sequence[str] | None) -> Rows:
+    """The rows of the anomalous classes, or of those that are named."""
+    if names is None:
+        return np.flatnonzero(task.anomaly_labels(data.labels))
+    for name in names:
+        if name not in data.classes:
+            raise UnknownNameError(f"class of {data.name}", name, data.classes)
+        if data.classes.index(name) in task.benign:
+            raise InputError(f"anomaly must be a class that {task.name} does not train on, got {name!r}")
+    return np.flatnonzero(np.isin(data.labels, [data.classes.index(name) for name in names]))
+
+
+def _draw(train: Dataset, task: Task, sources: Sequence[Rows], count: int, known: int, seed: int) -> tuple[Rows, Rows]:
+    """The rows that pollute, from the front of a permutation, and the known ones, from the back of theirs."""
+    dirty = np.random.default_rng(seed).permutation(sources[0])[:count]
+    left = np.random.default_rng(seed).permutation(sources[1])
+    left = left[~np.isin(left, dirty)]
+    if count > len(sources[0]) or known > len(left):
+        raise DataError(
+            f"{train.name} ({train.split}) has {len(np.union1d(*sources))} anomalies for {task.name}, and {count} to"
+            f" pollute with and {known} labelled ones were asked for; ask for fewer"
+        )
+    return dirty, np.sort(left[len(left) - known :])
+
+
+def _test_rows(
+    test: Dataset, task: Task, against: Sequence[str] | None, external: Dataset | None
+) -> tuple[Rows, Rows, Rows]:
+    benign, anomalous = task.benign_rows(test.labels), _anomalous(test, task, against)
+    if external is not None:
+        rows = np.concatenate([benign, len(test) + np.arange(len(external))])
+        classes = np.concatenate([test.labels[benign], np.full(len(external), len(test.classes))])
+        return rows, np.repeat([0, 1], [len(benign), len(external)]), classes
+    rows = np.sort(np.concatenate([benign, anomalous]))
+    return rows, task.anomaly_labels(test.labels[rows]), test.labels[rows]
+
+
+def _name(task: Task, versus: str, pollution: float) -> str:
+    return f"{task.name}{f' vs {versus}' if versus else ''}{f', {100 * pollution:g} % polluted' if pollution else ''}"

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from reprq.data import Split
 from reprq.data.image.named import data_root
 from reprq.detectors import create, describe, names
 from reprq.errors import DataError
-from reprq.evaluation import auroc, mean_over_tasks, per_class_table
+from reprq.evaluation import mean_over_tasks, per_class_table
+from reprq.evaluation.detection import evaluate
 from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
 from reprq.progress import track
 from reprq.provenance import digest, file_digest
@@ -143,16 +145,17 @@ def _judge(x: NDArray[np.float32], y: NDArray[np.int64], seed: int, method: str)
     benign = np.random.default_rng(seed).permutation(np.flatnonzero(y == 0))
     train = np.sort(benign[: int(BENIGN_SHARE * len(benign))])
     test = np.setdiff1d(np.arange(len(x)), train)
-    detector = create(method)
-    if "seed" in detector.get_params():
-        detector.set_params(seed=seed)
-    began = time.process_time()
-    scores = detector.fit(x[train]).anomaly_score(x[test])
-    seconds = time.process_time() - began
-    found = auroc(y[test], scores)
-    counts = {"n_train": len(train), "n_test": len(test), "n_anomalies": int(y.sum()), "d": x.shape[1]}
-    values = {"auroc": found.value, "low": found.low, "high": found.high, "seconds": seconds}
-    return {"seed": seed, "detector": method, "definition": describe(detector), **counts, **values}
+    split = Split("benign against the rest", train, test, y[test])
+    found = evaluate(method, split, x, x, seed=seed, clock=time.process_time)
+    values = {"auroc": found.auroc.value, "low": found.auroc.low, "high": found.auroc.high, "seconds": found.seconds}
+    return {
+        "seed": seed,
+        "detector": method,
+        "definition": found.detector,
+        **found.counts(),
+        "d": x.shape[1],
+        **values,
+    }
 
 
 def _page(rows: list[Row], made: dict[str, Any]) -> str:

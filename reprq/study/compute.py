@@ -5,16 +5,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reprq import detectors, metrics
-from reprq.data import Dataset, Task
+from reprq.data import Dataset, Split, Task
 from reprq.embeddings import EmbeddingCache
 from reprq.errors import ReprqError
-from reprq.evaluation import auroc
+from reprq.evaluation.detection import Detection, evaluate
 from reprq.storage import readable
 from reprq.study.cells import Row
 from reprq.study.plan import Cell, Job, Spec, definition_of
@@ -128,74 +127,39 @@ def measure(rows: LayerRows, task: Task, names: list[str]) -> list[Row]:
 
 def detect(rows: LayerRows, task: Task, spec: Spec, seed: int = 0) -> Row:
     """Fit a detector on the benign training rows and judge it on the test rows; `seconds` is for both."""
-    start = time.perf_counter()
-    benign = rows.train[task.benign_rows(rows.train_labels)]
-    scores = _seeded(spec, seed).fit(benign).anomaly_score(rows.test)
-    return judged(spec, scores, task, rows.test_labels, len(benign), time.perf_counter() - start)
+    split = _split(task, rows.train_labels, rows.test_labels)
+    return _row(spec, evaluate(spec, split, rows.train, rows.test, seed=seed))
 
 
 def detect_samples(samples: TrainAndTest, cell: Cell, device: str) -> Row:
     """Train a detector's network on the benign training samples, with the cell's backbone and layer as its teacher."""
-    start = time.perf_counter()
     train, test = samples
     assert cell.detector is not None
     teacher = load_network(cell.network.config, cell.network.seed)
     own = {"teacher": teacher, "layers": [cell.layer], "pooling": cell.network.config.pooling, "device": device}
-    benign = train.select(cell.task.benign_rows(train.labels))
-    scores = _seeded({**_table(cell.detector), **own}, cell.network.seed).fit(benign).anomaly_score(test)
-    return judged(cell.detector, scores, cell.task, test.labels, len(benign), time.perf_counter() - start)
+    split = _split(cell.task, train.labels, test.labels)
+    return _row(cell.detector, evaluate(cell.detector, split, train, test, given=own, seed=cell.network.seed))
 
 
-def judged(spec: Spec, scores: Any, task: Task, classes: NDArray[np.int64], n_train: int, seconds: float) -> Row:
-    """The row of a detector whose scores of the test rows, of these classes, are known."""
-    labels = task.anomaly_labels(classes)
-    estimate = auroc(labels, scores)
+def _split(task: Task, train: NDArray[np.int64], test: NDArray[np.int64]) -> Split:
+    """The split of a task: benign training rows, and all test rows."""
+    labels = task.anomaly_labels(test)
+    return Split(task.name, task.benign_rows(train), np.arange(len(test)), labels, classes=test)
+
+
+def _row(spec: Spec, found: Detection) -> Row:
     return {
         "detector": name_of(spec),
         "definition": definition_of(spec),
-        "auroc": estimate.value,
-        "auroc_low": estimate.low,
-        "auroc_high": estimate.high,
-        **_by_half(labels, np.asarray(scores), halves_of(classes)),
-        "n_train": n_train,
-        "n_test": len(labels),
-        "n_anomalies": int(labels.sum()),
-        "seconds": round(seconds, 6),
+        "auroc": found.auroc.value,
+        "auroc_low": found.auroc.low,
+        "auroc_high": found.auroc.high,
+        **{f"auroc{name}": value for name, value in zip(HALVES, found.by_half(), strict=True)},
+        **found.counts(),
+        "seconds": round(found.seconds, 6),
     }
-
-
-def _by_half(labels: NDArray[np.int64], scores: NDArray[Any], first: NDArray[np.bool_]) -> Row:
-    """The AUROC on either half of the rows; none where a half lacks benign or anomalous rows."""
-    halves = dict(zip(HALVES, (first, ~first), strict=True))
-    both = all(0 < labels[rows].sum() < rows.sum() for rows in halves.values())
-    return {f"auroc{name}": auroc(labels[rows], scores[rows]).value if both else None for name, rows in halves.items()}
 
 
 def name_of(spec: Spec) -> str:
     """The name of a detector that is given by name or by a table."""
-    return str(_table(spec)["name"])
-
-
-def _table(spec: Spec) -> dict[str, Any]:
-    return {"name": spec} if isinstance(spec, str) else spec
-
-
-def _seeded(spec: Spec, seed: int) -> Any:
-    """A detector with the seed of the study, where it draws and was given none of its own."""
-    detector = detectors.create(spec)
-    return (
-        detector.set_params(seed=seed) if "seed" in detector.get_params() and "seed" not in _table(spec) else detector
-    )
-
-
-def halves_of(classes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which test rows are in the first half: every other row of each class, so that both have all classes.
-
-    Example:
-        >>> halves_of(np.array([3, 3, 7, 3, 7])).tolist()
-        [True, False, True, True, False]
-    """
-    first = np.zeros(len(classes), dtype=bool)
-    for number in np.unique(classes):
-        first[np.flatnonzero(classes == number)[::2]] = True
-    return first
+    return spec if isinstance(spec, str) else str(spec["name"])

@@ -13,8 +13,8 @@ from reprq.analysis.complete import complete_scores
 from reprq.analysis.hindsight import HALF_OF_ROWS, SAME_ROWS, SEEDS, hindsight_folds
 from reprq.analysis.regret import best_in_hindsight, over_classes, over_networks, regret_table, regrets, scored
 from reprq.analysis.rules import Floats, Layout, picks, predictions, scaled_ranks
+from reprq.evaluation.detection import halves_of
 from reprq.study import StudyResults
-from reprq.study.compute import halves_of
 
 LAYERS, CLASSES = 4, 6
 

@@ -89,7 +89,7 @@ def test_digits_against_usps_like_rows_stay_digits():
     [
         ({"pollution": 1.0}, InputError, r"pollution must be in \[0, 1\), got 1.0"),
         ({"pollution": -0.1}, InputError, r"pollution must be in \[0, 1\)"),
-        ({"labelled": -1}, InputError, "labelled must be a count of 0 or more, got -1"),
+        ({"labelled": -1}, InputError, "labelled must be a count of 0 or more, or a share below 1, got -1"),
         ({"anomaly": "cow"}, UnknownNameError, "unknown class of toy 'cow'"),
         ({"anomaly": "cat"}, InputError, "anomaly must be a class that unimodal:cat does not train on, got 'cat'"),
         ({"anomaly": "dog", "external": TEST}, InputError, "anomaly and external both say"),

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reprq.data.splits import stratified_rows
+from reprq.data.stratified import stratified_rows
 
 counts = st.lists(st.integers(2, 40), min_size=1, max_size=5)
 

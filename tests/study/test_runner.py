@@ -23,9 +23,9 @@ from reprq.errors import (
     WeightsError,
 )
 from reprq.evaluation import auroc
+from reprq.evaluation.detection import halves_of
 from reprq.metrics import rankme
 from reprq.study import StudyResults, run_study
-from reprq.study.compute import halves_of
 
 DATA = {"name": "digits", "classes": ["0", "1", "2"], "train_per_class": 30, "test_per_class": 20}
 

@@ -10,7 +10,7 @@ from reprq.data.folders.layout import Classes, Layout, extensions, read_layout
 from reprq.data.folders.listing import FileKind, Folder
 from reprq.data.modality import Source
 from reprq.data.names import readable
-from reprq.data.splits import split_info, stratified_rows
+from reprq.data.stratified import split_info, stratified_rows
 from reprq.errors import DataError, InputError, bounded, counted, listed
 
 SPLITS = ("train", "test")

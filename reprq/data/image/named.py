@@ -10,7 +10,7 @@ import numpy as np
 
 from reprq.data.dataset import Dataset
 from reprq.data.image.sources import ArraySource
-from reprq.data.splits import split_info, stratified_rows
+from reprq.data.stratified import split_info, stratified_rows
 from reprq.errors import DataError
 from reprq.progress import bars_of_others
 

@@ -15,7 +15,7 @@ from reprq.data.columns import TEXT_NAMES, label_columns
 from reprq.data.dataset import Dataset
 from reprq.data.folders.split_names import role_of
 from reprq.data.names import readable
-from reprq.data.splits import split_info, stratified_rows
+from reprq.data.stratified import split_info, stratified_rows
 from reprq.data.text.decoding import decoded, read_bytes
 from reprq.data.text.sources import Texts
 from reprq.errors import DataError, listed

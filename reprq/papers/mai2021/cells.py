@@ -14,7 +14,8 @@ from reprq.backbones import Backbone, load_backbone
 from reprq.data import Dataset
 from reprq.detectors import Distillation
 from reprq.errors import InputError
-from reprq.evaluation import auroc, linear_probe, max_over_groups
+from reprq.evaluation import linear_probe
+from reprq.evaluation.detection import judge
 from reprq.metrics import gradient_norms
 from reprq.papers.mai2021.cases import Case
 from reprq.papers.mai2021.presets import Preset
@@ -124,10 +125,7 @@ class Cell:
         ).fit(self.case.split.train)
 
     def _judged(self, name: str, scores: NDArray[np.float64]) -> Row:
-        labels, groups = self.case.split.labels, self.case.split.groups
-        if groups is not None:
-            scores, labels = max_over_groups(scores, groups), max_over_groups(labels, groups).astype(np.int64)
-        estimate = auroc(labels, scores)
+        estimate = judge(name, scores, self.case.split.labels, groups=self.case.split.groups).auroc
         return {"detector": name, "auroc": estimate.value, "auroc_low": estimate.low, "auroc_high": estimate.high}
 
     def _probe(self, student: Distillation, benign: Embedded, scored: Embedded) -> Row:

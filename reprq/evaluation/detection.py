@@ -1,0 +1,199 @@
+"""The one evaluation: a detector and a split give one row."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from reprq.detectors.oracle import oracle_grid
+from reprq.detectors.registry import create, describe
+from reprq.errors import InputError
+from reprq.evaluation.auroc import auroc
+from reprq.evaluation.groups import max_over_groups
+from reprq.evaluation.oracle import oracle_search
+from reprq.statistics.estimate import Estimate
+
+Spec = str | Mapping[str, Any]
+Rows = NDArray[np.int64]
+
+
+class SplitRows(Protocol):
+    """What a `reprq.data.Split` says."""
+
+    @property
+    def train(self) -> Rows:
+        """Rows to fit on."""
+
+    @property
+    def test(self) -> Rows:
+        """Rows to score."""
+
+    @property
+    def labels(self) -> Rows:
+        """1 is anomalous."""
+
+    @property
+    def labelled(self) -> Rows:
+        """Known anomalies of the training side."""
+
+    @property
+    def classes(self) -> Rows | None:
+        """Class numbers of the test rows."""
+
+    @property
+    def groups(self) -> Rows | None:
+        """The object of each test row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """What a detector achieved on a split.
+
+    Attributes:
+        detector: Its identifier.
+        auroc: Over all that was judged, with its 95 % interval.
+        scores: (m,) of what was judged: test rows, or objects where the split has groups.
+        labels: (m,) 1 is anomalous.
+        classes: (m,) class numbers, or None.
+        n_train: How many rows it was fitted on.
+        seconds: Of fit and scores.
+    """
+
+    detector: str
+    auroc: Estimate
+    scores: NDArray[np.float64]
+    labels: Rows
+    classes: Rows | None
+    n_train: int
+    seconds: float
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows trained, how many were judged, and how many of these are anomalous."""
+        return {"n_train": self.n_train, "n_test": len(self.labels), "n_anomalies": int(self.labels.sum())}
+
+    def by_class(self) -> dict[int, Estimate]:
+        """Return the AUROC of each anomalous class against all benign rows, by the number of the class."""
+        if self.classes is None:
+            return {}
+        found = {}
+        for number in np.unique(self.classes[self.labels == 1]).tolist():
+            rows = (self.labels == 0) | (self.classes == number)
+            found[number] = auroc(self.labels[rows], self.scores[rows])
+        return found
+
+    def by_half(self) -> tuple[float | None, float | None]:
+        """Return the AUROC on either half of the rows, `halves_of`; None where a half lacks either kind."""
+        if self.classes is None:
+            return None, None
+        first = halves_of(self.classes)
+        halves = (first, ~first)
+        if not all(0 < self.labels[rows].sum() < rows.sum() for rows in halves):
+            return None, None
+        one, other = (auroc(self.labels[rows], self.scores[rows]).value for rows in halves)
+        return one, other
+
+
+def evaluate(
+    detector: Spec,
+    split: SplitRows,
+    train: Any,
+    test: Any,
+    *,
+    auxiliary: Any = None,
+    given: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    oracle: bool = False,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Detection:
+    """Fit a detector on the training rows of a split and judge it on the test rows.
+
+    Args:
+        detector: A name, or a mapping of a name and parameters.
+        split: Which rows of `train` and `test` are used; see `reprq.data.Split`.
+        train: The training side as the detector reads it: (n, d) rows, or a data set of samples.
+        test: The test side.
+        auxiliary: A corpus, for a detector that learns from one.
+        given: Parameters that the surroundings set, not the person: a teacher, its layer, the device.
+        seed: Of a detector that draws and was given no seed of its own.
+        oracle: Whether its parameters are chosen on a tenth of the test labels; judged on the others.
+        clock: What tells the time in seconds.
+
+    Raises:
+        ReprqError: Whatever the detector cannot do, or `oracle` on a split with groups.
+
+    Example:
+        >>> from reprq.data import Split
+        >>> x, z = np.array([[0.0], [0.1], [0.2]]), np.array([[0.1], [5.0]])
+        >>> evaluate({"name": "knn", "k": 1}, Split.whole(3, [0, 1]), x, z).auroc.value
+        1.0
+    """
+    if oracle and split.groups is not None:
+        raise InputError(
+            "--oracle chooses single samples and cannot hold out whole objects; leave it out for this data"
+        )
+    spec = {"name": detector} if isinstance(detector, str) else dict(detector)
+    began = clock()
+    fitted, scored = take(train, split.train), take(test, split.test)
+    labels, classes = split.labels, split.classes
+    if oracle:
+        grid = [_seeded(candidate, spec, seed) for candidate in oracle_grid(spec, fitted.shape[1])]
+        choice = oracle_search(grid, fitted, scored, labels, seed=seed)
+        made, name, left = choice.detector, choice.describe(), choice.remaining
+        labels, scored, classes = labels[left], scored[left], None if classes is None else classes[left]
+    else:
+        made = _seeded(create(spec), spec, seed)
+        if given:
+            made = made.set_params(**given)
+        extra = {"labelled": take(train, split.labelled)} if len(split.labelled) else {}
+        extra |= {} if auxiliary is None else {"auxiliary": auxiliary}
+        made, name = made.fit(fitted, **extra), describe(made)
+    scores = made.anomaly_score(scored)
+    return judge(
+        name, scores, labels, classes=classes, groups=split.groups, n_train=len(fitted), seconds=clock() - began
+    )
+
+
+def judge(
+    detector: str,
+    scores: ArrayLike,
+    labels: ArrayLike,
+    *,
+    classes: Rows | None = None,
+    groups: ArrayLike | None = None,
+    n_train: int = 0,
+    seconds: float = 0.0,
+) -> Detection:
+    """Judge scores that are known; objects of several rows by the maximum over their rows."""
+    found, truth = np.asarray(scores), np.asarray(labels).astype(np.int64)
+    if groups is not None:
+        found, truth = max_over_groups(found, groups), max_over_groups(truth, groups).astype(np.int64)
+        classes = None
+    return Detection(detector, auroc(truth, found), found, truth, classes, n_train, seconds)
+
+
+def take(side: Any, rows: Rows) -> Any:
+    """Return rows of an array or a data set; the thing itself, not a copy, where they are all its rows."""
+    if len(rows) == len(side) and np.array_equal(rows, np.arange(len(side))):
+        return side
+    return side.select(rows) if hasattr(side, "select") else side[rows]
+
+
+def _seeded(detector: Any, spec: Mapping[str, Any], seed: int) -> Any:
+    draws = "seed" in detector.get_params() and "seed" not in spec
+    return detector.set_params(seed=seed) if draws else detector
+
+
+def halves_of(classes: Rows) -> NDArray[np.bool_]:
+    """Return which test rows are in the first half: every other row of each class, so that both have all classes.
+
+    Example:
+        >>> halves_of(np.array([3, 3, 7, 3, 7])).tolist()
+        [True, False, True, True, False]
+    """
+    first = np.zeros(len(classes), dtype=bool)
+    for number in np.unique(classes):
+        first[np.flatnonzero(classes == number)[::2]] = True
+    return first

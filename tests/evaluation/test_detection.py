@@ -1,0 +1,51 @@
+"""The one evaluation against its steps written out."""
+
+import numpy as np
+import pytest
+
+from reprq.data import Split
+from reprq.detectors import KNN, IForest
+from reprq.errors import InputError
+from reprq.evaluation import auroc
+from reprq.evaluation.detection import evaluate, judge
+
+RNG = np.random.default_rng(0)
+TRAIN = RNG.normal(size=(40, 3))
+CLASSES = np.arange(60) % 3
+TEST = RNG.normal(size=(60, 3)) + CLASSES[:, None] * 0.8
+SPLIT = Split("a", np.arange(0, 40, 2), np.arange(60), (CLASSES > 0).astype(np.int64), classes=CLASSES)
+
+
+def test_it_is_fit_score_and_auroc_on_the_rows_of_the_split():
+    scores = KNN(k=2).fit(TRAIN[::2]).anomaly_score(TEST)
+    found = evaluate({"name": "knn", "k": 2}, SPLIT, TRAIN, TEST)
+    assert found.detector == "knn[k=2,kth,euclidean]"
+    assert np.array_equal(found.scores, scores)
+    assert found.auroc == auroc(CLASSES > 0, scores)
+    assert found.counts() == {"n_train": 20, "n_test": 60, "n_anomalies": 40}
+    for number, estimate in found.by_class().items():
+        rows = (CLASSES == 0) | (number == CLASSES)
+        assert estimate == auroc(CLASSES[rows] > 0, scores[rows])
+    assert list(found.by_class()) == [1, 2]
+
+
+@pytest.mark.parametrize(("spec", "seed"), [("iforest", 5), ({"name": "iforest", "seed": 2}, 2)])
+def test_a_detector_that_draws_takes_the_seed_unless_it_was_given_one(spec, seed):
+    scores = IForest(seed=seed).fit(TRAIN[::2]).anomaly_score(TEST)
+    assert np.array_equal(evaluate(spec, SPLIT, TRAIN, TEST, seed=5).scores, scores)
+
+
+def test_objects_are_judged_by_their_most_anomalous_part():
+    found = judge("x", [0.1, 0.9, 0.3, 0.2], [0, 1, 0, 0], groups=[7, 7, 2, 2])
+    assert found.scores.tolist() == [0.3, 0.9]
+    assert found.labels.tolist() == [0, 1]
+
+
+def test_an_oracle_cannot_hold_out_whole_objects():
+    split = Split.whole(40, CLASSES > 0, groups=CLASSES)
+    with pytest.raises(InputError, match="cannot hold out whole objects"):
+        evaluate("knn", split, TRAIN, TEST, oracle=True)
+
+
+def test_a_half_without_anomalies_has_no_auroc():
+    assert judge("x", [0.1, 0.2, 0.9], [0, 0, 1], classes=np.array([0, 0, 1])).by_half() == (None, None)
