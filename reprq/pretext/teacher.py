@@ -13,39 +13,76 @@ from torch import Tensor, nn
 from reprq.backbones import Backbone, load_backbone
 from reprq.backbones.layers.stages import head_of
 from reprq.data import Dataset, as_dataset
-from reprq.errors import DataError, OutputExistsError, ReprqError, UnknownNameError
-from reprq.pretext.autoencoder import Autoencoder, Denoising
-from reprq.pretext.classification import Classification
-from reprq.pretext.rotation import Rotation
-from reprq.pretext.supervised import Supervised
+from reprq.errors import DataError, OutputExistsError, ReprqError
 from reprq.pretext.task import PretextTask, Shapes
-from reprq.pretext.two_views import SimCLR, VICReg
 from reprq.provenance import digest, versions
+from reprq.registry import Entry, Registry
 from reprq.seeding import seeded
 from reprq.storage import file_name, write_whole
 from reprq.training import Epoch, Inputs, Objective, Schedule, train
 
-TASKS: dict[str, type[PretextTask] | None] = {
-    "random": None,  # the network as it was initialised: the floor
-    "classification": Classification,
-    "rotation": Rotation,
-    "simclr": SimCLR,
-    "vicreg": VICReg,
-    "autoencoder": Autoencoder,
-    "denoising": Denoising,
-    "supervised": Supervised,  # benign against anomalous: the ceiling
-}
+TASKS = Registry(
+    "pretext task",
+    (
+        Entry(name="random", target=None, inputs="image", about="the network as it was initialized: the floor"),
+        Entry(
+            name="classification",
+            target="reprq.pretext.classification:Classification",
+            inputs="image",
+            about="tell the classes of the benign samples apart",
+        ),
+        Entry(
+            name="rotation",
+            target="reprq.pretext.rotation:Rotation",
+            inputs="image",
+            about="tell by how much an image was turned",
+            citation="Gidaris, Singh & Komodakis 2018",
+        ),
+        Entry(
+            name="simclr",
+            target="reprq.pretext.two_views:SimCLR",
+            inputs="image",
+            about="find the other view of an image in the batch",
+            citation="Chen et al. 2020",
+        ),
+        Entry(
+            name="vicreg",
+            target="reprq.pretext.two_views:VICReg",
+            inputs="image",
+            about="make two views alike while columns vary and do not covary",
+            citation="Bardes, Ponce & LeCun 2022",
+        ),
+        Entry(
+            name="autoencoder",
+            target="reprq.pretext.autoencoder:Autoencoder",
+            inputs="image",
+            about="give the image back",
+        ),
+        Entry(
+            name="denoising",
+            target="reprq.pretext.autoencoder:Denoising",
+            inputs="image",
+            about="give the image back from a noisy one",
+        ),
+        Entry(
+            name="supervised",
+            target="reprq.pretext.supervised:Supervised",
+            inputs="image",
+            about="tell benign from anomalous: the ceiling",
+        ),
+    ),
+)
 LEAST_SAMPLES = 4
 
 
-def names() -> list[str]:
+def names() -> tuple[str, ...]:
     """Return the names of the pretext tasks.
 
     Example:
         >>> names()
-        ['random', 'classification', 'rotation', 'simclr', 'vicreg', 'autoencoder', 'denoising', 'supervised']
+        ('random', 'classification', 'rotation', 'simclr', 'vicreg', 'autoencoder', 'denoising', 'supervised')
     """
-    return list(TASKS)
+    return TASKS.names()
 
 
 def train_teacher(
@@ -100,8 +137,7 @@ def train_teacher(
         InputError: a number out of its range, or a loss that is no longer finite.
         ReprqError: the file cannot be written.
     """
-    if task not in TASKS:
-        raise UnknownNameError("pretext task", task, TASKS)
+    kind = TASKS.find(task).load()
     schedule = Schedule(epochs, batch_size, lr, seed, patience, precision)  # type: ignore[arg-type]
     data, out = as_dataset(data, seed=seed), Path(out)
     _make_room(out, force)
@@ -127,7 +163,7 @@ def train_teacher(
     }
     history: list[Epoch] = []
     arguments: dict[str, Any] = {}
-    if (kind := TASKS[task]) is not None:
+    if kind is not None:
         checkpoint = out.with_name(f".{file_name(out.name)}.{digest(made)[:12]}.checkpoint")
         bar = {"desc": f"{task} teacher", "show": progress, "leave": False}
         history, arguments = _train(backbone, kind, data, schedule, torch.device(device), checkpoint, bar)

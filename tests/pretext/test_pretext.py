@@ -58,7 +58,7 @@ def outputs(backbone, data, turns=0):
 
 
 def made(task, width=8, size=32):
-    return pretext.TASKS[task](Shapes(width, Preprocessing().replace(size=size)))
+    return pretext.TASKS.find(task).load()(Shapes(width, Preprocessing().replace(size=size)))
 
 
 def images_for(task, data):

@@ -14,7 +14,7 @@ from reprq.pretext.two_views import TEMPERATURE
 
 
 def made(task, width=8, **preprocessing):
-    return pretext.TASKS[task](Shapes(width, Preprocessing().replace(**{"size": 32, **preprocessing})))
+    return pretext.TASKS.find(task).load()(Shapes(width, Preprocessing().replace(**{"size": 32, **preprocessing})))
 
 
 @pytest.fixture
