@@ -6,7 +6,7 @@ Nothing here imports torch until one of torchvision's data sets is loaded.
 from reprq.data.adapters import as_dataset
 from reprq.data.benign import Benign, benign_rows, benign_task
 from reprq.data.dataset import Dataset
-from reprq.data.image.protocols import Protocol, load_protocol, protocols
+from reprq.data.image.protocols import PROTOCOLS, Protocol, load_protocol, protocols
 from reprq.data.image.sources import ArraySource, FileSource, ImageSource
 from reprq.data.image.views import patches
 from reprq.data.modality import Batch, Modality, Seen, Source, Transform
@@ -20,6 +20,7 @@ ImageDataset = Dataset  # its name before there was data of other modalities
 
 __all__ = [
     "DATASETS",
+    "PROTOCOLS",
     "ArraySource",
     "Asked",
     "Batch",

@@ -1,5 +1,5 @@
 """Papers regenerated: one module a paper with its protocol, presets, published values, tables and figures."""
 
-from reprq.papers.registry import REPRODUCTIONS, Reproduction, names, reproduce
+from reprq.papers.registry import PAPERS, Reproduction, names, reproduce, reproductions
 
-__all__ = ["REPRODUCTIONS", "Reproduction", "names", "reproduce"]
+__all__ = ["PAPERS", "Reproduction", "names", "reproduce", "reproductions"]

@@ -1,11 +1,11 @@
 """What can be regenerated, by name; `reprq figures` lists it and runs it."""
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from reprq.errors import UnknownNameError
+from reprq.registry import Entry, Registry
 
 
 @dataclass(frozen=True)
@@ -30,53 +30,71 @@ class Reproduction:
     module: str
 
 
-REPRODUCTIONS: tuple[Reproduction, ...] = (
-    Reproduction(
-        "mai2021",
-        'Mai, Davies & Griffin 2021, "Brittle Features May Help Anomaly Detection"',
-        "Mahalanobis, probe accuracy and brittleness against distillation, one point a pretext task; the table of all"
-        " detectors; the claims",
-        "digits, CIFAR-10, or the folder of a named protocol; MNIST (cpu) or CIFAR-100 (the others) in $REPRQ_DATA",
-        {
-            "smoke": "digits 5 to 9, four tasks, one seed; 3 minutes on 2 cores",
-            "cpu": "CIFAR-10 in --root (torchvision's files, or train/CLASS and test/CLASS), 400 benign images a task,"
-            " twenty tasks, one seed; 1 to 1.5 hours on 2 cores",
-            "full": "CIFAR-10 whole, twenty tasks, three seeds; for a GPU",
-            "cats-vs-dogs": "Cats vs. Dogs in --root; for a GPU",
-            "plant-pathology-2020": "Plant Pathology 2020 in --root; for a GPU",
-            "xray-parcels": "X-ray parcels in --root; for a GPU",
-        },
-        "reprq.papers.mai2021",
-    ),
-    Reproduction(
-        "ruff2021",
-        'Ruff 2021, "Deep One-Class Learning"',
-        "Table 2.1 on MNIST with OC-SVM, KDE and isolation forest, Table 2.3 on cardio, satellite and thyroid with"
-        " OC-SVM, beside the published values",
-        "MNIST/raw or torchvision/MNIST/raw, and ADBench's tabular/*.npz, in --root",
-        {
-            "quick": "200 training and 50 test images a digit, two seeds; half a minute",
-            "full": "all of MNIST, five seeds; ten minutes of one core",
-        },
-        "reprq.papers.ruff2021",
-    ),
-    Reproduction(
-        "adbench",
-        'Han et al. 2022, "ADBench" (its embeddings, in a one-class protocol)',
-        "AUROC and time of every array detector on image and text embeddings",
-        "ADBench's CV_by_ResNet18, NLP_by_BERT and NLP_by_RoBERTa, in --root",
-        {
-            "quick": "three small sets, one seed; a few seconds",
-            "full": "every set that is there, three seeds; three minutes of one core for 20 sets",
-        },
-        "reprq.papers.adbench",
+def _paper(name: str, paper: str, regenerates: str, data: str, presets: Mapping[str, str], module: str) -> Entry:
+    return Entry(
+        name=name,
+        target=f"{module}:run",
+        about=regenerates,
+        citation=paper,
+        facts={"data": data, "presets": presets, "module": module},
+    )
+
+
+PAPERS = Registry(
+    "reproduction",
+    (
+        _paper(
+            "mai2021",
+            'Mai, Davies & Griffin 2021, "Brittle Features May Help Anomaly Detection"',
+            "Mahalanobis, probe accuracy and brittleness against distillation, one point a pretext task; the table of"
+            " all detectors; the claims",
+            "digits, CIFAR-10, or the folder of a named protocol; MNIST (cpu) or CIFAR-100 (the others) in $REPRQ_DATA",
+            {
+                "smoke": "digits 5 to 9, four tasks, one seed; 3 minutes on 2 cores",
+                "cpu": "CIFAR-10 in --root (torchvision's files, or train/CLASS and test/CLASS), 400 benign images a"
+                " task, twenty tasks, one seed; 1 to 1.5 hours on 2 cores",
+                "full": "CIFAR-10 whole, twenty tasks, three seeds; for a GPU",
+                "cats-vs-dogs": "Cats vs. Dogs in --root; for a GPU",
+                "plant-pathology-2020": "Plant Pathology 2020 in --root; for a GPU",
+                "xray-parcels": "X-ray parcels in --root; for a GPU",
+            },
+            "reprq.papers.mai2021",
+        ),
+        _paper(
+            "ruff2021",
+            'Ruff 2021, "Deep One-Class Learning"',
+            "Table 2.1 on MNIST with OC-SVM, KDE and isolation forest, Table 2.3 on cardio, satellite and thyroid with"
+            " OC-SVM, beside the published values",
+            "MNIST/raw or torchvision/MNIST/raw, and ADBench's tabular/*.npz, in --root",
+            {
+                "quick": "200 training and 50 test images a digit, two seeds; half a minute",
+                "full": "all of MNIST, five seeds; ten minutes of one core",
+            },
+            "reprq.papers.ruff2021",
+        ),
+        _paper(
+            "adbench",
+            'Han et al. 2022, "ADBench" (its embeddings, in a one-class protocol)',
+            "AUROC and time of every array detector on image and text embeddings",
+            "ADBench's CV_by_ResNet18, NLP_by_BERT and NLP_by_RoBERTa, in --root",
+            {
+                "quick": "three small sets, one seed; a few seconds",
+                "full": "every set that is there, three seeds; three minutes of one core for 20 sets",
+            },
+            "reprq.papers.adbench",
+        ),
     ),
 )
 
 
-def names() -> list[str]:
+def names() -> tuple[str, ...]:
     """Return the names of all reproductions."""
-    return [reproduction.name for reproduction in REPRODUCTIONS]
+    return PAPERS.names()
+
+
+def reproductions() -> tuple[Reproduction, ...]:
+    """Return what is known of every reproduction."""
+    return tuple(find(name) for name in names())
 
 
 def find(name: str) -> Reproduction:
@@ -85,10 +103,9 @@ def find(name: str) -> Reproduction:
     Raises:
         UnknownNameError: There is none.
     """
-    for reproduction in REPRODUCTIONS:
-        if reproduction.name == name:
-            return reproduction
-    raise UnknownNameError("reproduction", name, names())
+    entry = PAPERS.find(name)
+    facts = entry.facts
+    return Reproduction(entry.name, entry.citation, entry.about, facts["data"], facts["presets"], facts["module"])
 
 
 def reproduce(
@@ -126,8 +143,7 @@ def reproduce(
     if preset not in found.presets:
         raise UnknownNameError(f"preset of {name}", preset, found.presets)
     folder = Path("runs") / f"{name}-{preset}" if out is None else Path(out)
-    module = importlib.import_module(found.module)
-    paths: list[Path] = module.run(
+    paths: list[Path] = PAPERS.find(name).load()(
         preset,
         folder,
         root=None if root is None else Path(root),

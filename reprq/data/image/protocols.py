@@ -18,7 +18,8 @@ from reprq.data.image.sources import FileSource
 from reprq.data.image.views import patches, resized, without_margins
 from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.tasks import Task
-from reprq.errors import DataError, InputError, UnknownNameError
+from reprq.errors import DataError, InputError
+from reprq.registry import Entry, Registry
 
 
 @dataclass(frozen=True)
@@ -141,26 +142,30 @@ def xray_parcels(root: Path | str, *, seed: int = 0, size: int = 224, stride: in
     return [OneClassSplit(split.name, split.train, test, split.labels, None, groups, split.made)]
 
 
-_PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol(
+def _protocol(name: str, what: str, layout: str, load: Callable[..., list[OneClassSplit]]) -> Entry:
+    return Entry(name=name, target=load, inputs="image", about=what, facts={"layout": layout}, citation="Mai 2021")
+
+
+PROTOCOLS = Registry(
+    "protocol",
+    (
+        _protocol(
             "cats-vs-dogs", "either animal benign", "train/cat.0.jpg, ..., train/dog.12499.jpg (Kaggle)", cats_vs_dogs
         ),
-        Protocol(
+        _protocol(
             "plant-pathology-2020",
             "healthy leaves against diseased ones",
             "train.csv (image_id,healthy,multiple_diseases,rust,scab) and images/IMAGE_ID.jpg (Kaggle)",
             plant_pathology,
         ),
-        Protocol(
+        _protocol(
             "xray-parcels",
             "patches of X-rayed parcels in two views",
             "benign/PARCEL_VIEW.png and threat/PARCEL_VIEW.png, two views a parcel",
             xray_parcels,
         ),
-    )
-}
+    ),
+)
 
 
 def protocols() -> list[Protocol]:
@@ -170,7 +175,7 @@ def protocols() -> list[Protocol]:
         >>> [protocol.name for protocol in protocols()]
         ['cats-vs-dogs', 'plant-pathology-2020', 'xray-parcels']
     """
-    return list(_PROTOCOLS.values())
+    return [Protocol(entry.name, entry.about, entry.facts["layout"], entry.load()) for entry in PROTOCOLS]
 
 
 def load_protocol(name: str, root: Path | str | None = None, *, seed: int = 0) -> list[OneClassSplit]:
@@ -186,13 +191,13 @@ def load_protocol(name: str, root: Path | str | None = None, *, seed: int = 0) -
         UnknownNameError: no such protocol.
         DataError: the folder is not laid out as expected; the message says how.
     """
-    if name not in _PROTOCOLS:
-        raise UnknownNameError("protocol", name, _PROTOCOLS)
-    return _PROTOCOLS[name].load(Path(root).expanduser() if root else data_root(None) / name, seed=seed)
+    load = PROTOCOLS.find(name).load()
+    splits: list[OneClassSplit] = load(Path(root).expanduser() if root else data_root(None) / name, seed=seed)
+    return splits
 
 
 def _wrong(protocol: str, found: str) -> DataError:
-    return DataError(f"{found}; {protocol} expects {_PROTOCOLS[protocol].layout}")
+    return DataError(f"{found}; {protocol} expects {PROTOCOLS.find(protocol).facts['layout']}")
 
 
 def _folder(root: Path | str, inside: str, protocol: str) -> Path:
