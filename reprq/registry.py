@@ -26,8 +26,9 @@ class Entry:
     Attributes:
         name: What people call it by; "prefix:WORD" stands for every name that starts with "prefix:".
         target: Where it is, "module:attribute", imported on first use; or the object itself.
-        inputs: What it takes. Of a detector "rows", "samples" or "maps"; of a metric "moments", "rows", "pair" or
-            "network"; of a data set its modality, of a source of backbones those that it takes.
+        inputs: What it takes. Of a detector "rows", "samples" or "maps"; of a metric "moments", "rows", "pair",
+            "network" or "classes" (rows of every class); of a data set its modality, of a source of backbones those
+            that it takes.
         needs: What it must be given besides. Of a detector, some of "backbone", "layer", "labelled" and "auxiliary".
         extra: The optional extra of reprq that installs what it imports.
         label: What it is called beside an axis; the name by default.

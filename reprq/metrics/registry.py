@@ -151,6 +151,15 @@ METRICS = Registry(
             "higher is more brittle",
             "Mai et al. 2021",
         ),
+        Entry(
+            name="linear_probe",
+            target="reprq.evaluation:linear_probe",
+            inputs="classes",
+            label="linear probe",
+            about="test accuracy of a linear head on all classes",
+            reads="1 is every sample told right",
+            citation="Alain & Bengio 2016",
+        ),
         _metric(
             "cka",
             "pair",

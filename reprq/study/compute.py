@@ -15,6 +15,7 @@ from reprq.embeddings import EmbeddingCache
 from reprq.errors import ReprqError
 from reprq.evaluation.detection import Detection, evaluate
 from reprq.storage import readable
+from reprq.study import measures
 from reprq.study.cells import Row
 from reprq.study.plan import Cell, Job, Spec, definition_of
 from reprq.study.results import HALVES
@@ -83,13 +84,26 @@ class Desk:
 
     def _compute(self, job: Job) -> dict[str, Row]:
         cell = job.cell
-        if cell.detector is None:
+        if cell.measure is not None:
+            found = [self._measure(job, cell.measure)]
+        elif cell.detector is None:
             found = measure(self._layer(job.place), cell.task, list(cell.keys))
         elif detectors.is_network(name_of(cell.detector)):
             found = [detect_samples(self._samples_of(job), cell, job.device)]
         else:
             found = [detect(self._layer(job.place), cell.task, cell.detector, cell.network.seed)]
         return dict(zip(cell.keys.values(), found, strict=True))
+
+    def _measure(self, job: Job, measure: str) -> Row:
+        if measure == "linear_probe":
+            rows = self._layer(job.place)
+            return measures.probe(rows.train, rows.train_labels, rows.test, rows.test_labels)
+        cell, train = job.cell, self._samples_of(job)[0]
+        own = {"layers": [cell.layer], "pooling": cell.network.config.pooling, "device": job.device}
+        teacher = load_network(cell.network.config, cell.network.seed)
+        benign = train.select(cell.task.benign_rows(train.labels))
+        said = f"brittleness[l2,{definition_of(job.distillation)}]"
+        return measures.brittleness({**_table(job.distillation), **own}, teacher, benign, cell.network.seed, said)
 
     def _layer(self, place: Place) -> LayerRows:
         if self._rows is None or self._place != place:

@@ -203,7 +203,9 @@ class StudyConfig(_Section):
         data: The samples, or a list of several data sets; may be left out where every backbone is embedding files.
         backbones: The networks.
         tasks: "all", "unimodal", "multimodal", or task names such as "unimodal:cat".
-        metrics: Names of metrics; all of `reprq.metrics.names()` by default.
+        metrics: Names of metrics; all of `reprq.metrics.names()` by default. "linear_probe" is the test accuracy of a
+            linear head on all classes; "brittleness" trains a student to each layer, as the detector `distillation`,
+            with the parameters that this has among `detectors`.
         detectors: Names, or tables of a name and its parameters.
         seeds: From 0 to 2^32 - 1; each draws its own sample of samples and its own random weights.
         dtype: "float32" or "float16" in the caches.

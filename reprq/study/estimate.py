@@ -105,7 +105,7 @@ def estimate_study(
     clock = _Clock(plan, store, disk.widths)
     clock.learn([cell for cell in cells if not cell.missing(store)])
     seconds = sum(clock.seconds(cell) for cell in todo)
-    notes = [power_note(len(config.backbones), len(plan.metrics)), *clock.notes, *plan.notes]
+    notes = [power_note(len(config.backbones), len(plan.metrics) + len(plan.measures)), *clock.notes, *plan.notes]
     if untrained := sum(not plan.ready(backbone, seed) for seed, backbone in plan.backbones):
         notes.append(f"teachers still to be trained: {untrained}; their training, disk and cells' time come on top")
     return Estimate(
@@ -235,7 +235,7 @@ class _Clock:
 
     def _probe(self, cell: Cell, width: int) -> float:
         """Seconds a row of a cell on random rows, of which all are benign in training and half at test."""
-        if cell.detector is not None and detectors.is_network(name_of(cell.detector)):
+        if cell.measure is not None or (cell.detector is not None and detectors.is_network(name_of(cell.detector))):
             self.notes[f"the time of {cell.work} is not counted before one of its cells is finished"] = None
             return 0.0
         x, z = np.random.default_rng(0).standard_normal((2, PROBE_ROWS, width)).astype(self._plan.config.dtype)

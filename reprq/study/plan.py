@@ -17,6 +17,7 @@ from reprq.storage import readable
 from reprq.study.cells import CellStore, Row
 from reprq.study.config import BackboneConfig, DataConfig, StudyConfig
 from reprq.study.files import EmbeddingFiles, benign_classes, file_backbones, reads_files
+from reprq.study.measures import MEASURES, PROBE, can_probe, plain_and_measures
 from reprq.study.sources import Teachers, load_network, load_samples, shown
 
 Spec = str | dict[str, Any]
@@ -97,9 +98,15 @@ class Cell:
     keys: Mapping[str, str]
 
     @property
+    def measure(self) -> str | None:
+        """The measure of its own that the cell is, of those that take more than benign rows."""
+        first = next(iter(self.keys), "")
+        return first if self.detector is None and first in MEASURES else None
+
+    @property
     def work(self) -> str:
-        """The detector's definition, or "metrics"."""
-        return "metrics" if self.detector is None else next(iter(self.keys))
+        """The detector's definition, the name of the measure, or "metrics"."""
+        return self.measure or ("metrics" if self.detector is None else next(iter(self.keys)))
 
     @property
     def stored_layer(self) -> str:
@@ -136,6 +143,7 @@ class Job:
         test: The cache of the test samples.
         data: The samples themselves, for detectors that train a network.
         device: The torch device of such a detector.
+        distillation: The detector whose student brittleness is measured on.
     """
 
     cell: Cell
@@ -143,6 +151,7 @@ class Job:
     test: Path
     data: DataConfig
     device: str = "cpu"
+    distillation: Spec = "distillation"
 
     @property
     def place(self) -> tuple[Path, Path, str]:
@@ -167,8 +176,10 @@ class Plan:
 
     def __init__(self, config: StudyConfig, teachers: Teachers) -> None:
         self.config, self.teachers = config, teachers
-        self.metrics = {name: metric.identifier for name, metric in select(config.metrics).items()}
+        plain, self.measures = plain_and_measures(config.metrics)
+        self.metrics = {name: metric.identifier for name, metric in select(plain).items()}
         self.detectors = {definition_of(spec): spec for spec in config.detectors}
+        self.distillation: Spec = next((d for d in config.detectors if _name_of(d) == "distillation"), "distillation")
         self._files = {
             (backbone.label, data.dataset): EmbeddingFiles.read(backbone, data)
             for data in config.datasets
@@ -238,6 +249,14 @@ class Plan:
     def notes(self) -> list[str]:
         """How the samples' files were understood, and what the networks that are there do not see of them."""
         found = [note for pair in self.samples.values() for samples in pair for note in samples.notes]
+        if "linear_probe" in self.measures:
+            unfit = [name for name in self.tasks if not can_probe(*self.samples[self.config.seeds[0], name])]
+            found += [f"no linear_probe on {name}: some classes that are scored do not train" for name in unfit]
+        if "brittleness" in self.measures:
+            without = [part for part in self.parts if not self._has_gradients(part)]
+            found += [
+                f"no brittleness of {p.backbone.label} on {p.data.dataset}: no gradients of its input" for p in without
+            ]
         for seed, backbone in self.backbones:
             if self.ready(backbone, seed):
                 self.network(backbone, seed)
@@ -275,7 +294,7 @@ class Plan:
                 cell
                 for layer, number in network.layers
                 for task in self.tasks[dataset]
-                for cell in self._cells_of(dataset, network, layer, number, task, rows)
+                for cell in self._cells_of(part, network, layer, number, task, rows)
             ]
         return self._cells[part.key]
 
@@ -284,7 +303,23 @@ class Plan:
         if part.backbone.embeddings is not None or self.ready(part.backbone, part.seed):
             return len(self.cells(part))
         layers = load_backbone(part.backbone.name, "random").select_layers(part.backbone.layers)
-        return len(layers) * len(self.tasks[part.data.dataset]) * (1 + len(self.detectors))
+        each = bool(self.metrics) + len(self._measures_of(part)) + len(self.detectors)
+        return len(layers) * len(self.tasks[part.data.dataset]) * each
+
+    def _measures_of(self, part: Part) -> list[str]:
+        """Those of the measures asked for that a part can have."""
+        probed = can_probe(*self.samples[part.seed, part.data.dataset])
+        possible = {"linear_probe": probed, "brittleness": self._has_gradients(part)}
+        return [name for name in self.measures if possible[name]]
+
+    def _has_gradients(self, part: Part) -> bool:
+        """Whether a loss can be differentiated in the input: not of files, and not in the words of a text."""
+        train, _ = self.samples[part.seed, part.data.dataset]
+        return part.backbone.embeddings is None and train.modality != "text"
+
+    def identifier(self, measure: str) -> str:
+        """Return what the rows of a measure say of how it was made."""
+        return PROBE if measure == "linear_probe" else f"brittleness[l2,{definition_of(self.distillation)}]"
 
     def _tasks_of(self, data: DataConfig) -> list[Task]:
         train, test = self.samples[self.config.seeds[0], data.dataset]
@@ -294,11 +329,18 @@ class Plan:
         return select_tasks(train.classes, data.tasks or self.config.tasks, train.labels, test.labels)
 
     def _cells_of(
-        self, dataset: str, network: Network, layer: str, number: int, task: Task, rows: Sequence[str]
+        self, part: Part, network: Network, layer: str, number: int, task: Task, rows: Sequence[str]
     ) -> list[Cell]:
+        dataset = part.data.dataset
         base = {"layer": cached_name(layer, network.config.pooling), "task": task.name}
         keys = {name: digest({**base, "rows": rows[:1], "metric": to}) for name, to in self.metrics.items()}
-        cells = [Cell(dataset, network, layer, number, task, None, keys)]
+        cells = [Cell(dataset, network, layer, number, task, None, keys)] if keys else []
+        for measure in self._measures_of(part):
+            made = self.identifier(measure)
+            drawn = {"rows": rows, "seed": network.seed} if measure == "brittleness" else {"rows": rows, "task": ""}
+            cells.append(
+                Cell(dataset, network, layer, number, task, None, {measure: digest({**base, "metric": made, **drawn})})
+            )
         for definition, spec in self.detectors.items():
             key = digest({**base, "rows": rows, "detector": definition, "seed": network.seed})
             cells.append(Cell(dataset, network, layer, number, task, spec, {definition: key}))

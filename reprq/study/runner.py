@@ -145,18 +145,23 @@ class _Run:
         if backbone.pretext is not None and not self.plan.ready(backbone, seed):
             bar.set_postfix_str(f"training {name}")
             self.plan.teachers.train(backbone.name, backbone.pretext, seed)
-            alike = [other for other in self.plan.parts if (other.backbone, other.seed) == (backbone, seed)]
-            bar.update(sum(map(self._finished, alike)))
+            of_teacher = [other for other in self.plan.parts if (other.backbone, other.seed) == (backbone, seed)]
+            bar.update(sum(map(self._finished, of_teacher)))
         todo = [replace(cell, keys=missing) for cell in self.plan.cells(part) if (missing := cell.missing(self.store))]
+        alike: dict[tuple[str, ...], list[Cell]] = {}  # a probe of all classes is the same under every task
+        for cell in todo:
+            alike.setdefault(tuple(cell.keys.values()), []).append(cell)
+        todo = [cells[0] for cells in alike.values()]
         if not todo:
             return
         bar.set_postfix_str(f"extracting {name}")
         for outcome in self._outcomes(part, todo, where, bar):
             for key, row in outcome.rows.items():
                 self.store.add(key, [row])
+            same = alike[tuple(outcome.cell.keys.values())]
             if outcome.error:
-                self.failures.append(outcome)
-            bar.update()
+                self.failures += [replace(outcome, cell=cell) for cell in same]
+            bar.update(len(same))
 
     def _name(self, part: Part) -> str:
         """What the progress bar calls a part."""
@@ -171,7 +176,8 @@ class _Run:
             yield from (Outcome.failed(cell, error) for cell in todo)
             return
         bar.set_postfix_str(self._name(part))
-        yield from where.run([Job(cell, train, test, part.data, self.device) for cell in todo])
+        jobs = [Job(cell, train, test, part.data, self.device, self.plan.distillation) for cell in todo]
+        yield from where.run(jobs)
 
     def _extract(self, part: Part) -> tuple[Path, Path]:
         """The folders of the training and the test embeddings."""
