@@ -103,7 +103,8 @@ class Desk:
         teacher = load_network(cell.network.config, cell.network.seed)
         benign = train.select(cell.task.benign_rows(train.labels))
         said = f"brittleness[l2,{definition_of(job.distillation)}]"
-        return measures.brittleness({**_table(job.distillation), **own}, teacher, benign, cell.network.seed, said)
+        spec = {"name": job.distillation} if isinstance(job.distillation, str) else job.distillation
+        return measures.brittleness({**spec, **own}, teacher, benign, cell.network.seed, said)
 
     def _layer(self, place: Place) -> LayerRows:
         if self._rows is None or self._place != place:
