@@ -81,12 +81,14 @@ def detect(
 
     --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """
-    options.one_source(asked["backbone"], file)
+    specs = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
+    alone = file is None and asked["backbone"] is None and all(_stands_alone(spec) for spec in specs)
+    if not alone:
+        options.one_source(asked["backbone"], file)
     if asked["seed"] + seeds - 1 > options.MAX_SEED:
         raise click.UsageError(f"--seed and --seeds must end at {options.MAX_SEED} at most; lower one of them")
     from reprq.cli.output import echo_table, emit
 
-    specs = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
     _check_specifications(specs, file is None, oracle)
     if file is not None:
         options.only_with_backbone()
@@ -98,11 +100,16 @@ def detect(
     notes: dict[str, None] = {}
     for seed in range(asked["seed"], asked["seed"] + seeds):
         now = {**asked, "seed": seed, "benign": benign}
-        cases = _from_file(file, key, columns, labels, now) if file is not None else _from_backbone(now)
+        cases: Iterator[_Case]
+        if file is not None:
+            cases = _from_file(file, key, columns, labels, now)
+        else:
+            cases = _from_samples(now) if alone else _from_backbone(now)
         for case in cases:
             source = source or case.source
             notes |= dict.fromkeys(case.notes)
-            rows += [_judge(case, spec, seed, oracle) for spec in specs]
+            # a detector that needs no layer is fitted once a split: on the first layer's turn
+            rows += [_judge(case, spec, seed, oracle) for spec in specs if case.first or not _stands_alone(spec)]
     means = _means(rows)
     emit(form, "detect", rows, {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}, source)
     if means and form is None:
@@ -126,6 +133,14 @@ class _Case:
     images: Any = None
     teacher: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    first: bool = True
+
+
+def _stands_alone(spec: dict[str, Any]) -> bool:
+    """Whether a detector reads samples and needs no backbone."""
+    from reprq.detectors import DETECTORS, is_network
+
+    return is_network(spec["name"]) and not DETECTORS.find(spec["name"]).needs & {"backbone", "layer"}
 
 
 def _judge(case: _Case, spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
@@ -137,10 +152,12 @@ def _judge(case: _Case, spec: dict[str, Any], seed: int, oracle: bool) -> dict[s
     network = is_network(spec["name"])
     train, test = case.images if network else (case.benign, case.scored)
     split = Split.whole(len(train), case.labels, groups=case.groups)
-    given = case.teacher if network else None
+    alone = _stands_alone(spec)
+    given = case.teacher if network and not alone else None
     found = evaluate(spec, split, train, test, given=given, seed=seed, oracle=oracle)
     return {
         **case.columns,
+        **({"layer": ""} if alone else {}),
         "seed": seed,
         "detector": found.detector,
         "oracle": oracle,
@@ -178,9 +195,9 @@ def _method(row: dict[str, Any]) -> str:
 def _specification(text: str) -> dict[str, Any]:
     """Read `knn:k=1,aggregation=mean` and `pyod:ECOD:contamination=0.05`; values are JSON, or text."""
     name, _, rest = text.partition(":")
-    if name == "pyod":
+    if name in ("pyod", "raw"):
         inner, _, rest = rest.partition(":")
-        name = f"pyod:{inner}"
+        name = f"{name}:{inner}"
     spec: dict[str, Any] = {"name": name}
     for pair in filter(None, rest.split(",")):
         parameter, equals, value = pair.partition("=")
@@ -289,13 +306,30 @@ def _from_backbone(asked: dict[str, Any]) -> Iterator[_Case]:
         say(copied)
         notes += (copied,)
     for layer in train.caches[0]:
+        first = layer == next(iter(train.caches[0]))
         for split in splits:
             columns = {"layer": layer, "task": split.name}
             benign, rows = train.rows(layer, split.train.ids), test.rows(layer, split.test.ids)
             teacher = {"teacher": network, "layers": layer, "pooling": asked["pooling"], "device": asked["device"]}
             teacher["progress"] = not asked["quiet"]
             images = (split.train, split.test)
-            yield _Case(source, columns, benign, rows, split.labels, split.groups, images, teacher, notes)
+            yield _Case(source, columns, benign, rows, split.labels, split.groups, images, teacher, notes, first)
+
+
+def _from_samples(asked: dict[str, Any]) -> Iterator[_Case]:
+    """Every one-class split, for detectors that need no backbone."""
+    from reprq.data import protocols
+
+    known = asked["data"] in [protocol.name for protocol in protocols()]
+    splits = _protocol(asked) if known else _plain(asked)[3]
+    data = splits[0].train
+    copied = _copied([(split.train, split.test) for split in splits])
+    say(copied)
+    for split in splits:
+        columns = {"layer": "", "task": split.name}
+        images = (split.train, split.test)
+        notes = (copied,) if copied else ()
+        yield _Case(f"{data.noun}s of {data.name}", columns, None, None, split.labels, split.groups, images, {}, notes)
 
 
 def _copied(pairs: list[tuple[Any, Any]]) -> str:

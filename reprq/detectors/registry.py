@@ -120,6 +120,13 @@ DETECTORS = Registry(
             citation="Mai et al. 2021",
         ),
         Entry(
+            name="raw:NAME",
+            target="reprq.detectors.raw:Raw",
+            inputs="samples",
+            label="raw",
+            about="a detector of rows, by its name, on the pixels of images, without a network",
+        ),
+        Entry(
             name="pyod:NAME",
             target=f"{_ROWS}.pyod:PyOD",
             inputs="rows",

@@ -1,0 +1,76 @@
+"""Array detectors on what samples themselves hold, without a network: the plainest baseline."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reprq.data import Dataset, as_dataset
+from reprq.detectors.registry import create
+from reprq.errors import InputError
+
+
+class Raw:
+    """An array detector on the pixels of images, divided by 255.
+
+    Args:
+        model: The name of the array detector: "knn".
+        **parameters: What its constructor takes.
+
+    Raises:
+        InputError: from `fit` and `anomaly_score`, samples that are no images or images of several sizes.
+
+    Example:
+        >>> from reprq.data import load_dataset
+        >>> zeros = load_dataset("digits").restrict(["0"])
+        >>> detector = Raw("knn", k=1).fit(zeros)
+        >>> detector.describe(), detector.anomaly_score(zeros).max().item()
+        ('raw:knn[k=1,kth,euclidean]', 0.0)
+    """
+
+    def __init__(self, model: str, **parameters: Any) -> None:
+        self.model = model
+        self.parameters = parameters
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the detector's name and all its parameters."""
+        return {**self._made().get_params(), "model": self.model}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change the detector's name or its parameters."""
+        self.model = params.pop("model", self.model)
+        self.parameters = {**self.parameters, **params}
+        return self
+
+    def check_parameters(self) -> None:
+        """Raise an error unless there is such an array detector and it takes the parameters."""
+        self._made()
+
+    def describe(self) -> str:
+        """Return for example "raw:knn[k=5,kth,euclidean]"."""
+        return f"raw:{self._made().describe()}"
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn benign samples; forgets any earlier fit."""
+        self.detector_ = self._made().fit(_pixels(as_dataset(X)))
+        return self
+
+    def anomaly_score(self, X: Any) -> NDArray[np.float64]:
+        """Score samples: (m,) float64, higher is more anomalous."""
+        fitted = getattr(self, "detector_", None) or self._made()  # an unfitted one says so itself
+        scores: NDArray[np.float64] = fitted.anomaly_score(_pixels(as_dataset(X)))
+        return scores
+
+    def _made(self) -> Any:
+        if self.model.startswith(("raw", "distillation")):
+            raise InputError(f"raw must name a detector of rows, such as raw:knn, got {self.model!r}")
+        return create({"name": self.model, **self.parameters})
+
+
+def _pixels(samples: Dataset) -> NDArray[np.float32]:
+    if samples.noun != "image":
+        raise InputError(f"raw detectors read the pixels of images, got {samples.noun}s; give --backbone")
+    rows = [np.asarray(samples.item(i), dtype=np.float32).ravel() / 255.0 for i in range(len(samples))]
+    if sizes := {len(row) for row in rows} - {len(rows[0])} if rows else set():
+        raise InputError(f"images must have one size, got {len(rows[0])} and {min(sizes)} values; give --backbone")
+    return np.stack(rows)
