@@ -370,8 +370,8 @@ def definition_of(spec: Spec) -> str:
     if detectors.is_network(str(table.get("name"))):
         if not detectors.DETECTORS.find(str(table["name"])).needs & {"backbone", "layer"}:
             raise InputError(
-                f"detector {table['name']} needs no backbone, and a study's rows are of backbones; remove it, and judge it"
-                " with reprq detect"
+                f"detector {table['name']} needs no backbone, and a study's rows are of backbones; remove it, and"
+                " judge it with reprq detect"
             )
         if own := sorted({"teacher", "layers", "pooling", "device"} & set(table)):
             raise InputError(
