@@ -16,6 +16,7 @@ from reprq.study.repeats import without_repeated_layers, without_repeated_tasks
 HALVES = ("_half_1", "_half_2")  # of the test rows: the score on either
 METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "study.json"
 FAILURES_FILE = "failures.csv"
+SCHEMA_VERSION = 1  # of all these files
 POINT = ["backbone", "layer", "layer_number"]
 CLUSTERS = ("backbone", "architecture")  # what may count as one independent observation
 CELL_COLUMNS = ["seed", "dataset", "backbone", "network", "weights", "layer", "layer_number", "task", "task_kind"]

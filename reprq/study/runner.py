@@ -18,7 +18,7 @@ from reprq.study.config import BackboneConfig, StudyConfig, load_config
 from reprq.study.execute import Executor, InProcess, Processes
 from reprq.study.plan import Cell, Job, Part, Plan, identity
 from reprq.study.repeats import repeated_layers, without_repeated_layers
-from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, STUDY_FILE, StudyResults
+from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, SCHEMA_VERSION, STUDY_FILE, StudyResults
 from reprq.study.sources import Teachers, load_network
 
 
@@ -234,7 +234,7 @@ class _Run:
     def _record(self) -> dict[str, Any]:
         networks = [self.plan.network_of(part) for part in self.plan.parts]
         return {
-            "schema_version": 1,
+            "schema_version": SCHEMA_VERSION,
             "config": self.plan.config.record(),
             "weights_digests": {f"{n.config.label}, seed {n.seed}": n.digest for n in networks},
             "data_fingerprints": self._fingerprints(),
