@@ -6,13 +6,23 @@ BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 PYTEST := -m pytest -n auto --dist loadscope -q
 
-.PHONY: demo test test-numeric test-lowest check docs clean
+.PHONY: demo test test-numeric test-lowest coverage wheel check docs clean
 
 demo: $(VENV)/ready
 	$(BIN)/reprq study figures/digits.toml
 
 test: $(VENV)/ready-dev
 	OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST)
+
+# The tests again with the share of lines that they run; from Python 3.12 on the interpreter counts them itself, almost
+# for nothing, so continuous integration does this with the newest Python: make coverage PYTHON=python3.13 VENV=.venv-3.13
+coverage: $(VENV)/ready-dev
+	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
+		OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST) --cov --cov-report=term:skip-covered
+
+# What is published, built and used in an empty environment.
+wheel: $(VENV)/ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/wheel.py
 
 # Numbers must not hang on the processor: the tests of numbers again with the matrix products of another (OpenBLAS).
 NUMERIC := $(foreach part,numerics statistics metrics detectors evaluation,tests/$(part) reprq/$(part)) tests/test_forms_of_arrays.py

@@ -7,7 +7,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("reprq", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-cpu")
+from reprq import __version__
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-cpu")
 
 
 def versions() -> dict[str, str]:
@@ -17,7 +19,7 @@ def versions() -> dict[str, str]:
         >>> sorted(versions())[:3]
         ['faiss-cpu', 'numpy', 'python']
     """
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "reprq": __version__}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
