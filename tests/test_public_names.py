@@ -15,9 +15,9 @@ def test_importing_reprq_and_its_command_line_loads_no_heavy_package() -> None:
 
 def test_the_public_names_are_pinned() -> None:
     assert sorted(reprq.__all__) == [
-        "EmbeddingCache", "Embeddings", "ReprqError", "__version__", "analysis", "backbones", "correlate", "data", "detectors",
-        "embeddings", "errors", "evaluation", "extract", "load_backbone", "load_dataset", "measure", "metrics", "plots",
-        "pretext", "recommend", "run_study", "study",
+        "EmbeddingCache", "Embeddings", "ReprqError", "__version__", "analysis", "backbones", "correlate", "data",
+        "detectors", "embeddings", "errors", "evaluation", "extract", "load_backbone", "load_dataset", "measure",
+        "metrics", "plots", "pretext", "recommend", "run_study", "study",
     ]  # fmt: skip
 
 
