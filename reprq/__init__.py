@@ -26,6 +26,7 @@ _PACKAGES = (
     "metrics",
     "plots",
     "pretext",
+    "statistics",
     "study",
 )
 _NAMES = {

@@ -17,7 +17,7 @@ def test_the_public_names_are_pinned() -> None:
     assert sorted(reprq.__all__) == [
         "EmbeddingCache", "Embeddings", "ReprqError", "__version__", "analysis", "backbones", "correlate", "data",
         "detectors", "embeddings", "errors", "evaluation", "extract", "load_backbone", "load_dataset", "measure",
-        "metrics", "plots", "pretext", "recommend", "run_study", "study",
+        "metrics", "plots", "pretext", "recommend", "run_study", "statistics", "study",
     ]  # fmt: skip
 
 

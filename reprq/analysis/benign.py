@@ -67,7 +67,7 @@ def recommend_for(
         detector: The detector that will be used, by the name or definition in the study; its first by default.
         source: A study, or its folder, to learn from.
         samples: A seeded sample of so many images; all by default.
-        pooling: How a layer becomes one row an image, of each that says none; several are several layers.
+        pooling: How a layer becomes one row per image, of each that says none; several are several layers.
         root: Where a named data set's files are.
         download: Whether a named data set's files may be downloaded.
         device: A torch device.

@@ -1,4 +1,4 @@
-"""Quality metrics of embeddings: (n, d) arrays in, numbers with their definition and doubt out.
+"""Quality metrics of embeddings: (n, d) arrays in, numbers with their definition and caveats out.
 
 Brittleness alone needs torch, which is imported when it is first asked for.
 """

@@ -1,4 +1,4 @@
-"""The way of metrics with the number of rows: a value that still climbs at n is a value of n."""
+"""How metrics change with the number of rows: a value that still climbs at n is a value of n."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal

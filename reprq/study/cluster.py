@@ -7,7 +7,7 @@ from typing import Any, Self
 from threadpoolctl import threadpool_limits
 
 from reprq.errors import ReprqError
-from reprq.study.compute import Desk, Outcome
+from reprq.study.compute import CellRunner, Outcome
 from reprq.study.execute import Executor
 from reprq.study.plan import Job
 
@@ -55,10 +55,10 @@ class Cluster(Executor):
 
 
 def _attempt(job: Job) -> Outcome:
-    """Compute a cell on a dask worker, which keeps its desk from one to the next."""
+    """Compute a cell on a dask worker, which keeps its state from one to the next."""
     worker: Any = importlib.import_module("distributed").get_worker()
-    if not hasattr(worker, "reprq_desk"):
-        worker.reprq_desk = Desk()
-    desk: Desk = worker.reprq_desk
+    if not hasattr(worker, "reprq_runner"):
+        worker.reprq_runner = CellRunner()
+    runner: CellRunner = worker.reprq_runner
     with threadpool_limits(1):
-        return desk.attempt(job)
+        return runner.attempt(job)

@@ -65,8 +65,8 @@ class LayerRows:
         return cls(first[layer].array, first.labels, second[layer].array, second.labels)
 
 
-class Desk:
-    """Where one worker computes; the layer that it read last stays on it for the next cell."""
+class CellRunner:
+    """Computes one cell after another; the layer that it read last is kept for the next."""
 
     def __init__(self) -> None:
         self._place: Place | None = None

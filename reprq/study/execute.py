@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 from threadpoolctl import threadpool_limits
 
 from reprq.errors import ReprqError
-from reprq.study.compute import Desk, Outcome
+from reprq.study.compute import CellRunner, Outcome
 from reprq.study.plan import Job
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -36,9 +36,9 @@ class InProcess(Executor):
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Compute the jobs in their order."""
-        desk = Desk()
+        runner = CellRunner()
         with threadpool_limits(1):
-            yield from map(desk.attempt, jobs)
+            yield from map(runner.attempt, jobs)
 
 
 class Processes(Executor):
@@ -155,10 +155,10 @@ class _Worker:
 def _serve(link: Any) -> None:
     """A worker's life: cells in, outcomes out, until the main process goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process ends the workers
-    desk = Desk()
+    runner = CellRunner()
     while True:
         try:
-            link.send(desk.attempt(link.recv()))
+            link.send(runner.attempt(link.recv()))
         except (EOFError, OSError):
             return
 

@@ -1,4 +1,4 @@
-"""A few images and a small backbone that every test of this room starts from."""
+"""A few images and a small backbone that every test of this folder starts from."""
 
 from collections.abc import Callable
 from typing import Any

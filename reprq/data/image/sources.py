@@ -1,4 +1,4 @@
-"""Where pixels come from: an array in memory or files on disk, one row an image."""
+"""Where pixels come from: an array in memory or files on disk, one row per image."""
 
 import hashlib
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""The shelf of caches: what is there, finding one, and removing what is not wanted any more."""
+"""The caches in a folder: which there are, finding one, and removing what is not wanted any more."""
 
 import json
 import shutil
