@@ -14,6 +14,7 @@ import pkgutil
 import time
 
 import simulations
+from recording import Record, add_option
 from simulations.measured import Section
 
 
@@ -26,13 +27,14 @@ def sections() -> dict[str, Section]:
     return found
 
 
-def show(name: str, section: Section, trials: int, seed: int) -> None:
+def show(record: Record, name: str, section: Section, trials: int, seed: int) -> None:
     """Run one section and print each share or mean as soon as it is measured, with its Monte Carlo error."""
     start = time.perf_counter()
     print(f"\n{name}: {(section.__doc__ or '').splitlines()[0]}")
     print(f"  {'setting':<68} {'what':<30} {'wanted':>7} {'found':>7} {'error':>7} {'trials':>7}")
     for row in section(trials, seed):
         wanted = "" if row.wanted is None else f"{row.wanted:.3f}"
+        record.add(f"{name}: {row.setting}", row.what, found=row.found, error=row.error)
         numbers = f"{wanted:>7} {row.found:7.3f} {row.error:7.3f} {row.trials:7,}"
         print(f"  {row.setting:<68} {row.what:<30} {numbers}", flush=True)
     print(f"  ({time.perf_counter() - start:.0f} s)")
@@ -46,7 +48,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2000, help="draws a setting (default 2000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--list", action="store_true", help="list the sections and stop")
+    add_option(parser)
     asked = parser.parse_args()
+    record = Record("coverage", {"names": asked.names, "trials": asked.trials, "seed": asked.seed})
     if unknown := [name for name in asked.names if name not in known]:
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(known)}")
     if asked.trials < 1:
@@ -55,7 +59,9 @@ def main() -> None:
         if asked.list:
             print(f"{name:<28} {(known[name].__doc__ or '').splitlines()[0]}")
         else:
-            show(name, known[name], asked.trials, asked.seed)
+            show(record, name, known[name], asked.trials, asked.seed)
+    if asked.save and not asked.list:
+        record.save()
 
 
 if __name__ == "__main__":

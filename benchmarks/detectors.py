@@ -12,13 +12,13 @@ installed are skipped with a line that says so: pip install pyod pytorch-ood.
 
 import argparse
 import importlib
-import time
 from collections.abc import Callable
 from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+from recording import Record, add_option, timed
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
@@ -40,18 +40,21 @@ def peer(name: str) -> Any:
         return None
 
 
-def report(rows: list[tuple[str, Call]], truth: Callable[[], Scores], repeats: int) -> None:
+def report(record: Record, case: str, rows: list[tuple[str, Call]], truth: Callable[[], Scores], repeats: int) -> None:
     """Time each call and print it beside the first, with its error on the first queries."""
     expected, base = truth(), 0.0
     for name, call in rows:
-        wall = cpu = np.inf
-        for _ in range(repeats):
-            start, began = time.perf_counter(), time.process_time()
-            scores = call()
-            wall, cpu = min(wall, time.perf_counter() - start), min(cpu, time.process_time() - began)
-        base = base or cpu
-        error = np.max(np.abs(scores[: len(expected)] / expected - 1.0))
-        print(f"  {name:<40} {wall:8.2f} s {cpu:8.2f} CPU s {cpu / base:7.2f} x   error {error:.1e}", flush=True)
+        scores: list[Scores] = []
+
+        def run(call: Call = call, scores: list[Scores] = scores) -> None:
+            scores[:] = [call()]
+
+        found = timed(run, repeats)
+        base = base or found.cpu
+        error = np.max(np.abs(scores[0][: len(expected)] / expected - 1.0))
+        record.add(case, name, found, error=error)
+        numbers = f"{found.wall:8.2f} s {found.cpu:8.2f} CPU s {found.cpu / base:7.2f} x   error {error:.1e}"
+        print(f"  {name:<40} {numbers}", flush=True)
 
 
 def raw_faiss(x: Array, z: Array, k: int) -> Scores:
@@ -67,12 +70,13 @@ def scikit_learn_knn(x: Array, z: Array, k: int) -> Scores:
     return nearest.kneighbors(z)[0][:, -1].astype(np.float64)
 
 
-def knn(n: int, d: int, m: int, k: int, offset: float, repeats: int) -> None:
+def knn(record: Record, n: int, d: int, m: int, k: int, offset: float, repeats: int) -> None:
     """Exact neighbours at one size."""
     rng = np.random.default_rng(0)
     x = rng.normal(offset, 1.0, size=(n, d)).astype(np.float32)
     z = rng.normal(offset, 1.0, size=(m, d)).astype(np.float32)
-    print(f"kNN: n = {n:,}, d = {d:,}, {m:,} queries, k = {k}, mean {offset:g}")
+    case = f"kNN: n = {n:,}, d = {d:,}, {m:,} queries, k = {k}, mean {offset:g}"
+    print(case)
 
     def truth() -> Scores:
         squares = [np.partition(np.sum((x - row.astype(np.float64)) ** 2, axis=1), k - 1)[k - 1] for row in z[:200]]
@@ -87,14 +91,15 @@ def knn(n: int, d: int, m: int, k: int, offset: float, repeats: int) -> None:
         rows.append(
             ("pyod KNN (its fit scores the rows too)", lambda: module.KNN(n_neighbors=k).fit(x).decision_function(z))
         )
-    report(rows, truth, repeats)
+    report(record, case, rows, truth, repeats)
 
 
-def mahalanobis(n: int, d: int, m: int, repeats: int) -> None:
+def mahalanobis(record: Record, n: int, d: int, m: int, repeats: int) -> None:
     """Ledoit-Wolf and empirical Mahalanobis distances at one size."""
     rng = np.random.default_rng(0)
     x, z = (rng.normal(3.0, 1.0, size=(rows, d)) * np.arange(1, d + 1) ** -0.5 for rows in (n, m))
-    print(f"Mahalanobis: n = {n:,}, d = {d:,}, {m:,} queries")
+    case = f"Mahalanobis: n = {n:,}, d = {d:,}, {m:,} queries"
+    print(case)
 
     def truth() -> Scores:
         return np.sqrt(LedoitWolf().fit(x).mahalanobis(z[:200]))
@@ -103,11 +108,11 @@ def mahalanobis(n: int, d: int, m: int, repeats: int) -> None:
         ("reprq Mahalanobis(ledoit_wolf)", lambda: np.sqrt(detectors.Mahalanobis().fit(x).anomaly_score(z))),
         ("scikit-learn LedoitWolf", lambda: np.sqrt(LedoitWolf().fit(x).mahalanobis(z))),
     ]
-    report(rows, truth, repeats)
+    report(record, case, rows, truth, repeats)
     rows = [("reprq Mahalanobis(empirical)", lambda: detectors.Mahalanobis("empirical").fit(x).anomaly_score(z))]
     if module := peer("pytorch_ood.detector"):
         rows.append(("pytorch-ood Mahalanobis", lambda: pytorch_ood(module, x, z)))
-    report(rows, lambda: detectors.Mahalanobis("empirical").fit(x).anomaly_score(z[:200]), repeats)
+    report(record, case, rows, lambda: detectors.Mahalanobis("empirical").fit(x).anomaly_score(z[:200]), repeats)
 
 
 def pytorch_ood(module: Any, x: NDArray[np.float64], z: NDArray[np.float64]) -> Scores:
@@ -120,18 +125,17 @@ def pytorch_ood(module: Any, x: NDArray[np.float64], z: NDArray[np.float64]) -> 
     return 2.0 * len(x) * halves  # it halves distances and does not divide the covariance by n
 
 
-def study(repeats: int) -> None:
+def study(record: Record, repeats: int) -> None:
     """The largest task of a CIFAR-10 study with 500 images a class: fit and score."""
     rng = np.random.default_rng(0)
     x, z = (rng.gamma(1.0, size=(rows, 1280)).astype(np.float32) for rows in (4_500, 2_000))
-    print("study: n = 4,500, d = 1,280, 2,000 queries")
+    case = "study: n = 4,500, d = 1,280, 2,000 queries"
+    print(case)
     for spec in ("centroid", "knn", "mahalanobis"):
-        took = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            detectors.create(spec).fit(x).anomaly_score(z)
-            took.append(time.perf_counter() - start)
-        print(f"  {detectors.describe(detectors.create(spec)):<44} {min(took):8.2f} s", flush=True)
+        made = detectors.create(spec)
+        found = timed(lambda made=made: made.fit(x).anomaly_score(z), repeats)
+        record.add(case, detectors.describe(made), found)
+        print(f"  {detectors.describe(made):<44} {found.wall:8.2f} s", flush=True)
 
 
 def main() -> None:
@@ -140,15 +144,22 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="the sizes of the targets")
     parser.add_argument("--study", action="store_true", help="only a study's largest task")
     parser.add_argument("--repeats", type=int, default=2)
+    add_option(parser)
     asked = parser.parse_args()
+    name = "detectors-study" if asked.study else "detectors"
+    record = Record(name, {"full": asked.full, "repeats": asked.repeats})
     if asked.study:
-        study(asked.repeats)
+        study(record, asked.repeats)
+        if asked.save:
+            record.save()
         return
     share = 1 if asked.full else 5
     for n, d, m, k in KNN_SIZES:
-        knn(n // share, d, m // share, k, 0.0, asked.repeats)
-    knn(KNN_SIZES[0][0] // share, 512, 10_000 // share, 5, 100.0, asked.repeats)
-    mahalanobis(10_000 // share, 1_024, 10_000 // share, asked.repeats)
+        knn(record, n // share, d, m // share, k, 0.0, asked.repeats)
+    knn(record, KNN_SIZES[0][0] // share, 512, 10_000 // share, 5, 100.0, asked.repeats)
+    mahalanobis(record, 10_000 // share, 1_024, 10_000 // share, asked.repeats)
+    if asked.save:
+        record.save()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from recording import Record, Timing, add_option
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from reprq.backbones import Backbone, load_backbone
@@ -92,7 +93,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1024)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
+    add_option(parser)
     arguments = parser.parse_args()
+    record = Record("extraction", {key: value for key, value in vars(arguments).items() if key != "save"})
     print(f"{torch.get_num_threads()} threads, {arguments.images} images, batches of {arguments.batch_size}")
     print("network       side  way                        ratio   lowest  highest  images/s")
     for name, size, layers in CASES:
@@ -119,12 +122,15 @@ def main() -> None:
             for way, taken in seconds.items():
                 ratios = [t / b for t, b in zip(taken, seconds["bare forward pass"], strict=True)]
                 middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
+                record.add(f"{name}, {size}", way, Timing(taken, []), ratio=middle)
                 rate = arguments.images / statistics.median(taken)
                 print(
                     f"{name:12}  {size:4}  {way:26}  {middle:5.2f}   {low:6.2f}  {high:7.2f}  {rate:8.0f}", flush=True
                 )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory of the process: {peak:.2f} GiB")
+    if arguments.save:
+        record.save()
 
 
 if __name__ == "__main__":

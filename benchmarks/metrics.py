@@ -18,29 +18,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from recording import Record, Timing, add_option, timed
 
 from reprq import metrics
 
 
-def seconds(call: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Return the shortest wall time and the shortest processor time of some runs."""
-    walls, cpus = [], []
-    for _ in range(repeats):
-        start, used = time.perf_counter(), time.process_time()
-        call()
-        walls.append(time.perf_counter() - start)
-        cpus.append(time.process_time() - used)
-    return min(walls), min(cpus)
-
-
-def report(rows: list[tuple[str, Callable[[], object]]], repeats: int) -> None:
+def report(record: Record, case: str, rows: list[tuple[str, Callable[[], object]]], repeats: int) -> None:
     """Time each call and print it beside the first, the floor or reprq: wall and processor seconds, and both ratios."""
+    print(f"\n{case}")
     print(f"  {'':<58} {'wall s':>9} {'cpu s':>9} {'times':>8} {'in cpu':>8}")
-    base: tuple[float, float] | None = None
+    base: Timing | None = None
     for name, call in rows:
-        wall, cpu = seconds(call, repeats)
-        base = base or (wall, cpu)
-        print(f"  {name:<58} {wall:9.2f} {cpu:9.2f} {wall / base[0]:8.2f} {cpu / base[1]:8.2f}", flush=True)
+        found = timed(call, repeats)
+        base = base or found
+        record.add(case, name, found)
+        ratios = f"{found.wall / base.wall:8.2f} {found.cpu / base.cpu:8.2f}"
+        print(f"  {name:<58} {found.wall:9.2f} {found.cpu:9.2f} {ratios}", flush=True)
 
 
 def peer(name: str) -> object | None:
@@ -66,11 +59,11 @@ def floor_single(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.linalg.eigvalsh(x.T @ x)
 
 
-def spectral(n: int, d: int, repeats: int) -> None:
+def spectral(record: Record, n: int, d: int, repeats: int) -> None:
     """Time all spectral metrics of one matrix."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, d), dtype=np.float32) * np.arange(1, d + 1, dtype=np.float32) ** -0.5
-    print(f"\nspectral metrics of {n:,} x {d:,} float32; times the floor")
+    case = f"spectral metrics of {n:,} x {d:,} float32; times the floor"
     rows: list[tuple[str, Callable[[], object]]] = [
         ("floor: float64 blocks of X.T @ X, one eigvalsh", lambda: floor(x)),
         ("floor in float32, inexact", lambda: floor_single(x)),
@@ -86,14 +79,14 @@ def spectral(n: int, d: int, repeats: int) -> None:
         if peer("reptrix"):
             alpha, rankme = importlib.import_module("reptrix.alpha"), importlib.import_module("reptrix.rankme")
             rows.append(("reptrix 0.1.0: alpha + RankMe", lambda: (alpha.get_alpha(t), rankme.get_rankme(t))))
-    report(rows, repeats)
+    report(record, case, rows, repeats)
 
 
-def against_effdim(n: int, d: int, repeats: int) -> None:
+def against_effdim(record: Record, n: int, d: int, repeats: int) -> None:
     """Time what effdim computes in one call, on a matrix that its neighbour search can bear."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, d), dtype=np.float32) * np.arange(1, d + 1, dtype=np.float32) ** -0.5
-    print(f"\ndimensions of {n:,} x {d:,} float32")
+    case = f"dimensions of {n:,} x {d:,} float32"
     rows: list[tuple[str, Callable[[], object]]] = [
         ("reprq.measure, every metric", lambda: metrics.measure(x)),
         ("reprq.measure, every metric and TwoNN", lambda: metrics.measure(x, [*metrics.names(), "twonn"])),
@@ -101,15 +94,15 @@ def against_effdim(n: int, d: int, repeats: int) -> None:
     if effdim := peer("effdim"):
         exact = x.astype(np.float64)  # it refuses float32
         rows.append(("effdim 0.1.1: compute_dim (TwoNN, MLE and boxes too)", lambda: effdim.compute_dim(exact)))
-    report(rows, repeats)
+    report(record, case, rows, repeats)
 
 
-def kernels(n: int, d: int, repeats: int) -> None:
+def kernels(record: Record, n: int, d: int, repeats: int) -> None:
     """Time CKA of one pair."""
     rng = np.random.default_rng(0)
     x, y = (rng.standard_normal((n, d), dtype=np.float32) for _ in range(2))
     exact_x, exact_y = x.astype(np.float64), y.astype(np.float64)
-    print(f"\nlinear CKA of a pair of {n:,} x {d:,} float32; times reprq")
+    case = f"linear CKA of a pair of {n:,} x {d:,} float32; times reprq"
     rows: list[tuple[str, Callable[[], object]]] = [
         ("reprq.metrics.cka, debiased", lambda: metrics.cka(x, y, debiased=True)),
         ("reprq.metrics.cka, debiased, float64 input", lambda: metrics.cka(exact_x, exact_y, debiased=True)),
@@ -122,7 +115,7 @@ def kernels(n: int, d: int, repeats: int) -> None:
             rows.append(("ckatorch 1.0.3: cka_base, unbiased", lambda: core.cka_base(a, b, unbiased=True)))
         if torch_cka := peer("cka"):
             rows.append(("pytorch-cka 1.1.3: cka_from_features", lambda: torch_cka.cka_from_features(a, b)))
-    report(rows, repeats)
+    report(record, case, rows, repeats)
 
 
 def power_law(n: int, d: int, a: float, mean: float) -> NDArray[np.float64]:
@@ -135,7 +128,7 @@ def power_law(n: int, d: int, a: float, mean: float) -> NDArray[np.float64]:
     return (x + mean * x.std(axis=0)) / x.std()
 
 
-def accuracy(n: int, d: int) -> None:
+def accuracy(record: Record, n: int, d: int) -> None:
     """Print the relative error of each metric against a float64 SVD of the same rounded matrix."""
     columns = ("alpha_req", "rankme", "aucev", "participation_ratio", "effective_rank", "condition_number")
     print(f"relative error of {n:,} x {d:,} against a float64 SVD")
@@ -148,6 +141,8 @@ def accuracy(n: int, d: int) -> None:
             found = metrics.measure(x)
             errors = [abs(found[name].value / exact[name] - 1) for name in columns]
             worst = max(worst, *errors)
+            case = f"{n:,} x {d:,} {dtype.__name__}, a = {a:g}, mean {mean:g}"
+            record.add(case, "relative error", **dict(zip(columns, errors, strict=True)))
             print(f"{a:4} {mean:8.0f} {dtype.__name__:>8} " + " ".join(f"{e:13.1e}" for e in errors), flush=True)
     print(f"largest: {worst:.1e}")
 
@@ -171,7 +166,7 @@ def reference(x: NDArray[np.float64]) -> dict[str, float]:
     }
 
 
-def stream(n: int, d: int) -> None:
+def stream(record: Record, n: int, d: int) -> None:
     """Measure a float16 file block by block, and print the time and the peak memory of the process."""
     rng = np.random.default_rng(0)
     block = (rng.standard_normal((4096, d)) * np.arange(1, d + 1) ** -0.5).astype(np.float16)
@@ -190,6 +185,7 @@ def stream(n: int, d: int) -> None:
         metrics.measure(blocks())
         took = time.perf_counter() - start_time
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    record.add(f"{n:,} x {d:,} from a float16 file", "reprq.measure", seconds=took, peak_gib=peak)
     print(f"{n:,} x {d:,} from a float16 file: {took:.1f} s, peak memory {peak:.2f} GiB")
 
 
@@ -201,15 +197,20 @@ def main() -> None:
     parser.add_argument("--n", type=int, help="rows (10,000 for the speed, 3,000 for the accuracy, 1,000,000 streamed)")
     parser.add_argument("--d", type=int, default=2048, help="columns")
     parser.add_argument("--repeats", type=int, default=3, help="runs of which the shortest counts")
+    add_option(parser)
     options = parser.parse_args()
+    what = "-accuracy" if options.accuracy else "-stream" if options.stream else ""
+    record = Record(f"metrics{what}", {"n": options.n, "d": options.d, "repeats": options.repeats})
     if options.accuracy:
-        accuracy(options.n or 3000, options.d)
+        accuracy(record, options.n or 3000, options.d)
     elif options.stream:
-        stream(options.n or 1_000_000, options.d)
+        stream(record, options.n or 1_000_000, options.d)
     else:
-        spectral(options.n or 10_000, options.d, options.repeats)
-        kernels(options.n or 10_000, options.d // 2, options.repeats)
-        against_effdim((options.n or 10_000) // 4, options.d // 2, options.repeats)
+        spectral(record, options.n or 10_000, options.d, options.repeats)
+        kernels(record, options.n or 10_000, options.d // 2, options.repeats)
+        against_effdim(record, (options.n or 10_000) // 4, options.d // 2, options.repeats)
+    if options.save:
+        record.save()
 
 
 if __name__ == "__main__":
