@@ -53,17 +53,16 @@ def bases(rows: list[Row]) -> dict[str, Row]:
     return found
 
 
-def compared(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield what was compared, both values, and the verdict."""
+def compared(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the case, what was compared in it, both values, and the verdict."""
     same_machine = old["machine"] == new["machine"]
     before = {(row["case"], row["name"]): row for row in old["rows"]}
     first_old, first_new = bases(old["rows"]), bases(new["rows"])
     for row in new["rows"]:
         key = (row["case"], row["name"])
-        label = f"{row['case']}: {row['name']}"
         other = before.pop(key, None)
         if other is None:
-            yield label, "", "new"
+            yield *key, "", "new"
             continue
         if any(word in row for word in _TIMES) and any(word in other for word in _TIMES):
             was, now, spread = seconds(other), seconds(row), max(noise(other), noise(row))
@@ -71,12 +70,12 @@ def compared(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, st
             if not same_machine:
                 was, now, unit = was / seconds(first_old[key[0]]), now / seconds(first_new[key[0]]), " x"
                 spread *= max(noise(first_old[key[0]]), noise(first_new[key[0]]))
-            yield label, f"{was:.3g} -> {now:.3g}{unit}", verdict(was, now, spread)
+            yield *key, f"{was:.3g} -> {now:.3g}{unit}", verdict(was, now, spread)
         for name in sorted(set(row) & set(other) - set(_LABELS)):
             if row[name] != other[name]:
-                yield f"{label}, {name}", f"{other[name]:.3g} -> {row[name]:.3g}", "another number"
-    for case, name in before:
-        yield f"{case}: {name}", "", "gone"
+                yield row["case"], f"{row['name']}, {name}", f"{other[name]:.3g} -> {row[name]:.3g}", "another number"
+    for key in before:
+        yield *key, "", "gone"
 
 
 def verdict(was: float, now: float, spread: float) -> str:
@@ -106,8 +105,12 @@ def main() -> None:
         was, now = old["versions"].get(name), new["versions"].get(name)
         if was != now:
             print(f"{name} {was} -> {now}")
-    for label, values, said in compared(old, new):
-        print(f"  {label:<78} {values:>24}  {said}")
+    case = None
+    for at, label, values, said in compared(old, new):
+        if at != case:
+            case = at
+            print(case)
+        print(f"  {label:<56} {values:>24}  {said}")
 
 
 if __name__ == "__main__":

@@ -41,23 +41,23 @@ def test_only_a_difference_beyond_the_spread_of_the_runs_counts(tmp_path: Path) 
     old = [row("steady", 1.0, 1.01), row("jumpy", 1.0, 1.6), row("same", 1.0), row("left", 1.0)]
     new = [row("steady", 1.3, 1.31), row("jumpy", 1.3, 1.4), row("same", 1.09), row("came", 1.0)]
     assert verdicts(tmp_path, old, new) == {
-        "small: steady": "1.30, slower",
-        "small: jumpy": "1.30, noise (runs lie up to 1.60 apart)",
-        "small: same": "1.09, noise (runs lie up to 1.00 apart)",
-        "small: came": "new",
-        "small: left": "gone",
+        "steady": "1.30, slower",
+        "jumpy": "1.30, noise (runs lie up to 1.60 apart)",
+        "same": "1.09, noise (runs lie up to 1.00 apart)",
+        "came": "new",
+        "left": "gone",
     }
 
 
 def test_of_two_machines_the_ratios_to_the_first_row_are_compared(tmp_path: Path) -> None:
     other = {**MACHINE, "processor": "another"}
     old, new = [row("floor", 1.0), row("measure", 2.0)], [row("floor", 5.0), row("measure", 5.0)]
-    assert verdicts(tmp_path, old, new, machine=other)["small: measure"] == "0.50, faster"
+    assert verdicts(tmp_path, old, new, machine=other)["measure"] == "0.50, faster"
 
 
 def test_numbers_that_are_no_times_are_shown_where_they_differ(tmp_path: Path) -> None:
     old, new = ([{"case": "small", "name": "error", "alpha_req": error}] for error in (1e-12, 1e-3))
-    assert verdicts(tmp_path, old, new) == {"small: error, alpha_req": "another number"}
+    assert verdicts(tmp_path, old, new) == {"error, alpha_req": "another number"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
