@@ -25,7 +25,7 @@ wheel: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/wheel.py
 
 # Numbers must not hang on the processor: the tests of numbers again with the matrix products of another (OpenBLAS).
-NUMERIC := $(foreach part,numerics statistics metrics detectors evaluation,tests/$(part) reprq/$(part)) tests/test_forms_of_arrays.py
+NUMERIC := $(foreach part,numerics statistics metrics detectors evaluation,tests/$(part) reprq/$(part)) tests/test_forms_of_arrays.py tests/test_identifiers.py
 KERNEL ?= $(if $(filter x86_64 amd64 AMD64,$(shell uname -m)),Nehalem,ARMV8)
 test-numeric: $(VENV)/ready-dev
 	@OPENBLAS_CORETYPE=$(KERNEL) $(BIN)/python -c 'import scipy.linalg, threadpoolctl as t; print("BLAS kernels:", *{b.get("architecture", b["internal_api"]) for b in t.threadpool_info() if b["user_api"] == "blas"})'
