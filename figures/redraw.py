@@ -2,7 +2,8 @@
 
     python figures/redraw.py
 
-`jpeg_cifar10_seeds/coefficients.png` and `every-metric-every-detector.png` are drawn from its `correlation.csv`,
+`jpeg_cifar10_seeds/coefficients.png` and `every-metric-every-detector.png` are drawn from its `correlation.csv`, its
+other pictures from `layers.csv`,
 `cka_jpeg_cifar10.png` from its CSV, and the scatter plots of `mai2021/` from its `means.csv`.
 """
 
@@ -14,7 +15,8 @@ import pandas as pd
 from cka_heatmap import draw as draw_cka
 
 from reprq.papers.mai2021.figures import draw as draw_mai2021
-from reprq.plots import detector_label, forest_plot, metric_label, render
+from reprq.plots import depth_plot, detector_label, forest_plot, layer_heatmap, metric_label, metric_vs_score, render
+from reprq.plots.study import correlation_of
 
 HERE = Path(__file__).parent
 LEVELS = {  # of the correlation table: (level, given)
@@ -33,10 +35,23 @@ def main() -> None:
     pooled = table[(table["level"] == "pooled") & (table["given"] == "")]
     _write(forest_plot(pooled).figure, seeds / "coefficients.png")
     _write(every_pair(table), seeds / "every-metric-every-detector.png")
+    draw_layers(pd.read_csv(seeds / "layers.csv"), pooled, seeds)
     draw_cka(pd.read_csv(HERE / "cka_jpeg_cifar10.csv"), HERE / "cka_jpeg_cifar10.png", rows=2000)
     draw_mai2021(pd.read_csv(HERE / "mai2021" / "means.csv"), HERE / "mai2021")
     for copy in (HERE / "mai2021").glob("*.svg"):
         copy.unlink()
+
+
+def draw_layers(layers: pd.DataFrame, pooled: pd.DataFrame, folder: Path) -> None:
+    """Draw NESum and the AUROC of Centroid: against each other, by layer and by depth."""
+    over = layers.assign(x=layers["nesum"], y=layers["centroid"])
+    (row,) = pooled[(pooled["metric"] == "nesum") & (pooled["detector"] == "centroid")].to_dict("records")
+    score = "AUROC of Centroid"
+    scatter = metric_vs_score(over, "nesum", score, correlation_of(row))
+    _write(scatter.figure, folder / "nesum-vs-auroc-of-centroid.png")
+    for column, name, file in (("x", metric_label("nesum"), "nesum"), ("y", score, "auroc-of-centroid")):
+        _write(layer_heatmap(over, column, name).figure, folder / f"{file}-by-layer.png")
+        _write(depth_plot(over, column, name).figure, folder / f"{file}-by-depth.png")
 
 
 def every_pair(table: pd.DataFrame) -> plt.Figure:

@@ -4,7 +4,8 @@
 
 `correlation.csv` has Spearman's rho over all tasks, pooled, between and within networks, alone and given width and
 depth; `regret.csv` what choosing a layer by each rule costs, with and without the networks that `--exclude` matches;
-`choices.csv` what the combination chose in each task, and what would have been best. `--directions` also writes what
+`choices.csv` what the combination chose in each task, and what would have been best; `layers.csv` the mean of every
+metric and AUROC over tasks and seeds, one row a layer, from which `redraw.py` draws. `--directions` also writes what
 `reprq recommend --data` rests on where no study is given.
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprq.analysis import Directions, correlate, recommend
+from reprq.analysis import Directions, correlate, points, recommend
 from reprq.study import StudyResults
 from reprq.study.results import write_table
 
@@ -29,6 +30,7 @@ def main() -> None:
     results = StudyResults.load(asked.run)
     asked.out.mkdir(parents=True, exist_ok=True)
     write_table(correlations(results).round(4), asked.out / "correlation.csv")
+    write_table(layers(results).round(6), asked.out / "layers.csv")
     kept = {
         "": recommend(results),
         **({",".join(asked.exclude): recommend(results, exclude=asked.exclude)} if asked.exclude else {}),
@@ -49,6 +51,17 @@ def correlations(results: StudyResults) -> pd.DataFrame:
     return pd.concat(
         [alone, correlate(results, method="spearman", level=["pooled", "within"], given=["width", "depth"])]
     )
+
+
+def layers(results: StudyResults) -> pd.DataFrame:
+    """Return one row a layer: where it lies, the mean of every metric and every detector's AUROC."""
+    where = ["backbone", "layer", "layer_number", "network", "weights", "width", "depth"]
+    metrics, detectors = results.metrics["metric"].unique(), results.detectors["definition"].unique()
+    found = [points(results, metric, "auroc", detectors[0]).set_index(where)["x"].rename(metric) for metric in metrics]
+    found += [
+        points(results, metrics[0], "auroc", detector).set_index(where)["y"].rename(detector) for detector in detectors
+    ]
+    return pd.concat(found, axis=1).reset_index()
 
 
 def source(results: StudyResults) -> str:
