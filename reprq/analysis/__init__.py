@@ -1,10 +1,25 @@
 """Tables of studies in, tables out: does quality predict detection, what to choose by it, and what a choice costs."""
 
-from reprq.analysis.against import compare
-from reprq.analysis.benign import recommend_for
-from reprq.analysis.correlate import correlate, points
-from reprq.analysis.directions import Directions
-from reprq.analysis.recommend import Recommendation, recommend
+from typing import TYPE_CHECKING
+
+from reprq.lazy import from_modules
+
+if TYPE_CHECKING:
+    from reprq.analysis.against import compare
+    from reprq.analysis.benign import recommend_for
+    from reprq.analysis.correlation import correlate, points
+    from reprq.analysis.directions import Directions
+    from reprq.analysis.recommendation import Recommendation, recommend
+
+_HOMES = {
+    "compare": "reprq.analysis.against",
+    "recommend_for": "reprq.analysis.benign",
+    "correlate": "reprq.analysis.correlation",
+    "points": "reprq.analysis.correlation",
+    "Directions": "reprq.analysis.directions",
+    "Recommendation": "reprq.analysis.recommendation",
+    "recommend": "reprq.analysis.recommendation",
+}
 
 __all__ = [
     "Directions",
@@ -15,3 +30,5 @@ __all__ = [
     "recommend",
     "recommend_for",
 ]
+
+__getattr__ = from_modules(__name__, _HOMES)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprq.analysis.correlate import COVARIATES, METHODS, chosen_detectors, points
+from reprq.analysis.correlation import COVARIATES, METHODS, chosen_detectors, points
 from reprq.errors import UnknownNameError
 from reprq.statistics.correlation import LEVELS, UndefinedError
 from reprq.statistics.difference import coefficient_difference

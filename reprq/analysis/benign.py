@@ -9,7 +9,7 @@ import pandas as pd
 
 from reprq.analysis.candidates import candidates
 from reprq.analysis.directions import Directions
-from reprq.analysis.recommend import Recommendation, recommend
+from reprq.analysis.recommendation import Recommendation, recommend
 from reprq.analysis.rules import COMBINATION, scaled_ranks
 from reprq.backbones import Backbone
 from reprq.data import Dataset, as_dataset, benign_rows, load_dataset, read_as

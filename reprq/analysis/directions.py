@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reprq.analysis.correlate import chosen_detectors, correlate
+from reprq.analysis.correlation import chosen_detectors, correlate
 from reprq.analysis.rules import layout, weights
 from reprq.storage import write_text
 from reprq.study.results import StudyResults

@@ -18,7 +18,7 @@ Ends = tuple[float | None, float | None]
 
 
 def regret_table(study: Layout, said: dict[str, Floats], score: str, n_resamples: int, seed: int) -> pd.DataFrame:
-    """Return one row a rule; see `reprq.analysis.recommend.recommend`."""
+    """Return one row a rule; see `reprq.analysis.recommend`."""
     rules = {rule: said[rule] for rule in study.rules} | {ELSEWHERE: elsewhere(study)}
     every = np.ones(len(study.points), dtype=bool)
     shares = {rule: picks(values) for rule, values in rules.items()}

@@ -3,10 +3,10 @@
 They import torch, and are imported on first use; the names of their sources cost nothing.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reprq.backbones.entries import BACKBONES, source_names
+from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
     from reprq.backbones.backbone import Backbone, layer_shapes
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from reprq.data.text.tokenization import Tokenization
 
 _HOMES = {
-    "Backbone": "backbones.backbone",
-    "layer_shapes": "backbones.backbone",
-    "Layer": "backbones.layers.selection",
-    "Tap": "backbones.layers.taps",
-    "CifarResNet": "backbones.networks.cifar_resnet",
-    "LeNet": "backbones.networks.lenet",
-    "BackboneInfo": "backbones.registry",
-    "available": "backbones.registry",
-    "load_backbone": "backbones.registry",
-    "build_network": "backbones.sources.architectures",
-    "default_preprocessing": "backbones.sources.architectures",
-    "as_backbone": "backbones.sources.python",
-    "Preprocessing": "data.image.preprocessing",
-    "Tokenization": "data.text.tokenization",
+    "Backbone": "reprq.backbones.backbone",
+    "layer_shapes": "reprq.backbones.backbone",
+    "Layer": "reprq.backbones.layers.selection",
+    "Tap": "reprq.backbones.layers.taps",
+    "CifarResNet": "reprq.backbones.networks.cifar_resnet",
+    "LeNet": "reprq.backbones.networks.lenet",
+    "BackboneInfo": "reprq.backbones.registry",
+    "available": "reprq.backbones.registry",
+    "load_backbone": "reprq.backbones.registry",
+    "build_network": "reprq.backbones.sources.architectures",
+    "default_preprocessing": "reprq.backbones.sources.architectures",
+    "as_backbone": "reprq.backbones.sources.python",
+    "Preprocessing": "reprq.data.image.preprocessing",
+    "Tokenization": "reprq.data.text.tokenization",
 }
 
 __all__ = [
@@ -56,8 +56,4 @@ __all__ = [
     "source_names",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"reprq.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'reprq.backbones' has no attribute {name!r}")
+__getattr__ = from_modules(__name__, _HOMES)

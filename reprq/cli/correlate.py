@@ -62,7 +62,7 @@ def correlate(
     """Correlate the metrics with the detectors' AUROC over the (backbone, layer) points of the study in RUN."""
     from reprq.analysis import compare
     from reprq.analysis import correlate as correlate_study
-    from reprq.analysis.correlate import METHODS
+    from reprq.analysis.correlation import METHODS
     from reprq.analysis.targets import parse_targets, with_targets
     from reprq.cli.output import emit
     from reprq.study import StudyResults

@@ -7,8 +7,9 @@ They are made by name or by class, and imported on first use::
     scores = detector.fit(benign).anomaly_score(rows)               # (m,) float64
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
     from reprq.detectors.conformal import Threshold, p_values, threshold
@@ -26,32 +27,32 @@ if TYPE_CHECKING:
     from reprq.detectors.rows.shallow import GMM, OCSVM, IForest
 
 _HOMES = {
-    "GMM": "rows.shallow",
-    "Gaussian": "rows.density",
-    "IForest": "rows.shallow",
-    "KDE": "rows.density",
-    "KPCA": "rows.reconstruction",
-    "LOF": "rows.lof",
-    "MVE": "rows.density",
-    "OCSVM": "rows.shallow",
-    "PCA": "rows.reconstruction",
-    "PyOD": "rows.pyod",
-    "Centroid": "rows.centroid",
-    "Distillation": "deep.distillation",
-    "KNN": "rows.knn",
-    "Mahalanobis": "rows.mahalanobis",
-    "Threshold": "conformal",
-    "p_values": "conformal",
-    "threshold": "conformal",
-    "load": "files",
-    "save": "files",
-    "DETECTORS": "registry",
-    "Detector": "registry",
-    "create": "registry",
-    "describe": "registry",
-    "is_network": "registry",
-    "names": "registry",
-    "oracle_grid": "oracle",
+    "Threshold": "reprq.detectors.conformal",
+    "p_values": "reprq.detectors.conformal",
+    "threshold": "reprq.detectors.conformal",
+    "Distillation": "reprq.detectors.deep.distillation",
+    "load": "reprq.detectors.files",
+    "save": "reprq.detectors.files",
+    "oracle_grid": "reprq.detectors.oracle",
+    "DETECTORS": "reprq.detectors.registry",
+    "Detector": "reprq.detectors.registry",
+    "create": "reprq.detectors.registry",
+    "describe": "reprq.detectors.registry",
+    "is_network": "reprq.detectors.registry",
+    "names": "reprq.detectors.registry",
+    "Centroid": "reprq.detectors.rows.centroid",
+    "KDE": "reprq.detectors.rows.density",
+    "MVE": "reprq.detectors.rows.density",
+    "Gaussian": "reprq.detectors.rows.density",
+    "KNN": "reprq.detectors.rows.knn",
+    "LOF": "reprq.detectors.rows.lof",
+    "Mahalanobis": "reprq.detectors.rows.mahalanobis",
+    "PyOD": "reprq.detectors.rows.pyod",
+    "KPCA": "reprq.detectors.rows.reconstruction",
+    "PCA": "reprq.detectors.rows.reconstruction",
+    "GMM": "reprq.detectors.rows.shallow",
+    "OCSVM": "reprq.detectors.rows.shallow",
+    "IForest": "reprq.detectors.rows.shallow",
 }
 
 __all__ = [
@@ -83,8 +84,4 @@ __all__ = [
     "threshold",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"reprq.detectors.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'reprq.detectors' has no attribute {name!r}")
+__getattr__ = from_modules(__name__, _HOMES)

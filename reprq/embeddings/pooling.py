@@ -1,16 +1,13 @@
 """From what a layer puts out to one vector per item."""
 
-import re
 from collections.abc import Sequence
 
 import torch
 from torch.nn import functional as F  # noqa: N812
 
 from reprq.backbones import Layer
-from reprq.errors import InputError, UnknownNameError
-
-POOLINGS = ("avg", "max", "gem", "cls", "cls+avg", "flatten", "grid:RxC")
-_SAME = {"mean": "avg"}  # what else a pooling is called
+from reprq.embeddings.pooling_names import check_pooling, no_class_token, standard_name, varying_tokens
+from reprq.errors import InputError
 
 _GEM_POWER = 3  # where Radenovic et al. start, and what they find the learned powers close to
 _GEM_LEAST = 1e-6
@@ -67,7 +64,7 @@ def pool(
     if layout == "ND" or (pooling == "flatten" and mask is None):
         return output.clone(memory_format=torch.contiguous_format).flatten(1)
     if "cls" in pooling and not class_token:
-        raise InputError(_no_class_token(pooling, f"layout {layout}"))
+        raise InputError(no_class_token(pooling, f"layout {layout}"))
     if pooling == "cls":
         return output[:, 0].clone()
     if pooling.startswith("grid:"):
@@ -96,7 +93,7 @@ def pool_layer(layer: Layer, output: torch.Tensor, pooling: str, mask: torch.Ten
     if not layer.varying or layer.layout == "ND":
         mask = None
     elif pooling == "flatten":
-        raise InputError(_varying(pooling, layer.name))
+        raise InputError(varying_tokens(pooling, layer.name))
     elif mask is not None and mask.shape != (shape := (output.shape[layer.batch_axis], _tokens(layer, output))):
         raise InputError(
             f"layer {layer.name!r} must put out a token for each that goes in, got {shape[1]} for {mask.shape[1]}, so"
@@ -104,54 +101,6 @@ def pool_layer(layer: Layer, output: torch.Tensor, pooling: str, mask: torch.Ten
         )
     how = {"layout": layer.layout, "class_token": layer.class_token, "registers": layer.registers, "mask": mask}
     return pool(output, pooling, **how)  # type: ignore[arg-type]
-
-
-def check_pooling(pooling: str, layers: Sequence[Layer] = ()) -> None:
-    """Raise unless there is a pooling of this name and every layer can be pooled so.
-
-    Raises:
-        UnknownNameError: A pooling that does not exist.
-        InputError: "cls" where a layer has no class token, or "grid" of tokens; names the layers.
-    """
-    if not is_pooling(pooling):
-        raise UnknownNameError("pooling", pooling, POOLINGS)
-    positioned = [layer for layer in layers if layer.layout != "ND"]
-    if "cls" in pooling and (without := [layer.name for layer in positioned if not layer.class_token]):
-        raise InputError(_no_class_token(pooling, ", ".join(without)))
-    if pooling.startswith("grid:") and (tokens := [layer.name for layer in positioned if "L" in layer.layout]):
-        raise InputError(f"pooling {pooling!r} needs layers that put out maps, got {', '.join(tokens)}; use 'avg'")
-    if pooling == "flatten" and (varying := [layer.name for layer in positioned if layer.varying]):
-        raise InputError(_varying(pooling, ", ".join(varying)))
-
-
-def poolings_named(pooling: str | Sequence[str]) -> tuple[str, ...]:
-    """Return poolings that are given by name, with commas between or in a sequence, each once.
-
-    Raises:
-        UnknownNameError: A pooling that does not exist.
-        InputError: None is named.
-
-    Example:
-        >>> poolings_named("avg,max"), poolings_named(["gem", "gem"]), poolings_named("mean")
-        (('avg', 'max'), ('gem',), ('avg',))
-    """
-    parts = [pooling] if isinstance(pooling, str) else pooling
-    names = tuple(dict.fromkeys(standard_name(name.strip()) for part in parts for name in part.split(",")))
-    if not names:
-        raise InputError(f"pooling must name at least one of {', '.join(POOLINGS)}, got none")
-    for name in names:
-        check_pooling(name)
-    return names
-
-
-def is_pooling(name: str) -> bool:
-    """Whether there is a pooling of this name."""
-    return standard_name(name) in POOLINGS[:-1] or re.fullmatch(r"grid:[1-9]\d*x[1-9]\d*", name) is not None
-
-
-def standard_name(pooling: str) -> str:
-    """Return the one name of a pooling that has several: "avg" for "mean"."""
-    return _SAME.get(pooling, pooling)
 
 
 def pooled_width(layer: Layer, shape: Sequence[int], pooling: str) -> int | None:
@@ -176,10 +125,6 @@ def pooled_width(layer: Layer, shape: Sequence[int], pooling: str) -> int | None
     return rows.shape[1]
 
 
-def _varying(pooling: str, got: str) -> str:
-    return f"pooling {pooling!r} needs layers of a fixed number of tokens, got {got}; use 'avg'"
-
-
 def _tokens(layer: Layer, output: torch.Tensor) -> int:
     return output.shape[layer.layout.index("L")]
 
@@ -187,7 +132,7 @@ def _tokens(layer: Layer, output: torch.Tensor) -> int:
 def _masked(output: torch.Tensor, pooling: str, mask: torch.Tensor) -> torch.Tensor:
     """Pool (N, L, D) over the tokens that count."""
     if pooling == "flatten":
-        raise InputError(_varying(pooling, "tokens with a mask"))
+        raise InputError(varying_tokens(pooling, "tokens with a mask"))
     mask = mask[:, :, None]
     if pooling == "max":
         return output.masked_fill(~mask, -torch.inf).amax(dim=1)
@@ -198,10 +143,6 @@ def _masked(output: torch.Tensor, pooling: str, mask: torch.Tensor) -> torch.Ten
     if pooling == "gem":
         return mean.pow(1 / _GEM_POWER)
     return torch.cat([output[:, 0], mean], dim=1) if pooling == "cls+avg" else mean
-
-
-def _no_class_token(pooling: str, got: str) -> str:
-    return f"pooling {pooling!r} needs layers with a class token, got {got}; use 'avg'"
 
 
 def _grid(output: torch.Tensor, pooling: str, layout: str) -> torch.Tensor:

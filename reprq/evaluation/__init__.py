@@ -1,25 +1,57 @@
 """How well a score separates, how well a quality metric predicts it, and how sure either number is."""
 
-from reprq.evaluation.auroc import auroc
-from reprq.evaluation.band import roc_band
-from reprq.evaluation.bootstrap import auroc_bootstrap
-from reprq.evaluation.groups import max_over_groups
-from reprq.evaluation.operating import (
-    Curves,
-    OperatingPoint,
-    at_threshold,
-    average_precision,
-    average_precision_chance,
-    curves,
-    fpr_at_tpr,
-)
-from reprq.evaluation.oracle import OracleChoice, hold_out, oracle_search
-from reprq.evaluation.paired import Comparison, paired_delong
-from reprq.evaluation.probe import linear_probe
-from reprq.evaluation.tasks import ClassTable, mean_over_tasks, per_class_table
-from reprq.statistics.correlation import Correlation, correlation
-from reprq.statistics.estimate import Estimate
-from reprq.statistics.multiplicity import holm
+from typing import TYPE_CHECKING
+
+from reprq.lazy import from_modules
+
+if TYPE_CHECKING:
+    from reprq.evaluation.band import roc_band
+    from reprq.evaluation.bootstrap import auroc_bootstrap
+    from reprq.evaluation.groups import max_over_groups
+    from reprq.evaluation.operating import (
+        Curves,
+        OperatingPoint,
+        at_threshold,
+        average_precision,
+        average_precision_chance,
+        curves,
+        fpr_at_tpr,
+    )
+    from reprq.evaluation.oracle import OracleChoice, hold_out, oracle_search
+    from reprq.evaluation.paired import Comparison, paired_delong
+    from reprq.evaluation.probe import linear_probe
+    from reprq.evaluation.roc import auroc
+    from reprq.evaluation.tasks import ClassTable, mean_over_tasks, per_class_table
+    from reprq.statistics.correlation import Correlation, correlation
+    from reprq.statistics.estimate import Estimate
+    from reprq.statistics.multiplicity import holm
+
+_HOMES = {
+    "auroc": "reprq.evaluation.roc",
+    "roc_band": "reprq.evaluation.band",
+    "auroc_bootstrap": "reprq.evaluation.bootstrap",
+    "max_over_groups": "reprq.evaluation.groups",
+    "Curves": "reprq.evaluation.operating",
+    "OperatingPoint": "reprq.evaluation.operating",
+    "at_threshold": "reprq.evaluation.operating",
+    "average_precision": "reprq.evaluation.operating",
+    "average_precision_chance": "reprq.evaluation.operating",
+    "curves": "reprq.evaluation.operating",
+    "fpr_at_tpr": "reprq.evaluation.operating",
+    "OracleChoice": "reprq.evaluation.oracle",
+    "hold_out": "reprq.evaluation.oracle",
+    "oracle_search": "reprq.evaluation.oracle",
+    "Comparison": "reprq.evaluation.paired",
+    "paired_delong": "reprq.evaluation.paired",
+    "linear_probe": "reprq.evaluation.probe",
+    "ClassTable": "reprq.evaluation.tasks",
+    "mean_over_tasks": "reprq.evaluation.tasks",
+    "per_class_table": "reprq.evaluation.tasks",
+    "Correlation": "reprq.statistics.correlation",
+    "correlation": "reprq.statistics.correlation",
+    "Estimate": "reprq.statistics.estimate",
+    "holm": "reprq.statistics.multiplicity",
+}
 
 __all__ = [
     "ClassTable",
@@ -47,3 +79,5 @@ __all__ = [
     "per_class_table",
     "roc_band",
 ]
+
+__getattr__ = from_modules(__name__, _HOMES)

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.errors import InputError
-from reprq.evaluation.auroc import critical_value
 from reprq.evaluation.operating import Curves, curves
+from reprq.evaluation.roc import critical_value
 from reprq.validation import as_labels, as_scores
 
 Floats = NDArray[np.float64]

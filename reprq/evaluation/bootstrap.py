@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reprq.errors import InputError
-from reprq.evaluation.auroc import auroc, critical_value
+from reprq.evaluation.roc import auroc, critical_value
 from reprq.statistics.estimate import Estimate
 from reprq.validation import as_labels, as_scores
 

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from reprq.detectors.oracle import oracle_grid
 from reprq.detectors.registry import create, describe
 from reprq.errors import InputError
-from reprq.evaluation.auroc import auroc
 from reprq.evaluation.groups import max_over_groups
 from reprq.evaluation.oracle import oracle_search
+from reprq.evaluation.roc import auroc
 from reprq.statistics.estimate import Estimate
 
 Spec = str | Mapping[str, Any]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.errors import InputError
-from reprq.evaluation.auroc import placements
+from reprq.evaluation.roc import placements
 from reprq.validation import as_labels, as_scores
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reprq.conversion import to_numpy
 from reprq.errors import InputError
-from reprq.evaluation.auroc import auroc
+from reprq.evaluation.roc import auroc
 from reprq.validation import as_labels, as_matrix
 
 SHARE = 0.1

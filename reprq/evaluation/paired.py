@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from reprq.errors import InputError
-from reprq.evaluation.auroc import (
+from reprq.evaluation.roc import (
     Placements,
     critical_value,
     few_decide,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from reprq.errors import InputError
-from reprq.evaluation.auroc import critical_value
+from reprq.evaluation.roc import critical_value
 from reprq.statistics.estimate import Estimate
 from reprq.validation import check_finite
 

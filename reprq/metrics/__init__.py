@@ -3,9 +3,9 @@
 Brittleness alone needs torch, which is imported when it is first asked for.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from reprq.lazy import from_modules
 from reprq.metrics.compactness import cosine_compactness
 from reprq.metrics.correction import corrected_spectrum
 from reprq.metrics.definitions import identifiers, names
@@ -82,7 +82,6 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("brittleness", "gradient_norms"):
-        return getattr(importlib.import_module("reprq.metrics.gradients"), name)
-    raise AttributeError(f"module 'reprq.metrics' has no attribute {name!r}")
+__getattr__ = from_modules(
+    __name__, {"brittleness": "reprq.metrics.gradients", "gradient_norms": "reprq.metrics.gradients"}
+)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from reprq.analysis import correlate
 from reprq.analysis.complete import TASK_GROUPS
-from reprq.analysis.recommend import Recommendation, recommend
+from reprq.analysis.recommendation import Recommendation, recommend
 from reprq.errors import OutputExistsError, ReprqError
 from reprq.metrics import METRICS
 from reprq.registry import Entry

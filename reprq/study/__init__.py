@@ -1,9 +1,23 @@
 """Backbones x layers x tasks x detectors, run to tidy tables."""
 
-from reprq.study.config import StudyConfig, load_config
-from reprq.study.estimate import Estimate, estimate_study
-from reprq.study.results import StudyResults
-from reprq.study.runner import run_study
+from typing import TYPE_CHECKING
+
+from reprq.lazy import from_modules
+
+if TYPE_CHECKING:
+    from reprq.study.config import StudyConfig, load_config
+    from reprq.study.estimate import Estimate, estimate_study
+    from reprq.study.results import StudyResults
+    from reprq.study.runner import run_study
+
+_HOMES = {
+    "StudyConfig": "reprq.study.config",
+    "load_config": "reprq.study.config",
+    "Estimate": "reprq.study.estimate",
+    "estimate_study": "reprq.study.estimate",
+    "StudyResults": "reprq.study.results",
+    "run_study": "reprq.study.runner",
+}
 
 __all__ = [
     "Estimate",
@@ -13,3 +27,5 @@ __all__ = [
     "load_config",
     "run_study",
 ]
+
+__getattr__ = from_modules(__name__, _HOMES)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reprq.backbones import Layer
-from reprq.embeddings.pooling import POOLINGS, check_pooling, pool, pool_layer, pooled_width
+from reprq.embeddings.pooling import pool, pool_layer, pooled_width
+from reprq.embeddings.pooling_names import POOLINGS, check_pooling
 from reprq.errors import InputError, UnknownNameError
 
 MAPS = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))

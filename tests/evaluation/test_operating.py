@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as peers
 
 from reprq.errors import InputError
-from reprq.evaluation.auroc import auroc
 from reprq.evaluation.operating import at_threshold, average_precision, average_precision_chance, curves, fpr_at_tpr
+from reprq.evaluation.roc import auroc
 
 scored = st.lists(st.tuples(st.integers(0, 1), st.integers(-4, 4)), min_size=2, max_size=40).filter(
     lambda rows: 0 < sum(label for label, _ in rows) < len(rows)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from reprq.errors import InputError
-from reprq.evaluation.auroc import auroc
 from reprq.evaluation.bootstrap import auroc_bootstrap
 from reprq.evaluation.paired import paired_delong
+from reprq.evaluation.roc import auroc
 
 
 def slow_covariance(labels, first, second):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from reprq.analysis import correlate
-from reprq.analysis.recommend import recommend
+from reprq.analysis.recommendation import recommend
 from reprq.report.answer import answer
 from reprq.report.tables import Cell, correlations, layers, notes, regrets, tasks, to_table
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprq.analysis.correlate import chosen_detectors
+from reprq.analysis.correlation import chosen_detectors
 from reprq.analysis.hindsight import HALF_OF_ROWS, SEEDS
 from reprq.analysis.regret import (
     FEW_CLUSTERS,

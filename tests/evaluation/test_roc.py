@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from sklearn.metrics import roc_auc_score
 
 from reprq.errors import InputError
-from reprq.evaluation.auroc import auroc, placement_variance, placements
+from reprq.evaluation.roc import auroc, placement_variance, placements
 from reprq.statistics.estimate import Estimate
 
 
