@@ -8,6 +8,10 @@ The public names are imported on first use, so `import reprq` loads neither torc
     results = reprq.run_study("study.toml")                     # backbones x layers x tasks x detectors
     reprq.correlate(results, metric="rankme", score="auroc")    # does quality predict detection?
     reprq.recommend(results).regret                             # what does choosing by it cost?
+
+Public is what `__all__` lists, here and in the packages, and in `reprq.errors`, `reprq.labels` and `reprq.registry`.
+Everything else is internal and may change with any release: packages and modules without `__all__`, such as
+`reprq.numerics` and `reprq.cli`, and the module inside a package that a name comes from.
 """
 
 import importlib

@@ -18,6 +18,18 @@ The command line prints the sentence and exits with 1.
 import difflib
 from collections.abc import Iterable
 
+__all__ = [
+    "CacheError",
+    "ConfigError",
+    "DataError",
+    "DownloadError",
+    "InputError",
+    "OutputExistsError",
+    "ReprqError",
+    "UnknownNameError",
+    "WeightsError",
+]
+
 _MOST_LISTED, _NEAREST = 30, 10
 _ALIKE = 0.6  # of difflib; below it a short name is like almost any other
 _LONGEST, _END = 900, 250  # characters of a message, and of its end, which says what to do

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from reprq.errors import InputError, UnknownNameError, listed
 
+__all__ = ["anomaly_labels"]
+
 
 def anomaly_labels(
     labels: Any, benign: str | Sequence[str] = (), *, classes: Sequence[str] = (), name: str = "the labels"

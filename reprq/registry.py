@@ -16,6 +16,8 @@ from typing import Any
 
 from reprq.errors import InputError, UnknownNameError
 
+__all__ = ["Entry", "Registry"]
+
 _LOG = logging.getLogger("reprq")
 
 

@@ -24,7 +24,7 @@ from torch import nn
 
 from reprq.backbones import as_backbone
 from reprq.data import as_dataset, load_dataset
-from reprq.detectors.rows.base import ArrayDetector
+from reprq.detectors import ArrayDetector
 
 
 def span(rows):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reprq.detectors.files import load, save
     from reprq.detectors.oracle import oracle_grid
     from reprq.detectors.registry import DETECTORS, Detector, create, describe, is_network, names
+    from reprq.detectors.rows.base import ArrayDetector
     from reprq.detectors.rows.centroid import Centroid
     from reprq.detectors.rows.density import KDE, MVE, Gaussian
     from reprq.detectors.rows.knn import KNN
@@ -40,6 +41,7 @@ _HOMES = {
     "describe": "reprq.detectors.registry",
     "is_network": "reprq.detectors.registry",
     "names": "reprq.detectors.registry",
+    "ArrayDetector": "reprq.detectors.rows.base",
     "Centroid": "reprq.detectors.rows.centroid",
     "KDE": "reprq.detectors.rows.density",
     "MVE": "reprq.detectors.rows.density",
@@ -65,6 +67,7 @@ __all__ = [
     "MVE",
     "OCSVM",
     "PCA",
+    "ArrayDetector",
     "Centroid",
     "Detector",
     "Distillation",
