@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reprq.analysis.regret import regret_table, regrets, scored
-from reprq.analysis.rules import COMBINATION, Layout, picks, predictions, scaled_ranks
+from reprq.analysis.rules import COMBINATION, StudyArrays, picks, predictions, scaled_ranks
 from simulations.measured import Measured, Section, measured
 
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ def world(
     trend: float = 0.0,
     noise: float = 0.0,
     spread: float = 0.06,
-) -> tuple[Layout, Floats]:
+) -> tuple[StudyArrays, Floats]:
     """Draw a study of three metrics, and the true score of each layer in each task, (P, T).
 
     Args:
@@ -60,7 +60,7 @@ def world(
     points = pd.DataFrame({"backbone": [f"net {n:02d}" for n in networks], "layer": "l"})
     points["layer_number"] = np.tile(np.arange(LAYERS), len(architectures))
     names = architectures[networks].astype(str)
-    study = Layout(
+    study = StudyArrays(
         points=points.assign(network=names),
         tasks=np.array([f"{kind}:{k}" for kind in ("unimodal", "multimodal") for k in range(CLASSES)]),
         targets=targets.astype(str),

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.analysis.depth import layer_places
-from reprq.analysis.rules import Floats, Layout, LeftOut, picks
+from reprq.analysis.rules import Floats, LeftOut, StudyArrays, picks
 
 Ints = NDArray[np.int64]
 _TIES = 1e-6  # moved values that stand on several layers are told apart by chance, as values of their own would be
 
 
-def chance_scores(study: Layout, draws: int, seed: int) -> dict[str, Floats]:
+def chance_scores(study: StudyArrays, draws: int, seed: int) -> dict[str, Floats]:
     """Return the mean score of each rule's choices, (B,), with the values of all metrics moved between networks.
 
     A network gets the values of another, layer by layer at the same relative depth, so that what all networks share
@@ -48,7 +48,7 @@ def two_sided(value: float, draws: Floats) -> float:
     return float(min(1.0, 2 * min(tails) / (1 + len(draws))))
 
 
-def _networks(study: Layout) -> list[list[Ints]]:
+def _networks(study: StudyArrays) -> list[list[Ints]]:
     """The points of each network from its first layer to its last, by cluster."""
     places = layer_places(study.points).to_numpy()
     listed = []

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reprq.analysis.correlation import chosen_detectors, correlate
-from reprq.analysis.rules import layout, weights
+from reprq.analysis.rules import study_arrays, weights
 from reprq.storage import write_text
 from reprq.study.results import StudyResults
 
@@ -45,7 +45,7 @@ class Directions:
         tables = []
         for definition in chosen_detectors(results, detector):
             found = correlate(results, detector=definition, method="spearman", seed=seed)
-            study = layout(results, definition, "auroc")
+            study = study_arrays(results, definition, "auroc")
             weight = pd.Series(weights(study.ranks, study.scores), index=list(study.metrics), name="weight")
             tables.append(found.join(weight, on="metric")[COLUMNS])
         backbones, tasks = (results.metrics[name].nunique() for name in ("backbone", "task"))

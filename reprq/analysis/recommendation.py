@@ -18,7 +18,7 @@ from reprq.analysis.regret import (
     regrets,
     scored,
 )
-from reprq.analysis.rules import Floats, Layout, check_layout, layout, picks, predictions, scaled_ranks
+from reprq.analysis.rules import Floats, StudyArrays, check_arrays, picks, predictions, scaled_ranks, study_arrays
 from reprq.errors import InputError, UnknownNameError
 from reprq.study.results import CLUSTERS, POINT, StudyResults
 
@@ -108,8 +108,8 @@ def recommend(
     tables: dict[str, list[pd.DataFrame]] = {"ranking": [], "regret": [], "choices": []}
     notes: dict[str, None] = {}
     for definition in chosen_detectors(results, detector):
-        study = layout(results, definition, score, cluster)
-        check_layout(study)
+        study = study_arrays(results, definition, score, cluster)
+        check_arrays(study)
         said = predictions(study)
         tables["ranking"].append(_ranking(study, said, score).assign(detector=definition))
         tables["choices"].append(_choices(study, said, score).assign(detector=definition))
@@ -136,7 +136,7 @@ def without(results: StudyResults, patterns: Sequence[str]) -> StudyResults:
     return StudyResults(metrics, judged, results.study, results.path)
 
 
-def _ranking(study: Layout, said: dict[str, Floats], score: str) -> pd.DataFrame:
+def _ranking(study: StudyArrays, said: dict[str, Floats], score: str) -> pd.DataFrame:
     """Every rule's order of the points over all tasks, the combination's first."""
     mean = study.scores.mean(1)
     actual = pd.Series(mean).rank(ascending=False, method="min").astype(int)
@@ -150,7 +150,7 @@ def _ranking(study: Layout, said: dict[str, Floats], score: str) -> pd.DataFrame
     return _first_column(pd.concat(tables, ignore_index=True), "rule")
 
 
-def _choices(study: Layout, said: dict[str, Floats], score: str) -> pd.DataFrame:
+def _choices(study: StudyArrays, said: dict[str, Floats], score: str) -> pd.DataFrame:
     """What each rule chose in each task, and what the best choice was."""
     best, most = picks(study.scores), best_in_hindsight(study)
     tables = []
@@ -167,7 +167,7 @@ def _choices(study: Layout, said: dict[str, Floats], score: str) -> pd.DataFrame
     return pd.concat(tables, ignore_index=True)
 
 
-def _notes(results: StudyResults, study: Layout) -> list[str]:
+def _notes(results: StudyResults, study: StudyArrays) -> list[str]:
     backbones, clusters, targets = (len(set(names)) for names in (study.backbones, study.clusters, study.targets))
     seeds = results.metrics["seed"].nunique() if "seed" in results.metrics else 1
     data = results.study.get("config", {}).get("data", {}).get("name", "one data set")

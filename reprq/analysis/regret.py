@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from reprq.analysis.chance import chance_scores, two_sided
-from reprq.analysis.rules import Floats, Layout, elsewhere, picks
+from reprq.analysis.rules import Floats, StudyArrays, elsewhere, picks
 from reprq.evaluation import holm
 from reprq.study.results import POINT
 
@@ -17,7 +17,7 @@ ELSEWHERE, LAST, RANDOM = "best elsewhere", "last layer", "random"
 Ends = tuple[float | None, float | None]
 
 
-def regret_table(study: Layout, said: dict[str, Floats], score: str, n_resamples: int, seed: int) -> pd.DataFrame:
+def regret_table(study: StudyArrays, said: dict[str, Floats], score: str, n_resamples: int, seed: int) -> pd.DataFrame:
     """Return one row a rule; see `reprq.analysis.recommend`."""
     rules = {rule: said[rule] for rule in study.rules} | {ELSEWHERE: elsewhere(study)}
     every = np.ones(len(study.points), dtype=bool)
@@ -48,13 +48,13 @@ def scored(shares: Floats, scores: Floats) -> Floats:
     return found
 
 
-def best_in_hindsight(study: Layout) -> Floats:
+def best_in_hindsight(study: StudyArrays) -> Floats:
     """Return what the best layer in hindsight scores in each task, (T,), on rows that did not choose it."""
     found: Floats = np.mean([scored(picks(choose), judge) for choose, judge in study.folds], axis=0)
     return found
 
 
-def regrets(study: Layout, shares: Floats) -> Floats:
+def regrets(study: StudyArrays, shares: Floats) -> Floats:
     """Return what a choice loses in each task, (T,), against the best in hindsight, both scored on the same rows."""
     lost: Floats = best_in_hindsight(study) - np.mean([scored(shares, judge) for _, judge in study.folds], axis=0)
     return lost
@@ -80,7 +80,7 @@ def over_classes(values: Floats, targets: NDArray[np.str_]) -> Ends:
     return float(mean - half), float(mean + half)
 
 
-def over_networks(study: Layout, gain: Floats, moved: Floats | None, rule: str, dull: str) -> Ends:
+def over_networks(study: StudyArrays, gain: Floats, moved: Floats | None, rule: str, dull: str) -> Ends:
     """Return the 95 % interval of a mean gain for other networks and classes like these.
 
     A rule that names one network has drawn one. How far such a draw may lie from its mean is what values moved between
@@ -109,7 +109,7 @@ def over_networks(study: Layout, gain: Floats, moved: Floats | None, rule: str, 
     return mean - float(np.sqrt(below**2 + spread)), mean + float(np.sqrt(above**2 + spread))
 
 
-def _last_over_networks(study: Layout) -> float:
+def _last_over_networks(study: StudyArrays) -> float:
     """Half of the interval of last layers over random ones, Student's over the clusters' parts of that difference."""
     means, codes = study.scores.mean(1), np.unique(study.clusters, return_inverse=True)[1]
     parts = (means - means[study.last].mean()) * study.last / study.last.sum() - (means - means.mean()) / len(means)
@@ -127,14 +127,14 @@ def _ends(name: str, ends: Ends) -> dict[str, float | None]:
     return {f"{name}_low": ends[0], f"{name}_high": ends[1]}
 
 
-def first_by_name(study: Layout, shares: Floats) -> NDArray[np.int64]:
+def first_by_name(study: StudyArrays, shares: Floats) -> NDArray[np.int64]:
     """Return the first by name of the points that share the choice in each task: (T,)."""
     order = study.points.sort_values(POINT).index.to_numpy()
     found: NDArray[np.int64] = order[(shares[order] > 0).argmax(0)]
     return found
 
 
-def _favourite(study: Layout, shares: Floats, chooses: bool) -> dict[str, object]:
+def _favourite(study: StudyArrays, shares: Floats, chooses: bool) -> dict[str, object]:
     """The layer that a rule chose most often, the first by name if several did, and in which share of the tasks."""
     if not chooses:
         return {"favourite": "", "favourite_share": None}

@@ -27,7 +27,7 @@ _DECIMALS = 9  # of what a rule says: beyond them layers tie, whatever the order
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class StudyArrays:
     """A study as arrays, for one detector.
 
     Attributes:
@@ -72,7 +72,7 @@ class Layout:
         return found
 
 
-def layout(results: StudyResults, detector: str, score: str, cluster: str = "architecture") -> Layout:
+def study_arrays(results: StudyResults, detector: str, score: str, cluster: str = "architecture") -> StudyArrays:
     """Lay a study out; a task or point that lacks a score is left out, as `reprq.analysis.complete` says.
 
     Where all networks are of one architecture, the backbone takes its place, and a note says so.
@@ -93,7 +93,7 @@ def layout(results: StudyResults, detector: str, score: str, cluster: str = "arc
         cluster = "backbone"
         notes.append("all networks are of one architecture: what is said of one was fitted on its siblings")
     folds, hindsight = hindsight_folds(results, found, detector, score)
-    return Layout(
+    return StudyArrays(
         points=points,
         tasks=tasks,
         targets=np.array([str(task).partition(":")[2] or str(task) for task in tasks]),
@@ -161,7 +161,7 @@ class LeftOut:
         study: The study; its scores are what the rules are fitted to.
     """
 
-    def __init__(self, study: Layout) -> None:
+    def __init__(self, study: StudyArrays) -> None:
         self._metrics = study.metrics
         self._clusters = np.unique(study.clusters, return_inverse=True)[1]
         targets = np.unique(study.targets, return_inverse=True)[1]
@@ -213,12 +213,12 @@ def _squares(ranks: Floats) -> Floats:
     return found
 
 
-def predictions(study: Layout) -> dict[str, Floats]:
+def predictions(study: StudyArrays) -> dict[str, Floats]:
     """Return what each rule says of every point in every task where it is measured: see `LeftOut`."""
     return LeftOut(study).predictions(study.ranks)
 
 
-def elsewhere(study: Layout) -> Floats:
+def elsewhere(study: StudyArrays) -> Floats:
     """Return the mean score of every point in the tasks of other classes, (P, T): what labelled anomalies would say."""
     means = [study.scores[:, study.targets != target].mean(1) for target in study.targets]
     return np.column_stack(means).round(_DECIMALS)
@@ -236,7 +236,7 @@ def picks(said: Floats) -> Floats:
     return shares
 
 
-def check_layout(study: Layout) -> None:
+def check_arrays(study: StudyArrays) -> None:
     """Raise unless something is left when a cluster and a class are left out.
 
     Raises:

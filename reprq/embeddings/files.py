@@ -14,7 +14,7 @@ from reprq.embeddings.formats.json_lines import read_json_lines
 from reprq.embeddings.formats.pytorch import read_torch
 from reprq.embeddings.formats.scientific import read_hdf5, read_mat
 from reprq.embeddings.formats.stored import Stored
-from reprq.embeddings.formats.tables import Table, read_table
+from reprq.embeddings.formats.tables import ColumnTable, read_table
 from reprq.errors import CacheError, InputError, ReprqError
 from reprq.labels import anomaly_labels
 
@@ -85,7 +85,7 @@ def load_embeddings(
         opened = _open(path, key, labels)
         if isinstance(opened, Stored) and patterns:
             raise InputError(f"columns goes with tables, and {path} holds arrays; name one by key (--key)")
-        found = read_table(opened, key, labels, patterns) if isinstance(opened, Table) else opened
+        found = read_table(opened, key, labels, patterns) if isinstance(opened, ColumnTable) else opened
     except ReprqError:
         raise
     except Exception as error:  # what a parser raises on foreign bytes is anything, from TokenError to ArrowException
@@ -105,7 +105,7 @@ def _check_there(path: Path) -> None:
         raise CacheError(f"{path} is empty; save the embeddings again")
 
 
-def _open(path: Path, key: str | None, labels: str | None) -> Stored | Table:
+def _open(path: Path, key: str | None, labels: str | None) -> Stored | ColumnTable:
     """What a file or folder holds: arrays, of which those asked for are read, or a table."""
     if path.is_dir():
         return _open_folder(path, key, labels)
@@ -125,7 +125,7 @@ def _open(path: Path, key: str | None, labels: str | None) -> Stored | Table:
     raise CacheError(f"{path} must be a {known} file, a zarr array or a folder of shards, got {got}")
 
 
-def _open_folder(path: Path, key: str | None, labels: str | None) -> Stored | Table:
+def _open_folder(path: Path, key: str | None, labels: str | None) -> Stored | ColumnTable:
     if is_cache(path):
         x = pick_layer(path, key)
         if labels is not None:
@@ -164,7 +164,7 @@ _ARRAYS: Mapping[str, Callable[[Path, str | None, str | None], Stored]] = {
     ".h5": read_hdf5,
     ".hdf5": read_hdf5,
 }
-_TABLES: Mapping[str, Callable[[Path], Table]] = {
+_TABLES: Mapping[str, Callable[[Path], ColumnTable]] = {
     ".csv": read_delimited,
     ".tsv": read_delimited,
     ".jsonl": read_json_lines,

@@ -66,7 +66,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Computed:
     """A value with what there is to say of it.
 
     Attributes:
@@ -97,7 +97,7 @@ class Definition:
 
     name: str
     identifier: str
-    compute: Callable[[Facts], Outcome]
+    compute: Callable[[Facts], Computed]
     bounds: Callable[[int, int], Bounds]
     default: bool
     centring: str
@@ -150,7 +150,7 @@ def _of_kind(kind: Kind) -> list[Definition]:
 def _brought(entry: Entry) -> Definition:
     """The definition of a metric that others bring as a function of the rows, or of their moments, to a number."""
 
-    def compute(facts: Facts) -> Outcome:
+    def compute(facts: Facts) -> Computed:
         try:
             value = float(entry.load()(facts.rows if entry.inputs == "rows" else facts.moments))
         except ReprqError:
@@ -159,7 +159,7 @@ def _brought(entry: Entry) -> Definition:
             raise InputError(f"{entry.name} fails with {type(error).__name__}: {one_line(error)}") from error
         if not isfinite(value):
             raise InputError(f"{entry.name} gives {value}")
-        return Outcome(value)
+        return Computed(value)
 
     return Definition(entry.name, entry.name, compute, _between(-inf, inf), True, "", of_rows=entry.inputs == "rows")
 
@@ -216,10 +216,10 @@ def _spectral(
     With `smallest`, the smallest values decide it.
     """
 
-    def compute(values: Values, centring: str, facts: Facts) -> Outcome:
+    def compute(values: Values, centring: str, facts: Facts) -> Computed:
         d = facts.moments.d
         both = facts.resolved(d) if smallest and facts.moments.n >= d else facts.spectra
-        return Outcome(formula(spectrum_of(both, values, centring == "centred"), d))
+        return Computed(formula(spectrum_of(both, values, centring == "centred"), d))
 
     return [
         Definition(
@@ -244,15 +244,15 @@ def _of_spectrum(formula: Callable[[Spectrum], float]) -> Callable[[Spectrum, in
 
 
 def _trace(centred: bool) -> Definition:
-    def compute(facts: Facts) -> Outcome:
-        return Outcome(trace_of(facts.moments, centred))
+    def compute(facts: Facts) -> Computed:
+        return Computed(trace_of(facts.moments, centred))
 
     identifier = "trace[centred,n-1]" if centred else "trace[uncentred,n]"
     return Definition("trace", identifier, compute, _between(0.0, inf), centred, "")
 
 
 def _alpha(fit_range: tuple[int, int], weighted: bool) -> Definition:
-    def compute(facts: Facts) -> Outcome:
+    def compute(facts: Facts) -> Computed:
         fit = fit_alpha(facts.resolved(2 * fit_range[1]).centred, fit_range, weighted)
         notes = []
         if fit.ranks < 10:
@@ -265,7 +265,7 @@ def _alpha(fit_range: tuple[int, int], weighted: bool) -> Definition:
             notes.append(f"{fit.alpha_low:.2f} to {fit.alpha_high:.2f} over other ranges of ranks")
         extra = {"r2": fit.r2, "first_rank": fit.first, "last_rank": fit.last}
         extra |= {"alpha_low": fit.alpha_low, "alpha_high": fit.alpha_high}
-        return Outcome(fit.alpha, tuple(notes), extra)
+        return Computed(fit.alpha, tuple(notes), extra)
 
     weights = "weighted" if weighted else "unweighted"
     identifier = f"alpha_req[eigen,centred,ranks={fit_range[0]}-{fit_range[1]},{weights}]"
@@ -274,8 +274,8 @@ def _alpha(fit_range: tuple[int, int], weighted: bool) -> Definition:
 
 
 def _cosine(to: Reference) -> Definition:
-    def compute(facts: Facts) -> Outcome:
-        return Outcome(cosine_compactness_of(facts.moments, to))
+    def compute(facts: Facts) -> Computed:
+        return Computed(cosine_compactness_of(facts.moments, to))
 
     identifier = f"cosine_compactness[{to}]"
     return Definition("cosine_compactness", identifier, compute, _between(-1.0, 1.0), to == "pairs", "")
@@ -289,19 +289,19 @@ def _of_rows(
     default: bool = True,
     smooth: bool = True,
 ) -> Definition:
-    def compute(facts: Facts) -> Outcome:
-        return Outcome(formula(facts.rows))
+    def compute(facts: Facts) -> Computed:
+        return Computed(formula(facts.rows))
 
     return Definition(name, f"{name}[{option}]", compute, bounds, default, "", of_rows=True, smooth=smooth)
 
 
 def _twonn(discard: float, default: bool) -> Definition:
-    def compute(facts: Facts) -> Outcome:
+    def compute(facts: Facts) -> Computed:
         fit = fit_twonn(facts.rows, discard)
         notes: tuple[str, ...] = ()
         if fit.near_copies > max(discard, 0.02):
             notes = (f"{fit.near_copies:.0%} of the rows nearly repeat another, which then decides the value",)
-        return Outcome(fit.dimension, notes, {"near_copies": fit.near_copies})
+        return Computed(fit.dimension, notes, {"near_copies": fit.near_copies})
 
     identifier = f"twonn[euclidean,discard={discard}]"
     return Definition("twonn", identifier, compute, _between(0.0, inf), default, "", of_rows=True)

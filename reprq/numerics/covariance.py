@@ -17,7 +17,7 @@ _BLOCK = 4096
 _SMALLEST = 1e-280  # fourth power of a length whose digits float64 still holds
 
 
-class Moments(NamedTuple):
+class CentralMoments(NamedTuple):
     """Mean, covariance and mean fourth power of the length of centred rows.
 
     Args:
@@ -47,7 +47,7 @@ class Whitening(NamedTuple):
         return centred @ self.matrix if self.matrix.ndim == 2 else centred * self.matrix
 
 
-def moments(x: NDArray[np.floating]) -> Moments:
+def central_moments(x: NDArray[np.floating]) -> CentralMoments:
     """Mean, covariance (1 / n) and fourth moment, centred first and accumulated in float64 blocks.
 
     Args:
@@ -57,7 +57,7 @@ def moments(x: NDArray[np.floating]) -> Moments:
         InputError: the values are too large to square, or their differences too small.
 
     Example:
-        >>> moments(np.array([[0.0], [2.0]])).covariance
+        >>> central_moments(np.array([[0.0], [2.0]])).covariance
         array([[1.]])
     """
     n, d = x.shape
@@ -72,7 +72,7 @@ def moments(x: NDArray[np.floating]) -> Moments:
         raise InputError("X has values too large for a covariance in float64; rescale it")
     if covariance.any() and fourth < _SMALLEST:
         raise InputError("X has differences too small for a covariance in float64; rescale it")
-    return Moments(mean, covariance / n, fourth / n)
+    return CentralMoments(mean, covariance / n, fourth / n)
 
 
 def ledoit_wolf_shrinkage(covariance: Array, fourth: float, n: int) -> float:
@@ -150,7 +150,7 @@ def whiten_pseudo(covariance: Array, n: int) -> Whitening:
     return Whitening(np.ascontiguousarray(vectors[:, kept] / np.sqrt(values[kept])), int(kept.sum()))
 
 
-def whiten_diagonal(found: Moments, n: int) -> Whitening:
+def whiten_diagonal(found: CentralMoments, n: int) -> Whitening:
     """W of the variances alone; a column whose variance is rounding error of its mean counts as constant."""
     variances = np.diag(found.covariance)
     kept = variances > (n * np.finfo(np.float64).eps * found.mean) ** 2

@@ -33,7 +33,7 @@ FOLDERS = {"CV_by_ResNet18": "ResNet18", "NLP_by_BERT": "BERT", "NLP_by_RoBERTa"
 
 
 @dataclass(frozen=True)
-class Preset:
+class AdbenchPreset:
     """How much to run.
 
     Attributes:
@@ -46,8 +46,8 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset(("ResNet18 MVTec-AD_bottle", "ResNet18 MVTec-AD_toothbrush", "BERT 20news_3"), 1),
-    "full": Preset(None, 3),
+    "quick": AdbenchPreset(("ResNet18 MVTec-AD_bottle", "ResNet18 MVTec-AD_toothbrush", "BERT 20news_3"), 1),
+    "full": AdbenchPreset(None, 3),
 }
 
 

@@ -49,7 +49,7 @@ SETS = {"cardio": "6_cardio", "satellite": "30_satellite", "thyroid": "38_thyroi
 
 
 @dataclass(frozen=True)
-class Preset:
+class Ruff2021Preset:
     """How much of the protocol to run.
 
     Attributes:
@@ -65,7 +65,7 @@ class Preset:
     candidates: bool
 
 
-PRESETS = {"quick": Preset(200, 50, 2, False), "full": Preset(None, None, 5, True)}
+PRESETS = {"quick": Ruff2021Preset(200, 50, 2, False), "full": Ruff2021Preset(None, None, 5, True)}
 
 
 def run(
@@ -159,7 +159,9 @@ def _prepared(benign: Array, rows: Array, preprocessing: str) -> tuple[Array, Ar
     return reduction.transform(benign), reduction.transform(rows)
 
 
-def _digit(train: Dataset, test: Dataset, digit: int, preprocessing: str, size: Preset, seeds: list[int]) -> list[Row]:
+def _digit(
+    train: Dataset, test: Dataset, digit: int, preprocessing: str, size: Ruff2021Preset, seeds: list[int]
+) -> list[Row]:
     labels = (test.labels != digit).astype(np.int64)
     benign, rows = _prepared(_pixels(train.select(np.flatnonzero(train.labels == digit))), _pixels(test), preprocessing)
     common = {"table": "2.1", "task": str(digit), "preprocessing": preprocessing, "d": benign.shape[1]}
@@ -185,7 +187,7 @@ def _forests(benign: Array, rows: Array, labels: Any, seeds: list[int]) -> Itera
         yield _row("iForest", "t=100, psi=256", seed, labels, scores, began)
 
 
-def _kernel_densities(benign: Array, rows: Array, labels: Any, size: Preset) -> Iterator[Row]:
+def _kernel_densities(benign: Array, rows: Array, labels: Any, size: Ruff2021Preset) -> Iterator[Row]:
     """The likeliest bandwidth; the likeliest of the thesis' grid, which is its end or lies next to it; and the grid.
 
     The likelihood rises to one maximum and falls, so of a grid that lies beyond it the first bandwidth is likeliest.
@@ -210,7 +212,9 @@ def _rule(benign: Array, rows: Array, labels: Any, seed: int = 0) -> Row:
     return _row("OC-SVM", "nu=0.1, gamma by rule", seed, labels, OCSVM(0.1).fit(benign).anomaly_score(rows), began)
 
 
-def _candidates_and_oracle(benign: Array, rows: Array, labels: Any, size: Preset, seeds: list[int]) -> list[Row]:
+def _candidates_and_oracle(
+    benign: Array, rows: Array, labels: Any, size: Ruff2021Preset, seeds: list[int]
+) -> list[Row]:
     """Every candidate of the thesis, and the one that a tenth of the test labels chooses."""
     found, scored, oracle_began = [], [], time.process_time()
     variance = float(np.mean((benign - benign.mean(axis=0)) ** 2))  # OCSVM's gamma is in units of rows scaled to 1

@@ -108,7 +108,7 @@ def _chosen(results: StudyResults, seed: int) -> Recommendation | None:
         return None
 
 
-def _tables(results: StudyResults, table: pd.DataFrame, chosen: Recommendation | None) -> list[tables.Table]:
+def _tables(results: StudyResults, table: pd.DataFrame, chosen: Recommendation | None) -> list[tables.PageTable]:
     made = [tables.correlations(table)]
     if chosen is not None:
         made.append(tables.regrets(chosen.regret))

@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"(?<![A-Za-z])\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
-class Cell:
+class PageCell:
     """One cell: the text that is shown, and the number to sort by, if it is one."""
 
     text: str
@@ -41,7 +41,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """A table that can be sorted and filtered.
 
     Attributes:
@@ -54,12 +54,12 @@ class Table:
     key: str
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...] = field(repr=False)
+    rows: tuple[tuple[PageCell, ...], ...] = field(repr=False)
 
 
 def to_table(
     frame: pd.DataFrame, key: str, caption: str, titles: Mapping[str, str] | None = None, choose: Sequence[str] = ()
-) -> Table:
+) -> PageTable:
     """Return a DataFrame as a table of a report.
 
     Args:
@@ -72,7 +72,7 @@ def to_table(
     Example:
         >>> table = to_table(pd.DataFrame({"metric": ["rankme"], "value": [12.3456]}), "t", "Values")
         >>> table.rows[0][1]
-        Cell(text='12.35', number=12.3456)
+        PageCell(text='12.35', number=12.3456)
     """
     frame = frame.loc[:, [bool(frame[name].notna().any() and (frame[name] != "").any()) for name in frame]]
     columns = []
@@ -83,7 +83,7 @@ def to_table(
         columns.append(Column((titles or {}).get(str(name), str(name)), numeric, choices))
     cells = [[_cell(value, _is_share(frame[name])) for value in frame[name].tolist()] for name in frame]
     rows = tuple(zip(*cells, strict=True))
-    return Table(key, caption, tuple(columns), rows)
+    return PageTable(key, caption, tuple(columns), rows)
 
 
 def _is_share(values: "pd.Series[Any]") -> bool:
@@ -91,11 +91,11 @@ def _is_share(values: "pd.Series[Any]") -> bool:
     return bool(pd.api.types.is_float_dtype(values) and values.abs().max() <= 1)
 
 
-def _cell(value: Any, share: bool) -> Cell:
+def _cell(value: Any, share: bool) -> PageCell:
     if value is None or (isinstance(value, float) and math.isnan(value)):
-        return Cell("\N{EN DASH}")
+        return PageCell("\N{EN DASH}")
     if isinstance(value, str | bool):
-        return Cell(str(value))
+        return PageCell(str(value))
     number = float(value)
     if not isinstance(value, float):
         text = str(value)
@@ -103,10 +103,10 @@ def _cell(value: Any, share: bool) -> Cell:
         text = f"{number:.3f}" if number == 0 or abs(number) >= 0.0005 else f"{number:.0e}"
     else:
         text = f"{number:.4g}"
-    return Cell(text, number if math.isfinite(number) else None)
+    return PageCell(text, number if math.isfinite(number) else None)
 
 
-def correlations(table: pd.DataFrame) -> Table:
+def correlations(table: pd.DataFrame) -> PageTable:
     """The coefficients, every metric against every detector."""
     order = [
         "tasks",
@@ -145,7 +145,7 @@ def correlations(table: pd.DataFrame) -> Table:
     )
 
 
-def layers(results: StudyResults) -> Table:
+def layers(results: StudyResults) -> PageTable:
     """One row a layer of a network: mean AUROC of every detector and mean of every metric."""
     definitions, metrics = results.detectors["definition"].unique(), results.metrics["metric"].unique()
     means = {f"AUROC {name}": complete_scores(results, name).values.mean(axis=1) for name in definitions}
@@ -162,7 +162,7 @@ def layers(results: StudyResults) -> Table:
     )
 
 
-def regrets(regret: pd.DataFrame) -> Table:
+def regrets(regret: pd.DataFrame) -> PageTable:
     """What choosing a layer by each rule costs."""
     gains = ("over_last", "over_random")
     titles = {f"{name}_{end}": end for name in ("regret", *gains) for end in ("low", "high")}
@@ -182,13 +182,13 @@ def regrets(regret: pd.DataFrame) -> Table:
     )
 
 
-def failures(results: StudyResults) -> Table:
+def failures(results: StudyResults) -> PageTable:
     """The cells that failed, with their reasons."""
     caption = "Cells that failed; the next run of the study tries them again"
     return to_table(results.failures, "failures", caption, choose=("backbone", "task", "detector"))
 
 
-def tasks(results: StudyResults) -> Table:
+def tasks(results: StudyResults) -> PageTable:
     """One row a task and detector: how hard it is, and which layer was best in hindsight."""
     rows = []
     for (task, detector), found in results.detectors.groupby(["task", "definition"], sort=False):

@@ -6,22 +6,22 @@ from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
     from reprq.study.config import StudyConfig, load_config
-    from reprq.study.estimate import Estimate, estimate_study
+    from reprq.study.estimate import StudyEstimate, estimate_study
     from reprq.study.results import StudyResults
     from reprq.study.runner import run_study
 
 _HOMES = {
     "StudyConfig": "reprq.study.config",
     "load_config": "reprq.study.config",
-    "Estimate": "reprq.study.estimate",
+    "StudyEstimate": "reprq.study.estimate",
     "estimate_study": "reprq.study.estimate",
     "StudyResults": "reprq.study.results",
     "run_study": "reprq.study.runner",
 }
 
 __all__ = [
-    "Estimate",
     "StudyConfig",
+    "StudyEstimate",
     "StudyResults",
     "estimate_study",
     "load_config",

@@ -7,7 +7,7 @@ from typing import Any, Self
 from threadpoolctl import threadpool_limits
 
 from reprq.errors import ReprqError
-from reprq.study.compute import CellRunner, Outcome
+from reprq.study.compute import CellOutcome, CellRunner
 from reprq.study.execute import Executor
 from reprq.study.plan import Job
 
@@ -42,19 +42,19 @@ class Cluster(Executor):
     def __exit__(self, *error: object) -> None:
         self._client.close()
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """Compute the jobs; on an interruption those that have not begun are taken back."""
         futures = self._client.map(_attempt, jobs, pure=False)
         cells = {future.key: job.cell for future, job in zip(futures, jobs, strict=True)}
         try:
             for future in self._dask.as_completed(futures, loop=self._client.loop):
                 lost = future.exception()  # a worker that died three times, or cannot read what it was sent
-                yield future.result() if lost is None else Outcome.failed(cells[future.key], lost)
+                yield future.result() if lost is None else CellOutcome.failed(cells[future.key], lost)
         finally:
             self._client.cancel(futures)
 
 
-def _attempt(job: Job) -> Outcome:
+def _attempt(job: Job) -> CellOutcome:
     """Compute a cell on a dask worker, which keeps its state from one to the next."""
     worker: Any = importlib.import_module("distributed").get_worker()
     if not hasattr(worker, "reprq_runner"):

@@ -26,7 +26,7 @@ TrainAndTest = tuple[Dataset, Dataset]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CellOutcome:
     """What became of a cell.
 
     Attributes:
@@ -42,7 +42,7 @@ class Outcome:
     reason: str = ""
 
     @classmethod
-    def failed(cls, cell: Cell, error: BaseException) -> "Outcome":
+    def failed(cls, cell: Cell, error: BaseException) -> "CellOutcome":
         """A cell whose computation raised."""
         text = readable(" ".join(str(error).split())) or "no message"
         reason = text if isinstance(error, ReprqError) else f"{type(error).__name__}: {text}"
@@ -73,14 +73,14 @@ class CellRunner:
         self._rows: LayerRows | None = None
         self._samples: dict[tuple[int, str], TrainAndTest] = {}
 
-    def attempt(self, job: Job) -> Outcome:
+    def attempt(self, job: Job) -> CellOutcome:
         """Compute a cell; whatever goes wrong in it is its outcome."""
         try:
             rows = self._compute(job)
             json.dumps(list(rows.values()), allow_nan=False)  # here, where it fails one cell and not the study
         except Exception as error:  # detectors are other people's code, and the other cells must go on
-            return Outcome.failed(job.cell, error)
-        return Outcome(job.cell, rows)
+            return CellOutcome.failed(job.cell, error)
+        return CellOutcome(job.cell, rows)
 
     def _compute(self, job: Job) -> dict[str, Row]:
         cell = job.cell

@@ -20,7 +20,7 @@ from reprq.statistics.power import LEVEL, detectable_correlation, networks_neede
 from reprq.study.cells import CellStore
 from reprq.study.compute import LayerRows, detect, measure, name_of
 from reprq.study.config import StudyConfig, load_config
-from reprq.study.plan import Cell, Part, Plan, identity
+from reprq.study.plan import Cell, Plan, StudyPart, identity
 from reprq.study.runner import study_folder
 from reprq.study.sources import Teachers, load_network
 
@@ -31,7 +31,7 @@ PROBE_ROWS = 400
 
 
 @dataclass(frozen=True)
-class Estimate:
+class StudyEstimate:
     """What is left of a study.
 
     Attributes:
@@ -72,7 +72,7 @@ def estimate_study(
     workers: int | None = None,
     cache_dir: Path | str | None = None,
     progress: bool = True,
-) -> Estimate:
+) -> StudyEstimate:
     """Say what is left of a study; nothing is kept on disk.
 
     A forward pass is timed on 32 samples of each backbone that is not extracted yet. A cell takes as long as the
@@ -108,7 +108,7 @@ def estimate_study(
     notes = [power_note(len(config.backbones), len(plan.metrics) + len(plan.measures)), *clock.notes, *plan.notes]
     if untrained := sum(not plan.ready(backbone, seed) for seed, backbone in plan.backbones):
         notes.append(f"teachers still to be trained: {untrained}; their training, disk and cells' time come on top")
-    return Estimate(
+    return StudyEstimate(
         total,
         len(cells) - len(todo),
         disk.bytes,
@@ -157,7 +157,7 @@ class _Disk:
         self.widths: dict[Place, int] = {}
         self._per_sample: dict[str, float] = {}
 
-    def add(self, part: Part) -> None:
+    def add(self, part: StudyPart) -> None:
         backbone, seed = part.backbone, part.seed
         network, dtype = self._plan.network_of(part), self._plan.config.dtype
         if backbone.embeddings is not None:
@@ -176,7 +176,7 @@ class _Disk:
             self.bytes += len(samples) * columns * np.dtype(dtype).itemsize
             self.seconds += len(samples) * self._per_sample[backbone.label]
 
-    def _probe(self, part: Part, samples: Dataset) -> None:
+    def _probe(self, part: StudyPart, samples: Dataset) -> None:
         backbone, seed = part.backbone, part.seed
         network = self._plan.network(backbone, seed)
         few = samples.select(np.linspace(0, len(samples) - 1, min(PROBE_SAMPLES, len(samples)), dtype=np.int64))
@@ -256,7 +256,7 @@ def _place(cell: Cell) -> Place:
     return own, cell.network.config.label, cell.stored_layer
 
 
-def _place_of(part: Part, stored_layer: str) -> Place:
+def _place_of(part: StudyPart, stored_layer: str) -> Place:
     """As `_place`: a layer of a network is as wide on all data, one of files is not."""
     own = part.data.dataset if part.backbone.embeddings is not None else ""
     return own, part.backbone.label, stored_layer

@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 from threadpoolctl import threadpool_limits
 
 from reprq.errors import ReprqError
-from reprq.study.compute import CellRunner, Outcome
+from reprq.study.compute import CellOutcome, CellRunner
 from reprq.study.plan import Job
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -24,7 +24,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 class Executor(AbstractContextManager["Executor"], Protocol):
     """Computes cells; a context manager that leaves no process behind."""
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """Compute the jobs and yield what became of each, in the order in which they finish."""
 
 
@@ -34,7 +34,7 @@ class InProcess(Executor):
     def __exit__(self, *error: object) -> None:
         """Nothing to leave."""
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """Compute the jobs in their order."""
         runner = CellRunner()
         with threadpool_limits(1):
@@ -66,7 +66,7 @@ class Processes(Executor):
             worker.close()
         self._workers = []
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """Compute the jobs; `KeyboardInterrupt` passes through, and leaving the context then stops the workers."""
         queue: dict[Any, deque[Job]] = {}
         for job in jobs:
@@ -114,11 +114,11 @@ class _Worker:
         with suppress(OSError):  # it died; `collect` finds out
             self.link.send(self.job)
 
-    def collect(self) -> Outcome:
+    def collect(self) -> CellOutcome:
         """Return what became of the job."""
         assert self.job is not None
         try:
-            outcome: Outcome = self.link.recv()
+            outcome: CellOutcome = self.link.recv()
         except (EOFError, OSError):
             return self._died(self.job)
         self._started = True
@@ -137,7 +137,7 @@ class _Worker:
         self._process.close()
         self.link.close()
 
-    def _died(self, job: Job) -> Outcome:
+    def _died(self, job: Job) -> CellOutcome:
         self.alive = False
         self._process.join()
         code = self._process.exitcode or 0
@@ -149,7 +149,7 @@ class _Worker:
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit status {code}"
         hint = "; too little memory, perhaps: use fewer workers" if -code == signal.SIGKILL else ""
         self.close()
-        return Outcome.failed(job.cell, ReprqError(f"its worker process ended {how}{hint}"))
+        return CellOutcome.failed(job.cell, ReprqError(f"its worker process ended {how}{hint}"))
 
 
 def _serve(link: Any) -> None:

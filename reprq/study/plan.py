@@ -56,7 +56,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Part:
+class StudyPart:
     """One backbone on one data set under one seed: what is extracted at once.
 
     Attributes:
@@ -210,11 +210,11 @@ class Plan:
         networks = [backbone for backbone in self.config.backbones if backbone.embeddings is None]
         return [(seed, backbone) for seed in self.config.seeds for backbone in networks]
 
-    def files(self, part: Part) -> EmbeddingFiles:
+    def files(self, part: StudyPart) -> EmbeddingFiles:
         """Return the embedding files of a part."""
         return self._files[part.backbone.label, part.data.dataset]
 
-    def network_of(self, part: Part) -> Network:
+    def network_of(self, part: StudyPart) -> Network:
         """Return the network of a part, or what stands for it where its rows are read from files."""
         if part.backbone.embeddings is None:
             return self.network(part.backbone, part.seed)
@@ -229,11 +229,11 @@ class Plan:
         return shown(data, self._files[first.label, data.dataset].split(data, seed), seed)
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[StudyPart]:
         """Every backbone on every data set under every seed, in the order of the tables."""
         config = self.config
         return [
-            Part(seed, data, backbone)
+            StudyPart(seed, data, backbone)
             for seed in config.seeds
             for data in config.datasets
             for backbone in config.backbones
@@ -284,7 +284,7 @@ class Plan:
             self._transforms[where] = loaded.preprocessing
         return self._networks[where]
 
-    def cells(self, part: Part) -> list[Cell]:
+    def cells(self, part: StudyPart) -> list[Cell]:
         """Return the cells of a part, in the order of the tables; its teacher must have been trained."""
         if part.key not in self._cells:
             network, dataset = self.network_of(part), part.data.dataset
@@ -298,7 +298,7 @@ class Plan:
             ]
         return self._cells[part.key]
 
-    def count(self, part: Part) -> int:
+    def count(self, part: StudyPart) -> int:
         """Return how many cells a part has, trained or not."""
         if part.backbone.embeddings is not None or self.ready(part.backbone, part.seed):
             return len(self.cells(part))
@@ -306,13 +306,13 @@ class Plan:
         each = bool(self.metrics) + len(self._measures_of(part)) + len(self.detectors)
         return len(layers) * len(self.tasks[part.data.dataset]) * each
 
-    def _measures_of(self, part: Part) -> list[str]:
+    def _measures_of(self, part: StudyPart) -> list[str]:
         """Those of the measures asked for that a part can have."""
         probed = can_probe(*self.samples[part.seed, part.data.dataset])
         possible = {"linear_probe": probed, "brittleness": self._has_gradients(part)}
         return [name for name in self.measures if possible[name]]
 
-    def _has_gradients(self, part: Part) -> bool:
+    def _has_gradients(self, part: StudyPart) -> bool:
         """Whether a loss can be differentiated in the input: not of files, and not in the words of a text."""
         train, _ = self.samples[part.seed, part.data.dataset]
         return part.backbone.embeddings is None and train.modality != "text"
@@ -329,7 +329,7 @@ class Plan:
         return select_tasks(train.classes, data.tasks or self.config.tasks, train.labels, test.labels)
 
     def _cells_of(
-        self, part: Part, network: Network, layer: str, number: int, task: Task, rows: Sequence[str]
+        self, part: StudyPart, network: Network, layer: str, number: int, task: Task, rows: Sequence[str]
     ) -> list[Cell]:
         dataset = part.data.dataset
         base = {"layer": cached_name(layer, network.config.pooling), "task": task.name}

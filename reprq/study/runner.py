@@ -13,10 +13,10 @@ from reprq.progress import track
 from reprq.provenance import versions
 from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
-from reprq.study.compute import Outcome
+from reprq.study.compute import CellOutcome
 from reprq.study.config import BackboneConfig, StudyConfig, load_config
 from reprq.study.execute import Executor, InProcess, Processes
-from reprq.study.plan import Cell, Job, Part, Plan, identity
+from reprq.study.plan import Cell, Job, Plan, StudyPart, identity
 from reprq.study.repeats import repeated_layers, without_repeated_layers
 from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, SCHEMA_VERSION, STUDY_FILE, StudyResults
 from reprq.study.sources import Teachers, load_network
@@ -71,7 +71,7 @@ def run_study(
     plan = Plan(config, Teachers(folder / "teachers", config.datasets, device))
     with executor(workers or config.workers, scheduler) as where:
         make_folder(folder)
-        results = _Run(plan, folder, device, cache_dir, progress).finish(where)
+        results = _StudyRun(plan, folder, device, cache_dir, progress).finish(where)
     results.save()
     return results
 
@@ -117,14 +117,14 @@ def _completed(record: Any) -> Any:
         return record
 
 
-class _Run:
+class _StudyRun:
     """One run: cells that are stored are read, the others computed and stored as they come."""
 
     def __init__(self, plan: Plan, folder: Path, device: str, cache_dir: Path | str | None, progress: bool) -> None:
         self.plan, self.folder, self.device = plan, folder, device
         self.cache_dir, self.progress = cache_dir, progress
         self.store = CellStore(folder / "cells.jsonl")
-        self.failures: list[Outcome] = []
+        self.failures: list[CellOutcome] = []
 
     def finish(self, where: Executor) -> StudyResults:
         """Compute what is missing, and return the tables."""
@@ -135,12 +135,12 @@ class _Run:
                 self._part(part, where, bar)
         return self._results()
 
-    def _finished(self, part: Part) -> int:
+    def _finished(self, part: StudyPart) -> int:
         if not self.plan.ready(part.backbone, part.seed):
             return 0
         return sum(not cell.missing(self.store) for cell in self.plan.cells(part))
 
-    def _part(self, part: Part, where: Executor, bar: Any) -> None:
+    def _part(self, part: StudyPart, where: Executor, bar: Any) -> None:
         backbone, seed, name = part.backbone, part.seed, self._name(part)
         if backbone.pretext is not None and not self.plan.ready(backbone, seed):
             bar.set_postfix_str(f"training {name}")
@@ -163,23 +163,23 @@ class _Run:
                 self.failures += [replace(outcome, cell=cell) for cell in same]
             bar.update(len(same))
 
-    def _name(self, part: Part) -> str:
+    def _name(self, part: StudyPart) -> str:
         """What the progress bar calls a part."""
         config = self.plan.config
         seed = f", seed {part.seed}" if len(config.seeds) > 1 else ""
         return part.backbone.label + (f" on {part.data.dataset}" if len(config.datasets) > 1 else "") + seed
 
-    def _outcomes(self, part: Part, todo: Sequence[Cell], where: Executor, bar: Any) -> Iterator[Outcome]:
+    def _outcomes(self, part: StudyPart, todo: Sequence[Cell], where: Executor, bar: Any) -> Iterator[CellOutcome]:
         try:
             train, test = self._extract(part)
         except (InputError, WeightsError) as error:  # this network cannot be used; the next may be
-            yield from (Outcome.failed(cell, error) for cell in todo)
+            yield from (CellOutcome.failed(cell, error) for cell in todo)
             return
         bar.set_postfix_str(self._name(part))
         jobs = [Job(cell, train, test, part.data, self.device, self.plan.distillation) for cell in todo]
         yield from where.run(jobs)
 
-    def _extract(self, part: Part) -> tuple[Path, Path]:
+    def _extract(self, part: StudyPart) -> tuple[Path, Path]:
         """The folders of the training and the test embeddings."""
         config, network = self.plan.config, self.plan.network_of(part)
         if part.backbone.embeddings is not None:

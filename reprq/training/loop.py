@@ -100,7 +100,7 @@ def train(
     """
     device = next(model.parameters()).device
     kept, held_out = split_rows(len(inputs), schedule.seed)
-    run = _Run(model, objective, inputs, targets, schedule, device)
+    run = _TrainingRun(model, objective, inputs, targets, schedule, device)
     saved, file = _State(), Checkpoint(checkpoint)
     if (found := file.load(device)) is not None:
         saved = run.resume(found)
@@ -145,7 +145,7 @@ class _State:
             self.best = copy.deepcopy(model.state_dict())
 
 
-class _Run:
+class _TrainingRun:
     def __init__(
         self,
         model: nn.Module,

@@ -10,7 +10,7 @@ from PIL import Image
 
 from reprq.analysis import Directions, correlate, points, recommend, recommend_for
 from reprq.analysis.complete import complete_scores
-from reprq.analysis.rules import PENALTY, layout, predictions, scaled_ranks, signs, weights
+from reprq.analysis.rules import PENALTY, predictions, scaled_ranks, signs, study_arrays, weights
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
 from reprq.embeddings import EmbeddingCache, extract
@@ -48,7 +48,7 @@ def test_ranks_are_scaled_midranks_and_what_is_missing_is_the_middle() -> None:
 def test_the_weights_are_the_ridge_regression_of_the_ranks(tmp_path: Path) -> None:
     from sklearn.linear_model import Ridge
 
-    study = layout(made(tmp_path), "knn[1]", "auroc")
+    study = study_arrays(made(tmp_path), "knn[1]", "auroc")
     z, y = study.ranks.reshape(-1, 3), scaled_ranks(study.scores).ravel()
     oracle = Ridge(alpha=len(z) * PENALTY / 12, fit_intercept=False).fit(z, y)
     np.testing.assert_allclose(weights(study.ranks, study.scores), oracle.coef_, atol=1e-12)
@@ -57,11 +57,11 @@ def test_the_weights_are_the_ridge_regression_of_the_ranks(tmp_path: Path) -> No
 
 def test_no_label_of_the_backbone_or_the_class_enters_what_is_said_of_it(tmp_path: Path) -> None:
     results = made(tmp_path)
-    before = layout(results, "knn[1]", "auroc")
+    before = study_arrays(results, "knn[1]", "auroc")
     table = results.detectors.copy()
     touched = (table["backbone"] == "c") | table["task"].str.endswith(":y")
     table.loc[touched, "auroc"] = np.random.default_rng(1).uniform(size=touched.sum())
-    after = layout(StudyResults(results.metrics, table, {}, tmp_path), "knn[1]", "auroc")
+    after = study_arrays(StudyResults(results.metrics, table, {}, tmp_path), "knn[1]", "auroc")
     where = np.ix_(before.backbones == "c", before.targets == "y")
     elsewhere = np.ix_(before.backbones != "c", before.targets != "y")
     for rule, said in predictions(before).items():
@@ -75,7 +75,7 @@ def test_no_label_of_the_backbone_or_the_class_enters_what_is_said_of_it(tmp_pat
 def test_regrets_are_differences_of_the_table(tmp_path: Path) -> None:
     results = made(tmp_path, backbones="abcdefgh", classes="stuvwxyz")
     found = recommend(results, "knn", n_resamples=300)
-    scores = layout(results, "knn[1]", "auroc").scores
+    scores = study_arrays(results, "knn[1]", "auroc").scores
     table = found.regret.set_index("rule")
     assert list(table.index) == [
         "combination",
@@ -112,7 +112,7 @@ def test_siblings_of_a_network_are_left_out_with_it(tmp_path: Path) -> None:
     table.loc[table["backbone"] == "b", "auroc"] = 1 - table["auroc"]
     changed = StudyResults(results.metrics, table, {}, tmp_path)
     for cluster, equal in (("architecture", True), ("backbone", False)):
-        before, after = (layout(each, "knn[1]", "auroc", cluster) for each in (results, changed))
+        before, after = (study_arrays(each, "knn[1]", "auroc", cluster) for each in (results, changed))
         of_sibling = before.backbones == "a"
         same = [
             np.array_equal(predictions(before)[r][of_sibling], predictions(after)[r][of_sibling])
@@ -208,7 +208,7 @@ def test_a_tie_for_the_choice_is_the_mean_over_it_and_said(tmp_path: Path) -> No
 
 def test_a_layer_without_its_hard_tasks_is_not_the_best(tmp_path: Path) -> None:
     results = made(tmp_path)
-    mean = layout(results, "knn[1]", "auroc").scores.mean(1)
+    mean = study_arrays(results, "knn[1]", "auroc").scores.mean(1)
     table = results.detectors
     hard = table.loc[table["backbone"] == "c"].groupby("task")["auroc"].mean().nsmallest(6).index
     lost = (table["backbone"] == "c") & (table["layer"] == "l1") & table["task"].isin(hard)

@@ -12,14 +12,14 @@ from reprq.analysis.chance import chance_scores, two_sided
 from reprq.analysis.complete import complete_scores
 from reprq.analysis.hindsight import HALF_OF_ROWS, SAME_ROWS, SEEDS, hindsight_folds
 from reprq.analysis.regret import best_in_hindsight, over_classes, over_networks, regret_table, regrets, scored
-from reprq.analysis.rules import Floats, Layout, picks, predictions, scaled_ranks
+from reprq.analysis.rules import Floats, StudyArrays, picks, predictions, scaled_ranks
 from reprq.evaluation.detection import halves_of
 from reprq.study import StudyResults
 
 LAYERS, CLASSES = 4, 6
 
 
-def world(rng: np.random.Generator, networks: int = 12, metrics: int = 1, **asked: Any) -> Layout:
+def world(rng: np.random.Generator, networks: int = 12, metrics: int = 1, **asked: Any) -> StudyArrays:
     """Scores and metrics of networks and their layers, unrelated unless a `signal` of them is shared.
 
     Asked are `signal`, the effect of `tasks` on layers, the `spread` of true scores and the `noise` of the score of
@@ -38,7 +38,7 @@ def world(rng: np.random.Generator, networks: int = 12, metrics: int = 1, **aske
     halves = 0.7 + asked.get("spread", 0.05) * score + asked.get("noise", 0.0) * rng.normal(size=(2, *shape))
     names = np.array([f"net {code:02d}" for code in codes])
     points = pd.DataFrame({"backbone": names, "layer": "l", "network": names})
-    return Layout(
+    return StudyArrays(
         points=points.assign(layer_number=np.tile(np.arange(LAYERS), networks)),
         tasks=np.arange(len(targets)).astype(str),
         targets=targets.astype(str),

@@ -16,7 +16,7 @@ from reprq.evaluation import auroc
 from reprq.papers import names, reproduce
 from reprq.papers.mai2021 import study
 from reprq.papers.mai2021.cases import load_cases, load_other, teacher_images
-from reprq.papers.mai2021.cells import DIRECT, Cell
+from reprq.papers.mai2021.cells import DIRECT, Mai2021Cell
 from reprq.papers.mai2021.claims import findings
 from reprq.papers.mai2021.presets import PRESETS, PRETEXTS, Training
 from reprq.papers.mai2021.tables import absent, detector_table, mean_of, representation_means
@@ -75,7 +75,7 @@ def test_a_teacher_never_sees_an_anomaly(cases, other, tmp_path, pretext, task):
         assert not set(images.classes) & set(TINY.classes)
     else:
         assert not set(images.rows) & set(anomalous)
-    Cell(TINY, pretext, guarded, images, tmp_path, "cpu", False)._teacher()
+    Mai2021Cell(TINY, pretext, guarded, images, tmp_path, "cpu", False)._teacher()
 
 
 def test_the_ceiling_alone_sees_anomalies_and_knows_them(cases, other):
@@ -101,7 +101,7 @@ def test_no_test_image_trains_anything(cases, other):
 def cell(cases, other, tmp_path_factory):
     case = cases[0]
     images = teacher_images("rotation", case, other)
-    return Cell(TINY, "rotation", case, images, tmp_path_factory.mktemp("teachers"), "cpu", False)
+    return Mai2021Cell(TINY, "rotation", case, images, tmp_path_factory.mktemp("teachers"), "cpu", False)
 
 
 def test_the_rows_of_a_cell_are_what_their_names_say(cell):
@@ -136,7 +136,7 @@ def test_the_rows_of_a_cell_are_what_their_names_say(cell):
 def test_everything_that_decides_the_rows_is_in_the_key(cell, cases, other):
     def key(**changes):
         given = {"preset": TINY, "pretext": "rotation", "case": cases[0], "images": cell.images, **changes}
-        return Cell(**given, folder=cell.folder, device="cpu", progress=False).key
+        return Mai2021Cell(**given, folder=cell.folder, device="cpu", progress=False).key
 
     student = dataclasses.replace(TINY, student=Training(epochs=2, batch_size=8))
     teacher = dataclasses.replace(TINY, teacher=Training(epochs=1, batch_size=8, lr=0.1))
@@ -240,7 +240,7 @@ def test_one_run_writes_everything_and_the_next_reads_it(tmp_path, monkeypatch):
     def no_work(self):
         raise AssertionError("a finished cell was computed again")
 
-    monkeypatch.setattr(Cell, "rows", no_work)
+    monkeypatch.setattr(Mai2021Cell, "rows", no_work)
     before = {path.name: path.read_bytes() for path in paths}
     study.run("tiny", tmp_path / "run", progress=False)
     assert {path.name: path.read_bytes() for path in paths} == before

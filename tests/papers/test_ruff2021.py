@@ -13,7 +13,7 @@ from reprq.evaluation import auroc
 from reprq.papers import names, reproduce
 from reprq.papers.ruff2021 import (
     PRESETS,
-    Preset,
+    Ruff2021Preset,
     _candidates_and_oracle,
     _kernel_densities,
     _prepared,
@@ -21,7 +21,7 @@ from reprq.papers.ruff2021 import (
 )
 from reprq.papers.ruff2021_tables import PUBLISHED
 
-TINY = Preset(12, 6, 1, False)
+TINY = Ruff2021Preset(12, 6, 1, False)
 
 
 def idx(path: Path, array: np.ndarray) -> None:
@@ -108,7 +108,7 @@ def test_the_oracle_is_the_best_candidate_of_its_rows_and_gamma_is_in_the_rows_o
     rng = np.random.default_rng(2)
     benign, rows = rng.normal(size=(60, 3)), rng.normal(size=(80, 3)) + np.repeat([[0.0], [2.0]], 40, axis=0)
     labels = np.repeat([0, 1], 40)
-    found = _candidates_and_oracle(benign, rows, labels, Preset(None, None, 1, True), [0])
+    found = _candidates_and_oracle(benign, rows, labels, Ruff2021Preset(None, None, 1, True), [0])
     candidates = [row for row in found if "gamma=2^" in row["setting"]]
     assert len(candidates) == 20
     from sklearn.svm import OneClassSVM
@@ -127,7 +127,9 @@ def test_the_likeliest_of_the_grid_is_what_cross_validation_picks() -> None:
     from sklearn.neighbors import KernelDensity
 
     for scale in (0.5, 3.0):
-        found = list(_kernel_densities(scale * benign, rng.normal(size=(40, 3)), labels, Preset(None, None, 1, False)))
+        found = list(
+            _kernel_densities(scale * benign, rng.normal(size=(40, 3)), labels, Ruff2021Preset(None, None, 1, False))
+        )
         grid = {"bandwidth": [2.0 ** (j / 2) for j in range(1, 11)]}
         search = GridSearchCV(KernelDensity(), grid, cv=LeaveOneOut()).fit(scale * benign)
         (name,) = [row["setting"].removeprefix("h=2^") for row in found if row["setting"].startswith("h=")]

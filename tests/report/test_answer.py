@@ -7,7 +7,7 @@ import pytest
 from reprq.analysis import correlate
 from reprq.analysis.recommendation import recommend
 from reprq.report.answer import answer
-from reprq.report.tables import Cell, correlations, layers, notes, regrets, tasks, to_table
+from reprq.report.tables import PageCell, correlations, layers, notes, regrets, tasks, to_table
 
 TWELVE = [f"net {i}" for i in range(8)] + [f"net {i} random" for i in range(4)]
 
@@ -180,11 +180,11 @@ def test_cells_of_every_kind():
     table = to_table(frame.assign(f=[1e-5, 0.0]), "t", "All", choose=("c", "d"))
     assert [column.title for column in table.columns] == ["a", "b", "c", "d", "f"]
     assert table.rows[0] == (
-        Cell("0.123", 0.12345),
-        Cell("1234", 1234.5),
-        Cell("3", 3.0),
-        Cell("x"),
-        Cell("1e-05", 1e-5),
+        PageCell("0.123", 0.12345),
+        PageCell("1234", 1234.5),
+        PageCell("3", 3.0),
+        PageCell("x"),
+        PageCell("1e-05", 1e-5),
     )
     assert [cell.number for cell in table.rows[1]] == [None, None, 4.0, None, 0.0]
     assert [column.choices for column in table.columns] == [(), (), ("3", "4"), (), ()]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from reprq.backbones.weights.matching import Part, State, likely_parts, uncounted, weights_of
+from reprq.backbones.weights.matching import State, WeightsPart, likely_parts, uncounted, weights_of
 from reprq.errors import WeightsError
 
 
@@ -37,7 +37,7 @@ class _Comparison:
         foreign: Keys of the part inside parts of the network that do not know them.
     """
 
-    part: Part
+    part: WeightsPart
     state: State
     head: nn.Module | None
     expected: State
@@ -140,7 +140,7 @@ def _equal(one: _Comparison, other: _Comparison) -> bool:
     return bool(common) and all(torch.equal(one.state[key].float(), other.state[key].float()) for key in common)
 
 
-def _compared(network: nn.Module, part: Part, head: str | None) -> _Comparison:
+def _compared(network: nn.Module, part: WeightsPart, head: str | None) -> _Comparison:
     state = _adapted(network, part.state)
     expected = weights_of(network)
     new = _new_head(network, state, head)

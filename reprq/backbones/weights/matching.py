@@ -22,7 +22,7 @@ _LEGACY = (
 
 
 @dataclass(frozen=True)
-class Part:
+class WeightsPart:
     """A part of a file, with its keys as the network would name them.
 
     Attributes:
@@ -68,7 +68,7 @@ def uncounted(state: Mapping[str, torch.Tensor]) -> State:
     return {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
 
 
-def likely_parts(network: nn.Module, nests: Mapping[str, State], chosen: str | None = None) -> list[Part]:
+def likely_parts(network: nn.Module, nests: Mapping[str, State], chosen: str | None = None) -> list[WeightsPart]:
     """Return the parts of a file that have most keys in common with a network, and those with half as many or more.
 
     The first has most; on a tie, the first in the file. There is always one with the network's own names to compare.
@@ -134,7 +134,7 @@ def _by_order(where: str, state: State, network: nn.Module) -> Counter[_Reading]
     return Counter({reading: count for reading, count in found.items() if count})
 
 
-def _read(reading: _Reading, state: State, network: nn.Module) -> Part:
+def _read(reading: _Reading, state: State, network: nn.Module) -> WeightsPart:
     keys = {key: key[len(reading.prefix) :] for key in state if key.startswith(reading.prefix)}
     if reading.in_order:
         children = _children(network.get_submodule(reading.child))
@@ -142,7 +142,7 @@ def _read(reading: _Reading, state: State, network: nn.Module) -> Part:
     added = f"{reading.child}." if reading.child else ""
     named = {f"{added}{new}": state[old] for old, new in keys.items()}
     least = 1 if reading.plain and not reading.prefix else min(len(state), len(weights_of(network))) / 2
-    return Part(reading.name, named, least, reading.child, reading.in_order)
+    return WeightsPart(reading.name, named, least, reading.child, reading.in_order)
 
 
 def _in_order(keys: list[str], children: list[str]) -> list[str]:

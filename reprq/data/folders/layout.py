@@ -35,7 +35,7 @@ Roles = dict[str, list[Folder]]
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """What a folder was understood to be.
 
     Attributes:
@@ -56,7 +56,7 @@ def is_benign_name(name: str) -> bool:
     return re.sub(r"[\s-]+", "_", name.lower()) in BENIGN_NAMES
 
 
-def read_layout(root: Folder) -> Layout:
+def read_layout(root: Folder) -> FolderLayout:
     """Find out which layout a folder has.
 
     Raises:
@@ -76,13 +76,13 @@ def read_layout(root: Folder) -> Layout:
     _refuse_several(base)
     if base.classes:
         passed = (*_loose(base), *(f"{name}, which is not followed" for name in _split_files(root)))
-        layout = Layout(f"{_in(base)}CLASS/*", {"all": _classes(base)}, {}, passed)
+        layout = FolderLayout(f"{_in(base)}CLASS/*", {"all": _classes(base)}, {}, passed)
     else:
-        layout = Layout(f"{base.kind.noun}s without class folders", {"all": _classes_or_one(base)}, {})
+        layout = FolderLayout(f"{base.kind.noun}s without class folders", {"all": _classes_or_one(base)}, {})
     return _one_side_of_two(base, layout)
 
 
-def _split(base: Folder, roles: Roles) -> Layout:
+def _split(base: Folder, roles: Roles) -> FolderLayout:
     """`train/` and `test/`, in any spelling, or `val/` where no `test/` has classes."""
     folders = {role: _only(base, found) for role, found in roles.items()}
     inner = {role: _unwrapped_side(folder) for role, folder in folders.items()}
@@ -106,7 +106,7 @@ def _split(base: Folder, roles: Roles) -> Layout:
     others = [folder for folder in base.classes if folder not in (folders["train"], folders[second])]
     passed = [f"{_short(folder)}/ ({counted(len(folder.all_items()), folder.kind.noun)})" for folder in others]
     passed += [part for folder in (base, inner["train"], inner[second]) for part in _loose(folder)]
-    return Layout(
+    return FolderLayout(
         pattern, {side: found for side, found in sides.items() if side not in missing}, missing, tuple(passed)
     )
 
@@ -118,7 +118,7 @@ def _unlabelled(folder: Folder, name: str) -> str:
     )
 
 
-def _half(base: Folder, roles: Roles) -> Layout:
+def _half(base: Folder, roles: Roles) -> FolderLayout:
     """One side of a split alone, which can be measured; or two, of which none trains."""
     role = "train" if "train" in roles else "test" if "test" in roles else "val"
     folder = _only(base, roles[role])
@@ -126,10 +126,10 @@ def _half(base: Folder, roles: Roles) -> Layout:
     name, other = _short(folder), "test" if role == "train" else "train"
     found = {"train" if role == "train" else "test": _classes_or_one(side)}
     reason = f"the {base.kind.modality} folder {_path(base)} has {name}/ but no {other}/; {base.kind.expected}"
-    return Layout(f"{_in(base)}{name}/ alone", found, {other: reason}, _loose(base))
+    return FolderLayout(f"{_in(base)}{name}/ alone", found, {other: reason}, _loose(base))
 
 
-def _class_first(base: Folder, inner: Mapping[Folder, Roles]) -> Layout:
+def _class_first(base: Folder, inner: Mapping[Folder, Roles]) -> FolderLayout:
     """`CLASS/train` and `CLASS/test`; several data sets in one folder are refused."""
     sets = [folder for folder, roles in inner.items() if any(f.classes for found in roles.values() for f in found)]
     if sets:
@@ -149,10 +149,10 @@ def _class_first(base: Folder, inner: Mapping[Folder, Roles]) -> Layout:
     for side, role in (("train", "train"), ("test", second)):
         if not sides[side]:
             raise DataError(f"{_path(base)} has splits in its class folders, but no CLASS/{role}; {base.kind.expected}")
-    return Layout(f"{_in(base)}CLASS/train/* and {_in(base)}CLASS/{second}/*", sides, {}, _loose(base))
+    return FolderLayout(f"{_in(base)}CLASS/train/* and {_in(base)}CLASS/{second}/*", sides, {}, _loose(base))
 
 
-def _one_side_of_two(base: Folder, layout: Layout) -> Layout:
+def _one_side_of_two(base: Folder, layout: FolderLayout) -> FolderLayout:
     """A folder that is called as one side of a split, with the other beside it, is that side and is not split again."""
     path = base.path.resolve()
     role = role_of(path.name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from reprq.data.dataset import Dataset
-from reprq.data.folders.layout import Classes, Layout, extensions, read_layout
+from reprq.data.folders.layout import Classes, FolderLayout, extensions, read_layout
 from reprq.data.folders.listing import FileKind, Folder
 from reprq.data.modality import Source
 from reprq.data.names import readable
@@ -89,7 +89,7 @@ def _root(path: str | Path, kind: FileKind) -> Path:
     raise DataError(f"the {kind.modality} folder {readable(bounded(str(path)))} {reason}; {kind.expected}")
 
 
-def _all_classes(root: str, layout: Layout, kind: FileKind) -> list[str]:
+def _all_classes(root: str, layout: FolderLayout, kind: FileKind) -> list[str]:
     """The classes of both sides; kinds of anomalies have no training items, but what trains must be scored."""
     train, test = (layout.sides.get(side, {}) for side in SPLITS)
     if "train" in layout.missing or "test" in layout.missing or not (train and test):
@@ -113,7 +113,7 @@ def _check_counts(root: str, found: Classes, kind: FileKind, official: bool) -> 
             )
 
 
-def _notes(root: str, folder: Folder, layout: Layout, whole: bool) -> tuple[str, ...]:
+def _notes(root: str, folder: Folder, layout: FolderLayout, whole: bool) -> tuple[str, ...]:
     """What was read, and what was passed over."""
     sides = [f"{_counted(found)}{'' if side == 'all' else f' to {side}'}" for side, found in layout.sides.items()]
     own = ", split here" if "all" in layout.sides and not whole else ""

@@ -12,7 +12,7 @@ from reprq.detectors.calibration import copies
 from reprq.detectors.rows.mahalanobis import Mahalanobis, check_more_than_a_line
 from reprq.detectors.rows.shallow import ShallowDetector, squared_distances
 from reprq.errors import InputError
-from reprq.numerics.covariance import moments, whiten_pseudo
+from reprq.numerics.covariance import central_moments, whiten_pseudo
 from reprq.numerics.rows import Matrix, Scores, score_in_blocks
 
 Array = NDArray[np.float64]
@@ -138,7 +138,7 @@ class MVE(ShallowDetector):
         return "mve"
 
     def _learn(self, rows: Array) -> None:
-        found = moments(rows)
+        found = central_moments(rows)
         if not found.covariance.any():
             raise InputError("X must have at least two different rows, got all rows equal; an ellipsoid needs a spread")
         span = whiten_pseudo(found.covariance, len(rows))

@@ -10,11 +10,11 @@ from sklearn.covariance import MinCovDet
 from reprq.detectors.rows.base import ArrayDetector, check_choice
 from reprq.errors import InputError
 from reprq.numerics.covariance import (
-    Moments,
+    CentralMoments,
     Whitening,
+    central_moments,
     condition_number,
     ledoit_wolf_shrinkage,
-    moments,
     oas_shrinkage,
     shrink,
     whiten,
@@ -150,8 +150,8 @@ def _squared_lengths(rows: Scores) -> Scores:
     return lengths
 
 
-def _spread(rows: Matrix) -> Moments:
-    found = moments(rows)
+def _spread(rows: Matrix) -> CentralMoments:
+    found = central_moments(rows)
     if not found.covariance.any():
         raise InputError("X must have at least two different rows, got all rows equal; a covariance needs a spread")
     return found
@@ -163,7 +163,7 @@ def check_more_than_a_line(rows: Matrix, rank: int) -> None:
         raise InputError("X must have at least three different rows, got two: they span a line and no more")
 
 
-def _estimate(kind: str, found: Moments, n: int) -> tuple[float, NDArray[np.float64], Whitening]:
+def _estimate(kind: str, found: CentralMoments, n: int) -> tuple[float, NDArray[np.float64], Whitening]:
     if kind == "diagonal":
         covariance = np.diag(np.diag(found.covariance))
         return 0.0, covariance, whiten_diagonal(found, n)

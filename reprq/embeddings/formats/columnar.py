@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.embeddings.formats.stored import read_provenance
-from reprq.embeddings.formats.tables import Arrays, Kind, Table
+from reprq.embeddings.formats.tables import Arrays, ColumnTable, Kind
 from reprq.embeddings.formats.vectors import is_vector, parse_vectors
 from reprq.errors import CacheError, InputError, UnknownNameError
 
 _FIRST = 1000  # rows that are looked at for a column's first value
 
 
-def read_parquet(path: Path) -> Table:
+def read_parquet(path: Path) -> ColumnTable:
     """Open a Parquet file as a table; of the columns only those asked for are read."""
     _, pq = pyarrow_for(path)
     with pq.ParquetFile(path) as file:
@@ -25,7 +25,7 @@ def read_parquet(path: Path) -> Table:
     return _table(path, schema, texts, lambda names: pq.ParquetFile(path, memory_map=True).read(names))
 
 
-def read_arrow(path: Path) -> Table:
+def read_arrow(path: Path) -> ColumnTable:
     """Open a Feather or Arrow file (of the file or the stream kind) as a table."""
     pa, _ = pyarrow_for(path)
     import pyarrow.ipc as ipc
@@ -38,7 +38,7 @@ def read_arrow(path: Path) -> Table:
     return _table(path, whole.schema, texts, whole.select)
 
 
-def _table(path: Path, schema: Any, texts: dict[str, Any], read: Any) -> Table:
+def _table(path: Path, schema: Any, texts: dict[str, Any], read: Any) -> ColumnTable:
     kinds = {field.name: _kind(_plain(field.type), texts.get(field.name)) for field in schema}
     if len(kinds) < len(schema):
         raise InputError(f"{path} must name each column once, got {len(schema)} columns of {len(kinds)} names")
@@ -47,7 +47,7 @@ def _table(path: Path, schema: Any, texts: dict[str, Any], read: Any) -> Table:
         table = read(list(names))
         return {name: _values(path, name, table[name], kinds[name]) for name in names}
 
-    return Table(path, kinds, load, read_provenance((schema.metadata or {}).get(b"provenance")))
+    return ColumnTable(path, kinds, load, read_provenance((schema.metadata or {}).get(b"provenance")))
 
 
 def _first_values(schema: Any, batches: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.embeddings.formats.names import id_name
-from reprq.embeddings.formats.tables import Arrays, Kind, Table
+from reprq.embeddings.formats.tables import Arrays, ColumnTable, Kind
 from reprq.embeddings.formats.vectors import is_vector, parse_vectors
 from reprq.errors import InputError
 from reprq.storage import exact_floats
@@ -52,7 +52,7 @@ class Dialect(NamedTuple):
     header: bool
 
 
-def read_delimited(path: Path) -> Table:
+def read_delimited(path: Path) -> ColumnTable:
     """Open delimited text as a table; raises `InputError` where numbers could be read in two ways."""
     with open_text(path) as file:
         head = file.read(_HEAD)
@@ -66,7 +66,7 @@ def read_delimited(path: Path) -> Table:
     def load(names: Sequence[str]) -> Arrays:
         return {name: _values(path, name, columns[name], kinds[name]) for name in names}
 
-    return Table(path, kinds, load)
+    return ColumnTable(path, kinds, load)
 
 
 def open_text(path: Path) -> IO[str]:

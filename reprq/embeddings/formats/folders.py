@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reprq.embeddings.formats.arrays import check_fits, mapped
 from reprq.embeddings.formats.columnar import metadata_column
 from reprq.embeddings.formats.stored import Stored, read_arrays
-from reprq.embeddings.formats.tables import Arrays, Table
+from reprq.embeddings.formats.tables import Arrays, ColumnTable
 from reprq.errors import CacheError, InputError, listed
 
 
@@ -71,7 +71,7 @@ def _joined(files: list[Path]) -> NDArray[Any]:
     return np.concatenate(shards)
 
 
-def read_parts(path: Path, ending: str, reader: Callable[[Path], Table]) -> Table:
+def read_parts(path: Path, ending: str, reader: Callable[[Path], ColumnTable]) -> ColumnTable:
     """Open numbered files of one table, `part-0.parquet, part-1.parquet, ...`, as one table.
 
     Args:
@@ -98,7 +98,7 @@ def read_parts(path: Path, ending: str, reader: Callable[[Path], Table]) -> Tabl
         loaded = [part.load(names) for part in parts]
         return {name: _stacked(path, name, [arrays[name] for arrays in loaded]) for name in names}
 
-    return Table(path, parts[0].kinds, load, parts[0].provenance)
+    return ColumnTable(path, parts[0].kinds, load, parts[0].provenance)
 
 
 def _stacked(path: Path, name: str, arrays: list[NDArray[Any]]) -> NDArray[Any]:

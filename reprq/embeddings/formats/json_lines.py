@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from reprq.embeddings.formats.delimited import open_text
-from reprq.embeddings.formats.tables import Arrays, Kind, Table
+from reprq.embeddings.formats.tables import Arrays, ColumnTable, Kind
 from reprq.embeddings.formats.vectors import is_vector, parse_vectors
 from reprq.errors import InputError
 
 
-def read_json_lines(path: Path) -> Table:
+def read_json_lines(path: Path) -> ColumnTable:
     """Open a file of JSON lines as a table; raises `InputError` where a line is no object with the first's keys."""
     columns: dict[str, list[Any]] = {}
     with open_text(path) as file:
@@ -33,7 +33,7 @@ def read_json_lines(path: Path) -> Table:
     def load(names: Sequence[str]) -> Arrays:
         return {name: _values(path, name, columns[name], kinds[name]) for name in names}
 
-    return Table(path, kinds, load)
+    return ColumnTable(path, kinds, load)
 
 
 def _parsed(line: str) -> Any:

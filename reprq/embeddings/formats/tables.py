@@ -21,7 +21,7 @@ _CONSECUTIVE, _INCREASING = 4, 10  # rows from which on such whole numbers are n
 
 
 @dataclass(frozen=True)
-class Table:
+class ColumnTable:
     """A table in a file that has not been read yet.
 
     Attributes:
@@ -42,7 +42,7 @@ class Table:
         return [name for name, held in self.kinds.items() if held == kind]
 
 
-def read_table(table: Table, key: str | None, labels: str | None, columns: Sequence[str] = ()) -> Stored:
+def read_table(table: ColumnTable, key: str | None, labels: str | None, columns: Sequence[str] = ()) -> Stored:
     """Read the vectors of a table: a column of lists, or the columns of numbers that are one vector together.
 
     Args:
@@ -73,7 +73,9 @@ def read_table(table: Table, key: str | None, labels: str | None, columns: Seque
     return Stored(matrix, labels_and_ids[0], labels_and_ids[1], {**table.provenance, **said}, label or "")
 
 
-def _embedding(table: Table, rest: Sequence[str], key: str | None, columns: Sequence[str]) -> tuple[list[str], Arrays]:
+def _embedding(
+    table: ColumnTable, rest: Sequence[str], key: str | None, columns: Sequence[str]
+) -> tuple[list[str], Arrays]:
     """The columns that are the embedding, and all columns that were read to tell."""
     vectors = [name for name in table.of_kind("vector") if name == key or name in rest]
     if columns:
@@ -96,7 +98,7 @@ def _embedding(table: Table, rest: Sequence[str], key: str | None, columns: Sequ
     return embedding_columns(table, arrays), arrays
 
 
-def embedding_columns(table: Table, arrays: Arrays) -> list[str]:
+def embedding_columns(table: ColumnTable, arrays: Arrays) -> list[str]:
     """Return which columns of numbers are the embedding, or refuse where names and values leave it open.
 
     Columns whose names say bookkeeping, that count the rows, or that are empty are left out. If names are numbered
@@ -160,7 +162,7 @@ def _refuse_missing(path: Path, used: Arrays) -> None:
             )
 
 
-def _refuse_broken(table: Table, names: Sequence[str]) -> None:
+def _refuse_broken(table: ColumnTable, names: Sequence[str]) -> None:
     """Name the first cell that is no number in a column that is all numbers but for some cells."""
     for name in names:
         if table.kinds[name] == "broken" and not is_bookkeeping(name):
@@ -180,7 +182,7 @@ def _is_number(cell: Any) -> bool:
     return True
 
 
-def _asked(table: Table, rest: Sequence[str], patterns: Sequence[str]) -> list[str]:
+def _asked(table: ColumnTable, rest: Sequence[str], patterns: Sequence[str]) -> list[str]:
     """The columns that patterns name, in the order of the file."""
     numbers = [name for name in rest if table.kinds[name] == "number"]
     for pattern in patterns:
@@ -209,5 +211,5 @@ def _has_values(values: NDArray[Any]) -> bool:
     return values.dtype.kind != "f" or not len(values) or not bool(np.isnan(values).all())
 
 
-def _held(table: Table) -> str:
+def _held(table: ColumnTable) -> str:
     return listed([f"{name} ({'text' if kind == 'other' else kind})" for name, kind in table.kinds.items()])

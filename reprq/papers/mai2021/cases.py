@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reprq.data import Dataset, OneClassSplit, load_dataset, load_protocol, one_class_split, select_tasks
 from reprq.errors import DataError
-from reprq.papers.mai2021.presets import Preset
+from reprq.papers.mai2021.presets import Mai2021Preset
 from reprq.pretext.supervised import CLASSES
 
 
@@ -31,7 +31,7 @@ class Case:
     seed: int
 
 
-def load_cases(preset: Preset, root: Path | None, seed: int) -> list[Case]:
+def load_cases(preset: Mai2021Preset, root: Path | None, seed: int) -> list[Case]:
     """Return the cases of one seed.
 
     Raises:
@@ -71,7 +71,7 @@ def teacher_images(pretext: str, case: Case, other: Dataset) -> Dataset | None:
     return case.split.train
 
 
-def load_other(preset: Preset, root: Path | None, seed: int) -> Dataset:
+def load_other(preset: Mai2021Preset, root: Path | None, seed: int) -> Dataset:
     """Return the labelled data set of the classification teacher, from `root` where that holds it, else $REPRQ_DATA.
 
     Raises:
@@ -86,7 +86,7 @@ def load_other(preset: Preset, root: Path | None, seed: int) -> Dataset:
     return images if preset.other_per_class is None else images.sample(per_class=preset.other_per_class, seed=seed)
 
 
-def _images(preset: Preset, split: str, root: Path | None, seed: int) -> Dataset:
+def _images(preset: Mai2021Preset, split: str, root: Path | None, seed: int) -> Dataset:
     folder = root is not None and (root / "train").is_dir()
     name = f"folder:{root}" if folder else preset.data
     images = load_dataset(name, split, root=None if folder else root, seed=seed)
@@ -112,7 +112,7 @@ def _benign_and_known(split: OneClassSplit) -> Dataset | None:
     )
 
 
-def all_cases(preset: Preset, root: Path | None, first_seed: int) -> Iterator[tuple[int, list[Case], Dataset]]:
+def all_cases(preset: Mai2021Preset, root: Path | None, first_seed: int) -> Iterator[tuple[int, list[Case], Dataset]]:
     """Yield each seed with its cases and its other labelled data set."""
     for seed in range(first_seed, first_seed + preset.seeds):
         yield seed, load_cases(preset, root, seed), load_other(preset, root, seed)

@@ -18,7 +18,7 @@ from reprq.evaluation import linear_probe
 from reprq.evaluation.detection import judge
 from reprq.metrics import gradient_norms
 from reprq.papers.mai2021.cases import Case
-from reprq.papers.mai2021.presets import Preset
+from reprq.papers.mai2021.presets import Mai2021Preset
 from reprq.provenance import digest
 from reprq.study.cells import Row
 
@@ -34,7 +34,7 @@ _GRADIENT_IMAGES = 1000
 Embedded = NDArray[np.float32]
 
 
-class Cell:
+class Mai2021Cell:
     """One (pretext task, case).
 
     Args:
@@ -48,7 +48,14 @@ class Cell:
     """
 
     def __init__(
-        self, preset: Preset, pretext: str, case: Case, images: Dataset, folder: Path, device: str, progress: bool
+        self,
+        preset: Mai2021Preset,
+        pretext: str,
+        case: Case,
+        images: Dataset,
+        folder: Path,
+        device: str,
+        progress: bool,
     ) -> None:
         self.preset, self.pretext, self.case, self.images = preset, pretext, case, images
         self.folder, self.device, self.progress = folder, device, progress

@@ -19,7 +19,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Preset:
+class Mai2021Preset:
     """What a run does.
 
     Attributes:
@@ -56,7 +56,7 @@ class Preset:
     seeds: int = 3
 
 
-_FULL = Preset(
+_FULL = Mai2021Preset(
     data="cifar10",
     architecture="lenet",
     size=32,
@@ -67,8 +67,8 @@ _FULL = Preset(
 _LARGE = {"architecture": "resnet18", "size": 224, "other": "cifar100"}
 _LONG = Training(epochs=100, batch_size=64, patience=10)
 
-PRESETS: dict[str, Preset] = {
-    "smoke": Preset(
+PRESETS: dict[str, Mai2021Preset] = {
+    "smoke": Mai2021Preset(
         data="digits",
         architecture="lenet",
         size=32,
@@ -81,7 +81,7 @@ PRESETS: dict[str, Preset] = {
         student=Training(epochs=8, batch_size=16),
         seeds=1,
     ),
-    "cpu": Preset(
+    "cpu": Mai2021Preset(
         data="cifar10",
         architecture="lenet",
         size=32,
@@ -95,7 +95,7 @@ PRESETS: dict[str, Preset] = {
         seeds=1,
     ),
     "full": _FULL,
-    "cats-vs-dogs": Preset(
+    "cats-vs-dogs": Mai2021Preset(
         data="cats-vs-dogs",
         architecture="lenet",
         size=32,
@@ -103,12 +103,12 @@ PRESETS: dict[str, Preset] = {
         teacher=_FULL.teacher,
         student=_FULL.student,
     ),
-    "plant-pathology-2020": Preset(data="plant-pathology-2020", teacher=_LONG, student=_LONG, **_LARGE),  # type: ignore[arg-type]
-    "xray-parcels": Preset(data="xray-parcels", teacher=_LONG, student=_LONG, **_LARGE),  # type: ignore[arg-type]
+    "plant-pathology-2020": Mai2021Preset(data="plant-pathology-2020", teacher=_LONG, student=_LONG, **_LARGE),  # type: ignore[arg-type]
+    "xray-parcels": Mai2021Preset(data="xray-parcels", teacher=_LONG, student=_LONG, **_LARGE),  # type: ignore[arg-type]
 }
 
 
-def preset_named(name: str) -> Preset:
+def preset_named(name: str) -> Mai2021Preset:
     """Return a preset.
 
     Raises:

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from reprq.papers.mai2021.cases import Case, all_cases, teacher_images
-from reprq.papers.mai2021.cells import DIRECT, NORMS, Cell
+from reprq.papers.mai2021.cells import DIRECT, NORMS, Mai2021Cell
 from reprq.papers.mai2021.claims import claims_table
 from reprq.papers.mai2021.figures import draw
-from reprq.papers.mai2021.presets import PRETEXTS, Preset, preset_named
+from reprq.papers.mai2021.presets import PRETEXTS, Mai2021Preset, preset_named
 from reprq.papers.mai2021.tables import absent, detector_table, representation_means
 from reprq.papers.outcome import record_text, refuse_other, write_texts
 from reprq.progress import track
@@ -69,18 +69,20 @@ def run(
     return _write(out, rows, record)
 
 
-def _cells(preset: Preset, root: Path | None, seed: int, folder: Path, device: str, progress: bool) -> list[Cell]:
+def _cells(
+    preset: Mai2021Preset, root: Path | None, seed: int, folder: Path, device: str, progress: bool
+) -> list[Mai2021Cell]:
     found = []
     for _, cases, other in all_cases(preset, root, seed):
         for case in cases:
             for pretext in PRETEXTS:
                 images = teacher_images(pretext, case, other)
                 if images is not None:
-                    found.append(Cell(preset, pretext, case, images, folder, device, progress))
+                    found.append(Mai2021Cell(preset, pretext, case, images, folder, device, progress))
     return found
 
 
-def _fingerprints(cells: list[Cell]) -> dict[str, str]:
+def _fingerprints(cells: list[Mai2021Cell]) -> dict[str, str]:
     splits: dict[str, Case] = {f"{cell.case.name}, seed {cell.case.seed}": cell.case for cell in cells}
     return {name: case.split.train.fingerprint for name, case in splits.items()}
 

@@ -141,7 +141,7 @@ def test_an_interrupted_fit_goes_on(teacher, benign, test_images, tmp_path, monk
     class _StopError(Exception):
         pass
 
-    real, epochs = loop._Run.epoch, []
+    real, epochs = loop._TrainingRun.epoch, []
 
     def until_the_second(self, epoch, *rows):
         epochs.append(epoch)
@@ -149,7 +149,7 @@ def test_an_interrupted_fit_goes_on(teacher, benign, test_images, tmp_path, monk
             raise _StopError
         return real(self, epoch, *rows)
 
-    monkeypatch.setattr(loop._Run, "epoch", until_the_second)
+    monkeypatch.setattr(loop._TrainingRun, "epoch", until_the_second)
     detector = Distillation(teacher, epochs=3, checkpoint=tmp_path / "c")
     with pytest.raises(_StopError):
         detector.fit(benign)

@@ -6,7 +6,7 @@ from sklearn import covariance as peers
 
 from reprq.detectors import Mahalanobis, load, save
 from reprq.errors import InputError
-from reprq.numerics.covariance import ledoit_wolf_shrinkage, moments, oas_shrinkage, whiten, whiten_pseudo
+from reprq.numerics.covariance import central_moments, ledoit_wolf_shrinkage, oas_shrinkage, whiten, whiten_pseudo
 
 
 def slow_mahalanobis(benign, rows, covariance):
@@ -28,7 +28,7 @@ def slow_ledoit_wolf(x):
 @pytest.mark.parametrize("shape", [(300, 20), (20, 60), (50, 50), (3, 2)])
 def test_shrinkages_are_the_papers_and_scikit_learns(shape):
     x = np.random.default_rng(0).normal(size=shape) * np.linspace(1, 4, shape[1]) + 7
-    found = moments(x)
+    found = central_moments(x)
     ledoit_wolf = ledoit_wolf_shrinkage(found.covariance, found.fourth, len(x))
     assert ledoit_wolf == pytest.approx(slow_ledoit_wolf(x), rel=1e-9)
     assert ledoit_wolf == pytest.approx(peers.ledoit_wolf(x)[1], rel=1e-9)
