@@ -11,7 +11,7 @@ from reprq.errors import UnknownNameError
 
 def _rows(*words: str) -> list[dict[str, Any]]:
     result = CliRunner().invoke(cli, [*words, "--json"], catch_exceptions=False)
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 0, result.output
     rows: list[dict[str, Any]] = json.loads(result.stdout)["rows"]
     return rows
 

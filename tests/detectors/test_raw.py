@@ -37,7 +37,7 @@ def test_detect_runs_without_a_backbone():
 def test_a_detector_of_rows_still_asks_for_a_backbone():
     done = CliRunner().invoke(cli, ["detect", "--data", "digits", "--detector", "knn"])
     assert done.exit_code == 2
-    assert "give either --backbone NAME or --embeddings FILE" in done.stderr
+    assert "give either --backbone NAME or --embeddings FILE" in done.output
 
 
 def test_a_study_refuses_it_in_one_sentence():
