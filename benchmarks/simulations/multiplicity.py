@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.evaluation import Correlation, holm
-from reprq.statistics.correlation import correlation_and_flips
+from reprq.statistics.correlation import infer
 from reprq.statistics.flips import common_flips
 from reprq.statistics.multiplicity import westfall_young
+from reprq.statistics.points import Sample
 from simulations.measured import Measured, Section, measured
 
 Floats = NDArray[np.float64]
@@ -45,7 +46,7 @@ def headline(trials: int, seed: int) -> Iterator[Measured]:
                 x, y, groups = world(rng, networks, 6, metrics, detectors, effect)
                 flips = common_flips(groups, 500, trial)
                 tests = [
-                    [correlation_and_flips(a, b, groups, n_resamples=500, seed=trial, common=flips) for a in x.T]
+                    [infer(Sample.of(a, b, groups), n_resamples=500, seed=trial, common=flips) for a in x.T]
                     for b in y.T
                 ]
                 separate = [p for row in tests for p in holm([found.p_value for found, _ in row])]

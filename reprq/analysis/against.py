@@ -8,8 +8,9 @@ import pandas as pd
 
 from reprq.analysis.correlation import COVARIATES, METHODS, chosen_detectors, points
 from reprq.errors import UnknownNameError
-from reprq.statistics.correlation import LEVELS, UndefinedError
+from reprq.statistics.correlation import UndefinedError
 from reprq.statistics.difference import coefficient_difference
+from reprq.statistics.strata import LEVELS
 from reprq.study.results import CLUSTERS, POINT, StudyResults
 
 COLUMNS = [

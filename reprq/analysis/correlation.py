@@ -13,9 +13,11 @@ from reprq.analysis.spread import SPREAD_COLUMNS, task_points, task_spread
 from reprq.errors import UnknownNameError
 from reprq.evaluation import Correlation, holm
 from reprq.statistics.coefficients import Floats
-from reprq.statistics.correlation import DISTANCE, LEVELS, correlation_and_flips
+from reprq.statistics.correlation import infer
 from reprq.statistics.flips import CommonFlips, common_flips
 from reprq.statistics.multiplicity import westfall_young
+from reprq.statistics.points import Sample
+from reprq.statistics.strata import DISTANCE, LEVELS
 from reprq.study.results import CLUSTERS, POINT, StudyResults
 
 METHODS = ("spearman", "pearson", "kendall")
@@ -191,9 +193,8 @@ def _correlation(
     given = over[fixed] if fixed and len(over) else None
     x, y, groups = over["x"], over["y"], over["backbone"].to_numpy()
     clusters = over["network"].to_numpy() if cluster == "architecture" else None
-    return correlation_and_flips(
-        x, y, groups, method, n, seed=seed, level=level, given=given, clusters=clusters, common=flips
-    )
+    sample = Sample.of(x, y, groups, given=given, clusters=clusters)
+    return infer(sample, method, n, seed=seed, level=level, common=flips)
 
 
 def _found(

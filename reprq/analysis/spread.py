@@ -8,6 +8,7 @@ from scipy import stats
 
 from reprq.analysis.complete import Complete, over_seeds
 from reprq.statistics.correlation import coefficient
+from reprq.statistics.points import Sample
 from reprq.study.results import POINT
 
 FEW_CLASSES = 3
@@ -66,4 +67,4 @@ def prediction(values: np.ndarray, classes: Sequence[str]) -> tuple[float, float
 
 def _coefficient(over: pd.DataFrame, method: str, level: str, given: Sequence[str]) -> float | None:
     known = over[list(given)] if given else None
-    return coefficient(over["x"], over["y"], over["backbone"].to_numpy(), method, level=level, given=known)
+    return coefficient(Sample.of(over["x"], over["y"], over["backbone"].to_numpy(), given=known), method, level=level)

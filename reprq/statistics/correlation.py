@@ -13,29 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reprq.conversion import to_numpy
 from reprq.errors import InputError, UnknownNameError
-from reprq.statistics.coefficients import COEFFICIENTS, Coefficient, Floats, Ints, within
-from reprq.statistics.distance import distance_draws
-from reprq.statistics.flips import (
-    FLIPPED,
-    CommonFlips,
-    Flipped,
-    common_flips,
-    flipped_pearson,
-    flipped_ratios,
-    flipped_within,
-    resampled_counts,
-    share_as_extreme,
-    sign_flips,
-)
-from reprq.statistics.given import curves, partial, residuals
-from reprq.statistics.points import Points, points_of, sorted_points, undefined, unit_scale, without_constants
-from reprq.statistics.resampling import OfCounts, group_interval
-from reprq.validation import as_scores
+from reprq.statistics.coefficients import COEFFICIENTS, Floats
+from reprq.statistics.flips import CommonFlips, ratios_of, resampled_counts, share_as_extreme, sign_flips
+from reprq.statistics.points import Sample
+from reprq.statistics.resampling import group_interval
+from reprq.statistics.strata import DISTANCE, LEVELS, Strata
 
-DISTANCE = "distance"
-LEVELS = ("pooled", "between", "within")
 FEW_GROUPS = 10
 
 
@@ -80,6 +64,7 @@ def correlation(
     level: str = "pooled",
     given: ArrayLike | None = None,
     clusters: Sequence[Any] | NDArray[Any] | None = None,
+    strata: Sequence[Any] | NDArray[Any] | None = None,
 ) -> Correlation:
     """Correlate two columns whose rows come in groups, with an interval and a p-value that respect the groups.
 
@@ -118,6 +103,12 @@ def correlation(
     Groups may resemble each other in turn, as networks of one architecture do. With `clusters` whole clusters of groups
     are resampled and change sign; the coefficient, of points, means of groups or inside groups, stays the same.
 
+    Rows of several data sets have values that do not compare. With `strata` the coefficient is the mean of those within
+    each stratum, which count alike; ranks are taken within a stratum, and what is given is removed there (Taylor 1987
+    weights Spearman's and Kendall's coefficients of blocks likewise). A group that is in several strata is drawn, or
+    changes sign, in all of them at once, so the groups stay what is independent, and the strata are held fixed. A
+    stratum without a coefficient is left out, and a note says so.
+
     Args:
         x: (n,) finite numbers, for instance a quality metric.
         y: (n,) finite numbers, for instance the AUROC of a detector.
@@ -133,13 +124,14 @@ def correlation(
             constant column (within: constant in every group) holds nothing fixed, is left out, and a note says so.
         clusters: (n,) names or numbers of what is independent, for instance architectures, where that is more than a
             group; no group may lie in two.
+        strata: (n,) names or numbers of what is correlated by itself, for instance data sets; all is one by default.
 
     Returns:
         A `Correlation`; its `n` counts the points that were used, between groups one a group.
 
     Raises:
-        InputError: x, y, groups, given or clusters of another length, a nan or inf, a group in two clusters, or an
-            argument out of its range.
+        InputError: x, y, groups, given, clusters or strata of another length, a nan or inf, a group in two clusters,
+            or an argument out of its range.
         UnknownNameError: another method or level.
 
     Example:
@@ -148,178 +140,83 @@ def correlation(
         (0.829, 6, 3, 0.5)
         >>> correlation([1, 2, 11, 12, 21, 22], [6, 5, 4, 3, 2, 1], groups=list("aabbcc"), level="within").coefficient
         -1.0
+        >>> y = [1, 2, 3, 104, 105, 106]  # of two data sets, in either of which less of x goes with more of y
+        >>> found = correlation([3, 2, 1, 9, 8, 7], y, groups=list("abcabc"), strata=[0, 0, 0, 1, 1, 1])
+        >>> round(found.coefficient, 6), found.n, found.n_groups
+        (-1.0, 6, 3)
     """
-    return correlation_and_flips(
-        x, y, groups, method, n_resamples, confidence, seed, level=level, given=given, clusters=clusters
-    )[0]
+    sample = Sample.of(x, y, groups, given=given, clusters=clusters, strata=strata)
+    return infer(sample, method, n_resamples, confidence, seed, level=level)[0]
 
 
-def correlation_and_flips(
-    x: ArrayLike,
-    y: ArrayLike,
-    groups: Sequence[Any] | NDArray[Any] | None = None,
+def infer(
+    sample: Sample,
     method: str = "spearman",
     n_resamples: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
     *,
     level: str = "pooled",
-    given: ArrayLike | None = None,
-    clusters: Sequence[Any] | NDArray[Any] | None = None,
     common: CommonFlips | None = None,
 ) -> tuple[Correlation, Floats | None]:
-    """Return what `correlation` does of the same arguments, and the ratios of its flips for `westfall_young`.
+    """Return what `correlation` does of a sample, and the ratios of its flips for `westfall_young`.
 
     The latter are None where there is no p-value. Flips in `common` stand in place of its own; they name every cluster,
     or every group where there are no clusters.
     """
     _check_arguments(method, level, n_resamples, confidence)
-    first, second = to_numpy(x, "x"), to_numpy(y, "y")
-    if first.size == 0 and second.size == 0:
+    if not sample.strata:
         return Correlation(None, None, None, None, 0, 0, method, ("no points",)), None
-    known = sorted_points(as_scores(first, "x"), as_scores(second, "y"), groups, given, clusters)
-    points, left_out = without_constants(points_of(level, known), level, getattr(given, "columns", None))
-    present, own = np.unique(points.clusters, return_inverse=True)
-    n, n_groups = len(points.codes), len(present)
-    if reason := undefined(points.x, points.y):
-        return Correlation(None, None, None, None, n, n_groups, method, (reason, *left_out)), None
-    if method == DISTANCE:
-        flips = common_flips(known.names[present], n_resamples, seed) if common is None else common
-        of_groups = flips.signs[:, np.searchsorted(flips.clusters, known.names[points.clusters])]
-        return _distance(points, level, of_groups, (*_notes_on(n_groups), *left_out), seed)
-    points, removed = _prepared(points, method, level)
-    left_out = (*left_out, *removed)
-    coefficients = _coefficient(points, method, level)
-    value = coefficients(points.x, points.y, points.codes, np.ones((1, len(own))))[0]
-    if not np.isfinite(value):
-        why = f"constant x or y {'given the other columns' if removed else 'inside every group'}: no coefficient"
-        return Correlation(None, None, None, None, n, n_groups, method, (why, *left_out)), None
-    notes = (*_notes_on(n_groups), *left_out)
-    if n_groups < 3:
-        return Correlation(float(value), None, None, None, n, n_groups, method, notes), None
-
+    strata = Strata.of(sample, method, level)
+    n, n_groups, notes = strata.n, len(strata.clusters), strata.notes
+    if not strata.parts:
+        return Correlation(None, None, None, None, n, n_groups, method, notes), None
+    notes = (*_notes_on(n_groups), *notes)
     rng = np.random.default_rng(seed)
-    interval = group_interval(
-        lambda counts: coefficients(points.x, points.y, points.codes, counts[:, own]),
-        resampled_counts(n_groups, n_resamples, rng),
-        confidence,
-        jackknife=method == "pearson",
-    )
+    counts = resampled_counts(n_groups, n_resamples, rng)
     if common is None:
         signs = sign_flips(n_groups, n_resamples, rng)
     else:
-        signs = common.signs[:, np.searchsorted(common.clusters, known.names[present])]
-    ratios = flipped_ratios(*_flips(points, method, level), signs[:, own])
-    p_value, notes = share_as_extreme(ratios), (*notes, *interval.notes)
-    return Correlation(float(value), interval.low, interval.high, p_value, n, n_groups, method, notes), ratios
+        signs = common.signs[:, np.searchsorted(common.clusters, strata.names)]
+    draws = strata.distances(signs, seed) if method == DISTANCE else None
+    value = strata.coefficient if draws is None else float(draws[0])
+    if n_groups < 3 or (draws is not None and value == 0):
+        return Correlation(value, None, None, None, n, n_groups, method, notes), None
+    if draws is not None:
+        ratios = draws / value
+        notes = (*notes, f"unrelated points are not at 0 but, by sign flips, near {np.median(draws):.2f}; no interval")
+        return Correlation(value, None, None, share_as_extreme(ratios), n, n_groups, method, notes), ratios
+    interval = group_interval(strata.of_counts, counts, confidence, jackknife=method == "pearson")
+    ratios = ratios_of(strata.flipped(signs))
+    notes = (*notes, *interval.notes)
+    return Correlation(value, interval.low, interval.high, share_as_extreme(ratios), n, n_groups, method, notes), ratios
 
 
-def _distance(
-    points: Points, level: str, signs: Floats, notes: tuple[str, ...], seed: int
-) -> tuple[Correlation, Floats | None]:
-    """The distance correlation of what given columns leave over of the midranks, and its flips."""
-    terms, inside = None, level == "within"
-    if points.given is not None:
-        terms, removed = curves(points.given, points.codes, "spearman", inside)
-        notes = (*notes, removed)
-    x, y = residuals(points.x, points.y, terms, points.codes, "spearman", inside).T
-    draws = distance_draws(x, y, points.codes, signs, np.random.default_rng(seed))
-    n, n_groups = len(x), len(np.unique(points.clusters))
-    value = float(draws[0])
-    if n_groups < 3 or value == 0:
-        return Correlation(value, None, None, None, n, n_groups, DISTANCE, notes), None
-    ratios = draws / value
-    p_value = share_as_extreme(ratios)
-    notes = (*notes, f"unrelated points are not at 0 but, by sign flips, near {np.median(draws):.2f}; no interval")
-    return Correlation(value, None, None, p_value, n, n_groups, DISTANCE, notes), ratios
-
-
-def coefficient(
-    x: ArrayLike,
-    y: ArrayLike,
-    groups: Sequence[Any] | NDArray[Any] | None = None,
-    method: str = "spearman",
-    *,
-    level: str = "pooled",
-    given: ArrayLike | None = None,
-) -> float | None:
+def coefficient(sample: Sample, method: str = "spearman", *, level: str = "pooled") -> float | None:
     """Return the coefficient of `correlation` alone, None where it is undefined.
 
     Example:
-        >>> round(coefficient([1, 2, 3, 4], [2, 1, 4, 3]), 3)
+        >>> round(coefficient(Sample.of([1, 2, 3, 4], [2, 1, 4, 3])), 3)
         0.6
     """
-    points = points_of(
-        level, sorted_points(as_scores(to_numpy(x, "x")), as_scores(to_numpy(y, "y")), groups, given, None)
-    )
-    points, _ = without_constants(points, level, None)
-    if undefined(points.x, points.y):
-        return None
-    points, _ = _prepared(points, method, level)
-    once = np.ones((1, len(points.clusters)))
-    value = float(_coefficient(points, method, level)(points.x, points.y, points.codes, once)[0])
-    return value if np.isfinite(value) else None
+    if method not in COEFFICIENTS:
+        raise UnknownNameError("correlation method", method, COEFFICIENTS)
+    strata = Strata.of(sample, method, level)
+    return strata.coefficient if strata.parts else None
 
 
-def over_clusters(
-    x: ArrayLike,
-    y: ArrayLike,
-    groups: Sequence[Any] | NDArray[Any],
-    method: str,
-    level: str = "pooled",
-    clusters: Sequence[Any] | NDArray[Any] | None = None,
-) -> tuple[OfCounts, int]:
-    """Return the coefficient as a function of how often each cluster occurs, (B, C) -> (B,), and the number of those.
+def over_clusters(sample: Sample, method: str, level: str = "pooled") -> Strata:
+    """Return the coefficient as a function of how often each cluster occurs: `Strata.of_counts`.
 
     Raises:
-        InputError: as for `correlation`.
+        UnknownNameError: another method or level.
         UndefinedError: there is no coefficient.
     """
     _check_arguments(method, level, 100, 0.95)
-    known = sorted_points(as_scores(to_numpy(x, "x")), as_scores(to_numpy(y, "y")), groups, None, clusters)
-    points = points_of(level, known)
-    if reason := undefined(points.x, points.y):
-        raise UndefinedError(reason)
-    points, _ = _prepared(points, method, level)
-    present, own = np.unique(points.clusters, return_inverse=True)
-    of_groups = _coefficient(points, method, level)
-    return lambda counts: of_groups(points.x, points.y, points.codes, counts[:, own]), len(present)
-
-
-def _prepared(points: Points, method: str, level: str) -> tuple[Points, tuple[str, ...]]:
-    """The points in units that neither cancel nor overflow, given columns as curves, and a note on those.
-
-    Kendall's tau takes what the curves leave over in place of x and y, and then nothing is given any more.
-    """
-    if method == "pearson":
-        points = points._replace(x=unit_scale(points.x), y=unit_scale(points.y))
-    if points.given is None:
-        return points, ()
-    inside = level == "within"
-    terms, removed = curves(points.given, points.codes, method, inside)
-    if method == "kendall":
-        left = residuals(points.x, points.y, terms, points.codes, method, inside)
-        x, y = np.round(left / (np.abs(left).max(0) + (left == 0).all(0)), 9).T  # ties are ties after rounding
-        return points._replace(x=x, y=y, given=None), (removed,)
-    return points._replace(given=terms), (removed,)
-
-
-def _coefficient(points: Points, method: str, level: str) -> Coefficient:
-    """The coefficient of resamples of groups."""
-    if method not in COEFFICIENTS:
-        raise UnknownNameError("correlation method", method, COEFFICIENTS)
-    if points.given is not None:
-        return partial(points.given, method, level == "within")
-    return within(method) if level == "within" else COEFFICIENTS[method]
-
-
-def _flips(points: Points, method: str, level: str) -> tuple[Floats, Floats, Ints, Flipped]:
-    """The columns that change sign by group, the groups, and what is then compared."""
-    inside = level == "within"
-    if points.given is None:
-        return points.x, points.y, points.codes, flipped_within(method) if inside else FLIPPED[method]
-    left = residuals(points.x, points.y, points.given, points.codes, method, inside)
-    return left[:, 0], left[:, 1], points.codes, flipped_within("pearson") if inside else flipped_pearson
+    strata = Strata.of(sample, method, level)
+    if not strata.parts:
+        raise UndefinedError("; ".join(strata.notes) or "no points")
+    return strata
 
 
 def _notes_on(n_groups: int) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from reprq.errors import InputError
 from reprq.statistics.coefficients import Floats
 from reprq.statistics.correlation import UndefinedError, over_clusters
 from reprq.statistics.flips import resampled_counts
+from reprq.statistics.points import Sample
 from reprq.statistics.resampling import group_interval
 
 EQUIVALENCE = 0.9  # two one-sided tests at 5 %
@@ -49,6 +50,7 @@ def coefficient_difference(
     *,
     level: str = "pooled",
     clusters: Sequence[Any] | NDArray[Any] | None = None,
+    strata: Sequence[Any] | NDArray[Any] | None = None,
     margin: float = 0.1,
 ) -> Difference:
     """Compare how strongly x and another column go with y, by a bootstrap that draws the same groups for both.
@@ -67,6 +69,7 @@ def coefficient_difference(
         seed: Seeds them.
         level: As for `correlation`.
         clusters: As for `correlation`.
+        strata: As for `correlation`.
         margin: The largest difference that does not matter, in (0, 1).
 
     Raises:
@@ -84,8 +87,13 @@ def coefficient_difference(
         raise InputError(f"margin must be between 0 and 1, got {margin}")
     if n_resamples < 100:
         raise InputError(f"n_resamples must be at least 100, got {n_resamples}; 2000 is usual")
-    first, n_groups = over_clusters(x, y, groups, method, level, clusters)
-    second, _ = over_clusters(other, y, groups, method, level, clusters)
+    made = [
+        over_clusters(Sample.of(column, y, groups, clusters=clusters, strata=strata), method, level)
+        for column in (x, other)
+    ]
+    if set(made[0].parts) != set(made[1].parts):
+        raise UndefinedError("the columns have coefficients in different strata: no difference")
+    first, second, n_groups = made[0].of_counts, made[1].of_counts, len(made[0].clusters)
     once = np.ones((1, n_groups))
     signs = np.sign([first(once)[0], second(once)[0]])
 
@@ -123,6 +131,8 @@ def cross_fitted(
     seed: int = 0,
     *,
     level: str = "pooled",
+    clusters: Sequence[Any] | NDArray[Any] | None = None,
+    strata: Sequence[Any] | NDArray[Any] | None = None,
 ) -> float | None:
     """Return the coefficient of the strongest of several columns, chosen on one half of the groups, of the other half.
 
@@ -138,6 +148,8 @@ def cross_fitted(
         n_splits: How many splits.
         seed: Seeds them.
         level: As for `correlation`.
+        clusters: As for `correlation`; halves are of these.
+        strata: As for `correlation`.
 
     Returns:
         A coefficient, positive where the choice holds; None from fewer than 6 groups, of which halves say nothing.
@@ -151,13 +163,18 @@ def cross_fitted(
         >>> round(cross_fitted([-y, np.cos(y)], y, groups), 6)
         1.0
     """
-    made = [over_clusters(column, y, groups, method, level) for column in columns]
-    n_groups = made[0][1]
+    samples = [Sample.of(column, y, groups, clusters=clusters, strata=strata) for column in columns]
+    made = [over_clusters(each, method, level) for each in samples]
+    n_groups = len(made[0].clusters)
+    if any(not np.array_equal(each.names, made[0].names) for each in made):
+        raise UndefinedError("the columns have coefficients of different groups: none is the strongest")
     if n_groups < 6:
         return None
     rng = np.random.default_rng(seed)
     chosen = np.argsort(rng.random((n_splits, n_groups)), axis=1) < n_groups // 2
-    fitted, held_out = (np.array([of(half.astype(np.float64)) for of, _ in made]) for half in (chosen, ~chosen))
+    fitted, held_out = (
+        np.array([each.of_counts(half.astype(np.float64)) for each in made]) for half in (chosen, ~chosen)
+    )
     best = np.abs(np.nan_to_num(fitted)).argmax(0)
     every = np.arange(n_splits)
     found = held_out[best, every] * np.sign(fitted[best, every])

@@ -68,10 +68,44 @@ def flipped_ratios(x: Floats, y: Floats, codes: Ints, statistics: Flipped, flips
         statistics: What is compared; x is flipped, and then y.
         flips: (B, G), the first row all 1.
     """
-    draws: Floats = np.nan_to_num(np.abs([statistics(x, y, codes, flips), statistics(y, x, codes, flips)]))
-    observed = draws[:, :1]
-    ratios = np.divide(draws, observed, out=np.full_like(draws, np.inf), where=observed > 0)
+    return ratios_of(flip_draws(x, y, codes, statistics, flips))
+
+
+def flip_draws(x: Floats, y: Floats, codes: Ints, statistics: Flipped, flips: Floats) -> Floats:
+    """Return the statistic of each flip of x, and of y: (2, B), 0 where there is none; see `flipped_ratios`."""
+    draws: Floats = np.nan_to_num([statistics(x, y, codes, flips), statistics(y, x, codes, flips)])
+    return draws
+
+
+def ratios_of(draws: Floats) -> Floats:
+    """Return the sizes of draws (2, B) over those of the first of either row: (2 B,)."""
+    sizes: Floats = np.abs(draws)
+    observed = sizes[:, :1]
+    ratios = np.divide(sizes, observed, out=np.full_like(sizes, np.inf), where=observed > 0)
     return ratios.ravel()
+
+
+def unit_of(x: Floats, y: Floats, codes: Ints, method: str, inside: bool) -> float:
+    """Return what a flip statistic is divided by to be a coefficient, which no flip changes.
+
+    Coefficients of several strata can be added, their statistics cannot.
+
+    Args:
+        x: (n,), sorted by group.
+        y: (n,).
+        codes: (n,) the group of each row.
+        method: "pearson", "spearman" or "kendall".
+        inside: Whether the statistic is that of `flipped_within`.
+    """
+    if inside:
+        _, spread_x, spread_y = inner_sums(x, y, codes, method).sum(0)
+        return float(np.sqrt(spread_x * spread_y))
+    return float(np.sqrt(_untied(x) * _untied(y))) if method == "kendall" else 1.0
+
+
+def _untied(values: Floats) -> float:
+    """How many ordered pairs are not tied."""
+    return float(len(values) ** 2 - (np.unique(values, return_counts=True)[1].astype(np.float64) ** 2).sum())
 
 
 def share_as_extreme(ratios: Floats) -> float:

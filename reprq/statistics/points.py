@@ -1,6 +1,7 @@
 """The points of a correlation, sorted by group: which are used at a level, and why they may have no coefficient."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from reprq.conversion import to_numpy
 from reprq.errors import InputError
 from reprq.statistics.coefficients import ROUNDING, Floats, Ints, group_sums
-from reprq.validation import as_matrix
+from reprq.validation import as_matrix, as_scores
 
 
 class Points(NamedTuple):
@@ -32,18 +33,54 @@ class Points(NamedTuple):
     names: NDArray[np.str_]
 
 
-def sorted_points(
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Two columns whose rows come in groups, in one stratum or several.
+
+    Attributes:
+        strata: The points of each stratum by its name, "" where there is but one; none where there are no rows. The
+            clusters of all are places in the same names.
+        given: The names of the columns that are held fixed, where they have names.
+    """
+
+    strata: Mapping[str, Points]
+    given: Sequence[Any] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        x: ArrayLike,
+        y: ArrayLike,
+        groups: Sequence[Any] | NDArray[Any] | None = None,
+        *,
+        given: ArrayLike | None = None,
+        clusters: Sequence[Any] | NDArray[Any] | None = None,
+        strata: Sequence[Any] | NDArray[Any] | None = None,
+    ) -> "Sample":
+        """Check the columns and sort them by group; see `reprq.statistics.correlation` for what they are.
+
+        Raises:
+            InputError: columns of another length, a nan or inf, or a group in two clusters.
+        """
+        first, second = to_numpy(x, "x"), to_numpy(y, "y")
+        if first.size == 0 and second.size == 0:
+            return cls({})
+        whole, order = _sorted(as_scores(first, "x"), as_scores(second, "y"), groups, given, clusters)
+        columns = getattr(given, "columns", None)
+        if strata is None:
+            return cls({"": whole}, columns)
+        names, of_rows = _codes(strata, len(order), "strata", "stratum")
+        return cls({str(name): _rows(whole, of_rows[order] == k) for k, name in enumerate(names)}, columns)
+
+
+def _sorted(
     x: Floats,
     y: Floats,
     groups: Sequence[Any] | NDArray[Any] | None,
     given: ArrayLike | None,
     clusters: Sequence[Any] | NDArray[Any] | None,
-) -> Points:
-    """Return checked points, sorted by group; clusters are the groups by default, and each row a group.
-
-    Raises:
-        InputError: columns of another length, or a group in two clusters.
-    """
+) -> tuple[Points, Ints]:
+    """The points sorted by group, and that order; clusters are the groups by default, and each row a group."""
     if len(x) != len(y):
         raise InputError(f"x and y must have the same length, got {len(x)} and {len(y)}")
     known = None
@@ -54,20 +91,27 @@ def sorted_points(
             raise InputError(f"given must have one row a point, {len(x)} rows, got {len(known)}")
     names, codes = np.arange(len(x)).astype(str), np.arange(len(x))
     if groups is not None:
-        names, codes = _codes(groups, len(x), "groups")
+        names, codes = _codes(groups, len(x), "groups", "group")
     order = np.argsort(codes, kind="stable")
     of_groups = np.arange(len(names))
     if clusters is not None:
-        names, of_rows = _codes(clusters, len(x), "clusters")
+        names, of_rows = _codes(clusters, len(x), "clusters", "cluster")
         of_groups = _clusters_of(of_rows, codes)
-    return Points(x[order], y[order], codes[order], known if known is None else known[order], of_groups, names)
+    return Points(x[order], y[order], codes[order], known if known is None else known[order], of_groups, names), order
 
 
-def _codes(names: Sequence[Any] | NDArray[Any], n: int, what: str) -> tuple[NDArray[np.str_], Ints]:
+def _rows(points: Points, kept: NDArray[np.bool_]) -> Points:
+    """Some of the rows, the groups that they are of numbered anew."""
+    present, codes = np.unique(points.codes[kept], return_inverse=True)
+    given = None if points.given is None else points.given[kept]
+    return Points(points.x[kept], points.y[kept], codes, given, points.clusters[present], points.names)
+
+
+def _codes(names: Sequence[Any] | NDArray[Any], n: int, what: str, one: str) -> tuple[NDArray[np.str_], Ints]:
     """The distinct names of n rows, sorted, and the place of each row's among them."""
     given = to_numpy(names, what)
     if given.shape != (n,):
-        raise InputError(f"{what} must have shape ({n},), one {what[:-1]} a row, got {given.shape}")
+        raise InputError(f"{what} must have shape ({n},), one {one} a row, got {given.shape}")
     distinct, codes = np.unique(given.astype(str), return_inverse=True)
     return distinct, codes.astype(np.int64)
 

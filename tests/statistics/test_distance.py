@@ -7,9 +7,10 @@ from scipy.spatial.distance import pdist, squareform
 
 from reprq.errors import UnknownNameError
 from reprq.evaluation import correlation
-from reprq.statistics.correlation import coefficient, correlation_and_flips
+from reprq.statistics.correlation import coefficient, infer
 from reprq.statistics.distance import distance_draws
 from reprq.statistics.flips import common_flips
+from reprq.statistics.points import Sample
 
 GROUPS = np.repeat(np.arange(16), 4)
 
@@ -61,10 +62,10 @@ def test_it_is_of_midranks_has_no_interval_and_says_where_unrelated_points_lie()
     assert (found.low, found.high) == (None, None)
     assert found.notes[-1].startswith("unrelated points are not at 0 but, by sign flips, near 0.")
     assert correlation(np.exp(x), y, GROUPS, "distance", 500) == found
-    _, ratios = correlation_and_flips(x, y, GROUPS, "distance", 500, common=common_flips(GROUPS, 500, 0))
+    _, ratios = infer(Sample.of(x, y, GROUPS), "distance", 500, common=common_flips(GROUPS, 500, 0))
     assert np.mean(ratios >= 1 - 1e-9) == found.p_value
     with pytest.raises(UnknownNameError, match="unknown correlation method 'distance'"):
-        coefficient(x, y, GROUPS, "distance")
+        coefficient(Sample.of(x, y, GROUPS), "distance")
 
 
 def test_what_depth_explains_is_gone_when_depth_is_given():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from reprq.evaluation import correlation, holm
-from reprq.statistics.correlation import correlation_and_flips
+from reprq.statistics.correlation import infer
 from reprq.statistics.flips import common_flips, flipped_pearson, flipped_ratios
 from reprq.statistics.multiplicity import westfall_young
+from reprq.statistics.points import Sample
 
 GROUPS = np.repeat(np.arange(8), 4)
 
@@ -28,7 +29,7 @@ def worlds(seed, metrics=5, detectors=2, effect=0.0):
 
 def tried(x, y, flips):
     pairs = itertools.product(y.T, x.T)
-    return [correlation_and_flips(a, b, GROUPS, n_resamples=128, common=flips) for b, a in pairs]
+    return [infer(Sample.of(a, b, GROUPS), n_resamples=128, common=flips) for b, a in pairs]
 
 
 def literal(family):
@@ -64,10 +65,10 @@ def test_common_flips_are_those_that_a_test_makes_itself_also_where_a_group_lack
     x, y = worlds(2)
     flips = common_flips(GROUPS, n_resamples, 5)
     own = correlation(x[:, 0], y[:, 0], GROUPS, n_resamples=n_resamples, seed=5)
-    common, _ = correlation_and_flips(x[:, 0], y[:, 0], GROUPS, n_resamples=n_resamples, seed=5, common=flips)
+    common, _ = infer(Sample.of(x[:, 0], y[:, 0], GROUPS), n_resamples=n_resamples, seed=5, common=flips)
     assert common == own
     kept = GROUPS != 3
-    fewer, ratios = correlation_and_flips(x[kept, 0], y[kept, 0], GROUPS[kept], n_resamples=128, common=flips)
+    fewer, ratios = infer(Sample.of(x[kept, 0], y[kept, 0], GROUPS[kept]), n_resamples=128, common=flips)
     assert len(ratios) == 2 * len(flips.signs)
     if n_resamples >= 128:  # every pattern of the seven others occurs equally often
         exact = correlation(x[kept, 0], y[kept, 0], GROUPS[kept], n_resamples=128).p_value
