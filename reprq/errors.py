@@ -88,6 +88,28 @@ def bounded(message: str) -> str:
     return f"{message[: _LONGEST - _END - 5]} ... {message[-_END:]}"
 
 
+def one_line(error: object, most: int | None = None, *, kind: bool = False) -> str:
+    """Return what an error of other people's code says, on one line; its name where it says nothing.
+
+    Args:
+        error: The error, or what it gives as its reason.
+        most: The most characters to return; all by default.
+        kind: Whether to put the error's name before what it says.
+
+    Example:
+        >>> one_line(ValueError("no such   file")), one_line(KeyError()), one_line(ValueError("x"), kind=True)
+        ('no such file', 'KeyError', 'ValueError: x')
+    """
+    name, said = type(error).__name__, " ".join(str(error).split())
+    return (f"{name}: {said}" if kind and said else said or name)[:most]
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, without a full stop, where more lines are advice or a trace."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".")
+
+
 def counted(n: int, noun: str) -> str:
     """Return a number with its noun, in the plural but for one.
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def from_modules(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+def from_modules(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
     """Return the `__getattr__` of a package whose names live in modules that are imported on first use.
 
     Args:
         package: The package, its `__name__`.
-        homes: The full name of the module that each name is in.
+        modules: The full name of the module that each name is in.
 
     Example:
         >>> find = from_modules("shapes", {"pi": "math"})
@@ -22,8 +22,8 @@ def from_modules(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]
     """
 
     def find(name: str) -> Any:
-        if name in homes:
-            return getattr(importlib.import_module(homes[name]), name)
+        if name in modules:
+            return getattr(importlib.import_module(modules[name]), name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return find

@@ -1,30 +1,37 @@
-"""Optional libraries, and what is said where one is missing or offline."""
+"""Optional libraries: imported where they are used, and one sentence where they are missing."""
 
 import importlib
 from types import ModuleType
 
-from reprq.errors import InputError
+from reprq.errors import InputError, ReprqError
 
 
-def require(module: str, extra: str, name: str) -> ModuleType:
+def require(
+    module: str, extra: str, name: object, *, package: str = "", error: type[ReprqError] = InputError
+) -> ModuleType:
     """Return a module of an optional extra.
 
     Args:
         module: Its import name.
         extra: The extra of reprq that installs it.
-        name: The backbone that needs it.
+        name: What needs it: a backbone, a detector, a file, an option.
+        package: What the package is called, where that is not the module's name.
+        error: What to raise.
 
     Raises:
-        InputError: It is not installed; says how to install it.
+        ReprqError: It is not installed; says how to install it.
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        message = f"{name} needs {module}, which is not installed; run pip install 'reprq[{extra}]'"
-        raise InputError(message) from error
+    except ImportError as caught:
+        raise error(missing(name, package or module, extra)) from caught
 
 
-def offline_reason(error: BaseException) -> str:
-    """Return the first line of an error, in one line, without a full stop."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+def missing(name: object, package: str, extra: str) -> str:
+    """Say that something needs a package of an extra, and how to install it.
+
+    Example:
+        >>> missing("rows.h5", "h5py", "hdf5")
+        "rows.h5 needs h5py, which is not installed; run pip install 'reprq[hdf5]'"
+    """
+    return f"{name} needs {package}, which is not installed; run pip install 'reprq[{extra}]'"

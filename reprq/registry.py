@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from reprq.errors import InputError, UnknownNameError
+from reprq.errors import InputError, UnknownNameError, first_line
+from reprq.optional import missing
 
 __all__ = ["Entry", "Registry"]
 
@@ -70,16 +71,10 @@ class Entry:
             return getattr(importlib.import_module(module), attribute)
         except ImportError as error:
             if self.extra:
-                raise InputError(f"{self.name} needs an extra; run pip install 'reprq[{self.extra}]'") from error
-            raise InputError(f"{self.name} cannot be imported from {self.target}: {one_line(error)}") from error
+                raise InputError(missing(self.name, error.name or "a package", self.extra)) from error
+            raise InputError(f"{self.name} cannot be imported from {self.target}: {first_line(error)}") from error
         except AttributeError as error:
             raise InputError(f"{self.name} must be at {self.target}, and {module} has no {attribute}") from error
-
-
-def one_line(error: BaseException) -> str:
-    """Return the first line of an error, in one line, without a full stop."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
 
 
 class Registry:
@@ -198,7 +193,7 @@ class Registry:
         try:
             brought = point.load()
         except Exception as error:
-            raise InputError(f"{where} cannot be loaded: {type(error).__name__}: {one_line(error)}") from error
+            raise InputError(f"{where} cannot be loaded: {type(error).__name__}: {first_line(error)}") from error
         entry = self._checked(brought, where)
         if entry.name != name:
             raise InputError(f"{where} must have the name of its entry point, got {entry.name!r}; mend the package")

@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from reprq.errors import ReprqError
+from reprq.errors import ReprqError, one_line
 
 _PLAIN = re.compile(r"[a-z0-9_]([a-z0-9_.@#+=-]*[a-z0-9_@#+=-])?")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # of Windows, whatever follows the dot
@@ -50,7 +50,7 @@ def write_whole(
         temporary.chmod(mode)  # safetensors makes files of its own, for their owner alone
         temporary.replace(path)
     except (OSError, RuntimeError, SafetensorError) as caught:  # torch tells a full disk as a RuntimeError
-        reason = getattr(caught, "strerror", None) or " ".join(str(caught).split())
+        reason = getattr(caught, "strerror", None) or one_line(caught)
         raise error(f"{path} cannot be written: {reason}{hint and '; '}{hint}") from None
     finally:
         with suppress(OSError):

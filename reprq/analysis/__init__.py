@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from reprq.analysis.directions import Directions
     from reprq.analysis.recommendation import Recommendation, recommend
 
-_HOMES = {
+_MODULES = {
     "compare": "reprq.analysis.against",
     "recommend_for": "reprq.analysis.benign",
     "correlate": "reprq.analysis.correlation",
@@ -31,4 +31,4 @@ __all__ = [
     "recommend_for",
 ]
 
-__getattr__ = from_modules(__name__, _HOMES)
+__getattr__ = from_modules(__name__, _MODULES)

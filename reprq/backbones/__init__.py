@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reprq.data.image.preprocessing import Preprocessing
     from reprq.data.text.tokenization import Tokenization
 
-_HOMES = {
+_MODULES = {
     "Backbone": "reprq.backbones.backbone",
     "layer_shapes": "reprq.backbones.backbone",
     "Layer": "reprq.backbones.layers.selection",
@@ -56,4 +56,4 @@ __all__ = [
     "source_names",
 ]
 
-__getattr__ = from_modules(__name__, _HOMES)
+__getattr__ = from_modules(__name__, _MODULES)

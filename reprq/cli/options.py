@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from reprq.errors import InputError, OutputExistsError
+from reprq.errors import InputError, OutputExistsError, first_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -229,5 +229,6 @@ def check_device(device: str) -> None:
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"--device must be a device of this machine, got {device!r} ({reason}); use cpu") from None
+        raise InputError(
+            f"--device must be a device of this machine, got {device!r} ({first_line(error)}); use cpu"
+        ) from None

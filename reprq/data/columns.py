@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reprq.data.image.folder import EXTENSIONS
-from reprq.errors import DataError, InputError
+from reprq.errors import DataError, InputError, one_line
 
 IMAGE_NAMES = ("image", "images", "img", "pixel_values", "path", "paths", "file", "files", "filename", "file_name")
 PATH_NAMES = ("filepath", "file_path", "image_path", "img_path", "image_file")
@@ -47,7 +47,7 @@ def item_of(items: Any, i: int, what: str) -> Item:
     try:
         item = items[i]
     except Exception as error:  # other people's code
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        said = one_line(error, kind=True)
         raise DataError(f"item {i} of the {what} cannot be read: {said}") from error
     if isinstance(item, Mapping):
         name, label = columns_of(list(item), f"the items of the {what}")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reprq.detectors.rows.reconstruction import KPCA, PCA
     from reprq.detectors.rows.shallow import GMM, OCSVM, IForest
 
-_HOMES = {
+_MODULES = {
     "Threshold": "reprq.detectors.conformal",
     "p_values": "reprq.detectors.conformal",
     "threshold": "reprq.detectors.conformal",
@@ -87,4 +87,4 @@ __all__ = [
     "threshold",
 ]
 
-__getattr__ = from_modules(__name__, _HOMES)
+__getattr__ = from_modules(__name__, _MODULES)

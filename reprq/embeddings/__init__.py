@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reprq.embeddings.extraction import extract
     from reprq.embeddings.files import load_embeddings
 
-_HOMES = {
+_MODULES = {
     "EmbeddingCache": "reprq.embeddings.cache.cache",
     "cached_name": "reprq.embeddings.cache.cache",
     "default_cache_dir": "reprq.embeddings.cache.cache",
@@ -41,4 +41,4 @@ __all__ = [
     "verify_cache",
 ]
 
-__getattr__ = from_modules(__name__, _HOMES)
+__getattr__ = from_modules(__name__, _MODULES)

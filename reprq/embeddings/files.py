@@ -15,7 +15,7 @@ from reprq.embeddings.formats.pytorch import read_torch
 from reprq.embeddings.formats.scientific import read_hdf5, read_mat
 from reprq.embeddings.formats.stored import Stored
 from reprq.embeddings.formats.tables import ColumnTable, read_table
-from reprq.errors import CacheError, InputError, ReprqError
+from reprq.errors import CacheError, InputError, ReprqError, one_line
 from reprq.labels import anomaly_labels
 
 
@@ -89,7 +89,7 @@ def load_embeddings(
     except ReprqError:
         raise
     except Exception as error:  # what a parser raises on foreign bytes is anything, from TokenError to ArrowException
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         raise CacheError(f"{path} cannot be read as embeddings ({reason}); save or copy it again") from None
     try:
         x = found.embeddings(path)

@@ -16,7 +16,7 @@ from reprq.data import Batch, Dataset, Transform
 from reprq.embeddings.cache.cache import cached_name
 from reprq.embeddings.cache.filling import Filler
 from reprq.embeddings.pooling import pool_layer
-from reprq.errors import InputError
+from reprq.errors import InputError, one_line
 from reprq.progress import track
 
 Names = Sequence[str] | NDArray[np.str_]
@@ -203,7 +203,7 @@ class Forward:
                 )
 
     def _failure(self, error: Exception, inputs: Batch, ids: Names) -> str:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        reason = one_line(error, 300, kind=True)
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in reason:
             many = f"{count(inputs)} {self.noun}s"
             return f"the network must fit into memory with {many}, got {reason}; give a smaller batch size"

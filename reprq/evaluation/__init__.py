@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reprq.statistics.estimate import Estimate
     from reprq.statistics.multiplicity import holm
 
-_HOMES = {
+_MODULES = {
     "auroc": "reprq.evaluation.roc",
     "roc_band": "reprq.evaluation.band",
     "auroc_bootstrap": "reprq.evaluation.bootstrap",
@@ -80,4 +80,4 @@ __all__ = [
     "roc_band",
 ]
 
-__getattr__ = from_modules(__name__, _HOMES)
+__getattr__ = from_modules(__name__, _MODULES)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from reprq.errors import InputError, ReprqError, UnknownNameError
+from reprq.errors import InputError, ReprqError, UnknownNameError, first_line
 from reprq.metrics.compactness import Reference, cosine_compactness_of
 from reprq.metrics.discriminant import coherence
 from reprq.metrics.neighbours import fit_twonn, mean_knn_distance
@@ -30,7 +30,7 @@ from reprq.metrics.spectral import (
 from reprq.metrics.sphere import self_cluster, uniformity
 from reprq.numerics.moments import Moments
 from reprq.numerics.spectra import Again, Spectra, resolved_spectra, spectra
-from reprq.registry import Entry, one_line
+from reprq.registry import Entry
 
 Bounds = tuple[float, float]
 Kind = Literal["one-pass", "rows", "all"]
@@ -156,7 +156,7 @@ def _brought(entry: Entry) -> Definition:
         except ReprqError:
             raise
         except Exception as error:
-            raise InputError(f"{entry.name} fails with {type(error).__name__}: {one_line(error)}") from error
+            raise InputError(f"{entry.name} fails with {type(error).__name__}: {first_line(error)}") from error
         if not isfinite(value):
             raise InputError(f"{entry.name} gives {value}")
         return Computed(value)

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from numpy.typing import ArrayLike, NDArray
 
-from reprq.errors import InputError, ReprqError, UnknownNameError
+from reprq.errors import InputError, UnknownNameError
+from reprq.optional import require
 from reprq.plots.styles import COLOURS
 from reprq.validation import as_matrix, as_scores
 
@@ -155,13 +156,10 @@ def _draw_labels(ax: Axes, where: NDArray[np.float64], labels: NDArray[Any], tit
 
 
 def _umap(rows: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of numba and of tensorflow, which it does not need
-            from umap import UMAP
-    except ImportError:
-        raise ReprqError("a UMAP map needs umap-learn; install it with `pip install 'reprq[umap]'`") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of numba and of tensorflow, which it does not need
+        umap = require("umap", "umap", "a UMAP map", package="umap-learn")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a seed means one thread is known
-        found = UMAP(n_components=2, n_neighbors=min(15, len(rows) - 1), random_state=seed).fit_transform(rows)
+        found = umap.UMAP(n_components=2, n_neighbors=min(15, len(rows) - 1), random_state=seed).fit_transform(rows)
     return np.asarray(found, dtype=np.float64)

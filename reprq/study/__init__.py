@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from reprq.study.results import StudyResults
     from reprq.study.runner import run_study
 
-_HOMES = {
+_MODULES = {
     "StudyConfig": "reprq.study.config",
     "load_config": "reprq.study.config",
     "StudyEstimate": "reprq.study.estimate",
@@ -28,4 +28,4 @@ __all__ = [
     "run_study",
 ]
 
-__getattr__ = from_modules(__name__, _HOMES)
+__getattr__ = from_modules(__name__, _MODULES)

@@ -1,12 +1,12 @@
 """Cells on the workers of a dask.distributed cluster."""
 
-import importlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from threadpoolctl import threadpool_limits
 
 from reprq.errors import ReprqError
+from reprq.optional import require
 from reprq.study.compute import CellOutcome, CellRunner
 from reprq.study.execute import Executor
 from reprq.study.plan import Job
@@ -27,10 +27,7 @@ class Cluster(Executor):
     """
 
     def __init__(self, address: str) -> None:
-        try:
-            self._dask: Any = importlib.import_module("distributed")
-        except ImportError:
-            raise ReprqError("--scheduler needs dask.distributed: pip install 'reprq[distributed]'") from None
+        self._dask: Any = require("distributed", "distributed", "--scheduler", package="dask.distributed")
         try:
             self._client = self._dask.Client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -56,7 +53,7 @@ class Cluster(Executor):
 
 def _attempt(job: Job) -> CellOutcome:
     """Compute a cell on a dask worker, which keeps its state from one to the next."""
-    worker: Any = importlib.import_module("distributed").get_worker()
+    worker: Any = require("distributed", "distributed", "a worker").get_worker()
     if not hasattr(worker, "reprq_runner"):
         worker.reprq_runner = CellRunner()
     runner: CellRunner = worker.reprq_runner

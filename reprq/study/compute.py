@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reprq import detectors, metrics
 from reprq.data import Dataset, Split, Task
 from reprq.embeddings import EmbeddingCache
-from reprq.errors import ReprqError
+from reprq.errors import ReprqError, one_line
 from reprq.evaluation.detection import Detection, evaluate
 from reprq.storage import readable
 from reprq.study import measures
@@ -44,8 +44,7 @@ class CellOutcome:
     @classmethod
     def failed(cls, cell: Cell, error: BaseException) -> "CellOutcome":
         """A cell whose computation raised."""
-        text = readable(" ".join(str(error).split())) or "no message"
-        reason = text if isinstance(error, ReprqError) else f"{type(error).__name__}: {text}"
+        reason = readable(one_line(error, kind=not isinstance(error, ReprqError)))
         return cls(cell, {}, type(error).__name__, reason)
 
 

@@ -209,5 +209,5 @@ def test_a_scheduler_needs_its_extra_or_an_answer(reprq: Reprq, file: Path, monk
     ran = reprq("study", file, "--scheduler", "tcp://127.0.0.1:1", "--quiet")
     assert (ran.status, ran.err) == (
         1,
-        "reprq: --scheduler needs dask.distributed: pip install 'reprq[distributed]'\n",
+        "reprq: --scheduler needs dask.distributed, which is not installed; run pip install 'reprq[distributed]'\n",
     )

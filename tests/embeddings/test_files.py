@@ -1,7 +1,7 @@
-import builtins
 import json
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -204,15 +204,10 @@ def test_parquet_columns_that_are_no_matrix_are_named(columns: Any, sentence: st
 
 
 def test_parquet_without_pyarrow_says_which_extra_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, imported = parquet(tmp_path / "a.parquet", f=[1.0]), builtins.__import__
-
-    def refuse(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name.startswith("pyarrow"):
-            raise ImportError(name)
-        return imported(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(CacheError, match=r"a.parquet needs pyarrow; install it with `pip install 'reprq\[parquet\]'`"):
+    path = parquet(tmp_path / "a.parquet", f=[1.0])
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    missing = r"a.parquet needs pyarrow, which is not installed; run pip install 'reprq\[parquet\]'"
+    with pytest.raises(CacheError, match=missing):
         load_embeddings(path)
 
 

@@ -218,7 +218,7 @@ def test_maps_repeat_and_keep_clusters_apart(method):
 
 def test_umap_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(ReprqError, match=r"needs umap-learn; install it with `pip install 'reprq\[umap\]'`"):
+    with pytest.raises(ReprqError, match=r"needs umap-learn, which is not installed; run pip install 'reprq\[umap\]'"):
         plots.project(np.random.default_rng(0).standard_normal((30, 5)), "umap")
 
 

@@ -14,7 +14,7 @@ from reprq.backbones.layers.selection import Layer, Layout
 from reprq.backbones.layers.taps import find_tensor, hooked
 from reprq.data import Batch, Transform
 from reprq.data.modality import modality_named
-from reprq.errors import InputError, ReprqError
+from reprq.errors import InputError, ReprqError, one_line
 
 _BATCH = 3  # items of a probe: neither one nor a likely number of channels or tokens
 _MOST_PREFIX_TOKENS = 32
@@ -59,7 +59,7 @@ def probe(
     except ReprqError:
         raise
     except Exception as error:  # a network is other people's code
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = one_line(error, 200, kind=True)
         what, hint = _described(inputs, transform)
         raise InputError(f"the network must run on {what}, got {reason}; {hint}") from error
     return calls

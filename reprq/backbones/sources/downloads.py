@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from reprq.backbones.sources.architectures import OWN, default_weights
-from reprq.errors import DownloadError, WeightsError
+from reprq.errors import DownloadError, WeightsError, one_line
 from reprq.progress import is_watched
 
 _TIMEOUT = 20.0  # seconds without an answer
@@ -37,7 +37,7 @@ def default_weights_file(name: str) -> tuple[Path, str]:
         with _socket_timeout(_TIMEOUT):
             torch.hub.download_url_to_file(weights.url, str(path), digits[1] if digits else None, is_watched())
     except Exception as error:  # URLError, a timeout, a hash that differs, a full disk
-        reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
+        reason = one_line(getattr(error, "reason", error))
         message = (
             f"the default weights of {name} ({weights.name}) are not in {folder} and could not be downloaded: {reason};"
             f" give --weights random or --weights PATH"

@@ -17,8 +17,8 @@ from reprq.backbones.sources.hub import hub_session
 from reprq.backbones.sources.text_models import reads_text
 from reprq.backbones.sources.timm import timm_head, timm_layers
 from reprq.data import Transform
-from reprq.errors import DownloadError, InputError, ReprqError, WeightsError
-from reprq.optional import offline_reason, require
+from reprq.errors import DownloadError, InputError, ReprqError, WeightsError, first_line
+from reprq.optional import require
 from reprq.seeding import seeded
 
 PREFIX = "hf:"
@@ -97,7 +97,7 @@ def _fetched(name: str, fetch: Any) -> Any:
     except ReprqError:
         raise
     except Exception as error:  # the hub, the network, the disk: each has errors of its own
-        reason = offline_reason(error)
+        reason = first_line(error)
         if Path(name.removeprefix(PREFIX)).expanduser().is_dir():
             raise WeightsError(f"{name} is not the folder of a model of Hugging Face: {reason}") from error
         raise DownloadError(

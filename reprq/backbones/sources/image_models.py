@@ -12,8 +12,7 @@ from torch import nn
 from reprq.backbones.sources.image_processors import followed
 from reprq.backbones.sources.prepared import Prepared
 from reprq.data.image.preprocessing import Preprocessing
-from reprq.errors import InputError
-from reprq.optional import offline_reason
+from reprq.errors import InputError, first_line
 
 
 def reader(
@@ -72,7 +71,7 @@ def _preprocessing(
             assumed = f"{name} states no preprocessing: the mean and standard deviation of ImageNet are assumed"
             return Preprocessing(size=size, resize=size).replace(**overrides), [assumed]
         raise InputError(
-            f"the image processor of {name} cannot be read ({offline_reason(error)}); give the size, mean and standard"
+            f"the image processor of {name} cannot be read ({first_line(error)}); give the size, mean and standard"
             f" deviation (--size, --mean, --std)"
         ) from error
     return followed(processor, name, overrides), []

@@ -14,7 +14,7 @@ from PIL import Image
 
 from reprq.backbones.sources.timm import timm_preprocessing
 from reprq.data.image.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from reprq.errors import InputError
+from reprq.errors import InputError, one_line
 
 _FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
@@ -140,7 +140,7 @@ def _prepared(processor: Any, image: Image.Image, who: str) -> torch.Tensor:
         made = processor(image, return_tensors="pt")["pixel_values"]
         x = torch.as_tensor(made).float()
     except Exception as error:  # a processor that wants more than an image, or gives no pixels
-        reason = (" ".join(str(error).split()) or type(error).__name__)[:120]
+        reason = one_line(error, 120)
         raise InputError(f"{who} makes no tensor of one image ({reason}); {_GIVE_ALL}") from error
     shape = tuple(x.shape)
     while x.ndim > 3 and len(x) == 1:

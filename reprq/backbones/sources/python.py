@@ -25,7 +25,7 @@ from reprq.backbones.sources.timm import timm_head, timm_layers
 from reprq.backbones.weights.fitting import Fit
 from reprq.data import Transform
 from reprq.data.image.preprocessing import Preprocessing
-from reprq.errors import InputError, ReprqError
+from reprq.errors import InputError, ReprqError, one_line
 from reprq.seeding import seeded
 
 _CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -114,7 +114,9 @@ def _as_backbone(
     try:
         network = copy.deepcopy(getattr(module, "_orig_mod", module)).eval().float()  # the module before torch.compile
     except Exception as error:  # a module may hold anything
-        raise InputError(f"module must be one that copy.deepcopy can copy, got {_said(error)}") from error
+        raise InputError(
+            f"module must be one that copy.deepcopy can copy, got {one_line(error, 300, kind=True)}"
+        ) from error
     found = _default_layers(network, prepared) if layers is None else _named_layers(network, layers, prepared, name)
     if not found:
         raise InputError(f"{name} must have submodules that put out tensors, got none; give layers")
@@ -164,7 +166,7 @@ def _called(name: str) -> Any:
                 f"{name} must be in a module of the current folder or the environment, got {error}"
             ) from error
         except Exception as error:  # other people's code
-            raise InputError(f"{path} must import, got {_said(error)}") from error
+            raise InputError(f"{path} must import, got {one_line(error, 300, kind=True)}") from error
         make = getattr(module, attribute, None)
         if not callable(make):
             what = "no such name" if make is None else f"a {type(make).__name__}"
@@ -174,8 +176,6 @@ def _called(name: str) -> Any:
         except ReprqError:
             raise
         except Exception as error:  # other people's code
-            raise InputError(f"{name} must make a network when called without arguments, got {_said(error)}") from error
-
-
-def _said(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise InputError(
+                f"{name} must make a network when called without arguments, got {one_line(error, 300, kind=True)}"
+            ) from error

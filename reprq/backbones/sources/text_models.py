@@ -10,8 +10,7 @@ from torch import nn
 
 from reprq.backbones.sources.prepared import Prepared
 from reprq.data.text.tokenization import Tokenization
-from reprq.errors import InputError, WeightsError
-from reprq.optional import offline_reason
+from reprq.errors import InputError, WeightsError, first_line
 
 _ARGUMENTS = ("input_ids", "attention_mask", "token_type_ids")
 _MOST = 512  # tokens, where a model takes more: the cost grows with the square
@@ -71,9 +70,7 @@ def _tokenizer(transformers: Any, name: str, source: str) -> Any:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError, TypeError, ImportError, KeyError, AttributeError) as error:
-        raise WeightsError(
-            f"the tokenizer of {name} cannot be read ({offline_reason(error)}); {_NO_TOKENIZER}"
-        ) from error
+        raise WeightsError(f"the tokenizer of {name} cannot be read ({first_line(error)}); {_NO_TOKENIZER}") from error
     if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
         raise WeightsError(f"{name} is a text model and has no tokenizer; {_NO_TOKENIZER}")
     return tokenizer

@@ -18,8 +18,8 @@ from reprq.backbones.layers.submodules import in_order
 from reprq.backbones.sources.hub import hub_session
 from reprq.data import Transform
 from reprq.data.image.preprocessing import Preprocessing
-from reprq.errors import DownloadError, InputError, UnknownNameError, WeightsError
-from reprq.optional import offline_reason, require
+from reprq.errors import DownloadError, InputError, UnknownNameError, WeightsError, first_line
+from reprq.optional import require
 from reprq.seeding import seeded
 
 PREFIX = "timm:"
@@ -142,5 +142,5 @@ def _pretrained(timm: Any, name: str, options: Mapping[str, Any]) -> nn.Module:
     except Exception as error:  # the hub, the network, the disk: each has errors of its own
         raise DownloadError(
             f"the default weights of {name} are not on this machine and could not be downloaded:"
-            f" {offline_reason(error)}; give --weights random or --weights PATH"
+            f" {first_line(error)}; give --weights random or --weights PATH"
         ) from error

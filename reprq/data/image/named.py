@@ -11,7 +11,7 @@ import numpy as np
 from reprq.data.dataset import Dataset
 from reprq.data.image.sources import ArraySource
 from reprq.data.stratified import split_info, stratified_rows
-from reprq.errors import DataError
+from reprq.errors import DataError, one_line
 from reprq.progress import bars_of_others
 
 
@@ -66,7 +66,8 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
     try:
         data = kind(folder, train=split == "train", download=False)
     except Exception as error:  # torchvision lets its parsers' own errors through
-        message = f"the files of {name} in {folder} are damaged: {_line(error)}; delete them and use --download"
+        said = one_line(getattr(error, "reason", error))
+        message = f"the files of {name} in {folder} are damaged: {said}; delete them and use --download"
         raise DataError(message) from error
     labels = np.asarray(data.targets, dtype=np.int64)
     classes = data.classes if name.startswith("cifar") else [str(digit) for digit in range(10)]
@@ -102,10 +103,6 @@ def _download(kind: Any, name: str, split: str, folder: Path) -> None:
                 else:
                     shutil.copy(entry, folder)
     except Exception as error:  # whatever urllib, the archive or the disk said
-        message = f"{name} could not be downloaded to {folder}: {_line(error)}; put its files there yourself"
+        said = one_line(getattr(error, "reason", error))
+        message = f"{name} could not be downloaded to {folder}: {said}; put its files there yourself"
         raise DataError(message) from error
-
-
-def _line(error: Exception) -> str:
-    """Return on one line what `error` says."""
-    return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__

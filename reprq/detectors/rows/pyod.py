@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.detectors.rows.base import ArrayDetector
-from reprq.errors import InputError, UnknownNameError
+from reprq.errors import InputError, UnknownNameError, one_line
 from reprq.numerics.rows import Matrix, Scores, column_means
+from reprq.optional import require
 
 _NO_DETECTORS = {
     *("base", "base_dl", "sklearn_base", "gaal_base", "thresholds", "combination", "embedding"),
@@ -103,7 +104,7 @@ class PyOD(ArrayDetector):
             with redirect_stdout(sys.stderr):
                 yield
         except Exception as error:
-            raise InputError(f"{self.describe()} could not {what} {len(rows)} rows: {_line(error)}") from error
+            raise InputError(f"{self.describe()} could not {what} {len(rows)} rows: {one_line(error)}") from error
 
     def _made(self) -> Any:
         kind = _class(self.model)
@@ -120,15 +121,12 @@ class PyOD(ArrayDetector):
         try:
             return kind(**{**seed, **self.parameters})
         except Exception as error:
-            raise InputError(f"pyod:{kind.__name__} does not take these parameters: {_line(error)}") from error
+            raise InputError(f"pyod:{kind.__name__} does not take these parameters: {one_line(error)}") from error
 
 
 def _class(name: str) -> Any:
     """PyOD's class of that name; its modules are called like their classes, apart from case and underscores."""
-    try:
-        models = importlib.import_module("pyod.models")
-    except ImportError:
-        raise InputError(f"pyod:{name} needs PyOD, which is not installed; run pip install 'reprq[pyod]'") from None
+    models = require("pyod.models", "pyod", f"pyod:{name}", package="PyOD")
     found = {module.name for module in pkgutil.iter_modules(models.__path__)}
     modules = {m.replace("_", ""): m for m in sorted(found - _NO_DETECTORS) if not m.startswith(_NO_ROWS)}
     plain = name.lower().replace("_", "")
@@ -138,12 +136,8 @@ def _class(name: str) -> Any:
         with redirect_stdout(sys.stderr):
             module = importlib.import_module(f"pyod.models.{modules[plain]}")
     except ImportError as error:
-        raise InputError(f"pyod:{name} needs more than PyOD: {_line(error)}; install that") from error
+        raise InputError(f"pyod:{name} needs more than PyOD: {one_line(error)}; install that") from error
     for attribute in dir(module):
         if attribute.lower().replace("_", "") == plain and inspect.isclass(getattr(module, attribute)):
             return getattr(module, attribute)
     raise UnknownNameError("detector of PyOD", name, modules.values())
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

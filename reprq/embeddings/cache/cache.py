@@ -29,7 +29,7 @@ from zarr.storage import LocalStore
 
 from reprq.embeddings.embeddings import Embeddings
 from reprq.embeddings.pooling_names import is_pooling, standard_name
-from reprq.errors import CacheError, UnknownNameError
+from reprq.errors import CacheError, UnknownNameError, one_line
 
 FORMAT = 1
 BLOCK_ROWS = 512
@@ -166,7 +166,7 @@ def damaged(path: Path, name: str, array: Array, error: Exception) -> CacheError
 
 def reason(error: Exception) -> str:
     """Return why a block cannot be read, without the bytes of a checksum."""
-    return "its checksum is wrong" if "checksum" in str(error) else " ".join(str(error).split())[:200]
+    return "its checksum is wrong" if "checksum" in str(error) else one_line(error, 200)
 
 
 def is_complete(path: Path, layers: Sequence[str]) -> bool:

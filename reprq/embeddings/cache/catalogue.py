@@ -14,7 +14,7 @@ from zarr.storage import LocalStore
 
 from reprq.embeddings.cache.cache import Array, EmbeddingCache, array_of, layer_folders, missing_blocks
 from reprq.embeddings.embeddings import Embeddings
-from reprq.errors import CacheError, InputError, ReprqError, UnknownNameError
+from reprq.errors import CacheError, InputError, ReprqError, UnknownNameError, one_line
 
 _HEADER = "zarr.json"
 _MEMBERS = (_HEADER, "labels", "ids", "content", "layers", "unfinished", ".lock")  # what a cache may hold at its top
@@ -113,7 +113,7 @@ def open_cache(path: Path) -> tuple[EmbeddingCache, dict[str, Array]]:
     except ReprqError:
         raise
     except Exception as error:  # a header that was tampered with fails anywhere, even by a division by zero
-        reason = f"{type(error).__name__}: {error}"
+        reason = one_line(error, kind=True)
         raise CacheError(f"the cache {path} is damaged ({reason}); delete the folder and extract again") from None
     return cache, dict(sorted(found.items(), key=lambda item: layer_number(item[1])))
 

@@ -12,6 +12,7 @@ from reprq.embeddings.formats.stored import read_provenance
 from reprq.embeddings.formats.tables import Arrays, ColumnTable, Kind
 from reprq.embeddings.formats.vectors import is_vector, parse_vectors
 from reprq.errors import CacheError, InputError, UnknownNameError
+from reprq.optional import require
 
 _FIRST = 1000  # rows that are looked at for a column's first value
 
@@ -149,12 +150,10 @@ def metadata_column(folder: Path, name: str) -> NDArray[Any] | None:
 
 def pyarrow_for(path: Path) -> tuple[Any, Any]:
     """Return `pyarrow` and `pyarrow.parquet`; raises `CacheError`, which names the extra, without them."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise CacheError(f"{path} needs pyarrow; install it with `pip install 'reprq[parquet]'`") from None
-    return pyarrow, pyarrow.parquet
+    pyarrow, parquet = (
+        require(name, "parquet", path, package="pyarrow", error=CacheError) for name in ("pyarrow", "pyarrow.parquet")
+    )
+    return pyarrow, parquet
 
 
 def _is_list(kind: Any) -> bool:

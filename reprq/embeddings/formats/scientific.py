@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from reprq.embeddings.formats.arrays import check_fits
 from reprq.embeddings.formats.stored import Stored, read_arrays
 from reprq.errors import CacheError
+from reprq.optional import require
 
 
 def read_mat(path: Path, key: str | None, labels: str | None) -> Stored:
@@ -33,10 +34,7 @@ def read_hdf5(path: Path, key: str | None, labels: str | None) -> Stored:
 
 
 def _read_hdf5(path: Path, key: str | None, labels: str | None, reverse: bool) -> Stored:
-    try:
-        import h5py
-    except ImportError:
-        raise CacheError(f"{path} needs h5py; install it with `pip install 'reprq[hdf5]'`") from None
+    h5py: Any = require("h5py", "hdf5", path, error=CacheError)
     with h5py.File(path, "r") as file:
         found: dict[str, Any] = {}
 

@@ -126,7 +126,7 @@ def test_matlab_of_version_7_3_has_its_axes_in_the_other_order(x: Any, y: Any, t
 def test_hdf5_without_h5py_says_which_extra_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     (tmp_path / "t.h5").write_bytes(b"\x89HDF")
-    with pytest.raises(CacheError, match=r"t.h5 needs h5py; install it with `pip install 'reprq\[hdf5\]'`"):
+    with pytest.raises(CacheError, match=r"t.h5 needs h5py, which is not installed; run pip install 'reprq\[hdf5\]'"):
         load_embeddings(tmp_path / "t.h5")
 
 
