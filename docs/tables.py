@@ -1,4 +1,4 @@
-"""Write the tables of the README that come from the registries: `python docs/tables.py`.
+"""Write the tables that come from the registries into the README and the pages: `python docs/tables.py`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- /table -->`; a test holds it to what this writes.
 """
@@ -7,18 +7,22 @@ import re
 from pathlib import Path
 
 from reprq.backbones import BACKBONES
-from reprq.data import DATASETS
+from reprq.data import DATASETS, PROTOCOLS
 from reprq.detectors import DETECTORS
+from reprq.embeddings import POOLINGS
 from reprq.metrics import METRICS
-from reprq.registry import Entry, Registry, markdown
+from reprq.papers.registry import PAPERS
+from reprq.pretext import TASKS
+from reprq.registry import Entry, markdown
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md",)
-_MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(\n<!-- /table -->)", re.DOTALL)
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+_MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 
 def _name(entry: Entry) -> str:
-    return f"`{entry.name}`"
+    others = "".join(f" (or `{also}`)" for also in entry.facts.get("also", ()))
+    return f"`{entry.name}`{others}"
 
 
 def _about(entry: Entry) -> str:
@@ -26,27 +30,36 @@ def _about(entry: Entry) -> str:
     return f"{entry.about}{f' ({entry.citation})' if entry.citation else ''}{extra}"
 
 
-def _built_in(registry: Registry) -> list[Entry]:
-    """The entries of reprq alone, whatever is installed here besides."""
-    return [entry for entry in registry if registry.is_built_in(entry.name)]
+def _presets(entry: Entry) -> str:
+    return "; ".join(f"`{name}`: {said.replace(';', ',')}" for name, said in entry.facts["presets"].items())
 
 
 def tables() -> dict[str, str]:
-    """Return every table by name."""
+    """Return every table by name, of reprq's own entries whatever is installed besides."""
     return {
         "metrics": markdown(
-            _built_in(METRICS), {"metric": _name, "measures": _about, "reads as": lambda entry: entry.reads}
+            METRICS.built_in(), {"metric": _name, "measures": _about, "reads as": lambda entry: entry.reads}
         ),
-        "detectors": markdown(_built_in(DETECTORS), {"detector": _name, "scores by": _about}),
-        "backbones": markdown(_built_in(BACKBONES), {"networks": _name, "are": _about}),
-        "datasets": markdown(_built_in(DATASETS), {"data": _name, "is had by": _about}),
+        "detectors": markdown(DETECTORS.built_in(), {"detector": _name, "scores by": _about}),
+        "backbones": markdown(BACKBONES.built_in(), {"networks": _name, "are": _about}),
+        "datasets": markdown(DATASETS.built_in(), {"data": _name, "is had by": _about}),
+        "poolings": markdown(
+            POOLINGS.built_in(), {"pooling": _name, "of": lambda entry: entry.inputs, "a row is": _about}
+        ),
+        "tasks": markdown(TASKS.built_in(), {"task": _name, "is": _about}),
+        "protocols": markdown(
+            PROTOCOLS.built_in(), {"protocol": _name, "is": _about, "reads": lambda entry: entry.facts["layout"]}
+        ),
+        "papers": markdown(
+            PAPERS.built_in(), {"paper": _name, "is": lambda entry: entry.citation, "presets": _presets}
+        ),
     }
 
 
 def filled(text: str) -> str:
     """Return a page with its tables as the registries have them now."""
     made = tables()
-    return _MARKED.sub(lambda found: found[1] + made[found[2]] + found[3], text)
+    return _MARKED.sub(lambda found: f"{found[1]}{made[found[2]]}\n{found[3]}", text)
 
 
 if __name__ == "__main__":

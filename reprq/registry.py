@@ -11,11 +11,13 @@ import importlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reprq.errors import InputError, UnknownNameError, first_line
-from reprq.optional import missing
+from reprq.optional import brings, missing
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Entry", "Registry"]
 
@@ -29,16 +31,19 @@ class Entry:
     Attributes:
         name: What people call it by; "prefix:WORD" stands for every name that starts with "prefix:".
         target: Where it is, "module:attribute", imported on first use; or the object itself.
-        inputs: What it takes. Of a detector "rows", "samples" or "maps"; of a metric "moments", "rows", "pair",
-            "network" or "classes" (rows of every class); of a data set its modality, of a source of backbones those
-            that it takes.
-        needs: What it must be given besides. Of a detector, some of "backbone", "layer", "labelled" and "auxiliary".
-        extra: The optional extra of reprq that installs what it imports.
+        inputs: What it takes, with commas between. Of a detector "rows", "samples" or "maps"; of a metric "moments",
+            "rows", "pair", "network" or "classes" (rows of every class); of a pooling "maps" or "tokens"; of a data set
+            its modality, of a source of backbones and of a pretext task those that it takes.
+        needs: What it must be given besides. Of a detector, some of "backbone", "layer", "labelled" and "auxiliary"; of
+            a pooling, of its layers, "class token" and "fixed length".
+        extra: The optional extra of reprq that installs what it imports, or "package[extra]" of another package.
         label: What it is called beside an axis; the name by default.
         about: What it is or computes, in one line without a full stop.
         reads: How to read its value: its direction, or the value that is good.
         citation: Whose it is.
-        facts: What the tables of its kind say besides: of a source of backbones the `names` to list, or `listed` False.
+        facts: What its kind knows besides: of a source of backbones the `names` to list, or `listed` False; of a data
+            set its `classes`, `train` and `test` sizes; of a pooling what else it is called (`also`), and the pattern
+            of what follows its colon (`form`).
     """
 
     name: str
@@ -58,11 +63,20 @@ class Entry:
         head, colon, _ = self.name.partition(":")
         return head + colon if colon else ""
 
+    def takes(self, kind: str) -> bool:
+        """Whether `inputs` names this kind of input.
+
+        Example:
+            >>> Entry(name="hf:NAME", target=None, inputs="image, text").takes("text")
+            True
+        """
+        return kind in self.inputs.split(", ")
+
     def load(self) -> Any:
         """Return the object, imported if need be.
 
         Raises:
-            InputError: A package that it needs is not installed.
+            InputError: It cannot be imported; says which extra to install where that brings what is missing.
         """
         if not isinstance(self.target, str):
             return self.target
@@ -70,8 +84,8 @@ class Entry:
         try:
             return getattr(importlib.import_module(module), attribute)
         except ImportError as error:
-            if self.extra:
-                raise InputError(missing(self.name, error.name or "a package", self.extra)) from error
+            if isinstance(error, ModuleNotFoundError) and error.name and brings(self.extra, error.name):
+                raise InputError(missing(self.name, error.name, self.extra)) from error
             raise InputError(f"{self.name} cannot be imported from {self.target}: {first_line(error)}") from error
         except AttributeError as error:
             raise InputError(f"{self.name} must be at {self.target}, and {module} has no {attribute}") from error
@@ -115,6 +129,10 @@ class Registry:
 
     def __contains__(self, name: str) -> bool:
         return self._name_of(name) is not None
+
+    def built_in(self) -> tuple[Entry, ...]:
+        """Return reprq's own entries, whatever is installed or registered besides."""
+        return tuple(entry for entry in self._entries.values() if entry.name in self._built_in)
 
     def is_built_in(self, name: str) -> bool:
         """Whether an entry of this name is reprq's own."""
@@ -168,9 +186,11 @@ class Registry:
                     return found[0]
         return None
 
-    def _brought(self) -> dict[str, EntryPoint]:
+    def _brought(self) -> "dict[str, EntryPoint]":
         """The entry points of other packages, by name; not one of them is imported here."""
         if self._points is None:
+            from importlib.metadata import entry_points  # slow to import, and few ask for it
+
             self._points = {}
             for point in entry_points(group=self.group) if self.group else ():
                 if point.name in self._built_in or point.name in self._points:
@@ -213,7 +233,7 @@ class Registry:
             _LOG.warning("%s", sentence)
 
 
-def _package(point: EntryPoint) -> str:
+def _package(point: "EntryPoint") -> str:
     return f"the package {point.dist.name} {point.dist.version}" if point.dist else f"the entry point {point.value}"
 
 

@@ -112,9 +112,38 @@ def test_a_target_that_is_not_there_is_one_sentence(target, said):
         Entry(name="x", target=target).load()
 
 
-def test_an_extra_that_is_not_installed_says_how_to_install_it():
-    with pytest.raises(InputError, match=r"run pip install 'reprq\[pyod\]'"):
-        Entry(name="x", target="nosuchmodule:x", extra="pyod").load()
+def test_an_extra_that_is_not_installed_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyod", None)
+    with pytest.raises(InputError, match=r"x needs pyod, which is not installed; run pip install 'reprq\[pyod\]'"):
+        Entry(name="x", target="pyod:x", extra="pyod").load()
+
+
+@pytest.mark.parametrize("module", ["nosuchmodule", "math.nosuch"])
+def test_an_extra_that_does_not_bring_what_is_missing_is_not_named(module):
+    with pytest.raises(InputError, match="x cannot be imported from") as caught:
+        Entry(name="x", target=f"{module}:x", extra="pyod").load()
+    assert "pip" not in str(caught.value)
+
+
+def test_a_module_that_fails_for_another_reason_does_not_name_its_extra(tmp_path, monkeypatch):
+    (tmp_path / "stale_module.py").write_text("from math import nosuch\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="cannot be imported from stale_module:x: cannot import name 'nosuch'"):
+        Entry(name="x", target="stale_module:x", extra="pyod").load()
+
+
+def test_an_extra_of_another_package_is_its_own(installed):
+    installed("import tubes_of_paint\n", {})
+    metadata = Path(sys.path[0], "paint-1.2.dist-info", "METADATA")
+    needs = 'Requires-Dist: Tubes-of-Paint>=2; extra == "oil"\n'
+    metadata.write_text(metadata.read_text(encoding="utf-8") + f"Provides-Extra: oil\n{needs}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"needs tubes_of_paint, .*; run pip install 'paint\[oil\]'"):
+        Entry(name="x", target="paint:x", extra="paint[oil]").load()
+
+
+def test_what_is_built_in_stays_what_it_is(colors):
+    colors.register(Entry(name="green", target=len))
+    assert [entry.name for entry in colors.built_in()] == ["red", "pantone:NUMBER"]
 
 
 def test_a_table_keeps_its_columns():

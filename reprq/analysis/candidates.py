@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from reprq.backbones import Backbone, load_backbone
-from reprq.embeddings.pooling_names import check_pooling, poolings_named
+from reprq.embeddings.registry import check_pooling, poolings_named
 from reprq.errors import InputError
 from reprq.study.config import BackboneConfig, load_backbone_section
 

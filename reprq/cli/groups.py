@@ -1,6 +1,10 @@
 """What all commands share: each option at most once, and their list in the order in which a person meets them."""
 
+from typing import Any
+
 import click
+
+from reprq.registry import Registry
 
 _SECTIONS = {
     "One representation": {
@@ -44,6 +48,23 @@ class Command(click.Command):
             if not parameter.is_flag and order.count(parameter) > 1:
                 raise click.UsageError(f"{parameter.opts[-1]} takes one value, got several; give it once", ctx)
         return super().parse_args(ctx, args)
+
+
+class Naming(Command):
+    """A command whose help lists what its argument can name.
+
+    Args:
+        registry: Its entries are listed.
+    """
+
+    def __init__(self, *args: Any, registry: Registry, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.registry = registry
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a line an entry."""
+        with formatter.section(f"{self.registry.kind.capitalize()}s"):
+            formatter.write_dl([(entry.name, entry.about) for entry in self.registry])
 
 
 class Sections(click.Group):

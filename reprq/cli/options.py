@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from reprq.embeddings.registry import POOLINGS
 from reprq.errors import InputError, OutputExistsError, first_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -147,20 +148,14 @@ run = _stack(
     click.option("--quiet", is_flag=True, help="No progress on stderr."),
 )
 
+_POOLING = f"How a layer becomes one row per sample: {', '.join(entry.name for entry in POOLINGS.built_in())}"
+pooling = click.option("--pooling", default="avg", show_default=True, metavar="NAME", help=f"{_POOLING}.")
 poolings = click.option(
     "--pooling",
     default="avg",
     show_default=True,
-    metavar="mean|max|gem|cls|cls+avg|flatten|grid:RxC",
-    help="How a layer becomes one row per sample; several with commas between are made in one pass.",
-)
-
-pooling = click.option(
-    "--pooling",
-    default="avg",
-    show_default=True,
-    metavar="mean|max|gem|cls|cls+avg|flatten|grid:RxC",
-    help="How a layer becomes one row per sample.",
+    metavar="NAME[,NAME]",
+    help=f"{_POOLING}; several are made in one pass.",
 )
 
 embeddings = _stack(

@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 from reprq.cli import options
-from reprq.cli.groups import Command
+from reprq.cli.groups import Naming
 from reprq.cli.sources import say
 from reprq.errors import InputError
+from reprq.pretext.registry import TASKS
 
 
-@click.command(cls=Command)
+@click.command(cls=Naming, registry=TASKS)
 @click.argument("task")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The teacher's file (.safetensors).")
 @click.option("--architecture", default="lenet", show_default=True, metavar="NAME", help="The network to train.")
@@ -60,17 +61,14 @@ def train(
 ) -> None:
     """Train a teacher on the pretext TASK, and write it to a file that --backbone teacher:PATH reads.
 
-    TASK is random, classification, rotation, simclr, vicreg, autoencoder, denoising or supervised. A teacher should see
-    benign samples only: name the one-class task with --task. supervised alone is taught benign against anomalous, and
-    needs it. What is interrupted goes on with the same command.
+    A teacher should see benign samples only: name the one-class task with --task. supervised alone is taught benign
+    against anomalous, and needs it. What is interrupted goes on with the same command.
     """
     from reprq import pretext
     from reprq.data import load_dataset, select_tasks
-    from reprq.errors import UnknownNameError
 
     options.check_device(device)
-    if task not in pretext.names():
-        raise UnknownNameError("pretext task", task, pretext.names())
+    TASKS.find(task)
     reading: dict[str, Any] = {"intensity_range": intensity_range, "skip_broken": skip_broken}
     images = load_dataset(data, root=root, download=download, seed=seed, **reading)
     say(*images.notes)

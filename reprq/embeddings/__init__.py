@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from reprq.embeddings.registry import POOLINGS
 from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "POOLINGS",
     "EmbeddingCache",
     "Embeddings",
     "cached_name",

@@ -17,8 +17,8 @@ from reprq.embeddings.cache.filling import Filler
 from reprq.embeddings.cache.reuse import borrow
 from reprq.embeddings.cache.writing import CacheWriter
 from reprq.embeddings.forward import PooledLayer, batches, pooled_layers
-from reprq.embeddings.pooling_names import check_pooling, poolings_named
 from reprq.embeddings.ranks import Ranks, together
+from reprq.embeddings.registry import check_pooling, poolings_named
 from reprq.errors import InputError, UnknownNameError
 from reprq.progress import say
 from reprq.provenance import versions

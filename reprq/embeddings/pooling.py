@@ -1,12 +1,13 @@
 """From what a layer puts out to one vector per item."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F  # noqa: N812
 
 from reprq.backbones import Layer
-from reprq.embeddings.pooling_names import check_pooling, no_class_token, standard_name, varying_tokens
+from reprq.embeddings.registry import find_pooling, refusal, unmet
 from reprq.errors import InputError
 
 _GEM_POWER = 3  # where Radenovic et al. start, and what they find the learned powers close to
@@ -55,33 +56,114 @@ def pool(
         >>> pool(torch.ones(2, 3, 4, 4)).shape, pool(torch.ones(2, 3, 4, 4), "grid:2x1").shape
         (torch.Size([2, 3]), torch.Size([2, 6]))
     """
-    check_pooling(pooling)
-    pooling = standard_name(pooling)
+    entry, words = find_pooling(pooling)
     if output.ndim != len(layout):
         raise InputError(f"a layer of layout {layout} must put out {len(layout)} axes, got shape {tuple(output.shape)}")
     if layout == "LND":
         output, layout = output.transpose(0, 1), "NLD"
-    if layout == "ND" or (pooling == "flatten" and mask is None):
-        return output.clone(memory_format=torch.contiguous_format).flatten(1)
-    if "cls" in pooling and not class_token:
-        raise InputError(no_class_token(pooling, f"layout {layout}"))
-    if pooling == "cls":
-        return output[:, 0].clone()
-    if pooling.startswith("grid:"):
-        return _grid(output, pooling, layout)
-    if mask is not None:
-        return _masked(output, pooling, mask.to(torch.bool))
-    leading = int(class_token) + registers
-    positions = _positions(output, layout)[:, leading:]
-    if not positions.shape[1]:
-        raise InputError(f"pooling {pooling!r} needs patches after the first {leading} tokens, got none; use 'flatten'")
-    if pooling == "max":
-        return positions.amax(dim=1)
-    if pooling == "gem":
-        positions = positions.to(torch.promote_types(positions.dtype, torch.float32))
-        return positions.clamp(min=_GEM_LEAST).pow(_GEM_POWER).mean(dim=1).pow(1 / _GEM_POWER)
-    average = positions.mean(dim=1)
-    return torch.cat([output[:, 0], average], dim=1) if pooling == "cls+avg" else average
+    if layout == "ND":
+        return _copy(output)
+    if lacks := unmet(entry, layout, class_token, mask is not None):
+        shown = {"class token": f"layout {layout}", "fixed length": "tokens with a mask", "maps": "tokens"}
+        raise InputError(refusal(pooling, lacks, shown.get(lacks, "maps")))
+    leading = 0 if mask is not None else int(class_token) + registers
+    given = LayerOutput(output, layout, leading, None if mask is None else mask.to(torch.bool))
+    rows: torch.Tensor = entry.load()(given, *words)
+    return rows
+
+
+@dataclass(frozen=True, eq=False)
+class LayerOutput:
+    """What a layer puts out of a batch, as a pooling takes it.
+
+    Attributes:
+        values: (N, C, H, W), (N, H, W, C) or (N, L, D), as `layout` says.
+        layout: "NCHW", "NHWC" or "NLD".
+        leading: How many tokens come before the patches of an image: its class token and registers.
+        mask: (N, L), True where a token of a text counts; None where all do.
+    """
+
+    values: torch.Tensor
+    layout: str
+    leading: int = 0
+    mask: torch.Tensor | None = None
+
+    @property
+    def positions(self) -> torch.Tensor:
+        """(N, P, C): the pixels of a map, the patches of an image, or all tokens of a text, padding too.
+
+        Raises:
+            InputError: There are no patches.
+        """
+        x = self.values
+        if self.layout == "NCHW":
+            x = x.flatten(2).transpose(1, 2)
+        elif self.layout == "NHWC":
+            x = x.flatten(1, 2)
+        if x.shape[1] <= self.leading:
+            raise InputError(f"pooling needs patches after the first {self.leading} tokens, got none; use 'flatten'")
+        return x[:, self.leading :]
+
+    def filled(self, x: torch.Tensor, value: float) -> torch.Tensor:
+        """Return (N, P, C) with a value in place of padding."""
+        return x if self.mask is None else x.masked_fill(~self.mask[:, :, None], value)
+
+    def mean(self, x: torch.Tensor) -> torch.Tensor:
+        """Average (N, P, C) over the positions that count; float32 at least where there is a mask."""
+        if self.mask is None:
+            return x.mean(dim=1)
+        return self.filled(_float32(x), 0.0).sum(dim=1) / self.mask.sum(dim=1)[:, None]
+
+
+def average(output: LayerOutput) -> torch.Tensor:
+    """Return mean_p x_pc."""
+    return output.mean(output.positions)
+
+
+def largest(output: LayerOutput) -> torch.Tensor:
+    """Return max_p x_pc."""
+    return output.filled(output.positions, -torch.inf).amax(dim=1)
+
+
+def generalized_mean(output: LayerOutput) -> torch.Tensor:
+    """Return (mean_p max(x_pc, 1e-6)^3)^(1/3)."""
+    raised = _float32(output.positions).clamp(min=_GEM_LEAST).pow(_GEM_POWER)
+    return output.mean(raised).pow(1 / _GEM_POWER)
+
+
+def class_token(output: LayerOutput) -> torch.Tensor:
+    """Return the first token."""
+    return output.values[:, 0].clone()
+
+
+def class_token_and_average(output: LayerOutput) -> torch.Tensor:
+    """Return the first token, and after it the average."""
+    return torch.cat([output.values[:, 0], average(output)], dim=1)
+
+
+def flat(output: LayerOutput) -> torch.Tensor:
+    """Return everything, in the order of the layout."""
+    return _copy(output.values)
+
+
+def grid(output: LayerOutput, cells: str) -> torch.Tensor:
+    """Average a map over the cells that "RxC" names."""
+    rows, columns = map(int, cells.split("x"))
+    maps = output.values.movedim(-1, 1) if output.layout == "NHWC" else output.values
+    height, width = maps.shape[2:]
+    if rows > height or columns > width:
+        raise InputError(
+            f"pooling 'grid:{cells}' needs maps of at least {rows} x {columns}, got {height} x {width}; use fewer cells"
+        )
+    return F.adaptive_avg_pool2d(maps, (rows, columns)).flatten(1)
+
+
+def _copy(output: torch.Tensor) -> torch.Tensor:
+    return output.clone(memory_format=torch.contiguous_format).flatten(1)
+
+
+def _float32(x: torch.Tensor) -> torch.Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def pool_layer(layer: Layer, output: torch.Tensor, pooling: str, mask: torch.Tensor | None = None) -> torch.Tensor:
@@ -90,10 +172,12 @@ def pool_layer(layer: Layer, output: torch.Tensor, pooling: str, mask: torch.Ten
     Raises:
         InputError: As for `pool`; or a layer whose tokens are others than those that the mask counts.
     """
+    if layer.layout != "ND" and (
+        lacks := unmet(find_pooling(pooling)[0], layer.layout, layer.class_token, layer.varying)
+    ):
+        raise InputError(refusal(pooling, lacks, layer.name))
     if not layer.varying or layer.layout == "ND":
         mask = None
-    elif pooling == "flatten":
-        raise InputError(varying_tokens(pooling, layer.name))
     elif mask is not None and mask.shape != (shape := (output.shape[layer.batch_axis], _tokens(layer, output))):
         raise InputError(
             f"layer {layer.name!r} must put out a token for each that goes in, got {shape[1]} for {mask.shape[1]}, so"
@@ -127,41 +211,3 @@ def pooled_width(layer: Layer, shape: Sequence[int], pooling: str) -> int | None
 
 def _tokens(layer: Layer, output: torch.Tensor) -> int:
     return output.shape[layer.layout.index("L")]
-
-
-def _masked(output: torch.Tensor, pooling: str, mask: torch.Tensor) -> torch.Tensor:
-    """Pool (N, L, D) over the tokens that count."""
-    if pooling == "flatten":
-        raise InputError(varying_tokens(pooling, "tokens with a mask"))
-    mask = mask[:, :, None]
-    if pooling == "max":
-        return output.masked_fill(~mask, -torch.inf).amax(dim=1)
-    x = output.to(torch.promote_types(output.dtype, torch.float32))
-    if pooling == "gem":
-        x = x.clamp(min=_GEM_LEAST).pow(_GEM_POWER)
-    mean = x.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1)
-    if pooling == "gem":
-        return mean.pow(1 / _GEM_POWER)
-    return torch.cat([output[:, 0], mean], dim=1) if pooling == "cls+avg" else mean
-
-
-def _grid(output: torch.Tensor, pooling: str, layout: str) -> torch.Tensor:
-    if layout == "NLD":
-        raise InputError(f"pooling {pooling!r} needs a layer that puts out maps, got tokens; use 'avg'")
-    rows, columns = map(int, pooling.removeprefix("grid:").split("x"))
-    maps = output.movedim(-1, 1) if layout == "NHWC" else output
-    height, width = maps.shape[2:]
-    if rows > height or columns > width:
-        raise InputError(
-            f"pooling {pooling!r} needs maps of at least {rows} x {columns}, got {height} x {width}; use fewer cells"
-        )
-    return F.adaptive_avg_pool2d(maps, (rows, columns)).flatten(1)
-
-
-def _positions(output: torch.Tensor, layout: str) -> torch.Tensor:
-    """Bring the output to (N, positions, channels)."""
-    if layout == "NCHW":
-        return output.flatten(2).transpose(1, 2)
-    if layout == "NHWC":
-        return output.flatten(1, 2)
-    return output

@@ -13,76 +13,17 @@ from torch import Tensor, nn
 from reprq.backbones import Backbone, load_backbone
 from reprq.backbones.layers.stages import head_of
 from reprq.data import Dataset, as_dataset
-from reprq.errors import DataError, OutputExistsError, ReprqError
+from reprq.data.modality import modality_named
+from reprq.errors import DataError, InputError, OutputExistsError, ReprqError
+from reprq.pretext.registry import TASKS
 from reprq.pretext.task import PretextTask, Shapes
 from reprq.provenance import digest, versions
-from reprq.registry import Entry, Registry
+from reprq.registry import Entry
 from reprq.seeding import seeded
 from reprq.storage import file_name, write_whole
 from reprq.training import Epoch, Inputs, Objective, Schedule, train
 
-TASKS = Registry(
-    "pretext task",
-    (
-        Entry(name="random", target=None, inputs="image", about="the network as it was initialized: the floor"),
-        Entry(
-            name="classification",
-            target="reprq.pretext.classification:Classification",
-            inputs="image",
-            about="tell the classes of the benign samples apart",
-        ),
-        Entry(
-            name="rotation",
-            target="reprq.pretext.rotation:Rotation",
-            inputs="image",
-            about="tell by how much an image was turned",
-            citation="Gidaris, Singh & Komodakis 2018",
-        ),
-        Entry(
-            name="simclr",
-            target="reprq.pretext.two_views:SimCLR",
-            inputs="image",
-            about="find the other view of an image in the batch",
-            citation="Chen et al. 2020",
-        ),
-        Entry(
-            name="vicreg",
-            target="reprq.pretext.two_views:VICReg",
-            inputs="image",
-            about="make two views alike while columns vary and do not covary",
-            citation="Bardes, Ponce & LeCun 2022",
-        ),
-        Entry(
-            name="autoencoder",
-            target="reprq.pretext.autoencoder:Autoencoder",
-            inputs="image",
-            about="give the image back",
-        ),
-        Entry(
-            name="denoising",
-            target="reprq.pretext.autoencoder:Denoising",
-            inputs="image",
-            about="give the image back from a noisy one",
-        ),
-        Entry(
-            name="supervised",
-            target="reprq.pretext.supervised:Supervised",
-            inputs="image",
-            about="tell benign from anomalous: the ceiling",
-        ),
-    ),
-)
 LEAST_SAMPLES = 4
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of the pretext tasks.
-
-    Example:
-        >>> names()
-        ('random', 'classification', 'rotation', 'simclr', 'vicreg', 'autoencoder', 'denoising', 'supervised')
-    """
-    return TASKS.names()
 
 
 def train_teacher(
@@ -134,12 +75,15 @@ def train_teacher(
         UnknownNameError: no such task or architecture.
         OutputExistsError: `out` is a folder, or exists and `force` is not set.
         DataError: fewer than 4 samples, or fewer than 2 classes to tell apart.
-        InputError: a number out of its range, or a loss that is no longer finite.
+        InputError: data of a modality that the task does not take; a number out of its range; or a loss that is no
+            longer finite.
         ReprqError: the file cannot be written.
     """
-    kind = TASKS.find(task).load()
+    entry = TASKS.find(task)
     schedule = Schedule(epochs, batch_size, lr, seed, patience, precision)  # type: ignore[arg-type]
     data, out = as_dataset(data, seed=seed), Path(out)
+    _check_taught(entry, data)
+    kind = entry.load()
     _make_room(out, force)
     if len(data) < LEAST_SAMPLES:
         raise DataError(
@@ -171,6 +115,14 @@ def train_teacher(
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.network.state_dict().items()}
     write_whole(out, lambda temporary: save_file(state, temporary, {"reprq": json.dumps(made)}))
     return out
+
+
+def _check_taught(entry: Entry, data: Dataset) -> None:
+    if not entry.takes(data.modality):
+        wanted = " or ".join(f"{modality_named(kind).item}s" for kind in entry.inputs.split(", "))
+        others = ", ".join(each.name for each in TASKS if each.takes(data.modality))
+        advice = f"choose among {others}" if others else "no pretext task learns from those"
+        raise InputError(f"task {entry.name!r} must have {wanted}, got the {data.noun}s of {data.name}; {advice}")
 
 
 def _train(

@@ -9,7 +9,7 @@ from reprq import detectors, pretext
 from reprq.backbones import Backbone, load_backbone
 from reprq.data import Dataset, Task, Transform, benign_task, select_tasks
 from reprq.embeddings import cached_name
-from reprq.embeddings.pooling_names import check_pooling
+from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError, UnknownNameError
 from reprq.metrics.definitions import select
 from reprq.provenance import digest

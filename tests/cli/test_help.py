@@ -94,3 +94,17 @@ def test_the_study_file_of_the_reference_is_one():
     )
     config = load_config(tomllib.loads(text))
     assert [backbone.label for backbone in config.backbones] == ["resnet18 random", "mobilenet birds", "lenet rotation"]
+
+
+def test_train_lists_every_pretext_task_and_options_every_pooling():
+    from reprq.embeddings import POOLINGS
+    from reprq.pretext import TASKS
+
+    texts = {
+        name: cli.commands[name].get_help(click.Context(cli.commands[name], info_name=name, terminal_width=80))
+        for name in ("train", "measure")
+    }
+    for entry in TASKS:
+        assert re.search(rf"^  {entry.name} +{entry.about[:20]}", texts["train"], re.MULTILINE)
+    for entry in POOLINGS.built_in():
+        assert re.search(rf"[ ,]{re.escape(entry.name)}[,;]", " ".join(texts["measure"].split()))

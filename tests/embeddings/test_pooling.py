@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from reprq.backbones import Layer
 from reprq.embeddings.pooling import pool, pool_layer, pooled_width
-from reprq.embeddings.pooling_names import POOLINGS, check_pooling
+from reprq.embeddings.registry import POOLINGS, check_pooling
 from reprq.errors import InputError, UnknownNameError
 
 MAPS = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
 TOKENS = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(1))
-NAMED = (*POOLINGS[:-1], "grid:2x3")
+NAMED = (*(entry.name for entry in POOLINGS.built_in() if not entry.prefix), "grid:2x3")
 
 
 def slow_gem(values: list[float]) -> float:
@@ -137,7 +137,7 @@ def test_what_cannot_be_pooled_is_named() -> None:
         pool(TOKENS, "cls+avg", layout="NLD", registers=4)
     with pytest.raises(InputError, match=r"layout NLD must put out 3 axes, got shape \(2, 3, 4, 5\)"):
         pool(MAPS, "avg", layout="NLD")
-    with pytest.raises(InputError, match="'grid:2x2' needs a layer that puts out maps, got tokens"):
+    with pytest.raises(InputError, match="'grid:2x2' needs layers that put out maps, got tokens"):
         pool(TOKENS, "grid:2x2", layout="NLD")
     with pytest.raises(InputError, match="'grid:5x5' needs maps of at least 5 x 5, got 4 x 5; use fewer cells"):
         pool(MAPS, "grid:5x5")

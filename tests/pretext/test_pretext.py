@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from reprq import pretext
 from reprq.backbones import Preprocessing, load_backbone
-from reprq.data import load_dataset, one_class_tasks
+from reprq.data import as_dataset, load_dataset, one_class_tasks
 from reprq.errors import DataError, InputError, OutputExistsError, ReprqError, UnknownNameError
 from reprq.pretext.task import Shapes
 
@@ -230,3 +230,12 @@ def test_a_teacher_learns_from_what_python_holds(digits, tmp_path):
     with pytest.raises(InputError, match="data must be a name such as 'digits'"):
         pretext.train_teacher("rotation", 3, out=tmp_path / "none.safetensors", progress=False)
     assert not (tmp_path / "none.safetensors").exists()
+
+
+@pytest.mark.parametrize("task", pretext.names())
+def test_a_task_says_which_modality_it_takes(task, tmp_path):
+    texts = as_dataset({"text": ["a first text", "a second", "a third", "the last"]})
+    said = f"task '{task}' must have images, got the documents of python:dict; no pretext task learns from those"
+    with pytest.raises(InputError, match=said):
+        pretext.train_teacher(task, texts, out=tmp_path / "teacher.safetensors", architecture="nosuch")
+    assert not list(tmp_path.iterdir())

@@ -17,7 +17,7 @@ from reprq.backbones.sources.architectures import check_name
 from reprq.data import Batch, Dataset
 from reprq.detectors.deep.network import NetworkDetector
 from reprq.embeddings.pooling import pool_layer
-from reprq.embeddings.pooling_names import check_pooling
+from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError, OutputExistsError
 from reprq.numerics.rows import Scores
 from reprq.seeding import seeded

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
 from reprq.embeddings.embeddings import Embeddings
-from reprq.embeddings.pooling_names import is_pooling, standard_name
+from reprq.embeddings.registry import is_pooling, standard_name
 from reprq.errors import CacheError, UnknownNameError, one_line
 
 FORMAT = 1
