@@ -13,7 +13,6 @@ from reprq.cli import options
 from reprq.cli.groups import Command
 from reprq.cli.sources import described, extract_split, load_data, load_file, load_network, say
 
-BENIGN_SHARE = 0.7
 DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 
 
@@ -241,6 +240,7 @@ def _from_file(
     """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
     import numpy as np
 
+    from reprq.data.stratified import benign_to_fit
     from reprq.errors import InputError
 
     x = load_file(file, key, columns, labels, asked["benign"])
@@ -248,8 +248,8 @@ def _from_file(
         raise InputError(f"{file} must hold labels (n,) with 1 for anomalous; name their array or column with --labels")
     truth = x.labels
     rng = np.random.default_rng(asked["seed"])
-    normal, anomalous = (rng.permutation(np.flatnonzero(truth == label)) for label in (0, 1))
-    fitted = normal[: int(BENIGN_SHARE * len(normal))]
+    fitted = benign_to_fit(np.flatnonzero(truth == 0), rng)
+    anomalous = rng.permutation(np.flatnonzero(truth == 1))
     count = round(asked["pollution"] / (1.0 - asked["pollution"]) * len(fitted))
     if count >= len(anomalous) > 0:
         raise InputError(f"{file} has {len(anomalous)} anomalies, {count} of them would pollute; lower --pollution")

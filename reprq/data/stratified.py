@@ -1,4 +1,4 @@
-"""A seeded, stratified split for data that comes without one."""
+"""Seeded splits for data that comes without one."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TEST_FRACTION = 0.3
+BENIGN_SHARE = 0.7  # of benign rows, of a file in which the anomalous rows are known
 
 
 def stratified_rows(labels: NDArray[np.int64], split: str, seed: int) -> NDArray[np.int64]:
@@ -31,6 +32,16 @@ def stratified_rows(labels: NDArray[np.int64], split: str, seed: int) -> NDArray
     return np.flatnonzero(test if split == "test" else ~test)
 
 
-def split_info(seed: int) -> dict[str, Any]:
+def benign_to_fit(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw the 70 % of benign rows that a detector is fitted on, in the order drawn; the others are scored.
+
+    Example:
+        >>> len(benign_to_fit(np.arange(10), np.random.default_rng(0)))
+        7
+    """
+    return rng.permutation(rows)[: int(BENIGN_SHARE * len(rows))]
+
+
+def split_info(seed: int, test_fraction: float = TEST_FRACTION) -> dict[str, Any]:
     """Return what a data set records about such a split."""
-    return {"kind": "stratified", "seed": seed, "test_fraction": TEST_FRACTION}
+    return {"kind": "stratified", "seed": seed, "test_fraction": test_fraction}

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.data import Dataset, as_dataset
+from reprq.detectors.byname import ByName
 from reprq.detectors.registry import create
 from reprq.errors import InputError
 
 
-class Raw:
+class Raw(ByName):
     """An array detector on the pixels of images, divided by 255.
 
     Args:
@@ -28,23 +29,9 @@ class Raw:
         ('raw:knn[k=1,kth,euclidean]', 0.0)
     """
 
-    def __init__(self, model: str, **parameters: Any) -> None:
-        self.model = model
-        self.parameters = parameters
-
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the detector's name and all its parameters."""
         return {**self._made().get_params(), "model": self.model}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change the detector's name or its parameters."""
-        self.model = params.pop("model", self.model)
-        self.parameters = {**self.parameters, **params}
-        return self
-
-    def check_parameters(self) -> None:
-        """Raise an error unless there is such an array detector and it takes the parameters."""
-        self._made()
 
     def describe(self) -> str:
         """Return for example "raw:knn[k=5,kth,euclidean]"."""

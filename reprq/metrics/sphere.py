@@ -6,6 +6,7 @@ import numpy as np
 
 from reprq.errors import InputError
 from reprq.numerics.pairs import Matrix
+from reprq.numerics.rows import unit_rows
 from reprq.validation import as_matrix
 
 BLOCK = 1024  # rows of the pairwise matrix held at once
@@ -106,14 +107,4 @@ def self_cluster(x: Any) -> float:
 
 
 def _unit_rows(x: Any, name: str, min_rows: int = 1) -> Matrix:
-    rows = as_matrix(x, name, min_rows=min_rows).astype(np.float64)
-    rows /= np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    zero = np.flatnonzero(norms == 0)
-    if len(zero):
-        raise InputError(
-            f"{name} must have rows that are not zero, got a zero row {zero[0]} ({len(zero)} such rows): it has no"
-            " direction; remove them"
-        )
-    rows /= norms
-    return rows
+    return unit_rows(as_matrix(x, name, min_rows=min_rows), name, "remove it")

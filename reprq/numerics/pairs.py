@@ -74,13 +74,24 @@ def check_paired(x: NDArray[Any], y: NDArray[Any], x_name: str = "x", y_name: st
         raise InputError(f"{y_name} must have {len(x)} rows as {x_name}, one for each sample, got {len(y)}")
 
 
-def squared_distances(rows: Matrix) -> Matrix:
-    """Return the (n, n) squared Euclidean distances between centred rows, symmetric and exactly 0 on the diagonal."""
-    squares = rows @ rows.T
-    norms = np.diagonal(squares).copy()
-    squares *= -2
-    squares += norms
-    squares += norms[:, None]
-    np.maximum(squares, 0, out=squares)
-    np.fill_diagonal(squares, 0)
-    return squares
+def squared_distances(x: Matrix, y: Matrix | None = None) -> Matrix:
+    """Return the squared Euclidean distances between rows that are centred, since an offset costs digits.
+
+    Args:
+        x: (m, d).
+        y: (n, d); x itself by default, where what comes out is symmetric and exactly 0 on the diagonal.
+
+    Returns:
+        (m, n), never negative.
+
+    Example:
+        >>> squared_distances(np.array([[-1.0], [1.0]]), np.array([[2.0]])).ravel().tolist()
+        [9.0, 1.0]
+    """
+    other = x if y is None else y
+    squares: Matrix = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", other, other)
+    product = x @ other.T
+    squares -= np.multiply(product, 2.0, out=product)
+    if y is None:
+        np.fill_diagonal(squares, 0.0)
+    return np.maximum(squares, 0.0, out=squares)

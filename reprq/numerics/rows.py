@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.errors import InputError
+
 Matrix = NDArray[np.floating]
 Scores = NDArray[np.float64]
 
@@ -20,6 +22,33 @@ def column_means(rows: Matrix) -> Scores:
 def distinct_rows(rows: Matrix) -> Matrix:
     """The different rows, each once, in ascending order."""
     return np.unique(rows + 0.0, axis=0)  # + 0.0: no -0.0
+
+
+def unit_rows(rows: Matrix, name: str, hint: str) -> NDArray[np.float64]:
+    """Divide each row by its Euclidean length, in float64; no length overflows or vanishes.
+
+    Args:
+        rows: (n, d).
+        name: What the caller calls them.
+        hint: What to do about a zero row.
+
+    Raises:
+        InputError: a row is zero and has no direction.
+
+    Example:
+        >>> unit_rows(np.array([[3.0, 4.0]]), "x", "remove it")
+        array([[0.6, 0.8]])
+    """
+    largest = np.abs(rows).max(axis=1, keepdims=True).astype(np.float64)
+    if len(zero := np.flatnonzero(largest == 0)):
+        raise InputError(
+            f"{name} must have no zero row, whose direction is undefined, got {len(zero)}, the first in row {zero[0]};"
+            f" {hint}"
+        )
+    scaled = rows / largest
+    lengths: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
+    unit: NDArray[np.float64] = scaled / lengths[:, None]
+    return unit
 
 
 def score_in_blocks(rows: Matrix, score: Callable[[Scores], Scores], centre: Scores | float = 0.0) -> Scores:

@@ -18,6 +18,7 @@ from scipy.stats import rankdata
 
 from reprq.data import Split
 from reprq.data.image.named import data_root
+from reprq.data.stratified import BENIGN_SHARE, benign_to_fit
 from reprq.detectors import create, describe, names
 from reprq.errors import DataError
 from reprq.evaluation import mean_over_tasks, per_class_table
@@ -28,7 +29,6 @@ from reprq.provenance import digest, file_digest
 from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
 
-BENIGN_SHARE = 0.7
 FOLDERS = {"CV_by_ResNet18": "ResNet18", "NLP_by_BERT": "BERT", "NLP_by_RoBERTa": "RoBERTa"}
 
 
@@ -142,8 +142,7 @@ def _load(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 def _judge(x: NDArray[np.float32], y: NDArray[np.int64], seed: int, method: str) -> Row:
     """Fit on 70 % of the benign rows and score the rest; the time is the processor's, fit and score together."""
-    benign = np.random.default_rng(seed).permutation(np.flatnonzero(y == 0))
-    train = np.sort(benign[: int(BENIGN_SHARE * len(benign))])
+    train = np.sort(benign_to_fit(np.flatnonzero(y == 0), np.random.default_rng(seed)))
     test = np.setdiff1d(np.arange(len(x)), train)
     split = Split("benign against the rest", train, test, y[test])
     found = evaluate(method, split, x, x, seed=seed, clock=time.process_time)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.data import Dataset
+from reprq.data.stratified import BENIGN_SHARE, benign_to_fit, split_info
 from reprq.embeddings import Embeddings, load_embeddings
 from reprq.embeddings.cache.cache import BLOCK_ROWS
 from reprq.embeddings.cache.writing import CacheWriter
@@ -17,7 +18,6 @@ from reprq.errors import InputError, UnknownNameError, listed
 from reprq.labels import named_labels
 from reprq.study.config import EMBEDDINGS, BackboneConfig, DataConfig
 
-BENIGN_SHARE = 0.7
 _OUTCOMES = ("benign", "anomalous")
 
 Rows = NDArray[np.int64]
@@ -81,12 +81,13 @@ class EmbeddingFiles:
         classes, labels = self._classes(data)
         rng = np.random.default_rng(seed)
         benign = [i for i, name in enumerate(classes) if name in benign_classes(data, classes)] or range(len(classes))
-        drawn = [rng.permutation(np.flatnonzero(labels == number)) for number in benign]
-        train = np.sort(np.concatenate([rows[: int(BENIGN_SHARE * len(rows))] for rows in drawn]))
+        fitted = [benign_to_fit(np.flatnonzero(labels == number), rng) for number in benign]
+        train = np.sort(np.concatenate(fitted))
         test = np.setdiff1d(np.arange(len(labels)), train)
         if len(train) < 2:
-            raise InputError(f"{data.dataset} must have at least 3 benign rows to train on, got {sum(map(len, drawn))}")
-        info = {"kind": "stratified", "seed": seed, "test_fraction": 1.0 - BENIGN_SHARE}
+            many = int(np.isin(labels, list(benign)).sum())
+            raise InputError(f"{data.dataset} must have at least 3 benign rows to train on, got {many}")
+        info = split_info(seed, 1.0 - BENIGN_SHARE)
         source = _RowSource(self.first)
         train_set, test_set = (
             Dataset(

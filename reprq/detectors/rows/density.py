@@ -10,9 +10,10 @@ from scipy.special import logsumexp
 
 from reprq.detectors.calibration import copies
 from reprq.detectors.rows.mahalanobis import Mahalanobis, check_more_than_a_line
-from reprq.detectors.rows.shallow import ShallowDetector, squared_distances
+from reprq.detectors.rows.shallow import ShallowDetector
 from reprq.errors import InputError
 from reprq.numerics.covariance import central_moments, whiten_pseudo
+from reprq.numerics.pairs import squared_distances
 from reprq.numerics.rows import Matrix, Scores, score_in_blocks
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ from reprq.detectors.rows.approximate import ApproximateNeighbours
 from reprq.detectors.rows.base import ArrayDetector, check_choice, check_count
 from reprq.errors import InputError
 from reprq.numerics.nearest import ExactNeighbours, gpu_number
-from reprq.numerics.rows import Matrix, Scores, column_means
+from reprq.numerics.rows import Matrix, Scores, column_means, unit_rows
 
 AGGREGATIONS = ("kth", "mean", "sum")
 METRICS = ("euclidean", "cosine")
@@ -135,27 +135,6 @@ class KNN(ArrayDetector):
         if self.center:
             rows = rows - self.mean_
         if self.normalize or self.metric == "cosine":
-            return unit_rows(rows)  # 1 - cos = |x / |x| - y / |y||^2 / 2, without the cancellation of 1 - cos
+            # 1 - cos = |x / |x| - y / |y||^2 / 2, without the cancellation of 1 - cos
+            return unit_rows(rows, "X", "remove it or use euclidean")
         return rows.astype(np.float32) if rows.dtype == np.float16 else rows
-
-
-def unit_rows(rows: Matrix) -> NDArray[np.float64]:
-    """Divide each row by its Euclidean length, in float64.
-
-    Raises:
-        InputError: a row is zero and has no direction.
-
-    Example:
-        >>> unit_rows(np.array([[3.0, 4.0]]))
-        array([[0.6, 0.8]])
-    """
-    largest = np.abs(rows).max(axis=1, keepdims=True).astype(np.float64)
-    if not largest.all():
-        row = int(np.argmin(largest))
-        raise InputError(
-            f"X must have no zero row, whose direction is undefined, got row {row}; remove it or use euclidean"
-        )
-    scaled = rows / largest  # so that squares neither overflow nor vanish
-    lengths: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
-    unit: NDArray[np.float64] = scaled / lengths[:, None]
-    return unit

@@ -6,11 +6,12 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.detectors.byname import ByName
 from reprq.detectors.rows.base import ArrayDetector
 from reprq.errors import InputError, UnknownNameError, one_line
 from reprq.numerics.rows import Matrix, Scores, column_means
@@ -26,7 +27,7 @@ _ROUNDING = 1e-9
 _NO_ROWS = ("_", "pyg_", "ts_")  # helpers, and detectors of graphs and time series
 
 
-class PyOD(ArrayDetector):
+class PyOD(ByName, ArrayDetector):
     """A detector of PyOD, fitted on the benign rows in float64; the score is its `decision_function`.
 
     What it promises is PyOD's: the scores of ECOD, COPOD, ROD, CD and RGraph depend on the rows scored beside a row,
@@ -46,23 +47,9 @@ class PyOD(ArrayDetector):
 
     min_rows = 2
 
-    def __init__(self, model: str, **parameters: Any) -> None:
-        self.model = model
-        self.parameters = parameters
-
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the class's name and the parameters that were given."""
         return {"model": self.model, **self.parameters}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change the class's name or its parameters."""
-        self.model = params.pop("model", self.model)
-        self.parameters = {**self.parameters, **params}
-        return self
-
-    def check_parameters(self) -> None:
-        """Raise an error unless the class exists here and takes the parameters."""
-        self._made()
 
     def describe(self) -> str:
         """Return for example "pyod:ECOD" or "pyod:KNN[n_neighbors=2]"."""

@@ -4,8 +4,9 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from reprq.detectors.rows.shallow import ShallowDetector, squared_distances
+from reprq.detectors.rows.shallow import ShallowDetector
 from reprq.errors import InputError
+from reprq.numerics.pairs import squared_distances
 from reprq.numerics.rows import Scores, score_in_blocks
 
 Array = NDArray[np.float64]

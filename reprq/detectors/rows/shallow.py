@@ -13,6 +13,7 @@ from sklearn import ensemble, mixture, svm
 
 from reprq.detectors.rows.base import ArrayDetector, check_count
 from reprq.errors import InputError
+from reprq.numerics.pairs import squared_distances
 from reprq.numerics.rows import Matrix, Scores, column_means, distinct_rows, score_in_blocks
 
 
@@ -187,12 +188,6 @@ class GMM(ShallowDetector):
     def _anomaly(self, rows: NDArray[np.float64]) -> Scores:
         scores: Scores = -self.model_.score_samples(rows)
         return scores
-
-
-def squared_distances(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(m, n) squared Euclidean distances of centred rows, never negative."""
-    squares: NDArray[np.float64] = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", y, y) - 2.0 * (x @ y.T)
-    return np.maximum(squares, 0.0, out=squares)
 
 
 def _within_float32(rows: NDArray[np.float64]) -> NDArray[np.float64]:
