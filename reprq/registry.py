@@ -134,6 +134,11 @@ class Registry:
         """Return reprq's own entries, whatever is installed or registered besides."""
         return tuple(entry for entry in self._entries.values() if entry.name in self._built_in)
 
+    def registered(self) -> tuple[Entry, ...]:
+        """Return the entries that `register` added in this process."""
+        others = {*self._built_in, *(self._points or ())}
+        return tuple(entry for entry in self._entries.values() if entry.name not in others)
+
     def is_built_in(self, name: str) -> bool:
         """Whether an entry of this name is reprq's own."""
         return name in self._built_in

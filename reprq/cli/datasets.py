@@ -13,16 +13,16 @@ def datasets(form: str | None) -> None:
     import dataclasses
 
     from reprq.cli.output import emit
-    from reprq.data import available, protocols
+    from reprq.data import PROTOCOLS, available
 
     rows = [dataclasses.asdict(info) for info in available()]
     rows += [
         {
             **dict.fromkeys(rows[0]),
-            "name": protocol.name,
-            "modality": "image",
-            "obtain": f"detect --root FOLDER with {protocol.layout}",
+            "name": entry.name,
+            "modality": entry.inputs,
+            "obtain": f"detect --root FOLDER with {entry.facts['layout']}",
         }
-        for protocol in protocols()
+        for entry in PROTOCOLS
     ]
     emit(form, "datasets", rows, {})

@@ -1,5 +1,6 @@
 """Data sets by name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -54,14 +55,18 @@ def _text(asked: Asked) -> Dataset:
     return load_text(asked.path, asked.split, asked.seed, whole=asked.whole)
 
 
+def _named(name: str, target: Callable[[Asked], Dataset], about: str, **sizes: int) -> Entry:
+    return Entry(name=name, target=target, inputs="image", about=about, facts=sizes)
+
+
 DATASETS = Registry(
     "data set",
     [
-        Entry(name="digits", target=_digits, inputs="image", about="part of scikit-learn"),
-        Entry(name="cifar10", target=_torchvision, inputs="image", about="--download (170 MB)"),
-        Entry(name="cifar100", target=_torchvision, inputs="image", about="--download (169 MB)"),
-        Entry(name="mnist", target=_torchvision, inputs="image", about="--download (12 MB)"),
-        Entry(name="usps", target=_torchvision, inputs="image", about="--download (8 MB)"),
+        _named("digits", _digits, "part of scikit-learn", classes=10, train=1258, test=539),
+        _named("cifar10", _torchvision, "--download (170 MB)", classes=10, train=50000, test=10000),
+        _named("cifar100", _torchvision, "--download (169 MB)", classes=100, train=50000, test=10000),
+        _named("mnist", _torchvision, "--download (12 MB)", classes=10, train=60000, test=10000),
+        _named("usps", _torchvision, "--download (8 MB)", classes=10, train=7291, test=2007),
         Entry(
             name="folder:PATH",
             target=_folder,
@@ -79,14 +84,6 @@ DATASETS = Registry(
 )
 """What `load_dataset` knows by name. A target takes an `Asked` and gives a `Dataset`; `inputs` is its modality."""
 
-_SIZES = {
-    "digits": (10, 1258, 539),
-    "cifar10": (10, 50000, 10000),
-    "cifar100": (100, 50000, 10000),
-    "mnist": (10, 60000, 10000),
-    "usps": (10, 7291, 2007),
-}
-
 
 def available() -> list[DatasetInfo]:
     """Return what `load_dataset` knows, with sizes and where the files come from.
@@ -99,7 +96,7 @@ def available() -> list[DatasetInfo]:
 
 
 def _info(entry: Entry) -> DatasetInfo:
-    classes, train, test = _SIZES.get(entry.name, (None, None, None))
+    classes, train, test = (entry.facts.get(size) for size in ("classes", "train", "test"))
     return DatasetInfo(entry.name, classes, train, test, entry.about, entry.inputs or "image")
 
 

@@ -10,6 +10,7 @@ from reprq.optional import require
 from reprq.study.compute import CellOutcome, CellRunner
 from reprq.study.execute import Executor
 from reprq.study.plan import Job
+from reprq.study.registered import Registered, adopt, registered
 
 _PATIENCE = "20s"
 
@@ -41,7 +42,7 @@ class Cluster(Executor):
 
     def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """Compute the jobs; on an interruption those that have not begun are taken back."""
-        futures = self._client.map(_attempt, jobs, pure=False)
+        futures = self._client.map(_attempt, jobs, entries=registered(elsewhere=True), pure=False)
         cells = {future.key: job.cell for future, job in zip(futures, jobs, strict=True)}
         try:
             for future in self._dask.as_completed(futures, loop=self._client.loop):
@@ -51,10 +52,11 @@ class Cluster(Executor):
             self._client.cancel(futures)
 
 
-def _attempt(job: Job) -> CellOutcome:
+def _attempt(job: Job, entries: Registered) -> CellOutcome:
     """Compute a cell on a dask worker, which keeps its state from one to the next."""
     worker: Any = require("distributed", "distributed", "a worker").get_worker()
     if not hasattr(worker, "reprq_runner"):
+        adopt(entries)
         worker.reprq_runner = CellRunner()
     runner: CellRunner = worker.reprq_runner
     with threadpool_limits(1):

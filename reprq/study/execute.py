@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from reprq.errors import ReprqError
 from reprq.study.compute import CellOutcome, CellRunner
 from reprq.study.plan import Job
+from reprq.study.registered import Registered, adopt, registered
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -96,7 +97,7 @@ class _Worker:
 
     def __init__(self, context: Any) -> None:
         self.link, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other,), daemon=True)
+        self._process = context.Process(target=_serve, args=(other, registered()), daemon=True)
         self._process.start()
         other.close()
         self.job: Job | None = None
@@ -152,9 +153,10 @@ class _Worker:
         return CellOutcome.failed(job.cell, ReprqError(f"its worker process ended {how}{hint}"))
 
 
-def _serve(link: Any) -> None:
+def _serve(link: Any, entries: Registered) -> None:
     """A worker's life: cells in, outcomes out, until the main process goes away."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process ends the workers
+    adopt(entries)
     runner = CellRunner()
     while True:
         try:

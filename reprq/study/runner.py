@@ -17,6 +17,7 @@ from reprq.study.compute import CellOutcome
 from reprq.study.config import BackboneConfig, StudyConfig, load_config
 from reprq.study.execute import Executor, InProcess, Processes
 from reprq.study.plan import Cell, Job, Plan, StudyPart, identity
+from reprq.study.registered import check_registered
 from reprq.study.repeats import repeated_layers, without_repeated_layers
 from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, SCHEMA_VERSION, STUDY_FILE, StudyResults
 from reprq.study.sources import Teachers, load_network
@@ -62,14 +63,18 @@ def run_study(
     Raises:
         ConfigError: the configuration is wrong.
         UnknownNameError: a backbone, layer, data set, task, metric or detector does not exist; before any work.
+        InputError: several workers, and something that is registered where they cannot import it.
         OutputExistsError: `out` holds the tables of another study.
         ReprqError: whatever the samples, the disk or a scheduler cannot do; finished cells are kept.
     """
     folder = study_folder(config, out)
     config = load_config(config)
     _refuse_other_study(folder, config, force)
+    workers = workers or config.workers
+    if scheduler is not None or workers > 1:
+        check_registered(config.record(), elsewhere=scheduler is not None)
     plan = Plan(config, Teachers(folder / "teachers", config.datasets, device))
-    with executor(workers or config.workers, scheduler) as where:
+    with executor(workers, scheduler) as where:
         make_folder(folder)
         results = _StudyRun(plan, folder, device, cache_dir, progress).finish(where)
     results.save()

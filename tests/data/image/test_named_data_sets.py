@@ -194,3 +194,9 @@ def test_cifar100_is_read_from_its_files(tmp_path: Path, monkeypatch: pytest.Mon
     data = load_dataset("cifar100", root=tmp_path)
     assert (len(data.classes), data.labels.tolist()) == (100, [99, 3])
     assert np.array_equal(np.asarray(data.image(1)), pixels[1].transpose(1, 2, 0))
+
+
+def test_sizes_that_are_stated_are_those_that_are_had():
+    (digits,) = (info for info in available() if info.name == "digits")
+    sides = [load_dataset("digits", split) for split in ("train", "test")]
+    assert (digits.classes, digits.train, digits.test) == (len(sides[0].classes), *map(len, sides))
