@@ -10,8 +10,8 @@ other pictures from `layers.csv`,
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from cka_heatmap import draw as draw_cka
 
 from reprq.papers.mai2021.figures import draw as draw_mai2021
@@ -60,23 +60,22 @@ def every_pair(table: pd.DataFrame) -> plt.Figure:
     A coefficient whose 95 % interval holds 0 stands in parentheses.
     """
     metrics, detectors = table["metric"].unique(), table["detector"].unique()
-    figure, axes = plt.subplots(1, len(detectors), figsize=(13.5, 5.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(detectors), figsize=(15, 5.2), sharey=True, layout="constrained")
     for ax, detector in zip(axes, detectors, strict=True):
         rows = table[table["detector"] == detector].set_index(["metric", "level", "given"])
         cells = rows.loc[[(name, *level) for name in metrics for level in LEVELS]]
         shape = (len(metrics), len(LEVELS))
-        values, low, high = (cells[name].to_numpy().reshape(shape) for name in ("coefficient", "low", "high"))
-        image = ax.imshow(values, cmap="PuOr", vmin=-1, vmax=1, aspect="auto")
-        for (i, j), value in np.ndenumerate(values):
-            sure = low[i, j] > 0 or high[i, j] < 0
-            colour, said = "white" if abs(value) > 0.6 else "black", f"{value:.2f}" if sure else f"({value:.2f})"
-            ax.text(j, i, said, ha="center", va="center", fontsize=8, color=colour)
+        sure = (cells["low"] > 0) | (cells["high"] < 0)
+        said = cells["coefficient"].map("{:.2f}".format).where(sure, cells["coefficient"].map("({:.2f})".format))
+        sns.heatmap(
+            cells["coefficient"].to_numpy().reshape(shape), annot=said.to_numpy().reshape(shape), fmt="", ax=ax,
+            cmap="PuOr", vmin=-1, vmax=1, annot_kws={"fontsize": 8}, cbar=False,
+            xticklabels=list(LEVELS.values()), yticklabels=[metric_label(name) for name in metrics],
+        )  # fmt: skip
         ax.set_title(detector_label(detector), fontsize=10)
-        ax.set_xticks(range(len(LEVELS)), LEVELS.values(), fontsize=7.5)
-        ax.set_yticks(range(len(metrics)), [metric_label(name) for name in metrics], fontsize=9)
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01)
+        ax.tick_params(length=0, labelsize=9, rotation=0)
+        ax.tick_params(axis="x", labelsize=7.5)
+    bar = figure.colorbar(axes[0].collections[0], ax=axes, fraction=0.02, pad=0.01)
     bar.outline.set_visible(False)
     bar.set_label("Spearman's rho with AUROC; in parentheses: the 95 % interval holds 0", fontsize=8)
     return figure

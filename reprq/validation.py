@@ -1,5 +1,6 @@
 """The checks of arrays that come from outside: every metric, detector and evaluation lets its input in through here."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,14 @@ def as_scores(scores: Any, name: str = "scores") -> NDArray[np.float64]:
     if len(bad):
         raise InputError(f"{name} must be finite, got {array[bad[0]]} at row {bad[0]}")
     return array
+
+
+def check_columns(table: Iterable[Any], columns: Iterable[str], name: str) -> None:
+    """Raise an `InputError` unless a table, which names its columns when it is iterated over, has all of these."""
+    names = [str(column) for column in table]
+    for column in columns:
+        if column not in names:
+            raise InputError(f"{name} must have a column {column!r}, got {', '.join(names) or 'none'}")
 
 
 def _column(values: Any, n: int, name: str, meaning: str) -> NDArray[Any]:

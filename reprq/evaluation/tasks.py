@@ -14,7 +14,7 @@ from scipy.stats import t as student
 from reprq.errors import InputError
 from reprq.evaluation.roc import critical_value
 from reprq.statistics.estimate import Estimate
-from reprq.validation import check_finite
+from reprq.validation import check_columns, check_finite
 
 Array = NDArray[np.float64]
 Rows = Any  # a pandas data frame, or a mapping of columns: pandas is not imported here
@@ -228,8 +228,7 @@ def per_class_table(
 
 
 def _column(table: Rows, name: str) -> Sequence[Any]:
-    if name not in table:
-        raise InputError(f"table must have a column {name!r}, got {', '.join(map(str, table)) or 'none'}")
+    check_columns(table, [name], "table")
     return list(table[name])
 
 

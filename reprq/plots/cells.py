@@ -1,62 +1,75 @@
-"""Names beside the cells of a heatmap and numbers in them, where there is room."""
+"""A table as coloured cells, with names beside them and numbers in them as far as there is room."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import to_rgba_array
+from seaborn.utils import relative_luminance
 
 from reprq.plots.styles import plain
 
+_MIDDLE = 0.18  # the luminance of a colour on which black and white are read equally well
 CELL = 0.42  # inches a cell, where a figure is made for it
 _ANNOTATED = 0.32  # inches a cell must be wide for a number to stand in it
 _TALL = 0.13  # inches it must be tall, which is also the distance from one label to the next
 
 
-def label_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str], rotation: int = 0) -> None:
-    """Name rows and columns, or every second, third ... of them where there is no room for all.
+def draw_cells(
+    frame: pd.DataFrame, ax: Axes, form: Callable[[float], str], label: str = "", bar: bool = True, **given: Any
+) -> Colorbar | None:
+    """Draw a table with `seaborn.heatmap`; where there is no room for every name, each second, third ... is written.
+
+    The colours (cividis) are the same to the colour-blind and in grey.
 
     Args:
-        ax: With an image of one pixel a cell.
-        rows: A name a row.
-        columns: A name a column.
-        rotation: Of the names of the columns, in degrees.
-    """
-    rows, columns = [plain(name) for name in rows], [plain(name) for name in columns]
-    ax.spines[:].set_visible(False)
-    ax.tick_params(length=0)
-    steps = (1, 1)
-    for _ in range(2):  # the room in a cell is known only once labels and layout are
-        ax.set_yticks(range(0, len(rows), steps[0]), rows[:: steps[0]], fontsize=8)
-        ax.set_xticks(range(0, len(columns), steps[1]), columns[:: steps[1]], rotation=rotation, fontsize=8)
-        height, width = _room(ax, len(rows), len(columns))
-        longest = max(len(name) for name in columns)
-        apart = _TALL if rotation else 0.075 * longest + 0.05
-        steps = (max(1, math.ceil(_TALL / height)), max(1, math.ceil(apart / width)))
-
-
-def write_values(ax: Axes, image: AxesImage, form: Callable[[float], str] = lambda value: f"{value:.3g}") -> None:
-    """Write each finite value into its cell, light on dark colours and dark on light ones, if the cells are large.
-
-    Args:
-        ax: With the image.
-        image: What `imshow` returned.
+        frame: Numbers; a nan is an empty cell.
+        ax: Where to draw.
         form: A number as text, of at most six letters.
+        label: Of the scale of colours.
+        bar: Whether to draw that scale.
+        **given: For `seaborn.heatmap`.
+
+    Returns:
+        The scale of colours.
     """
-    values = np.ma.filled(np.ma.asarray(image.get_array(), dtype=np.float64), np.nan)
-    height, width = _room(ax, *values.shape)
-    if width < _ANNOTATED or height < _TALL:
-        return
-    for (i, j), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            red, green, blue, _ = image.to_rgba(np.array([value]))[0]
-            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
-            ax.text(j, i, form(value), ha="center", va="center", fontsize=7, color="white" if dark else "black")
+    rows, columns = ([plain(str(name)) for name in names] for names in frame.axes)
+    ax.tick_params(labelsize=8, length=0)
+    sns.heatmap(
+        frame.to_numpy(dtype=np.float64), ax=ax, annot=frame.map(form).to_numpy(), fmt="", annot_kws={"fontsize": 7},
+        xticklabels=columns, yticklabels=rows, cbar=bar, cbar_kws={"fraction": 0.046, "pad": 0.03},
+        **({"cmap": "cividis"} | given),
+    )  # fmt: skip
+    longest = max(len(name) for name in columns)
+    ax.tick_params(axis="x", rotation=90 if longest > 3 else 0)
+    ax.tick_params(axis="y", rotation=0)
+    mesh = ax.collections[-1]
+    scale: Colorbar | None = mesh.colorbar
+    if scale is not None:
+        scale.ax.tick_params(labelsize=8)
+        scale.set_label(label, fontsize=8)
+    height, width = _room(ax, *frame.shape)
+    colours = to_rgba_array(mesh.get_facecolor())[frame.notna().to_numpy().ravel()]
+    for text, colour in zip(ax.texts[len(ax.texts) - len(colours) :], colours, strict=True):
+        if width < _ANNOTATED or height < _TALL:
+            text.remove()
+        text.set_color("black" if relative_luminance(colour) > _MIDDLE else "white")
+    for axis, names, step in (
+        (ax.yaxis, rows, _TALL / height),
+        (ax.xaxis, columns, (_TALL if longest > 3 else 0.075 * longest + 0.05) / width),
+    ):
+        every = max(1, math.ceil(step))
+        axis.set_ticks(np.arange(0, len(names), every) + 0.5, names[::every])
+    return scale
 
 
 def _room(ax: Axes, rows: int, columns: int) -> tuple[float, float]:
-    """Height and width of a cell in inches."""
+    """Height and width of a cell in inches, once the names and the scale of colours have their place."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()

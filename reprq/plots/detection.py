@@ -1,22 +1,28 @@
 """What a detector's scores do on labelled rows: the ROC curve with its band, and the scores of both classes."""
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.errors import InputError
 from reprq.evaluation import auroc, curves, roc_band
-from reprq.plots.styles import ANOMALOUS, BENIGN, COLOURS, tidy
+from reprq.plots.names import detector_labels
+from reprq.plots.panels import axes_of, legend_beside
+from reprq.plots.styles import ANOMALOUS, BENIGN, COLOURS, plain, tidy
 from reprq.validation import as_labels, as_scores
 
 Floats = NDArray[np.float64]
 
+_BAND = "band: pointwise 95 %"
+_INSIDE = 2  # curves whose legend has room below them
 _PLACES = np.linspace(0.0, 1.0, 201)
-_BINS = 40
+_MOST_BINS = 40
 _LOG_SPAN = 20.0
 
 
@@ -42,15 +48,16 @@ def roc_plot(
     """
     named = scores if isinstance(scores, Mapping) else {"": scores}
     found = {name: (curves(labels, values), auroc(labels, values)) for name, values in named.items()}
-    if ax is None:
-        _, ax = plt.subplots(figsize=(4.6, 4.6), layout="constrained")
+    ours = ax is None
+    ax = axes_of(ax, (4.6, 4.6))
+    called = detector_labels(list(named))
     ax.plot([0, 1], [0, 1], color="0.7", linewidth=0.8, linestyle=":")
     dashes = ("-", "--", "-.", ":")
     for i, (name, (curve, area)) in enumerate(found.items()):
         colour = COLOURS[i % len(COLOURS)]
         _, low, high = roc_band(labels, named[name], _PLACES)
         ax.fill_between(_PLACES, low, high, color=colour, alpha=0.15, linewidth=0)
-        text = f"{name}{' ' * bool(name)}AUROC {area.value:.3f} [{area.low:.3f}, {area.high:.3f}]"
+        text = f"{f'{plain(called[name])}: ' * bool(name)}AUROC {area.value:.3f} [{area.low:.3f}, {area.high:.3f}]"
         style = dashes[i // len(COLOURS) % len(dashes)] if len(found) > len(COLOURS) else dashes[i % len(dashes)]
         rates = (curve.false_positive_rate, curve.true_positive_rate)
         ax.plot(*rates, color=colour, linewidth=1.4, linestyle=style, label=text)
@@ -58,7 +65,10 @@ def roc_plot(
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     ax.set_xlabel("false positive rate (benign rows called anomalous)")
     ax.set_ylabel("true positive rate")
-    ax.legend(loc="lower right", frameon=False, fontsize=7.5, title="band: pointwise 95 %", title_fontsize=7.5)
+    if len(found) > _INSIDE:
+        legend_beside([ax], grow=ours, title=_BAND)
+    else:
+        ax.legend(loc="lower right", frameon=False, fontsize=7.5, title=_BAND, title_fontsize=7.5)
     return ax
 
 
@@ -84,33 +94,36 @@ def score_histogram(
     area = auroc(labels, scores)
     values = as_scores(scores)
     anomalous = as_labels(labels, len(values)) == 1
-    if ax is None:
-        _, ax = plt.subplots(figsize=(5.6, 3.4), layout="constrained")
-    log = values.min() > 0 and values.max() > _LOG_SPAN * np.median(values)
-    edges = _edges(values, log)
-    for rows, colour, hatch, name in ((~anomalous, BENIGN, "", "benign"), (anomalous, ANOMALOUS, "////", "anomalous")):
-        share = np.histogram(values[rows], edges)[0] / rows.sum()
-        text = f"{int(rows.sum()):,} {name}"
-        ax.stairs(
-            share, edges, fill=True, facecolor=to_rgba(colour, 0.35), edgecolor=colour, hatch=hatch, lw=1.2, label=text
-        )
+    if np.ptp(values) == 0:
+        raise InputError(f"scores must differ, got {values[0]:g} for every row; there is no histogram of one value")
+    ax = axes_of(ax, (5.6, 3.4))
+    log = bool(values.min() > 0 and values.max() > _LOG_SPAN * np.median(values))
+    classes = {f"{(~anomalous).sum():,} benign": BENIGN, f"{anomalous.sum():,} anomalous": ANOMALOUS}
+    sns.histplot(
+        x=values, hue=np.array(list(classes))[anomalous.astype(int)], hue_order=list(classes), palette=classes,
+        bins=_bins(np.log10(values) if log else values), log_scale=log, stat="probability", common_norm=False,
+        element="step", alpha=0.35, linewidth=1.2, legend=False, ax=ax,
+    )  # fmt: skip
+    handles: list[Artist] = [ax.collections[-1], ax.collections[-2]]  # the last class is drawn first
+    for drawn, name, hatch in zip(handles, classes, ("", "////"), strict=True):
+        drawn.set(label=name, hatch=hatch)
     if threshold is not None:
         rates = [float((values[rows] > threshold).mean()) for rows in (anomalous, ~anomalous)]
         text = f"threshold {threshold:.3g}: {rates[0]:.0%} of anomalies, {rates[1]:.1%} false alarms"
-        ax.axvline(threshold, color="black", linewidth=1.2, linestyle="--", label=text)
+        handles.append(ax.axvline(threshold, color="black", linewidth=1.2, linestyle="--", label=text))
     tidy(ax)
-    if log:
-        ax.set_xscale("log")
     ax.set_ylim(bottom=0)
     ax.set_xlabel("anomaly score")
     ax.set_ylabel("share of the class")
     ax.set_title(f"AUROC {area.value:.3f} [{area.low:.3f}, {area.high:.3f}]", fontsize=10)
-    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.18), ncols=2, borderaxespad=0.0)
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.18), "borderaxespad": 0.0, "ncols": 2}
+    ax.legend(handles=handles, frameon=False, fontsize=8, **place)
     return ax
 
 
-def _edges(values: Floats, log: bool) -> Floats:
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        raise InputError(f"scores must differ, got {low:g} for every row; there is no histogram of one value")
-    return np.geomspace(low, high, _BINS + 1) if log else np.linspace(low, high, _BINS + 1)
+def _bins(values: Floats) -> int:
+    """How many bins, by the larger of the rules of Sturges and of Freedman and Diaconis."""
+    quarter, three_quarters = np.quantile(values, [0.25, 0.75])
+    width = 2 * (three_quarters - quarter) / np.cbrt(len(values))
+    by_spread = np.ptp(values) / width if width > 0 else 0.0
+    return math.ceil(min(_MOST_BINS, max(math.log2(len(values)) + 1, float(by_spread))))

@@ -1,6 +1,5 @@
 """Correlation coefficients with their intervals, side by side."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,10 +7,11 @@ from matplotlib.ticker import MultipleLocator
 
 from reprq.errors import InputError
 from reprq.plots.names import detector_labels, metric_label
-from reprq.plots.styles import COLOURS, plain, tidy
+from reprq.plots.panels import axes_of, legend_beside
+from reprq.plots.styles import plain, styles, tidy
+from reprq.validation import check_columns
 
 _COLUMNS = ("detector", "metric", "method", "coefficient", "low", "high")
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
 
 
 def forest_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -30,9 +30,7 @@ def forest_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Raises:
         InputError: a column is missing, there is no coefficient, or a pair stands there twice.
     """
-    for column in _COLUMNS:
-        if column not in table:
-            raise InputError(f"table must have a column {column!r}, got {', '.join(map(str, table.columns))}")
+    check_columns(table, _COLUMNS, "table")
     known = table.dropna(subset="coefficient")
     if known.empty:
         raise InputError("table must have at least one coefficient, got none")
@@ -42,21 +40,19 @@ def forest_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
             ' table[(table["method"] == "spearman") & (table["tasks"] == "all")]'
         )
     metrics, detectors = list(known["metric"].unique()), list(known["detector"].unique())
-    if ax is None:
-        height = 0.9 + len(metrics) * (0.13 * len(detectors) + 0.16)
-        _, ax = plt.subplots(figsize=(8.2, max(1.8, height)), layout="constrained")
+    ours = ax is None
+    ax = axes_of(ax, (6.2, max(1.8, 0.9 + len(metrics) * (0.13 * len(detectors) + 0.16))))
     called = detector_labels(detectors)
     step = 0.7 / max(1, len(detectors))
-    for i, detector in enumerate(detectors):
+    for i, (detector, look) in enumerate(styles(detectors).items()):
         rows = known[known["detector"] == detector]
         y = np.array([metrics.index(name) for name in rows["metric"]]) + step * (i - (len(detectors) - 1) / 2)
-        colour, marker = COLOURS[i % len(COLOURS)], _MARKERS[i % len(_MARKERS)]
-        ax.hlines(y, rows["low"], rows["high"], color=colour, linewidth=1.6)
+        ax.hlines(y, rows["low"], rows["high"], color=look["color"], linewidth=1.6)
         sure = ((rows["low"] > 0) | (rows["high"] < 0)).to_numpy()
-        for kept, fill in ((sure, colour), (~sure, "white")):
+        for kept, fill in ((sure, look["color"]), (~sure, "white")):
             points = (rows["coefficient"].to_numpy()[kept], y[kept])
-            ax.plot(*points, linestyle="none", color=colour, marker=marker, mfc=fill, markersize=5.5, zorder=3)
-        ax.plot([], [], linestyle="-", color=colour, marker=marker, label=plain(called[detector]))
+            ax.plot(*points, linestyle="none", markersize=5.5, zorder=3, **{**look, "markerfacecolor": fill})
+        ax.plot([], [], linestyle="-", label=plain(called[detector]), **look)
     ax.axvline(0.0, color="0.4", linewidth=1.0, zorder=0)
     tidy(ax)
     ax.set_yticks(range(len(metrics)), [plain(metric_label(str(name))) for name in metrics])
@@ -64,5 +60,5 @@ def forest_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_locator(MultipleLocator(0.5))
     methods = " and ".join(str(name).capitalize() for name in known["method"].unique())
     ax.set_xlabel(f"{methods} coefficient; hollow: the interval holds 0", fontsize=9)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0.0, frameon=False, fontsize=8)
+    legend_beside([ax], grow=ours)
     return ax

@@ -3,10 +3,11 @@
 import re
 import textwrap
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from reprq.errors import InputError
 from reprq.evaluation import Correlation
@@ -20,9 +21,11 @@ from reprq.plots.metric_vs_score import (
     scale_metric_axis,
 )
 from reprq.plots.names import detector_labels, metric_label
+from reprq.plots.panels import by_dataset
 from reprq.plots.styles import legend_handles, plain, random_backbones, shortened, styles, tidy
 
 _CELL = (2.25, 1.95)  # inches
+_EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"  # a setting is not broken inside
 
 
 def correlation_grid(
@@ -34,12 +37,14 @@ def correlation_grid(
     """Draw every metric (columns) against every detector's score (rows), with one legend for all.
 
     A column shares its horizontal axis and a row its vertical one. A pair without points says so. From three backbones
-    on the line and band of `metric_vs_score` are drawn.
+    on the line and band of `metric_vs_score` are drawn. With several data sets in a column `dataset` each has a grid of
+    its own, one below the other.
 
     Args:
         points: The columns of `metric_vs_score`, and detector and metric; rows and columns stand in their order.
         score_label: What the vertical axes show.
-        correlations: By (detector, metric); the coefficient and interval become the title of the small picture.
+        correlations: By (detector, metric); the coefficient and interval become the title of the small picture, of
+            several data sets that in the first, where it is said to be over all.
         title: Stands over the figure.
 
     Returns:
@@ -51,35 +56,19 @@ def correlation_grid(
     check_points(points, extra=("detector", "metric"))
     if points.empty:
         raise InputError("points must have at least one row, got none; measure at least one layer")
-    detectors, metrics = list(points["detector"].unique()), list(points["metric"].unique())
-    looks = styles(list(points["backbone"].unique()), random_backbones(points))
-    columns = max(1, int((_CELL[0] * len(metrics) + 0.6) // 1.9))
-    legend_rows = -(-len(looks) // columns)
-    size = (_CELL[0] * len(metrics) + 0.6, _CELL[1] * len(detectors) + 0.8 + 0.19 * legend_rows)
-    figure, axes = plt.subplots(
-        len(detectors), len(metrics), sharex="col", sharey="row", squeeze=False, figsize=size, layout="constrained"
-    )
-    by_pair = dict(list(points.groupby(["detector", "metric"], sort=False)))
-    called = detector_labels(detectors)
-    for i, detector in enumerate(detectors):
-        for j, metric in enumerate(metrics):
-            ax = axes[i, j]
-            if (detector, metric) in by_pair:
-                draw_points(ax, by_pair[detector, metric], looks, scale=0.75)
-            else:
-                tidy(ax)
-                ax.text(0.5, 0.5, "no points", transform=ax.transAxes, ha="center", va="center", color="0.4")
-            if correlations and (detector, metric) in correlations:
-                ax.set_title(describe(correlations[detector, metric], short=True), fontsize=8)
-        axes[i, 0].set_ylabel(f"{_wrapped(called[detector])}\n{score_label}", fontsize=8)
+    detectors, metrics = points["detector"].nunique(), points["metric"].nunique()
+    looks, parts = styles(list(points["backbone"].unique()), random_backbones(points)), by_dataset(points)
+    columns = max(1, int((_CELL[0] * metrics + 0.6) // 1.9))
+    height = len(parts) * (_CELL[1] * detectors + 0.4) + 0.4 + 0.19 * -(-len(looks) // columns)
+    figure = plt.figure(figsize=(_CELL[0] * metrics + 0.6, height), layout="constrained")
+    over = "over all: " if len(parts) > 1 else ""
+    shown = {pair: over + describe(found, short=True) for pair, found in (correlations or {}).items()}
     fitted = False
-    for j, metric in enumerate(metrics):
-        measured = points.loc[points["metric"] == metric, "x"]
-        scale_metric_axis(axes[0, j], measured)  # the column shares it
-        for i, detector in enumerate(detectors):
-            if (detector, metric) in by_pair:
-                fitted |= draw_fit(axes[i, j], by_pair[detector, metric], log=is_logarithmic(measured), scale=0.75)
-        axes[-1, j].set_xlabel(textwrap.fill(metric_label(str(metric)), 24), fontsize=9)
+    for place, (name, own) in zip(figure.subfigures(len(parts), 1, squeeze=False)[:, 0], parts.items(), strict=True):
+        if name:
+            place.suptitle(plain(name), fontsize=10)
+        fitted |= _draw_pairs(place, points, own, looks, score_label, shown)
+        shown = {}  # once
     figure.legend(
         handles=legend_handles(looks),
         loc="outside lower center",
@@ -94,8 +83,46 @@ def correlation_grid(
     return figure
 
 
+def _draw_pairs(
+    place: SubFigure,
+    every: pd.DataFrame,
+    points: pd.DataFrame,
+    looks: Mapping[str, Mapping[str, Any]],
+    score_label: str,
+    titles: Mapping[tuple[str, str], str],
+) -> bool:
+    """Draw the pairs of one data set, with a row for every detector and a column for every metric of all of them.
+
+    Returns:
+        Whether there was a line to draw.
+    """
+    detectors, metrics = list(every["detector"].unique()), list(every["metric"].unique())
+    axes = place.subplots(len(detectors), len(metrics), sharex="col", sharey="row", squeeze=False)
+    called, fitted = detector_labels(detectors), False
+    for j, metric in enumerate(metrics):
+        measured = points[points["metric"] == metric]
+        for i, detector in enumerate(detectors):
+            ax, pair = axes[i, j], measured[measured["detector"] == detector]
+            ax.set_title(titles.get((detector, metric), ""), fontsize=8)
+            if pair.empty:
+                tidy(ax)
+                ax.text(0.5, 0.5, "no points", transform=ax.transAxes, ha="center", va="center", color="0.4")
+            else:
+                draw_points(ax, pair, looks, scale=0.75)
+        if not measured.empty:
+            scale_metric_axis(axes[0, j], measured["x"])  # the column shares it
+        for ax, detector in zip(axes[:, j], detectors, strict=True):
+            pair = measured[measured["detector"] == detector]
+            fitted |= not pair.empty and draw_fit(ax, pair, log=is_logarithmic(measured["x"]), scale=0.75)
+        axes[-1, j].set_xlabel(textwrap.fill(metric_label(str(metric)), 24), fontsize=9)
+    for ax, detector in zip(axes[:, 0], detectors, strict=True):
+        ax.set_ylabel(f"{_wrapped(called[detector])}\n{score_label}", fontsize=8)
+    return fitted
+
+
 def _wrapped(detector: str) -> str:
     """Shorten a name such as "kNN, k = 5", or an identifier, and break it before its parameters and between them."""
     name, mark, parameters = re.split(r"(, |[\[(]|$)", shortened(detector), maxsplit=1)
     parts = (name, parameters) if mark == ", " else (name, f"{mark}{parameters}".replace(",", ", "))
-    return "\n".join(plain(line) for part in parts for line in textwrap.wrap(part, 26))
+    lines = [line for part in parts for line in textwrap.wrap(part.replace(" = ", _EQUALS), 26)]
+    return "\n".join(plain(line.replace(_EQUALS, " = ")) for line in lines)

@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from reprq.data import Dataset
 from reprq.errors import InputError
+from reprq.plots.panels import axes_of
 from reprq.plots.styles import ANOMALOUS, BENIGN
 from reprq.validation import as_labels, as_scores
 
@@ -60,11 +60,7 @@ def image_extremes(
     order = np.argsort(values, kind="stable")
     rows_of_half = math.ceil(count / columns)
     height = 2 * (rows_of_half * _STEP[1] + _GAP)
-    if ax is None:
-        scale = 0.95
-        _, ax = plt.subplots(
-            figsize=(max(3.2, scale * columns * _STEP[0] + 0.2), scale * height + 0.4), layout="constrained"
-        )
+    ax = axes_of(ax, (max(3.2, 0.95 * columns * _STEP[0] + 0.2), 0.95 * height + 0.4))
     for half, (heading, chosen) in enumerate(
         (("most normal: lowest scores", order[:count]), ("most anomalous: highest scores", order[::-1][:count]))
     ):

@@ -3,21 +3,20 @@
 import warnings
 from typing import Any, Literal
 
-import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.errors import InputError, UnknownNameError
 from reprq.optional import require
-from reprq.plots.styles import COLOURS
+from reprq.plots.panels import axes_of, legend_beside
+from reprq.plots.styles import COLOURS, plain, styles
 from reprq.validation import as_matrix, as_scores
 
 Method = Literal["pca", "tsne", "umap"]
 
 _METHODS = ("pca", "tsne", "umap")
-_MARKERS = ("o", "^", "s", "D", "v", "P", "X", "h")
 
 
 def project(x: Any, method: Method = "pca", *, seed: int = 0) -> NDArray[np.float64]:
@@ -96,11 +95,11 @@ def map_plot(
         raise InputError(f"positions must be finite and of shape (n, 2), got {where.shape}; project(x) gives them")
     if (labels is None) == (scores is None):
         raise InputError("give either labels or scores to colour the map by, not both and not neither")
-    if ax is None:
-        _, ax = plt.subplots(figsize=(5.6, 4.4), layout="constrained")
+    ours = ax is None
+    ax = axes_of(ax, (4.6, 4.4) if scores is None else (5.6, 4.4))
     size = float(np.clip(4000 / len(where), 4, 28))
     if labels is not None:
-        _draw_labels(ax, where, np.asarray(labels), label, size)
+        _draw_labels(ax, where, np.asarray(labels), label, size, ours)
     else:
         values = as_scores(scores)
         if len(values) != len(where):
@@ -128,31 +127,26 @@ def map_plot(
     return ax
 
 
-def _draw_labels(ax: Axes, where: NDArray[np.float64], labels: NDArray[Any], title: str, size: float) -> None:
+def _draw_labels(
+    ax: Axes, where: NDArray[np.float64], labels: NDArray[Any], title: str, size: float, grow: bool
+) -> None:
     if labels.shape != (len(where),):
         raise InputError(f"labels must be one a position, got shape {labels.shape} for {len(where)}")
     found = np.unique(labels)
     if len(found) > 2 * len(COLOURS):
         raise InputError(f"labels must be at most {2 * len(COLOURS)} different ones, got {len(found)}; group them")
-    named = {0: "benign", 1: "anomalous"} if labels.dtype.kind in "iub" and set(found.tolist()) <= {0, 1} else {}
-    for i, one in enumerate(found):
-        rows = where[labels == one]
-        colour, marker = COLOURS[i % len(COLOURS)], _MARKERS[(i + i // len(COLOURS)) % len(_MARKERS)]
-        name = str(named.get(int(one), one) if named else one)
-        ax.scatter(rows[:, 0], rows[:, 1], s=size, alpha=0.7, linewidths=0, label=name, color=colour, marker=marker)
-    legend = ax.legend(
-        title=title or None,
-        loc="upper left",
-        bbox_to_anchor=(1.02, 1.0),
-        borderaxespad=0.0,
-        frameon=False,
-        fontsize=8,
-        title_fontsize=8,
-    )
-    for handle in legend.legend_handles:
-        if isinstance(handle, PathCollection):
-            handle.set_sizes([28])
-            handle.set_alpha(1.0)
+    names = {one: plain(str(one)) for one in found.tolist()}
+    if labels.dtype.kind in "iub" and set(names) <= {0, 1}:
+        names = {one: ("benign", "anomalous")[int(one)] for one in names}
+    if len(set(names.values())) < len(names):  # once shortened
+        names = {one: plain(f"{i} {one}") for i, one in enumerate(names)}
+    looks = styles(list(names.values()))
+    sns.scatterplot(
+        x=where[:, 0], y=where[:, 1], hue=[names[one] for one in labels.tolist()], hue_order=list(looks),
+        palette={name: look["color"] for name, look in looks.items()}, style=[names[one] for one in labels.tolist()],
+        markers={name: look["marker"] for name, look in looks.items()}, s=size, alpha=0.7, linewidth=0, ax=ax,
+    )  # fmt: skip
+    legend_beside([ax], grow, title=title or None, markerscale=(28 / size) ** 0.5)
 
 
 def _umap(rows: NDArray[np.float64], seed: int) -> NDArray[np.float64]:

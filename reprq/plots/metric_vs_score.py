@@ -4,22 +4,26 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import to_rgba_array
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from reprq.errors import InputError
 from reprq.evaluation import Correlation
 from reprq.plots.fit import FIT_NOTE, draw_fit
 from reprq.plots.names import metric_label
+from reprq.plots.panels import entitle, legend_beside, panels
 from reprq.plots.styles import legend_handles, random_backbones, styles, tidy
+from reprq.validation import check_columns
 
 COLUMNS = ("backbone", "layer", "layer_number", "x", "y")
 LEGEND_TITLE = "larger: deeper layer"
 _SYMBOLS = {"spearman": "\N{GREEK SMALL LETTER RHO}", "pearson": "r", "kendall": "\N{GREEK SMALL LETTER TAU}"}
+_AREAS = (16.0, 72.0)  # points squared, of the markers of the first and of the deepest layer
 _LOG_SPAN = 20.0  # metrics whose largest value is more than so many times the smallest get a logarithmic axis
 
 
@@ -38,51 +42,45 @@ def metric_vs_score(
 
     Args:
         points: One row a point: backbone, layer, layer_number, x (the metric), y (the score), and optionally y_low and
-            y_high, which are drawn as bars, and weights, of which those that begin with "random" are random.
+            y_high, which are drawn as bars, weights, of which those that begin with "random" are random, and dataset:
+            each of several has a panel of its own.
         metric: The label of the horizontal axis: a metric by its name or identifier, or any other text.
         score_label: The label of the vertical axis.
         correlation: Its coefficient, interval and p-value become the title.
         ax: Where to draw; a new figure by default.
 
     Returns:
-        The Axes, with the legend to the right of them.
+        The Axes, of several panels the first, with the legend to the right of them.
 
     Raises:
-        InputError: a column is missing, there are no points, or x or y is not finite.
+        InputError: a column is missing, there are no points, x or y is not finite, or ax is for several data sets.
     """
     check_points(points)
     if points.empty:
         raise InputError("points must have at least one row, got none; measure at least one layer")
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.2, 4.6), layout="constrained")
     looks = styles(list(points["backbone"].unique()), random_backbones(points))
-    draw_points(ax, points, looks)
-    scale_metric_axis(ax, points["x"])
-    fitted = draw_fit(ax, points, log=is_logarithmic(points["x"]))
-    ax.set_xlabel(metric_label(metric))
-    ax.set_ylabel(score_label)
+    fitted, drawn = False, panels(points, (5.0, 4.6), ax)
+    for panel, own in drawn:
+        draw_points(panel, own, looks)
+        scale_metric_axis(panel, own["x"])
+        fitted |= draw_fit(panel, own, log=is_logarithmic(own["x"]))
+        panel.set(xlabel=metric_label(metric), ylabel=score_label)
+    axes = [panel for panel, _ in drawn]
     if correlation is not None:
-        ax.set_title(describe(correlation), fontsize=10)
-    ax.legend(
+        entitle(axes, describe(correlation))
+    legend_beside(
+        axes,
+        grow=ax is None,
         handles=legend_handles(looks),
         title=f"{LEGEND_TITLE}\n{textwrap.fill(FIT_NOTE, 34)}" if fitted else LEGEND_TITLE,
         ncols=-(-len(looks) // 20),
-        loc="upper left",
-        bbox_to_anchor=(1.02, 1.0),
-        borderaxespad=0.0,
-        frameon=False,
-        fontsize=8,
-        title_fontsize=8,
-        alignment="left",
     )
-    return ax
+    return axes[0]
 
 
 def check_points(points: pd.DataFrame, extra: tuple[str, ...] = ()) -> None:
     """Raise an `InputError` unless the table has its columns and every x and y is finite."""
-    for column in (*extra, *COLUMNS):
-        if column not in points:
-            raise InputError(f"points must have a column {column!r}, got {', '.join(map(str, points.columns))}")
+    check_columns(points, (*extra, *COLUMNS), "points")
     for column in ("x", "y"):
         finite = np.isfinite(points[column].to_numpy(dtype=np.float64))
         if not finite.all():
@@ -94,7 +92,7 @@ def check_points(points: pd.DataFrame, extra: tuple[str, ...] = ()) -> None:
 
 
 def draw_points(ax: Axes, points: pd.DataFrame, looks: Mapping[str, Mapping[str, Any]], scale: float = 1.0) -> None:
-    """Draw the points of every backbone, without labels, title or legend.
+    """Draw the points of every backbone on one data set, without labels, title or legend.
 
     Args:
         ax: Where to draw.
@@ -102,16 +100,23 @@ def draw_points(ax: Axes, points: pd.DataFrame, looks: Mapping[str, Mapping[str,
         looks: The style of each backbone, as `styles` gives them.
         scale: Multiplies the size of the markers.
     """
-    deepest = max(1, int(points["layer_number"].max()))
-    for name, layers in points.groupby("backbone", sort=False):
-        layers, look = layers.sort_values("layer_number"), looks[str(name)]
-        ax.plot(layers["x"], layers["y"], color=look["color"], alpha=0.3, linewidth=0.8 * scale, zorder=1)
-        if {"y_low", "y_high"} <= set(layers):
-            bounds = (layers["y_low"], layers["y_high"])
-            ax.vlines(layers["x"], *bounds, color=look["color"], alpha=0.4, linewidth=0.8, zorder=1)
-        sizes = scale * (4 + 4.5 * layers["layer_number"] / deepest)
-        shape = {"marker": look["marker"], "c": look["markerfacecolor"], "edgecolors": look["color"]}
-        ax.scatter(layers["x"], layers["y"], s=sizes**2, **shape, linewidths=1.0, alpha=0.85, zorder=2)
+    ordered = points.sort_values("layer_number", kind="stable")
+    colours, markers = ({name: look[key] for name, look in looks.items()} for key in ("color", "marker"))
+    given = {"data": ordered, "x": "x", "y": "y", "hue": "backbone", "palette": colours, "legend": False, "ax": ax}
+    sns.lineplot(**given, estimator=None, sort=False, alpha=0.3, linewidth=0.8 * scale, zorder=1)
+    if {"y_low", "y_high"} <= set(ordered):
+        bars = [colours[name] for name in ordered["backbone"]]
+        ax.vlines(ordered["x"], ordered["y_low"], ordered["y_high"], color=bars, alpha=0.4, linewidth=0.8, zorder=1)
+    sizes = {"size": "layer_number", "sizes": tuple(scale**2 * area for area in _AREAS)}
+    deepest = max(1, ordered["layer_number"].max())
+    sns.scatterplot(
+        **given, **sizes, size_norm=(0, deepest), style="backbone", markers=markers, linewidth=1.0, zorder=2
+    )
+    dots = ax.collections[-1]
+    hollow = np.array([looks[name]["markerfacecolor"] == "none" for name in ordered["backbone"]])
+    filled = to_rgba_array(dots.get_facecolor(), 0.85)
+    dots.set(edgecolor=filled, facecolor=to_rgba_array(filled, np.where(hollow, 0.0, 0.85)))
+    ax.set(xlabel="", ylabel="")
     tidy(ax)
     ax.yaxis.set_major_locator(MaxNLocator(5))
 

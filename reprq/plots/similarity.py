@@ -1,13 +1,13 @@
 """How alike layers are, as a picture of the table that `reprq.metrics.layer_similarity` gives."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from reprq.errors import InputError
-from reprq.plots.cells import CELL, label_cells, write_values
+from reprq.plots.cells import CELL, draw_cells
 from reprq.plots.names import metric_label
+from reprq.plots.panels import axes_of
 
 
 def similarity_heatmap(
@@ -43,17 +43,10 @@ def similarity_heatmap(
     if not limits[0] < limits[1]:
         raise InputError(f"limits must ascend, got {limits}")
     rows, columns = values.shape
-    if ax is None:
-        size = (max(3.2, CELL * columns + 2.0), max(2.6, CELL * rows + 1.2))
-        _, ax = plt.subplots(figsize=size, layout="constrained")
-    image = ax.imshow(values, origin="lower", cmap="cividis", vmin=limits[0], vmax=limits[1])
-    if colorbar:
-        bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.03)
-        bar.ax.tick_params(labelsize=8)
-        bar.outline.set_visible(False)
-        bar.set_label(metric_label(str(frame.attrs.get("definition", ""))), fontsize=8)
-    label_cells(ax, [str(name) for name in frame.index], [str(name) for name in frame.columns], rotation=90)
-    write_values(ax, image, _short)
+    ax = axes_of(ax, (max(3.2, CELL * columns + 2.0), max(2.6, CELL * rows + 1.2)))
+    label = metric_label(str(frame.attrs.get("definition", "")))
+    draw_cells(frame, ax, _short, label, bar=colorbar, vmin=limits[0], vmax=limits[1], square=True)
+    ax.invert_yaxis()
     return ax
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from reprq.conversion import to_numpy
 from reprq.errors import InputError
 from reprq.metrics import AlphaFit, fit_alpha, spectrum
+from reprq.plots.metric_vs_score import plain_log_ticks
+from reprq.plots.panels import axes_of
 from reprq.plots.styles import COLOURS, tidy
 from reprq.validation import as_scores
 
@@ -36,8 +38,7 @@ def spectrum_plot(x: Any, fit: AlphaFit | None = None, ax: Axes | None = None) -
     fit = fit_alpha(values) if fit is None else fit
     if fit.last > len(values):
         raise InputError(f"fit must be of these eigenvalues, got ranks up to {fit.last} for {len(values)} of them")
-    if ax is None:
-        _, ax = plt.subplots(figsize=(4.8, 3.6), layout="constrained")
+    ax = axes_of(ax, (4.8, 3.6))
     ranks = np.arange(1, len(values) + 1)
     fitted = ranks[fit.first - 1 : fit.last]
     heights = np.log(values[fit.first - 1 : fit.last]) + fit.alpha * np.log(fitted)
@@ -50,6 +51,8 @@ def spectrum_plot(x: Any, fit: AlphaFit | None = None, ax: Axes | None = None) -
     )
     ax.loglog(fitted, line, color=_LINE, linewidth=1.8, label=label)
     tidy(ax)
+    for axis, drawn in ((ax.xaxis, ranks), (ax.yaxis, values)):
+        plain_log_ticks(axis, pd.Series(drawn))
     ax.set_xlabel("rank")
     ax.set_ylabel("eigenvalue of the covariance")
     ax.legend(loc="lower left", frameon=False, fontsize=8)

@@ -1,5 +1,6 @@
 """The figures of a study, from its tables."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,37 +18,43 @@ if TYPE_CHECKING:
 def draw_study(
     results: "StudyResults", table: pd.DataFrame, out: Path | str | None = None, method: str = "spearman"
 ) -> list[Path]:
-    """Draw every metric against every detector's AUROC, one figure a group of tasks.
+    """Draw every metric against every detector's AUROC, one figure a group of tasks, with a grid for each data set.
 
     Args:
         results: A study.
-        table: Its correlations, as `reprq.correlate` returns them.
+        table: Its correlations, as `reprq.correlate` returns them. Those of one of several data sets are a figure of
+            their own, with its points alone.
         out: The folder for the figures; "figures" in that of the study by default.
         method: Which coefficient stands over the pictures.
 
     Returns:
-        The paths, PNG and SVG, of `metric-vs-auroc-GROUP`; a group of tasks without points is left out.
+        The paths, PNG and SVG, of `metric-vs-auroc-GROUP`, or `metric-vs-auroc-GROUP-DATASET` of one of several data
+        sets; a group of tasks without points is left out.
     """
     from reprq.analysis import points  # here, so that drawing a table does not load torch
 
     folder = results.path / "figures" if out is None else Path(out)
     shown = table[table["method"] == method]
+    shown = shown if "dataset" in shown else shown.assign(dataset="")
+    several = results.metrics["dataset"].nunique() > 1
     written: list[Path] = []
-    for group, rows in shown.groupby("tasks", sort=False):
+    for (dataset, group), rows in shown.groupby(["dataset", "tasks"], sort=False):
         pairs = rows[["detector", "metric"]].itertuples(index=False)
         tables = [
             points(results, metric, "auroc", detector, str(group)).assign(detector=detector, metric=metric)
             for detector, metric in pairs
         ]
         found = {(row["detector"], row["metric"]): correlation_of(row) for row in rows.to_dict("records")}
-        title = " - ".join(
-            filter(None, [results.study.get("config", {}).get("title", ""), f"{group} tasks", method.capitalize()])
-        )
         drawn = pd.concat(tables)
+        alone = str(dataset) if several and dataset in set(drawn.get("dataset", ())) else ""
+        drawn = drawn[drawn["dataset"] == dataset] if alone else drawn
+        of_study = results.study.get("config", {}).get("title", "")
+        title = " - ".join(filter(None, [of_study, alone, f"{group} tasks", method.capitalize()]))
         if drawn.empty:
             continue
         figure = correlation_grid(drawn, "AUROC", found, title)
-        written += save(figure, folder / f"metric-vs-auroc-{group}".replace(":", "-"))
+        stem = "-".join(filter(None, ["metric-vs-auroc", str(group), alone]))
+        written += save(figure, folder / re.sub(r"[\\/:]+", "-", stem))
         plt.close(figure)
     return written
 

@@ -1,5 +1,6 @@
 """ROC curves, histograms, extremes, heatmaps, depth and maps: what is drawn, and that no text overlaps."""
 
+import itertools
 import sys
 from importlib.util import find_spec
 
@@ -24,11 +25,20 @@ def judged():
 def test_roc_curves_are_those_of_the_scores(judged, collisions):
     labels, scores = judged
     ax = plots.roc_plot(labels, scores)
-    for line, (name, values) in zip(ax.lines[1:], scores.items(), strict=True):
+    for line, called, values in zip(ax.lines[1:], ("kNN", "Mahalanobis"), scores.values(), strict=True):
         found, area = curves(labels, values), auroc(labels, values)
         np.testing.assert_array_equal(line.get_ydata(), found.true_positive_rate)
-        assert line.get_label() == f"{name} AUROC {area.value:.3f} [{area.low:.3f}, {area.high:.3f}]"
+        assert line.get_label() == f"{called}: AUROC {area.value:.3f} [{area.low:.3f}, {area.high:.3f}]"
     assert collisions(ax.figure) == []
+
+
+def test_the_legend_of_many_curves_stands_beside_them_and_leaves_their_size_alone(judged, collisions):
+    labels, scores = judged
+    few = plots.roc_plot(labels, scores)
+    many = plots.roc_plot(labels, {f"knn[k={k},kth,euclidean]": scores["knn"] for k in range(9)})
+    assert collisions(few.figure) == collisions(many.figure) == []
+    assert many.get_legend().get_window_extent().x0 > many.get_window_extent().x1
+    assert many.get_window_extent().width == pytest.approx(few.get_window_extent().width, rel=0.05)
 
 
 def _band(ax):
@@ -48,15 +58,27 @@ def test_the_band_is_that_of_the_scores(judged):
 def test_a_histogram_gives_each_class_its_shares(judged, collisions, name):
     labels, scores = judged
     ax = plots.score_histogram(labels, scores[name], threshold=2.0)
-    benign, anomalous = (patch.get_data() for patch in ax.patches)
-    assert benign.values.sum() == pytest.approx(1.0)
-    assert anomalous.values.sum() == pytest.approx(1.0)
+    anomalous, benign = (_steps(drawn) for drawn in ax.collections)
+    assert sum(benign[1]) == pytest.approx(1.0)
+    assert sum(anomalous[1]) == pytest.approx(1.0)
+    np.testing.assert_allclose(benign[0], anomalous[0])
+    counts = np.histogram(scores[name][labels == 1], [-np.inf, *benign[0][1:-1], np.inf])[0]
+    np.testing.assert_allclose(anomalous[1], counts / 140)
     assert ax.get_xscale() == ("log" if name == "mahalanobis" else "linear")
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
     assert texts[:2] == ["60 benign", "140 anomalous"]
     alarms = (scores[name][labels == 0] > 2.0).mean()
     assert texts[2].endswith(f"{alarms:.1%} false alarms")
     assert collisions(ax.figure) == []
+
+
+def _steps(drawn):
+    """The edges and heights of bins filled as steps."""
+    outline = drawn.get_paths()[0].vertices
+    edges = np.unique(outline[:, 0])
+    level = [(a, b) for a, b in itertools.pairwise(outline.tolist()) if a[1] == b[1] and a[0] != b[0]]
+    middles = (edges[1:] + edges[:-1]) / 2
+    return edges, [max(a[1] for a, b in level if (a[0] - x) * (b[0] - x) < 0) for x in middles]
 
 
 @pytest.mark.parametrize("draw", [plots.roc_plot, plots.score_histogram])
@@ -128,7 +150,7 @@ NAMES = ["mobilenet_v3_large default", "vit_b_16 random", "cifar_resnet56 cifar1
 def test_a_heatmap_has_a_row_a_backbone_and_empty_cells_for_missing_layers(backbones, count, high, collisions):
     table = layers(backbones, count, high)
     ax = plots.layer_heatmap(table, "auroc", "AUROC")
-    drawn = np.ma.filled(ax.images[0].get_array(), np.nan)
+    drawn = np.ma.filled(ax.collections[0].get_array(), np.nan)
     assert drawn.shape == (len(backbones), count + 1)
     assert np.isnan(drawn[1:, -1]).all()
     np.testing.assert_array_equal(drawn[0], table["auroc"][: count + 1])
@@ -154,7 +176,7 @@ def test_layers_of_one_number_stand_in_the_order_of_the_rows():
             "auroc": [0.5, 0.6, 0.7],
         }
     )
-    np.testing.assert_array_equal(plots.layer_heatmap(table, "auroc").images[0].get_array(), [[0.5, 0.6, 0.7]])
+    np.testing.assert_array_equal(plots.layer_heatmap(table, "auroc").collections[0].get_array(), [[0.5, 0.6, 0.7]])
     assert plots.layer_heatmap(table, "auroc").get_xlabel() == "number or order of the layer in its network"
     line = plots.depth_plot(table, "auroc").lines[0]
     np.testing.assert_allclose(line.get_xdata(), [0.0, 0.5, 1.0])
@@ -165,7 +187,7 @@ def test_layers_stand_at_their_number_in_the_network_whichever_are_named():
     table = pd.DataFrame({"backbone": list("aabbb"), "layer": list("stuvw"), "layer_number": [2, 4, 0, 2, 3]})
     table["auroc"] = [0.5, 0.6, 0.7, 0.8, np.nan]
     ax = plots.layer_heatmap(table, "auroc")
-    drawn = np.ma.filled(ax.images[0].get_array(), np.nan)
+    drawn = np.ma.filled(ax.collections[0].get_array(), np.nan)
     np.testing.assert_array_equal(drawn, [[np.nan, 0.5, 0.6], [0.7, 0.8, np.nan]])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "2", "4"]
     first, second = plots.depth_plot(table, "auroc").lines
@@ -246,7 +268,10 @@ def test_a_map_by_label_and_one_by_score(collisions):
     where, labels = rng.standard_normal((90, 2)), np.repeat([0, 1], 45)
     ax = plots.map_plot(where, labels=labels)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["benign", "anomalous"]
-    assert [len(drawn.get_offsets()) for drawn in ax.collections] == [45, 45]
+    shown = ax.collections[0]
+    np.testing.assert_array_equal(shown.get_offsets(), where)
+    assert len(np.unique(shown.get_facecolor()[:45], axis=0)) == 1
+    assert (shown.get_facecolor()[0] != shown.get_facecolor()[45]).any()
     assert collisions(ax.figure) == []
     scores = rng.standard_normal(90)
     ax = plots.map_plot(where, scores=scores)

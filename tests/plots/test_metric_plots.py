@@ -22,7 +22,7 @@ def test_a_heatmap_names_layers_and_values_without_overlap(shape, collisions):
     frame = similarities(*shape)
     ax = plots.similarity_heatmap(frame)
     assert collisions(ax.figure) == []
-    np.testing.assert_array_equal(ax.images[0].get_array(), frame.to_numpy())
+    np.testing.assert_array_equal(ax.collections[0].get_array(), frame.to_numpy())
     assert [label.get_text() for label in ax.get_yticklabels()] == list(frame.index)
     assert [label.get_text() for label in ax.get_xticklabels()] == list(frame.columns)
     assert len(ax.texts) == frame.size
@@ -33,7 +33,7 @@ def test_numbers_are_readable_on_their_colours():
     ax = plots.similarity_heatmap(pd.DataFrame([[0.0, 1.0], [-0.126, 0.996]]))
     assert [text.get_text() for text in ax.texts] == ["0", "1", "-.13", "1"]
     for text, value in zip(ax.texts, [0.0, 1.0, 0.0, 1.0], strict=True):
-        contrast = np.abs(np.array(to_rgba(text.get_color())) - ax.images[0].cmap(value))[:3].mean()
+        contrast = np.abs(np.array(to_rgba(text.get_color())) - ax.collections[0].cmap(value))[:3].mean()
         assert contrast > 0.4
 
 
@@ -42,7 +42,7 @@ def test_small_cells_hold_no_numbers_and_few_names(collisions):
     assert plots.similarity_heatmap(similarities(50, 50), ax) is ax
     assert not ax.texts
     assert 5 < len(ax.get_yticklabels()) < 50
-    assert ax.get_yticklabels()[1].get_text() == f"stage{ax.get_yticks()[1]}"
+    assert ax.get_yticklabels()[1].get_text() == f"stage{int(ax.get_yticks()[1])}"
     assert collisions(ax.figure) == []
 
 
@@ -110,7 +110,7 @@ def test_a_curve_of_one_metric_is_in_its_unit(curve, collisions):
     one = curve[curve["metric"] == "rankme"]
     ax = plots.curve_plot(one)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), one.groupby("n")["value"].mean())
-    assert ax.get_ylabel() == "RankMe, of singular values, uncentred, \u03b5 = 1e-7"
+    assert ax.get_ylabel() == "RankMe, of singular values,\nuncentred, \u03b5 = 1e-7"
     assert [label.get_text() for label in ax.get_xticklabels()] == ["20", "40", "80", "160", "320"]
     assert ax.get_legend() is None
     assert collisions(ax.figure) == []

@@ -74,18 +74,16 @@ def test_overlap_is_seen(collisions):
 def test_points_lie_where_the_table_says_and_the_title_names_the_correlation():
     points = table(FOUR)
     ax = plots.metric_vs_score(points, "rankme", "AUROC", FOUND)
-    drawn = np.concatenate(
-        [collection.get_offsets() for collection in ax.collections if len(collection.get_offsets()) > 1]
-    )
-    np.testing.assert_allclose(drawn, points[["x", "y"]])
+    (dots,) = [drawn for drawn in ax.collections if len(drawn.get_offsets()) > 1]
+    points = points.sort_values("layer_number", kind="stable")
+    np.testing.assert_allclose(dots.get_offsets(), points[["x", "y"]])
     assert ax.get_title() == "Spearman -0.62 [-0.80, -0.31], p < 0.001\n96 points, 16 backbones"
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == ("RankMe", "AUROC", "log")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == FOUR
-    hollow, filled = ax.collections[0], ax.collections[1]
-    assert len(hollow.get_facecolor()) == 0
-    assert len(filled.get_facecolor()) == 1
-    sizes = hollow.get_sizes()
-    assert (np.diff(sizes) > 0).all()  # deeper is larger
+    np.testing.assert_array_equal(dots.get_facecolor()[:, 3] == 0, points["backbone"] == "lenet random")
+    assert (dots.get_edgecolor()[:, 3] > 0).all()
+    for _, own in points.assign(size=dots.get_sizes()).groupby("backbone"):
+        assert (np.diff(own["size"]) > 0).all()  # deeper is larger
 
 
 def test_bars_show_the_interval_of_the_score():
@@ -147,7 +145,8 @@ def test_hollow_is_what_the_weights_say_and_not_the_label():
     points = table(["a", "b random"])
     points["weights"] = ["random(seed=1)" if name == "a" else "file:random.pt" for name in points["backbone"]]
     ax = plots.metric_vs_score(points, "rankme", "AUROC")
-    assert [len(drawn.get_facecolor()) for drawn in ax.collections[:2]] == [0, 1]
+    named = points.sort_values("layer_number", kind="stable")["backbone"]
+    np.testing.assert_array_equal(ax.collections[0].get_facecolor()[:, 3] == 0, named == "a")
     assert styles(["random"])["random"]["markerfacecolor"] != "none"
 
 
