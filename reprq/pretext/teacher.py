@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from reprq.provenance import digest, versions
 from reprq.registry import Entry
 from reprq.seeding import seeded
 from reprq.storage import file_name, write_whole
-from reprq.training import Epoch, Inputs, Objective, Schedule, train
+from reprq.training import Epoch, Examples, Inputs, Schedule, Step, train
 
 LEAST_SAMPLES = 4
 
@@ -102,7 +101,7 @@ def train_teacher(
             "n": len(data),
             "fingerprint": data.fingerprint,
         },
-        "training": {**asdict(schedule), "device": device},
+        "training": {**schedule.to_dict(), "device": device},
         "seed": seed,
     }
     history: list[Epoch] = []
@@ -143,21 +142,32 @@ def _train(
     inputs = Inputs(data, backbone.preprocessing)
     network.set_submodule(where, nn.Identity())
     model = nn.Sequential(network, head).to(device)
-    labels = torch.from_numpy(data.labels)
-    history = train(model, _objective(task), inputs, labels, schedule, checkpoint=checkpoint, bar=bar)
+    examples = Examples(inputs, torch.from_numpy(data.labels))
+    history = train(_TeacherStep(model, schedule, task), examples, checkpoint=checkpoint, bar=bar)
     if isinstance(head, nn.Linear) and isinstance(classifier, nn.Linear):
         network.set_submodule(where, head)
         return history, {"num_classes": head.out_features}
     return history, {}
 
 
-def _objective(task: PretextTask) -> Objective:
-    def objective(model: nn.Module, samples: Tensor, labels: Tensor) -> tuple[Tensor, float | None]:
-        inputs, targets = task.views(samples, labels)
-        outputs = model(inputs)
-        return task.loss(outputs, targets), task.accuracy(outputs.detach(), targets)
+class _TeacherStep(Step):
+    """A network with a head learns what its pretext task makes of a batch."""
 
-    return objective
+    def __init__(self, model: nn.Module, schedule: Schedule, task: PretextTask) -> None:
+        super().__init__(model, schedule)
+        self.task = task
+
+    def loss(self, batch: Examples, other: Examples | None) -> Tensor:
+        return self._loss(batch)[0]
+
+    def judge(self, batch: Examples) -> dict[str, float | None]:
+        loss, accuracy = self._loss(batch)
+        return {"loss": float(loss), "accuracy": accuracy}
+
+    def _loss(self, batch: Examples) -> tuple[Tensor, float | None]:
+        inputs, targets = self.task.views(batch.inputs, batch.targets)
+        outputs = self.model(inputs)
+        return self.task.loss(outputs, targets), self.task.accuracy(outputs.detach(), targets)
 
 
 def _width(classifier: nn.Module) -> int:

@@ -30,7 +30,7 @@ class Checkpoint:
             return None
         try:
             state = torch.load(self.path, map_location=device, weights_only=True)
-            if {"model", "optimizer", "history", "best"} <= set(state):
+            if {"history", "best"} <= set(state):
                 return dict(state)
         except (OSError, RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError):
             pass

@@ -22,7 +22,7 @@ from reprq.errors import InputError, OutputExistsError
 from reprq.numerics.rows import Scores
 from reprq.seeding import seeded
 from reprq.storage import write_whole
-from reprq.training import Epoch, Inputs, Schedule, split_rows, train
+from reprq.training import Epoch, Examples, Inputs, Schedule, Step, split_rows, train
 
 _BATCH = 256
 _STUDENT_SEED = 1_000_003
@@ -218,15 +218,10 @@ class Distillation(NetworkDetector):
         return self._scores(self.inputs_, held_out.tolist())
 
     def _train(self, targets: Tensor, schedule: Schedule, widths: list[int]) -> list[Epoch]:
-        scale = torch.cat([torch.full((width,), 1.0 / width) for width in widths]).to(self.device)
-
-        def objective(student: nn.Module, x: Batch, target: Tensor) -> tuple[Tensor, None]:
-            error = (torch.cat(student(x), dim=1).float() - target).square()
-            return (error * scale).sum(1).mean(), None
-
+        step = _ImitationStep(self.student_, schedule, widths)
         bar = {"desc": "student", "show": self.progress, "leave": False}
         file = None if self.checkpoint is None else Path(self.checkpoint)
-        return train(self.student_, objective, self.inputs_, targets, schedule, checkpoint=file, bar=bar)
+        return train(step, Examples(self.inputs_, targets), checkpoint=file, bar=bar)
 
     def _load_teacher(self) -> Backbone:
         if self.teacher is None:
@@ -311,3 +306,16 @@ class _Student(nn.Module):
 
     def forward(self, x: Batch) -> list[Tensor]:
         return [layer(rows) for layer, rows in zip(self.maps, self.reader(x), strict=True)]
+
+
+class _ImitationStep(Step):
+    """The mean over samples of ||h(x) - f(x)||^2 / d, summed over the layers; the targets are h(x), side by side."""
+
+    def __init__(self, student: nn.Module, schedule: Schedule, widths: list[int]) -> None:
+        super().__init__(student, schedule)
+        self.scale = torch.cat([torch.full((width,), 1.0 / width) for width in widths]).to(self.device)
+
+    def loss(self, batch: Examples, other: Examples | None) -> Tensor:
+        error = (torch.cat(self.model(batch.inputs), dim=1).float() - batch.targets).square()
+        loss: Tensor = (error * self.scale).sum(1).mean()
+        return loss

@@ -76,6 +76,11 @@ def test_the_loss_is_the_mean_squared_error_of_the_held_out_images(fitted):
     assert fitted.held_out_scores_.mean() / 128 == pytest.approx(best, rel=1e-4)
 
 
+def test_the_losses_are_those_of_the_first_release(teacher, benign):
+    history = Distillation(teacher, epochs=3, batch_size=8).fit(benign).history_
+    assert [row["loss"] for row in history] == pytest.approx([0.70695, 0.10137, 0.04018], rel=5e-3)
+
+
 def test_a_random_teacher_s_student_of_the_same_seed_is_no_twin(teacher, benign, test_images):
     teacher = load_backbone("lenet", "random", seed=0)
     detector = Distillation(teacher, epochs=1, lr=1e-12, seed=0).fit(benign)
