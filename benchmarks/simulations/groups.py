@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from reprq.evaluation import correlation
 from simulations.measured import Measured, Section, measured
@@ -55,6 +56,30 @@ def unequal_spread(trials: int, seed: int) -> Iterator[Measured]:
                 yield measured(f"spread {spread}, r {rho}, {n_groups} groups", "covered", 0.95, covered)
 
 
+def unequal_noise(trials: int, seed: int) -> Iterator[Measured]:
+    """Pearson's and Spearman's intervals where y is noisier in some groups, as lognormal (sd .8), nominal 95 %."""
+    slope = 0.9
+    noise = np.sqrt(1 - slope**2)
+    truth = {"pearson": slope / np.hypot(slope, noise * np.exp(0.8**2))}  # E s^2 = exp(2 * .8^2)
+    many = _noisy(np.random.default_rng(seed), 50_000, slope)
+    truth["spearman"] = float(spearmanr(many.x, many.y).statistic)
+    for method, rho in truth.items():
+        for n_groups in (6, 8, 10, 16, 32):
+            rng = np.random.default_rng(seed)
+            covered = []
+            for trial in range(trials):
+                found = correlation(*_noisy(rng, n_groups, slope), method, n_resamples=RESAMPLES, seed=trial)
+                covered.append(found.low is not None and found.low <= rho <= found.high)
+            yield measured(f"{method} {rho:.2f}, {n_groups} groups", "covered", 0.95, covered)
+
+
+def _noisy(rng: np.random.Generator, n_groups: int, slope: float) -> Points:
+    groups = np.repeat(np.arange(n_groups), ROWS)
+    scale = np.exp(0.8 * rng.standard_normal(n_groups))
+    x, other = rng.standard_normal((2, n_groups))[:, groups] + rng.standard_normal((2, len(groups)))
+    return Points(x, slope * x + np.sqrt(1 - slope**2) * scale[groups] * other, groups)
+
+
 def few_groups(trials: int, seed: int) -> Iterator[Measured]:
     """No interval from fewer than 6 groups; from 6 on it covers at every level, nominal 95 %."""
     for level in ("pooled", "between", "within"):
@@ -90,6 +115,7 @@ def covariates(trials: int, seed: int) -> Iterator[Measured]:
 
 SECTIONS: dict[str, Section] = {
     "unequal_spread": unequal_spread,
+    "unequal_noise": unequal_noise,
     "few_groups": few_groups,
     "covariates": covariates,
 }

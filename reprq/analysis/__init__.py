@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from reprq.analysis.correlation import correlate, points
     from reprq.analysis.directions import Directions
     from reprq.analysis.recommendation import Recommendation, recommend
+    from reprq.analysis.targets import with_targets
 
 _MODULES = {
     "compare": "reprq.analysis.against",
@@ -19,6 +20,7 @@ _MODULES = {
     "Directions": "reprq.analysis.directions",
     "Recommendation": "reprq.analysis.recommendation",
     "recommend": "reprq.analysis.recommendation",
+    "with_targets": "reprq.analysis.targets",
 }
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "points",
     "recommend",
     "recommend_for",
+    "with_targets",
 ]
 
 __getattr__ = from_modules(__name__, _MODULES)
