@@ -1,50 +1,60 @@
-"""Exact nearest neighbours: a float32 shortlist by FAISS, proved complete, re-ranked in float64."""
+"""Exact nearest neighbours: a shortlist in float32, proved complete, re-ranked in float64."""
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Iterator
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.errors import InputError
 from reprq.numerics.rows import Matrix
-
-Ids = NDArray[np.int64]
-Squares = NDArray[np.float64]
+from reprq.numerics.shortlist import (
+    Engine,
+    FaissShortlist,
+    Ids,
+    ProductShortlist,
+    Shortlist,
+    Squares,
+    faster_engine,
+    ragged,
+)
+from reprq.numerics.threads import in_threads
 
 _SLACK = 4  # neighbours beyond k on the shortlist: enough that the proof rarely fails
-_QUERIES = 4096
+_BUDGET = 64 * 2**20  # bytes of what is held of a batch of queries
 _PAIR_BUDGET = 2**16  # entries of a block of differences: half a MB, inside a core's cache
+_LARGEST = 1e38  # squares that float32 can hold, and the sums on the way to them
 
 
 class ExactNeighbours:
     """The k nearest of n rows in Euclidean distance, as float64 differences of the original values give them.
 
-    FAISS computes squared distances in float32, for large batches as |x|^2 + |y|^2 - 2 x.y, which cancels, and for
-    small ones by differences. Here it only proposes. The rows are centred and scaled first, so that float32 spends its
-    digits on differences; the shortlist is re-ranked by float64 differences of the values as they were given; and it is
-    proved complete by the error bound of the float32 formula (Higham 2002, section 3.1), g (|x| + |y|)^2 with
-    g = (d + 8) 2^-24. A row y nearer to x than the k-th candidate, at distance r, has |y| <= |x| + r, so FAISS must
-    have seen it within r^2 + g (2 |x| + r)^2. Where the last of the shortlist is not beyond that, the query is searched
-    again in float64, with the same argument.
+    A float32 product computes squared distances as |x|^2 + |y|^2 - 2 x.y, which cancels. Here it only proposes. The
+    rows are centred and scaled first, so that float32 spends its digits on differences; the shortlist is re-ranked by
+    float64 differences of the values as they were given; and it is proved complete by the error bound of the float32
+    formula (Higham 2002, section 3.1), g (|x| + |y|)^2 with g = (d + 8) 2^-24. A row y nearer to x than the k-th
+    candidate, at distance r, has |y| <= |x| + r, so it must have been seen within r^2 + g (2 |x| + r)^2. Where the rows
+    off the shortlist are not all beyond that, the query is searched again in float64, with the same argument. So the
+    result depends neither on the batch nor on what made the shortlist: NumPy's product or FAISS, see
+    `reprq.numerics.shortlist`. Beyond the rows and a float32 copy of them, memory is bounded whatever n and m.
 
     Args:
         rows: (n, d) float32 or float64; they are copied.
         device: Where the shortlist is made: "cpu", or "cuda" or "cuda:1" with faiss-gpu. The result is the same.
+        engine: "product" or "faiss"; by default the faster one.
 
     Raises:
         InputError: the device is not there.
     """
 
-    def __init__(self, rows: Matrix, device: str = "cpu") -> None:
+    def __init__(self, rows: Matrix, device: str = "cpu", engine: Engine | None = None) -> None:
         self.rows = np.array(rows, order="C")
         self._centre = rows.mean(axis=0, dtype=np.float64)
         ends = np.stack([rows.max(axis=0), rows.min(axis=0)])  # the largest entry of the centred rows is at one
         self._scale = float(np.max(np.abs(ends - self._centre))) or 1.0
-        self._index = _flat_index(rows.shape[1], device)
-        for start in range(0, len(rows), _QUERIES):
-            self._index.add(self.centred(self.rows[start : start + _QUERIES]).astype(np.float32))
+        self._device, self._engine = device, engine
+        self._shortlists: dict[Engine, Shortlist] = {}
+        if device != "cpu":
+            self._shortlists["faiss"] = FaissShortlist(self._blocks(), rows.shape[1], device)
+            self._engine = "faiss"
 
     def __getstate__(self) -> Matrix:
         return self.rows  # FAISS's own objects cannot be copied or pickled; a copy searches on the CPU
@@ -61,25 +71,38 @@ class ExactNeighbours:
             own: (m,) the row that each query itself is, which is not its own neighbour.
 
         Returns:
-            (m, k) squared distances in float64, ascending, and the (m, k) numbers of those rows.
+            (m, k) squared distances in float64, ascending, and the (m, k) numbers of those rows; equally near ones
+            rank by number.
         """
         squares, ids = np.empty((len(queries), k)), np.empty((len(queries), k), dtype=np.int64)
-        for start in range(0, len(queries), _QUERIES):
-            part = slice(start, start + _QUERIES)
+        shortlist = self._shortlist(len(queries))
+        step = _step(16 * queries.shape[1] + 64 * (k + _SLACK))
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step)
             mine = None if own is None else own[part]
-            squares[part], ids[part], proved = self._shortlist(queries[part], k, mine)
-            unproved = start + np.flatnonzero(~proved)
-            for some in np.split(unproved, range(128, len(unproved), 128)):
+            squares[part], ids[part], proved = self._search(shortlist, queries[part], k, mine)
+            for some in _in_steps(start + np.flatnonzero(~proved), 128):
                 mine = None if own is None else own[some]
                 squares[some], ids[some] = self._search_float64(queries[some], k, mine)
         return squares, ids
 
-    def _shortlist(self, queries: Matrix, k: int, own: Ids | None) -> tuple[Squares, Ids, NDArray[np.bool_]]:
+    def _shortlist(self, m: int) -> Shortlist:
+        """What makes the shortlists of m queries; one is kept, since each holds a copy of the rows."""
+        n, d = self.rows.shape
+        engine = self._engine or faster_engine(n * m, d)
+        if engine not in self._shortlists:
+            made = ProductShortlist(self._blocks(), n, d) if engine == "product" else FaissShortlist(self._blocks(), d)
+            self._shortlists = {engine: made}
+        return self._shortlists[engine]
+
+    def _search(
+        self, shortlist: Shortlist, queries: Matrix, k: int, own: Ids | None
+    ) -> tuple[Squares, Ids, NDArray[np.bool_]]:
         n, d = self.rows.shape
         length = min(n, k + _SLACK + (own is not None))
         centred = self.centred(queries)
-        seen, ids = self._index.search(centred.astype(np.float32), length)
-        found = ids >= 0  # FAISS answers -1 where float32 overflowed
+        ids, beyond = shortlist.search(centred, length)
+        found = ids >= 0  # -1 where float32 overflowed
         ids = np.where(found, ids, 0)
         query = np.repeat(np.arange(len(ids)), length)
         squares = pair_squares(self.rows, queries, ids.ravel(), query).reshape(ids.shape)
@@ -87,64 +110,51 @@ class ExactNeighbours:
         nearest = smallest(squares, ids, k)
         radius = np.sqrt(nearest[0][:, -1]) / self._scale
         norm = np.sqrt(np.einsum("ij,ij->i", centred, centred))
-        bound = radius**2 + (d + 8) * 2.0**-24 * (2.0 * norm + radius) ** 2 + np.finfo(np.float32).tiny
-        proved = found.all(axis=1) & ((seen[:, -1] > bound) | (length == n))
+        terms = (2.0 * norm + radius) ** 2
+        bound = radius**2 + (d + 8) * (2.0**-24 * terms + np.finfo(np.float32).tiny)
+        proved = found.all(axis=1) & (((beyond > bound) & (terms < _LARGEST)) | (length == n))
         return *nearest, proved
 
     def _search_float64(self, queries: Matrix, k: int, own: Ids | None) -> tuple[Squares, Ids]:
         x = self.centred(queries)
         x_norm = np.sqrt(np.einsum("ij,ij->i", x, x))[:, None]
-        lower, upper = np.empty((2, len(x), len(self.rows)))
-        for start in range(0, len(self.rows), _QUERIES):
-            y = self.centred(self.rows[start : start + _QUERIES])
+        reach = np.full((len(x), k), np.inf)  # upper bounds of the k least squared distances, of the rows so far
+        nearest = np.full((len(x), k), np.inf), np.broadcast_to(np.arange(k), (len(x), k))
+        start = 0
+        for y in self._blocks():
             y_norm = np.sqrt(np.einsum("ij,ij->i", y, y))
             seen = x_norm**2 + y_norm**2 - 2.0 * (x @ y.T)
             error = (y.shape[1] + 8) * 2.0**-53 * (x_norm + y_norm) ** 2 + np.finfo(np.float64).tiny
-            part = slice(start, start + len(y))
-            lower[:, part], upper[:, part] = seen - error, seen + error
-        if own is not None:
-            lower[np.arange(len(x)), own] = upper[np.arange(len(x)), own] = np.inf
-        reach = np.partition(upper, k - 1, axis=1)[:, k - 1]
-        query, row = np.nonzero((lower <= reach[:, None]) & np.isfinite(lower))
-        squares = np.full(lower.shape, np.inf)
-        squares[query, row] = pair_squares(self.rows, queries, row, query)
-        return smallest(squares, np.broadcast_to(np.arange(len(self.rows)), lower.shape), k)
+            lower, upper = seen - error, seen + error
+            if own is not None:
+                itself = own[:, None] == np.arange(start, start + len(y))
+                lower[itself] = upper[itself] = np.inf
+            reach = np.partition(np.concatenate([reach, upper], axis=1), k - 1, axis=1)[:, :k]
+            query, row = np.nonzero((lower <= reach[:, -1:]) & np.isfinite(lower))
+            squares = ragged(pair_squares(self.rows, queries, row + start, query), query, len(x), np.inf)
+            ids = ragged(row + start, query, len(x), len(self.rows))
+            nearest = smallest(*(np.concatenate(two, axis=1) for two in zip(nearest, (squares, ids), strict=True)), k)
+            start += len(y)
+        return nearest
+
+    def _blocks(self) -> Iterator[Squares]:
+        step = _step(8 * self.rows.shape[1] + 128 * 40)  # beside a block of rows stand its distances to 128 queries
+        return (self.centred(self.rows[start : start + step]) for start in range(0, len(self.rows), step))
 
     def centred(self, rows: Matrix) -> Squares:
-        """Subtract the mean of the rows and divide by their largest entry: what FAISS is shown."""
+        """Subtract the mean of the rows and divide by their largest entry: what the shortlist is made of."""
         centred: Squares = np.subtract(rows, self._centre, dtype=np.float64)
         centred /= self._scale
         return centred
 
 
-def gpu_number(device: str) -> int | None:
-    """Return the number of the GPU that "cuda" or "cuda:1" names, or None for "cpu".
-
-    Raises:
-        InputError: another word, a FAISS without GPU support, or no such GPU.
-
-    Example:
-        >>> gpu_number("cpu") is None
-        True
-    """
-    if device == "cpu":
-        return None
-    kind, _, number = device.partition(":")
-    if kind != "cuda" or not (number or "0").isdigit():
-        raise InputError(f"device must be cpu, cuda or cuda:NUMBER, got {device!r}")
-    if not hasattr(faiss, "StandardGpuResources"):
-        raise InputError(
-            f"device {device} needs faiss-gpu, and this FAISS is for the CPU; install faiss-gpu-cu12 or use cpu"
-        )
-    if int(number or 0) >= (count := int(faiss.get_num_gpus())):
-        raise InputError(f"device {device} must be one of the {count} GPUs that FAISS sees; use cpu")
-    return int(number or 0)
+def _step(row_bytes: int) -> int:
+    """How many rows of some bytes the budget holds, at least one and at most 4,096."""
+    return min(max(_BUDGET // row_bytes, 1), 4096)
 
 
-def _flat_index(d: int, device: str) -> Any:
-    number = gpu_number(device)
-    index = faiss.IndexFlatL2(d)
-    return index if number is None else faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), number, index)
+def _in_steps(numbers: Ids, step: int) -> list[Ids]:
+    return [numbers[start : start + step] for start in range(0, len(numbers), step)]
 
 
 def pair_squares(rows: Matrix, queries: Matrix, row: Ids, query: Ids) -> Squares:
@@ -159,15 +169,13 @@ def pair_squares(rows: Matrix, queries: Matrix, row: Ids, query: Ids) -> Squares
     squares = np.empty(len(row))
     step = max(1, _PAIR_BUDGET // rows.shape[1])
 
-    def fill(stretch: range) -> None:
-        for start in stretch:
-            part = slice(start, min(start + step, len(row)))
+    def fill(stretch: slice) -> None:
+        for start in range(stretch.start, stretch.stop, step):
+            part = slice(start, min(start + step, stretch.stop))
             difference = np.subtract(rows[row[part]], queries[query[part]], dtype=np.float64)
             np.einsum("pd,pd->p", difference, difference, out=squares[part])
 
-    workers = faiss.omp_get_max_threads()  # as many as the search itself may use; NumPy lets go of Python's lock
-    with ThreadPoolExecutor(workers) as threads:
-        list(threads.map(fill, [range(i * step, len(row), workers * step) for i in range(workers)]))
+    in_threads(fill, len(row), least=step)
     return squares
 
 

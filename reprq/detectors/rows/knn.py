@@ -9,8 +9,9 @@ from reprq.detectors.calibration import copies
 from reprq.detectors.rows.approximate import ApproximateNeighbours
 from reprq.detectors.rows.base import ArrayDetector, check_choice, check_count
 from reprq.errors import InputError
-from reprq.numerics.nearest import ExactNeighbours, gpu_number
+from reprq.numerics.nearest import ExactNeighbours
 from reprq.numerics.rows import Matrix, Scores, column_means, unit_rows
+from reprq.numerics.shortlist import gpu_number
 
 AGGREGATIONS = ("kth", "mean", "sum")
 METRICS = ("euclidean", "cosine")
