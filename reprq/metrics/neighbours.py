@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.errors import InputError
+from reprq.numerics.nearest import ExactNeighbours
 from reprq.numerics.pairs import Matrix, centred_rows
 from reprq.validation import as_matrix
 
-CANDIDATES = 2**20  # entries of the candidate rows gathered at once: 8 MiB stay near the processor
-SLACK = 16  # further candidates that float32 may have put in the wrong order
 FAR = 100.0  # a second neighbour so many times as far as the first makes the first a near copy
 
 
@@ -105,8 +104,7 @@ def mean_knn_distance(x: Any, k: int = 5) -> float:
 def nearest(rows: Matrix, k: int) -> tuple[Matrix, NDArray[np.int64]]:
     """Return the distances to and the numbers of each row's k nearest other rows.
 
-    FAISS finds a shortlist in float32 on centred rows and float64 ranks it; where the rounding of float32 could have
-    kept a neighbour off the shortlist, all rows are ranked. Equal distances rank by row number.
+    Equal distances rank by row number; see `reprq.numerics.nearest`.
 
     Args:
         rows: (n, d) float64.
@@ -119,44 +117,8 @@ def nearest(rows: Matrix, k: int) -> tuple[Matrix, NDArray[np.int64]]:
     Raises:
         InputError: k is not in 1 to n - 1.
     """
-    import faiss  # only what needs neighbours pays for loading it
-
     n = len(rows)
     if not 1 <= k <= n - 1:
         raise InputError(f"k must be from 1 to n - 1 = {n - 1}, got {k}")
-    centred = rows - rows.mean(axis=0)
-    single = np.ascontiguousarray(centred / max(np.abs(centred).max(), np.finfo(np.float64).tiny), dtype=np.float32)
-    index = faiss.IndexFlatL2(rows.shape[1])
-    index.add(single)
-    size = min(n, k + 1 + SLACK)
-    squares, found = index.search(single, size)
-    distances, numbers = np.empty((n, k)), np.empty((n, k), dtype=np.int64)
-    step = max(1, CANDIDATES // (size * rows.shape[1]))
-    for block in np.split(np.arange(n), np.arange(step, n, step)):
-        distances[block], numbers[block] = _ranked(rows, block, found[block], k)
-    if size < n:
-        for row in np.flatnonzero(_doubtful(single, squares[:, -1], numbers[:, -1])):
-            alone = _ranked(rows, np.array([row]), np.arange(n)[None], k)
-            distances[row], numbers[row] = alone[0][0], alone[1][0]
-    return distances, numbers
-
-
-def _ranked(
-    rows: Matrix, block: NDArray[np.int64], candidates: NDArray[np.int64], k: int
-) -> tuple[Matrix, NDArray[np.int64]]:
-    """Return the k nearest of each row's candidates, itself left out, by exact distance."""
-    deviations = rows[candidates]
-    deviations -= rows[block, None]
-    exact = np.sqrt(np.vecdot(deviations, deviations))
-    exact[candidates == block[:, None]] = np.inf
-    order = np.lexsort((candidates, exact))[:, :k]
-    return np.take_along_axis(exact, order, axis=1), np.take_along_axis(candidates, order, axis=1)
-
-
-def _doubtful(single: NDArray[np.float32], last: NDArray[np.float32], kth: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which rows have their k-th neighbour within rounding of the end of the shortlist."""
-    squares = np.vecdot(single, single).astype(np.float64)
-    rounding = 4 * np.finfo(np.float32).eps * np.sqrt(single.shape[1]) * (squares + squares.max())
-    reached = np.square(single - single[kth]).sum(axis=1, dtype=np.float64)
-    doubtful: NDArray[np.bool_] = reached >= last - rounding
-    return doubtful
+    squares, numbers = ExactNeighbours(rows).search(rows, k, np.arange(n))
+    return np.sqrt(squares), numbers

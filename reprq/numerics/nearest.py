@@ -102,6 +102,7 @@ class ExactNeighbours:
         length = min(n, k + _SLACK + (own is not None))
         centred = self.centred(queries)
         ids, beyond = shortlist.search(centred, length)
+        ids.sort(axis=1)
         found = ids >= 0  # -1 where float32 overflowed
         ids = np.where(found, ids, 0)
         query = np.repeat(np.arange(len(ids)), length)
@@ -133,7 +134,9 @@ class ExactNeighbours:
             query, row = np.nonzero((lower <= reach[:, -1:]) & np.isfinite(lower))
             squares = ragged(pair_squares(self.rows, queries, row + start, query), query, len(x), np.inf)
             ids = ragged(row + start, query, len(x), len(self.rows))
-            nearest = smallest(*(np.concatenate(two, axis=1) for two in zip(nearest, (squares, ids), strict=True)), k)
+            nearest = smallest(
+                np.concatenate([nearest[0], squares], axis=1), np.concatenate([nearest[1], ids], axis=1), k
+            )
             start += len(y)
         return nearest
 
@@ -149,8 +152,8 @@ class ExactNeighbours:
 
 
 def _step(row_bytes: int) -> int:
-    """How many rows of some bytes the budget holds, at least one and at most 4,096."""
-    return min(max(_BUDGET // row_bytes, 1), 4096)
+    """How many rows of some bytes the budget holds, at least one and at most 1,024: they stay near the processor."""
+    return min(max(_BUDGET // row_bytes, 1), 1024)
 
 
 def _in_steps(numbers: Ids, step: int) -> list[Ids]:
@@ -180,6 +183,6 @@ def pair_squares(rows: Matrix, queries: Matrix, row: Ids, query: Ids) -> Squares
 
 
 def smallest(squares: Squares, ids: Ids, k: int) -> tuple[Squares, Ids]:
-    """The k smallest of each row in ascending order, and their ids; among equals the smaller id comes first."""
-    order = np.lexsort((ids, squares), axis=1)[:, :k]
+    """The k smallest of each row in ascending order, and their ids; among equals the one on the left comes first."""
+    order = np.argsort(squares, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(squares, order, axis=1), np.take_along_axis(ids, order, axis=1)

@@ -1,13 +1,13 @@
 """Shortlists of nearest rows in float32: by NumPy's matrix product or by FAISS, whichever is the faster here.
 
-Both multiply matrices, each with the BLAS that it is linked to, and these differ by a factor of four on one and the same
-processor. A search that is large enough to repay it measures both once a process, at two widths; smaller ones use the
+Both multiply matrices, each with the BLAS that it is linked to, and these differ by a factor of four on one processor.
+A search that is large enough to repay it measures both once a process, at two widths; smaller ones use the
 product and do not load FAISS. `$REPRQ_NEIGHBOURS` ("product" or "faiss") decides without measuring.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Literal, Protocol
 
@@ -86,7 +86,7 @@ class ProductShortlist:
             def keep(part: slice, block: Single = block, start: int = start) -> None:
                 _keep_least(block[part], start, seen[part], ids[part])
 
-            in_threads(keep, len(queries), least=64)
+            in_threads(keep, len(queries), least=256)
         return np.asarray(seen.max(axis=1) + np.einsum("ij,ij->i", queries, queries))
 
 
@@ -180,13 +180,13 @@ def measured_seconds() -> dict[Engine, tuple[float, ...]]:
             "faiss": FaissShortlist([rows], d),
         }
         for engine, shortlist in made.items():
-            found[engine].append(min(_seconds(lambda one=shortlist: one.search(queries, 10)) for _ in range(2)))
+            found[engine].append(min(_seconds(shortlist, queries) for _ in range(2)))
     return {engine: tuple(times) for engine, times in found.items()}
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def _seconds(shortlist: Shortlist, queries: Squares) -> float:
     start = time.perf_counter()
-    call()
+    shortlist.search(queries, 10)
     return time.perf_counter() - start
 
 

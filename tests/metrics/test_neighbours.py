@@ -1,4 +1,3 @@
-import faiss
 import numpy as np
 import pytest
 
@@ -21,22 +20,6 @@ def test_distances_equal_the_double_loop(rng, shift, k):
     assert (numbers != np.arange(60)[:, None]).all()
     np.testing.assert_allclose(np.linalg.norm(x[numbers] - x[:, None], axis=2), distances, rtol=1e-12)
     assert mean_knn_distance(x, k) == pytest.approx(oracle_nearest(x, k).mean(), rel=1e-9)
-
-
-def test_neighbours_that_float32_cannot_tell_apart_are_ranked_exactly(rng, monkeypatch):
-    # FAISS then uses the product formula, as for large batches, whose rounding is that of the squared norms.
-    monkeypatch.setattr(faiss.cvar, "distance_compute_blas_threshold", 1)
-    tight = 1e-6 * rng.standard_normal((100, 3)) + [1.0, 0, 0]  # float32 holds these to 1e-7
-    x = np.concatenate([tight, -tight])
-    np.testing.assert_allclose(neighbours.nearest(x, 4)[0], oracle_nearest(x, 4), rtol=1e-9)
-
-
-def test_neighbours_do_not_depend_on_the_block(rng, monkeypatch):
-    x = rng.standard_normal((50, 4))
-    whole = neighbours.nearest(x, 5)
-    monkeypatch.setattr(neighbours, "CANDIDATES", 7 * 22 * 4)
-    for a, b in zip(whole, neighbours.nearest(x, 5), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def test_duplicates_are_neighbours_at_distance_zero(rng):

@@ -8,8 +8,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.numerics.nearest import ExactNeighbours, Ids, Squares, pair_squares, smallest
+from reprq.numerics.nearest import ExactNeighbours, pair_squares, smallest
 from reprq.numerics.rows import Matrix
+from reprq.numerics.shortlist import Ids, Squares
 
 _QUERIES = 200  # benign rows on which the recall is measured
 
@@ -43,6 +44,7 @@ class ApproximateNeighbours:
     def search(self, queries: Matrix, k: int) -> tuple[Squares, Ids]:
         """Find k near rows of every query: squared distances in float64, ascending, and the numbers of those rows."""
         _, ids = self._index.search(self._exact.centred(queries).astype(np.float32), k)
+        ids.sort(axis=1)
         query = np.repeat(np.arange(len(ids)), k)
         squares = pair_squares(self._exact.rows, queries, np.maximum(ids, 0).ravel(), query).reshape(ids.shape)
         squares, ids = smallest(squares, ids, k)

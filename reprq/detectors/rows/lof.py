@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from reprq.detectors.rows.base import check_count
 from reprq.detectors.rows.shallow import ShallowDetector
 from reprq.errors import InputError
-from reprq.numerics.nearest import ExactNeighbours, Ids
+from reprq.numerics.nearest import ExactNeighbours
 from reprq.numerics.rows import Matrix, Scores, distinct_rows
+from reprq.numerics.shortlist import Ids
 
 
 class LOF(ShallowDetector):

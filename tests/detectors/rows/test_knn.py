@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from reprq.detectors import KNN
 from reprq.errors import InputError
-from reprq.numerics.nearest import ExactNeighbours
 
 
 def slow_distances(benign, rows):
@@ -77,30 +76,6 @@ def test_an_outlier_among_the_benign_rows_costs_no_digits():
     benign = np.vstack([rng.normal(size=(300, 16)), np.full((1, 16), 1e9)])
     rows = rng.normal(size=(50, 16))
     np.testing.assert_allclose(KNN(5).fit(benign).anomaly_score(rows), slow_knn(benign, rows, 5), rtol=1e-12)
-
-
-@pytest.mark.parametrize("m", [1, 19, 20, 200])
-def test_the_search_in_float64_agrees_with_the_shortlist(m):
-    rng = np.random.default_rng(8)
-    benign, rows = rng.normal(size=(400, 10)), rng.normal(size=(m, 10))
-    index = ExactNeighbours(benign)
-    squares, ids = index.search(rows, 6)
-    again, same = index._search_float64(rows, 6, None)
-    np.testing.assert_array_equal(ids, same)
-    np.testing.assert_array_equal(squares, again)
-    np.testing.assert_array_equal(ids, np.argsort(slow_distances(benign, rows), axis=1)[:, :6])
-
-
-def test_a_row_is_not_its_own_neighbour():
-    rng = np.random.default_rng(9)
-    benign = np.vstack([rng.normal(size=(50, 5)), np.zeros((9, 5))])
-    index = ExactNeighbours(benign)
-    own = np.arange(len(benign))
-    distances = slow_distances(benign, benign)
-    np.fill_diagonal(distances, np.inf)
-    for squares, ids in (index.search(benign, 4, own), index._search_float64(benign, 4, own)):
-        np.testing.assert_allclose(np.sqrt(squares), np.sort(distances, axis=1)[:, :4], rtol=1e-12)
-        assert not (ids == own[:, None]).any()
 
 
 def test_aggregations():
