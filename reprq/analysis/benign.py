@@ -32,7 +32,6 @@ def recommend_for(
     layers: str = "all",
     weights: str = "default",
     preprocessing: Mapping[str, Any] | None = None,
-    intensity_range: tuple[float, float] | None = None,
     skip_broken: bool = False,
     detector: str | None = None,
     source: StudyResults | Path | str | None = None,
@@ -44,6 +43,7 @@ def recommend_for(
     cache_dir: Path | str | None = None,
     seed: int = 0,
     progress: bool = True,
+    **reading: Any,
 ) -> Recommendation:
     """Rank the layers of some backbones for benign images, with no anomaly in sight.
 
@@ -62,8 +62,7 @@ def recommend_for(
         layers: Which layers of each that says none.
         weights: "default", "random" or a file, for all that say none.
         preprocessing: What to change in the preprocessing of all that are not loaded, unless they say it themselves.
-        intensity_range: The stored values that become black and white, for image files of more than 8 bits a channel.
-        skip_broken: Whether image files that do not decode are left out, and listed in the notes.
+        skip_broken: Whether files that do not decode are left out, and listed in the notes.
         detector: The detector that will be used, by the name or definition in the study; its first by default.
         source: A study, or its folder, to learn from.
         samples: A seeded sample of so many images; all by default.
@@ -74,6 +73,8 @@ def recommend_for(
         cache_dir: The folder of the embedding caches.
         seed: Seeds the sample, random weights and intervals.
         progress: Whether to show progress on stderr.
+        **reading: How the files of the data's modality are read, such as `intensity_range` of images; see
+            `reprq.data.read_as`.
 
     Returns:
         A `Recommendation` without choices; its `regret` is that of the source study, if one is given.
@@ -89,7 +90,7 @@ def recommend_for(
     named = isinstance(data, str | Path)
     where: dict[str, Any] = {"root": root, "download": download}
     given = load_dataset(data, seed=seed, whole=True, **where) if named else as_dataset(data, **where)
-    given = read_as(given, intensity_range=intensity_range, skip_broken=skip_broken)
+    given = read_as(given, skip_broken=skip_broken, **reading)
     images, said = benign_rows(given, benign)
     if samples is not None and samples < len(images):
         images = images.sample(samples, seed=seed)

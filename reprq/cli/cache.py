@@ -138,6 +138,7 @@ def _row(info: "CacheInfo") -> dict[str, Any]:
     import dataclasses
 
     row = {**dataclasses.asdict(info), "path": str(info.path), "complete": info.complete}
+    row["pixels"] = info.preprocessing.get("size")  # the key that programs knew before there was other data
     row["modified"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(info.modified))
     return row
 
@@ -147,7 +148,7 @@ def _text_row(info: "CacheInfo") -> dict[str, Any]:
         "name": info.name,
         "backbone": info.backbone,
         "weights": info.weights,
-        "pixels": info.pixels,
+        "input": info.input,
         "precision": info.precision,
         "data": info.data,
         "split": info.split,

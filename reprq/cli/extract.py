@@ -12,7 +12,7 @@ from reprq.cli.sources import extract_split, load_data, load_network, say
 @click.command(cls=Command)
 @options.network
 @click.option("--layers", default="all", show_default=True, metavar="3|layer3|-1|1-4|all", help="Which layers.")
-@options.images
+@options.data
 @options.benign
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which split.")
 @click.option("--samples", type=click.IntRange(min=1), help="A seeded stratified sample of the data; all by default.")

@@ -37,9 +37,8 @@ def layers(name: str, weights: str | None, size: int | None, layers: str, form: 
     averaged = [layer for layer, row in zip(backbone.layers, rows, strict=True) if row["width"] is not None]
     repeats = repeated_on_noise(replace(backbone, layers=tuple(averaged)))
     rows = [{**row, "same as": repeats.get(row["name"])} for row in rows]
-    stated = backbone.preprocessing.to_dict()
-    size = stated.get("size")
-    shown = f"{name} at {size} x {size} pixels" if size else f"{name} at {stated.get('max_length')} tokens"
+    size = backbone.preprocessing.to_dict().get("size")
+    shown = f"{name} at {backbone.preprocessing.describe()}"
     notes = list(backbone.notes)
     emit(form, "layers", rows, {"backbone": name, "size": size, "notes": notes}, shown)
     for note in notes:

@@ -18,7 +18,7 @@ DEFAULT_SAMPLES = 256
 @options.embeddings
 @options.benign
 @click.option("--layer", "layers", default="-1", show_default=True, metavar="3|layer3|-1|1-4|all", help="Which layers.")
-@options.images
+@options.data
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "test"]), help="Which split.")
 @click.option(
     "--samples",

@@ -128,7 +128,7 @@ target = click.option(
     help="Beside a metric its distance from this value, as alpha_req=1: a sweet spot. May be repeated.",
 )
 
-images = _stack(
+data = _stack(
     click.option(
         "--data",
         default="digits",

@@ -19,7 +19,7 @@ from reprq.pretext.registry import TASKS
 @click.option("--architecture", default="lenet", show_default=True, metavar="NAME", help="The network to train.")
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
 @options.whole_images
-@options.images
+@options.data
 @click.option("--classes", metavar="A,B", help="Only these classes of the data set; quote a name with a comma.")
 @click.option(
     "--task", "one_class", metavar="NAME", help="Only the benign samples of this one-class task: unimodal:cat."

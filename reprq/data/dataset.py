@@ -75,10 +75,6 @@ class Dataset:
         """
         return self.source.item(int(self.rows[i]))
 
-    def image(self, i: int) -> Any:
-        """Return row `i` of a data set of images: `item`, by the name that it had before there was other data."""
-        return self.item(i)
-
     def verify(self) -> None:
         """Read every row, so that bad files stop the work before it starts.
 

@@ -6,7 +6,7 @@ transform, which its networks ask for, and a loader, which has an entry among th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
 
 from reprq.errors import UnknownNameError
 
@@ -26,14 +26,21 @@ class Modality:
     Attributes:
         name: "image".
         item: What a row is, in a sentence: "image", "document".
+        reading: What can be said of how its files are read, as `Rereadable.reread` takes it.
     """
 
     name: str
     item: str
+    reading: tuple[str, ...] = ()
 
 
-_MODALITIES = (Modality("image", "image"), Modality("text", "document"), Modality("audio", "clip"))
-MODALITIES = {modality.name: modality for modality in (*_MODALITIES, Modality("table", "row"))}
+_MODALITIES = (
+    Modality("image", "image", reading=("intensity_range",)),
+    Modality("text", "document"),
+    Modality("audio", "clip"),
+    Modality("table", "row"),
+)
+MODALITIES = {modality.name: modality for modality in _MODALITIES}
 
 
 def modality_named(name: str) -> Modality:
@@ -64,6 +71,15 @@ class Source(Protocol):
 
     def verify(self, i: int) -> None:
         """Raise a `DataError` that names row `i` if it cannot be used."""
+        ...
+
+
+@runtime_checkable
+class Rereadable(Protocol):
+    """A source of files that can be read in more than one way."""
+
+    def reread(self, **how: Any) -> tuple[Source, Mapping[str, Any]]:
+        """Return a source that reads as asked, and what of that the data set remembers, in values of JSON."""
         ...
 
 
@@ -123,6 +139,10 @@ class Transform(Protocol):
 
     def overrides(self) -> dict[str, Any]:
         """Return what makes another of its kind give the same, as `replace` takes it."""
+        ...
+
+    def describe(self) -> str:
+        """Return in a few words what a network gets of an item: "224 x 224 pixels", "at most 128 tokens"."""
         ...
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reprq.data.dataset import Dataset
 from reprq.data.folders.loading import SPLITS
@@ -108,8 +108,8 @@ def load_dataset(
     download: bool = False,
     seed: int = 0,
     whole: bool = False,
-    intensity_range: tuple[float, float] | None = None,
     skip_broken: bool = False,
+    **reading: Any,
 ) -> Dataset:
     """Return one split of a data set.
 
@@ -121,8 +121,8 @@ def load_dataset(
         download: Whether torchvision's data sets may be fetched when they are not there.
         seed: Seed of the split where the data comes without one (digits, a folder without `train/` and `test/`).
         whole: Whether to take all items of a folder that comes without a split, not one side of a split made here.
-        intensity_range: The stored values that become black and white, for image files of more than 8 bits a channel.
         skip_broken: Whether files that do not decode are left out, and listed in `reading` and `notes`.
+        **reading: How the files of its modality are read, such as `intensity_range`; see `read_as`.
 
     Raises:
         UnknownNameError: No such data set or split.
@@ -130,7 +130,7 @@ def load_dataset(
 
     Example:
         >>> data = load_dataset("digits", "test")
-        >>> len(data), data.classes[3], data.image(0).size, data.split_info["kind"]
+        >>> len(data), data.classes[3], data.item(0).size, data.split_info["kind"]
         (539, '3', (8, 8), 'stratified')
     """
     if split not in SPLITS:
@@ -150,4 +150,4 @@ def load_dataset(
     data = DATASETS.find(known).load()(Asked(name, path, split, seed, root, download, whole))
     if not isinstance(data, Dataset):
         raise InputError(f"the loader of {name} must give a reprq.data.Dataset, got a {type(data).__name__}")
-    return read_as(data, intensity_range=intensity_range, skip_broken=skip_broken)
+    return read_as(data, skip_broken=skip_broken, **reading)

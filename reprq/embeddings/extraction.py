@@ -39,7 +39,6 @@ def extract(
     samples: int | None = None,
     root: Path | str | None = None,
     download: bool = False,
-    intensity_range: tuple[float, float] | None = None,
     skip_broken: bool = False,
     pooling: str | Sequence[str] = "avg",
     dtype: str = "float32",
@@ -50,6 +49,7 @@ def extract(
     seed: int = 0,
     cache_dir: Path | str | None = None,
     progress: bool = True,
+    **reading: Any,
 ) -> EmbeddingCache:
     """Extract the embeddings of every wanted layer into a cache on disk, and return that cache.
 
@@ -75,8 +75,7 @@ def extract(
         samples: Take this many rows, a seeded stratified sample; all by default.
         root: Where the data set's files are; for a data set given by name.
         download: Whether the data set's files may be downloaded.
-        intensity_range: The stored values that become black and white, for image files of more than 8 bits a channel.
-        skip_broken: Whether image files that do not decode are left out, and listed in the cache's notes.
+        skip_broken: Whether files that do not decode are left out, and listed in the cache's notes.
         pooling: How a layer becomes one row per sample, see `reprq.embeddings.pooling.pool`; several, with commas
             between or in a sequence, are made in one pass. All but "avg" join the layer's name in the cache, as in
             "layer3@max".
@@ -89,6 +88,8 @@ def extract(
         cache_dir: The folder of the caches; `$REPRQ_CACHE` or `~/.cache/reprq/embeddings` by default.
         progress: Whether to show progress on stderr, and what a person should know of how the samples are seen; the
             cache's `notes` say that too.
+        **reading: How the files of the data's modality are read, such as `intensity_range` of images; see
+            `reprq.data.read_as`.
 
     Returns:
         The cache, showing the wanted layers in the order of depth.
@@ -103,7 +104,7 @@ def extract(
     poolings = poolings_named(pooling)
     _check_arguments(dtype, precision, batch_size, workers)
     data = as_dataset(data, split, root=root, download=download, seed=seed)
-    data = read_as(data, intensity_range=intensity_range, skip_broken=skip_broken)
+    data = read_as(data, skip_broken=skip_broken, **reading)
     if samples is not None:
         data = data.sample(samples, seed=seed)
     if isinstance(backbone, nn.Module):
@@ -193,7 +194,7 @@ def _verify(data: Dataset, blocks: Sequence[range]) -> None:
 def _seen(data: Dataset, transform: Transform, notes: Sequence[str]) -> dict[str, Any]:
     """What a cache remembers of its items."""
     seen = transform.seen(data)
-    return {"reading": data.reading, **seen.record, "notes": [*notes, *seen.notes]}
+    return {"reading": data.reading, "input": transform.describe(), **seen.record, "notes": [*notes, *seen.notes]}
 
 
 def _check_arguments(dtype: str, precision: str, batch_size: int, workers: int) -> None:

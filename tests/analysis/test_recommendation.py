@@ -368,7 +368,7 @@ def test_nothing_to_choose_from_is_said(tmp_path: Path) -> None:
 
 def test_backbones_are_names_or_loaded_ones_and_data_is_what_python_holds(tmp_path: Path) -> None:
     data = load_dataset("digits").sample(40)
-    listed = [data.image(i) for i in range(len(data))]
+    listed = [data.item(i) for i in range(len(data))]
     one, other = (load_backbone("lenet", "random", seed=seed) for seed in (0, 1))
     how = {"layers": "1-3", "cache_dir": tmp_path, "progress": False}
     found = recommend_for(data, "lenet", weights="random", **how).ranking

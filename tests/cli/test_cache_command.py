@@ -60,7 +60,7 @@ def test_ls_is_a_table_newest_first_with_the_state_of_each(reprq: Reprq, root: P
     assert ran.status == 0
     heading, columns, whole, partly, foreign = ran.out.splitlines()
     assert heading == str(root)
-    shown = ["name", "backbone", "weights", "pixels", "precision", "data", "split", "rows", "layers", "size", "age"]
+    shown = ["name", "backbone", "weights", "input", "precision", "data", "split", "rows", "layers", "size", "age"]
     assert columns.split() == [*shown, "state"]
     assert "lenet" in whole
     assert "2 of 2" in whole
@@ -88,6 +88,23 @@ def test_ls_tells_caches_of_five_weights_files_apart(reprq: Reprq, tmp_path: Pat
     assert sum("float16 (bfloat16)" in line for line in lines) == 1
 
 
+def test_ls_tells_caches_of_texts_by_the_tokens_that_count(reprq: Reprq, bert: Path, tmp_path: Path) -> None:
+    for length in (8, 12):
+        how: Any = {"preprocessing": {"max_length": length}, "cache_dir": tmp_path, "progress": False}
+        extract(f"hf:{bert}", ["ba be", "da de di"], 0, **how)
+    lines = reprq("cache", "ls", "--cache", tmp_path).out.splitlines()[2:]
+    assert sorted(line[line.index("at most") :].split(" tokens")[0] for line in lines) == ["at most 12", "at most 8"]
+
+
+def test_ls_says_of_an_older_cache_what_its_preprocessing_states(reprq: Reprq, root: Path) -> None:
+    header = root / "whole" / "zarr.json"
+    stored = json.loads(header.read_text())
+    del stored["attributes"]["provenance"]["input"]
+    header.write_text(json.dumps(stored))
+    whole, *_ = json.loads(reprq("cache", "ls", "--cache", root, "--json").out)["rows"]
+    assert whole["input"] == "size 32, resize 32"
+
+
 def test_ls_for_programs(reprq: Reprq, root: Path) -> None:
     body = json.loads(reprq("cache", "ls", "--cache", root, "--json").out)
     assert (body["command"], body["root"]) == ("cache ls", str(root))
@@ -95,6 +112,7 @@ def test_ls_for_programs(reprq: Reprq, root: Path) -> None:
     assert (whole["name"], whole["rows"], whole["complete_layers"], whole["layers"]) == ("whole", ROWS, 2, 2)
     assert [row["complete"] for row in body["rows"]] == [True, False, False]
     assert whole["bytes"] > partly["bytes"] > foreign["bytes"] == 0
+    assert (whole["input"], whole["pixels"], foreign["input"]) == ("32 x 32 pixels", 32, None)
     assert foreign["problem"].startswith(str(root / "foreign"))
     table = reprq("cache", "ls", "--cache", root, "--csv").out.splitlines()
     assert table[0].startswith("name,path,backbone,data,split,rows,complete_layers,layers,bytes,modified,problem")

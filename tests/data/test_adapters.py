@@ -60,7 +60,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 def same_images(found: ImageDataset) -> None:
     assert len(found) == N
-    np.testing.assert_array_equal([np.asarray(found.image(i)) for i in range(N)], PIXELS)
+    np.testing.assert_array_equal([np.asarray(found.item(i)) for i in range(N)], PIXELS)
     assert len(set(found.ids.tolist())) == N
     assert len(found.fingerprint) == 64
     found.verify()
@@ -217,7 +217,7 @@ def test_what_cannot_be_read_is_named(files: list[Path], tmp_path: Path) -> None
 def test_a_transform_that_draws_at_random_is_refused() -> None:
     draws = np.random.default_rng(1)
     found = as_dataset(Items(lambda i: draws.integers(0, 256, (5, 7, 3), dtype=np.uint8)))
-    for check in (lambda: found.image(3), found.verify):
+    for check in (lambda: found.item(3), found.verify):
         with pytest.raises(InputError, match="is another image each time it is read"):
             check()
 
@@ -241,7 +241,7 @@ def test_an_image_in_memory_is_read_as_its_file(tmp_path: Path) -> None:
     Image.fromarray(alpha).save(tmp_path / "alpha.png")
     for file in (tmp_path / "turned.png", tmp_path / "alpha.png"):
         with Image.open(file) as image:
-            np.testing.assert_array_equal(as_dataset([image]).image(0), as_dataset([file]).image(0))
+            np.testing.assert_array_equal(as_dataset([image]).item(0), as_dataset([file]).item(0))
     deep = Image.fromarray(np.array([[0, 4000]], np.uint16))
     with pytest.raises(InputError, match="holds uint16 from 0 to 4000, which are no 8-bit pixels"):
         as_dataset([deep])

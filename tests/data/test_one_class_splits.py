@@ -68,12 +68,12 @@ def test_external_anomalies_replace_the_own_ones():
     assert split.labels.tolist() == [0] * 5 + [1] * 5
     assert split.test.ids[-1] == "birds/test/4"
     assert split.test.classes == (*CLASSES, "birds")
-    assert split.test.image(6).tobytes() == other.image(1).tobytes()
-    assert split.test.image(1).tobytes() == TEST.image(1).tobytes()
+    assert split.test.item(6).tobytes() == other.item(1).tobytes()
+    assert split.test.item(1).tobytes() == TEST.item(1).tobytes()
     split.test.verify()
     assert split.test.fingerprint != TEST.fingerprint
     backwards = one_class_split(TRAIN, TEST.select([4, 1]), CAT, external=other.select([4, 0]))
-    assert backwards.test.image(2).tobytes() == other.image(4).tobytes()
+    assert backwards.test.item(2).tobytes() == other.item(4).tobytes()
 
 
 def test_digits_against_usps_like_rows_stay_digits():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reprq.data import load_dataset, read_as
+from reprq.data import as_dataset, load_dataset, read_as
 from reprq.data.failures import FilesError
 from reprq.errors import DataError, InputError
 
@@ -80,7 +80,7 @@ def test_deep_images_are_not_broken_and_take_a_range(folder: Path) -> None:
     data = load_dataset(name, intensity_range=(2000, 2300))
     data.verify()
     assert data.reading == {"intensity_range": [2000.0, 2300.0]}
-    assert [np.asarray(data.image(i))[0, 0, 0] for i in range(4)] == [0, 85, 170, 255]
+    assert [np.asarray(data.item(i))[0, 0, 0] for i in range(4)] == [0, 85, 170, 255]
     prints = {load_dataset(name, intensity_range=asked).fingerprint for asked in (None, (2000, 2300), (0, 65535))}
     assert len(prints) == 3
 
@@ -98,3 +98,13 @@ def test_images_in_memory_take_no_range() -> None:
         load_dataset("digits", intensity_range=(0, 16))
     digits = load_dataset("digits", skip_broken=True)
     assert read_as(digits) is digits
+
+
+def test_what_a_modality_is_not_read_by_is_refused():
+    texts = as_dataset({"text": ["a first text", "a second"]})
+    with pytest.raises(InputError, match="intensity_range is for image files, and python:dict holds documents"):
+        read_as(texts, intensity_range=(0, 1))
+    for call in (lambda: read_as(texts, colour=1), lambda: load_dataset("digits", intensity_rang=(0, 1))):
+        with pytest.raises(InputError, match=r"there is no argument '\w+'; how files are read is said by"):
+            call()
+    assert read_as(texts, intensity_range=None) is texts

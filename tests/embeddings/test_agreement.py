@@ -221,7 +221,7 @@ def test_an_error_in_a_later_batch_is_one_sentence_with_the_layer_and_the_image(
 ) -> None:
     few = images.select(range(40))
     plain = Preprocessing().replace(size=16, mean=0, std=1)
-    values = np.array([plain(few.image(i)).mean().item() for i in range(40)])
+    values = np.array([plain(few.item(i)).mean().item() for i in range(40)])
     limit = (values.max() + values[[0, 20, 39]].max()) / 2  # the three on which a network is tried stay below
     sums = nn.Conv2d(3, 1, 1, bias=False)
     nn.init.constant_(sums.weight, 1 / 3)

@@ -25,7 +25,7 @@ from reprq.study import run_study
 
 
 def batch(backbone: Backbone, images: ImageDataset) -> torch.Tensor:
-    return torch.stack([backbone.preprocessing(images.image(i)) for i in range(len(images))])
+    return torch.stack([backbone.preprocessing(images.item(i)) for i in range(len(images))])
 
 
 def files(cache: EmbeddingCache) -> dict[str, bytes]:
@@ -453,9 +453,9 @@ def test_what_python_holds_gives_the_rows_of_the_same_images(
     lenet: Backbone, images: ImageDataset, tmp_path: Path
 ) -> None:
     few = images.select(range(7))
-    pixels = torch.stack([to_tensor(few.image(i)) for i in range(7)])
+    pixels = torch.stack([to_tensor(few.item(i)) for i in range(7)])
     expected = extract(lenet, few, "1-2", cache_dir=tmp_path, progress=False)
-    for data in (TensorDataset(pixels, torch.from_numpy(few.labels)), pixels, [few.image(i) for i in range(7)]):
+    for data in (TensorDataset(pixels, torch.from_numpy(few.labels)), pixels, [few.item(i) for i in range(7)]):
         found = extract(lenet, data, "1-2", cache_dir=tmp_path, progress=False)
         for layer in expected:
             np.testing.assert_allclose(found[layer].array, expected[layer].array, rtol=1e-4, atol=1e-5)

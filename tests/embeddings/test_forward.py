@@ -37,7 +37,7 @@ def test_batches_cover_their_blocks_in_order_and_cross_none(
     assert [row for batch in found for row in batch.rows] == [*range(50), *range(100, 133)]
     assert all(set(batch.rows) <= set(batch.block) and len(batch.rows) <= batch_size for batch in found)
     values = torch.cat([batch.inputs for batch in found if isinstance(batch.inputs, torch.Tensor)]).flatten().tolist()
-    assert values == [images.image(row).getpixel((3, 3))[0] for row in [*range(50), *range(100, 133)]]
+    assert values == [images.item(row).getpixel((3, 3))[0] for row in [*range(50), *range(100, 133)]]
 
 
 def test_images_are_decoded_while_the_network_runs_and_only_a_few_ahead(images: ImageDataset) -> None:

@@ -109,7 +109,7 @@ def test_the_rows_of_a_cell_are_what_their_names_say(cell):
     teacher = load_backbone(f"teacher:{cell._teacher()}")
 
     def embed(data):
-        x = torch.stack([teacher.preprocessing(data.image(i)) for i in range(len(data))])
+        x = torch.stack([teacher.preprocessing(data.item(i)) for i in range(len(data))])
         with torch.inference_mode():
             return teacher.network.features(x).numpy()
 

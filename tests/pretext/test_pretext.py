@@ -52,7 +52,7 @@ def record(path):
 
 
 def outputs(backbone, data, turns=0):
-    images = torch.stack([backbone.preprocessing(data.image(i)) for i in range(len(data))])
+    images = torch.stack([backbone.preprocessing(data.item(i)) for i in range(len(data))])
     with torch.inference_mode():
         return backbone.network(torch.rot90(images, turns, dims=(2, 3))).numpy()
 
@@ -221,7 +221,7 @@ def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
 
 
 def test_a_teacher_learns_from_what_python_holds(digits, tmp_path):
-    pairs = [(digits.image(i), DIGITS[digits.labels[i]]) for i in range(len(digits))]
+    pairs = [(digits.item(i), DIGITS[digits.labels[i]]) for i in range(len(digits))]
     files = [tmp_path / "one.safetensors", tmp_path / "other.safetensors"]
     for data, out in zip((digits, pairs), files, strict=True):
         pretext.train_teacher("classification", data, out=out, epochs=1, progress=False)

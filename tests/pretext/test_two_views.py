@@ -89,7 +89,7 @@ def test_identical_orthogonal_views_have_the_closed_form_loss():
 def test_every_image_draws_its_own_two_views(task, preprocessing):
     maker = made(task, **preprocessing)
     given = maker.preprocessing
-    image = given(load_dataset("digits").image(0))
+    image = given(load_dataset("digits").item(0))
     views, targets = maker.views(image.repeat(6, 1, 1, 1), torch.zeros(6))
     assert views.shape == (12, *image.shape)
     assert targets.tolist() == [*range(6)] * 2
@@ -111,7 +111,7 @@ def test_pixels_go_to_the_network_and_back():
     for given in (Preprocessing(), Preprocessing().replace(channels="bgr", value_range=255, mean=[1, 2, 3], std=4)):
         x = torch.randn(2, 3, 4, 4)
         assert torch.allclose(given.normalize(given.to_pixels(x)), x, atol=1e-5)
-    image = load_dataset("digits").image(1)
+    image = load_dataset("digits").item(1)
     given = Preprocessing().replace(size=8)
     pixels = given.to_pixels(given(image)[None])[0]
     assert torch.allclose(pixels * 255, torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float(), atol=1e-3)

@@ -246,6 +246,20 @@ class Preprocessing:
         """Return all its values, as `replace` takes them."""
         return self.to_dict()
 
+    def describe(self) -> str:
+        """Return what a network gets of an image.
+
+        Example:
+            >>> Preprocessing().replace(size=224, resize=256).describe()
+            '224 x 224 pixels cut from 256'
+        """
+        said = f"{self.size} x {self.size} pixels"
+        if self.crop == "none":
+            said += " of the whole image"
+        elif self.resize != self.size:
+            said += f" cut from {self.resize}"
+        return said + (", squashed" if self.squash else "") + ("" if self.channels == "rgb" else f", {self.channels}")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the values in types that JSON knows."""
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}

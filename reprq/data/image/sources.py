@@ -4,6 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,11 @@ class FileSource(ImageSource):
     def item(self, i: int) -> Image.Image:
         """Return row `i` as an RGB image; an `ImageFileError` names the file that does not decode."""
         return decode(self.root / self.files[i], self.intensity_range)
+
+    def reread(self, *, intensity_range: IntensityRange) -> tuple["FileSource", dict[str, Any]]:
+        """Return the same files read on another scale, and that scale."""
+        source = FileSource(self.root, self.files, intensity_range)
+        return source, {"intensity_range": list(source.intensity_range or ())}
 
     def header(self, i: int) -> Header:
         """Return the size of row `i` and what is unusual in how it is read, without decoding it."""

@@ -143,6 +143,10 @@ class Tokenization:
         """Return the number of tokens, as `replace` takes it; the tokenizer comes with a network."""
         return {"max_length": self.max_length}
 
+    def describe(self) -> str:
+        """Return what a network gets of a text."""
+        return f"at most {self.max_length} tokens"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the modality, a digest of the tokenizer, and the number of tokens."""
         return {"modality": self.modality, "tokenizer": _digest(self.tokenizer), "max_length": self.max_length}

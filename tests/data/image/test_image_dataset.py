@@ -11,7 +11,7 @@ from reprq.errors import DataError, InputError, UnknownNameError
 
 
 def test_image_is_rgb_with_the_pixels_of_its_row(toy: ImageDataset) -> None:
-    image = toy.image(3)
+    image = toy.item(3)
     assert image.mode == "RGB"
     assert np.asarray(image)[..., 1].tolist() == [[12, 13], [14, 15]]
 
@@ -20,7 +20,7 @@ def test_select_keeps_the_given_order_and_composes(toy: ImageDataset) -> None:
     part = toy.select([11, 0, 7]).select([2, 0])
     assert part.ids.tolist() == ["toy/7", "toy/11"]
     assert part.labels.tolist() == [1, 2]
-    assert np.asarray(part.image(1))[0, 0, 0] == 44
+    assert np.asarray(part.item(1))[0, 0, 0] == 44
 
 
 @pytest.mark.parametrize(

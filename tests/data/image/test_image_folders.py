@@ -24,7 +24,7 @@ def test_train_and_test_folders_are_the_official_split(tree: MakeTree) -> None:
     assert test.ids.tolist() == ["test/cat/9.png", "test/dog/8.png"]
     assert train.split_info == {"kind": "official"}
     assert train.name == f"folder:{root}"
-    assert train.image(0).size == (4, 4)
+    assert train.item(0).size == (4, 4)
 
 
 def test_a_third_split_beside_them_is_left_alone(tree: MakeTree) -> None:
@@ -41,7 +41,7 @@ def test_class_folders_get_a_split_of_their_own(tree: MakeTree) -> None:
     assert test.split_info == {"kind": "stratified", "seed": 4, "test_fraction": 0.3}
     assert _load(root, seed=5).ids.tolist() != train.ids.tolist()
     for row, name in enumerate(test.ids):
-        assert np.array_equal(np.asarray(test.image(row)), np.asarray(_load(root, "test", seed=4).image(row))), name
+        assert np.array_equal(np.asarray(test.item(row)), np.asarray(_load(root, "test", seed=4).item(row))), name
 
 
 def test_a_class_called_train_among_others_is_a_class(tree: MakeTree) -> None:
@@ -164,5 +164,5 @@ def test_jpeg_cifar10_lists_fast_and_digests_what_is_chosen(shared_data: Path, t
     split = next(tmp_path.glob("t*"))
     data = load_dataset(f"folder:{split}")  # the archive's first classes, as class folders
     data.verify()
-    assert data.image(0).size == (32, 32)
+    assert data.item(0).size == (32, 32)
     assert len({data.select([i]).fingerprint for i in range(20)}) == 20

@@ -26,7 +26,7 @@ def test_digits_are_all_there_once() -> None:
     for i in (0, 100, 538):
         row = int(test.ids[i].removeprefix("digits/"))
         assert test.labels[i] == original.target[row]
-        grey = np.asarray(test.image(i))
+        grey = np.asarray(test.item(i))
         assert np.array_equal(grey[..., 0], grey[..., 2])
         assert np.abs(grey[..., 0] - original.images[row] * 255 / 16).max() <= 0.5
 
@@ -96,7 +96,7 @@ def test_mnist_is_read_from_its_files(tmp_path: Path) -> None:
     assert data.labels.tolist() == [7, 2, 9]
     assert data.classes == tuple("0123456789")
     assert data.ids.tolist() == ["test/00000", "test/00001", "test/00002"]
-    assert np.array_equal(np.asarray(data.image(2))[..., 0], images[2])
+    assert np.array_equal(np.asarray(data.item(2))[..., 0], images[2])
     assert data.split_info == {"kind": "official"}
 
 
@@ -109,7 +109,7 @@ def test_usps_is_read_from_its_file(tmp_path: Path) -> None:
     _usps_file(tmp_path / "usps.bz2")
     data = load_dataset("usps", root=tmp_path)
     assert data.labels.tolist() == [9, 0]
-    grey = np.asarray(data.image(0))[..., 0]
+    grey = np.asarray(data.item(0))[..., 0]
     assert grey.shape == (16, 16)
     assert (grey[0, 0], grey[15, 15]) == (0, 255)
 
@@ -144,7 +144,7 @@ def test_the_real_files(shared_data: Path, name: str, side: int, count: int) -> 
     data = load_dataset(name, "test", root=root)
     assert len(data) == count == {info.name: info.test for info in available()}[name]
     assert set(data.labels) == set(range(10))
-    assert data.image(0).size == (side, side)
+    assert data.item(0).size == (side, side)
     assert len(data.sample(per_class=20).fingerprint) == 64
 
 
@@ -167,7 +167,7 @@ def test_cifar10_is_read_from_its_files(tmp_path: Path, monkeypatch: pytest.Monk
     data = load_dataset("cifar10", root=tmp_path)
     assert data.labels.tolist() == [3, 0]
     assert data.classes[3] == "class 3"
-    assert np.array_equal(np.asarray(data.image(1)), pixels[1].transpose(1, 2, 0))
+    assert np.array_equal(np.asarray(data.item(1)), pixels[1].transpose(1, 2, 0))
     (folder / "data_batch_1").write_bytes(b"another pickle")
     with pytest.raises(DataError, match="the files of cifar10 in .* are damaged"):
         load_dataset("cifar10", root=tmp_path)
@@ -193,7 +193,7 @@ def test_cifar100_is_read_from_its_files(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("torchvision.datasets.CIFAR100.meta", meta)
     data = load_dataset("cifar100", root=tmp_path)
     assert (len(data.classes), data.labels.tolist()) == (100, [99, 3])
-    assert np.array_equal(np.asarray(data.image(1)), pixels[1].transpose(1, 2, 0))
+    assert np.array_equal(np.asarray(data.item(1)), pixels[1].transpose(1, 2, 0))
 
 
 def test_sizes_that_are_stated_are_those_that_are_had():

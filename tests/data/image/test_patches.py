@@ -38,7 +38,7 @@ def test_every_pixel_is_in_a_patch_and_every_patch_inside(
     for i, name in enumerate(cut.ids):
         left, top = map(int, name.split("@")[1].split(","))
         expected = pixels[top : top + size, left : left + size]
-        assert np.array_equal(np.asarray(cut.image(i))[..., 0], expected)
+        assert np.array_equal(np.asarray(cut.item(i))[..., 0], expected)
         covered[top : top + size, left : left + size] = True
     assert covered.all()
     assert len(set(cut.ids)) == len(cut)
@@ -49,8 +49,8 @@ def test_patches_know_their_image() -> None:
     cut, image_of = patches(grey(small, wide).select([1, 0]), 4, 3)
     assert image_of.tolist() == [0, 0, 0, 1]
     assert cut.ids.tolist() == ["1.png@0,0", "1.png@3,0", "1.png@5,0", "0.png@0,0"]
-    assert np.asarray(cut.image(3)).max() == 0
-    assert np.asarray(cut.image(1)).min() == 1
+    assert np.asarray(cut.item(3)).max() == 0
+    assert np.asarray(cut.item(1)).min() == 1
     assert cut.fingerprint != patches(grey(small, wide).select([1, 0]), 4, 4)[0].fingerprint
 
 
@@ -101,7 +101,7 @@ def test_resized_images_and_damaged_files(tmp_path: Path) -> None:
         np.arange(2),
     )
     small = resized(data, 3)
-    assert small.image(0).size == (3, 3)
+    assert small.item(0).size == (3, 3)
     assert small.fingerprint != data.fingerprint != resized(data, 4).fingerprint
     with pytest.raises(DataError, match="b.png does not decode"):
         small.verify()

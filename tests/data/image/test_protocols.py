@@ -51,7 +51,7 @@ def test_either_animal_is_benign(pets: Path) -> None:
     assert all(name.startswith("cat.") for name in cat.train.ids)
     assert not set(cat.train.ids) & set(cat.test.ids)
     assert np.array_equal(cat.labels, 1 - dog.labels)
-    assert cat.train.image(0).size == (32, 32)
+    assert cat.train.item(0).size == (32, 32)
     assert set(cats_vs_dogs(pets, train=6, test=3, seed=1)[0].train.ids) != set(cat.train.ids)
 
 
@@ -65,7 +65,7 @@ def test_healthy_leaves_against_as_many_others(leaves: Path) -> None:
     assert split.name == "unimodal:healthy"
     assert (len(split.train), len(split.test), int(split.labels.sum())) == (8, 4, 2)
     assert set(split.train.labels) == {0}
-    assert split.test.image(0).size == (224, 224)
+    assert split.test.item(0).size == (224, 224)
     numbers = [int(re.findall(r"\d+", name)[0]) for name in split.test.ids]
     assert [int(number >= 10) for number in numbers] == split.labels.tolist()
 
@@ -95,7 +95,7 @@ def test_only_benign_patches_train_and_both_views_are_one_object(parcels: Path) 
         assert len(set(split.labels[of_group])) == 1
         assert len({name.split("@")[0] for name in split.test.ids[of_group]}) == 2
     assert int(split.labels[split.groups == 0].max()) == 0
-    assert split.test.image(0).size == (8, 8)
+    assert split.test.item(0).size == (8, 8)
     trained = {name.split("@")[0] for name in split.train.ids}
     assert not trained & {name.split("@")[0] for name in split.test.ids}
 

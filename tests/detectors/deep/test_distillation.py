@@ -36,7 +36,7 @@ def fitted(teacher, benign):
 
 
 def inputs(backbone, data):
-    return torch.stack([backbone.preprocessing(data.image(i)) for i in range(len(data))])
+    return torch.stack([backbone.preprocessing(data.item(i)) for i in range(len(data))])
 
 
 def test_the_score_is_the_squared_distance_of_teacher_and_student(fitted, teacher, test_images):
@@ -225,7 +225,7 @@ def test_an_unknown_student_is_refused_before_there_are_images():
 
 
 def test_images_in_a_list_are_scored_as_in_a_data_set(benign, fitted):
-    listed = [benign.image(i) for i in range(5)]
+    listed = [benign.item(i) for i in range(5)]
     np.testing.assert_allclose(fitted.anomaly_score(listed), fitted.anomaly_score(benign.select(range(5))))
 
 

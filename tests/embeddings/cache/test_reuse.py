@@ -185,7 +185,7 @@ def test_recommend_and_a_study_put_the_same_photos_through_a_network_once(
         for row in rows:
             place = folder / split / digits.classes[digits.labels[row] % 2]
             place.mkdir(parents=True, exist_ok=True)
-            digits.image(row).save(place / f"{row}.png")
+            digits.item(row).save(place / f"{row}.png")
     from reprq.embeddings.forward import Forward
 
     ran: list[int] = []
