@@ -7,16 +7,17 @@ from reprq.lazy import from_modules
 if TYPE_CHECKING:
     from reprq.analysis.against import compare
     from reprq.analysis.benign import recommend_for
-    from reprq.analysis.correlation import correlate, points
+    from reprq.analysis.correlation import correlate
     from reprq.analysis.directions import Directions
     from reprq.analysis.recommendation import Recommendation, recommend
+    from reprq.analysis.scores import points
     from reprq.analysis.targets import with_targets
 
 _MODULES = {
     "compare": "reprq.analysis.against",
     "recommend_for": "reprq.analysis.benign",
     "correlate": "reprq.analysis.correlation",
-    "points": "reprq.analysis.correlation",
+    "points": "reprq.analysis.scores",
     "Directions": "reprq.analysis.directions",
     "Recommendation": "reprq.analysis.recommendation",
     "recommend": "reprq.analysis.recommendation",

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprq.analysis.correlation import COVARIATES, METHODS, chosen_detectors, points
+from reprq.analysis.correlation import COVARIATES, METHODS, chosen_detectors
+from reprq.analysis.datasets import chosen_groups
+from reprq.analysis.scores import Scores, scores_of
 from reprq.errors import UnknownNameError
 from reprq.statistics.correlation import UndefinedError
 from reprq.statistics.difference import coefficient_difference
@@ -14,6 +16,7 @@ from reprq.statistics.strata import LEVELS
 from reprq.study.results import CLUSTERS, POINT, StudyResults
 
 COLUMNS = [
+    "dataset",
     "tasks",
     "level",
     "detector",
@@ -38,6 +41,7 @@ def compare(
     method: str | Sequence[str] = "spearman",
     tasks: str | Sequence[str] = "all",
     *,
+    dataset: str | Sequence[str] = "all",
     level: str | Sequence[str] = "pooled",
     cluster: str = "backbone",
     margin: float = 0.1,
@@ -54,6 +58,7 @@ def compare(
         detector: Which detectors; all by default.
         method: "spearman", "pearson", "kendall", or several.
         tasks: "all", "unimodal", "multimodal" or a task's name, or several.
+        dataset: "all" together, of which the coefficients are means, a data set's name, "each", or several.
         level: "pooled", "between", "within", or several.
         cluster: What is independent: "backbone" or "architecture".
         margin: The largest difference of coefficients that does not matter.
@@ -61,12 +66,13 @@ def compare(
         seed: Seeds them.
 
     Returns:
-        One row a group of tasks x detector x level x method x metric: difference (of the sizes of the coefficients),
-        its 95 % interval (low, high), and a verdict: better, worse, equivalent, no better or undecided; see
-        `reprq.statistics.difference`. Nothing is corrected for how many are compared.
+        One row a group of data sets x group of tasks x detector x level x method x metric: difference (of the sizes of
+        the coefficients), its 95 % interval (low, high), and a verdict: better, worse, equivalent, no better or
+        undecided; see `reprq.statistics.difference`. Nothing is corrected for how many are compared.
 
     Raises:
-        UnknownNameError: a metric, column, score, detector, method, level, cluster or task that does not exist.
+        UnknownNameError: a metric, column, score, detector, method, level, cluster, data set or task that does not
+            exist.
         InputError: a margin out of range.
     """
     if not isinstance(results, StudyResults):
@@ -84,19 +90,26 @@ def compare(
         if unknown := [name for name in names if name not in valid]:
             raise UnknownNameError(kind, unknown[0], valid)
     rows = []
-    for group, definition in itertools.product(_listed(tasks), chosen_detectors(results, detector)):
-        other = None if against in COVARIATES else points(results, against, score, definition, group)
+    groups = chosen_groups(results, dataset, tasks)
+    for group, definition in itertools.product(groups, chosen_detectors(results, detector)):
+        scores = scores_of(group.parts, definition, score, group.tasks)
         for name in chosen:
-            over = points(results, name, score, definition, group)
-            if other is None:
-                over["other"] = over[against]
-            else:
-                over = over.merge(other[[*POINT, "x"]].rename(columns={"x": "other"}), on=POINT)
+            over = pd.concat([_beside(each, name, against) for each in scores.values()], ignore_index=True)
             for at, how in itertools.product(_listed(level), _listed(method)):
-                asked = {"tasks": group, "level": at, "detector": definition, "metric": name, "against": against}
+                asked = {"dataset": group.dataset, "tasks": group.tasks, "level": at}
+                asked |= {"detector": definition, "metric": name, "against": against}
                 found = _difference(over, how, at, cluster, margin, n_resamples, seed)
                 rows.append({**asked, "method": how, "margin": margin, "n": len(over), **found})
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _beside(scores: Scores, metric: str, against: str) -> pd.DataFrame:
+    """The points of a metric, with what it is compared with in the column `other`."""
+    over = scores.points(metric)
+    if against in COVARIATES:
+        return over.assign(other=over[against])
+    other = scores.points(against)
+    return over.merge(other[[*POINT, "x"]].rename(columns={"x": "other"}), on=POINT)
 
 
 def _difference(
@@ -109,7 +122,17 @@ def _difference(
     x, other, y = over["x"], over["other"], over["y"]
     try:
         found = coefficient_difference(
-            x, other, y, groups, method, n_resamples, seed, level=level, clusters=clusters, margin=margin
+            x,
+            other,
+            y,
+            groups,
+            method,
+            n_resamples,
+            seed,
+            level=level,
+            clusters=clusters,
+            strata=over["dataset"].to_numpy(),
+            margin=margin,
         )
     except UndefinedError as error:
         return {**networks, "verdict": "undecided", "notes": str(error)}

@@ -1,4 +1,4 @@
-"""Means over the same cells for every point: what lacks a task or a seed is left out, and said."""
+"""Means over the same cells for every point of a data set: what lacks a task or a seed is left out, and said."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def complete_scores(results: StudyResults, definition: str, score: str = "auroc"
     seed that fewer than half of the points have is left out of every mean, and then each point that lacks another.
 
     Args:
-        results: A study.
+        results: A study on one data set.
         definition: A detector of it.
         score: The column of the detectors' table.
         tasks: "all", "unimodal", "multimodal" or a task's name.
@@ -77,15 +77,24 @@ def tasks_in(results: StudyResults, tasks: str) -> list[str]:
     Raises:
         UnknownNameError: neither "all", a kind nor a task of the study.
     """
+    found = _tasks_in(results, tasks)
+    if not found and tasks != "all":
+        known = results.metrics[["task", "task_kind"]].drop_duplicates()
+        raise UnknownNameError("task of the study", tasks, dict.fromkeys(["all", *known["task_kind"], *known["task"]]))
+    return found
+
+
+def has_tasks(results: StudyResults, tasks: str) -> bool:
+    """Whether a study, or its part on one data set, has tasks of a group."""
+    return tasks == "all" or bool(_tasks_in(results, tasks))
+
+
+def _tasks_in(results: StudyResults, tasks: str) -> list[str]:
     known = results.metrics[["task", "task_kind"]] if "task_kind" in results.metrics else results.metrics[["task"]]
     known = known.drop_duplicates()
-    if tasks == "all":
-        return [str(name) for name in known["task"]]
-    column = "task_kind" if tasks in TASK_GROUPS else "task"
-    chosen = known.loc[known[column] == tasks, "task"]
-    if chosen.empty:
-        raise UnknownNameError("task of the study", tasks, ["all", *known["task_kind"].unique(), *known["task"]])
-    return [str(name) for name in chosen]
+    if tasks != "all":
+        known = known[known["task_kind" if tasks in TASK_GROUPS else "task"] == tasks]
+    return [str(name) for name in known["task"].unique()]
 
 
 def _seeded(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,14 +1,13 @@
 """Does quality, measured on benign data alone, predict detection? The correlation table of a study."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from reprq.analysis.complete import Complete, by_cell, complete_scores, tasks_in
-from reprq.analysis.depth import relative_depth
+from reprq.analysis.datasets import chosen_groups
+from reprq.analysis.scores import Scores, scores_of
 from reprq.analysis.spread import SPREAD_COLUMNS, task_points, task_spread
 from reprq.errors import UnknownNameError
 from reprq.evaluation import Correlation, holm
@@ -18,11 +17,12 @@ from reprq.statistics.flips import CommonFlips, common_flips
 from reprq.statistics.multiplicity import westfall_young
 from reprq.statistics.points import Sample
 from reprq.statistics.strata import DISTANCE, LEVELS
-from reprq.study.results import CLUSTERS, POINT, StudyResults
+from reprq.study.results import CLUSTERS, StudyResults
 
 METHODS = ("spearman", "pearson", "kendall")
 COVARIATES = ("width", "depth")
 COLUMNS = [
+    "dataset",
     "tasks",
     "level",
     "given",
@@ -48,21 +48,23 @@ def correlate(
     method: str | Sequence[str] = METHODS,
     tasks: str | Sequence[str] = "all",
     *,
+    dataset: str | Sequence[str] = "all",
     level: str | Sequence[str] = "pooled",
     given: str | Sequence[str] = (),
     cluster: str = "backbone",
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Correlate each metric with each detector's AUROC over the (backbone, layer) points of a study.
+    """Correlate each metric with each detector's AUROC over the (data set, backbone, layer) points of a study.
 
-    A point is the mean of the metric and the mean of the score over the tasks and seeds, the same ones for every point:
-    one that lacks a cell is left out, and the notes say so (`reprq.analysis.complete`). The interval comes from a
-    bootstrap that resamples whole backbones, because the layers of one network are not independent; the p-value from
-    a sign-flip test; `p_holm` corrects it for all metrics that the study measured (Holm 1979), whichever are shown,
-    within one detector, method, level and group of tasks; `p_family` corrects it for all metrics and all detectors,
-    levels and groups of tasks that were asked for, within one method, from the same sign flips in every test (Westfall
-    & Young 1993). See `reprq.statistics.correlation`.
+    A point is the mean of the metric and the mean of the score over the tasks and seeds of a data set, the same ones
+    for every point of it: one that lacks a cell is left out, and the notes say so (`reprq.analysis.complete`). Values
+    of different data sets do not compare, so a coefficient over several is the mean of those within each. The interval
+    comes from a bootstrap that resamples whole backbones, on all data sets at once, because the layers of one network
+    are not independent; the p-value from a sign-flip test; `p_holm` corrects it for all metrics that the study measured
+    (Holm 1979), whichever are shown, within one detector, method, level, group of tasks and of data sets; `p_family`
+    corrects it for all metrics and all detectors, levels and groups that were asked for, within one method, from the
+    same sign flips in every test (Westfall & Young 1993). See `reprq.statistics.correlation`.
 
     Args:
         results: A study, or the folder of one.
@@ -71,7 +73,9 @@ def correlate(
         detector: Which detectors, by the name or definition in the table; all by default.
         method: "spearman", "pearson", "kendall", "distance" (any shape, as a best value in the middle), or several.
         tasks: Over which tasks to average: "all", "unimodal", "multimodal", a task's name, "each" (every task by
-            itself), or several of these.
+            itself), or several of these; those of one name on several data sets are one group.
+        dataset: "all" together, a data set's name, "each" (every one by itself), or several of these. The column says
+            "all" where several are together.
         level: "pooled" over all points; "between" backbones, of which each is the mean of its layers; "within"
             backbones, over the layers of each; or several.
         given: What to hold fixed: "width" (columns of the layer), "depth" (number of the layer over the largest
@@ -82,14 +86,16 @@ def correlate(
         seed: Seeds both.
 
     Returns:
-        One row a group of tasks x level x detector x method x metric: coefficient, low, high, p_value, p_holm,
-        p_family, task_median, task_min, task_max (of the coefficients of single tasks, where there are several),
-        new_task_low, new_task_high (between what that of a new task is expected, 95 %), n (points), n_backbones,
-        n_architectures, notes. Correlations are between -1 and 1. Where backbones count as independent and some are of
-        one architecture, the notes say how many those are.
+        One row a group of data sets x group of tasks x level x detector x method x metric: coefficient, low, high,
+        p_value, p_holm, p_family, task_median, task_min, task_max (of the coefficients of single tasks, where there are
+        several), new_task_low, new_task_high (between what that of a new task is expected, 95 %), n (points),
+        n_backbones, n_architectures, notes. Correlations are between -1 and 1. A data set has no rows for a group of
+        which it has no task. Where backbones count as independent and some are of one architecture, the notes say how
+        many those are.
 
     Raises:
-        UnknownNameError: a metric, score, detector, method, level, cluster, task or column that does not exist.
+        UnknownNameError: a metric, score, detector, method, level, cluster, data set, task or column that does not
+            exist.
         ReprqError: the folder is not a finished study.
     """
     if not isinstance(results, StudyResults):
@@ -98,7 +104,7 @@ def correlate(
     chosen = _among("metric of the study", metric, measured)
     judged = chosen_detectors(results, detector)
     methods = _among("correlation method", method, [*METHODS, DISTANCE])
-    groups = _task_groups(results, tasks)
+    groups = chosen_groups(results, dataset, tasks)
     levels = _among("level of correlation", level, list(LEVELS))
     fixed = _among("column to hold fixed", given, list(COVARIATES))
     _among("cluster", cluster, list(CLUSTERS))
@@ -106,18 +112,17 @@ def correlate(
     flips = common_flips(results.metrics[independent], n_resamples, seed)
     rows: list[dict[str, object]] = []
     ratios: list[Floats | None] = []
-    values = {name: by_cell(results.metrics[results.metrics["metric"] == name], "value") for name in measured}
     for group, definition in itertools.product(groups, judged):
-        scores = _scores(results, definition, score, group)
-        tables = {name: _points(results, name, scores, values[name]) for name in measured}
-        single = {name: task_points(values[name], scores, over) for name, over in tables.items() if name in chosen}
+        scores = scores_of(group.parts, definition, score, group.tasks)
+        tables = {name: pd.concat([each.points(name) for each in scores.values()]) for name in measured}
+        single = {name: task_points(scores, name, over) for name, over in tables.items() if name in chosen}
         for at, how in itertools.product(levels, methods):
-            asked = {"tasks": group, "level": at, "given": ",".join(fixed), "cluster": cluster}
-            asked |= {"detector": definition, "method": how}
+            asked = {"dataset": group.dataset, "tasks": group.tasks, "level": at, "given": ",".join(fixed)}
+            asked |= {"cluster": cluster, "detector": definition, "method": how}
             tests = [_correlation(over, fixed, how, at, cluster, n_resamples, seed, flips) for over in tables.values()]
             adjusted = holm([found.p_value for found, _ in tests])
             for (name, over), (found, own), p_holm in zip(tables.items(), tests, adjusted, strict=True):
-                said = [*scores.notes, *_lacking(name, len(scores.values) - len(over))]
+                said = _notes(scores, name, len(over))
                 rows.append({**asked, "metric": name, **_found(found, p_holm, over, cluster, said)})
                 rows[-1] |= task_spread(single[name], how, at, fixed) if name in chosen and how != DISTANCE else {}
                 ratios.append(own)
@@ -128,55 +133,13 @@ def correlate(
     return pd.DataFrame([row for row in rows if row["metric"] in chosen], columns=COLUMNS)
 
 
-def points(results: StudyResults, metric: str, score: str, detector: str, tasks: str = "all") -> pd.DataFrame:
-    """Return the (backbone, layer) points of one metric against one detector's score.
-
-    Args:
-        results: A study.
-        metric: A metric of the study.
-        score: A column of the detectors' table, "auroc".
-        detector: A detector's definition in the table.
-        tasks: "all", "unimodal", "multimodal" or a task's name.
-
-    Returns:
-        One row a point: backbone, layer, layer_number, x (mean of the metric over tasks and seeds), y (mean score),
-        network (the architecture), weights, width (columns), depth (number of the layer over the largest of
-        its backbone, at most 1; see `reprq.analysis.depth`).
-        A point whose metric or score is missing for some task or seed is left out (`reprq.analysis.complete`).
-
-    Raises:
-        UnknownNameError: a score or task that the study does not have.
-    """
-    values = by_cell(results.metrics[results.metrics["metric"] == metric], "value")
-    return _points(results, metric, _scores(results, detector, score, tasks), values)
-
-
-def _scores(results: StudyResults, detector: str, score: str, tasks: str) -> Complete:
-    if score not in results.detectors.columns or not pd.api.types.is_float_dtype(results.detectors[score]):
-        floats = results.detectors.select_dtypes("float").columns
-        raise UnknownNameError("score of the study", score, floats)
-    return complete_scores(results, detector, score, tasks)
-
-
-def _points(results: StudyResults, metric: str, scores: Complete, values: pd.DataFrame) -> pd.DataFrame:
-    """The points that have a metric, of these values by cell, in every cell of the scores."""
-    measured = results.metrics[results.metrics["metric"] == metric]
-    x = scores.same_cells(values).mean(axis=1, skipna=False).rename("x")
-    y = scores.values.mean(axis=1).rename("y")
-    known = measured.assign(
-        network=measured.get("network", measured["backbone"]),
-        weights=measured.get("weights", ""),
-        width=measured.get("d", np.nan),
-    )  # tables of before these columns have none
-    layers = known.groupby(POINT, sort=False)[["network", "weights", "width"]].first()
-    layers["depth"] = relative_depth(layers.index.to_frame(index=False)).to_numpy()
-    found = pd.concat([x, y, layers], axis=1, join="inner").dropna(subset=["x", "y"]).reset_index()
-    return found.astype({"x": float, "y": float, "width": float})
-
-
-def _lacking(metric: str, count: int) -> list[str]:
-    """A note on the points that have a score but not the metric."""
-    return [f"layers left out that have no {metric} in some task or seed: {count}"] if count else []
+def _notes(scores: Mapping[str, Scores], metric: str, n: int) -> list[str]:
+    """What was left out of the points of a metric, and that a coefficient is a mean over data sets where it is."""
+    several = len(scores) > 1
+    said = [f"the mean of the coefficients within {len(scores)} data sets"] if several else []
+    said += [f"{name}: {note}" if several else note for name, each in scores.items() for note in each.complete.notes]
+    lacking = sum(len(each.complete.values) for each in scores.values()) - n
+    return [*said, *([f"layers left out that have no {metric} in some task or seed: {lacking}"] if lacking else [])]
 
 
 def _correlation(
@@ -193,7 +156,7 @@ def _correlation(
     given = over[fixed] if fixed and len(over) else None
     x, y, groups = over["x"], over["y"], over["backbone"].to_numpy()
     clusters = over["network"].to_numpy() if cluster == "architecture" else None
-    sample = Sample.of(x, y, groups, given=given, clusters=clusters)
+    sample = Sample.of(x, y, groups, given=given, clusters=clusters, strata=over["dataset"].to_numpy())
     return infer(sample, method, n, seed=seed, level=level, common=flips)
 
 
@@ -218,16 +181,6 @@ def _found(
         "n_architectures": architectures,
         "notes": "; ".join(notes),
     }
-
-
-def _task_groups(results: StudyResults, tasks: str | Sequence[str]) -> list[str]:
-    """The groups of tasks that were asked for, "each" written out."""
-    every = results.metrics["task"].drop_duplicates().tolist()
-    asked = [tasks] if isinstance(tasks, str) else list(tasks)
-    groups = list(dict.fromkeys(name for group in asked for name in (every if group == "each" else [group])))
-    for group in groups:
-        tasks_in(results, group)
-    return groups
 
 
 def chosen_detectors(results: StudyResults, detector: str | Sequence[str] | None) -> list[str]:

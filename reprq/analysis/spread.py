@@ -1,43 +1,50 @@
 """How a coefficient differs from task to task: what one over all tasks does not say of a single one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from reprq.analysis.complete import Complete, over_seeds
+from reprq.analysis.complete import over_seeds
+from reprq.analysis.scores import Scores
 from reprq.statistics.correlation import coefficient
 from reprq.statistics.points import Sample
 from reprq.study.results import POINT
 
+Task = tuple[str, str]  # of a data set
 FEW_CLASSES = 3
 SPREAD_COLUMNS = ["task_median", "task_min", "task_max", "new_task_low", "new_task_high"]
 
 
-def task_points(values: pd.DataFrame, scores: Complete, over: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def task_points(scores: Mapping[str, Scores], metric: str, over: pd.DataFrame) -> dict[Task, pd.DataFrame]:
     """Return the points of each task by itself: the columns of `over`, with x and y of that task, means over seeds.
 
     Args:
-        values: (P, C) the metric by point and cell.
-        scores: The scores by point and cell.
+        scores: The scores on each data set.
+        metric: The metric.
         over: The points of all tasks together.
     """
-    index = pd.MultiIndex.from_frame(over[POINT])
-    x, y = (over_seeds(table.reindex(index)) for table in (scores.same_cells(values), scores.values))
-    return {str(task): over.assign(x=x[task].to_numpy(), y=y[task].to_numpy()) for task in y}
+    found: dict[Task, pd.DataFrame] = {}
+    for dataset, known in scores.items():
+        own = over[over["dataset"] == dataset]
+        index = pd.MultiIndex.from_frame(own[POINT])
+        both = (known.values(metric), known.complete.values)
+        x, y = (over_seeds(table.reindex(index)) for table in both)
+        found |= {(dataset, str(task)): own.assign(x=x[task].to_numpy(), y=y[task].to_numpy()) for task in y}
+    return found
 
 
-def task_spread(tasks: dict[str, pd.DataFrame], method: str, level: str, given: Sequence[str]) -> dict[str, float]:
+def task_spread(tasks: dict[Task, pd.DataFrame], method: str, level: str, given: Sequence[str]) -> dict[str, float]:
     """Return median and range of the coefficient over tasks, and between what that of a new task is expected.
 
     The prediction interval is Student's, 95 %: mean -+ t sqrt(s^2 + v), s^2 the variance over tasks and v that of the
-    mean, from the means of the classes that tasks are about, with one degree of freedom fewer than classes; cut to
-    [-1, 1]. It is for a task like these, on the same layers. Nothing where there are not two tasks; no prediction from
-    tasks about fewer than three classes.
+    mean, from the means of the classes that tasks are about, those of each data set being its own, with one degree of
+    freedom fewer than classes; cut to [-1, 1]. It is for a task like these, on the same layers. Nothing where there are
+    not two tasks; no prediction from tasks about fewer than three classes.
 
     Args:
-        tasks: The points of each task.
+        tasks: The points of each (data set, task).
         method: As for `reprq.statistics.correlation`.
         level: Likewise.
         given: The columns that are held fixed.
@@ -48,7 +55,7 @@ def task_spread(tasks: dict[str, pd.DataFrame], method: str, level: str, given: 
     if len(values) < 2:
         return {}
     spread = {"task_median": float(np.median(values)), "task_min": values.min(), "task_max": values.max()}
-    ends = prediction(values, [task.partition(":")[2] or task for task in known])
+    ends = prediction(values, [f"{dataset}:{task.partition(':')[2] or task}" for dataset, task in known])
     return spread if ends is None else spread | dict(zip(SPREAD_COLUMNS[3:], ends, strict=True))
 
 

@@ -20,6 +20,16 @@ from reprq.cli.groups import Command
 @click.option("--tasks", multiple=True, default=["all"], show_default=True, help="all, unimodal, multimodal or a task.")
 @click.option("--per-task", is_flag=True, help="Every task by itself, beside --tasks.")
 @click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    default=["all"],
+    show_default=True,
+    metavar="all|each|NAME",
+    help="Of several data sets: all, of which a coefficient is the mean of those within each, each, or one; may be"
+    " repeated.",
+)
+@click.option(
     "--level",
     "levels",
     multiple=True,
@@ -49,6 +59,7 @@ def correlate(
     methods: tuple[str, ...],
     tasks: tuple[str, ...],
     per_task: bool,
+    datasets: tuple[str, ...],
     levels: tuple[str, ...],
     given: tuple[str, ...],
     cluster: str,
@@ -59,7 +70,10 @@ def correlate(
     seed: int,
     form: str | None,
 ) -> None:
-    """Correlate the metrics with the detectors' AUROC over the (backbone, layer) points of the study in RUN."""
+    """Correlate the metrics with the detectors' AUROC over the (backbone, layer) points of the study in RUN.
+
+    Of several data sets, points are correlated within each, and a coefficient is the mean of theirs.
+    """
     from reprq.analysis import compare
     from reprq.analysis import correlate as correlate_study
     from reprq.analysis.correlation import METHODS
@@ -71,7 +85,8 @@ def correlate(
         raise click.UsageError("--against goes with neither --given nor --per-task")
     results = with_targets(StudyResults.load(run), parse_targets(targets))
     asked = (list(metrics) or None, score, list(detectors) or None)
-    how: dict[str, Any] = {"level": list(levels), "cluster": cluster, "n_resamples": resamples, "seed": seed}
+    how: dict[str, Any] = {"dataset": list(datasets), "level": list(levels), "cluster": cluster}
+    how |= {"n_resamples": resamples, "seed": seed}
     context = {"run": str(run), "score": score, "seed": seed}
     if against is not None:
         table = compare(results, against, *asked, list(methods) or "spearman", tasks, margin=margin, **how)
@@ -81,6 +96,9 @@ def correlate(
         emit(form, "correlate", table.to_dict("records"), {**context, "against": against}, heading)
         return
     groups = [*tasks, *(["each"] if per_task else [])]
+    points = "(backbone, layer) points"
+    if results.metrics["dataset"].nunique() > 1:
+        points = "(backbone, layer) points within each data set"
     table = correlate_study(results, *asked, list(methods) or METHODS, groups, given=list(given), **how)
-    heading = f"Correlation over (backbone, layer) points; 95 % intervals resample whole {cluster}s"
+    heading = f"Correlation over {points}; 95 % intervals resample whole {cluster}s"
     emit(form, "correlate", table.to_dict("records"), context, heading)

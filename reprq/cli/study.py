@@ -84,11 +84,12 @@ def _report(results: "StudyResults", form: str | None) -> None:
     from reprq.study.results import write_table
 
     present = ["all", *(group for group in TASK_GROUPS if group in set(results.metrics["task_kind"]))]
-    table = correlate(results, tasks=present)
+    table = correlate(results, tasks=present, dataset=["all", "each"])
     write_table(table, results.path / "correlation.csv")
-    figures = plots.draw_study(results, table)
-    shown = table[(table["tasks"] == "all") & (table["method"] == "spearman")]
-    shown = shown.drop(columns=["tasks", "level", "given", "cluster", "method"])
+    together = table[table["dataset"].isin(table["dataset"].head(1))]
+    figures = plots.draw_study(results, together)
+    shown = together[(together["tasks"] == "all") & (together["method"] == "spearman")]
+    shown = shown.drop(columns=["dataset", "tasks", "level", "given", "cluster", "method"])
     heading = "Spearman correlation of each metric with each detector's AUROC, over (backbone, layer) points"
     emit(form, "study", shown.to_dict("records"), {"path": str(results.path)}, heading)
     if form is None:

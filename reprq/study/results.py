@@ -98,7 +98,8 @@ _TEXT = dict.fromkeys(("dataset", "backbone", "network", "weights", "layer", "ta
 def _with_dataset(table: pd.DataFrame, study: Mapping[str, Any]) -> pd.DataFrame:
     """A table with the column `dataset`, which those of older studies lack: they had one data set."""
     if "dataset" in table:
-        return table
+        unnamed = table["dataset"].isna()
+        return table.assign(dataset=table["dataset"].mask(unnamed, _only_dataset(study))) if unnamed.any() else table
     filled = table.copy()
     filled.insert(int("seed" in table), "dataset", _only_dataset(study))
     return filled

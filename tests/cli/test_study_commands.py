@@ -198,7 +198,7 @@ def test_a_study_in_which_nothing_varies_prints_a_table_with_the_reason(reprq: R
     StudyResults(metrics, judged, {}, tmp_path / "run").save()
     ran = reprq("correlate", tmp_path / "run")
     assert (ran.status, ran.err) == (0, "")
-    assert re.search(r"^all +pooled +backbone +knn\[k=1\] +rankme +spearman", ran.out, re.MULTILINE)
+    assert re.search(r"^ *all +pooled +backbone +knn\[k=1\] +rankme +spearman", ran.out, re.MULTILINE)
     assert "note: constant y: no coefficient" in ran.out
 
 

@@ -1,0 +1,115 @@
+"""A study over several data sets, taken apart: values of one do not compare with those of another."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from reprq.analysis.complete import by_cell, has_tasks, tasks_in
+from reprq.errors import UnknownNameError
+from reprq.study.results import StudyResults
+
+ALL = "all"  # data sets together: what was found within each, averaged
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A study on one of its data sets, as if it had been a study of its own.
+
+    Attributes:
+        dataset: The name of the data set.
+        results: The tables.
+    """
+
+    dataset: str
+    results: StudyResults
+
+    @cached_property
+    def values(self) -> dict[str, pd.DataFrame]:
+        """Every metric by point and cell; see `reprq.analysis.complete.by_cell`."""
+        metrics = self.results.metrics
+        return {str(name): by_cell(rows, "value") for name, rows in metrics.groupby("metric", sort=False)}
+
+
+def by_dataset(results: StudyResults) -> dict[str, Part]:
+    """Return the part of a study on each data set, by name and in its order."""
+    names = [str(name) for name in results.metrics["dataset"].drop_duplicates()]
+    names += [str(name) for name in results.detectors["dataset"].drop_duplicates() if str(name) not in names]
+    if len(names) < 2:
+        return {name: Part(name, results) for name in names}
+    return {name: Part(name, _only(results, name)) for name in names}
+
+
+class Group(NamedTuple):
+    """What is taken together.
+
+    Attributes:
+        dataset: The name of the data set, or "all" where there are several.
+        parts: The study on each of them.
+        tasks: "all", a kind of tasks, or the name of one.
+    """
+
+    dataset: str
+    parts: Mapping[str, Part]
+    tasks: str
+
+
+def chosen_groups(results: StudyResults, dataset: str | Sequence[str], tasks: str | Sequence[str]) -> list[Group]:
+    """Return the groups of data sets and tasks that were asked for.
+
+    Args:
+        results: A study.
+        dataset: "all" (together), a name, "each" (every data set by itself), or several of these. One data set together
+            is itself.
+        tasks: "all", "unimodal", "multimodal", a task's name, "each", or several of these. A group of data sets without
+            such a task is left out.
+
+    Raises:
+        UnknownNameError: a data set or task that the study does not have, or a data set without any such task.
+    """
+    asked = _written_out(tasks, results.metrics["task"].drop_duplicates().tolist())
+    for group in asked:
+        tasks_in(results, group)
+    datasets = _chosen_datasets(by_dataset(results), dataset)
+    found = [
+        Group(name, parts, group)
+        for name, parts in datasets.items()
+        for group in asked
+        if any(has_tasks(part.results, group) for part in parts.values())
+    ]
+    if not found:
+        known = [
+            task for parts in datasets.values() for part in parts.values() for task in part.results.metrics["task"]
+        ]
+        raise UnknownNameError("task of the data set", asked[0], dict.fromkeys(["all", *known]))
+    return found
+
+
+def _chosen_datasets(parts: dict[str, Part], dataset: str | Sequence[str]) -> dict[str, dict[str, Part]]:
+    together = ALL if len(parts) > 1 else next(iter(parts), ALL)
+    chosen: dict[str, dict[str, Part]] = {}
+    for name in _written_out(dataset, list(parts)):
+        if name not in parts and name != ALL:
+            raise UnknownNameError("data set of the study", name, [ALL, "each", *parts])
+        chosen |= {name: {name: parts[name]}} if name in parts else {together: parts}
+    return chosen
+
+
+def _written_out(names: str | Sequence[str], every: list[str]) -> list[str]:
+    """The names that were asked for, each once; "each" stands for every one."""
+    asked = [names] if isinstance(names, str) else list(names)
+    return list(dict.fromkeys(one for name in asked for one in (every if name == "each" else [name])))
+
+
+def _only(results: StudyResults, dataset: str) -> StudyResults:
+    metrics, judged = (table[table["dataset"] == dataset] for table in (results.metrics, results.detectors))
+    return replace(results, metrics=metrics, detectors=judged, study=_record_of(results.study, dataset))
+
+
+def _record_of(study: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    """What the record says of one of several data sets."""
+    prints = study.get("data_fingerprints", {})
+    own = {key.removeprefix(f"{dataset} "): value for key, value in prints.items() if key.startswith(f"{dataset} ")}
+    return {**study, "data_fingerprints": own}
