@@ -87,7 +87,7 @@ def _report(results: "StudyResults", form: str | None) -> None:
     table = correlate(results, tasks=present, dataset=["all", "each"])
     write_table(table, results.path / "correlation.csv")
     together = table[table["dataset"].isin(table["dataset"].head(1))]
-    figures = plots.draw_study(results, together)
+    figures = plots.draw_study(results, table)
     shown = together[(together["tasks"] == "all") & (together["method"] == "spearman")]
     shown = shown.drop(columns=["dataset", "tasks", "level", "given", "cluster", "method"])
     heading = "Spearman correlation of each metric with each detector's AUROC, over (backbone, layer) points"
