@@ -180,6 +180,10 @@ REFUSED = {
         "visits other rows",
     ),
     "None": (None, "got NoneType"),
+    "images twice": ((PIXELS, PIXELS), r"item 0 of the tuple must be pixels .H, W., .H, W, 3. or .3, H, W., got shape"),
+    "labels first": ((LABELS, PIXELS), "item 0 of the tuple must be an image"),
+    "empty frame": (pd.DataFrame({"path": [], "label": []}), "at least one image or text, got an empty list"),
+    "frame with a hole": (pd.DataFrame({"image": pd.Series(IMAGES), "label": [*LABELS[:5], None]}), "got nan at row 5"),
     "masks": (Items(lambda i: (IMAGES[i], IMAGES[i])), "labels must be names or whole numbers, got Image at row 0"),
     "regression": ((PIXELS, np.linspace(0, 1, N)), "got 0.2 at row 1"),
     "soft labels": ((PIXELS, np.full((N, 2), 0.5)), "one 1 a row among zeros, got .0.5, 0.5. at row 0"),
@@ -245,3 +249,11 @@ def test_an_image_in_memory_is_read_as_its_file(tmp_path: Path) -> None:
     deep = Image.fromarray(np.array([[0, 4000]], np.uint16))
     with pytest.raises(InputError, match="holds uint16 from 0 to 4000, which are no 8-bit pixels"):
         as_dataset([deep])
+
+
+def test_images_of_several_sizes_and_grey_ones_are_taken() -> None:
+    mixed = [Image.fromarray(PIXELS[0]), PIXELS[1][:3, :4], Image.fromarray(PIXELS[2][..., 0])]
+    assert [as_dataset(mixed).item(i).size for i in range(3)] == [(7, 5), (4, 3), (7, 5)]
+    for grey in (PIXELS[..., 0], PIXELS[..., :1], FIRST[:, :1]):
+        found = np.asarray(as_dataset(grey).item(4))
+        np.testing.assert_array_equal(found, np.repeat(PIXELS[4][..., :1], 3, axis=2))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -455,7 +456,12 @@ def test_what_python_holds_gives_the_rows_of_the_same_images(
     few = images.select(range(7))
     pixels = torch.stack([to_tensor(few.item(i)) for i in range(7)])
     expected = extract(lenet, few, "1-2", cache_dir=tmp_path, progress=False)
-    for data in (TensorDataset(pixels, torch.from_numpy(few.labels)), pixels, [few.item(i) for i in range(7)]):
+    files = [str(tmp_path / f"{i}.png") for i in range(7)]
+    for i, file in enumerate(files):
+        few.item(i).save(file)
+    frame = pd.DataFrame({"path": files, "label": few.labels})
+    given = (TensorDataset(pixels, torch.from_numpy(few.labels)), pixels, [few.item(i) for i in range(7)], files, frame)
+    for data in given:
         found = extract(lenet, data, "1-2", cache_dir=tmp_path, progress=False)
         for layer in expected:
             np.testing.assert_allclose(found[layer].array, expected[layer].array, rtol=1e-4, atol=1e-5)

@@ -46,7 +46,7 @@ def as_image(value: Any, what: str, root: Path | str | None = None) -> Image.Ima
     array = as_bytes(as_numpy(value), what)
     if array.ndim == 3:
         array = _channels_last(array[None], first, what)[0]
-    if array.ndim != 2 and array.shape[-1:] != (3,):
+    if array.ndim != 2 and (array.ndim != 3 or array.shape[-1] != 3):
         raise InputError(f"{what} must be pixels (H, W), (H, W, 3) or (3, H, W), got shape {array.shape}")
     return Image.fromarray(array).convert("RGB")
 
