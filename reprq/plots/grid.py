@@ -44,7 +44,7 @@ def correlation_grid(
         points: The columns of `metric_vs_score`, and detector and metric; rows and columns stand in their order.
         score_label: What the vertical axes show.
         correlations: By (detector, metric); the coefficient and interval become the title of the small picture, of
-            several data sets that in the first, where it is said to be over all.
+            several data sets that in the first grid, which says so.
         title: Stands over the figure.
 
     Returns:
@@ -61,7 +61,7 @@ def correlation_grid(
     columns = max(1, int((_CELL[0] * metrics + 0.6) // 1.9))
     height = len(parts) * (_CELL[1] * detectors + 0.4) + 0.4 + 0.19 * -(-len(looks) // columns)
     figure = plt.figure(figsize=(_CELL[0] * metrics + 0.6, height), layout="constrained")
-    over = "over all: " if len(parts) > 1 else ""
+    over = "all data sets: " if len(parts) > 1 else ""
     shown = {pair: over + describe(found, short=True) for pair, found in (correlations or {}).items()}
     fitted = False
     for place, (name, own) in zip(figure.subfigures(len(parts), 1, squeeze=False)[:, 0], parts.items(), strict=True):

@@ -82,7 +82,7 @@ def test_a_grid_stands_below_the_other(collisions):
     figure = plots.correlation_grid(points, "AUROC", dict.fromkeys(pairs, FOUND), "Two data sets")
     one, other = figure.subfigs
     assert [place.get_suptitle() for place in (one, other)] == ["digits", "cifar"]
-    assert {ax.get_title() for ax in one.axes} == {"over all: \u03c1 = -0.62 [-0.80, -0.31]"}
+    assert {ax.get_title() for ax in one.axes} == {"all data sets: \u03c1 = -0.62 [-0.80, -0.31]"}
     assert {ax.get_title() for ax in other.axes} == {""}
     assert one.axes[0].get_xlim()[1] < 5
     assert other.axes[0].get_xlim()[0] > 50

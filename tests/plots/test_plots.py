@@ -203,3 +203,23 @@ def test_a_study_is_drawn_for_every_group_of_tasks(tmp_path):
     assert all(path.stat().st_size > 10_000 for path in paths)
     assert plt.get_fignums() == []
     assert plots.draw_study(results, table[:0], tmp_path / "none") == []
+
+
+def test_a_study_of_two_data_sets_is_drawn_together_and_each_by_itself(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    names = ["dataset", "backbone", "layer_number"]
+    keys = pd.MultiIndex.from_product([["digits", "cats:small"], FOUR, range(3)], names=names).to_frame(index=False)
+    keys = keys.assign(layer="layer" + keys["layer_number"].astype(str), task="unimodal:a", task_kind="unimodal", seed=0)
+    measured = keys.assign(metric="rankme", value=rng.uniform(size=len(keys)))
+    judged = keys.assign(detector="knn", definition="knn(k=5)", auroc=rng.uniform(size=len(keys)))
+    results = StudyResults(measured, judged, {"config": {"title": "two"}}, tmp_path)
+    table = correlate(results, dataset=["all", "each"], method="spearman", n_resamples=100)
+    drawn = {}
+    monkeypatch.setattr("reprq.plots.study.save", lambda figure, stem: [drawn.setdefault(stem.name, figure), stem][1:])
+    paths = plots.draw_study(results, table)
+    assert [path.name for path in paths] == [f"metric-vs-auroc-all{end}" for end in ("", "-digits", "-cats-small")]
+    grids = [[place.get_suptitle() for place in figure.subfigs] for figure in drawn.values()]
+    assert grids == [["digits", "cats:small"], [""], [""]]
+    offsets = drawn["metric-vs-auroc-all-digits"].axes[0].collections[0].get_offsets()
+    own = measured[measured["dataset"] == "digits"]["value"]
+    np.testing.assert_allclose(np.sort(offsets[:, 0]), np.sort(own))
