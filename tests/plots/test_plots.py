@@ -209,7 +209,8 @@ def test_a_study_of_two_data_sets_is_drawn_together_and_each_by_itself(tmp_path,
     rng = np.random.default_rng(0)
     names = ["dataset", "backbone", "layer_number"]
     keys = pd.MultiIndex.from_product([["digits", "cats:small"], FOUR, range(3)], names=names).to_frame(index=False)
-    keys = keys.assign(layer="layer" + keys["layer_number"].astype(str), task="unimodal:a", task_kind="unimodal", seed=0)
+    labels = "layer" + keys["layer_number"].astype(str)
+    keys = keys.assign(layer=labels, task="unimodal:a", task_kind="unimodal", seed=0)
     measured = keys.assign(metric="rankme", value=rng.uniform(size=len(keys)))
     judged = keys.assign(detector="knn", definition="knn(k=5)", auroc=rng.uniform(size=len(keys)))
     results = StudyResults(measured, judged, {"config": {"title": "two"}}, tmp_path)
