@@ -143,8 +143,9 @@ def _similarities(measured: Sequence[Any], picture: Path, title: str) -> list[di
     names = [x.layer for x in measured]
     values = cka_matrix([x.array for x in measured], debiased=True)
     frame = pd.DataFrame(values, index=names, columns=names)
-    figure = plt.figure(layout="constrained")
-    similarity_heatmap(frame, figure.add_subplot())
+    figure = similarity_heatmap(frame).get_figure(root=True)
+    assert figure is not None
     figure.suptitle(f"Debiased linear CKA\n{title}", fontsize=9)
     save(figure, picture.with_suffix(""))
+    plt.close(figure)
     return [{"layer": name, **dict(zip(names, row, strict=True))} for name, row in zip(names, values, strict=True)]
