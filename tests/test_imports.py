@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reprq.study import run_study
+
 HEAVY = frozenset({
     "PIL", "faiss", "jinja2", "matplotlib", "numpy", "pandas", "pydantic", "scipy", "seaborn", "sklearn", "torch",
     "torchvision", "tqdm", "zarr",
 })  # fmt: skip
 ARRAYS = {"numpy", "scipy"}
-TABLES = {"PIL", "numpy", "pandas", "pydantic", "scipy", "tqdm"}
+TABLES = {"numpy", "pandas", "pydantic", "scipy"}
 
 # What each may load at the most. Tests of commands that train or extract are elsewhere: those need torch.
 MODULES: dict[str, set[str]] = {
@@ -38,7 +40,7 @@ MODULES: dict[str, set[str]] = {
     "reprq.detectors": set(),
     "reprq.detectors.registry": {"numpy"},
     "reprq.detectors.rows.base": {*ARRAYS, "pandas", "sklearn"},
-    "reprq.detectors.rows.knn": {*ARRAYS, "faiss", "pandas", "sklearn"},
+    "reprq.detectors.rows.knn": {*ARRAYS, "pandas", "sklearn"},
     "reprq.evaluation": set(),
     "reprq.evaluation.roc": ARRAYS,
     "reprq.evaluation.detection": ARRAYS,
@@ -46,8 +48,8 @@ MODULES: dict[str, set[str]] = {
     "reprq.study.results": TABLES,
     "reprq.analysis": set(),
     "reprq.analysis.correlation": TABLES,
-    "reprq.plots": {*TABLES, "matplotlib", "seaborn"},
-    "reprq.report": {*TABLES, "jinja2", "matplotlib", "seaborn"},
+    "reprq.plots": {*TABLES, "PIL", "matplotlib", "seaborn", "tqdm"},
+    "reprq.report": {*TABLES, "PIL", "jinja2", "matplotlib", "seaborn", "tqdm"},
     "reprq.papers": set(),
 }
 ARRAYS_ON_FILE = {"numpy", "scipy", "zarr"}
@@ -57,10 +59,26 @@ COMMANDS: list[tuple[str, set[str]]] = [
     ("study run --help", set()),
     ("completion bash", set()),
     ("measure --embeddings rows.npz", ARRAYS_ON_FILE),
-    ("measure --embeddings rows.npz --intervals --definitions all", {*ARRAYS_ON_FILE, "faiss"}),
+    ("measure --embeddings rows.npz --intervals --definitions all", ARRAYS_ON_FILE),
     ("measure --embeddings rows.npz --curve --metric rankme", {*ARRAYS_ON_FILE, "pandas"}),
-    ("detect --embeddings rows.npz", {*ARRAYS_ON_FILE, "PIL", "faiss", "pandas", "sklearn", "tqdm"}),
+    ("detect --embeddings rows.npz", {*ARRAYS_ON_FILE, "PIL", "pandas", "sklearn", "tqdm"}),
     ("datasets", {"PIL", "numpy", "tqdm"}),
+    ("correlate run --metric rankme --score auroc", TABLES),
+    ("recommend run", TABLES),
+]
+STUDY = """
+{}
+[data]
+name = "{}"
+[[backbones]]
+name = "lenet"
+weights = "random"
+"""
+TYPOS = [
+    ('metrcs = ["rankme"]', "digits", "did you mean 'metrics'"),
+    ('metrics = ["rankm"]', "digits", "did you mean 'rankme'"),
+    ('detectors = [{ name = "knnn", k = 1 }]', "digits", "did you mean 'knn'"),
+    ("", "digts", "did you mean 'digits'"),
 ]
 
 
@@ -78,12 +96,45 @@ def test_a_module_loads_no_more_than_it_uses(module: str) -> None:
     assert loaded(f"import {module}") <= MODULES[module]
 
 
-@pytest.mark.parametrize(("command", "most"), COMMANDS)
-def test_a_command_loads_no_more_than_it_uses(command: str, most: set[str], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hold a file of embeddings, and the run of a study of such files."""
+    folder = tmp_path_factory.mktemp("imports")
     rng = np.random.default_rng(0)
-    np.savez(tmp_path / "rows.npz", X=rng.normal(size=(80, 4)), y=np.repeat([0, 1], [60, 20]))
+    np.savez(folder / "rows.npz", X=rng.normal(size=(80, 4)), y=np.repeat([0, 1], [60, 20]))
+    networks = {"a": ["first", "second"], "b": ["third", "fourth"]}
+    for name in ("first", "second", "third", "fourth"):
+        np.savez(folder / f"{name}.npz", X=rng.normal(size=(90, 4)), y=np.repeat(["cat", "dog", "owl"], 30))
+    backbones = [
+        {"label": label, "embeddings": {name: str(folder / f"{name}.npz") for name in names}}
+        for label, names in networks.items()
+    ]
+    config = {
+        "data": {"name": "embeddings"},
+        "backbones": backbones,
+        "metrics": ["rankme", "aucev"],
+        "detectors": ["centroid"],
+    }
+    run_study(config, folder / "run", cache_dir=folder / "cache", progress=False)
+    return folder
+
+
+@pytest.mark.parametrize(("command", "most"), COMMANDS)
+def test_a_command_loads_no_more_than_it_uses(command: str, most: set[str], folder: Path) -> None:
     code = "import sys\nfrom reprq.cli import cli\nassert not cli.main(sys.argv[1:], 'reprq', standalone_mode=False)"
-    assert loaded(code, *command.split(), folder=tmp_path) <= most
+    assert loaded(code, *command.split(), folder=folder) <= most
+
+
+@pytest.mark.parametrize(("line", "data", "said"), TYPOS)
+def test_a_slip_in_a_study_is_said_before_torch_is_loaded(line: str, data: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(STUDY.format(line, data))
+    code = (
+        "import sys\nfrom reprq.cli import cli\nfrom reprq.errors import ReprqError\n"
+        "try:\n    cli.main(['study', 'study.toml'], 'reprq', standalone_mode=False)\n"
+        "except ReprqError as error:\n    assert sys.argv[1] in str(error), error\n"
+        "else:\n    raise AssertionError('it was let through')"
+    )
+    assert loaded(code, said, folder=tmp_path) <= {"PIL", "numpy", "pydantic", "scipy", "tqdm"}
 
 
 def test_the_test_sees_what_is_loaded() -> None:

@@ -81,13 +81,11 @@ def recommend(
     """
     if (run is None) == (data is None):
         raise click.UsageError("give either the folder of a study, or --data with --backbones")
-    from reprq.analysis import recommend as recommend_study
-    from reprq.analysis import recommend_for
-    from reprq.analysis.targets import parse_targets, with_targets
-    from reprq.data.names import readable
-    from reprq.study import StudyResults
-
     if run is not None:
+        from reprq.analysis import recommend as recommend_study
+        from reprq.analysis.targets import parse_targets, with_targets
+        from reprq.study import StudyResults
+
         _only_with("RUN", {*_OF_IMAGES, *options.PREPROCESSING})
         study = with_targets(StudyResults.load(run), parse_targets(targets))
         _print_study(recommend_study(study, detector, exclude=exclude, cluster=cluster, seed=seed), run, top, form)
@@ -95,6 +93,9 @@ def recommend(
     if not backbones:
         raise click.UsageError("--data needs --backbones A,B,...; `reprq backbones` lists them")
     _only_with("--data", {"cluster", "exclude", "targets"})
+    from reprq.analysis import recommend_for
+    from reprq.data.names import readable
+
     options.check_device(asked["device"])
     changed = {name: asked.pop(name) for name in options.PREPROCESSING}
     asked["preprocessing"] = options.preprocessing(changed)

@@ -41,14 +41,18 @@ def study(file: Path, out: Path | None, dry_run: bool, device: str, quiet: bool,
     A run that was interrupted goes on where it stopped. A cell that fails is listed in failures.csv while the others
     go on, and is tried again by the next run.
     """
-    from reprq.study import load_config, run_study
+    from reprq.study.config import load_config
+    from reprq.study.names import check_names
 
     config = load_config(file)
+    check_names(config)
     options.check_device(device)
     out = out or Path("runs") / file.stem
     if dry_run:
         _estimate(config, out, how["workers"], how["cache_dir"], quiet, form)
         return
+    from reprq.study import run_study
+
     results = run_study(config, out, device=device, progress=not quiet, **how)
     for note in results.study.get("data_notes", []):
         click.echo(f"note: {note}", err=True)

@@ -170,6 +170,16 @@ def names(kind: Literal["array", "network", "all"] = "array") -> tuple[str, ...]
     return tuple(sorted(entry.name for entry in DETECTORS if entry.inputs in _KINDS[kind] and not entry.prefix))
 
 
+def check_name(name: str) -> None:
+    """Raise an `UnknownNameError` where no detector has that name; nothing is loaded.
+
+    Example:
+        >>> check_name("knn")
+    """
+    if name not in DETECTORS:
+        raise UnknownNameError("detector", name, (*names("all"), *(e.name for e in DETECTORS if e.prefix)))
+
+
 def is_network(name: str) -> bool:
     """Whether the detector of this name fits on samples, through a network that it trains.
 
@@ -218,8 +228,7 @@ def _class_of(name: str, given: dict[str, Any]) -> Any:
         given["model"] = model
     elif "model" in given and f"{name}:NAME" in DETECTORS.names():
         name = f"{name}:NAME"
-    if name not in DETECTORS:
-        raise UnknownNameError("detector", name, (*names("all"), *(e.name for e in DETECTORS if e.prefix)))
+    check_name(name)
     return DETECTORS.find(name).load()
 
 

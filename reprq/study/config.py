@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
-from reprq.data import available
 from reprq.errors import ConfigError
 
 EMBEDDINGS = "embeddings"  # the name of data that is the rows of embedding files
@@ -434,6 +433,8 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
     def at_data(name: str) -> str:
         prefix, _, path = name.partition(":")
         return f"{prefix}:{at(path)}" if f"{prefix}:PATH" in with_paths else name
+
+    from reprq.data import available  # tables are read without it
 
     with_paths = {info.name for info in available()}
     datasets = [

@@ -5,15 +5,16 @@ A study asks for them among its metrics, and they stand in the same table.
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reprq import detectors
-from reprq.backbones import Backbone
 from reprq.data import Dataset
-from reprq.evaluation import linear_probe
 from reprq.study.cells import Row
+
+if TYPE_CHECKING:
+    from reprq.backbones import Backbone
 
 MEASURES = ("linear_probe", "brittleness")
 PROBE = "linear_probe[logistic,C=1,standardized]"
@@ -40,6 +41,8 @@ def can_probe(train: Dataset, test: Dataset) -> bool:
 
 def probe(train: Any, train_labels: Any, test: Any, test_labels: Any) -> Row:
     """The row of the test accuracy of a linear head on all classes; it is the same under every task."""
+    from reprq.evaluation import linear_probe
+
     start = time.perf_counter()
     found = linear_probe(train, train_labels, test, test_labels)
     return {
@@ -55,7 +58,7 @@ def probe(train: Any, train_labels: Any, test: Any, test_labels: Any) -> Row:
     }
 
 
-def brittleness(spec: dict[str, Any], teacher: Backbone, benign: Dataset, seed: int, definition: str) -> Row:
+def brittleness(spec: dict[str, Any], teacher: "Backbone", benign: Dataset, seed: int, definition: str) -> Row:
     """The row of the brittleness (Mai et al. 2021) of a layer: of a student trained to it on the benign samples.
 
     Args:

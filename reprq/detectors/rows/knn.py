@@ -1,17 +1,19 @@
 """Distance to the nearest benign rows."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reprq.detectors.calibration import copies
-from reprq.detectors.rows.approximate import ApproximateNeighbours
 from reprq.detectors.rows.base import ArrayDetector, check_choice, check_count
 from reprq.errors import InputError
 from reprq.numerics.nearest import ExactNeighbours
 from reprq.numerics.rows import Matrix, Scores, column_means, unit_rows
 from reprq.numerics.shortlist import gpu_number
+
+if TYPE_CHECKING:
+    from reprq.detectors.rows.approximate import ApproximateNeighbours
 
 AGGREGATIONS = ("kth", "mean", "sum")
 METRICS = ("euclidean", "cosine")
@@ -19,7 +21,7 @@ INDEXES = ("flat", "hnsw", "ivf")
 
 
 class KNN(ArrayDetector):
-    """Distance to the k nearest benign rows (Ramaswamy et al. 2000), exact: found by FAISS, re-ranked in float64.
+    """Distance to the k nearest benign rows (Ramaswamy et al. 2000), exact: by a shortlist re-ranked in float64.
 
     Euclidean distances are plain, not squared; a cosine distance is 1 - cos, in [0, 2]. With `kth` the score is the
     distance to the k-th nearest row, with `mean` and `sum` that over the k nearest (Angiulli & Pizzuti 2002).
@@ -50,6 +52,7 @@ class KNN(ArrayDetector):
     """
 
     recall_: float
+    neighbours_: "ExactNeighbours | ApproximateNeighbours"
 
     def __init__(
         self,
@@ -116,9 +119,11 @@ class KNN(ArrayDetector):
         self.mean_ = column_means(rows)
         prepared = self._prepared(rows)
         if self.index == "flat":
-            self.neighbours_: ExactNeighbours | ApproximateNeighbours = ExactNeighbours(prepared, self.device)
+            self.neighbours_ = ExactNeighbours(prepared, self.device)
             self.recall_ = 1.0
         else:
+            from reprq.detectors.rows.approximate import ApproximateNeighbours  # loads FAISS
+
             self.neighbours_ = ApproximateNeighbours(prepared, self.index)
             self.recall_ = self.neighbours_.recall(self.k)
 
