@@ -61,6 +61,7 @@ def world(
     points["layer_number"] = np.tile(np.arange(LAYERS), len(architectures))
     names = architectures[networks].astype(str)
     study = StudyArrays(
+        dataset="one",
         points=points.assign(network=names),
         tasks=np.array([f"{kind}:{k}" for kind in ("unimodal", "multimodal") for k in range(CLASSES)]),
         targets=targets.astype(str),
@@ -93,8 +94,8 @@ def gains(trials: int, seed: int) -> Iterator[Measured]:
         tables = []
         for _ in range(max(1, trials // 5)):
             study, _ = world(rng, sizes, **how)
-            said = predictions(study)
-            tables.append(regret_table(study, said, "auroc", RESAMPLES, seed).set_index("rule"))
+            said = predictions([study])
+            tables.append(regret_table([study], said, RESAMPLES, seed, "auroc").set_index("rule"))
         for rule in ("one", COMBINATION, "last layer"):
             rows = pd.DataFrame([table.loc[rule] for table in tables])
             if rule != "last layer":
@@ -115,7 +116,7 @@ def siblings(trials: int, seed: int) -> Iterator[Measured]:
         study, truth = world(rng, SHIPPED, shared=0.9)
         for unit, values in found.items():
             left_out = study.clusters if unit == "architecture" else study.backbones.astype(str)
-            said = predictions(replace(study, clusters=left_out))[COMBINATION]
+            said = predictions([replace(study, clusters=left_out)])[0][COMBINATION]
             values.append(float(scored(picks(said), truth).mean() - truth.mean()))
     for unit, values in found.items():
         yield measured("nothing but the architecture is shared", f"gain, {unit} left out", 0.0, values)
@@ -132,7 +133,7 @@ def maximum(trials: int, seed: int) -> Iterator[Measured]:
             rng, true, reported = np.random.default_rng(seed), [], {"same rows": [], "half of the rows": []}
             for _ in range(trials):
                 study, truth = world(rng, (1,) * 16, noise=noise, **how)
-                chosen = picks(predictions(study)["one"])
+                chosen = picks(predictions([study])[0]["one"])
                 same = replace(study, folds=np.stack([study.scores] * 2)[None])
                 true.append(float((truth.max(0) - scored(chosen, truth)).mean()))
                 for name, each in (("same rows", same), ("half of the rows", study)):

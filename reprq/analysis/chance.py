@@ -4,6 +4,8 @@ A rule that always names layers of one network has drawn one network: that its l
 every class is no evidence for the metric. So the networks, and not the classes, are permuted.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,29 +13,38 @@ from reprq.analysis.depth import layer_places
 from reprq.analysis.rules import Floats, LeftOut, StudyArrays, picks
 
 Ints = NDArray[np.int64]
+Cluster = list[list[Ints]]  # of its networks, the points on each data set
 _TIES = 1e-6  # moved values that stand on several layers are told apart by chance, as values of their own would be
 
 
-def chance_scores(study: StudyArrays, draws: int, seed: int) -> dict[str, Floats]:
-    """Return the mean score of each rule's choices, (B,), with the values of all metrics moved between networks.
+def chance_scores(studies: Sequence[StudyArrays], draws: int, seed: int) -> dict[str, Floats]:
+    """Return the mean score of each rule's choices on each data set, (B, D), with metrics moved between networks.
 
     A network gets the values of another, layer by layer at the same relative depth, so that what all networks share
     along their depth stays: the test asks whether a metric tells networks apart. Whole clusters are permuted, and the
-    networks inside them; rules are fitted to the moved values as they were to the others.
+    networks inside them, on all data sets at once; clusters change places with those that are on the same data sets.
+    Rules are fitted to the moved values as they were to the others.
 
     Args:
-        study: The study.
+        studies: The study on each data set.
         draws: How many permutations.
         seed: Seeds them.
     """
-    rng, fits = np.random.default_rng(seed), LeftOut(study)
-    networks = _networks(study)
-    found: dict[str, list[float]] = {rule: [] for rule in study.rules}
+    rng, fits = np.random.default_rng(seed), LeftOut(studies)
+    groups = _networks(studies)
+    found: dict[str, list[list[float]]] = {rule: [] for rule in studies[0].rules}
     for _ in range(draws):
-        ranks = study.ranks[_moved(networks, len(study.points), rng)]
-        noise = _TIES * rng.uniform(size=(len(study.points), 1))
-        for rule, said in fits.predictions(ranks).items():
-            found[rule].append(float((picks(said + noise) * study.scores).sum(0).mean()))
+        sources = _moved(groups, [len(study.points) for study in studies], rng)
+        ranks = [_taken(study.ranks, source) for study, source in zip(studies, sources, strict=True)]
+        noise = [_TIES * rng.uniform(size=(len(study.points), 1)) for study in studies]
+        said = fits.predictions(ranks)
+        for rule, values in found.items():
+            values.append(
+                [
+                    float((picks(each[rule] + small) * study.scores).sum(0).mean())
+                    for study, each, small in zip(studies, said, noise, strict=True)
+                ]
+            )
     return {rule: np.array(values) for rule, values in found.items()}
 
 
@@ -48,24 +59,42 @@ def two_sided(value: float, draws: Floats) -> float:
     return float(min(1.0, 2 * min(tails) / (1 + len(draws))))
 
 
-def _networks(study: StudyArrays) -> list[list[Ints]]:
-    """The points of each network from its first layer to its last, by cluster."""
-    places = layer_places(study.points).to_numpy()
-    listed = []
-    for cluster in np.unique(study.clusters):
-        names = np.unique(study.backbones[study.clusters == cluster].astype(str))
-        points = [np.flatnonzero(study.backbones.astype(str) == name) for name in names]
-        listed.append([each[np.argsort(places[each], kind="stable")] for each in points])
-    return listed
+def _networks(studies: Sequence[StudyArrays]) -> list[list[Cluster]]:
+    """The clusters, those on the same data sets together; of each network its points from first layer to last."""
+    owners: dict[str, dict[str, None]] = {}
+    for study in studies:
+        for cluster, name in zip(study.clusters, study.backbones.astype(str), strict=True):
+            owners.setdefault(str(cluster), {})[name] = None
+    places = [layer_places(study.points).to_numpy() for study in studies]
+    groups: dict[tuple[tuple[bool, ...], ...], list[Cluster]] = {}
+    for cluster in sorted(owners):
+        networks = []
+        for name in sorted(owners[cluster]):
+            points = [np.flatnonzero(study.backbones.astype(str) == name) for study in studies]
+            networks.append([p[np.argsort(at[p], kind="stable")] for p, at in zip(points, places, strict=True)])
+        present = sorted({tuple(len(points) > 0 for points in network) for network in networks})
+        groups.setdefault(tuple(present), []).append(networks)
+    return list(groups.values())
 
 
-def _moved(networks: list[list[Ints]], n: int, rng: np.random.Generator) -> Ints:
-    """Which point's values each point gets, (P,)."""
-    source = np.empty(n, dtype=np.int64)
-    for to, giver in zip(networks, rng.permutation(len(networks)), strict=True):
-        order = rng.permutation(len(networks[giver]))
-        for i, place in enumerate(rng.permutation(len(to))):
-            given, taken = networks[giver][order[i % len(order)]], to[place]
-            depth = np.arange(len(taken)) / max(len(taken) - 1, 1)
-            source[taken] = given[np.rint(depth * (len(given) - 1)).astype(np.int64)]
-    return source
+def _moved(groups: list[list[Cluster]], sizes: Sequence[int], rng: np.random.Generator) -> list[Ints]:
+    """Which point's values each point gets, (P,) by data set; -1 where the other network is not on that data set."""
+    sources = [np.full(size, -1, dtype=np.int64) for size in sizes]
+    for clusters in groups:
+        for to, giver in zip(clusters, rng.permutation(len(clusters)), strict=True):
+            order = rng.permutation(len(clusters[giver]))
+            for i, place in enumerate(rng.permutation(len(to))):
+                for source, given, taken in zip(
+                    sources, clusters[giver][order[i % len(order)]], to[place], strict=True
+                ):
+                    if len(given):
+                        depth = np.arange(len(taken)) / max(len(taken) - 1, 1)
+                        source[taken] = given[np.rint(depth * (len(given) - 1)).astype(np.int64)]
+    return sources
+
+
+def _taken(ranks: Floats, source: Ints) -> Floats:
+    """The ranks of other points, 0 where there is none."""
+    found = ranks[source]
+    found[source < 0] = 0.0
+    return found

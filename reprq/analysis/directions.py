@@ -45,8 +45,8 @@ class Directions:
         tables = []
         for definition in chosen_detectors(results, detector):
             found = correlate(results, detector=definition, method="spearman", seed=seed)
-            study = study_arrays(results, definition, "auroc")
-            weight = pd.Series(weights(study.ranks, study.scores), index=list(study.metrics), name="weight")
+            studies = study_arrays(results, definition, "auroc")
+            weight = pd.Series(weights(studies), index=list(studies[0].metrics), name="weight")
             tables.append(found.join(weight, on="metric")[COLUMNS])
         backbones, tasks = (results.metrics[name].nunique() for name in ("backbone", "task"))
         title = results.study.get("config", {}).get("title") or results.path.name

@@ -1,13 +1,15 @@
 """Which backbone and layer to use, by quality on benign data, and what that choice costs in detection."""
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reprq.analysis.correlation import chosen_detectors
+from reprq.analysis.datasets import ALL
 from reprq.analysis.hindsight import HALF_OF_ROWS, SEEDS
 from reprq.analysis.regret import (
     FEW_CLUSTERS,
@@ -28,12 +30,14 @@ class Recommendation:
     """Layers in the order in which to try them, and how far to trust that order.
 
     Attributes:
-        ranking: One row a detector, rule, backbone and layer: rank (1 is recommended), rule_score (mean over tasks of
-            what the rule says, higher is better) and, where anomalies are known, the mean score and its own rank.
-        regret: One row a detector and rule: what its choices score, and what that loses and gains; empty where no
-            anomalies are known.
-        choices: One row a detector, rule and task: the layer chosen and the best one; empty likewise. Where layers tie,
-            `n_chosen` and `n_best` say how many, the first by name is named, and the scores are means over them.
+        ranking: One row a data set (and "all", where there are several), detector, rule, backbone and layer: rank (1 is
+            recommended), rule_score (mean over tasks of what the rule says, higher is better) and, where anomalies are
+            known, the mean score and its own rank.
+        regret: One row a data set (and "all"), detector and rule: what its choices score, and what that loses and
+            gains; empty where no anomalies are known.
+        choices: One row a data set, detector, rule and task: the layer chosen and the best one; empty likewise. Where
+            layers tie, `n_chosen` and `n_best` say how many, the first by name is named, and the scores are means over
+            them.
         trust: One row a detector and metric: the correlation on which a ranking without anomalies rests; empty for a
             study's own.
         notes: What a reader must know.
@@ -61,8 +65,12 @@ def recommend(
     In every task each rule names one (backbone, layer): the one with the most of a metric (or the least, as the metric
     goes with the score elsewhere), or the one that a ridge regression on the ranks of all metrics puts first, or on
     those and their squares ("curved combination"). What a rule says of a layer in a task is fitted on the networks of
-    other architectures and on the tasks of other classes; no label of a sibling or of the class enters. Layers that tie
-    for a choice share it.
+    other architectures and on the tasks of other classes; no label of a sibling or of the class enters. Where there are
+    several data sets it is fitted on the others, each of which counts alike; where there is one class, on its own task
+    with other architectures. Layers that tie for a choice share it.
+
+    Ranks and means are within a data set. The rows of "all" are the means of what was found within each, with their
+    intervals over data sets, and no mean score, since scores of several do not compare.
 
     The regret is the score of the best layer in hindsight less that of the layer chosen, the mean over tasks. The best
     is chosen on one half of the test rows and scored on the other, both ways, because the largest of many scores on the
@@ -94,7 +102,7 @@ def recommend(
     Raises:
         UnknownNameError: a detector or score that the study does not have, a pattern that matches no backbone, or
             another cluster.
-        ReprqError: fewer than two backbones, or tasks of fewer than two classes.
+        ReprqError: fewer than two backbones.
     """
     if not isinstance(results, StudyResults):
         results = StudyResults.load(results)
@@ -108,14 +116,21 @@ def recommend(
     tables: dict[str, list[pd.DataFrame]] = {"ranking": [], "regret": [], "choices": []}
     notes: dict[str, None] = {}
     for definition in chosen_detectors(results, detector):
-        study = study_arrays(results, definition, score, cluster)
-        check_arrays(study)
-        said = predictions(study)
-        tables["ranking"].append(_ranking(study, said, score).assign(detector=definition))
-        tables["choices"].append(_choices(study, said, score).assign(detector=definition))
-        tables["regret"].append(regret_table(study, said, score, n_resamples, seed).assign(detector=definition))
-        notes |= dict.fromkeys(_notes(results, study))
-    joined = {name: _first_column(pd.concat(found, ignore_index=True), "detector") for name, found in tables.items()}
+        studies = study_arrays(results, definition, score, cluster)
+        check_arrays(studies)
+        said = predictions(studies)
+        pairs = list(zip(studies, said, strict=True))
+        rankings = [_ranking(study, own, score) for study, own in pairs]
+        rankings = [*([_ranking_together(rankings, score)] if len(studies) > 1 else []), *rankings]
+        tables["ranking"].append(pd.concat(rankings).assign(detector=definition))
+        tables["choices"].append(pd.concat(_choices(study, own, score) for study, own in pairs))
+        tables["choices"][-1]["detector"] = definition
+        tables["regret"].append(regret_table(studies, said, n_resamples, seed, score).assign(detector=definition))
+        notes |= dict.fromkeys(_notes(results, studies))
+    joined = {
+        name: _first_columns(pd.concat(found, ignore_index=True), ["dataset", "detector"])
+        for name, found in tables.items()
+    }
     return Recommendation(**joined, notes=tuple(notes))
 
 
@@ -137,7 +152,7 @@ def without(results: StudyResults, patterns: Sequence[str]) -> StudyResults:
 
 
 def _ranking(study: StudyArrays, said: dict[str, Floats], score: str) -> pd.DataFrame:
-    """Every rule's order of the points over all tasks, the combination's first."""
+    """Every rule's order of the points over the tasks of a data set, the combination's first."""
     mean = study.scores.mean(1)
     actual = pd.Series(mean).rank(ascending=False, method="min").astype(int)
     tables = []
@@ -145,9 +160,27 @@ def _ranking(study: StudyArrays, said: dict[str, Floats], score: str) -> pd.Data
         over_tasks = scaled_ranks(said[rule]).mean(1).round(9)
         rank = pd.Series(over_tasks).rank(ascending=False, method="min").astype(int)
         columns = {"rule": rule, "rule_score": over_tasks, "rank": rank, score: mean, f"{score}_rank": actual}
-        table = study.points[POINT].assign(**columns)
+        table = study.points[POINT].assign(dataset=study.dataset, **columns)
         tables.append(table.sort_values(["rank", *POINT]))
-    return _first_column(pd.concat(tables, ignore_index=True), "rule")
+    return _first_columns(pd.concat(tables, ignore_index=True), ["dataset", "rule"])
+
+
+def _ranking_together(rankings: Sequence[pd.DataFrame], score: str) -> pd.DataFrame:
+    """Every rule's order over data sets: the mean of what it says within those that have the layer.
+
+    Scores of several data sets have no mean; `score_rank` is that of their mean rank, as a share of each data set's.
+    """
+    every = pd.concat(
+        [table.assign(place=table[f"{score}_rank"].rank(pct=True)) for table in rankings], ignore_index=True
+    )
+    found = every.groupby(["rule", *POINT], sort=False)[["rule_score", "place"]].mean().round(9).reset_index()
+    by_rule = found.groupby("rule", sort=False)
+    found["rank"] = by_rule["rule_score"].rank(ascending=False, method="min").astype(int)
+    found[score] = np.nan
+    found[f"{score}_rank"] = by_rule["place"].rank(method="min").astype(int)
+    rules = {rule: k for k, rule in enumerate(found["rule"].unique())}
+    found = found.assign(dataset=ALL, order=found["rule"].map(rules)).sort_values(["order", "rank", *POINT])
+    return found[rankings[0].columns.tolist()].reset_index(drop=True)
 
 
 def _choices(study: StudyArrays, said: dict[str, Floats], score: str) -> pd.DataFrame:
@@ -163,27 +196,50 @@ def _choices(study: StudyArrays, said: dict[str, Floats], score: str) -> pd.Data
         }
         values = {score: scored(chosen, study.scores), f"best_{score}": most, "regret": regrets(study, chosen)}
         ties = {"n_chosen": (chosen > 0).sum(0), "n_best": (best > 0).sum(0)}
-        tables.append(pd.DataFrame({"rule": rule, "task": study.tasks, **names, **values, **ties}))
+        row = {"dataset": study.dataset, "rule": rule, "task": study.tasks}
+        tables.append(pd.DataFrame({**row, **names, **values, **ties}))
     return pd.concat(tables, ignore_index=True)
 
 
-def _notes(results: StudyResults, study: StudyArrays) -> list[str]:
-    backbones, clusters, targets = (len(set(names)) for names in (study.backbones, study.clusters, study.targets))
-    seeds = results.metrics["seed"].nunique() if "seed" in results.metrics else 1
-    data = results.study.get("config", {}).get("data", {}).get("name", "one data set")
-    architectures = study.points["network"].nunique()
-    notes = [
-        f"one study on {data}: {len(study.points)} layers of {backbones} backbones of {architectures}"
-        f" architecture{'s' * (architectures > 1)}, {len(study.tasks)} tasks about {targets} classes, {seeds}"
-        f" seed{'s' * (seeds > 1)}; the interval of a regret holds the networks fixed, and none is for other images",
-        *study.notes,
-        _HINDSIGHT.get(study.hindsight, _NO_HINDSIGHT),
-    ]
-    if targets < FEW_TARGETS:
+def _notes(results: StudyResults, studies: Sequence[StudyArrays]) -> list[str]:
+    clusters = len({name for study in studies for name in study.clusters})
+    several, classes = len(studies) > 1, len(set(studies[0].targets))
+    notes = [_scope(results, studies)]
+    if several:
+        notes.append(
+            f"rules are judged on each data set and fitted on the others; {ALL!r} is the mean of what was found within"
+            " each, and its intervals are over data sets"
+        )
+    elif classes == 1:
+        notes.append(
+            "one task: rules are fitted on its own anomalies with other networks, which no other task confirms"
+        )
+    notes += [note for study in studies for note in study.notes]
+    notes += [_HINDSIGHT.get(study.hindsight, _NO_HINDSIGHT) for study in studies]
+    if several and len(studies) < FEW_TARGETS:
+        notes.append(f"no interval over fewer than {FEW_TARGETS} data sets")
+    if not several and classes < FEW_TARGETS:
         notes.append(f"no interval from tasks about fewer than {FEW_TARGETS} classes")
     if clusters < FEW_CLUSTERS:
         notes.append(f"no interval for other networks from {clusters} independent ones, {FEW_CLUSTERS} are needed")
-    return notes
+    return list(dict.fromkeys(notes))
+
+
+def _scope(results: StudyResults, studies: Sequence[StudyArrays]) -> str:
+    every = pd.concat([study.points for study in studies])
+    tasks, classes = sum(len(study.tasks) for study in studies), sum(len(set(study.targets)) for study in studies)
+    seeds = results.metrics["seed"].nunique() if "seed" in results.metrics else 1
+    networks = every["network"].nunique()
+    data = results.study.get("config", {}).get("data", {})
+    where = (data.get("name") if isinstance(data, Mapping) else None) or "one data set"
+    if len(studies) > 1:
+        where = f"{len(studies)} data sets ({', '.join(study.dataset for study in studies)})"
+    return (
+        f"one study on {where}: {len(every.drop_duplicates(POINT))} layers of {every['backbone'].nunique()} backbones"
+        f" of {networks} architecture{'s' * (networks > 1)}, {tasks} task{'s' * (tasks > 1)} about {classes}"
+        f" class{'es' * (classes > 1)}, {seeds} seed{'s' * (seeds > 1)}; the interval of a regret holds the networks"
+        f" fixed, and none is for other {'kinds of data' if len(studies) > 1 else 'images'}"
+    )
 
 
 _HINDSIGHT = {
@@ -196,5 +252,5 @@ _NO_HINDSIGHT = (
 )
 
 
-def _first_column(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    return table[[name, *(column for column in table if column != name)]]
+def _first_columns(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    return table[[*names, *(column for column in table if column not in names)]]

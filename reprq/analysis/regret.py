@@ -1,11 +1,15 @@
 """What choosing a layer by each rule scores, loses against hindsight and gains on dull choices, and how surely."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
 from reprq.analysis.chance import chance_scores, two_sided
+from reprq.analysis.datasets import ALL
 from reprq.analysis.rules import Floats, StudyArrays, elsewhere, picks
 from reprq.evaluation import holm
 from reprq.study.results import POINT
@@ -17,29 +21,106 @@ ELSEWHERE, LAST, RANDOM = "best elsewhere", "last layer", "random"
 Ends = tuple[float | None, float | None]
 
 
-def regret_table(study: StudyArrays, said: dict[str, Floats], score: str, n_resamples: int, seed: int) -> pd.DataFrame:
-    """Return one row a rule; see `reprq.analysis.recommend`."""
-    rules = {rule: said[rule] for rule in study.rules} | {ELSEWHERE: elsewhere(study)}
-    every = np.ones(len(study.points), dtype=bool)
-    shares = {rule: picks(values) for rule, values in rules.items()}
-    shares |= {LAST: _uniform(study.last), RANDOM: _uniform(every)}
-    dull = {"over_last": scored(shares[LAST], study.scores), "over_random": scored(shares[RANDOM], study.scores)}
-    moved = chance_scores(study, min(n_resamples, DRAWS), seed)
+@dataclass(frozen=True, eq=False)
+class Gains:
+    """What one rule chooses, on one data set or over several.
+
+    Attributes:
+        score: The mean score of the choices; None over several data sets, whose scores do not compare.
+        values: (T,) of each task, or of each data set, by name: regret, regret_same_rows, over_last, over_random.
+        targets: (T,) the class of each task, or the data set.
+        layers: The share of the choice that falls on each layer.
+        n_tasks: How many tasks.
+    """
+
+    score: float | None
+    values: dict[str, Floats]
+    targets: NDArray[np.str_]
+    layers: "pd.Series[float]"
+    n_tasks: int
+
+
+def regret_table(
+    studies: Sequence[StudyArrays], said: Sequence[dict[str, Floats]], n_resamples: int, seed: int, score: str
+) -> pd.DataFrame:
+    """Return one row a rule, of all data sets together where there are several and of each; see `recommend`.
+
+    Args:
+        studies: The study on each data set.
+        said: What each rule says of every point in every task, by data set.
+        n_resamples: How many permutations.
+        seed: Seeds them.
+        score: What the column of mean scores is called.
+    """
+    dull = elsewhere(studies)
+    rules = [{**values, ELSEWHERE: dull[d]} if dull else dict(values) for d, values in enumerate(said)]
+    shares = [
+        {rule: picks(each[rule]) for rule in (*studies[0].rules, *([ELSEWHERE] if dull else []))} for each in rules
+    ]
+    for study, each in zip(studies, shares, strict=True):
+        each |= {LAST: _uniform(study.last), RANDOM: _uniform(np.ones(len(study.points), dtype=bool))}
+    moved = chance_scores(studies, min(n_resamples, DRAWS), seed)
+    found = [{rule: _gains(study, each, rule) for rule in each} for study, each in zip(studies, shares, strict=True)]
+    tables = []
+    if len(studies) > 1:
+        together = {rule: _together(studies, [each[rule] for each in found]) for rule in found[0]}
+        means = {rule: draws.mean(1) for rule, draws in moved.items()}
+        got = {rule: float(np.mean([each[rule].score for each in found])) for rule in moved}
+        tables.append(_table(ALL, studies, together, means, got, score))
+    for d, (study, gains) in enumerate(zip(studies, found, strict=True)):
+        own = {rule: draws[:, d] for rule, draws in moved.items()}
+        got = {rule: float(gains[rule].score or 0.0) for rule in moved}
+        tables.append(_table(study.dataset, [study], gains, own, got, score))
+    table = pd.concat([part.astype({name: float for name in part if part[name].isna().all()}) for part in tables])
+    return table.reset_index(drop=True)
+
+
+def _gains(study: StudyArrays, shares: dict[str, Floats], rule: str) -> Gains:
+    got = scored(shares[rule], study.scores)
+    values = {
+        "regret": regrets(study, shares[rule]),
+        "regret_same_rows": study.scores.max(0) - got,
+        "over_last": got - scored(shares[LAST], study.scores),
+        "over_random": got - scored(shares[RANDOM], study.scores),
+    }
+    often = (shares[rule] * np.ones((1, len(study.tasks)))).mean(1).round(9)
+    layers = pd.Series(often, index=pd.MultiIndex.from_frame(study.points[POINT]))
+    return Gains(got.mean(), values, study.targets, layers, len(study.tasks))
+
+
+def _together(studies: Sequence[StudyArrays], found: Sequence[Gains]) -> Gains:
+    """The means within each data set, of which each counts as one."""
+    values = {name: np.array([each.values[name].mean() for each in found]) for name in found[0].values}
+    layers = pd.concat([each.layers for each in found], axis=1).fillna(0.0).mean(axis=1).round(9)
+    names = np.array([study.dataset for study in studies])
+    return Gains(None, values, names, layers, sum(each.n_tasks for each in found))
+
+
+def _table(
+    dataset: str,
+    studies: Sequence[StudyArrays],
+    found: dict[str, Gains],
+    moved: dict[str, Floats],
+    got: dict[str, float],
+    score: str,
+) -> pd.DataFrame:
+    """The rows of all rules on one data set, or over several, with p-values corrected for the rules."""
     rows = []
-    for rule, chosen in shares.items():
-        got, lost = scored(chosen, study.scores), regrets(study, chosen)
-        row: dict[str, object] = {"rule": rule, score: got.mean(), "regret": lost.mean()}
-        row |= _ends("regret", over_classes(lost, study.targets))
-        row["regret_same_rows"] = (study.scores.max(0) - got).mean()
-        for name, values in dull.items():
-            gain = got - values
-            row |= {name: gain.mean(), **_ends(name, over_networks(study, gain, moved.get(rule), rule, name))}
-            row |= _ends(f"{name}_classes", over_classes(gain, study.targets))
-        row["p_value"] = two_sided(float(got.mean()), moved[rule]) if rule in moved else None
-        rows.append({**row, "p_holm": None, **_favourite(study, chosen, rule in rules), "n_tasks": len(study.tasks)})
+    for rule, each in found.items():
+        lost = each.values["regret"]
+        row: dict[str, object] = {"dataset": dataset, "rule": rule, score: each.score, "regret": lost.mean()}
+        row |= _ends("regret", over_classes(lost, each.targets))
+        row["regret_same_rows"] = each.values["regret_same_rows"].mean()
+        for name in ("over_last", "over_random"):
+            gain = each.values[name]
+            ends = over_networks(studies, gain, each.targets, moved.get(rule), rule, name)
+            row |= {name: gain.mean(), **_ends(name, ends)}
+            row |= _ends(f"{name}_classes", over_classes(gain, each.targets))
+        row["p_value"] = two_sided(got[rule], moved[rule]) if rule in moved else None
+        rows.append({**row, "p_holm": None, **_favourite(each, rule not in (LAST, RANDOM)), "n_tasks": each.n_tasks})
     table = pd.DataFrame(rows)
     table["p_holm"] = holm([None if pd.isna(p) else float(p) for p in table["p_value"]])
-    return table.astype({"p_value": float, "p_holm": float})
+    return table.astype({"p_value": float, "p_holm": float, score: float})
 
 
 def scored(shares: Floats, scores: Floats) -> Floats:
@@ -80,8 +161,15 @@ def over_classes(values: Floats, targets: NDArray[np.str_]) -> Ends:
     return float(mean - half), float(mean + half)
 
 
-def over_networks(study: StudyArrays, gain: Floats, moved: Floats | None, rule: str, dull: str) -> Ends:
-    """Return the 95 % interval of a mean gain for other networks and classes like these.
+def over_networks(
+    studies: Sequence[StudyArrays],
+    gain: Floats,
+    targets: NDArray[np.str_],
+    moved: Floats | None,
+    rule: str,
+    dull: str,
+) -> Ends:
+    """Return the 95 % interval of a mean gain for other networks and classes, or data sets, like these.
 
     A rule that names one network has drawn one. How far such a draw may lie from its mean is what values moved between
     networks show, so the permutation test is inverted: the gain less what the moved values exceed their mean by, times
@@ -89,31 +177,35 @@ def over_networks(study: StudyArrays, gain: Floats, moved: Floats | None, rule: 
     either side the spreads over classes and, for a gain over last layers, of these over networks, are added as squares.
 
     Args:
-        study: The study.
+        studies: The data set, or several.
         gain: (T,) over a dull choice.
-        moved: (B,) the mean score of the rule's choices with its values moved; None for what is no rule.
+        targets: (T,) the class of each task, or the data set.
+        moved: (B,) the score of choices by moved values, None for a dull rule.
         rule: Which rule or dull choice.
         dull: Over which, "over_last" or "over_random".
     """
-    of_classes = over_classes(gain, study.targets)[1]
-    n = len(set(study.clusters))
+    of_classes = over_classes(gain, targets)[1]
+    n = len({name for study in studies for name in study.clusters})
     if n < FEW_CLUSTERS or of_classes is None or (moved is None and rule not in (LAST, RANDOM)):
         return None, None
     mean = float(gain.mean())
     spread = (of_classes - mean) ** 2
     if (rule == LAST) != (dull == "over_last"):
-        spread += _last_over_networks(study) ** 2
+        spread += _last_over_networks(studies) ** 2
     chance = np.zeros(1) if moved is None else moved - moved.mean()
     few = stats.t.ppf(0.975, n - 1) / stats.norm.ppf(0.975) * np.sqrt(n / (n - 1))
     below, above = few * np.quantile(chance, [0.975, 0.025])
     return mean - float(np.sqrt(below**2 + spread)), mean + float(np.sqrt(above**2 + spread))
 
 
-def _last_over_networks(study: StudyArrays) -> float:
+def _last_over_networks(studies: Sequence[StudyArrays]) -> float:
     """Half of the interval of last layers over random ones, Student's over the clusters' parts of that difference."""
-    means, codes = study.scores.mean(1), np.unique(study.clusters, return_inverse=True)[1]
-    parts = (means - means[study.last].mean()) * study.last / study.last.sum() - (means - means.mean()) / len(means)
-    of_clusters = np.bincount(codes, parts)
+    clusters = np.unique(np.concatenate([study.clusters for study in studies]))
+    of_clusters = np.zeros(len(clusters))
+    for study in studies:
+        means, codes = study.scores.mean(1), np.searchsorted(clusters, study.clusters)
+        parts = (means - means[study.last].mean()) * study.last / study.last.sum() - (means - means.mean()) / len(means)
+        of_clusters += np.bincount(codes, parts, minlength=len(clusters)) / len(studies)
     n = len(of_clusters)
     return float(stats.t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1) * (of_clusters @ of_clusters)))
 
@@ -134,11 +226,10 @@ def first_by_name(study: StudyArrays, shares: Floats) -> NDArray[np.int64]:
     return found
 
 
-def _favourite(study: StudyArrays, shares: Floats, chooses: bool) -> dict[str, object]:
+def _favourite(found: Gains, chooses: bool) -> dict[str, object]:
     """The layer that a rule chose most often, the first by name if several did, and in which share of the tasks."""
     if not chooses:
         return {"favourite": "", "favourite_share": None}
-    often = shares.mean(1, keepdims=True).round(9)
-    (point,) = first_by_name(study, picks(often))
-    backbone, layer = (study.points[name].iloc[point] for name in ("backbone", "layer"))
-    return {"favourite": f"{backbone}, {layer}", "favourite_share": float(often[point, 0])}
+    most = found.layers.max()
+    backbone, layer, _ = found.layers[found.layers == most].sort_index().index[0]
+    return {"favourite": f"{backbone}, {layer}", "favourite_share": float(most)}

@@ -1,10 +1,12 @@
 """Rules that choose a (backbone, layer) by quality on benign data, fitted where they are not judged.
 
-A study is laid out as arrays over points p (layers of backbones), tasks t and metrics k. Within a task a metric is
-replaced by its rank among all points, scaled to [-1/2, 1/2]: ranks need no unit, and no label.
+A study on one data set is laid out as arrays over points p (layers of backbones), tasks t and metrics k. Within a task
+a metric is replaced by its rank among all points, scaled to [-1/2, 1/2]: ranks need no unit, and no label. So rules are
+fitted across data sets, whose values do not compare, and each is judged on the data set that it was fitted without.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from reprq.analysis.complete import by_cell, complete_scores, over_seeds
+from reprq.analysis.complete import complete_scores, over_seeds
+from reprq.analysis.datasets import Part, by_dataset
 from reprq.analysis.depth import layer_places
 from reprq.analysis.hindsight import hindsight_folds
 from reprq.errors import ReprqError
@@ -28,12 +31,13 @@ _DECIMALS = 9  # of what a rule says: beyond them layers tie, whatever the order
 
 @dataclass(frozen=True, eq=False)
 class StudyArrays:
-    """A study as arrays, for one detector.
+    """A study on one data set as arrays, for one detector.
 
     Attributes:
+        dataset: Its name.
         points: One row a point: backbone, layer, layer_number, network (the architecture), in the order of the study.
         tasks: (T,) names.
-        targets: (T,) the class that a task is about; both tasks of a class are left out together.
+        targets: (T,) the class that a task is about; of one data set, both tasks of a class are left out together.
         clusters: (P,) what is left out together, resampled and moved: the architecture of each point, or its backbone.
         metrics: (K,) names.
         ranks: (P, T, K) ranks of the metrics within each task, in [-1/2, 1/2]; 0 where one has no value.
@@ -43,6 +47,7 @@ class StudyArrays:
         notes: What was left out, and why.
     """
 
+    dataset: str
     points: pd.DataFrame
     tasks: Names
     targets: Names
@@ -72,38 +77,59 @@ class StudyArrays:
         return found
 
 
-def study_arrays(results: StudyResults, detector: str, score: str, cluster: str = "architecture") -> StudyArrays:
-    """Lay a study out; a task or point that lacks a score is left out, as `reprq.analysis.complete` says.
+def study_arrays(results: StudyResults, detector: str, score: str, cluster: str = "architecture") -> list[StudyArrays]:
+    """Lay a study out by data set; a task or point that lacks a score is left out, as `reprq.analysis.complete` says.
 
     Where all networks are of one architecture, the backbone takes its place, and a note says so.
 
     Raises:
-        ReprqError: fewer than two points or no task have all their scores.
+        ReprqError: fewer than two points or no task have all their scores, on any data set.
     """
-    found = complete_scores(results, detector, score)
-    if len(found.values) < 2:
+    metrics = tuple(str(name) for name in results.metrics["metric"].unique())
+    made = {name: _arrays(part, metrics, detector, score) for name, part in by_dataset(results).items()}
+    studies = [study for study in made.values() if study is not None]
+    if not studies:
         raise ReprqError(f"{results.path} has no two layers with a {score} of {detector} in the same tasks")
-    scores, notes = over_seeds(found.values), list(found.notes)
-    by_metric = {str(name): by_cell(rows, "value") for name, rows in results.metrics.groupby("metric", sort=False)}
-    tables = [over_seeds(found.same_cells(values)).to_numpy() for values in by_metric.values()]
+    lost = [f"{name} is left out: no two layers with a {score}" for name, study in made.items() if study is None]
+    every = pd.concat([study.points[["network", "backbone"]] for study in studies])
+    if cluster == "architecture" and every["network"].nunique() == 1 < every["backbone"].nunique():
+        cluster = "backbone"
+        lost.append("all networks are of one architecture: what is said of one was fitted on its siblings")
+    column = "network" if cluster == "architecture" else "backbone"
+    return [
+        replace(study, clusters=study.points[column].to_numpy().astype(str), notes=(*study.notes, *lost))
+        for study in studies
+    ]
+
+
+def _arrays(part: Part, metrics: tuple[str, ...], detector: str, score: str) -> StudyArrays | None:
+    """One data set; None where no two layers have scores. A metric that is not measured there has the rank 0."""
+    found = complete_scores(part.results, detector, score)
+    if len(found.values) < 2:
+        return None
+    scores = over_seeds(found.values)
+    tables = [
+        over_seeds(found.same_cells(part.values[name])).to_numpy()
+        if name in part.values
+        else np.full(scores.shape, np.nan)
+        for name in metrics
+    ]
     tasks = scores.columns.to_numpy()
     points = found.values.index.to_frame(index=False)
-    points = points.assign(network=_architectures(results, points))
-    if cluster == "architecture" and points["network"].nunique() == 1 < points["backbone"].nunique():
-        cluster = "backbone"
-        notes.append("all networks are of one architecture: what is said of one was fitted on its siblings")
-    folds, hindsight = hindsight_folds(results, found, detector, score)
+    points = points.assign(network=_architectures(part.results, points))
+    folds, hindsight = hindsight_folds(part.results, found, detector, score)
     return StudyArrays(
+        dataset=part.dataset,
         points=points,
         tasks=tasks,
         targets=np.array([str(task).partition(":")[2] or str(task) for task in tasks]),
-        clusters=points["network" if cluster == "architecture" else "backbone"].to_numpy().astype(str),
-        metrics=tuple(by_metric),
+        clusters=points["backbone"].to_numpy().astype(str),
+        metrics=metrics,
         ranks=np.stack([scaled_ranks(table) for table in tables], axis=-1),
         scores=scores.to_numpy(),
         folds=folds,
         hindsight=hindsight,
-        notes=tuple(notes),
+        notes=found.notes,
     )
 
 
@@ -128,19 +154,25 @@ def scaled_ranks(values: Floats) -> Floats:
     return scaled
 
 
-def weights(ranks: Floats, scores: Floats) -> Floats:
+def weights(studies: Sequence[StudyArrays]) -> Floats:
     """Return the ridge regression of ranked scores on ranked metrics: (K,).
 
     It minimises sum (y - z w)^2 + N PENALTY |w|^2 / 12, y being the ranks of the scores within each task, z those of
-    the metrics, N the number of both, and 1/12 the variance of a rank.
-
-    Args:
-        ranks: (P, T, K).
-        scores: (P, T).
+    the metrics, N the number of both, and 1/12 the variance of a rank. Data sets count alike, however many their tasks.
     """
-    z, y = ranks.reshape(-1, ranks.shape[-1]), scaled_ranks(scores).ravel()
-    gram = z.T @ z + len(z) * PENALTY / 12 * np.eye(z.shape[1])
-    return np.linalg.solve(gram, z.T @ y).astype(np.float64)
+    gram, cross = 0.0, 0.0
+    for study, share in zip(studies, _shares(studies), strict=True):
+        z, y = study.ranks.reshape(-1, study.ranks.shape[-1]), scaled_ranks(study.scores).ravel()
+        gram = gram + share * (z.T @ z + len(z) * PENALTY / 12 * np.eye(z.shape[1]))
+        cross = cross + share * (z.T @ y)
+    return np.linalg.solve(gram, cross).astype(np.float64)
+
+
+def _shares(studies: Sequence[StudyArrays]) -> Floats:
+    """How much a task of each data set counts, (D,): 1 where all have as many."""
+    tasks = np.array([len(study.tasks) for study in studies])
+    found: Floats = tasks.mean() / tasks
+    return found
 
 
 def signs(ranks: Floats, scores: Floats) -> Floats:
@@ -150,61 +182,100 @@ def signs(ranks: Floats, scores: Floats) -> Floats:
 
 
 class LeftOut:
-    """The fits of all rules without one cluster and one class each, for metrics wherever they are placed.
+    """The fits of all rules without one cluster and one class, or data set, each, for metrics wherever they are placed.
 
-    What is said of a point in a task comes from the other clusters and the tasks of other classes alone. A rule is a
-    metric with a sign, or the ridge combination of all; the curved combination has the squares of their ranks too, so
-    that it finds a best value in the middle. Sums of products over each cluster and class are computed once, so that
-    all fits are one batch of small systems.
+    What is said of a point in a task comes from the other clusters alone, and from the tasks of the other data sets; of
+    one data set, from the tasks of other classes; of one class, from its own tasks. A rule is a metric with a sign, or
+    the ridge combination of all; the curved combination has the squares of their ranks too, so that it finds a best
+    value in the middle. Sums of products over each cluster and class are computed once, so that all fits are one batch
+    of small systems.
 
     Args:
-        study: The study; its scores are what the rules are fitted to.
+        studies: The study on each data set; their scores are what the rules are fitted to.
     """
 
-    def __init__(self, study: StudyArrays) -> None:
-        self._metrics = study.metrics
-        self._clusters = np.unique(study.clusters, return_inverse=True)[1]
-        targets = np.unique(study.targets, return_inverse=True)[1]
-        self._targets, self._of_target = targets, np.eye(targets.max() + 1)[targets]  # (T,), (T, C)
-        self._scores = np.zeros((self._clusters.max() + 1, *study.scores.shape))  # (U, P, T) ranks among the others
-        for left_out, ranks in enumerate(self._scores):
-            known = self._clusters != left_out
-            ranks[known] = scaled_ranks(study.scores[known])
+    def __init__(self, studies: Sequence[StudyArrays]) -> None:
+        self._metrics = studies[0].metrics
+        clusters = np.unique(np.concatenate([study.clusters for study in studies]))
+        self._clusters = [np.searchsorted(clusters, study.clusters) for study in studies]
+        targets = np.concatenate([held_out(study, studies) for study in studies])
+        codes = np.unique(targets, return_inverse=True)[1]
+        self._apart = float(codes.max() > 0)  # a single class cannot be left out
+        self._of_target = np.eye(codes.max() + 1)[codes]  # (T, C), T counting the tasks of all data sets
+        self._targets = np.split(codes, np.cumsum([len(study.tasks) for study in studies])[:-1])
+        self._share = np.repeat(_shares(studies), [len(study.tasks) for study in studies])[:, None, None]  # (T, 1, 1)
+        sizes = [
+            np.repeat(np.bincount(own, minlength=len(clusters))[:, None], len(study.tasks), axis=1)
+            for own, study in zip(self._clusters, studies, strict=True)
+        ]
+        self._sizes = np.concatenate(sizes, axis=1) * self._share[:, 0, 0]  # (U, T) points
+        self._scores = []  # (U, P, T) ranks among the others
+        for own, study in zip(self._clusters, studies, strict=True):
+            scores = np.zeros((len(clusters), *study.scores.shape))
+            for left_out, ranks in enumerate(scores):
+                known = own != left_out
+                ranks[known] = scaled_ranks(study.scores[known])
+            self._scores.append(scores)
 
-    def predictions(self, ranks: Floats) -> dict[str, Floats]:
-        """Return what each rule says of every point in every task, (P, T), higher is better.
+    def predictions(self, ranks: Sequence[Floats]) -> list[dict[str, Floats]]:
+        """Return what each rule says of every point in every task, (P, T), higher is better, by data set.
 
         Args:
-            ranks: (P, T, K) of the metrics.
+            ranks: (P, T, K) of the metrics, by data set.
         """
-        directions = np.sign(self._cross(ranks).round(_DECIMALS))[np.ix_(self._clusters, self._targets)]
-        said = {name: ranks[..., k] * directions[..., k] for k, name in enumerate(self._metrics)}
-        said[COMBINATION] = self._combined(ranks)
-        said[CURVED] = self._combined(np.concatenate([ranks, _squares(ranks)], axis=-1))
-        return {name: each.round(_DECIMALS) for name, each in said.items()}
+        directions = np.sign(self._cross(ranks).round(_DECIMALS))
+        combined = self._combined(ranks)
+        curved = self._combined([np.concatenate([each, _squares(each)], axis=-1) for each in ranks])
+        found = []
+        for d, each in enumerate(ranks):
+            ways = directions[np.ix_(self._clusters[d], self._targets[d])]
+            said = {name: each[..., k] * ways[..., k] for k, name in enumerate(self._metrics)}
+            said |= {COMBINATION: combined[d], CURVED: curved[d]}
+            found.append({name: values.round(_DECIMALS) for name, values in said.items()})
+        return found
 
-    def _combined(self, ranks: Floats) -> Floats:
+    def _combined(self, ranks: Sequence[Floats]) -> list[Floats]:
         """What the ridge regression on these columns says of every point in every task."""
         fitted = np.linalg.solve(self._grams(ranks), self._cross(ranks)[..., None])[..., 0]
-        said: Floats = np.einsum("ptk,ptk->pt", ranks, fitted[np.ix_(self._clusters, self._targets)])
-        return said
+        return [
+            np.einsum("ptk,ptk->pt", each, fitted[np.ix_(clusters, targets)])
+            for each, clusters, targets in zip(ranks, self._clusters, self._targets, strict=True)
+        ]
 
-    def _cross(self, ranks: Floats) -> Floats:
+    def _cross(self, ranks: Sequence[Floats]) -> Floats:
         """The products of metrics and scores without each cluster and class, (U, C, K)."""
-        by_task = np.matmul(self._scores.transpose(2, 0, 1), ranks.transpose(1, 0, 2))  # (T, U, K)
-        found: Floats = by_task.sum(0)[:, None] - np.einsum("tuk,tc->uck", by_task, self._of_target)
+        products = [
+            np.matmul(scores.transpose(2, 0, 1), each.transpose(1, 0, 2))
+            for scores, each in zip(self._scores, ranks, strict=True)
+        ]
+        by_task = np.concatenate(products) * self._share  # (T, U, K)
+        own = self._apart * np.einsum("tuk,tc->uck", by_task, self._of_target)
+        found: Floats = by_task.sum(0)[:, None] - own
         return found
 
-    def _grams(self, ranks: Floats) -> Floats:
+    def _grams(self, ranks: Sequence[Floats]) -> Floats:
         """The matrices of `weights` without each cluster and class, (U, C, K, K)."""
-        parts = [ranks[self._clusters == u].transpose(1, 0, 2) for u in range(len(self._scores))]
-        by_task = np.stack([np.matmul(part.transpose(0, 2, 1), part) for part in parts])  # (U, T, K, K)
-        blocks = np.einsum("utkl,tc->uckl", by_task, self._of_target)
-        sizes = np.bincount(self._clusters)[:, None] * self._of_target.sum(0)
-        rows = sizes.sum() - sizes.sum(1, keepdims=True) - sizes.sum(0) + sizes
-        others = blocks.sum((0, 1)) - blocks.sum(1, keepdims=True) - blocks.sum(0) + blocks
-        found: Floats = others + (rows * PENALTY / 12)[..., None, None] * np.eye(ranks.shape[-1])
+        by_task = np.concatenate(
+            [_products(each, own, len(self._sizes)) for each, own in zip(ranks, self._clusters, strict=True)], axis=1
+        )  # (U, T, K, K)
+        blocks = np.einsum("utkl,tc->uckl", by_task * self._share, self._of_target)
+        sizes = self._sizes @ self._of_target
+        rows = sizes.sum() - sizes.sum(1, keepdims=True) - self._apart * sizes.sum(0) + self._apart * sizes
+        others = blocks.sum((0, 1)) - blocks.sum(1, keepdims=True)
+        others = others - self._apart * blocks.sum(0) + self._apart * blocks
+        found: Floats = others + (rows * PENALTY / 12)[..., None, None] * np.eye(ranks[0].shape[-1])
         return found
+
+
+def held_out(study: StudyArrays, studies: Sequence[StudyArrays]) -> Names:
+    """Return what is left out of the fits with each task, (T,): its data set where there are several, or its class."""
+    return np.full(len(study.tasks), study.dataset) if len(studies) > 1 else study.targets
+
+
+def _products(ranks: Floats, clusters: Names, n: int) -> Floats:
+    """The products of metrics over the points of each cluster in each task, (U, T, K, K)."""
+    parts = [ranks[clusters == u].transpose(1, 0, 2) for u in range(n)]
+    return np.stack([np.matmul(part.transpose(0, 2, 1), part) for part in parts])
 
 
 def _squares(ranks: Floats) -> Floats:
@@ -213,15 +284,34 @@ def _squares(ranks: Floats) -> Floats:
     return found
 
 
-def predictions(study: StudyArrays) -> dict[str, Floats]:
-    """Return what each rule says of every point in every task where it is measured: see `LeftOut`."""
-    return LeftOut(study).predictions(study.ranks)
+def predictions(studies: Sequence[StudyArrays]) -> list[dict[str, Floats]]:
+    """Return what each rule says of every point in every task where it is measured, by data set: see `LeftOut`."""
+    return LeftOut(studies).predictions([study.ranks for study in studies])
 
 
-def elsewhere(study: StudyArrays) -> Floats:
-    """Return the mean score of every point in the tasks of other classes, (P, T): what labelled anomalies would say."""
-    means = [study.scores[:, study.targets != target].mean(1) for target in study.targets]
-    return np.column_stack(means).round(_DECIMALS)
+def elsewhere(studies: Sequence[StudyArrays]) -> list[Floats]:
+    """Return how each point does in the tasks of other classes, (P, T): what labelled anomalies would say.
+
+    That is its mean score; of several data sets, the mean over the others of the mean of its ranks, as scores of
+    several do not compare, and a layer that no other data set has comes last. Nothing where there is one class.
+    """
+    if len(studies) == 1:
+        (study,) = studies
+        if len(set(study.targets)) < 2:
+            return []
+        means = [study.scores[:, study.targets != target].mean(1) for target in study.targets]
+        return [np.column_stack(means).round(_DECIMALS)]
+    ranked = [pd.Series(scaled_ranks(study.scores).mean(1), index=_layers(study)) for study in studies]
+    found = []
+    for d, study in enumerate(studies):
+        others = pd.concat([each for k, each in enumerate(ranked) if k != d], axis=1).mean(axis=1)
+        said = others.reindex(_layers(study)).fillna(-1.0).to_numpy().round(_DECIMALS)
+        found.append(np.tile(said[:, None], len(study.tasks)))
+    return found
+
+
+def _layers(study: StudyArrays) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(study.points[["backbone", "layer"]])
 
 
 def picks(said: Floats) -> Floats:
@@ -236,15 +326,15 @@ def picks(said: Floats) -> Floats:
     return shares
 
 
-def check_arrays(study: StudyArrays) -> None:
-    """Raise unless something is left when a cluster and a class are left out.
+def check_arrays(studies: Sequence[StudyArrays]) -> None:
+    """Raise unless something is left when a cluster is left out.
 
     Raises:
-        ReprqError: fewer than two backbones, or tasks of fewer than two classes.
+        ReprqError: fewer than two backbones.
     """
-    for what, found in (("backbones", study.clusters), ("classes in its tasks", study.targets)):
-        if len(set(found)) < 2:
-            raise ReprqError(
-                f"a recommendation is judged on backbones and tasks that it was not fitted on: the study needs at least"
-                f" two {what}, got {len(set(found))}"
-            )
+    clusters = {str(name) for study in studies for name in study.clusters}
+    if len(clusters) < 2:
+        raise ReprqError(
+            f"a recommendation is judged on backbones that it was not fitted on: the study needs at least two"
+            f" backbones, got {len(clusters)}"
+        )

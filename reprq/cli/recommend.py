@@ -144,8 +144,10 @@ def _print_study(found: "Recommendation", run: Path, top: int | None, form: str 
     if form is None:
         shown = ["auroc", "regret", "regret_low", "regret_high", "over_last"]
         shown += ["over_random", "over_random_low", "over_random_high", "p_holm"]
-        shown = ["detector", "rule", *shown, "favourite", "favourite_share"]
+        several = found.regret["dataset"].nunique() > 1
+        shown = [*(["dataset"] * several), "detector", "rule", *shown, "favourite", "favourite_share"]
         emit(form, "recommend", found.regret[shown].to_dict("records"), context, _REGRET)
+        ranking = [{name: row[name] for name in row if several or name != "dataset"} for row in ranking]
         click.echo(f"\nThe first layers by the combination, over all tasks\n{text_table(ranking)}")
         _echo_notes(found)
         return

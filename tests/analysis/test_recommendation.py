@@ -48,26 +48,27 @@ def test_ranks_are_scaled_midranks_and_what_is_missing_is_the_middle() -> None:
 def test_the_weights_are_the_ridge_regression_of_the_ranks(tmp_path: Path) -> None:
     from sklearn.linear_model import Ridge
 
-    study = study_arrays(made(tmp_path), "knn[1]", "auroc")
+    (study,) = study_arrays(made(tmp_path), "knn[1]", "auroc")
     z, y = study.ranks.reshape(-1, 3), scaled_ranks(study.scores).ravel()
     oracle = Ridge(alpha=len(z) * PENALTY / 12, fit_intercept=False).fit(z, y)
-    np.testing.assert_allclose(weights(study.ranks, study.scores), oracle.coef_, atol=1e-12)
+    np.testing.assert_allclose(weights([study]), oracle.coef_, atol=1e-12)
     assert dict(zip(study.metrics, signs(study.ranks, study.scores), strict=True))["bad"] == -1
 
 
 def test_no_label_of_the_backbone_or_the_class_enters_what_is_said_of_it(tmp_path: Path) -> None:
     results = made(tmp_path)
-    before = study_arrays(results, "knn[1]", "auroc")
+    (before,) = study_arrays(results, "knn[1]", "auroc")
     table = results.detectors.copy()
     touched = (table["backbone"] == "c") | table["task"].str.endswith(":y")
     table.loc[touched, "auroc"] = np.random.default_rng(1).uniform(size=touched.sum())
-    after = study_arrays(StudyResults(results.metrics, table, {}, tmp_path), "knn[1]", "auroc")
+    (after,) = study_arrays(StudyResults(results.metrics, table, {}, tmp_path), "knn[1]", "auroc")
     where = np.ix_(before.backbones == "c", before.targets == "y")
     elsewhere = np.ix_(before.backbones != "c", before.targets != "y")
-    for rule, said in predictions(before).items():
-        np.testing.assert_array_equal(predictions(after)[rule][where], said[where])
+    for rule, said in predictions([before])[0].items():
+        np.testing.assert_array_equal(predictions([after])[0][rule][where], said[where])
     changed = [
-        not np.array_equal(predictions(after)[r][elsewhere], s[elsewhere]) for r, s in predictions(before).items()
+        not np.array_equal(predictions([after])[0][r][elsewhere], s[elsewhere])
+        for r, s in predictions([before])[0].items()
     ]
     assert any(changed)  # those labels do enter what is said of the others
 
@@ -75,7 +76,7 @@ def test_no_label_of_the_backbone_or_the_class_enters_what_is_said_of_it(tmp_pat
 def test_regrets_are_differences_of_the_table(tmp_path: Path) -> None:
     results = made(tmp_path, backbones="abcdefgh", classes="stuvwxyz")
     found = recommend(results, "knn", n_resamples=300)
-    scores = study_arrays(results, "knn[1]", "auroc").scores
+    scores = study_arrays(results, "knn[1]", "auroc")[0].scores
     table = found.regret.set_index("rule")
     assert list(table.index) == [
         "combination",
@@ -112,10 +113,10 @@ def test_siblings_of_a_network_are_left_out_with_it(tmp_path: Path) -> None:
     table.loc[table["backbone"] == "b", "auroc"] = 1 - table["auroc"]
     changed = StudyResults(results.metrics, table, {}, tmp_path)
     for cluster, equal in (("architecture", True), ("backbone", False)):
-        before, after = (study_arrays(each, "knn[1]", "auroc", cluster) for each in (results, changed))
+        before, after = (study_arrays(each, "knn[1]", "auroc", cluster)[0] for each in (results, changed))
         of_sibling = before.backbones == "a"
         same = [
-            np.array_equal(predictions(before)[r][of_sibling], predictions(after)[r][of_sibling])
+            np.array_equal(predictions([before])[0][r][of_sibling], predictions([after])[0][r][of_sibling])
             for r in ("combination", "bad")
         ]
         assert same[0] is equal
@@ -208,7 +209,7 @@ def test_a_tie_for_the_choice_is_the_mean_over_it_and_said(tmp_path: Path) -> No
 
 def test_a_layer_without_its_hard_tasks_is_not_the_best(tmp_path: Path) -> None:
     results = made(tmp_path)
-    mean = study_arrays(results, "knn[1]", "auroc").scores.mean(1)
+    mean = study_arrays(results, "knn[1]", "auroc")[0].scores.mean(1)
     table = results.detectors
     hard = table.loc[table["backbone"] == "c"].groupby("task")["auroc"].mean().nsmallest(6).index
     lost = (table["backbone"] == "c") & (table["layer"] == "l1") & table["task"].isin(hard)
@@ -269,13 +270,14 @@ def test_a_mistake_is_one_sentence(
     assert sentence in str(caught.value)
 
 
-def test_two_classes_are_too_few_for_an_interval_and_one_for_a_regret(tmp_path: Path) -> None:
+def test_two_classes_are_too_few_for_an_interval_and_one_has_a_note(tmp_path: Path) -> None:
     found = recommend(made(tmp_path, classes="xy"), "knn", n_resamples=100)
     assert found.regret["regret_low"].isna().all()
     assert found.regret["over_random_low"].isna().all()
     assert "no interval from tasks about fewer than 3 classes" in found.notes
-    with pytest.raises(ReprqError, match="at least two classes in its tasks, got 1"):
-        recommend(made(tmp_path, classes="x"), "knn", n_resamples=100)
+    one = made(tmp_path, classes="x")
+    one = StudyResults(*(t[t["task_kind"] == "unimodal"] for t in (one.metrics, one.detectors)), {}, tmp_path)
+    assert "one task: rules are fitted on its own anomalies" in " ".join(recommend(one, n_resamples=100).notes)
 
 
 def _rows(cache_dir: Path) -> list[str]:

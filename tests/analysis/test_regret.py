@@ -39,6 +39,7 @@ def world(rng: np.random.Generator, networks: int = 12, metrics: int = 1, **aske
     names = np.array([f"net {code:02d}" for code in codes])
     points = pd.DataFrame({"backbone": names, "layer": "l", "network": names})
     return StudyArrays(
+        dataset="d",
         points=points.assign(layer_number=np.tile(np.arange(LAYERS), networks)),
         tasks=np.arange(len(targets)).astype(str),
         targets=targets.astype(str),
@@ -55,13 +56,13 @@ def test_a_gain_of_unrelated_metrics_is_found_in_five_per_cent() -> None:
     rng, trials, found, fixed, covered = np.random.default_rng(0), 120, 0, 0, 0
     for _ in range(trials):
         study = world(rng)
-        got = scored(picks(predictions(study)["m0"]), study.scores)
+        got = scored(picks(predictions([study])[0]["m0"]), study.scores)
         gain = got - study.scores.mean(0)
-        moved = chance_scores(study, 59, seed=1)["m0"]
+        moved = chance_scores([study], 59, seed=1)["m0"][:, 0]
         found += two_sided(got.mean(), moved) <= 0.05
         low, high = over_classes(gain, study.targets)
         fixed += not low <= 0 <= high
-        low, high = over_networks(study, gain, moved, "m0", "over_random")
+        low, high = over_networks([study], gain, study.targets, moved, "m0", "over_random")
         covered += low <= 0 <= high
     error = 3 * np.sqrt(0.05 * 0.95 / trials)
     assert found / trials <= 0.05 + error
@@ -74,7 +75,7 @@ def test_a_metric_that_tells_layers_apart_is_found() -> None:
     found = 0
     for _ in range(20):
         study = world(rng, signal=0.9, tasks=1.5)
-        row = regret_table(study, predictions(study), "auroc", 100, 0).set_index("rule").loc["m0"]
+        row = regret_table([study], predictions([study]), 100, 0, "auroc").set_index("rule").loc["m0"]
         found += row["p_value"] <= 0.05
         assert row["over_random_low"] <= row["over_random"] <= row["over_random_high"]
         assert row["over_random_high"] - row["over_random_low"] > row["over_random_classes_high"] - row["over_random"]
@@ -83,7 +84,7 @@ def test_a_metric_that_tells_layers_apart_is_found() -> None:
 
 def test_no_interval_for_other_networks_from_few() -> None:
     study = world(np.random.default_rng(0), networks=5)
-    table = regret_table(study, predictions(study), "auroc", 100, 0)
+    table = regret_table([study], predictions([study]), 100, 0, "auroc")
     assert table[["over_random_low", "over_last_high"]].isna().to_numpy().all()
     assert table["over_random_classes_low"].notna().all()
 
@@ -93,7 +94,7 @@ def test_the_regret_has_no_share_of_the_noise_of_a_maximum() -> None:
     lost, same = [], []
     for _ in range(trials):
         study = world(rng, spread=0.0, noise=0.02)
-        chosen = picks(predictions(study)["m0"])
+        chosen = picks(predictions([study])[0]["m0"])
         lost.append(regrets(study, chosen).mean())
         same.append(regrets(replace(study, folds=np.stack([study.scores] * 2)[None]), chosen).mean())
     assert abs(np.mean(lost)) <= 3 * np.std(lost) / np.sqrt(trials)
@@ -147,7 +148,7 @@ def test_metrics_are_moved_whole_and_along_the_depth() -> None:
     study = world(np.random.default_rng(0), networks=6)
     depth = np.tile(np.arange(LAYERS), 6)
     marked = replace(study, ranks=np.broadcast_to(depth[:, None, None], (*study.scores.shape, 1)) / 10.0)
-    moved = chance_scores(marked, 20, seed=0)["m0"]
+    moved = chance_scores([marked], 20, seed=0)["m0"][:, 0]
     ends = [study.scores[depth == place].mean() for place in (0, LAYERS - 1)]
     assert len(np.unique(moved.round(12))) > 1  # ties of moved values are told apart by chance
     networks = study.scores.reshape(6, LAYERS, -1).mean(-1)

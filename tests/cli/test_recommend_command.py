@@ -40,7 +40,7 @@ def test_a_study_prints_its_regrets_and_its_first_layers(reprq: Reprq, run: Path
     body = json.loads(reprq("recommend", run, "--json").out)
     assert {row["detector"] for row in body["rows"]} == {"centroid", "knn[k=5,kth,euclidean]"}
     assert body["ranking"][0]["rank"] == 1
-    assert reprq("recommend", run, "--csv").out.startswith("detector,rule,auroc,regret,regret_low")
+    assert reprq("recommend", run, "--csv").out.startswith("dataset,detector,rule,auroc,regret,regret_low")
 
 
 def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> None:
