@@ -57,7 +57,10 @@ def correlation_grid(
     if points.empty:
         raise InputError("points must have at least one row, got none; measure at least one layer")
     detectors, metrics = points["detector"].nunique(), points["metric"].nunique()
-    looks, parts = styles(list(points["backbone"].unique()), random_backbones(points)), by_dataset(points)
+    looks, parts = (
+        styles([str(name) for name in points["backbone"].unique()], random_backbones(points)),
+        by_dataset(points),
+    )
     columns = max(1, int((_CELL[0] * metrics + 0.6) // 1.9))
     height = len(parts) * (_CELL[1] * detectors + 0.4) + 0.4 + 0.19 * -(-len(looks) // columns)
     figure = plt.figure(figsize=(_CELL[0] * metrics + 0.6, height), layout="constrained")

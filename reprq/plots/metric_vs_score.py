@@ -12,6 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.colors import to_rgba_array
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from reprq.analysis.depth import layer_places
 from reprq.errors import InputError
 from reprq.evaluation import Correlation
 from reprq.plots.fit import FIT_NOTE, draw_fit
@@ -58,7 +59,7 @@ def metric_vs_score(
     check_points(points)
     if points.empty:
         raise InputError("points must have at least one row, got none; measure at least one layer")
-    looks = styles(list(points["backbone"].unique()), random_backbones(points))
+    looks = styles([str(name) for name in points["backbone"].unique()], random_backbones(points))
     fitted, drawn = False, panels(points, (5.0, 4.6), ax)
     for panel, own in drawn:
         draw_points(panel, own, looks)
@@ -100,15 +101,16 @@ def draw_points(ax: Axes, points: pd.DataFrame, looks: Mapping[str, Mapping[str,
         looks: The style of each backbone, as `styles` gives them.
         scale: Multiplies the size of the markers.
     """
-    ordered = points.sort_values("layer_number", kind="stable")
+    ordered = points.assign(place=layer_places(points), backbone=points["backbone"].astype(str))
+    ordered = ordered.sort_values("place", kind="stable")
     colours, markers = ({name: look[key] for name, look in looks.items()} for key in ("color", "marker"))
     given = {"data": ordered, "x": "x", "y": "y", "hue": "backbone", "palette": colours, "legend": False, "ax": ax}
     sns.lineplot(**given, estimator=None, sort=False, alpha=0.3, linewidth=0.8 * scale, zorder=1)
     if {"y_low", "y_high"} <= set(ordered):
         bars = [colours[name] for name in ordered["backbone"]]
         ax.vlines(ordered["x"], ordered["y_low"], ordered["y_high"], color=bars, alpha=0.4, linewidth=0.8, zorder=1)
-    sizes = {"size": "layer_number", "sizes": tuple(scale**2 * area for area in _AREAS)}
-    deepest = max(1, ordered["layer_number"].max())
+    sizes = {"size": "place", "sizes": tuple(scale**2 * area for area in _AREAS)}
+    deepest = max(1, ordered["place"].max())
     sns.scatterplot(
         **given, **sizes, size_norm=(0, deepest), style="backbone", markers=markers, linewidth=1.0, zorder=2
     )

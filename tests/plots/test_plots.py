@@ -86,6 +86,14 @@ def test_points_lie_where_the_table_says_and_the_title_names_the_correlation():
         assert (np.diff(own["size"]) > 0).all()  # deeper is larger
 
 
+@pytest.mark.parametrize("change", [{"layer_number": np.nan}, {"layer_number": 0}, {"backbone": 7}])
+def test_every_point_is_drawn_whatever_names_and_numbers_its_layer_has(change):
+    points = table(FOUR).assign(**change)
+    ax = plots.metric_vs_score(points, "rankme", "AUROC")
+    drawn = np.concatenate([dots.get_offsets() for dots in ax.collections if len(dots.get_offsets()) > 1])
+    assert sorted(drawn[:, 0]) == pytest.approx(sorted(points["x"]))
+
+
 def test_bars_show_the_interval_of_the_score():
     points = table(FOUR[:1], layers=2).assign(y_low=[0.1, 0.2], y_high=[0.8, 0.9])
     ax = plots.metric_vs_score(points, "rankme", "AUROC")
