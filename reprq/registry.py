@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reprq.errors import InputError, UnknownNameError, first_line
+from reprq.errors import InputError, ReprqError, UnknownNameError, first_line
 from reprq.optional import brings, missing
 
 if TYPE_CHECKING:
@@ -89,6 +89,20 @@ class Entry:
             raise InputError(f"{self.name} cannot be imported from {self.target}: {first_line(error)}") from error
         except AttributeError as error:
             raise InputError(f"{self.name} must be at {self.target}, and {module} has no {attribute}") from error
+
+    def call(self, *arguments: Any) -> Any:
+        """Call the object, which is other people's code.
+
+        Raises:
+            InputError: It raises something else than a `ReprqError`; says what.
+        """
+        target = self.load()
+        try:
+            return target(*arguments)
+        except ReprqError:
+            raise
+        except Exception as error:
+            raise InputError(f"{self.name} fails with {type(error).__name__}: {first_line(error)}") from error
 
 
 class Registry:

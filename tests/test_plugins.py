@@ -1,4 +1,4 @@
-"""A package that brings a metric, a detector, a source of backbones and a data set gets every command and study."""
+"""A package that brings an entry of each kind gets every command and study."""
 
 import json
 import os
@@ -15,6 +15,8 @@ from reprq.registry import Entry
 SPAN = Entry(name="span", target="extra_code:span", inputs="rows", label="span", about="largest entry", reads="wide")
 NORM = Entry(name="norm", target="extra_code:Norm", inputs="rows", label="norm", about="length of a row")
 TINY = Entry(name="tiny:NAME", target="extra_code:load_tiny", inputs="image", facts={"names": ("tiny:a", "tiny:b")})
+LOWEST = Entry(name="lowest", target="extra_code:lowest", inputs="maps, tokens", about="smallest value")
+LINES = Entry(name="lines:PATH", target="extra_code:load_lines", inputs="text", about="a text a line")
 DOTS = Entry(name="dots", target="extra_code:load_dots", inputs="image", about="made up")
 """
 CODE = """
@@ -46,6 +48,8 @@ class Norm(ArrayDetector):
 
 
 def load_tiny(name, weights, preprocessing, seed):
+    if name == "tiny:none":
+        raise KeyError("no such network")
     torch.manual_seed(seed)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     return as_backbone(network, preprocessing={"size": 8}, name=name)
@@ -53,6 +57,15 @@ def load_tiny(name, weights, preprocessing, seed):
 
 def load_dots(asked):
     return load_dataset("digits", asked.split, seed=asked.seed).sample(60, seed=0)
+
+
+def load_lines(asked):
+    with open(asked.path) as file:
+        return as_dataset({"text": list(file)}, asked.split)
+
+
+def lowest(output):
+    return output.positions.amin(dim=1)
 """
 POINTS = """
 [reprq.metrics]
@@ -63,8 +76,11 @@ norm = extra_entries:NORM
 tiny:NAME = extra_entries:TINY
 [reprq.datasets]
 dots = extra_entries:DOTS
+lines:PATH = extra_entries:LINES
 broken = extra_broken:DOTS
 digits = extra_entries:DOTS
+[reprq.poolings]
+lowest = extra_entries:LOWEST
 """
 STUDY = """
 detectors = ["norm", "centroid"]
@@ -77,6 +93,7 @@ name = "dots"
 [[backbones]]
 name = "tiny:a"
 layers = "-1"
+pooling = "lowest"
 """
 
 
@@ -101,12 +118,12 @@ def site(tmp_path_factory) -> Path:
 def run(site, tmp_path):
     """Run a command with the package installed; the result of its --json and what it said."""
 
-    def run(*arguments: str):
+    def run(*arguments: str, status: int = 0):
         path = os.pathsep.join([str(site), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
         environment = {**os.environ, "PYTHONPATH": path, "REPRQ_CACHE": str(tmp_path / "cache")}
         command = [sys.executable, "-c", "from reprq.cli import main; main()", *arguments]
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == status, done.stderr
         assert "Traceback" not in done.stderr
         return done
 
@@ -145,9 +162,19 @@ def test_extract_takes_its_network_and_data(run):
     assert found.stdout
 
 
-def test_a_study_takes_all_four(run, tmp_path):
+def test_what_its_code_raises_is_one_sentence(run, tmp_path):
+    both = ("--backbone", "tiny:none", "--data", "dots", "--quiet")
+    assert "tiny:NAME fails with KeyError: 'no such network'" in run("measure", *both, status=1).stderr
+    lacking = ("--backbone", "tiny:a", "--data", "lines:none.txt", "--quiet")
+    assert "lines:PATH fails with FileNotFoundError" in run("measure", *lacking, status=1).stderr
+    (tmp_path / "some.txt").write_text("a first text\na second one\n")
+    found = run("measure", "--backbone", "tiny:a", "--data", "lines:some.txt", "--quiet", status=1).stderr
+    assert "backbone tiny:a takes images, and lines:some.txt holds documents" in found
+
+
+def test_a_study_takes_all_of_them(run, tmp_path):
     (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
-    run("study", "study.toml", "--out", "results", "--quiet")
+    run("study", "study.toml", "--out", "results", "--workers", "2", "--quiet")
     tables = {path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "results").rglob("*.csv")}
     assert ",span," in tables["metrics"]
     assert ",norm," in tables["detectors"]

@@ -127,7 +127,9 @@ def load_backbone(
         ('random(seed=0)', 64)
     """
     if ":" in name and name in BACKBONES:
-        backbone = BACKBONES.find(name).load()(name, weights, preprocessing, seed)
+        entry = BACKBONES.find(name)
+        load = entry.load() if BACKBONES.is_built_in(entry.name) else entry.call
+        backbone = load(name, weights, preprocessing, seed)
         if not isinstance(backbone, Backbone):
             raise InputError(
                 f"the source of {name} must give a reprq.backbones.Backbone, got {type(backbone).__name__}"

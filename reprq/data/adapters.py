@@ -15,7 +15,7 @@ from reprq.data.image.items import ItemSource
 from reprq.data.image.pixels import as_batch
 from reprq.data.image.sources import ArraySource, FileSource
 from reprq.data.modality import Source
-from reprq.data.registry import load_dataset
+from reprq.data.registry import UNNAMED, load_dataset
 from reprq.data.text.sources import TextFiles, Texts
 from reprq.errors import DataError, InputError
 
@@ -74,7 +74,7 @@ def as_dataset(
     rows, labels, names = _parts(data, root)
     values, classes = labelled(labels, names, len(rows))
     return Dataset(
-        name=f"python:{type(_inside_loader(data)).__name__}",
+        name=f"{UNNAMED}{type(_inside_loader(data)).__name__}",
         split=split,
         classes=classes,
         labels=values,

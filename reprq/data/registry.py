@@ -1,7 +1,7 @@
 """Data sets by name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,8 @@ from reprq.data.reading import read_as
 from reprq.data.text.folder import load_text
 from reprq.errors import InputError, UnknownNameError
 from reprq.registry import Entry, Registry
+
+UNNAMED = "python:"  # how the name of data begins that a program holds
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,11 @@ def load_dataset(
         if Path(name).is_dir():
             raise InputError(f"{name!r} is a folder and no name of a data set; write 'folder:{name}'")
         raise UnknownNameError("data set", name, DATASETS.names())
-    data = DATASETS.find(known).load()(Asked(name, path, split, seed, root, download, whole))
+    entry = DATASETS.find(known)
+    load = entry.load() if DATASETS.is_built_in(entry.name) else entry.call
+    data = load(Asked(name, path, split, seed, root, download, whole))
     if not isinstance(data, Dataset):
         raise InputError(f"the loader of {name} must give a reprq.data.Dataset, got a {type(data).__name__}")
+    if data.name.startswith(UNNAMED):
+        data = replace(data, name=name)
     return read_as(data, skip_broken=skip_broken, **reading)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from reprq.errors import InputError, ReprqError, UnknownNameError, first_line
+from reprq.errors import InputError, UnknownNameError
 from reprq.metrics.compactness import Reference, cosine_compactness_of
 from reprq.metrics.discriminant import coherence
 from reprq.metrics.neighbours import fit_twonn, mean_knn_distance
@@ -151,12 +151,11 @@ def _brought(entry: Entry) -> Definition:
     """The definition of a metric that others bring as a function of the rows, or of their moments, to a number."""
 
     def compute(facts: Facts) -> Computed:
+        given = entry.call(facts.rows if entry.inputs == "rows" else facts.moments)
         try:
-            value = float(entry.load()(facts.rows if entry.inputs == "rows" else facts.moments))
-        except ReprqError:
-            raise
-        except Exception as error:
-            raise InputError(f"{entry.name} fails with {type(error).__name__}: {first_line(error)}") from error
+            value = float(given)
+        except (TypeError, ValueError):
+            raise InputError(f"{entry.name} must give a number, got {type(given).__name__}") from None
         if not isfinite(value):
             raise InputError(f"{entry.name} gives {value}")
         return Computed(value)
