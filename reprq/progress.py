@@ -11,7 +11,7 @@ from typing import Any, Protocol, Self
 
 from tqdm import tqdm
 
-INTERVAL = 60.0  # seconds from one line of a log to the next
+_INTERVAL = 60.0  # seconds from one line of a log to the next
 
 
 class Progress(Protocol):
@@ -128,7 +128,7 @@ class _Log:
     def update(self, n: int = 1) -> None:
         self._done += n
         now = time.monotonic()
-        if now - self._latest >= INTERVAL:
+        if now - self._latest >= _INTERVAL:
             self._latest = now
             self._write(self._left(now - self._began))
 

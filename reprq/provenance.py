@@ -9,7 +9,7 @@ from typing import Any
 
 from reprq import __version__
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-cpu")
+_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "faiss-cpu")
 
 
 def versions() -> dict[str, str]:
@@ -20,7 +20,7 @@ def versions() -> dict[str, str]:
         ['faiss-cpu', 'numpy', 'python']
     """
     found = {"python": platform.python_version(), "reprq": __version__}
-    for package in PACKAGES:
+    for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

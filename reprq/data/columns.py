@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from reprq.data.image.folder import EXTENSIONS
 from reprq.errors import DataError, InputError, one_line
 
-IMAGE_NAMES = ("image", "images", "img", "pixel_values", "path", "paths", "file", "files", "filename", "file_name")
-PATH_NAMES = ("filepath", "file_path", "image_path", "img_path", "image_file")
+_IMAGE_NAMES = ("image", "images", "img", "pixel_values", "path", "paths", "file", "files", "filename", "file_name")
+_PATH_NAMES = ("filepath", "file_path", "image_path", "img_path", "image_file")
 TEXT_NAMES = ("text", "texts", "document", "documents", "content", "body", "message", "sentence", "review", "sms")
-LABEL_NAMES = ("class", "class_name", "target", "targets", "y", "category")  # and what ends in "label" or "labels"
+_LABEL_NAMES = ("class", "class_name", "target", "targets", "y", "category")  # and what ends in "label" or "labels"
 _LABELS = ("label", "labels")
 _TEXT_FILES = (".txt", ".text", ".md", ".rst", ".eml")
 
@@ -82,13 +82,13 @@ def columns_of(names: Sequence[Any], what: str, items: Sequence[Any] | None = No
 
 def item_columns(names: Sequence[Any]) -> list[Any]:
     """Return the columns that are called as images or paths are; where there is none, as texts are."""
-    images = [name for name in names if str(name).lower() in (*IMAGE_NAMES, *PATH_NAMES)]
+    images = [name for name in names if str(name).lower() in (*_IMAGE_NAMES, *_PATH_NAMES)]
     return images or [name for name in names if str(name).lower() in TEXT_NAMES]
 
 
 def label_columns(names: Sequence[Any]) -> list[Any]:
     """Return the columns that are called as labels are."""
-    return [name for name in names if str(name).lower() in LABEL_NAMES or str(name).lower().endswith(_LABELS)]
+    return [name for name in names if str(name).lower() in _LABEL_NAMES or str(name).lower().endswith(_LABELS)]
 
 
 def is_image_file(value: Any) -> bool:

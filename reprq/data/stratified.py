@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TEST_FRACTION = 0.3
+_TEST_FRACTION = 0.3
 BENIGN_SHARE = 0.7  # of benign rows, of a file in which the anomalous rows are known
 
 
 def stratified_rows(labels: NDArray[np.int64], split: str, seed: int) -> NDArray[np.int64]:
     """Return the rows of one side of a split that puts a share of every class into "test", in ascending order.
 
-    Each class gives round(TEST_FRACTION * count) rows to the test side, at least one and never all of them.
+    Each class gives round(_TEST_FRACTION * count) rows to the test side, at least one and never all of them.
 
     Args:
         labels: (n,) class indices; every class needs two rows or more.
@@ -28,7 +28,7 @@ def stratified_rows(labels: NDArray[np.int64], split: str, seed: int) -> NDArray
     test = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
         rows = rng.permutation(np.flatnonzero(labels == label))
-        test[rows[: min(max(1, round(TEST_FRACTION * len(rows))), len(rows) - 1)]] = True
+        test[rows[: min(max(1, round(_TEST_FRACTION * len(rows))), len(rows) - 1)]] = True
     return np.flatnonzero(test if split == "test" else ~test)
 
 
@@ -42,6 +42,6 @@ def benign_to_fit(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[
     return rng.permutation(rows)[: int(BENIGN_SHARE * len(rows))]
 
 
-def split_info(seed: int, test_fraction: float = TEST_FRACTION) -> dict[str, Any]:
+def split_info(seed: int, test_fraction: float = _TEST_FRACTION) -> dict[str, Any]:
     """Return what a data set records about such a split."""
     return {"kind": "stratified", "seed": seed, "test_fraction": test_fraction}

@@ -23,9 +23,9 @@ from reprq.errors import InputError, UnknownNameError
 from reprq.progress import say
 from reprq.provenance import versions
 
-DTYPES = ("float32", "float16")
-PROBED = 3  # samples on which a network is tried before it is believed
-PRECISIONS = ("float32", "bfloat16", "float16")
+_DTYPES = ("float32", "float16")
+_PROBED = 3  # samples on which a network is tried before it is believed
+_PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def extract(
@@ -160,7 +160,7 @@ def _complete(
 ) -> None:
     """Compute what a cache lacks of some layers, by a network that gives the same for the same items, then and now."""
     data, name, transform = extractor.data, extractor.backbone.name, extractor.backbone.preprocessing
-    probed = extractor.samples(np.linspace(0, len(data) - 1, PROBED).round())
+    probed = extractor.samples(np.linspace(0, len(data) - 1, _PROBED).round())
     with extractor.forward(layers) as forward:
         smallest = (len(data) - 1) % batch_size + 1
         first = check_repeatable(forward, transform, probed, name, smallest=smallest)
@@ -198,7 +198,7 @@ def _seen(data: Dataset, transform: Transform, notes: Sequence[str]) -> dict[str
 
 
 def _check_arguments(dtype: str, precision: str, batch_size: int, workers: int) -> None:
-    for kind, name, valid in (("dtype", dtype, DTYPES), ("precision", precision, PRECISIONS)):
+    for kind, name, valid in (("dtype", dtype, _DTYPES), ("precision", precision, _PRECISIONS)):
         if name not in valid:
             raise UnknownNameError(kind, name, valid)
     for argument, number in (("batch_size", batch_size), ("workers", workers)):

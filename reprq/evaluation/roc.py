@@ -15,7 +15,7 @@ from reprq.statistics.estimate import Estimate
 from reprq.validation import as_labels, as_scores
 
 FEW_ROWS = 30
-FEW_MISPLACED = 5.0
+_FEW_MISPLACED = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Est
 def few_decide(value: float, p: int, q: int) -> bool:
     """Whether too few rows are in the smaller class, or out of order, to estimate the variance of the AUROC."""
     smaller = min(p, q)
-    return smaller < FEW_ROWS or smaller * min(value, 1.0 - value) < FEW_MISPLACED
+    return smaller < FEW_ROWS or smaller * min(value, 1.0 - value) < _FEW_MISPLACED
 
 
 def few_rows(p: int, q: int) -> tuple[str, ...]:

@@ -23,11 +23,11 @@ from reprq.numerics.spectra import Again, again
 if TYPE_CHECKING:
     import pandas as pd
 
-SHORTFALL = 0.2  # of a rank for want of rows
+_SHORTFALL = 0.2  # of a rank for want of rows
 FEW = 15  # rows that the spread of a sum of squares rests on: too few for a jackknife by groups
-PEAKED = 12.0  # kurtosis below which few rows are just few rows, and no heavy tail
+_PEAKED = 12.0  # kurtosis below which few rows are just few rows, and no heavy tail
 ROUNDING = 1e-9  # of the mean squared length
-DOMINANT = 0.9  # of the sum of squares in one direction: the others hardly count
+_DOMINANT = 0.9  # of the sum of squares in one direction: the others hardly count
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _tail_notes(moments: Moments) -> tuple[str, ...]:
         return ()
     powers = np.square(deviations / largest)
     rows = float(powers.sum() ** 2 / np.square(powers).sum())
-    if rows >= FEW or len(squares) < PEAKED * rows:
+    if rows >= FEW or len(squares) < _PEAKED * rows:
         return ()
     return (
         f"heavy tails (kurtosis {len(squares) / rows:.0f} of the squared lengths): about {rows:.0f} of"
@@ -271,7 +271,7 @@ def _general_notes(facts: Facts) -> tuple[str, ...]:
 
 def _rank_notes(definition: Definition, value: float, n: int) -> tuple[str, ...]:
     """Warn of a rank that n limits: the participation ratio of an isotropic sample falls short by value / n."""
-    if definition.bounds is rank_bounds and value > SHORTFALL * n:
+    if definition.bounds is rank_bounds and value > _SHORTFALL * n:
         return (f"n = {n} rows are only {n / value:.1f} times the rank: it would rise with n",)
     return ()
 
@@ -288,6 +288,6 @@ def _spectral_notes(definition: Definition, facts: Facts) -> tuple[str, ...]:
         notes.append(f"{constant} of {moments.d} columns are constant")
     squares = facts.spectra.centred if definition.centring == "centred" else facts.spectra.uncentred
     share = float(squares[0] / squares.sum()) if squares[0] > 0 else 0.0
-    if share > DOMINANT and moments.d > 1:
+    if share > _DOMINANT and moments.d > 1:
         notes.append(f"one direction holds {share:.1%} of the {definition.centring} sum of squares")
     return tuple(notes)

@@ -119,7 +119,7 @@ def shrink(covariance: Array, shrinkage: float) -> Array:
     return shrunk
 
 
-def whiten_definite(covariance: Array) -> Whitening:
+def _whiten_definite(covariance: Array) -> Whitening:
     """W = L⁻ᵀ of a well-conditioned covariance L Lᵀ.
 
     Raises:
@@ -136,7 +136,7 @@ def whiten(covariance: Array, n: int) -> Whitening:
     The condition number is at most tr(S) |W|^2 (Frobenius norm), which costs nothing beside the eigenvalues.
     """
     try:
-        found = whiten_definite(covariance)
+        found = _whiten_definite(covariance)
     except np.linalg.LinAlgError:
         return whiten_pseudo(covariance, n)
     bound = float(np.trace(covariance)) * float(np.sum(found.matrix**2))

@@ -12,7 +12,7 @@ from reprq.errors import InputError
 from reprq.validation import as_matrix
 
 BLOCK_BYTES = 64 * 2**20  # of float64 held at once; large enough for the matrix product, small beside the data
-CACHED = 2**15  # values whose bits fit in a core's cache
+_CACHED = 2**15  # values whose bits fit in a core's cache
 LARGEST = 1e140  # norm of a row; the sums of their squares, and the squares of those, stay within float64
 
 
@@ -193,7 +193,7 @@ class Moments:
 def _sketches(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a number a row from its bits, two words a value: far from zero a sum of values would round rows alike."""
     sketches = np.empty(len(rows))
-    step = max(1, CACHED // rows.shape[1])
+    step = max(1, _CACHED // rows.shape[1])
     for start in range(0, len(rows), step):
         words = (rows[start : start + step] + 0.0).view(np.int32).astype(np.float64)  # + 0.0: no -0.0
         np.vecdot(words, weights, out=sketches[start : start + step])

@@ -23,7 +23,7 @@ Single = NDArray[np.float32]
 Engine = Literal["product", "faiss"]
 
 ENGINES: tuple[Engine, ...] = ("product", "faiss")
-VARIABLE = "REPRQ_NEIGHBOURS"
+_VARIABLE = "REPRQ_NEIGHBOURS"
 
 _QUERIES, _ROWS = 1024, 4096  # of one product: 16 MiB
 _HEAD = 512  # rows that are sorted in part; of the others only what is nearer than the worst of these is looked at
@@ -156,12 +156,12 @@ def faster_engine(pairs: int, d: int) -> Engine:
     Raises:
         InputError: the variable holds another word.
     """
-    said = os.environ.get(VARIABLE, "")
+    said = os.environ.get(_VARIABLE, "")
     for engine in ENGINES:
         if said == engine:
             return engine
     if said:
-        raise InputError(f"${VARIABLE} must be one of {', '.join(ENGINES)}, got {said!r}")
+        raise InputError(f"${_VARIABLE} must be one of {', '.join(ENGINES)}, got {said!r}")
     if pairs * d < _MEASURED:
         return "product"
     seconds = measured_seconds()

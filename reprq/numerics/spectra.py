@@ -10,7 +10,7 @@ from scipy.linalg import lapack, qr
 
 from reprq.numerics.moments import Moments, blocks_of
 
-RESOLVED = 1e-12  # of the largest eigenvalue: a sum of squares leaves smaller ones fewer than about four digits
+_RESOLVED = 1e-12  # of the largest eigenvalue: a sum of squares leaves smaller ones fewer than about four digits
 
 Again = Callable[[], Iterable[NDArray[np.floating]]]
 
@@ -116,7 +116,7 @@ def resolved_spectra(moments: Moments, found: Spectra, rows: Again | None, count
     if moments.rows is not None:
         kept = moments.rows
         rows = lambda: [kept]  # noqa: E731
-    if count < 1 or rows is None or found.centred[count - 1] >= RESOLVED * found.centred[0]:
+    if count < 1 or rows is None or found.centred[count - 1] >= _RESOLVED * found.centred[0]:
         return found
     return singular_spectra(rows(), moments.mean, moments.n)
 

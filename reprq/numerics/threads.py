@@ -7,11 +7,11 @@ from functools import cache
 from threadpoolctl import ThreadpoolController
 
 
-def allowed_threads() -> int:
+def _allowed_threads() -> int:
     """Return how many threads BLAS may use, which `threadpool_limits` and `OMP_NUM_THREADS` set.
 
     Example:
-        >>> allowed_threads() >= 1
+        >>> _allowed_threads() >= 1
         True
     """
     return max((pool.num_threads for pool in _libraries().lib_controllers if pool.user_api == "blas"), default=1)
@@ -25,7 +25,7 @@ def in_threads(work: Callable[[slice], None], count: int, least: int) -> None:
         count: How much of it there is.
         least: How much is worth a thread.
     """
-    threads = min(count // least, allowed_threads()) if count >= 2 * least else 1
+    threads = min(count // least, _allowed_threads()) if count >= 2 * least else 1
     if threads < 2:
         work(slice(0, count))
         return

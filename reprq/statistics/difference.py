@@ -14,7 +14,7 @@ from reprq.statistics.flips import resampled_counts
 from reprq.statistics.points import Sample
 from reprq.statistics.resampling import group_interval
 
-EQUIVALENCE = 0.9  # two one-sided tests at 5 %
+_EQUIVALENCE = 0.9  # two one-sided tests at 5 %
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def coefficient_difference(
         return found
 
     counts = resampled_counts(n_groups, n_resamples, np.random.default_rng(seed))
-    ends, inner = (group_interval(gained, counts, confidence) for confidence in (0.95, EQUIVALENCE))
+    ends, inner = (group_interval(gained, counts, confidence) for confidence in (0.95, _EQUIVALENCE))
     value = float(gained(once)[0])
     if not np.isfinite(value):
         raise UndefinedError("constant inside every group: no coefficient")

@@ -121,12 +121,12 @@ def flipped_pearson(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
     return ratio(covariance, variance, np.full(len(flips), y @ y), ROUNDING * (x @ x))
 
 
-def flipped_spearman(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
+def _flipped_spearman(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
     """Spearman's rho likewise: the centred midranks are flipped."""
     return flipped_pearson(stats.rankdata(x), stats.rankdata(y), codes, flips)
 
 
-def flipped_kendall(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
+def _flipped_kendall(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
     """Kendall's S of (flips[b, g] x, y), x as centred ranks.
 
     sgn(w_g x_i - w_h x_j) is w_g sgn(x_i - x_j) where w_g = w_h and w_g sgn(x_i + x_j) elsewhere, so that summed over
@@ -148,7 +148,7 @@ def flipped_within(method: str) -> Flipped:
 
 
 FLIPPED: dict[str, Flipped] = {
-    "spearman": flipped_spearman,
+    "spearman": _flipped_spearman,
     "pearson": flipped_pearson,
-    "kendall": flipped_kendall,
+    "kendall": _flipped_kendall,
 }

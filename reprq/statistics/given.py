@@ -20,8 +20,8 @@ from reprq.statistics.coefficients import (
     resampled_ranks,
 )
 
-MOST_KNOTS = 7  # of 5, a peak over three layers and a jump between two still passed through
-POINTS_A_TERM = 6
+_MOST_KNOTS = 7  # of 5, a peak over three layers and a jump between two still passed through
+_POINTS_A_TERM = 6
 _RELATIVE_RANK = 1e-10
 
 
@@ -39,7 +39,7 @@ def curves(given: Floats, codes: Ints, method: str, inside: bool) -> tuple[Float
         inside: Whether to rank and centre inside each group.
     """
     points = len(given) - (int(codes[-1]) + 1 if inside else 0)
-    most = max(2, min(MOST_KNOTS, 1 + points // (POINTS_A_TERM * given.shape[1])))
+    most = max(2, min(_MOST_KNOTS, 1 + points // (_POINTS_A_TERM * given.shape[1])))
     scores = scores_of(given, codes, method, inside)
     splines = np.column_stack([_spline(column, most) for column in scores.T])
     terms = scores_of(splines, codes, "pearson", inside)

@@ -9,7 +9,7 @@ from reprq.errors import InputError
 from reprq.statistics.coefficients import Floats
 from reprq.statistics.flips import SAME, sign_flips
 
-POWER = 0.8
+_POWER = 0.8
 LEVEL = 0.05
 _DRAWS, _FLIPS = 1000, 2000
 _MOST_NETWORKS = 1000
@@ -39,12 +39,12 @@ def detectable_correlation(n: int, tests: int = 1) -> float | None:
         True
     """
     _check(n, tests)
-    if power(n, 0.99, tests) < POWER:
+    if power(n, 0.99, tests) < _POWER:
         return None
     low, high = 0, 99
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(n, middle / 100, tests) >= POWER else (middle, high)
+        low, high = (low, middle) if power(n, middle / 100, tests) >= _POWER else (middle, high)
     return high / 100
 
 
@@ -65,13 +65,13 @@ def networks_needed(rho: float, tests: int = 1) -> int | None:
         raise InputError(f"rho must be between 0 and 1, got {rho}")
     _check(1, tests)
     low, high = 3, 8
-    while power(high, rho, tests) < POWER:
+    while power(high, rho, tests) < _POWER:
         low, high = high, 2 * high
         if high > _MOST_NETWORKS:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(middle, rho, tests) >= POWER else (middle, high)
+        low, high = (low, middle) if power(middle, rho, tests) >= _POWER else (middle, high)
     return high
 
 

@@ -43,7 +43,7 @@ def group_interval(coefficient: OfCounts, counts: Floats, confidence: float, *, 
     draws = coefficient(counts)
     undefined = ~np.isfinite(draws)
     notes = (f"{undefined.sum()} of {len(draws)} resamples have no coefficient",) if undefined.any() else ()
-    low, high = (expanded_percentiles(np.where(undefined, end, draws), n_groups, confidence) for end in (-1.0, 1.0))
+    low, high = (_expanded_percentiles(np.where(undefined, end, draws), n_groups, confidence) for end in (-1.0, 1.0))
     ends = [low[0], high[1]]
     if jackknife:
         wider = jackknife_interval(coefficient, n_groups, confidence)
@@ -61,7 +61,7 @@ def tail(n_groups: int, confidence: float) -> float:
     return float(stats.norm.cdf(-t * np.sqrt(n_groups / (n_groups - 1))))
 
 
-def expanded_percentiles(draws: Floats, n_groups: int, confidence: float) -> tuple[float, float]:
+def _expanded_percentiles(draws: Floats, n_groups: int, confidence: float) -> tuple[float, float]:
     """Return the percentile interval of Hesterberg (2015), which is widened for few groups.
 
     Args:

@@ -83,7 +83,7 @@ class Tap(Generic[T]):
         tensor = find_tensor(value, layer.item)
         if tensor is None:
             raise InputError(f"layer {layer.name!r} puts out no tensor but {_described(value)}; choose another layer")
-        check_batch_axis(layer, tensor, self._rows)
+        _check_batch_axis(layer, tensor, self._rows)
         self._taken[layer.name] = self.take(layer, tensor)
         if len(self._taken) == len(self.layers):
             raise _PassDone
@@ -143,7 +143,7 @@ def find_tensor(value: Any, item: str = "") -> torch.Tensor | None:
     return None
 
 
-def check_batch_axis(layer: Layer, tensor: torch.Tensor, rows: int) -> None:
+def _check_batch_axis(layer: Layer, tensor: torch.Tensor, rows: int) -> None:
     """Raise an `InputError` unless the tensor has the axes of its layer, the batch axis as long as the batch."""
     shape = tuple(tensor.shape)
     if len(shape) != len(layer.layout) or shape[layer.batch_axis] != rows:

@@ -11,7 +11,18 @@ from reprq.data.folders.split_names import mentioned_roles, role_of, without_rol
 from reprq.data.names import readable
 from reprq.errors import DataError, counted, listed
 
-BENIGN_NAMES = {"good", "normal", "ok", "okay", "benign", "nominal", "healthy", "intact", "defect_free", "anomaly_free"}
+_BENIGN_NAMES = {
+    "good",
+    "normal",
+    "ok",
+    "okay",
+    "benign",
+    "nominal",
+    "healthy",
+    "intact",
+    "defect_free",
+    "anomaly_free",
+}
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".mat", ".pkl", ".xlsx")
 _WRAPPERS = {
     "texts",
@@ -53,7 +64,7 @@ class FolderLayout:
 
 def is_benign_name(name: str) -> bool:
     """Whether a class is called by one of the usual names of what has no defect."""
-    return re.sub(r"[\s-]+", "_", name.lower()) in BENIGN_NAMES
+    return re.sub(r"[\s-]+", "_", name.lower()) in _BENIGN_NAMES
 
 
 def read_layout(root: Folder) -> FolderLayout:

@@ -13,7 +13,7 @@ from reprq.data.modality import Seen
 if TYPE_CHECKING:
     from reprq.data.image.preprocessing import Preprocessing
 
-WORTH_SAYING = 0.1  # of an image's area
+_WORTH_SAYING = 0.1  # of an image's area
 _MOST_NAMED = 3
 
 
@@ -28,7 +28,7 @@ def coverage(data: Dataset, preprocessing: "Preprocessing") -> Seen:
     """
     headers = [header_of(data.source, int(row)) for row in data.rows]
     dropped = np.array([1 - preprocessing.kept(*header.size) for header in headers])
-    much = int((dropped > WORTH_SAYING).sum())
+    much = int((dropped > _WORTH_SAYING).sum())
     share = {"mean": round(float(dropped.mean()), 4), "largest": round(float(dropped.max()), 4), "images": much}
     notes = [*data.notes, *_remarks(data, headers)]
     if much:

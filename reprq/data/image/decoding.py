@@ -19,9 +19,9 @@ from reprq.data.failures import FileError
 from reprq.data.image.intensity import IntensityRange, is_deep, is_negative, scaled, stored_values
 
 VERSION = 2  # joins the digest of every file: embeddings of pixels that were read otherwise must not be found again
-BACKGROUND = (255, 255, 255, 255)
-NEEDS_RANGE = "say which are black and white with --intensity-range LOW,HIGH (0,65535 is all of 16 bits)"
-SMALLER = (
+_BACKGROUND = (255, 255, 255, 255)
+_NEEDS_RANGE = "say which are black and white with --intensity-range LOW,HIGH (0,65535 is all of 16 bits)"
+_SMALLER = (
     "scale it down, cut it into tiles, save it as JPEG, which is read at a reduced scale, or, if you trust it, raise"
     " PIL.Image.MAX_IMAGE_PIXELS in Python"
 )
@@ -118,7 +118,7 @@ def _from_deep(path: Path, image: ImageFile.ImageFile, intensity_range: Intensit
         raise ImageFileError(path, "has pixels that are nan or inf")
     if intensity_range is None:
         opaque = values[..., :3] if values.ndim == 3 else values
-        hint = f"of its values, {opaque.min():g} to {opaque.max():g}, {NEEDS_RANGE}"
+        hint = f"of its values, {opaque.min():g} to {opaque.max():g}, {_NEEDS_RANGE}"
         raise ImageFileError(path, "has more than 8 bits a channel", hint)
     eight = scaled(values, intensity_range)
     return 255 - eight if negative else eight
@@ -140,7 +140,7 @@ def _opaque(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("RGB")
     image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image).convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, _BACKGROUND), image).convert("RGB")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -207,7 +207,7 @@ def _reasons(path: Path) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise ImageFileError(path, f"does not decode: {_known_start(path)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageFileError(path, _too_large(str(error)), SMALLER) from error
+        raise ImageFileError(path, _too_large(str(error)), _SMALLER) from error
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ImageFileError(path, f"does not decode: {reason}") from error

@@ -65,7 +65,7 @@ def cats_vs_dogs(
     return [one_class_split(fitted, scored, task, seed=seed) for task in tasks]
 
 
-PLANT_CLASSES = ("healthy", "multiple_diseases", "rust", "scab")
+_PLANT_CLASSES = ("healthy", "multiple_diseases", "rust", "scab")
 
 
 def plant_pathology(root: Path | str, *, seed: int = 0, size: int = 224) -> list[OneClassSplit]:
@@ -95,8 +95,8 @@ def plant_pathology(root: Path | str, *, seed: int = 0, size: int = 224) -> list
         raise _wrong(name, f"{root}/train.csv has {len(healthy)} healthy and {len(diseased)} other leaves")
 
     def dataset(split: str, images: Iterable[str]) -> Dataset:
-        by_class = [sorted(files[i] for i in images if labels[i] == label) for label in range(len(PLANT_CLASSES))]
-        return resized(_files(name, split, PLANT_CLASSES, folder, by_class, seed), size)
+        by_class = [sorted(files[i] for i in images if labels[i] == label) for label in range(len(_PLANT_CLASSES))]
+        return resized(_files(name, split, _PLANT_CLASSES, folder, by_class, seed), size)
 
     sides = dataset("train", healthy[:count]), dataset("test", [*healthy[count:], *diseased[:rest]])
     return [one_class_split(*sides, Task("unimodal:healthy", "unimodal", "healthy", frozenset({0})), seed=seed)]
@@ -233,7 +233,8 @@ def _plant_table(path: Path, name: str) -> dict[str, int]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return {
-                row["image_id"]: [float(row[kind]) for kind in PLANT_CLASSES].index(1.0) for row in csv.DictReader(file)
+                row["image_id"]: [float(row[kind]) for kind in _PLANT_CLASSES].index(1.0)
+                for row in csv.DictReader(file)
             }
     except OSError as error:
         raise _wrong(name, f"{path} cannot be read: {error.strerror}") from None

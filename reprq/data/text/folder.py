@@ -18,7 +18,7 @@ _OFFICE = frozenset({".pdf", ".doc", ".docx", ".rtf", ".odt", ".ppt", ".pptx", "
 _FOREIGN = {".zip", ".gz", ".bz2", ".xz", ".tar", ".7z", ".rar", ".exe", ".dll", ".so", ".pyc", ".bin", ".pkl", ".npz"}
 _FOREIGN |= {".wav", ".mp3", ".ogg", ".flac", ".xlsx", ".xls", ".parquet", ".safetensors", ".pt", ".db", ".sqlite"}
 _FOREIGN |= {*EXTENSIONS, *UNREAD_IMAGES}
-DOCUMENTS = FileKind(
+_DOCUMENTS = FileKind(
     "text",
     PREFIX,
     "*.txt",
@@ -36,7 +36,7 @@ def load_text(path: str | Path, split: str, seed: int, *, whole: bool = False) -
     """
     if str(path) and Path(path).expanduser().is_file():
         return load_table(Path(path).expanduser(), split, seed, name=f"{PREFIX}{path}", whole=whole)
-    data = load_files(path, DOCUMENTS, TextFiles, split, seed, whole=whole)
+    data = load_files(path, _DOCUMENTS, TextFiles, split, seed, whole=whole)
     return replace(data, notes=(*data.notes, *_encodings(data)))
 
 

@@ -15,9 +15,9 @@ from reprq.numerics.shortlist import gpu_number
 if TYPE_CHECKING:
     from reprq.detectors.rows.approximate import ApproximateNeighbours
 
-AGGREGATIONS = ("kth", "mean", "sum")
+_AGGREGATIONS = ("kth", "mean", "sum")
 METRICS = ("euclidean", "cosine")
-INDEXES = ("flat", "hnsw", "ivf")
+_INDEXES = ("flat", "hnsw", "ivf")
 
 
 class KNN(ArrayDetector):
@@ -76,9 +76,9 @@ class KNN(ArrayDetector):
     def check_parameters(self) -> None:
         """Raise an InputError unless k is a positive integer, the words are known and the device is there."""
         check_count("k", self.k)
-        check_choice("aggregation", self.aggregation, AGGREGATIONS)
+        check_choice("aggregation", self.aggregation, _AGGREGATIONS)
         check_choice("metric", self.metric, METRICS)
-        check_choice("index", self.index, INDEXES)
+        check_choice("index", self.index, _INDEXES)
         if gpu_number(self.device) is not None and self.index != "flat":
             raise InputError(f"device {self.device} goes with index 'flat', got {self.index!r}; use cpu")
 

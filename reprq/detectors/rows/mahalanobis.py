@@ -24,7 +24,7 @@ from reprq.numerics.covariance import (
 from reprq.numerics.rows import Matrix, Scores, column_means, distinct_rows, score_in_blocks
 from reprq.validation import as_classes
 
-COVARIANCES = ("empirical", "ledoit_wolf", "oas", "diagonal", "mcd")
+_COVARIANCES = ("empirical", "ledoit_wolf", "oas", "diagonal", "mcd")
 FORMS = ("pooled", "class", "relative")
 
 
@@ -83,7 +83,7 @@ class Mahalanobis(ArrayDetector):
 
     def check_parameters(self) -> None:
         """Raise an InputError unless the covariance and the form are among those above."""
-        check_choice("covariance", self.covariance, COVARIANCES)
+        check_choice("covariance", self.covariance, _COVARIANCES)
         check_choice("form", self.form, FORMS)
         if self.covariance == "mcd" and self.form != "pooled":
             raise InputError(f"covariance mcd has only the pooled form, got {self.form!r}; choose another covariance")

@@ -82,7 +82,7 @@ class CacheWriter:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        with disk_errors(self.path):
+        with _disk_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             self._stack.enter_context(_being_written(self.path))
             if not (self.path / "zarr.json").exists():
@@ -132,7 +132,7 @@ class CacheWriter:
             linked: A file of another cache that holds this very block, which is linked instead where that is possible.
         """
         shape, chunks = (self.rows, values.shape[1]), (min(BLOCK_ROWS, self.rows), values.shape[1])
-        with disk_errors(self.path):
+        with _disk_errors(self.path):
             array = self._require(self._place(layer), shape, chunks, self.dtype, {"number": number, "name": layer})
             if linked is not None and _link(linked, self.path / self._place(layer) / "c" / str(block) / "0"):
                 return
@@ -141,7 +141,7 @@ class CacheWriter:
 
     def discard(self, layers: Sequence[str]) -> None:
         """Remove what is stored of some layers."""
-        with disk_errors(self.path):
+        with _disk_errors(self.path):
             for layer in layers:
                 self._arrays.pop(self._place(layer), None)
                 shutil.rmtree(self.path / self._place(layer), ignore_errors=True)
@@ -204,7 +204,7 @@ def _being_written(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
+def _disk_errors(path: Path) -> Iterator[None]:
     """Say a full or read-only disk in one sentence; what was written stays usable."""
     try:
         yield

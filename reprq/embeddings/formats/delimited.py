@@ -107,7 +107,7 @@ def _dialect(path: Path, head: str) -> Dialect:
     _refuse_grouped(path, [first, *rest])
     decimal = _decimal(path, delimiter, [first, *rest])
     commented = next(iter(_records(comment, delimiter)), [])
-    header = is_header(first, rest[0] if rest else [], decimal)
+    header = _is_header(first, rest[0] if rest else [], decimal)
     names = first if header else [str(i) for i in range(len(first))]
     if not header and len(commented) == len(first) and comment and not any(_is_number(c, ".") for c in commented):
         names = commented
@@ -175,7 +175,7 @@ def _decimal(path: Path, delimiter: str, records: list[list[str]]) -> str:
     return ","
 
 
-def is_header(first: Sequence[str], second: Sequence[str], decimal: str = ".") -> bool:
+def _is_header(first: Sequence[str], second: Sequence[str], decimal: str = ".") -> bool:
     """Whether the first line names the columns: by text over numbers, by text alone, or as 0, 1, 2, ... by pandas."""
     if not any(_is_number(cell, decimal) or is_vector(cell) for cell in first):
         return True

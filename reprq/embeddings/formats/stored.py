@@ -15,7 +15,7 @@ from reprq.embeddings.embeddings import Embeddings
 from reprq.embeddings.formats.names import label_name, normalized, says_benign
 from reprq.errors import InputError, UnknownNameError, listed
 
-MATRIX_NAMES = ("X", "x", "embeddings", "features")
+_MATRIX_NAMES = ("X", "x", "embeddings", "features")
 MANY = 20  # different values that labels do not exceed, unless they are named as such
 
 Shape = tuple[int | str, ...]
@@ -50,7 +50,9 @@ class Stored(NamedTuple):
         provenance = {"backbone": "file", **self.provenance, "file": path.name}
         labels = None
         if self.labels is not None:
-            labels, classes = class_numbers(self.labels, f"labels {self.label_name!r}" if self.label_name else "labels")
+            labels, classes = _class_numbers(
+                self.labels, f"labels {self.label_name!r}" if self.label_name else "labels"
+            )
             if says_benign(self.label_name) and set(labels.tolist()) <= {0, 1}:
                 classes = [f"{self.label_name}={value}" for value in (0, 1)]
             if classes:
@@ -151,7 +153,7 @@ def _matrix(path: Path, shapes: Mapping[str, Shape], labels: str | None) -> str:
     matrices = [name for name, shape in shapes.items() if len(shape) == 2 and name != labels]
     several = [name for name in matrices if label_name("", [name], None) is None]
     wide = [name for name in several if shapes[name][1] != 1]
-    usual = [name for name in matrices if re.split(r"[./]", name)[-1] in MATRIX_NAMES]
+    usual = [name for name in matrices if re.split(r"[./]", name)[-1] in _MATRIX_NAMES]
     candidates = next((found for found in (usual, wide, several) if len(found) == 1), matrices)
     if len(candidates) != 1:
         held = listed([f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items()])
@@ -180,7 +182,7 @@ def refuse_possible_labels(path: Path, unread: Mapping[str, NDArray[Any]]) -> No
             )
 
 
-def class_numbers(labels: NDArray[Any], name: str = "labels") -> tuple[NDArray[np.int64], list[str]]:
+def _class_numbers(labels: NDArray[Any], name: str = "labels") -> tuple[NDArray[np.int64], list[str]]:
     """Return labels as integers, and the names they stand for if they were text that is no number.
 
     Args:
@@ -191,9 +193,9 @@ def class_numbers(labels: NDArray[Any], name: str = "labels") -> tuple[NDArray[n
         InputError: fractions, missing values, or anything else.
 
     Example:
-        >>> class_numbers(np.array(["dog", "cat", "dog"]))
+        >>> _class_numbers(np.array(["dog", "cat", "dog"]))
         (array([1, 0, 1]), ['cat', 'dog'])
-        >>> class_numbers(np.array([b"1", b"0"]))
+        >>> _class_numbers(np.array([b"1", b"0"]))
         (array([1, 0]), [])
     """
     labels = labels[:, 0] if labels.shape[1:] == (1,) else labels

@@ -95,10 +95,10 @@ def _embedding(
         return used, table.load(used)
     _refuse_broken(table, rest)
     arrays = table.load(numbers)
-    return embedding_columns(table, arrays), arrays
+    return _embedding_columns(table, arrays), arrays
 
 
-def embedding_columns(table: ColumnTable, arrays: Arrays) -> list[str]:
+def _embedding_columns(table: ColumnTable, arrays: Arrays) -> list[str]:
     """Return which columns of numbers are the embedding, or refuse where names and values leave it open.
 
     Columns whose names say bookkeeping, that count the rows, or that are empty are left out. If names are numbered
