@@ -22,7 +22,7 @@ LEVELS = ("pooled", "between", "within")
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Stratum:
     """The points of one stratum that are correlated.
 
     Attributes:
@@ -92,7 +92,7 @@ class Strata:
         notes: What was left out or removed, and why.
     """
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, Stratum]
     clusters: Ints
     names: NDArray[np.str_]
     n: int
@@ -134,21 +134,21 @@ class Strata:
         found: Floats = np.mean(draws, axis=0)
         return found
 
-    def _own(self, part: Part, of_clusters: Floats) -> Floats:
+    def _own(self, part: Stratum, of_clusters: Floats) -> Floats:
         """What holds for each group of a part, (B, G), of what holds for clusters, (B, C)."""
         return of_clusters[:, np.searchsorted(self.clusters, part.points.clusters)]
 
 
 def _prepared(
     known: Points, method: str, level: str, columns: Sequence[Any] | None
-) -> tuple[Part, bool, tuple[str, ...]]:
+) -> tuple[Stratum, bool, tuple[str, ...]]:
     """The part of a stratum, whether it has a coefficient, and what to say of it; why not comes first.
 
     Kendall's tau takes what the curves leave over in place of x and y, and then nothing is given any more.
     """
     points, notes = without_constants(points_of(level, known), level, columns)
     if reason := undefined(points.x, points.y):
-        return Part(points, method, level), False, (reason, *notes)
+        return Stratum(points, method, level), False, (reason, *notes)
     inside, given = level == "within", points.given is not None
     if method == "pearson":
         points = points._replace(x=unit_scale(points.x), y=unit_scale(points.y))
@@ -159,14 +159,14 @@ def _prepared(
             left = residuals(points.x, points.y, terms, points.codes, method, inside)
             x, y = np.round(left / (np.abs(left).max(0) + (left == 0).all(0)), 9).T  # ties are ties after rounding
             points = points._replace(x=x, y=y, given=None)
-    part = Part(points, method, level)
+    part = Stratum(points, method, level)
     if method == DISTANCE or np.isfinite(part.of_counts(np.ones((1, len(points.clusters)))))[0]:
         return part, True, notes
     why = f"constant x or y {'given the other columns' if given else 'inside every group'}: no coefficient"
     return part, False, (why, *notes)
 
 
-def _joined(notes: Mapping[str, tuple[str, ...]], parts: Mapping[str, Part]) -> tuple[str, ...]:
+def _joined(notes: Mapping[str, tuple[str, ...]], parts: Mapping[str, Stratum]) -> tuple[str, ...]:
     """Each note once, with the strata that it is about where it is not about all."""
     about: dict[str, list[str]] = {}
     for name, said in notes.items():
