@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from reprq.errors import InputError
 from reprq.plots.names import metric_label
 from reprq.plots.panels import axes_of, legend_beside
-from reprq.plots.styles import legend_handles, styles, tidy
+from reprq.plots.styles import styles, tidy
 from reprq.validation import check_columns
 
 _COLUMNS = ("metric", "definition", "n", "repeat", "value")
@@ -50,7 +51,8 @@ def curve_plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         means = means.div(last, level="definition")
     sns.lineplot(
         known, x="n", y="value", hue="definition", style="definition", errorbar=("pi", 100), legend=False, ax=ax,
-        palette={name: look["color"] for name, look in looks.items()}, dashes=False, linewidth=1.2, markersize=5,
+        palette={name: look["color"] for name, look in looks.items()}, dashes=False, linewidth=1.2,
+        markersize=5, markeredgewidth=0,
         markers={name: look["marker"] for name, look in looks.items()}, err_kws={"alpha": 0.15, "linewidth": 0},
     )  # fmt: skip
     if (span := np.ptp(means)) > 0:  # where the repeats of a metric that nears 0 would flatten all others, cut them
@@ -64,6 +66,6 @@ def curve_plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.set_ylabel(textwrap.fill(metric_label(definitions[0]), 34))
     else:
         ax.set_ylabel(f"value over that of {sizes[-1]:,} rows")
-        called = {metric_label(name): look for name, look in looks.items()}
-        legend_beside([ax], grow=ours, handles=legend_handles(called))
+        handles = [Line2D([], [], label=metric_label(name), **look) for name, look in looks.items()]
+        legend_beside([ax], grow=ours, handles=handles)
     return ax
