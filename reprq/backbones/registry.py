@@ -82,8 +82,9 @@ def _timm() -> list[BackboneInfo]:
 
 
 def _brought() -> list[BackboneInfo]:
-    """What other packages list; their form where they list nothing."""
-    others = (entry for entry in BACKBONES if entry.facts.get("listed", True) and not BACKBONES.is_built_in(entry.name))
+    """What sources say that they have, and the form of one of another package that says nothing."""
+    listed = (entry for entry in BACKBONES if entry.facts.get("listed", True))
+    others = (entry for entry in listed if "names" in entry.facts or not BACKBONES.is_built_in(entry.name))
     return [
         BackboneInfo(name, entry.name.partition(":")[0], None, None)
         for entry in others

@@ -116,8 +116,8 @@ def names(kind: Kind = "one-pass") -> list[str]:
     Example:
         >>> names()[:5]
         ['alpha_req', 'rankme', 'aucev', 'cosine_compactness', 'participation_ratio']
-        >>> names("rows")
-        ['uniformity', 'twonn', 'mean_knn_distance', 'self_cluster', 'coherence']
+        >>> names("rows")[:3]
+        ['uniformity', 'twonn', 'mean_knn_distance']
     """
     if kind not in _INPUTS:
         raise UnknownNameError("kind of metrics", kind, _INPUTS)
