@@ -7,10 +7,12 @@ import pandas as pd
 
 from reprq.analysis import points
 from reprq.analysis.complete import complete_scores
+from reprq.analysis.datasets import by_dataset
+from reprq.analysis.regret import ELSEWHERE
 from reprq.analysis.rules import COMBINATION
 from reprq.evaluation import Correlation, correlation
 from reprq.plots.styles import random_backbones
-from reprq.statistics.correlation import FEW_GROUPS
+from reprq.statistics.correlation import FEW_GROUPS, UndefinedError
 from reprq.statistics.difference import cross_fitted
 from reprq.study import StudyResults
 from reprq.study.results import POINT
@@ -35,7 +37,9 @@ class Answer:
     metric: str
 
 
-def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | None = None) -> Answer:
+def answer(
+    results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | None = None, elsewhere: str = "classes"
+) -> Answer:
     """Answer which metric predicts which detector, how well and how surely.
 
     A finding is called sure where the p-value, corrected for all metrics, detectors and groups of tasks (Westfall and
@@ -45,6 +49,7 @@ def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | No
         results: A study.
         table: Its Spearman correlations over all tasks, one row a detector and metric, as `reprq.correlate` gives them.
         regret: What choosing by each rule costs, as `reprq.analysis.recommend` gives it, where the study allows it.
+        elsewhere: What else than architectures the rules were fitted on others of: "classes" or "data sets".
 
     Returns:
         The answer; it says so where nothing is sure.
@@ -81,7 +86,7 @@ def answer(results: StudyResults, table: pd.DataFrame, regret: pd.DataFrame | No
             headline += " Much of that is trained against random networks."
     sentences.append(_hindsight(results))
     if regret is not None:
-        sentences += _cost(regret, str(first["detector"]))
+        sentences += _cost(regret, str(first["detector"]), elsewhere)
     return Answer(headline, tuple(sentences), str(first["detector"]), str(first["metric"]))
 
 
@@ -101,11 +106,13 @@ def _scope(results: StudyResults) -> str:
     labels = [str(label) for label in detectors["backbone"].unique()]
     count = len(detectors[["backbone", "layer"]].drop_duplicates())
     random = len(random_backbones(detectors))
+    tasks, datasets = len(detectors[["dataset", "task"]].drop_duplicates()), detectors["dataset"].nunique()
+    where = f" of {datasets} data sets" if datasets > 1 else ""
     architectures = detectors["network"].nunique() if "network" in detectors else len(labels)
     return (
         f"{_of(metrics['metric'].nunique(), 'metric')} of quality, measured on benign training images alone, were set"
         f" against the AUROC of {_of(detectors['definition'].nunique(), 'detector')} on"
-        f" {_of(detectors['task'].nunique(), 'one-class task')}, over {_of(count, 'layer')} of"
+        f" {_of(tasks, 'one-class task')}{where}, over {_of(count, 'layer')} of"
         f" {_of(len(labels), 'network')} ({_of(architectures, 'architecture')}, {random} with random weights)."
     )
 
@@ -129,13 +136,17 @@ def _sentence(detector: str, row: Any, tried: int) -> str:
 
 def _measured_elsewhere(results: StudyResults, detector: str, metrics: list[str]) -> str:
     """What is left of the strongest metric where it was not chosen; empty where that cannot be said."""
-    tables = [points(results, metric, "auroc", detector).set_index(POINT) for metric in metrics]
+    tables = [points(results, metric, "auroc", detector).set_index(["dataset", *POINT]) for metric in metrics]
     columns = pd.concat([table["x"] for table in tables], axis=1, join="inner")
     varying = [values for _, values in columns.items() if values.nunique() > 1]
     y = tables[0]["y"].reindex(columns.index)
     if len(varying) < 2 or y.nunique() < 2:
         return ""
-    value = cross_fitted(varying, y, columns.index.get_level_values("backbone").to_numpy())
+    dataset, backbone = (columns.index.get_level_values(name).to_numpy() for name in ("dataset", "backbone"))
+    try:
+        value = cross_fitted(varying, y, backbone, strata=dataset)
+    except UndefinedError:  # a metric does not vary on some data set
+        return ""
     if value is None:
         return ""
     return (
@@ -158,25 +169,32 @@ def _in_single_tasks(row: Any) -> str:
 
 
 def _among_trained(results: StudyResults, row: Any) -> Correlation | None:
-    """The strongest finding among the networks that were trained; None where all or too few were."""
+    """The strongest finding among the networks that were trained; None where all or too few were.
+
+    Its interval resamples whole architectures, since trained networks are often of few.
+    """
     over = points(results, row["metric"], "auroc", row["detector"])
     trained = over[~over["backbone"].isin(random_backbones(over))]
     if len(trained) == len(over) or trained["backbone"].nunique() < 3:
         return None
-    found = correlation(trained["x"], trained["y"], trained["backbone"].to_numpy())
-    return None if found.coefficient is None or found.low is None else found
+    backbones, networks, datasets = (trained[name].to_numpy() for name in ("backbone", "network", "dataset"))
+    found = correlation(trained["x"], trained["y"], backbones, clusters=networks, strata=datasets)
+    return None if found.coefficient is None else found
 
 
 def _trained_sentence(found: Correlation, row: Any) -> str:
-    few = f" (only {found.n_groups})" if found.n_groups < FEW_GROUPS else ""
+    few = f" (of only {_of(found.n_groups, 'architecture')})" if found.n_groups < FEW_GROUPS else ""
+    span = "too few for an interval" if found.low is None else f"{found.low:.2f} to {found.high:.2f}"
     return (
         f"Among the trained networks alone{few}, {row['metric']} against {row['detector']} has rho = "
-        f"{found.coefficient:.2f}, {found.low:.2f} to {found.high:.2f}; with networks of random weights it is"
-        f" {row['coefficient']:.2f}."
+        f"{found.coefficient:.2f}, {span}; with networks of random weights it is {row['coefficient']:.2f}."
     )
 
 
 def _hindsight(results: StudyResults) -> str:
+    parts = by_dataset(results)
+    if len(parts) > 1:
+        return " ".join(f"On {name}: {_hindsight(part.results)}" for name, part in parts.items())
     definitions = [str(name) for name in results.detectors["definition"].unique()]
     means = pd.concat({name: complete_scores(results, name).values.mean(axis=1) for name in definitions})
     if means.empty:
@@ -190,17 +208,27 @@ def _hindsight(results: StudyResults) -> str:
     )
 
 
-def _cost(regret: pd.DataFrame, detector: str) -> list[str]:
+def _cost(regret: pd.DataFrame, detector: str, elsewhere: str) -> list[str]:
     """What the combination of all metrics chose, fitted without the classes and networks that it was judged on."""
     rows = regret[(regret["detector"] == detector) & (regret["rule"] == COMBINATION)].to_dict("records")
+    others = f" and {elsewhere}" if (regret["rule"] == ELSEWHERE).any() else ""  # one task has no others
     return [
-        f"Choosing a layer for {detector} by all metrics together, fitted on other architectures and classes, gave a"
-        f" mean AUROC of {row['auroc']:.3f}: {_change(row, 'regret', -1)} against the best layer of each task in"
+        f"Choosing a layer for {detector} by all metrics together, fitted on other architectures{others}, gave"
+        f"{_mean_score(row)} {_change(row, 'regret', -1)} against the best layer of each task in"
         f" hindsight, {_change(row, 'over_last')} against the last layers, and {_change(row, 'over_random')} against a"
         f" random layer. With the metrics' values moved between networks, choices are as far from chance in"
-        f" {100 * row['p_value']:.2g} % of draws."
+        f" {_percent(row['p_value'])} % of draws."
         for row in rows
     ]
+
+
+def _percent(share: float) -> str:
+    return "100" if share >= 0.995 else f"{100 * share:.2g}"
+
+
+def _mean_score(row: Any) -> str:
+    """The mean score of the choices; data sets have none in common."""
+    return ", in the mean of the data sets," if pd.isna(row["auroc"]) else f" a mean AUROC of {row['auroc']:.3f}:"
 
 
 def _change(row: Any, name: str, sign: int = 1) -> str:

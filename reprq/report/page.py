@@ -3,21 +3,25 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reprq.analysis import correlate
 from reprq.analysis.complete import TASK_GROUPS
+from reprq.analysis.datasets import by_dataset
 from reprq.analysis.recommendation import Recommendation, recommend
 from reprq.errors import OutputExistsError, ReprqError
+from reprq.evaluation import holm
 from reprq.metrics import METRICS
 from reprq.registry import Entry
 from reprq.report import tables
-from reprq.report.answer import answer
+from reprq.report.answer import Answer, answer
 from reprq.report.pictures import pictures
 from reprq.storage import write_text
 from reprq.study import StudyResults
@@ -67,13 +71,16 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
     """
     kinds = set(results.metrics["task_kind"])
     groups = ["all", *(group for group in TASK_GROUPS if group in kinds)]
-    table = correlate(results, tasks=groups, seed=seed)
+    table = correlate(results, tasks=groups, dataset=["all", "each"], seed=seed)
     levels = correlate(results, method="spearman", level=["between", "within"], seed=seed)
     if (table["n_architectures"] < table["n_backbones"]).any():
         levels = _joined(levels, correlate(results, method="spearman", cluster="architecture", seed=seed))
     chosen = _chosen(results, seed)
-    shown = table[(table["tasks"] == "all") & (table["method"] == "spearman")]
-    found = answer(results, shown, None if chosen is None else chosen.regret)
+    over_all = table[(table["tasks"] == "all") & (table["method"] == "spearman")]
+    shown = _of(over_all, over_all["dataset"].iloc[0]) if len(over_all) else over_all
+    together = None if chosen is None else _of(chosen.regret, chosen.regret["dataset"].iloc[0])
+    found = answer(results, shown, together, "data sets" if results.metrics["dataset"].nunique() > 1 else "classes")
+    correlations, *regret = _page_corrected([_joined(table, levels), *([] if chosen is None else [chosen.regret])])
     style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -82,9 +89,10 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
         title=results.study.get("config", {}).get("title") or results.path.name,
         question=_QUESTION,
         answer=found,
+        parts=_parts(results, over_all, chosen),
         warnings=[*_beware(results, shown), *(chosen.notes if chosen else ()), *tables.notes(results, shown)],
         pictures=pictures(results, shown, found),
-        tables=_tables(results, _joined(table, levels), chosen),
+        tables=_tables(results, correlations, regret),
         definitions=_definitions(results),
         detectors=sorted({str(name) for name in results.detectors["definition"]}),
         provenance=_provenance(results),
@@ -108,10 +116,42 @@ def _chosen(results: StudyResults, seed: int) -> Recommendation | None:
         return None
 
 
-def _tables(results: StudyResults, table: pd.DataFrame, chosen: Recommendation | None) -> list[tables.PageTable]:
-    made = [tables.correlations(table)]
-    if chosen is not None:
-        made.append(tables.regrets(chosen.regret))
+def _of(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    return table[table["dataset"] == dataset]
+
+
+def _parts(results: StudyResults, table: pd.DataFrame, chosen: Recommendation | None) -> list[tuple[str, Answer]]:
+    """The answer of each data set by itself, where there are several."""
+    parts = by_dataset(results)
+    if len(parts) < 2:
+        return []
+    regret = None if chosen is None else chosen.regret
+    return [
+        (name, answer(part.results, _of(table, name), None if regret is None else _of(regret, name), "data sets"))
+        for name, part in parts.items()
+        if len(_of(table, name))
+    ]
+
+
+def _page_corrected(shown: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The tables with p-values corrected for all those of the page (Holm), in the column `p_page`."""
+    values = [p for table in shown for p in table["p_value"]]
+    adjusted = pd.Series(holm([None if pd.isna(p) else float(p) for p in values]), dtype=float).to_numpy()
+    ends = np.cumsum([len(table) for table in shown])
+    return [
+        _inserted(table, "p_page", own, after="p_family" if "p_family" in table else "p_holm")
+        for table, own in zip(shown, np.split(adjusted, ends[:-1]), strict=True)
+    ]
+
+
+def _inserted(table: pd.DataFrame, name: str, values: Any, after: str) -> pd.DataFrame:
+    names = [str(column) for column in table]
+    place = names.index(after) + 1
+    return table.assign(**{name: values})[[*names[:place], name, *names[place:]]]
+
+
+def _tables(results: StudyResults, table: pd.DataFrame, regret: Sequence[pd.DataFrame]) -> list[tables.PageTable]:
+    made = [tables.correlations(table), *map(tables.regrets, regret)]
     made += [tables.layers(results), tables.tasks(results)]
     return made if results.failures.empty else [*made, tables.failures(results)]
 

@@ -10,9 +10,12 @@ from typing import Any
 import pandas as pd
 
 from reprq.analysis.complete import complete_metric, complete_scores
+from reprq.analysis.datasets import by_dataset
+from reprq.analysis.spread import SPREAD_COLUMNS
 from reprq.study import StudyResults
 from reprq.study.results import POINT
 
+_LAST_COLUMNS = ("level", "given", "cluster", *SPREAD_COLUMNS, "n_backbones", "n_architectures")
 _MOST_CHOICES = 25
 _NUMBER = re.compile(r"(?<![A-Za-z])\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
@@ -108,23 +111,12 @@ def _cell(value: Any, share: bool) -> PageCell:
 
 def correlations(table: pd.DataFrame) -> PageTable:
     """The coefficients, every metric against every detector."""
-    order = [
-        "tasks",
-        "detector",
-        "metric",
-        "method",
-        "coefficient",
-        "low",
-        "high",
-        "p_value",
-        "p_holm",
-        "p_family",
-        "n",
-    ]
     titles = {
         "p_value": "p",
         "p_holm": "p, Holm",
         "p_family": "p, whole table",
+        "p_page": "p, whole page",
+        "dataset": "data set",
         "task_median": "median task",
         "task_min": "least task",
         "task_max": "most task",
@@ -133,33 +125,42 @@ def correlations(table: pd.DataFrame) -> PageTable:
         "n": "points",
         "n_backbones": "networks",
     }
-    first = [name for name in order if name in table]
-    rest = [name for name in table if name not in first and not (name == "notes" and table[name].nunique() <= 1)]
+    notes = ["notes"] if table["notes"].nunique() > 1 else []
+    first = [name for name in table if name not in (*_LAST_COLUMNS, "notes")]
     return to_table(
-        table[first + rest],
+        _of_several(table[[*first, *_LAST_COLUMNS, *notes]]),
         "correlations",
         "Correlation of each metric with each detector's AUROC over (network, layer) points; low and high are the ends"
         " of the 95 % interval, which resamples whole networks, or architectures where `cluster` says so",
         titles,
-        ("tasks", "detector", "metric", "method", "level", "given", "cluster"),
+        ("dataset", "tasks", "detector", "metric", "method", "level", "given", "cluster"),
     )
 
 
 def layers(results: StudyResults) -> PageTable:
-    """One row a layer of a network: mean AUROC of every detector and mean of every metric."""
+    """One row a data set and layer of a network: mean AUROC of every detector and mean of every metric."""
     definitions, metrics = results.detectors["definition"].unique(), results.metrics["metric"].unique()
-    means = {f"AUROC {name}": complete_scores(results, name).values.mean(axis=1) for name in definitions}
-    means |= {name: complete_metric(results, name).values.mean(axis=1) for name in metrics}
-    frame = pd.DataFrame(means).reset_index().sort_values(POINT)
-    frame = frame.sort_values(next(iter(means)), ascending=False, kind="stable")
+    frames = []
+    for part in by_dataset(results).values():
+        means = {f"AUROC {name}": complete_scores(part.results, name).values.mean(axis=1) for name in definitions}
+        means |= {name: complete_metric(part.results, name).values.mean(axis=1) for name in metrics}
+        frame = pd.DataFrame(means).reset_index().sort_values(POINT)
+        frame = frame.sort_values(next(iter(means)), ascending=False, kind="stable")
+        frame.insert(0, "dataset", part.dataset)
+        frames.append(frame)
     return to_table(
-        frame,
+        _of_several(pd.concat(frames)),
         "layers",
-        "Every layer of every network, means over tasks and seeds, the same ones for every layer (a dash where one is"
-        " missing); the best AUROC of the first detector stands first",
-        {"backbone": "network", "layer_number": "depth"},
-        ("backbone",),
+        "Every layer of every network, means over tasks and seeds, the same ones for every layer of a data set (a dash"
+        " where one is missing); the best AUROC of the first detector stands first",
+        {"dataset": "data set", "backbone": "network", "layer_number": "depth"},
+        ("dataset", "backbone"),
     )
+
+
+def _of_several(table: pd.DataFrame) -> pd.DataFrame:
+    """A table without its column `dataset` where that says nothing."""
+    return table if table["dataset"].nunique() > 1 else table.drop(columns="dataset")
 
 
 def regrets(regret: pd.DataFrame) -> PageTable:
@@ -167,50 +168,63 @@ def regrets(regret: pd.DataFrame) -> PageTable:
     gains = ("over_last", "over_random")
     titles = {f"{name}_{end}": end for name in ("regret", *gains) for end in ("low", "high")}
     titles |= {f"{name}_classes_{end}": f"{end}, networks fixed" for name in gains for end in ("low", "high")}
-    titles |= {"p_value": "p", "p_holm": "p, Holm"}
+    titles |= {"dataset": "data set", "p_value": "p", "p_holm": "p, Holm", "p_page": "p, whole page"}
     titles |= {"auroc": "AUROC", "over_last": "over last layers", "over_random": "over random"}
     titles |= {"favourite": "chosen most", "favourite_share": "share", "n_tasks": "tasks"}
     return to_table(
-        regret,
+        _of_several(regret),
         "regret",
         "What choosing a layer by each rule costs: AUROC of the choice, what it loses against the best layer in"
         " hindsight, and what it gains over the last layers and over a random one, with intervals for other networks"
         " and classes and with the networks fixed; p: choices as far from chance with the metrics' values moved between"
-        " networks; rules are fitted on other architectures and on tasks of other classes",
+        " networks; rules are fitted on other architectures and on tasks of other classes, or on the other data sets",
         titles,
-        ("detector", "rule"),
+        ("dataset", "detector", "rule"),
     )
 
 
 def failures(results: StudyResults) -> PageTable:
     """The cells that failed, with their reasons."""
     caption = "Cells that failed; the next run of the study tries them again"
-    return to_table(results.failures, "failures", caption, choose=("backbone", "task", "detector"))
+    return to_table(results.failures, "failures", caption, choose=("dataset", "backbone", "task", "detector"))
 
 
 def tasks(results: StudyResults) -> PageTable:
-    """One row a task and detector: how hard it is, and which layer was best in hindsight."""
-    rows = []
-    for (task, detector), found in results.detectors.groupby(["task", "definition"], sort=False):
-        means = complete_scores(results, str(detector), tasks=str(task)).values.mean(axis=1)
-        if means.empty:
-            continue
-        backbone, layer, _ = means[means.round(9) == means.round(9).max()].sort_index().index[0]
-        rows.append(
-            {
-                "task": task,
-                "detector": detector,
-                "median AUROC": means.median(),
-                "best AUROC": means.max(),
-                "best network": backbone,
-                "best layer": layer,
-                "benign training images": int(found["n_train"].median()),
-                "test images": int(found["n_test"].median()),
-                "of them anomalous": int(found["n_anomalies"].median()),
-            }
-        )
+    """One row a data set, task and detector: how hard it is, and which layer was best in hindsight."""
+    rows = [
+        {"dataset": part.dataset, **row}
+        for part in by_dataset(results).values()
+        for (task, detector), found in part.results.detectors.groupby(["task", "definition"], sort=False)
+        if (row := _task(part.results, str(task), str(detector), found))
+    ]
     caption = "Every task: the median over layers, and the layer that was best in hindsight"
-    return to_table(pd.DataFrame(rows), "tasks", caption, choose=("detector", "task", "best network"))
+    choose = ("dataset", "detector", "task", "best network")
+    return to_table(
+        _of_several(pd.DataFrame(rows, columns=None if rows else ["dataset"])),
+        "tasks",
+        caption,
+        {"dataset": "data set"},
+        choose,
+    )
+
+
+def _task(results: StudyResults, task: str, detector: str, found: pd.DataFrame) -> dict[str, object]:
+    """The row of a task of one data set; empty where no layer has a score."""
+    means = complete_scores(results, detector, tasks=task).values.mean(axis=1)
+    if means.empty:
+        return {}
+    backbone, layer, _ = means[means.round(9) == means.round(9).max()].sort_index().index[0]
+    return {
+        "task": task,
+        "detector": detector,
+        "median AUROC": means.median(),
+        "best AUROC": means.max(),
+        "best network": backbone,
+        "best layer": layer,
+        "benign training images": int(found["n_train"].median()),
+        "test images": int(found["n_test"].median()),
+        "of them anomalous": int(found["n_anomalies"].median()),
+    }
 
 
 def notes(results: StudyResults, table: pd.DataFrame) -> list[str]:
