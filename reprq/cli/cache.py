@@ -37,7 +37,10 @@ def ls(cache_dir: Path | None, form: str | None) -> None:
 
     found = _listed(cache_dir)
     row: Callable[[CacheInfo], dict[str, Any]] = _text_row if form is None else _row
-    emit(form, "cache ls", [row(info) for info in found], {"root": str(_root(cache_dir))}, str(_root(cache_dir)))
+    rows = [row(info) for info in found]
+    if form == "csv":
+        rows = [{name: value for name, value in each.items() if name != "preprocessing"} for each in rows]
+    emit(form, "cache ls", rows, {"root": str(_root(cache_dir))}, str(_root(cache_dir)))
 
 
 @cache.command(cls=Command)

@@ -54,13 +54,13 @@ def extract(
     from reprq.embeddings.ranks import Ranks
 
     how = {"dtype": dtype, "precision": precision, "workers": workers, "batch_size": batch_size}
-    images = load_data(asked, split)
+    data = load_data(asked, split)
     if benign:
         from reprq.data import benign_rows
 
-        images, note = benign_rows(images, benign)
+        data, note = benign_rows(data, benign)
         say(note)
-    cache = extract_split(asked, load_network(asked), images, samples, **how).cache
+    cache = extract_split(asked, load_network(asked), data, samples, **how).cache
     if Ranks.from_environment().rank > 0:  # torchrun starts many of us; one prints
         return
     rows = [{"layer": name, "rows": len(cache.ids), "width": width} for name, width in cache.widths().items()]

@@ -34,9 +34,9 @@ def load_data(asked: dict[str, Any], split: str, *, whole: bool = False) -> Any:
     from reprq.data import load_dataset
 
     names = ("root", "download", "seed", "intensity_range", "skip_broken")
-    images = load_dataset(asked["data"], split, whole=whole, **{name: asked[name] for name in names})
-    say(*images.notes)
-    return images
+    data = load_dataset(asked["data"], split, whole=whole, **{name: asked[name] for name in names})
+    say(*data.notes)
+    return data
 
 
 def say(*notes: str) -> None:
@@ -54,7 +54,7 @@ def _said() -> set[str]:
     return found
 
 
-def extract_split(asked: dict[str, Any], network: Any, images: Any, samples: int | None, **how: Any) -> Extracted:
+def extract_split(asked: dict[str, Any], network: Any, data: Any, samples: int | None, **how: Any) -> Extracted:
     """Return the embeddings of a split, or of a seeded sample of it where it has more than asked for.
 
     `how` goes to `reprq.extract`: dtype, precision, workers, batch_size.
@@ -62,11 +62,11 @@ def extract_split(asked: dict[str, Any], network: Any, images: Any, samples: int
     from reprq.embeddings import extract
     from reprq.progress import each_once
 
-    total = len(images)
+    total = len(data)
     with each_once(_said()):
         cache = extract(
             network,
-            images.sample(samples, seed=asked["seed"]) if samples is not None and samples < total else images,
+            data.sample(samples, seed=asked["seed"]) if samples is not None and samples < total else data,
             asked["layers"],
             pooling=asked["pooling"],
             device=asked["device"],
