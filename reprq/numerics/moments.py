@@ -106,6 +106,11 @@ class Moments:
         self._squares += other._squares
         return self
 
+    def fold(self) -> Self:
+        """Fold the rows that are kept into the second moment, which then merges by addition; return this object."""
+        self._spill()
+        return self
+
     @property
     def rows(self) -> NDArray[np.float64] | None:
         """The (n, d) rows themselves while n <= d, else None."""
@@ -118,7 +123,13 @@ class Moments:
             centred = (self.rows if self.rows is not None else np.empty((0, self.d))) - self.mean
             return centred.T @ centred
         lower = np.tril(self._scatter)
-        return lower + np.tril(lower, -1).T
+        lower += np.tril(lower, -1).T
+        return lower
+
+    @property
+    def scatter_lower(self) -> NDArray[np.float64]:
+        """A copy of `scatter` in column order, of which the lower triangle alone is given; what is above it is not."""
+        return np.array(self.scatter if self._scatter is None else self._scatter, order="F")
 
     @property
     def scatter_diagonal(self) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack, qr
+from scipy.linalg import blas, lapack, qr
 
 from reprq.numerics.moments import Moments, blocks_of
 
@@ -50,13 +50,13 @@ def spectra(moments: Moments) -> Spectra:
     n, d = moments.n, moments.d
     if moments.rows is None:
         top = n * float(moments.mean @ moments.mean)
-        diagonal, off = _tridiagonal(_reflect(moments.scatter, moments.mean))
+        diagonal, off = _tridiagonal(_reflect(moments.scatter_lower, moments.mean))
         centred = _eigenvalues(diagonal, off)
         diagonal[0] += top
         return _clean(centred, _eigenvalues(diagonal, off), n, d)
     deviations = moments.rows - moments.mean
-    gram = _reflect(deviations @ deviations.T, np.ones(n))
-    gram[0, :] = gram[:, 0] = np.sqrt(n) * _reflect_vector(deviations @ moments.mean, np.ones(n))
+    gram = _reflect(blas.dsyrk(1.0, deviations, lower=1), np.ones(n))
+    gram[:, 0] = np.sqrt(n) * _reflect_vector(deviations @ moments.mean, np.ones(n))
     gram[0, 0] = n * float(moments.mean @ moments.mean)
     diagonal, off = _tridiagonal(gram)
     centred = np.append(_eigenvalues(diagonal[1:], off[1:]), 0.0)
@@ -160,15 +160,17 @@ def _reflector(direction: NDArray[np.float64]) -> NDArray[np.float64] | None:
 
 
 def _reflect(matrix: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return H matrix H for the reflection H that takes `direction` to the first axis; matrix is symmetric."""
+    """Return H matrix H for the reflection H that takes `direction` to the first axis, in place of a symmetric matrix.
+
+    Of both the lower triangle, in column order, is what counts.
+    """
     v = _reflector(direction)
     if v is None:
         return matrix
-    w = matrix @ v
+    w = blas.dsymv(1.0, matrix, v, lower=1)
     w = 2 * (w - (v @ w) * v)
-    matrix -= np.outer(w, v)
-    matrix -= np.outer(v, w)
-    return matrix
+    turned: NDArray[np.float64] = blas.dsyr2(-1.0, w, v, a=matrix, lower=1, overwrite_a=1)
+    return turned
 
 
 def _reflect_vector(vector: NDArray[np.float64], direction: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -177,12 +179,15 @@ def _reflect_vector(vector: NDArray[np.float64], direction: NDArray[np.float64])
 
 
 def _tridiagonal(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the diagonal and off-diagonal of a tridiagonal matrix similar to a symmetric one, first entry kept."""
+    """Return the diagonal and off-diagonal of a tridiagonal matrix similar to a symmetric one, first entry kept.
+
+    Of the symmetric matrix the lower triangle, in column order, is read and destroyed.
+    """
     size = len(matrix)
     if size == 1:
         return np.diagonal(matrix).copy(), np.zeros(0)
     work = int(lapack.dsytrd_lwork(size, lower=1)[0])
-    _, diagonal, off, _, _ = lapack.dsytrd(matrix.T, lower=1, lwork=work, overwrite_a=1)
+    _, diagonal, off, _, _ = lapack.dsytrd(matrix, lower=1, lwork=work, overwrite_a=1)
     return diagonal, off
 
 
