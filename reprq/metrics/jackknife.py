@@ -1,6 +1,7 @@
 """Intervals from the statistics of groups of rows: leave one group out, measure, repeat."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from reprq.errors import InputError
+from reprq.numerics.dask_arrays import is_dask, reduce_blocks
 from reprq.numerics.moments import Moments, blocks_of
+from reprq.validation import as_matrix
 
 GROUPS = 10
 LEVEL = 0.95
@@ -18,7 +21,8 @@ def grouped_moments(x: Any, groups: int = GROUPS) -> list[Moments]:
     """Return the statistics of each of some random groups of the rows, in one pass.
 
     Every stretch of `groups` rows puts one row in each group, in an order drawn with seed 0: the groups are of one
-    size, and no order of the rows (by class, or classes in turn) makes them differ by more than chance.
+    size, and no order of the rows (by class, or classes in turn) makes them differ by more than chance. The blocks of a
+    dask array draw each for itself, with the block's number as the seed, and groups may differ by a row a block.
 
     Args:
         x: What `Moments.of` takes.
@@ -30,8 +34,11 @@ def grouped_moments(x: Any, groups: int = GROUPS) -> list[Moments]:
     Raises:
         InputError: x is not a finite (n, d) matrix.
     """
+    if is_dask(x):
+        found = reduce_blocks([x], ["x"], partial(_groups_of_block, groups), _joined)
+        return [moments for moments in found if moments.n]
     rng = np.random.default_rng(0)
-    found: list[Moments] = []
+    found = []
     drawn = np.empty(0, dtype=np.int64)
     for block in blocks_of(x):
         found = found or [Moments(block.shape[1]) for _ in range(groups)]
@@ -44,6 +51,20 @@ def grouped_moments(x: Any, groups: int = GROUPS) -> list[Moments]:
     if not found:
         raise InputError("x must have at least 1 row, got none; give embeddings")
     return [moments for moments in found if moments.n]
+
+
+def _groups_of_block(groups: int, number: int, block: Any) -> list[Moments]:
+    """Return the statistics of each group of the rows of one block of a dask array."""
+    rows = as_matrix(block, f"block {number} of x", min_rows=0)
+    labels = _draw(np.random.default_rng(number), len(rows), groups)[: len(rows)]
+    found = [Moments(rows.shape[1]) for _ in range(groups)]
+    for group in np.unique(labels):
+        found[group].update(rows[labels == group])
+    return found
+
+
+def _joined(one: list[Moments], other: list[Moments]) -> list[Moments]:
+    return [merged(pair) for pair in zip(one, other, strict=True)]
 
 
 def group_of_rows(n: int, groups: int = GROUPS) -> NDArray[np.int64]:

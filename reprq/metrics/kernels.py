@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from reprq.conversion import held_array
 from reprq.errors import InputError
+from reprq.metrics.distributed import check_summable, linear_cka_of_blocks
+from reprq.metrics.hsic import alignment, unbiased_hsic
+from reprq.numerics.dask_arrays import is_dask
 from reprq.numerics.pairs import BLOCK, Matrix, centred_rows, centred_single, check_paired, squared_distances
 
 Kernel = Literal["linear", "rbf"]
@@ -30,10 +34,11 @@ def cka(
     n x n Gram matrices where that is less work. The RBF kernel exp(-|a - b|^2 / (2 s^2)) always takes n x n.
 
     Float64 input is computed in float64. For the linear kernel float16 and float32 input is centred in float64,
-    multiplied in float32 blocks and summed in float64: half the time, and within 1e-6 of the float64 result.
+    multiplied in float32 blocks and summed in float64: half the time, and within 1e-6 of the float64 result. Dask
+    arrays stay where they are: their workers sum products of float64 blocks, for the linear kernel alone.
 
     Args:
-        x: (n, d1) array or tensor, or an object whose `array` is one.
+        x: (n, d1) array or tensor, a dask array, or an object whose `array` is one.
         y: (n, d2), the same samples in the same order.
         kernel: "linear" or "rbf".
         debiased: Whether to take the unbiased HSIC, which independent representations bring to about 0 at any n and d.
@@ -63,6 +68,9 @@ def cka(
         1.0
     """
     _check_options(kernel, bandwidth, batch_size, debiased)
+    if is_dask(x) or is_dask(y):
+        check_summable(kernel, batch_size)
+        return linear_cka_of_blocks({"x": x, "y": y}, [(0, 1)], debiased)[0, 1]
     least = 4 if debiased else 2
     if batch_size is None:
         left, right = _layers({"x": x, "y": y}, kernel, bandwidth, debiased)
@@ -114,6 +122,9 @@ def cka_matrix(
     _check_options(kernel, bandwidth, None, debiased)
     named = _named(xs, "xs")
     others = {} if ys is None else _named(ys, "ys")
+    if any(map(is_dask, (named | others).values())):
+        check_summable(kernel)
+        return _matrix_of_blocks(named, others, debiased)
     layers = _layers(named | others, kernel, bandwidth, debiased)
     left, right = layers[: len(named)], layers[len(named) :] or layers
     matrix = np.ones((len(left), len(right)))
@@ -200,19 +211,14 @@ def _side(rows: NDArray[np.floating], kernel: Kernel, bandwidth: float) -> _Side
 
 
 def _hsic(a: _Side, b: _Side, debiased: bool) -> float:
-    """Return the HSIC of two representations.
-
-    The unbiased estimate drops the diagonals of both kernels; as the rows of a centred kernel sum to zero, all its
-    other sums follow from the diagonals k and l: tr KL = |A^T B|^2 - k.l, 1K1 = -sum k, 1KL1 = k.l.
-    """
+    """Return the HSIC of two representations."""
     n = len(a.rows)
     product = _trace_of_product(a, b)
     if not debiased:
         return product / (n - 1) ** 2
     both = float(a.diagonal @ b.diagonal)
     sums = float(a.diagonal.sum() * b.diagonal.sum())
-    value = product - both + sums / ((n - 1) * (n - 2)) - 2 * both / (n - 2)
-    return value / (n * (n - 3)) if abs(value) > 1e-12 * sums else 0.0  # nothing is left but rounding
+    return unbiased_hsic(product, both, sums, n)
 
 
 def _trace_of_product(a: _Side, b: _Side) -> float:
@@ -237,13 +243,17 @@ def _product(a: NDArray[np.floating], b: NDArray[np.floating]) -> Matrix:
 
 
 def _ratio(both: float, x: _Layer, y: _Layer) -> float:
-    for layer in (x, y):
-        if layer.own <= 0:
-            raise InputError(
-                f"{layer.name} must have a positive HSIC with itself, got {layer.own:.3g}: its rows hardly differ, or n"
-                " is too small for the debiased estimate; give more samples"
-            )
-    return float(min(both / (np.sqrt(x.own) * np.sqrt(y.own)), 1.0))
+    return alignment(both, (x.own, y.own), (x.name, y.name))
+
+
+def _matrix_of_blocks(named: Mapping[str, Any], others: Mapping[str, Any], debiased: bool) -> NDArray[np.float64]:
+    """Return `cka_matrix` of dask arrays; `others` is empty for `named` itself."""
+    m = len(named)
+    pairs = [(i, m + j) for i in range(m) for j in range(len(others))] or list(combinations(range(m), 2))
+    found = linear_cka_of_blocks({**named, **others}, pairs, debiased)
+    if others:
+        return np.array([[found[i, m + j] for j in range(len(others))] for i in range(m)])
+    return np.array([[found.get((min(i, j), max(i, j)), 1.0) for j in range(m)] for i in range(m)])
 
 
 def _check_options(kernel: str, bandwidth: float, batch_size: int | None, debiased: bool) -> None:

@@ -17,6 +17,7 @@ from reprq.metrics.jackknife import (
     leave_one_out,
     merged,
 )
+from reprq.numerics.dask_arrays import refuse_dask
 from reprq.numerics.moments import Moments, blocks_of
 from reprq.numerics.spectra import Again, again
 
@@ -120,7 +121,8 @@ def measure(
 
     Args:
         x: (n, d) array, tensor on any device, memory map, an object whose `array` is one (such as `Embeddings`), an
-            iterator over (m, d) blocks, or the `Moments` of rows seen elsewhere.
+            iterator over (m, d) blocks, or the `Moments` of rows seen elsewhere. A dask array stays where it is: its
+            workers sum their blocks and the sums are merged; eigenvalues below 1e-12 of the largest are then rounding.
         metrics: Names (`rankme`) or identifiers of definitions (`rankme[eigen,centred,eps=1e-7]`); all metrics that
             follow from one pass if None.
         definitions: "all" for every definition of these metrics side by side, under their identifiers.
@@ -135,7 +137,8 @@ def measure(
         is None, with the reason in its notes.
 
     Raises:
-        InputError: x is not a finite (n, d) matrix, or is `Moments` where intervals or a metric need the rows.
+        InputError: x is not a finite (n, d) matrix, is `Moments` where intervals or a metric need the rows, or a dask
+            array where a metric compares rows.
         UnknownNameError: a metric that does not exist.
 
     Example:
@@ -153,6 +156,8 @@ def measure(
     if isinstance(x, Moments) and (of_rows or intervals):
         needed = of_rows[0] if of_rows else "intervals"
         raise InputError(f"x must be the rows themselves for {needed}, got Moments of them; give the matrix")
+    if of_rows:
+        refuse_dask(x, "x", of_rows[0])
     rows = np.concatenate(list(blocks_of(x))) if of_rows else None
     source = x if rows is None else rows
     if intervals:

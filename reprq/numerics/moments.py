@@ -1,6 +1,7 @@
 """Everything the one-pass metrics need to know of a matrix, in sums that merge across blocks and machines."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.linalg import blas
 
 from reprq.conversion import held_array
 from reprq.errors import InputError
+from reprq.numerics.dask_arrays import is_dask, reduce_blocks
 from reprq.validation import as_matrix
 
 BLOCK_BYTES = 64 * 2**20  # of float64 held at once; large enough for the matrix product, small beside the data
@@ -58,7 +60,8 @@ class Moments:
 
         Args:
             x: An (n, d) array, tensor, memory map or chunked array on disk (zarr, h5py), an object whose `array` is
-                one, or an iterator over (m, d) blocks.
+                one, or an iterator over (m, d) blocks. Of a dask array each block is summed by the worker that has it,
+                and only the sums travel.
             name: What the caller calls `x`; the error messages use it.
             min_rows: The fewest rows the caller can work with.
 
@@ -66,9 +69,12 @@ class Moments:
             InputError: `x` is not such a matrix, or holds a nan or an inf.
         """
         moments: Self | None = None
-        for block in blocks_of(x, name, min_rows=min_rows):
-            moments = cls(block.shape[1]) if moments is None else moments
-            moments._absorb(block)
+        if is_dask(x):
+            moments = reduce_blocks([x], [name], partial(cls._of_block, name), cls._joined)
+        else:
+            for block in blocks_of(x, name, min_rows=min_rows):
+                moments = cls(block.shape[1]) if moments is None else moments
+                moments._absorb(block)
         if moments is None or moments.n < min_rows:
             rows = 0 if moments is None else moments.n
             raise InputError(f"{name} must have at least {min_rows} rows, got {rows}; give more embeddings")
@@ -110,6 +116,17 @@ class Moments:
         """Fold the rows that are kept into the second moment, which then merges by addition; return this object."""
         self._spill()
         return self
+
+    @classmethod
+    def _of_block(cls, name: str, number: int, block: Any) -> Self:
+        rows = as_matrix(block, f"block {number} of {name}", min_rows=0)
+        moments = cls(rows.shape[1])
+        moments._absorb(rows)
+        return moments
+
+    @classmethod
+    def _joined(cls, one: Self, other: Self) -> Self:
+        return cls(one.d).merge(one).merge(other)
 
     @property
     def rows(self) -> NDArray[np.float64] | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack, qr
 
+from reprq.numerics.dask_arrays import is_dask
 from reprq.numerics.moments import Moments, blocks_of
 
 _RESOLVED = 1e-12  # of the largest eigenvalue: a sum of squares leaves smaller ones fewer than about four digits
@@ -88,8 +89,8 @@ def spectrum(x: Any, *, centred: bool = True) -> NDArray[np.float64]:
 
 
 def again(x: Any) -> Again | None:
-    """Return what gives the rows of x once more, or None where they pass by once (an iterator, `Moments`)."""
-    return None if isinstance(x, Iterator | Moments) else lambda: blocks_of(x)
+    """Return what gives the rows of x once more, or None where they pass by once (an iterator, `Moments`, dask)."""
+    return None if isinstance(x, Iterator | Moments) or is_dask(x) else lambda: blocks_of(x)
 
 
 def resolved_spectra_of(x: Any, count: int | None = None) -> Spectra:

@@ -8,7 +8,8 @@ counted before anything is read. How a layer was pooled is part of its name: `la
 
 Other programs read a layer by its path, for instance `dask.array.from_zarr(cache.path / "layers" / "layer3")`. A name
 that a file system might not take, or confuse with another, has a folder of another name (`reprq.storage.file_name`) and
-is itself the attribute `name` of the array; `cache.array(name).path` tells the folder.
+is itself the attribute `name` of the array; `cache.array(name).path` tells the folder. A cache that was copied to a
+remote store is read there by its URL, see `reprq.embeddings.cache.remote`.
 
 Why zarr and not plain .npy blocks: for blocks of 256 x 512 float16 on two cores zarr wrote a block in 0.8 to 1.6 ms
 and np.save with the same checksum in 0.4 ms, against the 130 ms that resnet18 takes for so many images of 32 x 32;
@@ -27,12 +28,15 @@ import zarr
 from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
+from reprq.embeddings.cache.remote import is_url, open_remote, remote_arrays
 from reprq.embeddings.embeddings import Embeddings
 from reprq.embeddings.registry import is_pooling, standard_name
-from reprq.errors import CacheError, UnknownNameError, one_line
+from reprq.errors import CacheError, InputError, UnknownNameError, one_line
+from reprq.optional import require
 
 FORMAT = 1
 BLOCK_ROWS = 512
+_PART_BYTES = 64 * 2**20  # of a layer that a dask worker reads at once
 # Beside the group `layers`: the labels, int64, the ids, a JSON list in UTF-8 bytes (zarr v3 has no stable text), and
 # the SHA-256 of every sample, which caches of older versions lack.
 LAYERS, LABELS, IDS, CONTENT = "layers", "labels", "ids", "content"
@@ -63,10 +67,12 @@ class EmbeddingCache(Mapping[str, Embeddings]):
     """A lazy mapping from layer name to `Embeddings`; all layers have one row order.
 
     Args:
-        path: The folder of the cache.
+        path: The folder of the cache, or the URL of one on a store that fsspec reads, such as "s3://bucket/cache" (the
+            extra `remote`). Such a cache is read and never written.
         layers: The layers to show, in this order; all complete ones by default.
 
     Attributes:
+        location: The folder or URL, for messages.
         provenance: How the embeddings were made.
         ids: (n,) the name of each row.
         labels: (n,) the class number of each row.
@@ -77,8 +83,8 @@ class EmbeddingCache(Mapping[str, Embeddings]):
     """
 
     def __init__(self, path: Path | str, layers: Sequence[str] | None = None) -> None:
-        self.path = Path(path)
-        self._group = open_group(self.path, "r")
+        self.location = str(path)
+        self._group = open_group(path, "r")
         attributes: dict[str, Any] = dict(self._group.attrs)
         self.provenance: dict[str, Any] = attributes["provenance"]
         self.classes: tuple[str, ...] = tuple(attributes["classes"])
@@ -106,6 +112,33 @@ class EmbeddingCache(Mapping[str, Embeddings]):
     def __repr__(self) -> str:
         return f"EmbeddingCache({self.provenance.get('backbone')}, {len(self.ids)} rows, layers {', '.join(self)})"
 
+    @property
+    def path(self) -> Path:
+        """The folder of the cache.
+
+        Raises:
+            InputError: It is on a remote store.
+        """
+        if is_url(self.location):
+            raise InputError(f"the cache {self.location} is on a remote store and has no folder here; copy it first")
+        return Path(self.location)
+
+    def dask_array(self, layer: str) -> Any:
+        """Return one complete layer as a dask array, whose workers read its blocks from where the cache is.
+
+        `reprq.measure(cache.dask_array("layer3"))` moves sums only. The workers must see the folder under the same
+        path, or the URL.
+
+        Raises:
+            UnknownNameError, CacheError: As `array`.
+            InputError: dask is not installed.
+        """
+        da: Any = require("dask.array", "distributed", "dask_array", package="dask")
+        array = self.array(layer)
+        rows, columns = array.chunks
+        many = max(1, _PART_BYTES // (array.dtype.itemsize * rows * columns))
+        return da.from_array(array, chunks=(rows * many, columns), name=False)
+
     def array(self, layer: str) -> Array:
         """Return one complete layer as a zarr array that reads its blocks when they are asked for.
 
@@ -115,7 +148,7 @@ class EmbeddingCache(Mapping[str, Embeddings]):
             raise UnknownNameError("layer of the cache", layer, self._layers)
         array = array_of(self._group, self._place(layer))
         if missing := missing_blocks(array):
-            raise CacheError(f"{layer} of the cache {self.path} lacks {missing} blocks; run the extraction again")
+            raise CacheError(f"{layer} of the cache {self.location} lacks {missing} blocks; run the extraction again")
         return array
 
     @property
@@ -138,18 +171,21 @@ class EmbeddingCache(Mapping[str, Embeddings]):
     def _read(self, name: str) -> NDArray[Any]:
         array = array_of(self._group, name)
         if missing := missing_blocks(array):
-            raise CacheError(f"{name} of the cache {self.path} lacks {missing} blocks; run the extraction again")
+            raise CacheError(f"{name} of the cache {self.location} lacks {missing} blocks; run the extraction again")
         try:
             return np.asarray(array[:])
         except (ValueError, OSError) as error:
-            raise damaged(self.path, name, array, error) from None
+            raise damaged(self.location, name, array, error) from None
 
 
-def damaged(path: Path, name: str, array: Array, error: Exception) -> CacheError:
+def damaged(path: Path | str, name: str, array: Array, error: Exception) -> CacheError:
     """Return the error of an array that cannot be read: which block of a layer, and what to delete.
 
     An extraction makes the blocks of layers anew; labels and ids are written once, when a cache begins.
     """
+    if is_url(path):
+        return CacheError(f"{name} of the cache {path} cannot be read ({reason(error)}); copy it there again")
+    path = Path(path)
     if not array.path.startswith(f"{LAYERS}/"):
         return CacheError(
             f"{name} of the cache {path} is damaged ({reason(error)}); delete the folder and extract again"
@@ -183,26 +219,27 @@ def is_complete(path: Path, layers: Sequence[str]) -> bool:
 
 def layer_folders(group: zarr.Group) -> dict[str, str]:
     """Return where in a cache each of its layers stands, by name, in the order of the folders."""
-    folders = sorted((_root_of(group) / LAYERS).glob("*/zarr.json"))
-    arrays = [array_of(group, f"{LAYERS}/{folder.parent.name}") for folder in folders]
+    if isinstance(group.store, LocalStore):
+        folders = sorted(file.parent.name for file in (group.store.root / LAYERS).glob("*/zarr.json"))
+    else:
+        folders = remote_arrays(group, LAYERS)
+    arrays = [array_of(group, f"{LAYERS}/{folder}") for folder in folders]
     return {str(array.attrs.get("name", array.basename)): array.path for array in arrays}
 
 
 def missing_blocks(array: Array) -> int:
-    """Return how many blocks of a cached array are not on disk."""
+    """Return how many blocks of a cached array are not stored."""
+    if not isinstance(array.store, LocalStore):
+        return int(array.nchunks - array.nchunks_initialized)
     return int(array.nchunks) - len(blocks_present(array))
 
 
 def blocks_present(array: Array) -> set[int]:
     """The numbers of the blocks on disk, along the rows; a half-written block has another name."""
-    folder = _root_of(array) / array.path / "c"
+    folder = cast(LocalStore, array.store).root / array.path / "c"
     last = "/".join("0" * (array.ndim - 1))
     blocks = (entry for entry in folder.iterdir() if entry.name.isdigit()) if folder.is_dir() else ()
     return {int(entry.name) for entry in blocks if (entry / last).is_file()}
-
-
-def _root_of(node: zarr.Group | Array) -> Path:
-    return cast(LocalStore, node.store).root
 
 
 def array_of(group: zarr.Group, name: str) -> Array:
@@ -216,15 +253,19 @@ def array_of(group: zarr.Group, name: str) -> Array:
     return member
 
 
-def open_group(path: Path, mode: Literal["r", "r+"]) -> zarr.Group:
-    """Open the folder of a cache; raises `CacheError` where it is missing, foreign or of another format."""
-    if not path.is_dir():
-        raise CacheError(f"the cache {path} does not exist; make it with reprq.extract or `reprq extract`")
-    try:
-        group = zarr.open_group(LocalStore(path, read_only=mode == "r"), mode=mode, zarr_format=3)
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise CacheError(f"{path} is not an embedding cache ({type(error).__name__}); give another folder") from None
+def open_group(path: Path | str, mode: Literal["r", "r+"]) -> zarr.Group:
+    """Open a cache; raises `CacheError` where it is missing, foreign or of another format."""
+    group = open_remote(str(path)) if is_url(path) else _open_folder(Path(path), mode)
     found = group.attrs.get("reprq_format")
     if found != FORMAT:
         raise CacheError(f"{path} must be an embedding cache of format {FORMAT}, got {found}; extract it again")
     return group
+
+
+def _open_folder(path: Path, mode: Literal["r", "r+"]) -> zarr.Group:
+    if not path.is_dir():
+        raise CacheError(f"the cache {path} does not exist; make it with reprq.extract or `reprq extract`")
+    try:
+        return zarr.open_group(LocalStore(path, read_only=mode == "r"), mode=mode, zarr_format=3)
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
+        raise CacheError(f"{path} is not an embedding cache ({type(error).__name__}); give another folder") from None
