@@ -1,36 +1,29 @@
 """Knowledge distillation: a student that learned to imitate a teacher on benign samples fails on anomalies."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Layer, Tap, load_backbone
 from reprq.backbones.batch import mapped, mask_of
 from reprq.backbones.sources.architectures import check_name
 from reprq.data import Batch, Dataset
-from reprq.detectors.deep.network import NetworkDetector
+from reprq.detectors.deep.base import DeepDetector
+from reprq.detectors.deep.samples import Samples
 from reprq.embeddings.pooling import pool_layer
 from reprq.embeddings.registry import check_pooling
-from reprq.errors import InputError, OutputExistsError
-from reprq.numerics.rows import Scores
+from reprq.errors import InputError
 from reprq.seeding import seeded
-from reprq.storage import write_whole
-from reprq.training import Epoch, Examples, Inputs, Schedule, Step, split_rows, train
+from reprq.training import Examples, Schedule, Step
 
-_BATCH = 256
 _STUDENT_SEED = 1_000_003
-_KEY, _HELD_OUT = "reprq.distillation", "held_out_scores"
-_NOT_SAVED = ("teacher", "device", "checkpoint", "progress")
 
 
-class Distillation(NetworkDetector):
+class Distillation(DeepDetector):
     """Distance between a frozen teacher h and a student f that learned h on benign samples.
 
     The student starts from random weights, never the teacher's, and minimises the mean over samples of
@@ -68,6 +61,9 @@ class Distillation(NetworkDetector):
         (5,)
     """
 
+    _key = "reprq.distillation"
+    _not_saved = ("teacher", *DeepDetector._not_saved)
+
     def __init__(
         self,
         teacher: Backbone | str | None = None,
@@ -100,13 +96,19 @@ class Distillation(NetworkDetector):
         self.progress = progress
 
     @property
-    def images_(self) -> Inputs:
+    def images_(self) -> Any:
         """`inputs_`, by the name that it had before there was other data than images."""
         return self.inputs_
 
+    @property
+    def student_(self) -> "_Student":
+        """The student: `network_`."""
+        student: _Student = self.network_  # type: ignore[assignment]
+        return student
+
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
-        self._schedule()
+        self.schedule()
         if self.teacher is not None and not isinstance(self.teacher, (Backbone, str)):
             raise InputError(f"teacher must be a Backbone or its name, got {type(self.teacher).__name__}")
         if self.student is not None and not isinstance(self.student, str):
@@ -125,15 +127,6 @@ class Distillation(NetworkDetector):
         said += [f"student={self.student}"] * (self.student is not None)
         return f"distillation[{','.join(said)}]"
 
-    def embed(self, X: Dataset) -> NDArray[np.float32]:
-        """Return the teacher's embeddings of samples: (m, d) float32, several layers side by side.
-
-        Raises:
-            NotFittedError: `fit` has not been called.
-        """
-        self.check_fitted()
-        return torch.cat(self._embed(Inputs(X, self.teacher_.preprocessing)), dim=1).numpy()
-
     def loss(self, x: Tensor) -> Tensor:
         """Compute ||h(x) - f(x)||^2 of (n, C, H, W) inputs: (n,), differentiable in x through the student alone.
 
@@ -141,29 +134,11 @@ class Distillation(NetworkDetector):
             NotFittedError: `fit` has not been called.
         """
         self.check_fitted()
-        return self._distances(x)
-
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the student, its parameters and the scores held out to a safetensors file; the teacher stays out.
-
-        Raises:
-            NotFittedError: `fit` has not been called.
-            OutputExistsError: The file is there and `force` is False.
-            ReprqError: The file cannot be written.
-        """
-        self.check_fitted()
-        path = Path(path)
-        if path.exists() and not force:
-            raise OutputExistsError(f"{path} exists already; give another path or force=True")
-        parameters = {name: value for name, value in self.get_params().items() if name not in _NOT_SAVED}
-        made = {"parameters": parameters, "teacher": self.teacher_.weights_digest, "history": self.history_}
-        state = {name: value.detach().cpu().contiguous() for name, value in self.student_.state_dict().items()}
-        state[_HELD_OUT] = torch.from_numpy(self.held_out_scores_)
-        write_whole(path, lambda temporary: save_file(state, temporary, {_KEY: json.dumps(made)}))
+        return self._scores(x)
 
     @classmethod
-    def load(cls, path: str | Path, teacher: Backbone | str, *, device: str = "cpu") -> "Distillation":
-        """Read a fitted detector that `save` wrote.
+    def load(cls, path: str | Path, teacher: Backbone | str, *, device: str = "cpu") -> Self:  # type: ignore[override]
+        """Read a fitted detector that `save` wrote; the teacher is not in the file.
 
         Args:
             path: The file.
@@ -173,62 +148,55 @@ class Distillation(NetworkDetector):
         Raises:
             InputError: The file is missing, damaged or foreign, or the teacher has other weights.
         """
-        try:
-            with safe_open(path, framework="pt") as file:
-                made = json.loads((file.metadata() or {})[_KEY])
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            detector = cls(teacher, **made["parameters"], device=device)
-            held_out, wanted = state.pop(_HELD_OUT), made["teacher"]
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path} must be a student that reprq saved, got {error!r}; save it again") from error
-        detector._open()
-        if detector.teacher_.weights_digest != wanted:
-            raise InputError(f"teacher must be the one that {path} was fitted with, got other weights; give that one")
-        with torch.no_grad():
-            blank = mapped(detector.teacher_.preprocessing.blank(2), lambda tensor: tensor.to(device))
-            widths = [part.shape[1] for part in detector._heads(blank)]
-        detector.student_ = detector._build_student(widths).to(device)
-        try:
-            detector.student_.load_state_dict(state)
-        except RuntimeError as error:
-            raise InputError(f"{path} must be a student of this teacher, got {error}; save it again") from error
-        detector.student_.eval()
-        detector.history_, detector.held_out_scores_ = made["history"], held_out.numpy()
-        return detector
+        return super().load(path, device=device, teacher=teacher)
 
-    def _open(self) -> None:
-        """Load the teacher, with the layers to be read."""
-        self.teacher_ = self._load_teacher()
-        self._heads = _Reader(self.teacher_, self.teacher_.select_layers(self.layers), self.pooling)
-        self._heads.network.to(torch.device(self.device))
-
-    def _schedule(self) -> Schedule:
+    def schedule(self) -> Schedule:
+        """Return how long and how fast the student learns."""
         return Schedule(self.epochs, self.batch_size, self.lr, self.seed, self.patience, self.precision)  # type: ignore[arg-type]
 
-    def _fit(self, data: Dataset) -> Scores:
-        schedule = self._schedule()
-        self._open()
-        self.teacher_.check_takes(data)
-        self.inputs_ = Inputs(data, self.teacher_.preprocessing)
-        targets = self._embed(self.inputs_)
-        widths = [part.shape[1] for part in targets]
-        self.student_ = self._build_student(widths).to(torch.device(self.device))
-        self.history_ = self._train(torch.cat(targets, dim=1), schedule, widths)
-        _, held_out = split_rows(len(data), self.seed)
-        return self._scores(self.inputs_, held_out.tolist())
+    def _open(self, samples: Samples) -> None:
+        self._open_teacher()
+        assert isinstance(samples, Dataset)
+        self.teacher_.check_takes(samples)
 
-    def _train(self, targets: Tensor, schedule: Schedule, widths: list[int]) -> list[Epoch]:
-        step = _ImitationStep(self.student_, schedule, widths)
-        bar = {"desc": "student", "show": self.progress, "leave": False}
-        file = None if self.checkpoint is None else Path(self.checkpoint)
-        return train(step, Examples(self.inputs_, targets), checkpoint=file, bar=bar)
+    def _open_teacher(self) -> None:
+        """Load the teacher, with the layers to be read."""
+        self.teacher_ = self._load_teacher()
+        self.transform_ = self.teacher_.preprocessing
+        self._heads = _Reader(self.teacher_, self.teacher_.select_layers(self.layers), self.pooling)
+        self._heads.network.to(torch.device(self.device))
+        with torch.no_grad():
+            self._widths = [part.shape[1] for part in self._heads(self._here(self.teacher_.preprocessing.blank(2)))]
+
+    def _known(self) -> dict[str, Any]:
+        return {"teacher": self.teacher_.weights_digest}
+
+    def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
+        self._open_teacher()
+        if self.teacher_.weights_digest != made["teacher"]:
+            raise InputError(f"teacher must be the one that {path} was fitted with, got other weights; give that one")
+
+    @classmethod
+    def _what(cls) -> str:
+        return "a student"
+
+    def _inputs(self, samples: Samples) -> Any:
+        if isinstance(samples, Dataset):
+            self.teacher_.check_takes(samples)
+        return super()._inputs(samples)
+
+    def _examples(self) -> Examples:
+        return Examples(self.inputs_, self._in_batches(self._embedding, self.inputs_, np.arange(len(self.inputs_))))
+
+    def _step(self, schedule: Schedule) -> Step:
+        return _ImitationStep(self.network_, schedule, self._widths)
 
     def _load_teacher(self) -> Backbone:
         if self.teacher is None:
             raise InputError("teacher must be a Backbone or its name, got None; give Distillation(teacher=...)")
         return self.teacher if isinstance(self.teacher, Backbone) else load_backbone(self.teacher)
 
-    def _build_student(self, widths: list[int]) -> "_Student":
+    def _build(self) -> "_Student":
         """Build a student with its own random weights; a random teacher of the same seed must not be its twin."""
         teacher = self.teacher_
         seed = int(np.random.default_rng([self.seed, _STUDENT_SEED]).integers(2**31))
@@ -246,32 +214,17 @@ class Distillation(NetworkDetector):
             places = [teacher.layers.index(layer) - len(teacher.layers) for layer in wanted]
             layers = [backbone.layers[max(place, -len(backbone.layers))] for place in places]
         with seeded(seed):
-            return _Student(_Reader(backbone, layers, self.pooling), widths, backbone.preprocessing.blank(2))
+            return _Student(_Reader(backbone, layers, self.pooling), self._widths, backbone.preprocessing.blank(2))
 
-    @torch.no_grad()
-    def _embed(self, inputs: Inputs) -> list[Tensor]:
-        batches = torch.split(torch.arange(len(inputs)), _BATCH)
-        parts = [self._heads(self._here(inputs[rows])) for rows in batches]
-        return [torch.cat(layer).float().cpu() for layer in zip(*parts, strict=True)]
+    def _embedding(self, x: Batch) -> Tensor:
+        """The teacher's embeddings, several layers side by side."""
+        return torch.cat(self._heads(x), dim=1).float()
 
-    def _distances(self, x: Batch) -> Tensor:
+    def _scores(self, x: Batch) -> Tensor:
         with torch.no_grad():
             known = self._heads(mapped(x, torch.Tensor.detach))
         pairs = zip(self.student_(x), known, strict=True)
         return torch.stack([(mine.double() - theirs.double()).square().sum(1) for mine, theirs in pairs]).sum(0)
-
-    def _scores(self, inputs: Inputs, rows: Sequence[int]) -> Scores:
-        with torch.inference_mode():
-            batches = torch.split(torch.as_tensor(rows), _BATCH)
-            parts = [self._distances(self._here(inputs[part])) for part in batches]
-        return torch.cat(parts).cpu().numpy() if parts else np.empty(0)
-
-    def _score(self, data: Dataset) -> Scores:
-        self.teacher_.check_takes(data)
-        return self._scores(Inputs(data, self.teacher_.preprocessing), range(len(data)))
-
-    def _here(self, inputs: Batch) -> Batch:
-        return mapped(inputs, lambda tensor: tensor.to(self.device))
 
 
 class _Reader:

@@ -1,0 +1,73 @@
+"""What deep detectors are fitted on: items of a data set, or rows of numbers, as the input of a network."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reprq.data import Dataset, Transform, as_dataset
+from reprq.data.arrays import is_array
+from reprq.errors import InputError
+from reprq.training import Inputs
+from reprq.validation import as_matrix
+
+Samples = Dataset | NDArray[np.float32]
+
+
+def as_samples(x: Any, *, rows: bool, name: str = "X") -> Samples:
+    """Return a data set of samples, or where `rows` allows them and `x` is one an (n, d) float32 array.
+
+    Raises:
+        InputError: `x` is neither; or an array that is not finite, not 2-d, or too large for float32.
+
+    Example:
+        >>> as_samples([[1, 2], [3, 4]], rows=True).dtype
+        dtype('float32')
+    """
+    if not rows or not is_rows(x):
+        return as_dataset(x)
+    matrix = as_matrix(x, name)
+    with np.errstate(over="ignore"):
+        narrow = np.asarray(matrix, dtype=np.float32)
+    if not np.isfinite(narrow).all():
+        raise InputError(f"{name} must have values that float32 can hold, got {np.abs(matrix).max():.3g}; rescale it")
+    return narrow
+
+
+def is_rows(x: Any) -> bool:
+    """Whether something holds rows of numbers, and no images, paths or texts.
+
+    Example:
+        >>> is_rows(np.zeros((2, 3))), is_rows([0.5]), is_rows(np.zeros((2, 8, 8))), is_rows(["a.png"])
+        (True, True, False, False)
+    """
+    if isinstance(x, Dataset):
+        return False
+    held = getattr(x, "array", None)
+    if is_array(held):  # Embeddings
+        return True
+    if hasattr(x, "dtypes"):  # a table
+        return all(getattr(kind, "kind", "O") in "biuf" for kind in np.atleast_1d(x.dtypes))
+    if is_array(x):
+        return x.ndim <= 2 and getattr(x.dtype, "kind", "f") not in "OUS"
+    if isinstance(x, list | tuple) and len(x):
+        first = x[0]
+        if isinstance(first, list | tuple) and len(first):
+            first = first[0]
+        return isinstance(first, int | float | np.number) or (is_array(first) and first.ndim < 2)
+    return False
+
+
+def as_inputs(samples: Samples, transform: Transform | None) -> Inputs | Tensor:
+    """Return samples as a network takes them, by row; rows of numbers need no transform."""
+    if isinstance(samples, Dataset):
+        assert transform is not None
+        return Inputs(samples, transform)
+    return torch.from_numpy(np.ascontiguousarray(samples))
+
+
+def noun_of(samples: Samples) -> str:
+    """Return what one of them is called in a sentence."""
+    return samples.noun if isinstance(samples, Dataset) else "row"
