@@ -13,7 +13,9 @@ from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
     from reprq.detectors.conformal import Threshold, p_values, threshold
+    from reprq.detectors.deep.base import DeepDetector
     from reprq.detectors.deep.distillation import Distillation
+    from reprq.detectors.deep.svdd import DeepSVDD
     from reprq.detectors.files import load, save
     from reprq.detectors.oracle import oracle_grid
     from reprq.detectors.registry import DETECTORS, Detector, create, describe, is_network, names
@@ -31,6 +33,8 @@ _MODULES = {
     "Threshold": "reprq.detectors.conformal",
     "p_values": "reprq.detectors.conformal",
     "threshold": "reprq.detectors.conformal",
+    "DeepDetector": "reprq.detectors.deep.base",
+    "DeepSVDD": "reprq.detectors.deep.svdd",
     "Distillation": "reprq.detectors.deep.distillation",
     "load": "reprq.detectors.files",
     "save": "reprq.detectors.files",
@@ -69,6 +73,8 @@ __all__ = [
     "PCA",
     "ArrayDetector",
     "Centroid",
+    "DeepDetector",
+    "DeepSVDD",
     "Detector",
     "Distillation",
     "Gaussian",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from reprq.data import Dataset, as_dataset
 from reprq.detectors.byname import ByName
-from reprq.detectors.registry import create
+from reprq.detectors.registry import create, is_network
 from reprq.errors import InputError
 
 
@@ -49,7 +49,7 @@ class Raw(ByName):
         return scores
 
     def _made(self) -> Any:
-        if self.model.startswith(("raw", "distillation")):
+        if self.model.startswith("raw") or is_network(self.model):
             raise InputError(f"raw must name a detector of rows, such as raw:knn, got {self.model!r}")
         return create({"name": self.model, **self.parameters})
 

@@ -120,6 +120,14 @@ DETECTORS = Registry(
             citation="Mai et al. 2021",
         ),
         Entry(
+            name="deep_svdd",
+            target="reprq.detectors.deep.svdd:DeepSVDD",
+            inputs="samples",
+            label="Deep SVDD",
+            about="squared distance to the center of a small sphere into which a network maps benign images or rows",
+            citation="Ruff et al. 2018",
+        ),
+        Entry(
             name="raw:NAME",
             target="reprq.detectors.raw:Raw",
             inputs="samples",

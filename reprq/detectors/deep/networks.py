@@ -1,0 +1,195 @@
+"""The networks of Ruff (2021) for one-class learning: without biases, with unbounded activations, and their mirrors."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from reprq.errors import InputError, UnknownNameError
+
+LEAKINESS = 0.01
+_KERNEL, _PADDING, _EPS = 5, 2, 1e-4
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The sizes of a network.
+
+    Attributes:
+        filters: Of its convolutions; none for rows of numbers.
+        widths: Of its dense layers; the last is the embedding.
+        size: Side of its images, in pixels; 0 for rows.
+        channels: Of its images.
+    """
+
+    filters: tuple[int, ...]
+    widths: tuple[int, ...]
+    size: int = 0
+    channels: Literal["gray", "rgb"] = "gray"
+
+
+ARCHITECTURES = {
+    "mnist": Architecture((8, 4), (32,), 28),
+    "fashion_mnist": Architecture((16, 32), (64, 32), 28),
+    "cifar10": Architecture((32, 64, 128), (128,), 32, "rgb"),
+    "mlp": Architecture((), (32, 16, 8)),
+}
+
+
+def architecture_named(name: str, dim: int | None = None) -> Architecture:
+    """Return an architecture: "mnist", "fashion_mnist", "cifar10", "mlp", or "mlp:128-64-32" with its own widths.
+
+    Args:
+        name: Its name.
+        dim: The width of the embedding, if not the architecture's own.
+
+    Raises:
+        UnknownNameError: No such architecture.
+        InputError: Widths that are no whole numbers of at least 1.
+
+    Example:
+        >>> architecture_named("mlp:128-64-32", dim=4).widths
+        (128, 64, 4)
+    """
+    head, colon, rest = name.partition(":")
+    if head not in ARCHITECTURES or (colon and head != "mlp"):
+        raise UnknownNameError("network", name, (*ARCHITECTURES, "mlp:WIDTHS"))
+    found = ARCHITECTURES[head]
+    if colon:
+        widths = rest.split("-")
+        if not all(width.isdecimal() and int(width) for width in widths):
+            raise InputError(f"network must have widths such as mlp:128-64-32, got {name!r}")
+        found = replace(found, widths=tuple(map(int, widths)))
+    return found if dim is None else replace(found, widths=(*found.widths[:-1], dim))
+
+
+def encoder(of: Architecture, inputs: int, *, leakiness: float = LEAKINESS, bias: bool = False) -> nn.Sequential:
+    """Return the network from (n, C, size, size) images or (n, d) rows to (n, widths[-1]) embeddings.
+
+    Every hidden layer is a convolution (5 x 5, padding 2) or a dense layer, batch normalization (not affine, eps 1e-4),
+    a leaky ReLU, and after a convolution a 2 x 2 max-pooling. The last dense layer is linear. Weights are Glorot's.
+
+    Args:
+        of: The sizes.
+        inputs: C or d.
+        leakiness: The slope of the leaky ReLU below 0. The released code has 0.01, the thesis says 0.1.
+        bias: Whether layers have biases, by which a one-class network can be constant (Ruff 2021, Proposition 2).
+    """
+    layers: list[nn.Module] = []
+    for filters in of.filters:
+        layers += [nn.Conv2d(inputs, filters, _KERNEL, padding=_PADDING, bias=bias), nn.BatchNorm2d(filters, _EPS)]
+        layers += [nn.LeakyReLU(leakiness), nn.MaxPool2d(2)]
+        inputs = filters
+    if of.filters:
+        layers.append(nn.Flatten())
+        inputs *= _side(of) ** 2
+    for width in of.widths[:-1]:
+        layers += [nn.Linear(inputs, width, bias=bias), nn.BatchNorm1d(width, _EPS), nn.LeakyReLU(leakiness)]
+        inputs = width
+    layers.append(nn.Linear(inputs, of.widths[-1], bias=bias))
+    return _started(nn.Sequential(*_plain_norms(layers, bias)))
+
+
+def decoder(of: Architecture, outputs: int, *, leakiness: float = LEAKINESS) -> nn.Sequential:
+    """Return the mirrored network, from embeddings back to inputs: pooling becomes doubling by the nearest pixel.
+
+    Images end in a sigmoid, in [0, 1], rows in a linear layer.
+    """
+    widths = [*reversed(of.widths)]
+    if of.filters:
+        widths.append(of.filters[-1] * _side(of) ** 2)
+    else:
+        widths.append(outputs)
+    layers: list[nn.Module] = []
+    for i, (before, after) in enumerate(pairwise(widths)):
+        layers.append(nn.Linear(before, after, bias=False))
+        if of.filters or i < len(widths) - 2:
+            layers += [nn.BatchNorm1d(after, _EPS), nn.LeakyReLU(leakiness)]
+    if of.filters:
+        layers.append(nn.Unflatten(1, (of.filters[-1], _side(of), _side(of))))
+        filters = [*reversed(of.filters), outputs]
+        for i, (before, after) in enumerate(pairwise(filters)):
+            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, _KERNEL, padding=_PADDING, bias=False)]
+            if i < len(of.filters) - 1:
+                layers += [nn.BatchNorm2d(after, _EPS), nn.LeakyReLU(leakiness)]
+        layers.append(nn.Sigmoid())
+    return _started(nn.Sequential(*_plain_norms(layers, affine=False)))
+
+
+class Scaling(nn.Module):
+    """From pixels in [0, 1] or raw rows to what a network is given, by constants of the benign training samples.
+
+    "min-max" is (x - min) / (max - min), of all pixels of all samples or of each column. "contrast" is that of samples
+    each of which first became (x - mean) / mean|x - mean| over the pixels of a channel: global contrast normalization
+    with the L1 norm. "z-score" is (x - mean) / std of each column, of rows alone. What does not vary is not divided.
+
+    Args:
+        name: "min-max", "contrast" or "z-score".
+        columns: How many columns rows have; None for images.
+    """
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, name: str, columns: int | None = None) -> None:
+        super().__init__()
+        self.name = name
+        shape = () if columns is None else (columns,)
+        self.register_buffer("shift", torch.zeros(shape))
+        self.register_buffer("scale", torch.ones(shape))
+
+    @torch.no_grad()
+    def learn(self, samples: list[Tensor]) -> None:
+        """Set the constants by benign samples, given in batches."""
+        batches = [self._own(batch).double() for batch in samples]
+        if self.name == "z-score":
+            rows = torch.cat(batches)
+            shift, scale = rows.mean(0), rows.std(0, correction=0)
+        elif self.shift.ndim:
+            low = torch.stack([batch.amin(0) for batch in batches]).amin(0)
+            shift, scale = low, torch.stack([batch.amax(0) for batch in batches]).amax(0) - low
+        else:
+            shift = torch.stack([batch.min() for batch in batches]).min()
+            scale = torch.stack([batch.max() for batch in batches]).max() - shift
+        self.shift.copy_(shift)
+        self.scale.copy_(torch.where(scale > 0, scale, 1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return samples of the same shape."""
+        return (self._own(x) - self.shift) / self.scale
+
+    def _own(self, x: Tensor) -> Tensor:
+        """What a sample does by itself."""
+        if self.name != "contrast":
+            return x
+        centered = x - x.mean((2, 3), keepdim=True)
+        spread = centered.abs().mean((2, 3), keepdim=True)
+        return centered / torch.where(spread > 0, spread, 1.0)
+
+
+def _side(of: Architecture) -> int:
+    """The side of the last feature maps."""
+    side: int = of.size // 2 ** len(of.filters)
+    return side
+
+
+def _plain_norms(layers: list[nn.Module], affine: bool) -> list[nn.Module]:
+    """The layers with their batch normalizations affine or not: an affine one has a bias."""
+    return [
+        type(layer)(layer.num_features, layer.eps, affine=affine)
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)
+        else layer
+        for layer in layers
+    ]
+
+
+def _started(network: nn.Sequential) -> nn.Sequential:
+    """The network with Glorot's weights and biases of 0."""
+    for layer in network:
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return network

@@ -1,0 +1,420 @@
+"""Deep SVDD: a network that maps benign samples into a small sphere (Ruff et al. 2018; Ruff 2021, section 2.2)."""
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from reprq.data import Batch, Dataset
+from reprq.data.image.preprocessing import Preprocessing
+from reprq.detectors.deep.base import DeepDetector
+from reprq.detectors.deep.networks import LEAKINESS, Architecture, Scaling, architecture_named, decoder, encoder
+from reprq.detectors.deep.samples import Samples
+from reprq.detectors.rows.base import check_choice, check_count
+from reprq.errors import InputError
+from reprq.training import Epoch, Examples, Inputs, Schedule, Step, split_rows, train
+
+EPS = 0.1
+COLLAPSED = 1e-4
+_LOG = logging.getLogger("reprq")
+_GRAY_LOOK, _PROBED = 16, 256
+_SEED_OF_PRETRAINING = 2_000_003
+_NAMED = ("objective", "epochs", "lr")
+_UNSAID = ("seed", "device", "checkpoint", "progress", *_NAMED)
+
+
+class DeepSVDD(DeepDetector):
+    """Squared distance to a center c, of embeddings phi(x) that were trained to lie close to it.
+
+    One-class: (1/n) sum_i d_i, with d_i = ||phi(x_i) - c||^2 (Ruff 2021, equation 2.11). Soft-boundary:
+    R^2 + 1/(nu n) sum_i max(0, d_i - R^2) (equation 2.10). Both add (lambda / 2) ||W||^2. The score is d, and d - R^2
+    for the soft boundary.
+
+    A constant phi would minimize either. So c is fixed: the mean output of the untrained or pretrained network, with
+    every component of less than 0.1 moved to +-0.1 (0 to 0.1); no layer has a bias, and no activation is bounded
+    (Propositions 1 to 3). R^2 is the value at place floor(nu n) + 1 of the training distances in descending order,
+    after every epoch from `warm_up_epochs` on, 0 before: then a share of at most nu of them lies outside, and one of at
+    least nu on or outside (Proposition 4). Training goes on to the last epoch: distances of the hold-out also fall
+    where phi becomes constant, and are no reason to stop. A phi that hardly reacts to its input at the end is a line of
+    the log "reprq", with numbers.
+
+    Args:
+        objective: "one-class" or "soft-boundary".
+        nu: Of the soft boundary: the share of training samples that may lie outside, in (0, 1).
+        network: "mnist" or "fashion_mnist" (28 x 28, gray), "cifar10" (32 x 32, RGB), "mlp" or "mlp:128-64-32" for
+            rows. By default "mlp" for rows, "mnist" where the first images are gray, and "cifar10".
+        preprocessing: "contrast" (L1 contrast normalization, then min-max), "min-max" or "z-score"; see
+            `reprq.detectors.deep.networks.Scaling`. By default "contrast" for images and "z-score" for rows.
+        dim: Width of the embedding, if not the network's own.
+        leakiness: Slope of the leaky ReLU below 0; the released code has 0.01, the thesis says 0.1.
+        pretrain_epochs: Of an autoencoder by whose encoder phi starts, with the decoder mirrored and the squared error
+            summed over all values; 0 for none.
+        warm_up_epochs: Epochs of the soft boundary before R is first set.
+        epochs: Passes over the training samples.
+        batch_size: Samples a step.
+        lr: The learning rate of Adam.
+        milestones: Epochs after which the rate is divided by 10; beyond `epochs` they do nothing.
+        weight_decay: lambda.
+        held_out: Share of the samples that only serve the threshold of `predict`; 0 trains on all of them.
+        precision: "float32", or "bfloat16" for autocast.
+        seed: Of the weights, the hold-out and the order of samples.
+        device: A torch device.
+        checkpoint: A file for the state between epochs, so that an interrupted fit goes on.
+        progress: Whether to show progress on stderr.
+
+    Attributes:
+        center_: (d,) float32, c.
+        radius_: R, of the soft boundary; 0 for one-class.
+        spread_: Trace of the covariance of the embeddings of training samples and uniform noise, before and after the
+            training on d; the second is below 1e-4 ||c||^2 where phi collapsed.
+        pretraining_: One row an epoch of the autoencoder; none where `fit` went on from a checkpoint after it.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> detector = DeepSVDD(epochs=2).fit(rng.normal(size=(40, 5)))
+        >>> detector.embed(rng.normal(size=(3, 5))).shape
+        (3, 8)
+    """
+
+    takes_rows = True
+    spread_: tuple[float, float]
+    pretraining_: list[Epoch]
+
+    def __init__(
+        self,
+        *,
+        objective: Literal["one-class", "soft-boundary"] = "one-class",
+        nu: float = 0.1,
+        network: str | None = None,
+        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
+        dim: int | None = None,
+        leakiness: float = LEAKINESS,
+        pretrain_epochs: int = 0,
+        warm_up_epochs: int = 10,
+        epochs: int = 150,
+        batch_size: int = 200,
+        lr: float = 1e-4,
+        milestones: tuple[int, ...] | list[int] = (50,),
+        weight_decay: float = 1e-6,
+        held_out: float = 0.1,
+        precision: str = "float32",
+        seed: int = 0,
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.objective = objective
+        self.nu = nu
+        self.network = network
+        self.preprocessing = preprocessing
+        self.dim = dim
+        self.leakiness = leakiness
+        self.pretrain_epochs = pretrain_epochs
+        self.warm_up_epochs = warm_up_epochs
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.milestones = milestones
+        self.weight_decay = weight_decay
+        self.held_out = held_out
+        self.precision = precision
+        self.seed = seed
+        self.device = device
+        self.checkpoint = checkpoint
+        self.progress = progress
+
+    @property
+    def center_(self) -> NDArray[np.float32]:
+        """(d,) the center c."""
+        center: NDArray[np.float32] = self._sphere.center.cpu().numpy()
+        return center
+
+    @property
+    def radius_(self) -> float:
+        """R."""
+        return math.sqrt(float(self._sphere.squared_radius))
+
+    @property
+    def _sphere(self) -> "_Sphere":
+        sphere: _Sphere = self.network_  # type: ignore[assignment]
+        return sphere
+
+    def check_parameters(self) -> None:
+        """Raise an InputError for a parameter that cannot be used, whatever the data."""
+        check_choice("objective", self.objective, ("one-class", "soft-boundary"))
+        if self.preprocessing is not None:
+            check_choice("preprocessing", self.preprocessing, ("contrast", "min-max", "z-score"))
+        if isinstance(self.nu, bool) or not isinstance(self.nu, int | float) or not 0 < self.nu < 1:
+            raise InputError(f"nu must be in (0, 1), got {self.nu!r}; 0.1 lets a tenth of the samples lie outside")
+        if self.network is not None:
+            if not isinstance(self.network, str):
+                raise InputError(f"network must be a name, got {self.network!r}; such as mnist or mlp:128-64-32")
+            architecture_named(self.network)
+        if self.dim is not None:
+            check_count("dim", self.dim)
+        for name in ("pretrain_epochs", "warm_up_epochs"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise InputError(f"{name} must be a whole number of at least 0, got {value!r}")
+        if isinstance(self.leakiness, bool) or not isinstance(self.leakiness, int | float) or not self.leakiness >= 0:
+            raise InputError(f"leakiness must be a number of at least 0, got {self.leakiness!r}")
+        if not isinstance(self.milestones, list | tuple):
+            raise InputError(f"milestones must be a list of epochs, got {self.milestones!r}")
+        self.schedule()
+
+    def describe(self) -> str:
+        """Return for example "deep_svdd[one-class,epochs=150,lr=0.0001]", and whatever is not at its default."""
+        plain = type(self)()
+        said = [self.objective, f"epochs={self.epochs}", f"lr={self.lr:g}"]
+        for name, value in self.get_params().items():
+            value = tuple(value) if isinstance(value, list) else value
+            if name not in _UNSAID and value != getattr(plain, name):
+                said.append(f"{name}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}")
+        return f"deep_svdd[{','.join(said)}]"
+
+    def schedule(self) -> Schedule:
+        """Return how long and how fast it trains: to the last epoch."""
+        return Schedule(
+            self.epochs,
+            self.batch_size,
+            self.lr,
+            self.seed,
+            patience=None,
+            precision=self.precision,  # type: ignore[arg-type]
+            weight_decay=self.weight_decay,
+            milestones=tuple(self.milestones),
+            held_out=self.held_out,
+        )
+
+    def _open(self, samples: Samples) -> None:
+        images = isinstance(samples, Dataset)
+        if isinstance(samples, Dataset):
+            samples.check_modality("image")
+            name = self.network or ("mnist" if _are_gray(samples) else "cifar10")
+        else:
+            name = self.network or "mlp"
+        found = architecture_named(name, self.dim)
+        if images != bool(found.filters):
+            wanted = "images" if found.filters else "rows of numbers"
+            raise InputError(f"network {name} takes {wanted}, got {'images' if images else 'rows'}; name another")
+        scaling = self.preprocessing or ("contrast" if images else "z-score")
+        if (images and scaling == "z-score") or (not images and scaling == "contrast"):
+            raise InputError(f"preprocessing {scaling} is not for {'images' if images else 'rows'}; leave it out")
+        self._remember(name, scaling, None if isinstance(samples, Dataset) else samples.shape[1])
+
+    def _remember(self, network: str, scaling: str, columns: int | None) -> None:
+        found = architecture_named(network, self.dim)
+        self._network, self._scaling, self._columns = network, scaling, columns
+        self._architecture: Architecture = found
+        self.transform_ = (
+            None
+            if columns is not None
+            else Preprocessing(size=found.size, resize=found.size).replace(channels=found.channels, mean=0.0, std=1.0)
+        )
+
+    def _known(self) -> dict[str, Any]:
+        made = {"network": self._network, "scaling": self._scaling, "columns": self._columns}
+        return {"made": made, "spread": self.spread_, "pretraining": self.pretraining_}
+
+    def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
+        self._remember(made["made"]["network"], made["made"]["scaling"], made["made"]["columns"])
+        first, last = made["spread"]
+        self.spread_, self.pretraining_ = (float(first), float(last)), made["pretraining"]
+
+    def _channels(self) -> int:
+        return (1 if self._architecture.channels == "gray" else 3) if self._columns is None else self._columns
+
+    def _build(self) -> "_Sphere":
+        phi = encoder(self._architecture, self._channels(), leakiness=self.leakiness)
+        return _Sphere(Scaling(self._scaling, self._columns), phi, self._architecture.widths[-1])
+
+    def _inputs(self, samples: Samples) -> Inputs | Tensor:
+        columns = self._columns
+        if columns is not None and not isinstance(samples, Dataset) and samples.shape[1] != columns:
+            raise InputError(
+                f"X has {samples.shape[1]} features, but DeepSVDD is expecting {columns} features as input; give rows"
+                " as wide as those it was fitted on"
+            )
+        return super()._inputs(samples)
+
+    def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
+        file = self._checkpoint()
+        rows = torch.split(torch.from_numpy(kept), _PROBED)
+        self.pretraining_ = []
+        probe = self._probe(kept)
+        if file is None or not file.exists():
+            self._sphere.scaling.learn([self.inputs_[each].to(self.device) for each in rows])
+            self.pretraining_ = self._pretrain(schedule)
+            outputs = self._in_batches(self._embedding, self.inputs_, kept)
+            self._sphere.center.copy_(away_from_zero(outputs.double().mean(0)))
+            self._sphere.first_spread.copy_(_spread(self._in_batches(self._embedding, probe, np.arange(len(probe)))))
+        history = super()._learn(schedule, kept, besides)
+        last = _spread(self._in_batches(self._embedding, probe, np.arange(len(probe))))
+        self.spread_ = (float(self._sphere.first_spread), float(last))
+        self._warn_of_collapse()
+        return history
+
+    def _pretrain(self, schedule: Schedule) -> list[Epoch]:
+        """Train the encoder with a decoder, which is then forgotten."""
+        if not self.pretrain_epochs:
+            return []
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(schedule.seed + _SEED_OF_PRETRAINING)
+            mirror = decoder(self._architecture, self._channels(), leakiness=self.leakiness).to(self.device)
+        model = _Autoencoder(self._sphere.scaling, self._sphere.phi, mirror)
+        how = Schedule(
+            self.pretrain_epochs,
+            self.batch_size,
+            self.lr,
+            self.seed,
+            patience=None,
+            precision=schedule.precision,
+            weight_decay=self.weight_decay,
+            held_out=self.held_out,
+        )
+        bar = {"desc": "deep_svdd autoencoder", "show": self.progress, "leave": False}
+        step = _MeanStep(model, how)
+        return train(step, Examples(self.inputs_), checkpoint=self._checkpoint("autoencoder"), bar=bar)
+
+    def _step(self, schedule: Schedule) -> Step:
+        if self.objective == "one-class":
+            return _MeanStep(self._sphere, schedule)
+        kept, _ = split_rows(len(self.inputs_), schedule.seed, schedule.held_out)
+
+        def distances() -> Tensor:
+            return self._in_batches(self._sphere, self.inputs_, kept)
+
+        return _SoftBoundaryStep(self._sphere, schedule, self.nu, self.warm_up_epochs, distances)
+
+    def _scores(self, x: Batch) -> Tensor:
+        distances: Tensor = self._sphere(x)
+        return distances - self._sphere.squared_radius
+
+    def _embedding(self, x: Batch) -> Tensor:
+        outputs: Tensor = self._sphere.phi(self._sphere.scaling(x))
+        return outputs
+
+    def _probe(self, kept: NDArray[np.int64]) -> Tensor:
+        """Training samples, and as much uniform noise between their extremes: what phi should not map to one point."""
+        known: Tensor = self.inputs_[torch.from_numpy(kept[:_PROBED])].cpu()
+        low, high = known.amin(0), known.amax(0)
+        noise = torch.rand(known.shape, generator=torch.Generator().manual_seed(self.seed))
+        return torch.cat([known, low + (high - low) * noise])
+
+    def _warn_of_collapse(self) -> None:
+        length = float(self._sphere.center.double().square().sum())
+        if not self.spread_[1] > COLLAPSED * length:
+            _LOG.warning(
+                "deep_svdd maps nearly everything to one point: over training samples and noise the variance of its"
+                " embeddings is %.3g (before training %.3g), and the squared length of its center %.3g; its scores say"
+                " little, so give fewer epochs or a lower lr",
+                *self.spread_[::-1],
+                length,
+            )
+
+
+class _Sphere(nn.Module):
+    """phi on scaled inputs, the center and the squared radius."""
+
+    center: Tensor
+    squared_radius: Tensor
+    first_spread: Tensor
+
+    def __init__(self, scaling: Scaling, phi: nn.Module, dim: int) -> None:
+        super().__init__()
+        self.scaling, self.phi = scaling, phi
+        self.register_buffer("center", torch.zeros(dim))
+        self.register_buffer("squared_radius", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("first_spread", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the squared distances to the center: (n,) float32 in training, float64 of scores."""
+        outputs = self.phi(self.scaling(x)).float()
+        if not self.training:
+            outputs = outputs.double()
+        distances: Tensor = (outputs - self.center).square().sum(1)
+        return distances
+
+
+class _Autoencoder(nn.Module):
+    def __init__(self, scaling: nn.Module, phi: nn.Module, mirror: nn.Module) -> None:
+        super().__init__()
+        self.scaling, self.phi, self.mirror = scaling, phi, mirror
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the squared error, summed over the values of a sample: (n,)."""
+        scaled = self.scaling(x)
+        error: Tensor = self.mirror(self.phi(scaled)).float() - scaled
+        return error.square().flatten(1).sum(1)
+
+
+class _MeanStep(Step):
+    """The mean of what the module returns: d, or the squared error."""
+
+    def loss(self, batch: Examples, other: Examples | None) -> Tensor:
+        each: Tensor = self.model(batch.inputs)
+        return each.mean()
+
+
+class _SoftBoundaryStep(Step):
+    """R^2 + mean of max(0, d - R^2) / nu; R^2 is set after every epoch."""
+
+    def __init__(
+        self, sphere: _Sphere, schedule: Schedule, nu: float, warm_up: int, distances: Callable[[], Tensor]
+    ) -> None:
+        super().__init__(sphere, schedule)
+        self.sphere, self.nu, self.warm_up, self.distances = sphere, nu, warm_up, distances
+
+    def loss(self, batch: Examples, other: Examples | None) -> Tensor:
+        squared_radius = self.sphere.squared_radius.float()
+        outside: Tensor = (self.sphere(batch.inputs) - squared_radius).relu()
+        return squared_radius + outside.mean() / self.nu
+
+    def end(self, epoch: int) -> None:
+        """Set the radius by the training distances."""
+        if epoch >= min(self.warm_up, self.schedule.epochs):
+            self.sphere.squared_radius.copy_(order_statistic(self.distances(), self.nu))
+
+
+def away_from_zero(center: Tensor, eps: float = EPS) -> Tensor:
+    """Return a center with every component of less than eps moved to +-eps, and those of 0 to eps.
+
+    Example:
+        >>> away_from_zero(torch.tensor([0.5, -0.01, 0.0]))
+        tensor([ 0.5000, -0.1000,  0.1000])
+    """
+    moved = torch.where(center < 0, -eps, eps).to(center.dtype)
+    return torch.where(center.abs() < eps, moved, center)
+
+
+def order_statistic(distances: Tensor, nu: float) -> Tensor:
+    """Return the value at place floor(nu n) + 1 of distances in descending order.
+
+    At most a share nu is above it, and at least a share nu is not below it: no quantile that interpolates has both.
+
+    Example:
+        >>> order_statistic(torch.arange(10.0), 0.25)  # 9 and 8 are outside
+        tensor(7.)
+    """
+    place = min(math.floor(nu * len(distances)), len(distances) - 1)
+    return torch.sort(distances, descending=True).values[place]
+
+
+def _spread(outputs: Tensor) -> Tensor:
+    """The trace of the covariance of embeddings."""
+    return outputs.double().var(0, correction=0).sum()
+
+
+def _are_gray(images: Dataset) -> bool:
+    """Whether the first images have no color."""
+    for i in range(min(_GRAY_LOOK, len(images))):
+        pixels = np.asarray(images.item(i).convert("RGB"))
+        if (pixels != pixels[..., :1]).any():
+            return False
+    return True
