@@ -1,4 +1,7 @@
-"""Detectors on disk, without pickle: a safetensors file of the benign rows, with the name and parameters as JSON."""
+"""Detectors on disk, without pickle: a safetensors file with the name and parameters as JSON.
+
+Beside them stand the benign rows of an array detector, and the weights of a deep one.
+"""
 
 import json
 from pathlib import Path
@@ -9,22 +12,23 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from reprq.detectors.registry import create, name_of
+from reprq.detectors.registry import DETECTORS, create, name_of
 from reprq.detectors.rows.base import ArrayDetector
 from reprq.errors import InputError, OutputExistsError
 from reprq.storage import write_whole
 
 _KEY = "reprq.detector"
+_DEEP = ("reprq.deep", "reprq.distillation")
 
 
-def save(detector: ArrayDetector, path: str | Path, *, force: bool = False) -> None:
-    """Write a fitted detector: its name, its parameters and the rows it was fitted on.
+def save(detector: Any, path: str | Path, *, force: bool = False) -> None:
+    """Write a fitted detector: its name, its parameters, and the rows it was fitted on or the network that it trained.
 
-    Loading fits it again, which every detector does to the same numbers; so a file holds no code and no state of a
-    library's internals, and outlives them.
+    Loading fits an array detector again, which every one does to the same numbers; so a file holds no code and no state
+    of a library's internals, and outlives them. A deep detector is written by its own `save`.
 
     Args:
-        detector: A fitted array detector.
+        detector: A fitted detector.
         path: The file to write.
         force: Whether to replace a file that is there.
 
@@ -34,6 +38,9 @@ def save(detector: ArrayDetector, path: str | Path, *, force: bool = False) -> N
         ReprqError: the file cannot be written.
     """
     path = Path(path)
+    if not isinstance(detector, ArrayDetector):
+        _saver(detector)(path, force=force)
+        return
     detector.check_fitted()
     if path.exists() and not force:
         raise OutputExistsError(f"{path} exists already; give another path or force=True")
@@ -47,20 +54,39 @@ def save(detector: ArrayDetector, path: str | Path, *, force: bool = False) -> N
     write_whole(path, lambda temporary: save_file(arrays, temporary, metadata))
 
 
-def load(path: str | Path) -> Any:
-    """Read a detector that `save` wrote, and fit it.
+def load(path: str | Path, **given: Any) -> Any:
+    """Read a detector that `save` wrote; an array detector is fitted.
+
+    Args:
+        path: The file.
+        **given: What a deep detector's file does not hold: the device, and of a distillation the teacher.
 
     Raises:
-        InputError: the file is missing, damaged, or holds no detector.
+        InputError: the file is missing, damaged, or holds no detector; or the teacher is not given.
     """
     path = Path(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {})[_KEY])
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        spec, classes = header["spec"], header["classes"]
-        benign = arrays["benign"]
-        labels = None if classes is None else np.asarray(classes)[arrays["labels"]]
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+            metadata = file.metadata() or {}
+            if (deep := next((key for key in _DEEP if key in metadata), None)) is not None:
+                name = json.loads(metadata[deep]).get("detector", "distillation")  # older files do not say
+            else:
+                header = json.loads(metadata[_KEY])
+                arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                spec, classes = header["spec"], header["classes"]
+                benign = arrays["benign"]
+                labels = None if classes is None else np.asarray(classes)[arrays["labels"]]
+    except (OSError, SafetensorError, KeyError, ValueError, AttributeError) as error:
         raise InputError(f"{path} must be a detector that reprq saved, got {error!r}; save it again") from error
-    return create(spec).fit(benign, labels)
+    if deep is None:
+        return create(spec).fit(benign, labels)
+    if "backbone" in (entry := DETECTORS.find(name)).needs and "teacher" not in given:
+        raise InputError(f"{path} is a student, whose teacher is not in the file; give load(path, teacher=...)")
+    return entry.load().load(path, **given)
+
+
+def _saver(detector: Any) -> Any:
+    """The method by which a detector writes itself."""
+    if not callable(method := getattr(detector, "save", None)):
+        raise InputError(f"detector must be one that can be saved, got {type(detector).__name__}; save one of rows")
+    return method

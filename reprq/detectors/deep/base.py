@@ -204,7 +204,7 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
         except RuntimeError as error:
             said = " ".join(str(error).split())[:200]
             raise InputError(f"{path} must be {cls._what()} as its parameters say, got {said}; save it again") from None
-        detector.network_.eval()
+        detector.network_.eval().to(memory_format=torch.channels_last)  # as it was trained: the same sums, to the bit
         detector.history_, detector.held_out_scores_ = history, held_out
         return detector
 
