@@ -145,14 +145,15 @@ def _stands_alone(spec: dict[str, Any]) -> bool:
 def _judge(case: _Case, spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
     """One row of the table."""
     from reprq.data import Split
-    from reprq.detectors import is_network
+    from reprq.detectors import create, is_network
     from reprq.evaluation.detection import evaluate
 
-    network = is_network(spec["name"])
+    network = is_network(spec["name"]) and case.images is not None
     train, test = case.images if network else (case.benign, case.scored)
     split = Split.whole(len(train), case.labels, groups=case.groups)
     alone = _stands_alone(spec)
-    given = case.teacher if network and not alone else None
+    takes = create(spec).get_params()
+    given = {name: value for name, value in case.teacher.items() if network and name in takes and name not in spec}
     found = evaluate(spec, split, train, test, given=given, seed=seed, oracle=oracle)
     return {
         **case.columns,
@@ -216,11 +217,12 @@ def _check_specifications(specs: list[dict[str, Any]], of_samples: bool, oracle:
 
     seen = set()
     for spec in specs:
-        method = _method({"detector": describe(create(spec)), "oracle": oracle})
+        made = create(spec)
+        method = _method({"detector": describe(made), "oracle": oracle})
         if method in seen:
             raise InputError(f"--detector must name each detector once, got {method} twice; leave one out")
         seen.add(method)
-        if is_network(spec["name"]) and (oracle or not of_samples):
+        if is_network(spec["name"]) and (oracle or not (of_samples or getattr(made, "takes_rows", False))):
             raise InputError(f"detector {spec['name']} trains a network on samples; give --backbone, without --oracle")
 
 
@@ -329,7 +331,8 @@ def _from_samples(asked: dict[str, Any]) -> Iterator[_Case]:
         columns = {"layer": "", "task": split.name}
         images = (split.train, split.test)
         notes = (copied,) if copied else ()
-        yield _Case(f"{data.noun}s of {data.name}", columns, None, None, split.labels, split.groups, images, {}, notes)
+        how = {"device": asked["device"], "progress": not asked["quiet"]}
+        yield _Case(f"{data.noun}s of {data.name}", columns, None, None, split.labels, split.groups, images, how, notes)
 
 
 def _copied(pairs: list[tuple[Any, Any]]) -> str:

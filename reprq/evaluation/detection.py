@@ -115,7 +115,7 @@ def evaluate(
         split: Which rows of `train` and `test` are used; see `reprq.data.Split`.
         train: The training side as the detector reads it: (n, d) rows, or a data set of samples.
         test: The test side.
-        auxiliary: A corpus, for a detector that learns from one.
+        auxiliary: A corpus, for a detector that learns from one; as the split's labelled rows, others do without.
         given: Parameters that the surroundings set, not the person: a teacher, its layer, the device.
         seed: Of a detector that draws and was given no seed of its own.
         oracle: Whether its parameters are chosen on a tenth of the test labels; judged on the others.
@@ -147,9 +147,11 @@ def evaluate(
         made = _seeded(create(spec), spec, seed)
         if given:
             made = made.set_params(**given)
-        extra = {"labelled": take(train, split.labelled)} if len(split.labelled) else {}
-        extra |= {} if auxiliary is None else {"auxiliary": auxiliary}
-        made, name = made.fit(fitted, **extra), describe(made)
+        known = take(train, split.labelled) if len(split.labelled) else None
+        besides = {"labelled": known, "auxiliary": auxiliary}
+        uses = getattr(made, "uses", ())  # the others are baselines, and learn from benign rows alone
+        made.fit(fitted, **{word: x for word, x in besides.items() if word in uses and x is not None})
+        name = describe(made)
     scores = made.anomaly_score(scored)
     return judge(
         name, scores, labels, classes=classes, groups=split.groups, n_train=len(fitted), seconds=clock() - began

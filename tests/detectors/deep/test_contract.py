@@ -1,0 +1,189 @@
+"""What holds for every registered detector that reads samples, on images and where it takes them on rows."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from reprq import measure
+from reprq.detectors import DETECTORS, create, describe, load
+from reprq.detectors.rows.base import NotFittedError
+from reprq.errors import DataError, InputError, OutputExistsError
+from reprq.evaluation import auroc
+
+SAMPLES = [entry.name for entry in DETECTORS if entry.inputs == "samples" and DETECTORS.is_built_in(entry.name)]
+QUICK = {"epochs": 4, "batch_size": 16, "lr": 0.01}
+SPECS = {
+    **{name: {"name": name, **QUICK} for name in SAMPLES},
+    "distillation": {"name": "distillation", **QUICK, "batch_size": 4, "lr": 0.001},
+    "raw:NAME": {"name": "raw:knn", "k": 2},
+    "deep_svdd, soft, pretrained": {
+        **{"name": "deep_svdd", **QUICK, "objective": "soft-boundary"},
+        **{"warm_up_epochs": 2, "pretrain_epochs": 2},
+    },
+}
+TRAINED = [name for name in SPECS if not name.startswith("raw")]
+OF_ROWS = [name for name in TRAINED if getattr(create(SPECS[name]), "takes_rows", False)]
+CASES = [(name, "images") for name in SPECS] + [(name, "rows") for name in OF_ROWS]
+TRAINED_CASES = [(name, kind) for name, kind in CASES if name in TRAINED]
+
+
+@pytest.fixture
+def make(random_teacher):
+    def made(name, **changes):
+        own = {"teacher": random_teacher} if "backbone" in DETECTORS.find(SPECS[name]["name"]).needs else {}
+        return create({**SPECS[name], **own, **changes})
+
+    return made
+
+
+@pytest.fixture
+def given(zeros, mixed, table):
+    """Benign samples, and samples to score with their labels; of either kind."""
+    known = np.repeat([0, 1], 20)
+    return {"images": (zeros, mixed, known), "rows": (*table, known)}
+
+
+def select(samples, rows):
+    return samples.select(rows) if hasattr(samples, "select") else samples[rows]
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_scores_tell_easy_anomalies_and_depend_on_nothing_beside_them(make, given, name, kind):
+    benign, samples, labels = given[kind]
+    detector = make(name).fit(benign)
+    scores = detector.anomaly_score(samples)
+    assert (scores.shape, scores.dtype) == (labels.shape, np.float64)
+    assert len(np.unique(scores)) > len(scores) / 2
+    assert auroc(labels, scores).value > 0.9
+    order = np.random.default_rng(0).permutation(len(scores))
+    np.testing.assert_allclose(detector.anomaly_score(select(samples, order)), scores[order], rtol=1e-4, atol=1e-6)
+    one = detector.anomaly_score(select(samples, [7]))
+    np.testing.assert_allclose(one, scores[[7]], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_same_seed_same_scores_and_a_refit_forgets(make, given, name, kind):
+    benign, samples, _ = given[kind]
+    detector = make(name)
+    scores = detector.fit(benign).anomaly_score(samples)
+    other = detector.fit(select(benign, np.arange(20))).anomaly_score(samples)
+    assert not np.array_equal(other, scores)
+    np.testing.assert_array_equal(detector.fit(benign).anomaly_score(samples), scores)
+    if name in TRAINED:
+        assert not np.array_equal(make(name, seed=1).fit(benign).anomaly_score(samples), scores)
+
+
+SCRIPT = """
+import sys
+from reprq.backbones import load_backbone
+from reprq.data import load_dataset
+from reprq.detectors import create
+own = {"teacher": load_backbone("lenet", "random", seed=3)} if sys.argv[1] == "distillation" else {}
+spec = {"name": sys.argv[1], "epochs": 2, "batch_size": 16, **own}
+detector = create(spec).fit(load_dataset("digits").restrict(["0"]).sample(30))
+sys.stdout.buffer.write(detector.anomaly_score(load_dataset("digits", "test").sample(20)).tobytes())
+"""
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name in TRAINED])
+def test_two_processes_give_the_same_scores(name):
+    runs = [subprocess.run([sys.executable, "-c", SCRIPT, name], capture_output=True, check=False) for _ in range(2)]
+    assert [run.returncode for run in runs] == [0, 0], runs[0].stderr
+    assert len(runs[0].stdout) == 20 * 8
+    assert runs[0].stdout == runs[1].stdout
+
+
+class _StopError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("name", "kind"), TRAINED_CASES)
+@pytest.mark.parametrize("stop_at", [1, 2, 4])
+def test_going_on_from_a_checkpoint_is_training_without_a_break(
+    make, given, name, kind, stop_at, tmp_path, monkeypatch
+):
+    from reprq.training.checkpoint import Checkpoint
+
+    benign, samples, _ = given[kind]
+    whole = make(name).fit(benign).anomaly_score(samples)
+    real, saved = Checkpoint.save, []
+
+    def stop(self, state):
+        real(self, state)
+        saved.append(self.path.name)
+        if len(saved) == stop_at:
+            raise _StopError
+
+    monkeypatch.setattr(Checkpoint, "save", stop)
+    detector = make(name, checkpoint=tmp_path / "c")
+    with pytest.raises(_StopError):
+        detector.fit(benign)
+    with pytest.raises(NotFittedError):
+        detector.anomaly_score(samples)
+    np.testing.assert_array_equal(make(name, checkpoint=tmp_path / "c").fit(benign).anomaly_score(samples), whole)
+    assert len(saved) == 4 + 2 * ("pretrained" in name)  # no epoch was done twice
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "kind"), TRAINED_CASES)
+def test_a_saved_detector_scores_and_embeds_alike(make, given, name, kind, tmp_path, random_teacher):
+    benign, samples, _ = given[kind]
+    detector, path = make(name).fit(benign), tmp_path / "detector.safetensors"
+    detector.save(path)
+    own = {"teacher": random_teacher} if hasattr(detector, "teacher") else {}
+    again = load(path, **own)
+    np.testing.assert_array_equal(again.anomaly_score(samples), detector.anomaly_score(samples))
+    np.testing.assert_array_equal(again.embed(samples), detector.embed(samples))
+    np.testing.assert_array_equal(again.predict(samples), detector.predict(samples))
+    assert describe(again) == describe(detector)
+    assert again.history_ == detector.history_
+    with pytest.raises(OutputExistsError, match="exists already"):
+        detector.save(path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError, match="that reprq saved, got"):
+        load(path, **own)
+
+
+@pytest.mark.parametrize(("name", "kind"), TRAINED_CASES)
+def test_its_embedding_is_measured_like_any_other(make, given, name, kind):
+    benign, samples, _ = given[kind]
+    rows = make(name).fit(benign).embed(samples)
+    assert (rows.dtype, len(rows)) == (np.float32, len(samples))
+    assert 1 <= measure(rows, metrics=["rankme"])["rankme"].value <= rows.shape[1]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_bad_input_is_one_sentence(make, given, name):
+    samples = given["images"][1]
+    detector = make(name)
+    bad = [3, "nosuch", [1], np.full((5, 3), np.nan), np.zeros((0, 3)), np.zeros(4), None]
+    for x in bad:
+        with pytest.raises((InputError, DataError, KeyError)) as caught:
+            detector.fit(x)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="is not fitted; call fit with benign"):
+        make(name).anomaly_score(samples)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_what_it_cannot_learn_from_is_refused(make, given, name):
+    benign, samples, _ = given["images"]
+    with pytest.raises(DataError, match="needs at least 4 benign images, got 3; give more"):
+        make(name).fit(benign.select([0, 1, 2]))
+    for word in ("labelled", "auxiliary"):
+        if word not in make(name).uses:
+            with pytest.raises(InputError, match=f"learns from benign samples alone, got {word}; leave it out"):
+                make(name).fit(benign, **{word: samples})
+
+
+@pytest.mark.parametrize("name", OF_ROWS)
+def test_rows_and_images_are_not_mixed(make, given, name):
+    images, rows = given["images"], given["rows"]
+    with pytest.raises(InputError, match="X must be rows of numbers, as those it was fitted on, got images"):
+        make(name).fit(rows[0]).anomaly_score(images[1])
+    with pytest.raises(InputError, match="X must be image samples, as those it was fitted on, got rows"):
+        make(name).fit(images[0]).anomaly_score(rows[1])
+    with pytest.raises(InputError, match="X has 4 features, but"):
+        make(name).fit(rows[0]).anomaly_score(rows[1][:, :4])

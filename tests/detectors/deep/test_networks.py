@@ -1,0 +1,87 @@
+"""The thesis' networks: their sizes, what they leave out, and what samples are scaled to."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from reprq.detectors.deep.networks import ARCHITECTURES, Scaling, architecture_named, decoder, encoder
+from reprq.errors import InputError, UnknownNameError
+
+SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "cifar10": (3, 32, 32), "mlp": (21,)}
+SIZES = {
+    "mnist": 8 * 25 + 4 * 8 * 25 + 32 * 4 * 7 * 7,
+    "fashion_mnist": 16 * 25 + 32 * 16 * 25 + 64 * 32 * 7 * 7 + 32 * 64,
+    "cifar10": 32 * 3 * 25 + 64 * 32 * 25 + 128 * 64 * 25 + 128 * 128 * 4 * 4,
+    "mlp": 32 * 21 + 16 * 32 + 8 * 16,
+}
+
+
+def count(network):
+    return sum(weight.numel() for weight in network.parameters())
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_parameters_shapes_and_mirror(name):
+    of, shape = ARCHITECTURES[name], SHAPES[name]
+    phi, mirror = encoder(of, shape[0]), decoder(of, shape[0])
+    assert count(phi) == count(mirror) == SIZES[name]
+    outputs = phi(torch.randn(5, *shape))
+    assert outputs.shape == (5, of.widths[-1])
+    back = mirror(outputs)
+    assert back.shape == (5, *shape)
+    assert not of.filters or (back.min() >= 0 and back.max() <= 1)
+
+
+def test_the_counts_of_the_thesis_networks():
+    assert SIZES == {"mnist": 7272, "fashion_mnist": 115600, "cifar10": 520544, "mlp": 1312}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_no_bias_and_no_bounded_activation(name):
+    phi = encoder(ARCHITECTURES[name], SHAPES[name][0])
+    assert {key.rpartition(".")[2] for key, _ in phi.named_parameters()} == {"weight"}
+    assert not any(layer.affine for layer in phi if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d))
+    assert all(isinstance(layer, nn.LeakyReLU) for layer in phi if "activation" in type(layer).__module__)
+    x = torch.randn(4, *SHAPES[name])
+    phi.eval()
+    assert torch.equal(phi(torch.zeros(1, *SHAPES[name])), torch.zeros(1, ARCHITECTURES[name].widths[-1]))
+    assert float(phi(1e6 * x).detach().abs().max()) > 1e4
+
+
+def test_names():
+    assert architecture_named("mlp:128-64-32").widths == (128, 64, 32)
+    assert architecture_named("cifar10", dim=16).widths == (16,)
+    with pytest.raises(UnknownNameError, match="unknown network 'mnits': did you mean 'mnist'"):
+        architecture_named("mnits")
+    with pytest.raises(UnknownNameError, match="unknown network 'mnist:3'"):
+        architecture_named("mnist:3")
+    with pytest.raises(InputError, match="network must have widths such as mlp:128-64-32, got 'mlp:0-3'"):
+        architecture_named("mlp:0-3")
+
+
+def test_contrast_is_that_of_each_image_and_channel():
+    images = torch.from_numpy(np.random.default_rng(0).random((6, 3, 4, 4), dtype=np.float32))
+    images[2, 1] = 0.5  # a channel that does not vary
+    scaling = Scaling("contrast")
+    scaling.learn([images[:4], images[4:]])
+    slow = images.numpy().copy()
+    for image in slow:
+        for channel in image:
+            channel -= channel.mean()
+            channel /= np.abs(channel).mean() or 1.0
+    slow = (slow - slow.min()) / (slow.max() - slow.min())
+    np.testing.assert_allclose(scaling(images).numpy(), slow, atol=1e-6)
+    assert (float(scaling(images).min()), float(scaling(images).max())) == (0, pytest.approx(1))
+
+
+def test_rows_are_scaled_by_column():
+    rows = np.random.default_rng(0).normal(3, [1, 5, 0], (20, 3)).astype(np.float32)
+    for name, shift, scale in (
+        ("z-score", rows.mean(0), rows.std(0)),
+        ("min-max", rows.min(0), rows.max(0) - rows.min(0)),
+    ):
+        scaling = Scaling(name, 3)
+        scaling.learn([torch.from_numpy(part) for part in np.array_split(rows, 3)])
+        expected = (rows - shift) / np.where(scale > 0, scale, 1)
+        np.testing.assert_allclose(scaling(torch.from_numpy(rows)).numpy(), expected, atol=1e-5)
