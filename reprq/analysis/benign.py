@@ -11,6 +11,7 @@ from reprq.analysis.candidates import candidates
 from reprq.analysis.directions import Directions
 from reprq.analysis.recommendation import Recommendation, recommend
 from reprq.analysis.rules import COMBINATION, scaled_ranks
+from reprq.analysis.runs import Run, joined
 from reprq.backbones import Backbone
 from reprq.data import Dataset, as_dataset, benign_rows, load_dataset, read_as
 from reprq.embeddings import extract
@@ -19,7 +20,7 @@ from reprq.errors import InputError, UnknownNameError
 from reprq.metrics import measure
 from reprq.progress import track
 from reprq.study.config import BackboneConfig
-from reprq.study.results import POINT, StudyResults
+from reprq.study.results import POINT
 
 FEW_ROWS = 100
 
@@ -34,7 +35,7 @@ def recommend_for(
     preprocessing: Mapping[str, Any] | None = None,
     skip_broken: bool = False,
     detector: str | None = None,
-    source: StudyResults | Path | str | None = None,
+    source: Run | Sequence[Run] | None = None,
     samples: int | None = None,
     pooling: str | Sequence[str] = "avg",
     root: Path | str | None = None,
@@ -64,7 +65,7 @@ def recommend_for(
         preprocessing: What to change in the preprocessing of all that are not loaded, unless they say it themselves.
         skip_broken: Whether files that do not decode are left out, and listed in the notes.
         detector: The detector that will be used, by the name or definition in the study; its first by default.
-        source: A study, or its folder, to learn from.
+        source: A study, or its folder, to learn from; or several, of all data sets of which each counts alike.
         samples: A seeded sample of so many images; all by default.
         pooling: How a layer becomes one row per image, of each that says none; several are several layers.
         root: Where a named data set's files are.
@@ -77,14 +78,15 @@ def recommend_for(
             `reprq.data.read_as`.
 
     Returns:
-        A `Recommendation` without choices; its `regret` is that of the source study, if one is given.
+        A `Recommendation` without choices; its `regret` is that of the source study, if one is given; of several data
+        sets, of rules fitted on the others.
 
     Raises:
         DataError: no images, or some that do not decode.
         UnknownNameError: a backbone, layer, class, detector or data set that does not exist.
         InputError: no backbone, one twice, data or a network of another kind, or fewer than two layers in all.
     """
-    study = StudyResults.load(source) if isinstance(source, str | Path) else source
+    study = None if source is None else joined(source)
     directions = Directions.packaged() if study is None else Directions.of_study(study, detector, seed=seed)
     trust = _trust(directions, detector)
     named = isinstance(data, str | Path)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reprq.analysis.correlation import chosen_detectors
-from reprq.analysis.datasets import ALL
+from reprq.analysis.datasets import ALL, by_dataset
 from reprq.analysis.hindsight import HALF_OF_ROWS, SEEDS
 from reprq.analysis.regret import (
     FEW_CLUSTERS,
@@ -21,6 +21,7 @@ from reprq.analysis.regret import (
     scored,
 )
 from reprq.analysis.rules import Floats, StudyArrays, check_arrays, picks, predictions, scaled_ranks, study_arrays
+from reprq.analysis.runs import Run, joined
 from reprq.errors import InputError, UnknownNameError
 from reprq.study.results import CLUSTERS, POINT, StudyResults
 
@@ -51,10 +52,11 @@ class Recommendation:
 
 
 def recommend(
-    results: StudyResults | Path | str,
+    results: Run | Sequence[Run],
     detector: str | Sequence[str] | None = None,
     score: str = "auroc",
     *,
+    source: Run | Sequence[Run] = (),
     exclude: str | Sequence[str] = (),
     cluster: str = "architecture",
     n_resamples: int = 2000,
@@ -87,9 +89,10 @@ def recommend(
     expectation the true regret lies between the two.
 
     Args:
-        results: A study, or the folder of one.
+        results: A study, or the folder of one; of several, each data set is judged (`reprq.analysis.runs`).
         detector: Which detectors, by the name or definition in the table; all by default.
         score: The column of the detectors' table.
+        source: Studies to learn from, too: rules are fitted on their data sets and judged on those of `results`.
         exclude: Labels of backbones to leave out, with wildcards: "cifar_*".
         cluster: What is left out, resampled and moved as a whole: "architecture", with all its networks, or "backbone",
             which leaves siblings of the network in.
@@ -104,8 +107,10 @@ def recommend(
             another cluster.
         ReprqError: fewer than two backbones.
     """
-    if not isinstance(results, StudyResults):
-        results = StudyResults.load(results)
+    results = joined(results)
+    own = list(by_dataset(results))
+    sources = [source] if isinstance(source, StudyResults | Path | str) else list(source)
+    results = joined([results, *sources])
     if n_resamples < 100:
         raise InputError(f"n_resamples must be at least 100, got {n_resamples}; 2000 is usual")
     if cluster not in CLUSTERS:
@@ -127,11 +132,17 @@ def recommend(
         tables["choices"][-1]["detector"] = definition
         tables["regret"].append(regret_table(studies, said, n_resamples, seed, score).assign(detector=definition))
         notes |= dict.fromkeys(_notes(results, studies))
-    joined = {
+    made = {
         name: _first_columns(pd.concat(found, ignore_index=True), ["dataset", "detector"])
         for name, found in tables.items()
     }
-    return Recommendation(**joined, notes=tuple(notes))
+    if sources:
+        made = {name: _of_datasets(table, own) for name, table in made.items()}
+    return Recommendation(**made, notes=tuple(notes))
+
+
+def _of_datasets(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    return table[table["dataset"].isin(names)].reset_index(drop=True)
 
 
 def without(results: StudyResults, patterns: Sequence[str]) -> StudyResults:

@@ -41,9 +41,11 @@ SHOWN = 5  # layers
 @options.files
 @click.option(
     "--from",
-    "source",
+    "sources",
+    multiple=True,
     type=click.Path(path_type=Path),
-    help="With --data: the study to learn from. [default: packaged]",
+    help="A study to learn from; may be repeated. With --data in place of the packaged one; with RUN beside it; alone,"
+    " at least two, of which each data set is judged by rules from the others.",
 )
 @click.option("--detector", help="The detector to choose for. [default: all of RUN, or the first of the study]")
 @click.option("--exclude", multiple=True, metavar="LABEL", help="With RUN: leave out such backbones, as in 'cifar_*'.")
@@ -65,7 +67,7 @@ def recommend(
     exclude: tuple[str, ...],
     cluster: str,
     targets: tuple[str, ...],
-    source: Path | None,
+    sources: tuple[Path, ...],
     top: int | None,
     form: str | None,
     seed: int,
@@ -74,21 +76,30 @@ def recommend(
 ) -> None:
     """Rank backbones and layers by quality on benign samples, and say what that is worth.
 
-    With RUN, the folder of a study: what choosing by each metric, and by all of them together, loses in AUROC against
-    the best choice in hindsight, on architectures and classes that it was not fitted on. With --data and --backbones: a
-    ranking for data of your own. Benign are the classes that --benign names; without it the class called good,
-    normal, healthy or the like, or all classes where none is called so.
+    With RUN, the folder of a study, or several after --from: what choosing by each metric, and by all of them together,
+    loses in AUROC against the best choice in hindsight, on architectures and classes, or data sets, that it was not
+    fitted on. With --data and --backbones: a ranking for data of your own. Benign are the classes that --benign names;
+    without it the class called good, normal, healthy or the like, or all classes where none is called so.
     """
-    if (run is None) == (data is None):
-        raise click.UsageError("give either the folder of a study, or --data with --backbones")
-    if run is not None:
+    if (run is None and data is None and len(sources) < 2) or (run is not None and data is not None):
+        raise click.UsageError(
+            "give either the folder of a study, or --data with --backbones, or two studies or more as --from A --from B"
+        )
+    if data is None:
         from reprq.analysis import recommend as recommend_study
         from reprq.analysis.targets import parse_targets, with_targets
         from reprq.study import StudyResults
 
         _only_with("RUN", {*_OF_IMAGES, *options.PREPROCESSING})
-        study = with_targets(StudyResults.load(run), parse_targets(targets))
-        _print_study(recommend_study(study, detector, exclude=exclude, cluster=cluster, seed=seed), run, top, form)
+        studies = [with_targets(StudyResults.load(path), parse_targets(targets)) for path in sources]
+        judged = studies if run is None else with_targets(StudyResults.load(run), parse_targets(targets))
+        learned = () if run is None else studies
+        _print_study(
+            recommend_study(judged, detector, source=learned, exclude=exclude, cluster=cluster, seed=seed),
+            run,
+            top,
+            form,
+        )
         return
     if not backbones:
         raise click.UsageError("--data needs --backbones A,B,...; `reprq backbones` lists them")
@@ -100,11 +111,13 @@ def recommend(
     changed = {name: asked.pop(name) for name in options.PREPROCESSING}
     asked["preprocessing"] = options.preprocessing(changed)
     names = _networks(backbones)
-    found = recommend_for(data or "", names, detector=detector, source=source, seed=seed, progress=not quiet, **asked)
+    found = recommend_for(
+        data or "", names, detector=detector, source=sources or None, seed=seed, progress=not quiet, **asked
+    )
     _print_ranking(found, readable(data or ""), top, form)
 
 
-_OF_IMAGES = {"benign", "backbones", "layers", "weights", "samples", "pooling", "root", "download", "source", "device"}
+_OF_IMAGES = {"benign", "backbones", "layers", "weights", "samples", "pooling", "root", "download", "device"}
 _OF_IMAGES |= {"cache_dir", "intensity_range", "skip_broken"}
 
 
@@ -136,11 +149,11 @@ def _only_with(what: str, others: set[str]) -> None:
         raise click.UsageError(f"{', '.join(typed)} does not go with {what}")
 
 
-def _print_study(found: "Recommendation", run: Path, top: int | None, form: str | None) -> None:
+def _print_study(found: "Recommendation", run: Path | None, top: int | None, form: str | None) -> None:
     from reprq.cli.output import emit, text_table
 
     ranking = _top(found, top)
-    context = {"run": str(run), "notes": list(found.notes), "ranking": ranking}
+    context = {"run": None if run is None else str(run), "notes": list(found.notes), "ranking": ranking}
     if form is None:
         shown = ["auroc", "regret", "regret_low", "regret_high", "over_last"]
         shown += ["over_random", "over_random_low", "over_random_high", "p_holm"]
@@ -177,8 +190,11 @@ def _print_ranking(found: "Recommendation", data: str, top: int | None, form: st
     click.echo(text_table(found.trust.drop(columns="detector").to_dict("records")))
     for row in found.regret.to_dict("records"):
         if row["rule"] == "combination":
+            several = found.regret["dataset"].nunique() > 1
+            where = f"In {'those studies' if several else 'that study'}, on architectures and"
+            left_out = f"data sets left out ({row['dataset']})" if several else "classes left out"
             click.echo(
-                f"\nIn that study, on architectures and classes left out, the combination lost {row['regret']:.3f}"
+                f"\n{where} {left_out}, the combination lost {row['regret']:.3f}"
                 f" AUROC against the best in hindsight{_interval(row, 'regret')} and gained {row['over_last']:.3f} on"
                 f" the last layer{_interval(row, 'over_last')}."
             )

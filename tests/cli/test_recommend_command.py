@@ -60,6 +60,39 @@ def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> 
         assert all(line.startswith('"knn[k=5,kth,euclidean]",combination,lenet') for line in lines[1:])
 
 
+def test_several_studies_are_learned_from_and_tried_on_each_other(
+    reprq: Reprq, run: Path, several_runs: list[Path]
+) -> None:
+    sources = [part for path in several_runs for part in ("--from", path)]
+    ran = reprq("recommend", *sources, "--detector", "knn")
+    assert (ran.status, ran.err) == (0, "")
+    assert "note: one study on 2 data sets (digits, small)" in ran.out
+    assert {row["dataset"] for row in json.loads(reprq("recommend", *sources, "--json").out)["rows"]} == {
+        "all",
+        "digits",
+        "small",
+    }
+    judged = json.loads(reprq("recommend", several_runs[1], "--from", run, "--json").out)
+    assert {row["dataset"] for row in judged["rows"]} == {"small"}
+    images = ["--data", "digits", "--backbones", "lenet", "--weights", "random", "--samples", "40", "--quiet"]
+    assert "data sets left out (small), the combination lost" in reprq("recommend", *images, *sources).out
+    assert reprq("recommend", "--from", run).status == 2
+
+
+@pytest.fixture(scope="module")
+def several_runs(run: Path) -> list[Path]:
+    """The study, and one of the same networks on other digits."""
+    backbones = [
+        {"name": "lenet", "label": f"lenet {n}", "weights": "random", "preprocessing": {"resize": n, "size": 32}}
+        for n in (32, 40)
+    ]
+    data = {"name": "digits", "label": "small", "classes": ["7", "8", "9"], "train_per_class": 20}
+    data |= {"test_per_class": 10}
+    config = {"data": data, "backbones": backbones, "metrics": ["rankme", "aucev"], "detectors": ["centroid", "knn"]}
+    run_study(config, run.parent / "small", cache_dir=run.parent / "cache", progress=False)
+    return [run, run.parent / "small"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [

@@ -1,0 +1,86 @@
+"""Several studies as one over all of their data sets."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from reprq.analysis.datasets import by_dataset
+from reprq.errors import InputError
+from reprq.study.results import StudyResults
+
+Run = StudyResults | Path | str
+
+
+def joined(runs: Run | Sequence[Run]) -> StudyResults:
+    """Return studies as one, with what all of them measured.
+
+    Data sets of one name are one where their samples are the same, and otherwise called "NAME (FOLDER)"; so are
+    backbones of one name whose weights differ. A cell that is in several studies is taken from the first.
+
+    Args:
+        runs: Studies, or their folders; one is itself.
+
+    Raises:
+        InputError: no study, or studies without a metric or a detector in common.
+        ReprqError: a folder is not a finished study.
+    """
+    listed = [runs] if isinstance(runs, StudyResults | Path | str) else list(runs)
+    if not listed:
+        raise InputError("runs must hold at least one study, got none")
+    studies = [run if isinstance(run, StudyResults) else StudyResults.load(run) for run in listed]
+    if len(studies) == 1:
+        return studies[0]
+    metrics = _in_all("metric", [study.metrics["metric"] for study in studies])
+    detectors = _in_all("detector", [study.detectors["definition"] for study in studies])
+    names: dict[str, object] = {}
+    prints: dict[str, str] = {}
+    tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "detectors": []}
+    for study in studies:
+        renamed = {}
+        for label, part in by_dataset(study).items():
+            own = part.results.study.get("data_fingerprints", {})
+            renamed[label] = _called(f"data set {label}", label, dict(own), study.path, names)
+            prints |= {f"{renamed[label]} {key}": value for key, value in own.items()}
+        networks = _networks(study, names)
+        for name, table in tables.items():
+            rows = getattr(study, name)
+            table.append(rows.assign(dataset=rows["dataset"].map(renamed), backbone=rows["backbone"].map(networks)))
+    cell = ["dataset", "seed", "backbone", "layer", "task"]
+    measured, judged = (pd.concat(tables[name], ignore_index=True) for name in ("metrics", "detectors"))
+    title = " and ".join(_title(study) for study in studies)
+    return replace(
+        studies[0],
+        metrics=_once(measured[measured["metric"].isin(metrics)], [*cell, "metric"]),
+        detectors=_once(judged[judged["definition"].isin(detectors)], [*cell, "definition"]),
+        study={"config": {"title": title}, "data_fingerprints": prints},
+    )
+
+
+def _title(study: StudyResults) -> str:
+    return str(study.study.get("config", {}).get("title") or study.path.name)
+
+
+def _in_all(what: str, columns: Sequence["pd.Series[str]"]) -> set[str]:
+    common = set.intersection(*(set(column) for column in columns))
+    if not common:
+        each = "; ".join(", ".join(map(str, column.unique())) for column in columns)
+        raise InputError(f"studies must have a {what} in common to be joined, got {each}")
+    return common
+
+
+def _networks(study: StudyResults, names: dict[str, object]) -> dict[str, str]:
+    """What each backbone of a study is called among all."""
+    table = pd.concat([study.metrics, study.detectors]).drop_duplicates("backbone")
+    known = table.reindex(columns=["backbone", "network", "weights"]).fillna("").itertuples(index=False, name=None)
+    return {label: _called(f"backbone {label}", label, what, study.path, names) for label, *what in known}
+
+
+def _called(key: str, label: str, what: object, folder: Path, names: dict[str, object]) -> str:
+    """The label, or one with the folder where another study has something else under it."""
+    return label if names.setdefault(key, what) == what else f"{label} ({folder.name})"
+
+
+def _once(table: pd.DataFrame, cell: list[str]) -> pd.DataFrame:
+    return table.drop_duplicates([name for name in cell if name in table]).reset_index(drop=True)
