@@ -4,7 +4,7 @@ Nothing here imports torch until one of torchvision's data sets is loaded.
 """
 
 from reprq.data.adapters import as_dataset
-from reprq.data.benign import Benign, benign_rows, benign_task
+from reprq.data.benign import Benign, benign_rows
 from reprq.data.dataset import Dataset
 from reprq.data.image.protocols import PROTOCOLS, Protocol, load_protocol, protocols
 from reprq.data.image.sources import ArraySource, FileSource, ImageSource
@@ -13,8 +13,9 @@ from reprq.data.modality import Batch, Modality, Seen, Source, Transform
 from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.reading import read_as
 from reprq.data.registry import DATASETS, Asked, DatasetInfo, available, load_dataset
+from reprq.data.scenarios import Scenario, Splits, named_tasks, scenario_splits
 from reprq.data.splits import Split, distinct, task_split
-from reprq.data.tasks import Task, one_class_tasks, select_tasks
+from reprq.data.tasks import Task, benign_task, one_class_tasks, select_tasks
 
 ImageDataset = Dataset  # its name before there was data of other modalities
 
@@ -33,9 +34,11 @@ __all__ = [
     "Modality",
     "OneClassSplit",
     "Protocol",
+    "Scenario",
     "Seen",
     "Source",
     "Split",
+    "Splits",
     "Task",
     "Transform",
     "as_dataset",
@@ -45,11 +48,13 @@ __all__ = [
     "distinct",
     "load_dataset",
     "load_protocol",
+    "named_tasks",
     "one_class_split",
     "one_class_tasks",
     "patches",
     "protocols",
     "read_as",
+    "scenario_splits",
     "select_tasks",
     "task_split",
 ]

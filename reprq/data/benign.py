@@ -7,7 +7,6 @@ import numpy as np
 
 from reprq.data.dataset import Dataset
 from reprq.data.folders.layout import is_benign_name
-from reprq.data.tasks import Task, one_class_tasks
 from reprq.errors import InputError, listed
 from reprq.labels import anomaly_labels, named_labels
 
@@ -64,29 +63,3 @@ def benign_rows(samples: Dataset, benign: str | Sequence[str] = ()) -> Benign:
     if not patterns:
         said += ", as its name says (--benign '*' takes all)"
     return Benign(kept, f"{said}; left out: {listed(left)}" if left else said)
-
-
-def benign_task(classes: Sequence[str], benign: str | Sequence[str]) -> Task:
-    """Return the task in which these classes are benign and all others anomalous.
-
-    Args:
-        classes: The class names of a data set.
-        benign: As in `benign_rows`.
-
-    Raises:
-        UnknownNameError: `benign` names a class that is not there.
-        InputError: every class is benign, so that nothing could be anomalous.
-
-    Example:
-        >>> benign_task(["crack", "good", "hole"], "good").name
-        'unimodal:good'
-        >>> benign_task(["crack", "good", "hole", "ok"], ["good", "ok"]).name
-        'benign:good,ok'
-    """
-    anomalous = anomaly_labels(range(len(classes)), named_labels(benign, classes), classes=classes, name="the classes")
-    inside = frozenset(np.flatnonzero(anomalous == 0).tolist())
-    if len(inside) == len(classes):
-        raise InputError(f"benign must leave a class that is anomalous, got all of {listed(classes)}; leave some out")
-    known = {task.benign: task for task in reversed(one_class_tasks(classes))}
-    target = ",".join(classes[label] for label in sorted(inside))
-    return known.get(inside, Task(f"benign:{target}", "multimodal", target, inside))

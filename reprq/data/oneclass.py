@@ -1,5 +1,6 @@
 """A one-class split: what trains, what is scored, what of it is anomalous, and what deviates from benign training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from reprq.data.adapters import as_dataset
 from reprq.data.dataset import Dataset
-from reprq.data.splits import Rows, task_split
+from reprq.data.splits import Rows, Split, task_split
 from reprq.data.tasks import Task
 from reprq.data.views import joined
 from reprq.errors import InputError
@@ -119,10 +120,50 @@ def one_class_split(
     )
     scored = test if external is None else joined(test, external)
     return OneClassSplit(
-        name=split.name,
+        name=split.name.removesuffix(f", {labelled} labelled"),
         train=train.select(split.train),
         test=scored.select(split.test),
         labels=split.labels,
         labelled=train.select(split.labelled) if labelled else None,
         made=split.made,
     )
+
+
+def sides_and_splits(parts: Sequence[OneClassSplit]) -> tuple[Dataset, Dataset, list[Split]]:
+    """Return the samples of several splits, each once, on the training and the test side, and the rows of each split.
+
+    Raises:
+        InputError: Splits that are not cut from one data set.
+    """
+    train, test = (_union([getattr(part, side) for part in parts]) for side in ("train", "test"))
+    splits = [
+        Split(
+            name=part.name,
+            train=np.sort(_place(part.train, train)),
+            test=_place(part.test, test),
+            labels=part.labels,
+            classes=part.test.labels,
+            groups=part.groups,
+            dataset=train.name,
+            task=part.name,
+            kind="unimodal",
+            scenario="protocol",
+            made=part.made,
+        )
+        for part in parts
+    ]
+    return train, test, splits
+
+
+def _union(parts: Sequence[Dataset]) -> Dataset:
+    """Every row of data sets over one source, in the order of the source."""
+    first = parts[0]
+    if any(part.source is not first.source for part in parts):
+        raise InputError(f"the splits of {first.name} must be cut from one data set; take one of them")
+    rows, place = np.unique(np.concatenate([part.rows for part in parts]), return_index=True)
+    labels, ids = (np.concatenate([getattr(part, name) for part in parts])[place] for name in ("labels", "ids"))
+    return replace(first, rows=rows, labels=labels, ids=ids)
+
+
+def _place(part: Dataset, whole: Dataset) -> Rows:
+    return np.searchsorted(whole.rows, part.rows).astype(np.int64)

@@ -28,6 +28,11 @@ class Split:
         classes: (n_test,) the class numbers of the test rows, for the AUROC of each anomaly class; or None.
         groups: (n_test,) the object that each test row is a part of; None where each stands for itself.
         dataset: What the data set is called.
+        task: Its task, without what deviates from that.
+        kind: "unimodal" or "multimodal", of the task.
+        scenario: What deviates from the task: "vs dog, 5 % polluted"; "" where nothing does.
+        external: The data set whose rows follow those of the test side; "" where none does.
+        auxiliary: The corpus for detectors that learn from one; "" where there is none.
         made: How the split was made, of JSON values.
     """
 
@@ -39,6 +44,11 @@ class Split:
     classes: Rows | None = None
     groups: Rows | None = None
     dataset: str = ""
+    task: str = ""
+    kind: str = ""
+    scenario: str = ""
+    external: str = ""
+    auxiliary: str = ""
     made: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,7 +72,8 @@ class Split:
     def rows(self) -> tuple[bytes, ...]:
         """What tells it from other splits of the same data: its rows and labels, whatever it is called."""
         parts = (self.train, self.labelled, self.test, self.labels, _NONE if self.groups is None else self.groups)
-        return tuple(part.astype(np.int64).tobytes() for part in parts)
+        others = (self.external.encode(), self.auxiliary.encode())
+        return (*(part.astype(np.int64).tobytes() for part in parts), *others)
 
 
 def distinct(splits: Iterable[Split]) -> list[Split]:
@@ -113,7 +124,7 @@ def task_split(
         >>> zero = select_tasks(train.classes, "unimodal:0")[0]
         >>> split = task_split(train, test, zero, pollution=0.1, labelled=0.05, labelled_from=["1"])
         >>> split.name, len(split.train), np.unique(train.labels[split.labelled]).tolist()
-        ('unimodal:0, 10 % polluted', 139, [1])
+        ('unimodal:0, 10 % polluted, 5 % labelled from 1', 139, [1])
     """
     against = [anomaly] if isinstance(anomaly, str) else anomaly
     _check(train, test, pollution, labelled, against, external)
@@ -125,20 +136,24 @@ def task_split(
     share = isinstance(labelled, float) and labelled < 1.0
     known = round(labelled / (1.0 - labelled) * (len(benign) + count)) if share else int(labelled)
     dirty, labelled_rows = _draw(train, task, sources, count, known, seed)
-    rows, labels, classes = _test_rows(test, task, against, external)
+    rows, labels, classes = scored_rows(test, task, against, external)
     if not labels.any() or labels.all():
         raise DataError(
             f"{test.name} ({test.split}) needs benign and anomalous {test.noun}s for {task.name}, got one kind"
         )
-    versus = ",".join(against) if against else "" if external is None else external.name
+    said = _deviation(against, external, pollution, polluting, labelled, labelled_from)
     return Split(
-        name=_name(task, versus, pollution),
+        name=task.name + said,
         train=np.sort(np.concatenate([benign, dirty])),
         test=rows,
         labels=labels,
         labelled=labelled_rows,
         classes=classes,
         dataset=train.name,
+        task=task.name,
+        kind=task.kind,
+        scenario=said.strip(", "),
+        external="" if external is None else external.name,
         made={
             "task": task.name,
             "anomaly": anomaly if anomaly is None or isinstance(anomaly, str) else list(anomaly),
@@ -196,9 +211,10 @@ def _draw(train: Dataset, task: Task, sources: Sequence[Rows], count: int, known
     return dirty, np.sort(left[len(left) - known :])
 
 
-def _test_rows(
+def scored_rows(
     test: Dataset, task: Task, against: Sequence[str] | None, external: Dataset | None
 ) -> tuple[Rows, Rows, Rows]:
+    """Return the rows that are scored, their labels (1 is anomalous) and class numbers."""
     benign, anomalous = task.benign_rows(test.labels), _anomalous(test, task, against)
     if external is not None:
         rows = np.concatenate([benign, len(test) + np.arange(len(external))])
@@ -208,5 +224,23 @@ def _test_rows(
     return rows, task.anomaly_labels(test.labels[rows]), test.labels[rows]
 
 
-def _name(task: Task, versus: str, pollution: float) -> str:
-    return f"{task.name}{f' vs {versus}' if versus else ''}{f', {100 * pollution:g} % polluted' if pollution else ''}"
+def _deviation(
+    against: Sequence[str] | None,
+    external: Dataset | None,
+    pollution: float,
+    polluting: Sequence[str] | None,
+    labelled: float,
+    labelled_from: Sequence[str] | None,
+) -> str:
+    """What the name of a split says beyond its task: " vs dog, 5 % polluted, 10 labelled from cat"."""
+    versus = ",".join(against) if against else "" if external is None else external.name
+    said = f" vs {versus}" if versus else ""
+    if pollution:
+        said += f", {100 * pollution:g} % polluted{_from(polluting)}"
+    if labelled:
+        said += f", {f'{100 * labelled:g} %' if labelled < 1 else f'{labelled:g}'} labelled{_from(labelled_from)}"
+    return said
+
+
+def _from(classes: Sequence[str] | None) -> str:
+    return f" from {','.join(classes)}" if classes else ""

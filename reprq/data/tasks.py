@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reprq.errors import InputError, UnknownNameError
+from reprq.errors import InputError, UnknownNameError, listed
+from reprq.labels import anomaly_labels, named_labels
 
 KINDS = ("unimodal", "multimodal")
+_GROUP = "benign:"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,32 @@ def one_class_tasks(classes: Sequence[str]) -> list[Task]:
     return unimodal + multimodal
 
 
+def benign_task(classes: Sequence[str], benign: str | Sequence[str]) -> Task:
+    """Return the task in which these classes are benign and all others anomalous.
+
+    Args:
+        classes: The class names of a data set.
+        benign: As in `benign_rows`.
+
+    Raises:
+        UnknownNameError: `benign` names a class that is not there.
+        InputError: every class is benign, so that nothing could be anomalous.
+
+    Example:
+        >>> benign_task(["crack", "good", "hole"], "good").name
+        'unimodal:good'
+        >>> benign_task(["crack", "good", "hole", "ok"], ["good", "ok"]).name
+        'benign:good,ok'
+    """
+    anomalous = anomaly_labels(range(len(classes)), named_labels(benign, classes), classes=classes, name="the classes")
+    inside = frozenset(np.flatnonzero(anomalous == 0).tolist())
+    if len(inside) == len(classes):
+        raise InputError(f"benign must leave a class that is anomalous, got all of {listed(classes)}; leave some out")
+    known = {task.benign: task for task in reversed(one_class_tasks(classes))}
+    target = ",".join(classes[label] for label in sorted(inside))
+    return known.get(inside, Task(f"{_GROUP}{target}", "multimodal", target, inside))
+
+
 def select_tasks(
     classes: Sequence[str],
     names: str | Sequence[str] = "all",
@@ -74,7 +102,8 @@ def select_tasks(
 
     Args:
         classes: The class names of a data set.
-        names: "all", "unimodal", "multimodal", the name of a task ("unimodal:cat"), or a list of these.
+        names: "all", "unimodal", "multimodal", the name of a task ("unimodal:cat", or "benign:cat,dog" where several
+            classes are benign), or a list of these.
         labels: (n,) the classes of the training samples; None takes every class to have some.
         scored: (m,) the classes of the test samples; None takes every class to have some.
 
@@ -98,6 +127,8 @@ def select_tasks(
     chosen: dict[tuple[frozenset[int], frozenset[int]], Task] = {}
     for name in wanted:
         found = [task for task in tasks if name in ("all", task.kind, unicodedata.normalize("NFC", task.name))]
+        if not found and name.startswith(_GROUP):
+            found = [benign_task(classes, name.removeprefix(_GROUP))]
         if not found:
             raise UnknownNameError("task", name, ["all", *KINDS, *(task.name for task in tasks)])
         if name in ("all", *KINDS):

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.detectors.oracle import oracle_grid
-from reprq.detectors.registry import create, describe
+from reprq.detectors.registry import DETECTORS, create, describe
 from reprq.errors import InputError
 from reprq.evaluation.groups import max_over_groups
 from reprq.evaluation.oracle import oracle_search
@@ -22,6 +22,10 @@ Rows = NDArray[np.int64]
 
 class SplitRows(Protocol):
     """What a `reprq.data.Split` says."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
 
     @property
     def train(self) -> Rows:
@@ -60,6 +64,7 @@ class Detection:
         classes: (m,) class numbers, or None.
         n_train: How many rows it was fitted on.
         seconds: Of fit and scores.
+        fitted: The detector, fitted; None where only its scores are known.
     """
 
     detector: str
@@ -69,6 +74,7 @@ class Detection:
     classes: Rows | None
     n_train: int
     seconds: float
+    fitted: Any = None
 
     def counts(self) -> dict[str, int]:
         """Return how many rows trained, how many were judged, and how many of these are anomalous."""
@@ -80,9 +86,14 @@ class Detection:
             return {}
         found = {}
         for number in np.unique(self.classes[self.labels == 1]).tolist():
-            rows = (self.labels == 0) | (self.classes == number)
-            found[number] = auroc(self.labels[rows], self.scores[rows])
+            found[number] = self.on((self.labels == 0) | (self.classes == number)).auroc
         return found
+
+    def on(self, rows: NDArray[Any]) -> "Detection":
+        """Return the same scores judged on some of the rows, given by their numbers or as booleans."""
+        classes = None if self.classes is None else self.classes[rows]
+        found = auroc(self.labels[rows], self.scores[rows])
+        return replace(self, auroc=found, scores=self.scores[rows], labels=self.labels[rows], classes=classes)
 
     def by_half(self) -> tuple[float | None, float | None]:
         """Return the AUROC on either half of the rows, `halves_of`; None where a half lacks either kind."""
@@ -92,7 +103,7 @@ class Detection:
         halves = (first, ~first)
         if not all(0 < self.labels[rows].sum() < rows.sum() for rows in halves):
             return None, None
-        one, other = (auroc(self.labels[rows], self.scores[rows]).value for rows in halves)
+        one, other = (self.on(rows).auroc.value for rows in halves)
         return one, other
 
 
@@ -116,13 +127,15 @@ def evaluate(
         train: The training side as the detector reads it: (n, d) rows, or a data set of samples.
         test: The test side.
         auxiliary: A corpus, for a detector that learns from one; as the split's labelled rows, others do without.
-        given: Parameters that the surroundings set, not the person: a teacher, its layer, the device.
+        given: Parameters that the surroundings set, not the person: a teacher, its layer, the device. Those that the
+            detector does not have are passed over.
         seed: Of a detector that draws and was given no seed of its own.
         oracle: Whether its parameters are chosen on a tenth of the test labels; judged on the others.
         clock: What tells the time in seconds.
 
     Raises:
-        ReprqError: Whatever the detector cannot do, or `oracle` on a split with groups.
+        ReprqError: Whatever the detector cannot do, a split that lacks what it needs (`check_needs`), or `oracle` on a
+            split with groups.
 
     Example:
         >>> from reprq.data import Split
@@ -132,9 +145,10 @@ def evaluate(
     """
     if oracle and split.groups is not None:
         raise InputError(
-            "--oracle chooses single samples and cannot hold out whole objects; leave it out for this data"
+            "an oracle holds out single rows and cannot hold out whole objects; judge a split with groups without it"
         )
     spec = {"name": detector} if isinstance(detector, str) else dict(detector)
+    needs = check_needs(spec, split, has_auxiliary=auxiliary is not None)
     began = clock()
     fitted, scored = take(train, split.train), take(test, split.test)
     labels, classes = split.labels, split.classes
@@ -146,16 +160,41 @@ def evaluate(
     else:
         made = _seeded(create(spec), spec, seed)
         if given:
-            made = made.set_params(**given)
+            made = made.set_params(**{name: value for name, value in given.items() if name in made.get_params()})
         known = take(train, split.labelled) if len(split.labelled) else None
         besides = {"labelled": known, "auxiliary": auxiliary}
-        uses = getattr(made, "uses", ())  # the others are baselines, and learn from benign rows alone
-        made.fit(fitted, **{word: x for word, x in besides.items() if word in uses and x is not None})
+        used = {*needs, *getattr(made, "uses", ())}  # the others are baselines, and learn from benign rows alone
+        made.fit(fitted, **{word: x for word, x in besides.items() if word in used and x is not None})
         name = describe(made)
     scores = made.anomaly_score(scored)
-    return judge(
+    found = judge(
         name, scores, labels, classes=classes, groups=split.groups, n_train=len(fitted), seconds=clock() - began
     )
+    return replace(found, fitted=made)
+
+
+def check_needs(spec: Mapping[str, Any], split: SplitRows, *, has_auxiliary: bool) -> frozenset[str]:
+    """Return what a detector must be given besides rows, or say that the split lacks it.
+
+    Args:
+        spec: Its name, with parameters or without.
+        split: What it is to be judged on.
+        has_auxiliary: Whether there is a corpus.
+
+    Raises:
+        InputError: It needs labelled anomalies or a corpus, and there is none.
+    """
+    name = str(spec["name"])
+    needs = DETECTORS.find(name).needs if name in DETECTORS else frozenset()
+    if "labelled" in needs and not len(split.labelled):
+        raise InputError(
+            f"detector {name} needs labelled anomalies, and the split {split.name} has none; give some (labelled)"
+        )
+    if "auxiliary" in needs and not has_auxiliary:
+        raise InputError(
+            f"detector {name} needs an auxiliary corpus, and the split {split.name} has none; name one (auxiliary)"
+        )
+    return needs
 
 
 def judge(

@@ -28,11 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from reprq.data import Dataset, load_dataset
+from reprq.data import Dataset, Split, load_dataset
 from reprq.data.image.named import data_root
-from reprq.detectors import KDE, OCSVM, IForest
 from reprq.errors import DataError
-from reprq.evaluation import auroc, hold_out
+from reprq.evaluation import hold_out
+from reprq.evaluation.detection import Detection, evaluate
 from reprq.papers.ruff2021_tables import write_tables
 from reprq.progress import track
 from reprq.provenance import digest, file_digest
@@ -174,17 +174,20 @@ def _digit(
     return [{**common, **row} for row in found]
 
 
-def _row(method: str, setting: str, seed: int, labels: Any, scores: Array, began: float) -> Row:
-    estimate = auroc(labels, scores)
-    values = {"auroc": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {"method": method, "setting": setting, "seed": seed, **values, "seconds": time.process_time() - began}
+def _judged(spec: dict[str, Any], benign: Array, rows: Array, labels: Any) -> Detection:
+    """A detector that is fitted on all of one array and judged on all of another, timed by the processor's clock."""
+    return evaluate(spec, Split.whole(len(benign), labels), benign, rows, clock=time.process_time)
+
+
+def _row(method: str, setting: str, seed: int, found: Detection, seconds: float | None = None) -> Row:
+    values = {"auroc": found.auroc.value, "low": found.auroc.low, "high": found.auroc.high}
+    spent = found.seconds if seconds is None else seconds
+    return {"method": method, "setting": setting, "seed": seed, **values, "seconds": spent}
 
 
 def _forests(benign: Array, rows: Array, labels: Any, seeds: list[int]) -> Iterator[Row]:
     for seed in seeds:
-        began = time.process_time()
-        scores = IForest(seed=seed).fit(benign).anomaly_score(rows)
-        yield _row("iForest", "t=100, psi=256", seed, labels, scores, began)
+        yield _row("iForest", "t=100, psi=256", seed, _judged({"name": "iforest", "seed": seed}, benign, rows, labels))
 
 
 def _kernel_densities(benign: Array, rows: Array, labels: Any, size: Ruff2021Preset) -> Iterator[Row]:
@@ -192,15 +195,14 @@ def _kernel_densities(benign: Array, rows: Array, labels: Any, size: Ruff2021Pre
 
     The likelihood rises to one maximum and falls, so of a grid that lies beyond it the first bandwidth is likeliest.
     """
-    began = time.process_time()
-    likeliest = KDE().fit(benign)
-    yield _row("KDE", "likeliest", 0, labels, likeliest.anomaly_score(rows), began)
-    h = likeliest.bandwidth_ * likeliest.scale_
+    likeliest = _judged({"name": "kde"}, benign, rows, labels)
+    yield _row("KDE", "likeliest", 0, likeliest)
+    scale = likeliest.fitted.scale_
+    h = likeliest.fitted.bandwidth_ * scale
     nearest = min(BANDWIDTHS, key=lambda name: abs(np.log(BANDWIDTHS[name] / h)))
     for name in list(BANDWIDTHS)[: _SHOWN_BANDWIDTHS if size.candidates else 0] or [nearest]:
-        began = time.process_time()
-        scores = KDE(BANDWIDTHS[name] / likeliest.scale_).fit(benign).anomaly_score(rows)
-        row = _row("KDE", f"h={name}", 0, labels, scores, began)
+        found = _judged({"name": "kde", "bandwidth": BANDWIDTHS[name] / scale}, benign, rows, labels)
+        row = _row("KDE", f"h={name}", 0, found)
         yield row
         if name == nearest:
             yield {**row, "setting": "likeliest of the thesis' grid"}
@@ -208,22 +210,21 @@ def _kernel_densities(benign: Array, rows: Array, labels: Any, size: Ruff2021Pre
 
 def _rule(benign: Array, rows: Array, labels: Any, seed: int = 0) -> Row:
     """OC-SVM with the gamma that needs no label."""
-    began = time.process_time()
-    return _row("OC-SVM", "nu=0.1, gamma by rule", seed, labels, OCSVM(0.1).fit(benign).anomaly_score(rows), began)
+    return _row("OC-SVM", "nu=0.1, gamma by rule", seed, _judged({"name": "ocsvm", "nu": 0.1}, benign, rows, labels))
 
 
 def _candidates_and_oracle(
     benign: Array, rows: Array, labels: Any, size: Ruff2021Preset, seeds: list[int]
 ) -> list[Row]:
     """Every candidate of the thesis, and the one that a tenth of the test labels chooses."""
-    found, scored, oracle_began = [], [], time.process_time()
+    found, scored = [], []
     variance = float(np.mean((benign - benign.mean(axis=0)) ** 2))  # OCSVM's gamma is in units of rows scaled to 1
     for nu in (0.1, 0.01) if size.candidates else (0.1,):
         for name, gamma in GAMMAS.items():
-            began = time.process_time()
-            scored.append(OCSVM(nu, gamma=gamma * variance).fit(benign).anomaly_score(rows))
-            found.append(_row("OC-SVM", f"nu={nu:g}, gamma={name}", 0, labels, scored[-1], began))
-    return [*found, *(_oracle(scored, labels, seed, oracle_began) for seed in seeds)]
+            spec = {"name": "ocsvm", "nu": nu, "gamma": gamma * variance}
+            scored.append(_judged(spec, benign, rows, labels))
+            found.append(_row("OC-SVM", f"nu={nu:g}, gamma={name}", 0, scored[-1]))
+    return [*found, *(_oracle(scored, seed) for seed in seeds)]
 
 
 def _tabular(path: Path) -> tuple[Array, NDArray[np.int64]]:
@@ -256,18 +257,20 @@ def _split_and_score(name: str, x: Array, y: NDArray[np.int64], seed: int) -> li
 
 def _rule_and_oracle(train: Array, rows: Array, labels: NDArray[np.int64], seed: int) -> Iterator[Row]:
     yield _rule(train, rows, labels, seed)
-    began = time.process_time()
     variance = float(np.mean((train - train.mean(axis=0)) ** 2))  # OCSVM's gamma is in units of rows scaled to 1
-    settings = product(TABULAR_NUS, TABULAR_GAMMAS)
-    scored = [OCSVM(nu, gamma=gamma * variance).fit(train).anomaly_score(rows) for nu, gamma in settings]
-    yield _oracle(scored, labels, seed, began)
-    best = max(scored, key=lambda scores: auroc(labels, scores).value)
-    yield _row("OC-SVM", "best of the grid", seed, labels, best, began)
+    scored = [
+        _judged({"name": "ocsvm", "nu": nu, "gamma": gamma * variance}, train, rows, labels)
+        for nu, gamma in product(TABULAR_NUS, TABULAR_GAMMAS)
+    ]
+    yield _oracle(scored, seed)
+    best = max(scored, key=lambda found: found.auroc.value)
+    yield _row("OC-SVM", "best of the grid", seed, best, sum(found.seconds for found in scored))
 
 
-def _oracle(scored: list[Array], labels: NDArray[np.int64], seed: int, began: float) -> Row:
-    """The candidate that a tenth of the test labels chooses, judged on the other rows."""
+def _oracle(scored: list[Detection], seed: int) -> Row:
+    """The candidate that a tenth of the test labels chooses, judged on the other rows; the time is that of all."""
+    labels = scored[0].labels
     held = hold_out(labels, seed=seed)
     left = np.setdiff1d(np.arange(len(labels)), held)
-    best = int(np.argmax([auroc(labels[held], scores[held]).value for scores in scored]))
-    return _row("OC-SVM", "oracle", seed, labels[left], scored[best][left], began)
+    best = max(scored, key=lambda found: found.on(held).auroc.value)
+    return _row("OC-SVM", "oracle", seed, best.on(left), sum(found.seconds for found in scored))

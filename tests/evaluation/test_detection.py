@@ -1,13 +1,16 @@
 """The one evaluation against its steps written out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from reprq.data import Split
-from reprq.detectors import KNN, IForest
+from reprq.detectors import DETECTORS, KNN, IForest
 from reprq.errors import InputError
 from reprq.evaluation import auroc
 from reprq.evaluation.detection import evaluate, judge
+from reprq.registry import Entry
 
 RNG = np.random.default_rng(0)
 TRAIN = RNG.normal(size=(40, 3))
@@ -49,3 +52,53 @@ def test_an_oracle_cannot_hold_out_whole_objects():
 
 def test_a_half_without_anomalies_has_no_auroc():
     assert judge("x", [0.1, 0.2, 0.9], [0, 0, 1], classes=np.array([0, 0, 1])).by_half() == (None, None)
+
+
+class Counts:
+    """A detector that needs both kinds of help, and scores by how much it got."""
+
+    def fit(self, X, *, labelled, auxiliary):
+        self.got_ = (len(X), len(labelled), len(auxiliary))
+        return self
+
+    def anomaly_score(self, X):
+        return np.arange(len(X), dtype=float)
+
+    def describe(self):
+        return "counts"
+
+    def get_params(self, deep=True):
+        return {}
+
+    def set_params(self, **params):
+        return self
+
+
+@pytest.fixture
+def counts():
+    needs = frozenset({"labelled", "auxiliary"})
+    DETECTORS.register(Entry(name="counts", target=Counts, inputs="rows", needs=needs))
+    yield
+    DETECTORS.remove("counts")
+
+
+def test_a_detector_is_given_what_its_entry_needs_and_no_other_is(counts):
+    split = replace(SPLIT, labelled=np.array([1, 3]))
+    assert evaluate("counts", split, TRAIN, TEST, auxiliary=TEST[:5]).fitted.got_ == (20, 2, 5)
+    given = evaluate("knn", split, TRAIN, TEST, auxiliary=TEST[:5])
+    assert given.auroc == evaluate("knn", SPLIT, TRAIN, TEST).auroc
+
+
+@pytest.mark.parametrize(
+    ("labelled", "auxiliary", "said"),
+    [([], TEST, "needs labelled anomalies, and the split a has none"), ([1], None, "needs an auxiliary corpus")],
+)
+def test_what_a_split_lacks_is_one_sentence(counts, labelled, auxiliary, said):
+    with pytest.raises(InputError, match=said):
+        evaluate("counts", replace(SPLIT, labelled=np.array(labelled, dtype=int)), TRAIN, TEST, auxiliary=auxiliary)
+
+
+def test_scores_are_judged_on_a_part_of_the_rows():
+    found = evaluate("knn", SPLIT, TRAIN, TEST)
+    assert found.on(np.arange(9)).auroc == auroc(CLASSES[:9] > 0, found.scores[:9])
+    assert found.on(CLASSES < 2).counts()["n_anomalies"] == 20
