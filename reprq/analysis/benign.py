@@ -19,8 +19,8 @@ from reprq.embeddings.repeats import repeat_notes, repeated_layers
 from reprq.errors import InputError, UnknownNameError
 from reprq.metrics import measure
 from reprq.progress import track
-from reprq.study.config import BackboneConfig
 from reprq.study.results import POINT
+from reprq.study.sections import BackboneConfig
 
 FEW_ROWS = 100
 

@@ -9,7 +9,8 @@ from torch import nn
 from reprq.backbones import Backbone, load_backbone
 from reprq.embeddings.registry import check_pooling, poolings_named
 from reprq.errors import InputError
-from reprq.study.config import BackboneConfig, load_backbone_section
+from reprq.study.config import load_backbone_section
+from reprq.study.sections import BackboneConfig
 
 Layers = str | int | Sequence[str | int]
 

@@ -13,6 +13,8 @@ from reprq.data.tasks import Task
 from reprq.data.views import joined
 from reprq.errors import InputError
 
+PROTOCOL = "protocol"  # what the splits of a protocol say of their scenario
+
 
 @dataclass(frozen=True, eq=False)
 class OneClassSplit:
@@ -147,7 +149,7 @@ def sides_and_splits(parts: Sequence[OneClassSplit]) -> tuple[Dataset, Dataset, 
             dataset=train.name,
             task=part.name,
             kind="unimodal",
-            scenario="protocol",
+            scenario=PROTOCOL,
             made=part.made,
         )
         for part in parts

@@ -9,7 +9,7 @@ from reprq.errors import ReprqError
 from reprq.optional import require
 from reprq.study.compute import CellOutcome, CellRunner
 from reprq.study.execute import Executor
-from reprq.study.plan import Job
+from reprq.study.jobs import Job
 from reprq.study.registered import Registered, adopt, registered
 
 _PATIENCE = "20s"

@@ -5,21 +5,24 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq import detectors, metrics
-from reprq.data import Dataset, Split, Task
+from reprq import metrics
+from reprq.data import Dataset, Split
+from reprq.data.views import joined
 from reprq.embeddings import EmbeddingCache
 from reprq.errors import ReprqError, one_line
 from reprq.evaluation.detection import Detection, evaluate
 from reprq.storage import readable
 from reprq.study import measures
 from reprq.study.cells import Row
-from reprq.study.plan import Cell, Job, Spec, definition_of
-from reprq.study.results import HALVES
+from reprq.study.jobs import Cell, Job, Spec, definition_of, name_of, needs_of, reads_rows
+from reprq.study.results import BY_CLASS, HALVES
 from reprq.study.sources import load_network, load_samples
+from reprq.study.splits import Other
 
 Place = tuple[Path, Path, str]
 TrainAndTest = tuple[Dataset, Dataset]
@@ -50,18 +53,19 @@ class CellOutcome:
 
 @dataclass(frozen=True, eq=False)
 class LayerRows:
-    """The embeddings of the training and test samples in one layer, and their class numbers."""
+    """The embeddings of the training and test samples in one layer, their class numbers and the classes' names."""
 
     train: NDArray[np.floating]
     train_labels: NDArray[np.int64]
     test: NDArray[np.floating]
     test_labels: NDArray[np.int64]
+    classes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, train: Path, test: Path, layer: str) -> "LayerRows":
         """Read one layer of two caches."""
         first, second = EmbeddingCache(train, [layer]), EmbeddingCache(test, [layer])
-        return cls(first[layer].array, first.labels, second[layer].array, second.labels)
+        return cls(first[layer].array, first.labels, second[layer].array, second.labels, second.classes)
 
 
 class CellRunner:
@@ -71,6 +75,7 @@ class CellRunner:
         self._place: Place | None = None
         self._rows: LayerRows | None = None
         self._samples: dict[tuple[int, str], TrainAndTest] = {}
+        self._others: dict[tuple[int, str, str], Dataset] = {}
 
     def attempt(self, job: Job) -> CellOutcome:
         """Compute a cell; whatever goes wrong in it is its outcome."""
@@ -86,11 +91,12 @@ class CellRunner:
         if cell.measure is not None:
             found = [self._measure(job, cell.measure)]
         elif cell.detector is None:
-            found = measure(self._layer(job.place), cell.task, list(cell.keys))
-        elif detectors.is_network(name_of(cell.detector)):
-            found = [detect_samples(self._samples_of(job), cell, job.device)]
+            found = measure(self._layer(job.place), cell.split, list(cell.keys))
+        elif reads_rows(cell.detector):
+            test, auxiliary = self._beside(job)
+            found = [detect(self._layer(job.place), cell.split, cell.detector, cell.seed, test, auxiliary)]
         else:
-            found = [detect(self._layer(job.place), cell.task, cell.detector, cell.network.seed)]
+            found = [self._detect_samples(job, cell.detector)]
         return dict(zip(cell.keys.values(), found, strict=True))
 
     def _measure(self, job: Job, measure: str) -> Row:
@@ -98,12 +104,42 @@ class CellRunner:
             rows = self._layer(job.place)
             return measures.probe(rows.train, rows.train_labels, rows.test, rows.test_labels)
         cell, train = job.cell, self._samples_of(job)[0]
+        assert cell.network is not None
         own = {"layers": [cell.layer], "pooling": cell.network.config.pooling, "device": job.device}
-        teacher = load_network(cell.network.config, cell.network.seed)
-        benign = train.select(cell.task.benign_rows(train.labels))
+        teacher = load_network(cell.network.config, cell.seed)
         said = f"brittleness[l2,{definition_of(job.distillation)}]"
         spec = {"name": job.distillation} if isinstance(job.distillation, str) else job.distillation
-        return measures.brittleness({**spec, **own}, teacher, benign, cell.network.seed, said)
+        return measures.brittleness({**spec, **own}, teacher, train.select(cell.split.train), cell.seed, said)
+
+    def _detect_samples(self, job: Job, spec: Spec) -> Row:
+        """Fit a detector on samples, with the cell's backbone and layer where it needs them."""
+        cell, (train, test) = job.cell, self._samples_of(job)
+        own: dict[str, Any] = {"device": job.device}
+        if cell.network is not None:
+            network = load_network(cell.network.config, cell.seed)
+            own |= {"teacher": network, "backbone": network}
+            if "layer" in needs_of(spec):
+                own |= {"layers": [cell.layer], "pooling": cell.network.config.pooling}
+        others = {role: self._other(job, role) for role in job.others}
+        scored = joined(test, others["external"]) if "external" in others else test
+        found = evaluate(spec, cell.split, train, scored, auxiliary=others.get("auxiliary"), given=own, seed=cell.seed)
+        return _row(spec, found, scored.classes)
+
+    def _beside(self, job: Job) -> tuple[NDArray[np.floating] | None, NDArray[np.floating] | None]:
+        """The rows of external anomalies and of a corpus in the cell's layer."""
+        layer = job.cell.stored_layer
+        external, auxiliary = (
+            EmbeddingCache(job.others[role][1], [layer])[layer].array if role in job.others else None
+            for role in ("external", "auxiliary")
+        )
+        return external, auxiliary
+
+    def _other(self, job: Job, role: str) -> Dataset:
+        data = job.others[role][0]
+        known = job.cell.seed, role, repr(data)
+        if known not in self._others:
+            self._others[known] = Other.load(data, role, job.cell.seed).samples
+        return self._others[known]
 
     def _layer(self, place: Place) -> LayerRows:
         if self._rows is None or self._place != place:
@@ -112,16 +148,16 @@ class CellRunner:
         return self._rows
 
     def _samples_of(self, job: Job) -> TrainAndTest:
-        drawn = job.cell.network.seed, job.cell.dataset
+        drawn = job.cell.seed, job.cell.dataset
         if drawn not in self._samples:
-            self._samples = {drawn: load_samples(job.data, job.cell.network.seed)}
+            self._samples = {drawn: load_samples(job.data, job.cell.seed)}
         return self._samples[drawn]
 
 
-def measure(rows: LayerRows, task: Task, names: list[str]) -> list[Row]:
-    """One row a metric, of the benign training rows; `seconds` is its share of the one pass that gave all of them."""
+def measure(rows: LayerRows, split: Split, names: list[str]) -> list[Row]:
+    """One row a metric, of the training rows; `seconds` is its share of the one pass that gave all of them."""
     start = time.perf_counter()
-    measured = metrics.measure(rows.train[task.benign_rows(rows.train_labels)], metrics=names)
+    measured = metrics.measure(rows.train[split.train], metrics=names)
     seconds = round((time.perf_counter() - start) / len(names), 6)
     return [
         {
@@ -139,29 +175,25 @@ def measure(rows: LayerRows, task: Task, names: list[str]) -> list[Row]:
     ]
 
 
-def detect(rows: LayerRows, task: Task, spec: Spec, seed: int = 0) -> Row:
-    """Fit a detector on the benign training rows and judge it on the test rows; `seconds` is for both."""
-    split = _split(task, rows.train_labels, rows.test_labels)
-    return _row(spec, evaluate(spec, split, rows.train, rows.test, seed=seed))
+def detect(
+    rows: LayerRows,
+    split: Split,
+    spec: Spec,
+    seed: int = 0,
+    external: NDArray[np.floating] | None = None,
+    auxiliary: NDArray[np.floating] | None = None,
+) -> Row:
+    """Fit a detector on the training rows of a split and judge it on its test rows; `seconds` is for both."""
+    test = rows.test if external is None else np.concatenate([rows.test, external])
+    found = evaluate(spec, split, rows.train, test, auxiliary=auxiliary, seed=seed)
+    return _row(spec, found, (*rows.classes, *([split.external] if split.external else [])))
 
 
-def detect_samples(samples: TrainAndTest, cell: Cell, device: str) -> Row:
-    """Train a detector's network on the benign training samples, with the cell's backbone and layer as its teacher."""
-    train, test = samples
-    assert cell.detector is not None
-    teacher = load_network(cell.network.config, cell.network.seed)
-    own = {"teacher": teacher, "layers": [cell.layer], "pooling": cell.network.config.pooling, "device": device}
-    split = _split(cell.task, train.labels, test.labels)
-    return _row(cell.detector, evaluate(cell.detector, split, train, test, given=own, seed=cell.network.seed))
-
-
-def _split(task: Task, train: NDArray[np.int64], test: NDArray[np.int64]) -> Split:
-    """The split of a task: benign training rows, and all test rows."""
-    labels = task.anomaly_labels(test)
-    return Split(task.name, task.benign_rows(train), np.arange(len(test)), labels, classes=test)
-
-
-def _row(spec: Spec, found: Detection) -> Row:
+def _row(spec: Spec, found: Detection, classes: tuple[str, ...]) -> Row:
+    by_class = {
+        readable(str(classes[number])): [value.value, value.low, value.high, int(np.sum(found.classes == number))]
+        for number, value in found.by_class().items()
+    }
     return {
         "detector": name_of(spec),
         "definition": definition_of(spec),
@@ -171,9 +203,5 @@ def _row(spec: Spec, found: Detection) -> Row:
         **{f"auroc{name}": value for name, value in zip(HALVES, found.by_half(), strict=True)},
         **found.counts(),
         "seconds": round(found.seconds, 6),
+        BY_CLASS: by_class,
     }
-
-
-def name_of(spec: Spec) -> str:
-    """The name of a detector that is given by name or by a table."""
-    return spec if isinstance(spec, str) else str(spec["name"])

@@ -4,76 +4,16 @@ import difflib
 import os
 import string
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from reprq.errors import ConfigError
+from reprq.study.sections import EMBEDDINGS, BackboneConfig, DataConfig, Section, SplitsConfig, Tasks
 
-EMBEDDINGS = "embeddings"  # the name of data that is the rows of embedding files
 _LONGEST = 120  # letters of a wrong value in a message
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-Tasks = str | Annotated[list[str], Field(min_length=1)]
-
-
-class DataConfig(_Section):
-    """The samples.
-
-    Attributes:
-        name: A data set's name: `digits`, `cifar10`, `folder:PATH`, `text:PATH`; or `embeddings`, the rows of the files
-            that are the study's backbones.
-        label: What the tables and figures call it; by default its name, of a path the last part.
-        root: Where its files are.
-        download: Whether they may be downloaded.
-        classes: Only these classes; all by default.
-        benign: The classes that are benign, in place of `tasks`: its one task is they against all others.
-        tasks: The tasks of this data set, in place of the study's.
-        train_per_class: Training samples a class, a seeded sample; all by default.
-        test_per_class: Test samples a class, a seeded sample; all by default.
-        intensity_range: The stored values that become black and white, `[0, 4095]`, for image files of more than 8 bits
-            a channel.
-        skip_broken: Whether image files that do not decode are left out and listed; by default they stop the study.
-    """
-
-    name: str
-    label: str | None = Field(default=None, min_length=1)
-    root: str | None = None
-    download: bool = False
-    classes: list[str] | None = None
-    benign: list[str] | None = Field(default=None, min_length=1)
-    tasks: Tasks | None = None
-    train_per_class: int | None = Field(default=None, ge=1)
-    test_per_class: int | None = Field(default=None, ge=1)
-    intensity_range: list[float] | None = Field(default=None, min_length=2, max_length=2)
-    skip_broken: bool = False
-
-    @property
-    def dataset(self) -> str:
-        """What the column `dataset` says."""
-        return self.label or dataset_label(self.name)
-
-    @property
-    def reading(self) -> dict[str, Any]:
-        """How `load_dataset` is to read the files."""
-        low_high = None if self.intensity_range is None else (self.intensity_range[0], self.intensity_range[1])
-        return {"intensity_range": low_high, "skip_broken": self.skip_broken}
-
-
-def dataset_label(name: str) -> str:
-    """Return what a data set is called where nothing else is said.
-
-    Example:
-        >>> dataset_label("digits"), dataset_label("folder:parts/screws")
-        ('digits', 'screws')
-    """
-    return Path(name.partition(":")[2]).name or name
 
 
 def _one_or_several(value: Any) -> str:
@@ -81,125 +21,13 @@ def _one_or_several(value: Any) -> str:
     return "[several]" if several else "[one]"
 
 
-class PretextConfig(_Section):
-    """How to train a backbone's weights before the study.
-
-    Attributes:
-        task: A pretext task: `random`, `classification`, `rotation`, `autoencoder`.
-        data: The data set that it learns from, its training split.
-        classes: Only these classes of it. Keep them apart from the study's, or the teacher sees anomalies.
-        epochs: The most epochs; `train_teacher`'s own by default, as with the two that follow.
-        batch_size: Samples a step.
-        lr: The learning rate.
-    """
-
-    task: str
-    data: str
-    classes: list[str] | None = None
-    epochs: int | None = Field(default=None, ge=1)
-    batch_size: int | None = Field(default=None, ge=1)
-    lr: float | None = Field(default=None, gt=0)
-
-
-class BackboneConfig(_Section):
-    """One backbone: a network, or files of embeddings that somebody else extracted.
-
-    Attributes:
-        name: Its name (`reprq backbones` lists them); of files what made them, for the column `network`.
-        label: What the tables and figures call it; made from name and weights by default.
-        weights: "default", "random" or a weights file.
-        layers: Which layers; "all" by default.
-        pooling: How a layer's output becomes one row.
-        preprocessing: What to change in its own preprocessing.
-        pretext: Train its weights first; then `weights` and `preprocessing` are the teacher's.
-        datasets: The labels of the data sets that it is run on; all by default.
-        embeddings: A file or folder of embeddings in place of a network, as `reprq.embeddings.load_embeddings` reads
-            them; several in a list or in a table `{ layer = "file" }` are the layers of one backbone. `{dataset}` in a
-            path stands for the label of the data set.
-        keys: The arrays or columns of vectors that are read; several of one file are its layers.
-        columns: The columns of numbers that are the embedding ("emb_*").
-        labels: The array or column of the labels.
-    """
-
-    name: str
-    label: str = ""
-    weights: str = "default"
-    layers: str | int | list[str | int] = "all"
-    pooling: str = "avg"
-    preprocessing: dict[str, Any] = Field(default_factory=dict)
-    pretext: PretextConfig | None = None
-    datasets: list[str] | None = Field(default=None, min_length=1)
-    embeddings: str | Annotated[list[str], Field(min_length=1)] | dict[str, str] | None = None
-    keys: list[str] | None = Field(default=None, min_length=1)
-    columns: str | None = None
-    labels: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _own_label(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("embeddings") is not None:
-            files = values["embeddings"]
-            paths = [files] if isinstance(files, str) else [*(files.values() if isinstance(files, dict) else files)]
-            called = values.get("label") or values.get("name") or _stem(str(paths[0]) if paths else "")
-            return {"name": called, "label": called, "weights": "file", **values}
-        if isinstance(values, dict) and "label" not in values and isinstance(values.get("name"), str):
-            pretext = values.get("pretext")
-            origin = pretext.get("task") if isinstance(pretext, dict) else values.get("weights", "default")
-            return {**values, "label": f"{values['name']} {Path(str(origin)).stem}"}
-        return values
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> "BackboneConfig":
-        if self.pretext is not None and (self.weights != "default" or self.preprocessing):
-            raise ValueError(f"backbone {self.label!r} has a pretext: remove its weights and preprocessing")
-        if self.embeddings is not None and (self.pretext is not None or self.preprocessing or self.pooling != "avg"):
-            raise ValueError(
-                f"backbone {self.label!r} is embedding files: remove its pretext, preprocessing and pooling"
-            )
-        if self.embeddings is None and (self.keys or self.columns or self.labels):
-            raise ValueError(f"backbone {self.label!r} is a network: keys, columns and labels go with embeddings")
-        if self.keys is not None and len(self.keys) > 1 and not isinstance(self.embeddings, str):
-            raise ValueError(f"backbone {self.label!r} has several files and several keys; give one file or one key")
-        return self
-
-    def runs_on(self, data: DataConfig) -> bool:
-        """Whether it is run on a data set: a network needs samples."""
-        asked = self.datasets is None or data.dataset in self.datasets
-        return asked and (self.embeddings is not None or data.name != EMBEDDINGS)
-
-    def layer_files(self, dataset: str) -> list[tuple[str, str, str | None]]:
-        """Return name, path and array of every layer that `layers` asks for, of embedding files on a data set.
-
-        Raises:
-            ConfigError: `layers` names one that is not there.
-        """
-        keys: Sequence[str | None] = self.keys or [None]
-        if isinstance(self.embeddings, dict):
-            found = [(name, path, keys[0]) for name, path in self.embeddings.items()]
-        elif isinstance(self.embeddings, list):
-            found = [(_stem(path), path, keys[0]) for path in self.embeddings]
-        else:
-            found = [(key or _stem(str(self.embeddings)), str(self.embeddings), key) for key in keys]
-        names = [name for name, _, _ in found]
-        wanted = names if self.layers == "all" else self.layers if isinstance(self.layers, list) else [self.layers]
-        if lacking := [layer for layer in wanted if layer not in names]:
-            raise ConfigError(f"{self.label!r} has no layer {lacking[0]!r}; it has {', '.join(names)}")
-        if len(set(names)) < len(names):
-            raise ConfigError(f"two files of {self.label!r} have one name; name the layers: {{ layer = 'file' }}")
-        return [(name, path.replace("{dataset}", dataset), key) for name, path, key in found if name in wanted]
-
-
-def _stem(path: str) -> str:
-    """The name of a file without ending and without a place for the data set."""
-    return Path(path).name.split(".")[0].replace("{dataset}", "").strip("-_ ") or EMBEDDINGS
-
-
-class StudyConfig(_Section):
+class StudyConfig(Section):
     """A whole study.
 
     Attributes:
         title: What the study is; stands over the figure.
         data: The samples, or a list of several data sets; may be left out where every backbone is embedding files.
+        splits: What deviates from the plain tasks, once or several times; nothing by default.
         backbones: The networks.
         tasks: "all", "unimodal", "multimodal", or task names such as "unimodal:cat".
         metrics: Names of metrics; all of `reprq.metrics.names()` by default. "linear_probe" is the test accuracy of a
@@ -217,6 +45,7 @@ class StudyConfig(_Section):
         Annotated[DataConfig, Tag("[one]")] | Annotated[list[DataConfig], Tag("[several]")],
         Discriminator(_one_or_several),
     ]
+    splits: list[SplitsConfig] = Field(default_factory=list)
     backbones: list[BackboneConfig] = Field(min_length=1)
     tasks: Tasks = "all"
     metrics: list[str] | None = Field(default=None, min_length=1)
@@ -225,6 +54,11 @@ class StudyConfig(_Section):
     dtype: Literal["float32", "float16"] = "float32"
     batch_size: int = Field(default=64, ge=1)
     workers: int = Field(default=1, ge=1)
+
+    @field_validator("splits", mode="before")
+    @classmethod
+    def _one_section(cls, value: Any) -> Any:
+        return [value] if isinstance(value, Mapping | SplitsConfig) else value
 
     @model_validator(mode="before")
     @classmethod
@@ -252,9 +86,16 @@ class StudyConfig(_Section):
                 raise ValueError(f"backbone {backbone.label!r} names the data set {unknown[0]!r}; there is {datasets}")
             if not any(backbone.runs_on(data) for data in self.datasets):
                 raise ValueError(f"backbone {backbone.label!r} is a network and needs samples; name them in [data]")
+        for section in self.splits:
+            if unknown := sorted(set(section.datasets or ()) - set(datasets)):
+                raise ValueError(f"splits names the data set {unknown[0]!r}; there is {datasets}")
         if again := sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1}):
             raise ValueError(f"seeds holds {again[0]} more than once; give each seed once")
         return self
+
+    def splits_of(self, data: DataConfig) -> list[SplitsConfig]:
+        """Return what deviates from the plain tasks on a data set."""
+        return [section for section in self.splits if section.datasets is None or data.dataset in section.datasets]
 
     @property
     def datasets(self) -> list[DataConfig]:
@@ -269,6 +110,8 @@ class StudyConfig(_Section):
             for name in ("label", "benign", "tasks"):  # records of older studies lack them
                 if section[name] is None:
                     del section[name]
+        if not record["splits"]:
+            del record["splits"]
         for section in record["backbones"]:
             for name in ("datasets", "embeddings", "keys", "columns", "labels"):
                 if section[name] is None:
@@ -389,7 +232,7 @@ def _with_text(value: Any) -> Any:
 
 def _plain(loc: tuple[int | str, ...]) -> list[int | str]:
     """The path in the file: pydantic adds the name of the union member that it tried."""
-    return [part for part in loc if isinstance(part, int) or not (part in ("str", "int") or "[" in part)]
+    return [part for part in loc if isinstance(part, int) or not (part in ("str", "int", "float") or "[" in part)]
 
 
 def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
@@ -434,12 +277,22 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
         prefix, _, path = name.partition(":")
         return f"{prefix}:{at(path)}" if f"{prefix}:PATH" in with_paths else name
 
+    def at_section(data: DataConfig) -> DataConfig:
+        return data.model_copy(update={"name": at_data(data.name), "root": at(data.root) if data.root else None})
+
     from reprq.data import available  # tables are read without it
 
     with_paths = {info.name for info in available()}
-    datasets = [
-        data.model_copy(update={"name": at_data(data.name), "root": at(data.root) if data.root else None})
-        for data in config.datasets
+    datasets = [at_section(data) for data in config.datasets]
+    splits = [
+        section.model_copy(
+            update={
+                name: at_section(data)
+                for name, data in (("external", section.external), ("auxiliary", section.auxiliary))
+                if data is not None
+            }
+        )
+        for section in config.splits
     ]
     backbones = []
     for backbone in config.backbones:
@@ -454,7 +307,7 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
             update["name"] = f"teacher:{at(backbone.name.removeprefix('teacher:'))}"
         backbones.append(backbone.model_copy(update=update))
     data = datasets[0] if isinstance(config.data, DataConfig) else datasets
-    return config.model_copy(update={"data": data, "backbones": backbones})
+    return config.model_copy(update={"data": data, "splits": splits, "backbones": backbones})
 
 
 def _each_path(files: str | list[str] | dict[str, str], at: Callable[[str], str]) -> str | list[str] | dict[str, str]:

@@ -4,23 +4,23 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reprq import detectors
-from reprq.data import Dataset, Task
+from reprq.data import Dataset, Split
 from reprq.embeddings import EmbeddingCache, cached_name, default_cache_dir, extract
 from reprq.errors import ReprqError
 from reprq.progress import track
 from reprq.provenance import digest
 from reprq.statistics.power import LEVEL, detectable_correlation, networks_needed
 from reprq.study.cells import CellStore
-from reprq.study.compute import LayerRows, detect, measure, name_of
+from reprq.study.compute import LayerRows, detect, measure
 from reprq.study.config import StudyConfig, load_config
-from reprq.study.plan import Cell, Plan, StudyPart, identity
+from reprq.study.jobs import Cell, identity, reads_rows
+from reprq.study.plan import Plan, StudyPart
 from reprq.study.runner import study_folder
 from reprq.study.sources import Teachers, load_network
 
@@ -98,9 +98,9 @@ def estimate_study(
     todo = [cell for cell in cells if cell.missing(store)]
     total = sum(map(plan.count, plan.parts))
     disk = _Disk(plan, Path(cache_dir) if cache_dir is not None else default_cache_dir())
-    needed = {(cell.network.seed, cell.dataset, cell.network.config.label) for cell in todo}
+    needed = {(cell.seed, cell.dataset, cell.backbone) for cell in todo}
     for part in track(ready, desc="estimating", unit="backbone", show=progress, leave=False):
-        if part.key in needed:
+        if part.backbone is not None and part.key in needed:
             disk.add(part)
     clock = _Clock(plan, store, disk.widths)
     clock.learn([cell for cell in cells if not cell.missing(store)])
@@ -160,12 +160,15 @@ class _Disk:
     def add(self, part: StudyPart) -> None:
         backbone, seed = part.backbone, part.seed
         network, dtype = self._plan.network_of(part), self._plan.config.dtype
+        assert backbone is not None
+        assert network is not None
         if backbone.embeddings is not None:
             layers = self._plan.files(part).layers
             self.widths |= {(part.data.dataset, backbone.label, name): x.width for name, x in layers.items()}
             self._per_sample[backbone.label] = 0.0
         names = [cached_name(layer, backbone.pooling) for layer, _ in network.layers]
-        for samples in self._plan.samples[seed, part.data.dataset]:
+        others = self._plan.splits[seed, part.data.dataset].others.values()
+        for samples in (*self._plan.samples[seed, part.data.dataset], *(other.samples for other in others)):
             found = self._present.get(digest(identity(network, samples, dtype)))
             if found is not None and set(names) <= set(found):
                 self.widths |= {_place_of(part, name): width for name, width in found.widths().items()}
@@ -178,6 +181,7 @@ class _Disk:
 
     def _probe(self, part: StudyPart, samples: Dataset) -> None:
         backbone, seed = part.backbone, part.seed
+        assert backbone is not None
         network = self._plan.network(backbone, seed)
         few = samples.select(np.linspace(0, len(samples) - 1, min(PROBE_SAMPLES, len(samples)), dtype=np.int64))
         loaded = load_network(network.config, seed)
@@ -209,20 +213,25 @@ class _Clock:
         spent: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
         for cell in finished:
             rows = [row for key in cell.keys.values() for row in self._store[key]]
-            if cell.detector is None:
+            if cell.detector is None and rows:
                 self._widths.setdefault(_place(cell), rows[0]["d"])
-            if all("seconds" in row for row in rows) and _place(cell) in self._widths:
-                entry = spent[cell.work, cell.task.kind]
+            width = self._width(cell)
+            if all("seconds" in row for row in rows) and width is not None:
+                entry = spent[cell.work, cell.split.kind]
                 entry[0] += sum(row["seconds"] for row in rows)
-                entry[1] += self._widths[_place(cell)]
+                entry[1] += width
         self._rates = {what: seconds / columns for what, (seconds, columns) in spent.items()}
 
+    def _width(self, cell: Cell) -> int | None:
+        """The columns of a cell's layer, if they are known; 1 where it needs no layer."""
+        return 1 if not cell.layer else self._widths.get(_place(cell))
+
     def seconds(self, cell: Cell) -> float:
-        width = self._widths[_place(cell)]
-        if (rate := self._rates.get((cell.work, cell.task.kind))) is not None:
+        width = self._width(cell)
+        assert width is not None
+        if (rate := self._rates.get((cell.work, cell.split.kind))) is not None:
             return rate * width
-        train, test = self._plan.samples[cell.network.seed, cell.dataset]
-        rows = len(cell.task.benign_rows(train.labels)) + (0 if cell.detector is None else len(test))
+        rows = len(cell.split.train) + (0 if cell.detector is None else len(cell.split.test))
         if (cell.work, width) not in self._probed:
             self._probed[cell.work, width] = self._probe(cell, width)
         return self._probed[cell.work, width] * rows
@@ -235,29 +244,32 @@ class _Clock:
 
     def _probe(self, cell: Cell, width: int) -> float:
         """Seconds a row of a cell on random rows, of which all are benign in training and half at test."""
-        if cell.measure is not None or (cell.detector is not None and detectors.is_network(name_of(cell.detector))):
+        if cell.measure is not None or (cell.detector is not None and not reads_rows(cell.detector)):
             self.notes[f"the time of {cell.work} is not counted before one of its cells is finished"] = None
             return 0.0
         x, z = np.random.default_rng(0).standard_normal((2, PROBE_ROWS, width)).astype(self._plan.config.dtype)
         labels = np.zeros(PROBE_ROWS, dtype=np.int64)
-        rows = LayerRows(x, labels, z, np.arange(PROBE_ROWS) % 2)
-        task = Task("probe", "unimodal", "0", frozenset({0}))
+        rows = LayerRows(x, labels, z, np.arange(PROBE_ROWS) % 2, ("0", "1"))
+        half = np.arange(PROBE_ROWS // 20)  # as many known anomalies, and as large a corpus, as any detector may need
+        split = replace(Split.whole(PROBE_ROWS, rows.test_labels), labelled=half)
         try:
             if cell.detector is None:
-                return float(sum(row["seconds"] for row in measure(rows, task, list(cell.keys)))) / PROBE_ROWS
-            return float(detect(rows, task, cell.detector)["seconds"]) / (2 * PROBE_ROWS)
+                return float(sum(row["seconds"] for row in measure(rows, split, list(cell.keys)))) / PROBE_ROWS
+            return float(detect(rows, split, cell.detector, auxiliary=z)["seconds"]) / (2 * PROBE_ROWS)
         except ReprqError as error:
             self.notes[f"the time of {cell.work} is not counted: {error}"] = None
             return 0.0
 
 
 def _place(cell: Cell) -> Place:
+    assert cell.network is not None
     own = cell.dataset if cell.network.config.embeddings is not None else ""
     return own, cell.network.config.label, cell.stored_layer
 
 
 def _place_of(part: StudyPart, stored_layer: str) -> Place:
     """As `_place`: a layer of a network is as wide on all data, one of files is not."""
+    assert part.backbone is not None
     own = part.data.dataset if part.backbone.embeddings is not None else ""
     return own, part.backbone.label, stored_layer
 

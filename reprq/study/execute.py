@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from reprq.errors import ReprqError
 from reprq.study.compute import CellOutcome, CellRunner
-from reprq.study.plan import Job
+from reprq.study.jobs import Job
 from reprq.study.registered import Registered, adopt, registered
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

@@ -16,7 +16,7 @@ from reprq.embeddings.cache.cache import BLOCK_ROWS
 from reprq.embeddings.cache.writing import CacheWriter
 from reprq.errors import InputError, UnknownNameError, listed
 from reprq.labels import named_labels
-from reprq.study.config import EMBEDDINGS, BackboneConfig, DataConfig
+from reprq.study.sections import EMBEDDINGS, BackboneConfig, DataConfig
 
 _OUTCOMES = ("benign", "anomalous")
 
@@ -68,11 +68,12 @@ class EmbeddingFiles:
         """The first layer, whose labels and ids are those of all."""
         return next(iter(self.layers.values()))
 
-    def split(self, data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
+    def split(self, data: DataConfig, seed: int, *, training_anomalies: bool = False) -> tuple[Dataset, Dataset]:
         """Return the training and test rows of files that are their own data set.
 
         Of benign and anomalous rows 70 % of the benign ones train, drawn by the seed, and all others are scored; of
-        classes none of which was named benign, 70 % of each train.
+        classes none of which was named benign, 70 % of each train; likewise with `training_anomalies`, so that there
+        are some to pollute with and to label.
 
         Raises:
             InputError: files without labels, or too few benign rows.
@@ -80,7 +81,8 @@ class EmbeddingFiles:
         """
         classes, labels = self._classes(data)
         rng = np.random.default_rng(seed)
-        benign = [i for i, name in enumerate(classes) if name in benign_classes(data, classes)] or range(len(classes))
+        named = [] if training_anomalies else benign_classes(data, classes)
+        benign = [i for i, name in enumerate(classes) if name in named] or range(len(classes))
         fitted = [benign_to_fit(np.flatnonzero(labels == number), rng) for number in benign]
         train = np.sort(np.concatenate(fitted))
         test = np.setdiff1d(np.arange(len(labels)), train)

@@ -1,162 +1,62 @@
 """What a study consists of: networks, and the cells of each, known by their digests before anything is computed."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from reprq import detectors, pretext
-from reprq.backbones import Backbone, load_backbone
-from reprq.data import Dataset, Task, Transform, benign_task, select_tasks
+from reprq import pretext
+from reprq.backbones import load_backbone
+from reprq.data import Dataset, Split, Transform
 from reprq.embeddings import cached_name
 from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError, UnknownNameError
+from reprq.evaluation.detection import check_needs
 from reprq.metrics.definitions import select
 from reprq.provenance import digest
-from reprq.storage import readable
-from reprq.study.cells import CellStore, Row
-from reprq.study.config import BackboneConfig, DataConfig, StudyConfig
-from reprq.study.files import EmbeddingFiles, benign_classes, file_backbones, reads_files
-from reprq.study.measures import MEASURES, PROBE, can_probe, plain_and_measures
+from reprq.study.config import StudyConfig
+from reprq.study.files import EmbeddingFiles, file_backbones, reads_files
+from reprq.study.jobs import (
+    Cell,
+    Network,
+    Spec,
+    base_key,
+    definition_of,
+    detector_key,
+    identity,
+    metric_key,
+    name_of,
+    needs_of,
+    reads_rows,
+    samples_identity,
+    training_rows,
+)
+from reprq.study.measures import PROBE, can_probe, plain_and_measures
+from reprq.study.sections import BackboneConfig, DataConfig
 from reprq.study.sources import Teachers, load_network, load_samples, shown
-
-Spec = str | dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Network:
-    """One backbone under one seed.
-
-    Attributes:
-        seed: Of its random weights and its samples.
-        config: Its section of the study file; a trained teacher's file stands in place of a pretext.
-        name: Of the architecture.
-        weights: Where the weights come from, in words.
-        digest: Of the weights.
-        preprocessing: From a sample to its input.
-        layers: (name, number) of the layers that are studied.
-    """
-
-    seed: int
-    config: BackboneConfig
-    name: str
-    weights: str
-    digest: str
-    preprocessing: Mapping[str, Any]
-    layers: tuple[tuple[str, int], ...]
-
-    @classmethod
-    def of(cls, backbone: Backbone, config: BackboneConfig, seed: int) -> "Network":
-        """Describe a loaded backbone."""
-        layers = backbone.select_layers(config.layers)
-        check_pooling(config.pooling, layers)
-        numbered = tuple((layer.name, layer.number) for layer in layers)
-        how = backbone.preprocessing.to_dict()
-        return cls(seed, config, backbone.name, backbone.weights, backbone.weights_digest, how, numbered)
+from reprq.study.splits import StudySplits, study_splits, takes_training_anomalies
 
 
 @dataclass(frozen=True)
 class StudyPart:
-    """One backbone on one data set under one seed: what is extracted at once.
+    """One backbone on one data set under one seed, which is extracted at once; or no backbone, for what needs none.
 
     Attributes:
         seed: Of its random weights and its samples.
         data: The section of the data set.
-        backbone: The section of the backbone.
+        backbone: The section of the backbone, or None.
     """
 
     seed: int
     data: DataConfig
-    backbone: BackboneConfig
+    backbone: BackboneConfig | None
 
     @property
-    def key(self) -> tuple[int, str, str]:
+    def key(self) -> tuple[int, str, str | None]:
         """What tells it from the other parts of the study."""
-        return self.seed, self.data.dataset, self.backbone.label
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One detector, or the metrics in one pass, on one layer of one backbone under one task and seed.
-
-    Attributes:
-        dataset: What the data set is called.
-        network: The backbone.
-        layer: The layer's name.
-        number: The layer's number.
-        task: Which classes are benign.
-        detector: Name or table of parameters; None for the metrics.
-        keys: The digest of every result by the name of its metric, or the detector's one by its definition.
-    """
-
-    dataset: str
-    network: Network
-    layer: str
-    number: int
-    task: Task
-    detector: Spec | None
-    keys: Mapping[str, str]
+        return self.seed, self.data.dataset, None if self.backbone is None else self.backbone.label
 
     @property
-    def measure(self) -> str | None:
-        """The measure of its own that the cell is, of those that take more than benign rows."""
-        first = next(iter(self.keys), "")
-        return first if self.detector is None and first in MEASURES else None
-
-    @property
-    def work(self) -> str:
-        """The detector's definition, the name of the measure, or "metrics"."""
-        return self.measure or ("metrics" if self.detector is None else next(iter(self.keys)))
-
-    @property
-    def stored_layer(self) -> str:
-        """The layer's name in the embedding cache."""
-        return cached_name(self.layer, self.network.config.pooling)
-
-    def columns(self) -> Row:
-        """Return what every row of the cell begins with."""
-        names = {
-            "dataset": self.dataset,
-            "backbone": self.network.config.label,
-            "network": self.network.name,
-            "weights": self.network.weights,
-            "layer": self.layer,
-            "layer_number": self.number,
-            "task": self.task.name,
-            "task_kind": self.task.kind,
-        }
-        said = {key: readable(name) if isinstance(name, str) else name for key, name in names.items()}
-        return {"seed": self.network.seed, **said}
-
-    def missing(self, store: CellStore) -> dict[str, str]:
-        """Return those of the results that are not stored yet."""
-        return {name: key for name, key in self.keys.items() if key not in store}
-
-
-@dataclass(frozen=True)
-class Job:
-    """A cell that can be computed: its embeddings are on disk.
-
-    Attributes:
-        cell: The cell, with the keys of the results that are missing.
-        train: The cache of the training samples.
-        test: The cache of the test samples.
-        data: The samples themselves, for detectors that train a network.
-        device: The torch device of such a detector.
-        distillation: The detector whose student brittleness is measured on.
-    """
-
-    cell: Cell
-    train: Path
-    test: Path
-    data: DataConfig
-    device: str = "cpu"
-    distillation: Spec = "distillation"
-
-    @property
-    def place(self) -> tuple[Path, Path, str]:
-        """Where its rows are; the jobs of one layer have one place."""
-        return self.train, self.test, self.cell.stored_layer
+    def network_config(self) -> BackboneConfig | None:
+        """The section of a backbone that is a network, not files."""
+        return None if self.backbone is None or self.backbone.embeddings is not None else self.backbone
 
 
 class Plan:
@@ -168,7 +68,7 @@ class Plan:
 
     Attributes:
         samples: The training and test samples by seed and data set.
-        tasks: The one-class tasks by data set.
+        splits: The splits by seed and data set.
 
     Raises:
         ReprqError: a name that does not exist, or a file that is missing or cannot be used.
@@ -179,7 +79,7 @@ class Plan:
         plain, self.measures = plain_and_measures(config.metrics)
         self.metrics = {name: metric.identifier for name, metric in select(plain).items()}
         self.detectors = {definition_of(spec): spec for spec in config.detectors}
-        self.distillation: Spec = next((d for d in config.detectors if _name_of(d) == "distillation"), "distillation")
+        self.distillation: Spec = next((d for d in config.detectors if name_of(d) == "distillation"), "distillation")
         self._files = {
             (backbone.label, data.dataset): EmbeddingFiles.read(backbone, data)
             for data in config.datasets
@@ -188,21 +88,22 @@ class Plan:
         self.samples = {
             (seed, data.dataset): self._load(data, seed) for seed in config.seeds for data in config.datasets
         }
-        self.tasks = {data.dataset: self._tasks_of(data) for data in config.datasets}
+        self.splits: dict[tuple[int, str], StudySplits] = {
+            (seed, data.dataset): study_splits(
+                data, config.splits_of(data), config.tasks, self.samples[seed, data.dataset], seed
+            )
+            for seed in config.seeds
+            for data in config.datasets
+        }
+        self._check_needs()
         self._networks: dict[tuple[int, str], Network] = {}
         self._transforms: dict[tuple[int, str], Transform] = {}
-        self._cells: dict[tuple[int, str, str], list[Cell]] = {}
+        self._cells: dict[tuple[int, str, str | None], list[Cell]] = {}
+        self._digests: dict[tuple[int, int], str] = {}
         for seed, backbone in self.backbones:
             self._check(backbone, seed)
         for part in self.parts:
-            if part.backbone.embeddings is not None:
-                if trained := [name for name, spec in self.detectors.items() if detectors.is_network(_name_of(spec))]:
-                    raise InputError(
-                        f"detector {trained[0]} trains a network on samples, and {part.backbone.label!r} is embedding"
-                        " files; remove one of them"
-                    )
-                for samples in self.samples[part.seed, part.data.dataset]:
-                    self.files(part).rows_of(samples)
+            self._check_part(part)
 
     @property
     def backbones(self) -> list[tuple[int, BackboneConfig]]:
@@ -212,10 +113,13 @@ class Plan:
 
     def files(self, part: StudyPart) -> EmbeddingFiles:
         """Return the embedding files of a part."""
+        assert part.backbone is not None
         return self._files[part.backbone.label, part.data.dataset]
 
-    def network_of(self, part: StudyPart) -> Network:
+    def network_of(self, part: StudyPart) -> Network | None:
         """Return the network of a part, or what stands for it where its rows are read from files."""
+        if part.backbone is None:
+            return None
         if part.backbone.embeddings is None:
             return self.network(part.backbone, part.seed)
         found = self.files(part)
@@ -226,18 +130,20 @@ class Plan:
         if not reads_files(data):
             return load_samples(data, seed)
         first = next(file_backbones(self.config.backbones, data))
-        return shown(data, self._files[first.label, data.dataset].split(data, seed), seed)
+        polluted = takes_training_anomalies(self.config.splits_of(data))
+        return shown(data, self._files[first.label, data.dataset].split(data, seed, training_anomalies=polluted), seed)
 
     @property
     def parts(self) -> list[StudyPart]:
-        """Every backbone on every data set under every seed, in the order of the tables."""
+        """Every backbone on every data set under every seed, in the order of tables; last what needs no backbone."""
         config = self.config
+        alone = [None] if any("backbone" not in needs_of(spec) for spec in self.detectors.values()) else []
         return [
             StudyPart(seed, data, backbone)
             for seed in config.seeds
             for data in config.datasets
-            for backbone in config.backbones
-            if backbone.runs_on(data)
+            for backbone in (*config.backbones, *alone)
+            if backbone is None or backbone.runs_on(data)
         ]
 
     def samples_of(self, backbone: BackboneConfig, seed: int) -> list[Dataset]:
@@ -249,14 +155,13 @@ class Plan:
     def notes(self) -> list[str]:
         """How the samples' files were understood, and what the networks that are there do not see of them."""
         found = [note for pair in self.samples.values() for samples in pair for note in samples.notes]
+        found += [note for splits in self.splits.values() for note in splits.notes]
         if "linear_probe" in self.measures:
-            unfit = [name for name in self.tasks if not can_probe(*self.samples[self.config.seeds[0], name])]
+            unfit = [name for name in self.datasets if not can_probe(*self.samples[self.config.seeds[0], name])]
             found += [f"no linear_probe on {name}: some classes that are scored do not train" for name in unfit]
         if "brittleness" in self.measures:
-            without = [part for part in self.parts if not self._has_gradients(part)]
-            found += [
-                f"no brittleness of {p.backbone.label} on {p.data.dataset}: no gradients of its input" for p in without
-            ]
+            without = [part for part in self.parts if part.backbone is not None and not self._has_gradients(part)]
+            found += [f"no brittleness of {p.key[2]} on {p.data.dataset}: no gradients of its input" for p in without]
         for seed, backbone in self.backbones:
             if self.ready(backbone, seed):
                 self.network(backbone, seed)
@@ -265,9 +170,18 @@ class Plan:
                 found += [note if note in found else f"{backbone.label}: {note}" for note in seen]
         return list(dict.fromkeys(found))
 
-    def ready(self, backbone: BackboneConfig, seed: int) -> bool:
+    @property
+    def datasets(self) -> list[str]:
+        """What the data sets are called."""
+        return [data.dataset for data in self.config.datasets]
+
+    def ready(self, backbone: BackboneConfig | None, seed: int) -> bool:
         """Whether the weights are there: a teacher may still have to be trained."""
-        return backbone.pretext is None or self.teachers.path(backbone.name, backbone.pretext, seed).exists()
+        return (
+            backbone is None
+            or backbone.pretext is None
+            or self.teachers.path(backbone.name, backbone.pretext, seed).exists()
+        )
 
     def network(self, backbone: BackboneConfig, seed: int) -> Network:
         """Return a backbone with its weights; its teacher must have been trained."""
@@ -287,24 +201,35 @@ class Plan:
     def cells(self, part: StudyPart) -> list[Cell]:
         """Return the cells of a part, in the order of the tables; its teacher must have been trained."""
         if part.key not in self._cells:
-            network, dataset = self.network_of(part), part.data.dataset
-            pair = self.samples[part.seed, dataset]
-            rows = [digest(identity(network, samples, self.config.dtype)) for samples in pair]
+            network = self.network_of(part)
+            splits = self.splits[part.seed, part.data.dataset].splits
+            layers: list[tuple[str, int | None]] = [] if network is None else [*network.layers]
+            layers.append(("", None))  # what needs no layer comes once a split
             self._cells[part.key] = [
                 cell
-                for layer, number in network.layers
-                for task in self.tasks[dataset]
-                for cell in self._cells_of(part, network, layer, number, task, rows)
+                for layer, number in layers
+                for split in splits
+                for cell in self._cells_of(part, network, layer, number, split)
             ]
         return self._cells[part.key]
 
     def count(self, part: StudyPart) -> int:
         """Return how many cells a part has, trained or not."""
-        if part.backbone.embeddings is not None or self.ready(part.backbone, part.seed):
+        if part.network_config is None or self.ready(part.backbone, part.seed):
             return len(self.cells(part))
-        layers = load_backbone(part.backbone.name, "random").select_layers(part.backbone.layers)
-        each = bool(self.metrics) + len(self._measures_of(part)) + len(self.detectors)
-        return len(layers) * len(self.tasks[part.data.dataset]) * each
+        layers = load_backbone(part.network_config.name, "random").select_layers(part.network_config.layers)
+        each = bool(self.metrics) + len(self._measures_of(part)) + len(self._detectors_of(part, "layer"))
+        once = len(self._detectors_of(part, ""))
+        return (len(layers) * each + once) * len(self.splits[part.seed, part.data.dataset].splits)
+
+    def _detectors_of(self, part: StudyPart, layer: str) -> dict[str, Spec]:
+        """The detectors that are fitted on a layer of a part, or those that need none."""
+        found = {}
+        for definition, spec in self.detectors.items():
+            needs = needs_of(spec)
+            if ("layer" in needs) == bool(layer) and ("backbone" in needs) == (part.backbone is not None):
+                found[definition] = spec
+        return found
 
     def _measures_of(self, part: StudyPart) -> list[str]:
         """Those of the measures asked for that a part can have."""
@@ -315,36 +240,69 @@ class Plan:
     def _has_gradients(self, part: StudyPart) -> bool:
         """Whether a loss can be differentiated in the input: not of files, and not in the words of a text."""
         train, _ = self.samples[part.seed, part.data.dataset]
-        return part.backbone.embeddings is None and train.modality != "text"
+        return part.network_config is not None and train.modality != "text"
 
     def identifier(self, measure: str) -> str:
         """Return what the rows of a measure say of how it was made."""
         return PROBE if measure == "linear_probe" else f"brittleness[l2,{definition_of(self.distillation)}]"
 
-    def _tasks_of(self, data: DataConfig) -> list[Task]:
-        train, test = self.samples[self.config.seeds[0], data.dataset]
-        benign = benign_classes(data, train.classes) if reads_files(data) else data.benign
-        if benign:
-            return [benign_task(train.classes, benign)]
-        return select_tasks(train.classes, data.tasks or self.config.tasks, train.labels, test.labels)
-
     def _cells_of(
-        self, part: StudyPart, network: Network, layer: str, number: int, task: Task, rows: Sequence[str]
+        self, part: StudyPart, network: Network | None, layer: str, number: int | None, split: Split
     ) -> list[Cell]:
-        dataset = part.data.dataset
-        base = {"layer": cached_name(layer, network.config.pooling), "task": task.name}
-        keys = {name: digest({**base, "rows": rows[:1], "metric": to}) for name, to in self.metrics.items()}
-        cells = [Cell(dataset, network, layer, number, task, None, keys)] if keys else []
-        for measure in self._measures_of(part):
-            made = self.identifier(measure)
-            drawn = {"rows": rows, "seed": network.seed} if measure == "brittleness" else {"rows": rows, "task": ""}
-            cells.append(
-                Cell(dataset, network, layer, number, task, None, {measure: digest({**base, "metric": made, **drawn})})
-            )
-        for definition, spec in self.detectors.items():
-            key = digest({**base, "rows": rows, "detector": definition, "seed": network.seed})
-            cells.append(Cell(dataset, network, layer, number, task, spec, {definition: key}))
+        base = base_key(cached_name(layer, network.config.pooling) if network and layer else "", split)
+        rows = [self._identified(network, samples) for samples in self.samples[part.seed, part.data.dataset]]
+        others = self.splits[part.seed, part.data.dataset].others_of(split)
+        beside = [self._identified(network, other.samples) for other in others]
+
+        def cell(detector: Spec | None, keys: dict[str, str]) -> Cell:
+            return Cell(part.seed, part.data.dataset, network, layer, number, split, detector, keys)
+
+        cells = []
+        if layer:
+            keys = {name: metric_key(base, rows, split, made) for name, made in self.metrics.items()}
+            cells = [cell(None, keys)] if keys else []
+            for measure in self._measures_of(part):
+                made = self.identifier(measure)
+                drawn = {"task": ""} if measure == "linear_probe" else {"seed": part.seed, **training_rows(split)}
+                cells.append(cell(None, {measure: digest({**base, "rows": rows, "metric": made, **drawn})}))
+        for definition, spec in self._detectors_of(part, layer).items():
+            key = detector_key(base, rows, split, definition, part.seed, beside)
+            cells.append(cell(spec, {definition: key}))
         return cells
+
+    def _identified(self, network: Network | None, samples: Dataset) -> str:
+        """The digest of some samples, embedded by a network or as they are."""
+        known = id(network), id(samples)
+        if known not in self._digests:
+            made = samples_identity(samples) if network is None else identity(network, samples, self.config.dtype)
+            self._digests[known] = digest(made)
+        return self._digests[known]
+
+    def _check_needs(self) -> None:
+        """Raise an error if a split lacks what a detector needs."""
+        for splits in self.splits.values():
+            for spec in self.detectors.values():
+                for split in splits.splits:
+                    check_needs({"name": name_of(spec)}, split, has_auxiliary=bool(split.auxiliary))
+
+    def _check_part(self, part: StudyPart) -> None:
+        """Raise an error if the rows of a part are of files, and lack some, or a detector needs samples."""
+        on_samples = [
+            name
+            for name, spec in self.detectors.items()
+            if not reads_rows(spec) and ("backbone" in needs_of(spec)) == (part.backbone is not None)
+        ]
+        own = part.backbone is not None and part.network_config is None
+        if on_samples and (own or reads_files(part.data)):
+            called = part.data.dataset if part.backbone is None else part.backbone.label
+            raise InputError(
+                f"detector {on_samples[0]} trains a network on samples, and {called!r} is embedding files; remove one"
+                " of them"
+            )
+        if own:
+            others = self.splits[part.seed, part.data.dataset].others.values()
+            for samples in (*self.samples[part.seed, part.data.dataset], *(other.samples for other in others)):
+                self.files(part).rows_of(samples)
 
     def _check(self, backbone: BackboneConfig, seed: int) -> None:
         if backbone.pretext is not None and backbone.pretext.task not in pretext.names():
@@ -354,42 +312,3 @@ class Plan:
         else:
             untrained = load_backbone(backbone.name, "random").select_layers(backbone.layers)
             check_pooling(backbone.pooling, untrained)
-
-
-def _name_of(spec: Spec) -> str:
-    return str(spec if isinstance(spec, str) else spec.get("name"))
-
-
-def definition_of(spec: Spec) -> str:
-    """Return the stable identifier of a detector, the same on every backbone and layer.
-
-    Raises:
-        ReprqError: a detector or parameter that does not exist or cannot be used, or one that the study sets itself.
-    """
-    table = {"name": spec} if isinstance(spec, str) else dict(spec)
-    if detectors.is_network(str(table.get("name"))):
-        if not detectors.DETECTORS.find(str(table["name"])).needs & {"backbone", "layer"}:
-            raise InputError(
-                f"detector {table['name']} needs no backbone, and a study's rows are of backbones; remove it, and"
-                " judge it with reprq detect"
-            )
-        if own := sorted({"teacher", "layers", "pooling", "device"} & set(table)):
-            raise InputError(
-                f"detector {table['name']} in a study takes no {own[0]!r}: its backbone, layer, pooling and device are"
-                " those of the row; remove it"
-            )
-        table |= {"layers": "own", "pooling": "own pooling"}
-    return detectors.describe(detectors.create(table))
-
-
-def identity(network: Network, samples: Dataset, dtype: str) -> dict[str, Any]:
-    """Return everything that decides the embeddings of some samples, under the names of a cache's provenance."""
-    return {
-        "backbone": network.name,
-        "weights_digest": network.digest,
-        "preprocessing": network.preprocessing,
-        "data": samples.name,
-        "split": samples.split,
-        "data_fingerprint": samples.fingerprint,
-        "dtype": dtype,
-    }

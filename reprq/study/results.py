@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,23 @@ import pandas as pd
 
 from reprq.errors import ReprqError
 from reprq.storage import exact_floats, write_text
-from reprq.study.config import dataset_label
 from reprq.study.repeats import without_repeated_layers, without_repeated_tasks
+from reprq.study.sections import dataset_label
 
 HALVES = ("_half_1", "_half_2")  # of the test rows: the score on either
 METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "study.json"
+CLASSES_FILE = "classes.csv"
+BY_CLASS = "by_class"  # of a stored row: [auroc, low, high, anomalies] by the name of the anomalous class
 FAILURES_FILE = "failures.csv"
 SCHEMA_VERSION = 1  # of all these files
 POINT = ["backbone", "layer", "layer_number"]
 CLUSTERS = ("backbone", "architecture")  # what may count as one independent observation
-CELL_COLUMNS = ["seed", "dataset", "backbone", "network", "weights", "layer", "layer_number", "task", "task_kind"]
+CELL_COLUMNS = ["seed", "dataset", "backbone", "network", "weights", "layer", "layer_number"]
+CELL_COLUMNS += ["task", "task_kind", "scenario"]
 METRIC_COLUMNS = [*CELL_COLUMNS, "metric", "definition", "value", "low", "high", "n", "d", "notes", "seconds"]
 DETECTOR_COLUMNS = [*CELL_COLUMNS, "detector", "definition", "auroc", "auroc_low", "auroc_high"]
 DETECTOR_COLUMNS += [f"auroc{half}" for half in HALVES] + ["n_train", "n_test", "n_anomalies", "seconds"]
+CLASS_COLUMNS = [*CELL_COLUMNS, "detector", "definition", "anomaly", "auroc", "auroc_low", "auroc_high", "n_anomalies"]
 FAILURE_COLUMNS = [*CELL_COLUMNS, "work", "error", "reason"]
 
 
@@ -33,25 +37,43 @@ class StudyResults:
     Attributes:
         metrics: One row a seed x data set x backbone x layer x task x metric: value, definition, n, d, notes, seconds.
         detectors: One row a seed x data set x backbone x layer x task x detector: auroc with its interval, and on
-            either half of the test rows (none in older studies), definition, counts, seconds.
+            either half of the test rows (none in older studies), definition, counts, seconds. Backbone and layer are
+            missing where the detector needs none.
         study: How it was made: configuration, versions, weights digests, data fingerprints, failures.
         path: The folder it lives in.
+        classes: One row a row of `detectors` and class of anomalies: its auroc against all benign test rows. Cells of
+            older studies have none.
     """
 
     metrics: pd.DataFrame
     detectors: pd.DataFrame
     study: Mapping[str, Any]
     path: Path
+    classes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CLASS_COLUMNS))
 
     def __post_init__(self) -> None:
-        for name in ("metrics", "detectors"):
-            object.__setattr__(self, name, _with_dataset(getattr(self, name), self.study))
+        for name in ("metrics", "detectors", "classes"):
+            table = _with_scenario(_with_dataset(getattr(self, name), self.study))
+            if "layer_number" in table and table["layer_number"].isna().any():
+                table = table.astype({"layer_number": "Int64"})
+            object.__setattr__(self, name, table)
+
+    @property
+    def of_layers(self) -> "StudyResults":
+        """The study without the detectors that need no layer: what a layer's metrics can be compared with."""
+        whole = self.detectors["layer"].notna()
+        if whole.all():
+            return self
+        detectors = self.detectors[whole].reset_index(drop=True).astype({"layer_number": "int64"})
+        return replace(self, detectors=detectors)
 
     @property
     def failures(self) -> pd.DataFrame:
         """One row a cell that failed: which, `work` ("metrics" or the detector's definition), error and reason."""
         table = pd.DataFrame(self.study.get("failures", []), columns=FAILURE_COLUMNS)
-        return table.assign(dataset=table["dataset"].fillna(_only_dataset(self.study)))
+        return table.assign(
+            dataset=table["dataset"].fillna(_only_dataset(self.study)), scenario=table["scenario"].fillna("")
+        )
 
     @classmethod
     def load(cls, path: Path | str) -> "StudyResults":
@@ -79,12 +101,15 @@ class StudyResults:
             raise ReprqError(
                 f"{path} is not the folder of a finished study ({reason}); run `reprq study` first"
             ) from None
-        return cls(*without_repeated_layers(*without_repeated_tasks(metrics, detectors)), study, path)
+        found = without_repeated_layers(*without_repeated_tasks(metrics, detectors))
+        return cls(*found, study, path, classes_of(found[1], _read_classes(path / CLASSES_FILE)))
 
     def save(self) -> None:
         """Write the tables and the record of how they were made into the folder, each file whole or not at all."""
         write_table(self.metrics, self.path / METRICS_FILE)
         write_table(self.detectors, self.path / DETECTORS_FILE)
+        if not self.classes.empty:
+            write_table(self.classes, self.path / CLASSES_FILE)
         if self.failures.empty:
             (self.path / FAILURES_FILE).unlink(missing_ok=True)
         else:
@@ -92,7 +117,47 @@ class StudyResults:
         write_text(self.path / STUDY_FILE, json.dumps(self.study, indent=2, ensure_ascii=False) + "\n")
 
 
-_TEXT = dict.fromkeys(("dataset", "backbone", "network", "weights", "layer", "task", "task_kind", "definition"), str)
+_NAMES = (
+    "dataset",
+    "backbone",
+    "network",
+    "weights",
+    "layer",
+    "task",
+    "task_kind",
+    "scenario",
+    "definition",
+    "anomaly",
+)
+_TEXT = dict.fromkeys(_NAMES, str)
+
+
+def _read_classes(path: Path) -> pd.DataFrame:
+    """The table of anomalous classes; an empty one for a study that has none."""
+    if not path.exists():
+        return pd.DataFrame(columns=CLASS_COLUMNS)
+    return pd.read_csv(path, dtype=_TEXT, **exact_floats())
+
+
+def classes_of(detectors: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of anomalous classes that belong to rows of a table of detectors."""
+    cell = ["seed", "dataset", "backbone", "layer", "task", "definition"]
+    if classes.empty or any(column not in detectors for column in cell):
+        return classes
+    kept = pd.MultiIndex.from_frame(detectors[cell].astype(object).fillna(""))
+    every = pd.MultiIndex.from_frame(classes[cell].astype(object).fillna(""))
+    return classes.loc[every.isin(kept)].reset_index(drop=True)
+
+
+def _with_scenario(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with the column `scenario`, "" for plain tasks; those of older studies lack it."""
+    if "task_kind" not in table:
+        return table
+    if "scenario" in table:
+        return table.assign(scenario=table["scenario"].fillna(""))
+    filled = table.copy()
+    filled.insert(filled.columns.tolist().index("task_kind") + 1, "scenario", "")
+    return filled
 
 
 def _with_dataset(table: pd.DataFrame, study: Mapping[str, Any]) -> pd.DataFrame:

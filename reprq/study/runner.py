@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from reprq.backbones import Backbone
+from reprq.data import Dataset
 from reprq.embeddings import default_cache_dir, extract
 from reprq.errors import ConfigError, InputError, OutputExistsError, WeightsError
 from reprq.progress import track
@@ -14,12 +16,23 @@ from reprq.provenance import versions
 from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
 from reprq.study.compute import CellOutcome
-from reprq.study.config import BackboneConfig, StudyConfig, load_config
+from reprq.study.config import StudyConfig, load_config
 from reprq.study.execute import Executor, InProcess, Processes
-from reprq.study.plan import Cell, Job, Plan, StudyPart, identity
+from reprq.study.jobs import Cell, Job, Network, identity, reads_rows
+from reprq.study.plan import Plan, StudyPart
 from reprq.study.registered import check_registered
 from reprq.study.repeats import repeated_layers, without_repeated_layers
-from reprq.study.results import DETECTOR_COLUMNS, METRIC_COLUMNS, SCHEMA_VERSION, STUDY_FILE, StudyResults
+from reprq.study.results import (
+    BY_CLASS,
+    CLASS_COLUMNS,
+    DETECTOR_COLUMNS,
+    METRIC_COLUMNS,
+    SCHEMA_VERSION,
+    STUDY_FILE,
+    StudyResults,
+    classes_of,
+)
+from reprq.study.sections import BackboneConfig
 from reprq.study.sources import Teachers, load_network
 
 
@@ -130,6 +143,7 @@ class _StudyRun:
         self.cache_dir, self.progress = cache_dir, progress
         self.store = CellStore(folder / "cells.jsonl")
         self.failures: list[CellOutcome] = []
+        self._network: tuple[object, Backbone] | None = None
 
     def finish(self, where: Executor) -> StudyResults:
         """Compute what is missing, and return the tables."""
@@ -147,7 +161,7 @@ class _StudyRun:
 
     def _part(self, part: StudyPart, where: Executor, bar: Any) -> None:
         backbone, seed, name = part.backbone, part.seed, self._name(part)
-        if backbone.pretext is not None and not self.plan.ready(backbone, seed):
+        if backbone is not None and backbone.pretext is not None and not self.plan.ready(backbone, seed):
             bar.set_postfix_str(f"training {name}")
             self.plan.teachers.train(backbone.name, backbone.pretext, seed)
             of_teacher = [other for other in self.plan.parts if (other.backbone, other.seed) == (backbone, seed)]
@@ -159,7 +173,7 @@ class _StudyRun:
         todo = [cells[0] for cells in alike.values()]
         if not todo:
             return
-        bar.set_postfix_str(f"extracting {name}")
+        bar.set_postfix_str(name if backbone is None else f"extracting {name}")
         for outcome in self._outcomes(part, todo, where, bar):
             for key, row in outcome.rows.items():
                 self.store.add(key, [row])
@@ -172,44 +186,66 @@ class _StudyRun:
         """What the progress bar calls a part."""
         config = self.plan.config
         seed = f", seed {part.seed}" if len(config.seeds) > 1 else ""
-        return part.backbone.label + (f" on {part.data.dataset}" if len(config.datasets) > 1 else "") + seed
+        label = "without a backbone" if part.backbone is None else part.backbone.label
+        return label + (f" on {part.data.dataset}" if len(config.datasets) > 1 else "") + seed
 
     def _outcomes(self, part: StudyPart, todo: Sequence[Cell], where: Executor, bar: Any) -> Iterator[CellOutcome]:
         try:
             train, test = self._extract(part)
+            beside = self._beside(part, todo)
         except (InputError, WeightsError) as error:  # this network cannot be used; the next may be
             yield from (CellOutcome.failed(cell, error) for cell in todo)
             return
         bar.set_postfix_str(self._name(part))
-        jobs = [Job(cell, train, test, part.data, self.device, self.plan.distillation) for cell in todo]
+        splits, jobs = self.plan.splits[part.seed, part.data.dataset], []
+        for cell in todo:
+            others = {
+                other.role: (other.data, beside.get((other.role, other.samples.name), Path()))
+                for other in splits.others_of(cell.split)
+            }
+            jobs.append(Job(cell, train, test, part.data, others, self.device, self.plan.distillation))
         yield from where.run(jobs)
 
     def _extract(self, part: StudyPart) -> tuple[Path, Path]:
-        """The folders of the training and the test embeddings."""
+        """The folders of the training and the test embeddings; none where there is no backbone."""
+        if part.backbone is None:
+            return Path(), Path()
+        train, test = (self._embedded(part, samples) for samples in self.plan.samples[part.seed, part.data.dataset])
+        return train, test
+
+    def _beside(self, part: StudyPart, todo: Sequence[Cell]) -> dict[tuple[str, str], Path]:
+        """The folders of the embeddings of external anomalies and corpora that detectors of rows still need."""
+        splits = self.plan.splits[part.seed, part.data.dataset]
+        rows = [cell.split for cell in todo if cell.detector is not None and reads_rows(cell.detector)]
+        needed = {(other.role, other.samples.name): other for split in rows for other in splits.others_of(split)}
+        return {name: self._embedded(part, other.samples) for name, other in needed.items()}
+
+    def _embedded(self, part: StudyPart, samples: Dataset) -> Path:
+        """The folder of the embeddings of some samples, extracted if need be."""
         config, network = self.plan.config, self.plan.network_of(part)
+        assert part.backbone is not None
+        assert network is not None
         if part.backbone.embeddings is not None:
             root = Path(self.cache_dir) if self.cache_dir is not None else default_cache_dir()
-            train, test = (
-                self.plan.files(part).store(root, identity(network, samples, config.dtype), samples).resolve()
-                for samples in self.plan.samples[part.seed, part.data.dataset]
-            )
-            return train, test
-        loaded = load_network(network.config, part.seed)
-        train, test = (
-            extract(
-                loaded,
-                samples,
-                network.config.layers,
-                pooling=self._poolings(network.config, part.backbone),
-                dtype=config.dtype,
-                batch_size=config.batch_size,
-                device=self.device,
-                cache_dir=self.cache_dir,
-                progress=False,
-            ).path.resolve()
-            for samples in self.plan.samples[part.seed, part.data.dataset]
-        )
-        return train, test
+            return self.plan.files(part).store(root, identity(network, samples, config.dtype), samples).resolve()
+        return extract(
+            self._loaded(part, network),
+            samples,
+            network.config.layers,
+            pooling=self._poolings(network.config, part.backbone),
+            dtype=config.dtype,
+            batch_size=config.batch_size,
+            device=self.device,
+            cache_dir=self.cache_dir,
+            progress=False,
+        ).path.resolve()
+
+    def _loaded(self, part: StudyPart, network: Network) -> Backbone:
+        """The network of a part, loaded once."""
+        if self._network is None or self._network[0] != part.key:
+            self._network = None  # before the next is loaded: one network in memory, not two
+            self._network = part.key, load_network(network.config, part.seed)
+        return self._network[1]
 
     def _poolings(self, own: BackboneConfig, backbone: BackboneConfig) -> list[str]:
         """Its pooling, and those of the backbones that are this one in all else: one pass serves them."""
@@ -223,21 +259,25 @@ class _StudyRun:
     def _results(self) -> StudyResults:
         metric_rows: list[Row] = []
         detector_rows: list[Row] = []
+        class_rows: list[Row] = []
         for part in self.plan.parts:
             for cell in self.plan.cells(part):
+                stored = [row for key in cell.keys.values() if key in self.store for row in self.store[key]]
                 rows = metric_rows if cell.detector is None else detector_rows
-                stored = (self.store[key] for key in cell.keys.values() if key in self.store)
-                rows += ({**cell.columns(), **row} for found in stored for row in found)
+                rows += ({**cell.columns(), **row} for row in stored)
+                class_rows += (found for row in stored for found in _by_class(cell, row))
         metrics = pd.DataFrame(metric_rows, columns=METRIC_COLUMNS)
         detectors = pd.DataFrame(detector_rows, columns=DETECTOR_COLUMNS)
+        classes = pd.DataFrame(class_rows, columns=CLASS_COLUMNS)
         record = self._record()
         if repeated := repeated_layers(metrics, detectors):
             said = [f"{layer} of {backbone} is {other}" for (backbone, layer), other in repeated.items()]
             record["repeated_layers"] = said  # the same rows: left out of the tables
-        return StudyResults(*without_repeated_layers(metrics, detectors), record, self.folder)
+        found = without_repeated_layers(metrics, detectors)
+        return StudyResults(*found, record, self.folder, classes_of(found[1], classes))
 
     def _record(self) -> dict[str, Any]:
-        networks = [self.plan.network_of(part) for part in self.plan.parts]
+        networks = [network for part in self.plan.parts if (network := self.plan.network_of(part)) is not None]
         return {
             "schema_version": SCHEMA_VERSION,
             "config": self.plan.config.record(),
@@ -249,21 +289,30 @@ class _StudyRun:
         }
 
     def _fingerprints(self) -> dict[str, str]:
-        several = len(self.plan.tasks) > 1
-        return {
+        several = len(self.plan.datasets) > 1
+        found = {
             f"{dataset + ' ' if several else ''}{samples.split}, seed {seed}": samples.fingerprint
             for (seed, dataset), pair in self.plan.samples.items()
             for samples in pair
         }
+        for (seed, _), splits in self.plan.splits.items():
+            found |= {
+                f"{role} {name}, seed {seed}": other.samples.fingerprint
+                for (role, name), other in splits.others.items()
+            }
+        return found
 
     def _failures(self) -> list[Row]:
         """In the order of the tables, however many workers there were."""
-        cells = [id_of(cell) for part in self.plan.parts for cell in self.plan.cells(part)]
+        cells = [cell.id() for part in self.plan.parts for cell in self.plan.cells(part)]
         place = {name: i for i, name in enumerate(cells)}
-        ordered = sorted(self.failures, key=lambda outcome: place[id_of(outcome.cell)])
+        ordered = sorted(self.failures, key=lambda outcome: place[outcome.cell.id()])
         return [{**o.cell.columns(), "work": o.cell.work, "error": o.error, "reason": o.reason} for o in ordered]
 
 
-def id_of(cell: Cell) -> tuple[object, ...]:
-    """What tells a cell from the others of a study, whichever of its results are missing."""
-    return cell.network.seed, cell.dataset, cell.network.config.label, cell.layer, cell.task.name, cell.work
+def _by_class(cell: Cell, row: Row) -> Iterator[Row]:
+    """The rows of the table of anomalous classes of a detector's stored row; cells of older studies have none."""
+    for name, (value, low, high, count) in row.get(BY_CLASS, {}).items():
+        judged = {"auroc": value, "auroc_low": low, "auroc_high": high, "n_anomalies": count}
+        said = {"detector": row["detector"], "definition": row["definition"], "anomaly": name}
+        yield {**cell.columns(), **said, **judged}

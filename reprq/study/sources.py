@@ -6,11 +6,12 @@ from pathlib import Path
 
 from reprq import pretext
 from reprq.backbones import Backbone, load_backbone
-from reprq.data import Dataset, load_dataset
+from reprq.data import Dataset, load_dataset, load_protocol
+from reprq.data.oneclass import sides_and_splits
 from reprq.errors import DataError
 from reprq.provenance import digest
 from reprq.storage import file_name
-from reprq.study.config import BackboneConfig, DataConfig, PretextConfig
+from reprq.study.sections import BackboneConfig, DataConfig, PretextConfig
 
 
 def load_samples(data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
@@ -20,6 +21,8 @@ def load_samples(data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
         UnknownNameError: a data set or a class that does not exist.
         DataError: samples that are missing or too few, or splits of different classes.
     """
+    if data.is_protocol:
+        return sides_and_splits(load_protocol(data.name, data.root, seed=seed))[:2]
     pair = [
         load_dataset(data.name, split, root=data.root, download=data.download, seed=seed, **data.reading)
         for split in ("train", "test")
@@ -29,17 +32,20 @@ def load_samples(data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
 
 def shown(data: DataConfig, pair: Sequence[Dataset], seed: int) -> tuple[Dataset, Dataset]:
     """Return those of the training and test samples that a section asks for."""
-    splits = []
-    for samples, per_class in zip(pair, (data.train_per_class, data.test_per_class), strict=True):
-        if data.classes is not None:
-            samples = samples.restrict(data.classes)
-        splits.append(samples if per_class is None else samples.sample(per_class=per_class, seed=seed))
-    train, test = splits
+    counts = data.train_per_class, data.test_per_class
+    train, test = (shown_side(data, samples, n, seed) for samples, n in zip(pair, counts, strict=True))
     if train.classes != test.classes:
         raise DataError(
             f"{data.name} must have the same classes in train and test, got {train.classes}, {test.classes}"
         )
     return train, test
+
+
+def shown_side(data: DataConfig, samples: Dataset, per_class: int | None, seed: int) -> Dataset:
+    """Return those of the samples of one side that a section asks for."""
+    if data.classes is not None:
+        samples = samples.restrict(data.classes)
+    return samples if per_class is None else samples.sample(per_class=per_class, seed=seed)
 
 
 def load_network(config: BackboneConfig, seed: int) -> Backbone:

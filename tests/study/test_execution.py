@@ -20,7 +20,8 @@ from reprq.embeddings import extract
 from reprq.errors import InputError, ReprqError
 from reprq.study import StudyResults, load_config, run_study
 from reprq.study.execute import InProcess, Processes
-from reprq.study.plan import Job, Plan
+from reprq.study.jobs import Job
+from reprq.study.plan import Plan
 from reprq.study.runner import executor
 from reprq.study.sources import Teachers, load_network
 

@@ -10,7 +10,7 @@ from reprq.detectors import Distillation
 from reprq.errors import InputError
 from reprq.evaluation import auroc
 from reprq.study import estimate_study, run_study
-from reprq.study.config import BackboneConfig
+from reprq.study.sections import BackboneConfig
 from reprq.study.sources import load_network
 
 
