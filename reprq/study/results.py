@@ -146,7 +146,7 @@ def classes_of(detectors: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
         return classes
     kept = pd.MultiIndex.from_frame(detectors[cell].astype(object).fillna(""))
     every = pd.MultiIndex.from_frame(classes[cell].astype(object).fillna(""))
-    return classes.loc[every.isin(kept)].reset_index(drop=True)
+    return pd.DataFrame(classes[every.isin(kept)]).reset_index(drop=True)
 
 
 def _with_scenario(table: pd.DataFrame) -> pd.DataFrame:
