@@ -77,6 +77,7 @@ def compare(
     """
     if not isinstance(results, StudyResults):
         results = StudyResults.load(results)
+    results = results.of_layers
     measured = results.metrics["metric"].unique().tolist()
     if against not in (*COVARIATES, *measured):
         raise UnknownNameError("column to compare with", against, [*COVARIATES, *measured])

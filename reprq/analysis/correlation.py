@@ -100,6 +100,7 @@ def correlate(
     """
     if not isinstance(results, StudyResults):
         results = StudyResults.load(results)
+    results = results.of_layers
     measured = results.metrics["metric"].unique().tolist()
     chosen = _among("metric of the study", metric, measured)
     judged = chosen_detectors(results, detector)

@@ -14,7 +14,7 @@ Run = StudyResults | Path | str
 
 
 def joined(runs: Run | Sequence[Run]) -> StudyResults:
-    """Return studies as one, with what all of them measured.
+    """Return studies as one, with what all of them measured; detectors that need no layer are left out.
 
     Data sets of one name are one where their samples are the same, and otherwise called "NAME (FOLDER)"; so are
     backbones of one name whose weights differ. A cell that is in several studies is taken from the first.
@@ -29,7 +29,7 @@ def joined(runs: Run | Sequence[Run]) -> StudyResults:
     listed = [runs] if isinstance(runs, StudyResults | Path | str) else list(runs)
     if not listed:
         raise InputError("runs must hold at least one study, got none")
-    studies = [run if isinstance(run, StudyResults) else StudyResults.load(run) for run in listed]
+    studies = [(run if isinstance(run, StudyResults) else StudyResults.load(run)).of_layers for run in listed]
     if len(studies) == 1:
         return studies[0]
     metrics = _in_all("metric", [study.metrics["metric"] for study in studies])

@@ -8,7 +8,7 @@ import numpy as np
 
 from reprq.data.dataset import Dataset
 from reprq.data.splits import Split, distinct, scored_rows, task_split
-from reprq.data.tasks import Task, select_tasks
+from reprq.data.tasks import Task, tasks_named
 from reprq.errors import DataError, InputError, UnknownNameError
 
 EACH: Literal["each"] = "each"
@@ -53,14 +53,15 @@ class Splits:
     notes: tuple[str, ...] = ()
 
 
-def named_tasks(
-    train: Dataset, test: Dataset, tasks: str | Sequence[str] = "all", *, external: Dataset | None = None
-) -> list[Task]:
-    """Return the tasks of a data set; with external anomalies and "all" the one in which all its classes are benign."""
+def named_tasks(train: Dataset, tasks: str | Sequence[str] = "all", *, external: Dataset | None = None) -> list[Task]:
+    """Return the tasks that are asked for, also those that are the same rows.
+
+    With external anomalies "all" is the one task in which all classes are benign.
+    """
     asked = [tasks] if isinstance(tasks, str) else list(tasks)
     if external is not None and asked == ["all"]:
         return [Task("all classes", "multimodal", external.name, frozenset(range(len(train.classes))))]
-    return select_tasks(train.classes, asked, train.labels, test.labels)
+    return tasks_named(train.classes, asked, train.labels)
 
 
 def scenario_splits(
@@ -91,7 +92,7 @@ def scenario_splits(
         >>> from reprq.data import load_dataset
         >>> sides = [load_dataset("digits", side).restrict(["0", "1", "2"]) for side in ("train", "test")]
         >>> known = Scenario(labelled=5, labelled_from="each")
-        >>> [split.name for split in scenario_splits(*sides, named_tasks(*sides, "unimodal:0"), [known]).splits]
+        >>> [split.name for split in scenario_splits(*sides, named_tasks(sides[0], "unimodal:0"), [known]).splits]
         ['unimodal:0, 5 labelled from 1', 'unimodal:0, 5 labelled from 2']
     """
     found: list[Split] = []
@@ -119,11 +120,11 @@ def scenario_splits(
 
 
 def repeated(splits: Sequence[Split]) -> Iterator[tuple[Split, Split]]:
-    """Yield the splits that are the rows of an earlier one on the same data set, each with that one."""
+    """Yield the splits that are the rows of an earlier one of another name, each with that one."""
     first: dict[tuple[object, ...], Split] = {}
     for split in splits:
         earlier = first.setdefault((split.dataset, *split.rows), split)
-        if earlier is not split:
+        if earlier.name != split.name:
             yield split, earlier
 
 

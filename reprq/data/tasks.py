@@ -119,12 +119,23 @@ def select_tasks(
         >>> [task.name for task in select_tasks(["cat", "dog"], ["multimodal:cat", "unimodal"])]
         ['multimodal:cat', 'unimodal:cat']
     """
+    trained, judged = (_present(classes, rows) for rows in (labels, scored))
+    chosen: dict[tuple[frozenset[int], frozenset[int]], Task] = {}
+    for task in tasks_named(classes, names, labels):
+        chosen.setdefault((task.benign & trained, task.benign & judged), task)
+    return list(chosen.values())
+
+
+def tasks_named(
+    classes: Sequence[str], names: str | Sequence[str] = "all", labels: ArrayLike | None = None
+) -> list[Task]:
+    """Return the tasks that `names` asks for, as `select_tasks`, also those that are the same rows."""
     tasks = one_class_tasks(classes)
     wanted = [unicodedata.normalize("NFC", name) for name in ([names] if isinstance(names, str) else names)]
     if not wanted:
         raise InputError("tasks must name at least one task, got none; 'all' takes every one")
-    trained, judged = (_present(classes, rows) for rows in (labels, scored))
-    chosen: dict[tuple[frozenset[int], frozenset[int]], Task] = {}
+    trained = _present(classes, labels)
+    chosen: dict[str, Task] = {}
     for name in wanted:
         found = [task for task in tasks if name in ("all", task.kind, unicodedata.normalize("NFC", task.name))]
         if not found and name.startswith(_GROUP):
@@ -138,7 +149,7 @@ def select_tasks(
                     f"no {name} task has training samples of all its benign classes; name one, as {tasks[0].name}"
                 )
         for task in found:
-            chosen.setdefault((task.benign & trained, task.benign & judged), task)
+            chosen.setdefault(task.name, task)
     return list(chosen.values())
 
 

@@ -69,6 +69,7 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
         results: A study.
         seed: Seeds the bootstrap of the intervals.
     """
+    whole, results = results, results.of_layers
     kinds = set(results.metrics["task_kind"])
     groups = ["all", *(group for group in TASK_GROUPS if group in kinds)]
     table = correlate(results, tasks=groups, dataset=["all", "each"], seed=seed)
@@ -92,9 +93,9 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
         parts=_parts(results, over_all, chosen),
         warnings=[*_beware(results, shown), *(chosen.notes if chosen else ()), *tables.notes(results, shown)],
         pictures=pictures(results, shown, found),
-        tables=_tables(results, correlations, regret),
+        tables=_tables(results, correlations, regret, tables.without_layers(whole)),
         definitions=_definitions(results),
-        detectors=sorted({str(name) for name in results.detectors["definition"]}),
+        detectors=sorted({str(name) for name in whole.detectors["definition"]}),
         provenance=_provenance(results),
         style=Markup(style),  # our own files, which no study can change
         script=Markup(script),
@@ -150,9 +151,13 @@ def _inserted(table: pd.DataFrame, name: str, values: Any, after: str) -> pd.Dat
     return table.assign(**{name: values})[[*names[:place], name, *names[place:]]]
 
 
-def _tables(results: StudyResults, table: pd.DataFrame, regret: Sequence[pd.DataFrame]) -> list[tables.PageTable]:
+def _tables(
+    results: StudyResults, table: pd.DataFrame, regret: Sequence[pd.DataFrame], beside: tables.PageTable | None
+) -> list[tables.PageTable]:
     made = [tables.correlations(table), *map(tables.regrets, regret)]
     made += [tables.layers(results), tables.tasks(results)]
+    if beside is not None:
+        made.append(beside)
     return made if results.failures.empty else [*made, tables.failures(results)]
 
 

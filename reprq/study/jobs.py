@@ -10,7 +10,7 @@ from reprq.data import Dataset, Split
 from reprq.data.oneclass import PROTOCOL
 from reprq.detectors import DETECTORS, create, describe
 from reprq.embeddings import cached_name
-from reprq.embeddings.pooling_names import check_pooling
+from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError
 from reprq.provenance import digest
 from reprq.storage import readable

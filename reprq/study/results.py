@@ -136,7 +136,8 @@ def _read_classes(path: Path) -> pd.DataFrame:
     """The table of anomalous classes; an empty one for a study that has none."""
     if not path.exists():
         return pd.DataFrame(columns=CLASS_COLUMNS)
-    return pd.read_csv(path, dtype=_TEXT, **exact_floats())
+    found: pd.DataFrame = pd.read_csv(path, dtype=_TEXT, **exact_floats())
+    return found
 
 
 def classes_of(detectors: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
@@ -146,7 +147,7 @@ def classes_of(detectors: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
         return classes
     kept = pd.MultiIndex.from_frame(detectors[cell].astype(object).fillna(""))
     every = pd.MultiIndex.from_frame(classes[cell].astype(object).fillna(""))
-    return pd.DataFrame(classes[every.isin(kept)]).reset_index(drop=True)
+    return pd.DataFrame(classes.loc[every.isin(kept)].reset_index(drop=True))
 
 
 def _with_scenario(table: pd.DataFrame) -> pd.DataFrame:

@@ -121,11 +121,11 @@ def takes_training_anomalies(sections: Sequence[SplitsConfig]) -> bool:
 
 
 def _tasks_of(data: DataConfig, tasks: Tasks, pair: TrainAndTest, external: Dataset | None) -> list[Task]:
-    train, test = pair
+    train, _ = pair
     benign = benign_classes(data, train.classes) if reads_files(data) else data.benign
     if benign:
         return [benign_task(train.classes, benign)]
-    return named_tasks(train, test, data.tasks or tasks, external=external)
+    return named_tasks(train, data.tasks or tasks, external=external)
 
 
 def load_sides(data: DataConfig, seed: int) -> tuple[Dataset, Dataset, list[Split]]:

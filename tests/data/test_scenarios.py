@@ -14,7 +14,7 @@ PLAIN = (Scenario(),)
 
 
 def made(tasks="unimodal", scenarios=PLAIN, **how):
-    return scenario_splits(TRAIN, TEST, named_tasks(TRAIN, TEST, tasks), scenarios, **how)
+    return scenario_splits(TRAIN, TEST, named_tasks(TRAIN, tasks), scenarios, **how)
 
 
 def test_each_other_class_is_the_known_one_in_turn():
@@ -72,7 +72,7 @@ def test_what_no_task_can_have_is_one_sentence(scenario, error, said):
 
 
 def test_the_splits_of_a_protocol_share_their_samples():
-    parts = [one_class_split(TRAIN, TEST, task) for task in named_tasks(TRAIN, TEST, ["unimodal:3", "unimodal:5"])]
+    parts = [one_class_split(TRAIN, TEST, task) for task in named_tasks(TRAIN, ["unimodal:3", "unimodal:5"])]
     train, test, splits = sides_and_splits(parts)
     assert len(train) == sum(len(part.train) for part in parts)
     assert len(test) == len(TEST)

@@ -8,7 +8,6 @@ from reprq.cli import cli
 from reprq.data import load_dataset
 from reprq.detectors import KNN, create
 from reprq.errors import InputError
-from reprq.study.plan import definition_of
 
 
 def test_it_is_the_array_detector_on_pixels():
@@ -38,8 +37,3 @@ def test_a_detector_of_rows_still_asks_for_a_backbone():
     done = CliRunner().invoke(cli, ["detect", "--data", "digits", "--detector", "knn"])
     assert done.exit_code == 2
     assert "give either --backbone NAME or --embeddings FILE" in done.output
-
-
-def test_a_study_refuses_it_in_one_sentence():
-    with pytest.raises(InputError, match="detector raw:knn needs no backbone, and a study's rows are of backbones"):
-        definition_of("raw:knn")
