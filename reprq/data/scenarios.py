@@ -46,11 +46,13 @@ class Splits:
 
     Attributes:
         splits: No two of them are the same rows.
-        notes: Which tasks and splits were left out, and why.
+        notes: Which tasks were left out, and why.
+        repeats: Which splits were left out, being the rows of another.
     """
 
     splits: tuple[Split, ...]
     notes: tuple[str, ...] = ()
+    repeats: tuple[str, ...] = ()
 
 
 def named_tasks(train: Dataset, tasks: str | Sequence[str] = "all", *, external: Dataset | None = None) -> list[Task]:
@@ -115,17 +117,16 @@ def scenario_splits(
             raise DataError(f"{train.name} has no task that can be judged: {'; '.join(notes)}")
         found += made
     unique = distinct(found)
-    notes += [f"{split.name} is left out: the rows of {first.name}" for split, first in repeated(found)]
-    return Splits(tuple(unique), tuple(dict.fromkeys(notes)))
+    return Splits(tuple(unique), tuple(dict.fromkeys(notes)), tuple(repeated(found)))
 
 
-def repeated(splits: Sequence[Split]) -> Iterator[tuple[Split, Split]]:
-    """Yield the splits that are the rows of an earlier one of another name, each with that one."""
+def repeated(splits: Sequence[Split]) -> Iterator[str]:
+    """Yield a sentence for every split that is the rows of an earlier one of another name."""
     first: dict[tuple[object, ...], Split] = {}
     for split in splits:
         earlier = first.setdefault((split.dataset, *split.rows), split)
         if earlier.name != split.name:
-            yield split, earlier
+            yield f"{split.name} is left out: the rows of {earlier.name}"
 
 
 def _splits_of(

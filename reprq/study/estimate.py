@@ -105,7 +105,12 @@ def estimate_study(
     clock = _Clock(plan, store, disk.widths)
     clock.learn([cell for cell in cells if not cell.missing(store)])
     seconds = sum(clock.seconds(cell) for cell in todo)
-    notes = [power_note(len(config.backbones), len(plan.metrics) + len(plan.measures)), *clock.notes, *plan.notes]
+    notes = [
+        power_note(len(config.backbones), len(plan.metrics) + len(plan.measures)),
+        *clock.notes,
+        *plan.notes,
+        *plan.repeats,
+    ]
     if untrained := sum(not plan.ready(backbone, seed) for seed, backbone in plan.backbones):
         notes.append(f"teachers still to be trained: {untrained}; their training, disk and cells' time come on top")
     return StudyEstimate(

@@ -171,6 +171,11 @@ class Plan:
         return list(dict.fromkeys(found))
 
     @property
+    def repeats(self) -> list[str]:
+        """Which splits are left out, being the rows of another."""
+        return list(dict.fromkeys(said for splits in self.splits.values() for said in splits.repeats))
+
+    @property
     def datasets(self) -> list[str]:
         """What the data sets are called."""
         return [data.dataset for data in self.config.datasets]

@@ -55,12 +55,14 @@ class StudySplits:
     Attributes:
         splits: No two of them are the same rows.
         others: The external data sets and corpora, by their role and the name that the splits have for them.
-        notes: What was left out, and why.
+        notes: Which tasks were left out, and why.
+        repeats: Which splits were left out, being the rows of another.
     """
 
     splits: tuple[Split, ...]
     others: Mapping[tuple[str, str], Other] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    repeats: tuple[str, ...] = ()
 
     def others_of(self, split: Split) -> list[Other]:
         """Return the other data sets that a split takes."""
@@ -88,6 +90,7 @@ def study_splits(
     train, test = pair
     found: list[Split] = []
     notes: list[str] = []
+    repeats: list[str] = []
     others: dict[tuple[str, str], Other] = {}
     for section in sections or [SplitsConfig()]:
         taken = {
@@ -111,8 +114,9 @@ def study_splits(
         )
         found += made.splits
         notes += made.notes
-    notes += [f"{split.name} is left out: the rows of {first.name}" for split, first in repeated(found)]
-    return StudySplits(tuple(distinct(found)), others, tuple(dict.fromkeys(notes)))
+        repeats += made.repeats
+    repeats += repeated(found)
+    return StudySplits(tuple(distinct(found)), others, tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(repeats)))
 
 
 def takes_training_anomalies(sections: Sequence[SplitsConfig]) -> bool:

@@ -48,7 +48,7 @@ def test_splits_of_the_same_rows_are_made_once_and_said():
     tasks = [*select_tasks(two[0].classes, "unimodal"), *select_tasks(two[0].classes, "multimodal")]
     found = scenario_splits(*two, tasks)
     assert [split.name for split in found.splits] == ["unimodal:3", "unimodal:8"]
-    assert "multimodal:8 is left out: the rows of unimodal:3" in found.notes
+    assert "multimodal:8 is left out: the rows of unimodal:3" in found.repeats
 
 
 def test_a_group_of_benign_classes_is_a_task():

@@ -69,11 +69,11 @@ def test_what_failed_is_tried_again_and_a_study_without_failures_has_no_file_of_
 ) -> None:
     original, tried = compute.detect, []
 
-    def failing(rows: Any, task: Any, spec: Any, seed: int) -> Any:
+    def failing(rows: Any, split: Any, spec: Any, *more: Any) -> Any:
         tried.append(spec)
-        if task.name == "unimodal:1" and spec == "centroid":
+        if split.name == "unimodal:1" and spec == "centroid":
             raise MemoryError("17 GiB")
-        return original(rows, task, spec, seed)
+        return original(rows, split, spec, *more)
 
     monkeypatch.setattr(compute, "detect", failing)
     first = run_study(small, tmp_path / "run", cache_dir=cache, progress=False)
@@ -114,8 +114,8 @@ def test_a_worker_that_is_killed_costs_one_cell(jobs: list[Job]) -> None:
     assert len(found) == len(jobs)
     (lost,) = [outcome for outcome in found if outcome.error]
     assert lost.reason.startswith("its worker process ended by signal SIGKILL; too little memory, perhaps")
-    oracle = {o.cell.task.name + o.cell.layer + o.cell.work: set(o.rows) for o in InProcess().run(jobs)}
-    assert all(set(o.rows) == oracle[o.cell.task.name + o.cell.layer + o.cell.work] for o in found if not o.error)
+    oracle = {o.cell.split.name + o.cell.layer + o.cell.work: set(o.rows) for o in InProcess().run(jobs)}
+    assert all(set(o.rows) == oracle[o.cell.split.name + o.cell.layer + o.cell.work] for o in found if not o.error)
     assert multiprocessing.active_children() == []
 
 
