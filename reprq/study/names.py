@@ -5,8 +5,9 @@ from pathlib import Path
 from reprq.data.registry import DATASETS
 from reprq.detectors.registry import check_name
 from reprq.metrics.definitions import select
-from reprq.study.config import EMBEDDINGS, StudyConfig
+from reprq.study.config import StudyConfig
 from reprq.study.measures import plain_and_measures
+from reprq.study.sections import EMBEDDINGS
 
 
 def check_names(config: StudyConfig) -> None:
@@ -20,6 +21,8 @@ def check_names(config: StudyConfig) -> None:
         name = spec if isinstance(spec, str) else spec.get("name")
         if isinstance(name, str):  # what is no name at all is explained where the detector is made
             check_name(name)
-    for data in config.datasets:
-        if data.name != EMBEDDINGS and not Path(data.name).is_dir():  # a bare folder is explained where it is read
+    others = [data for section in config.splits for data in (section.external, section.auxiliary) if data is not None]
+    for data in (*config.datasets, *others):
+        known = data.name == EMBEDDINGS or data.is_protocol
+        if not known and not Path(data.name).is_dir():  # a bare folder is explained where it is read
             DATASETS.find(data.name)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from reprq.data import Scenario, protocols
 from reprq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from reprq.data import Scenario
 
 EMBEDDINGS = "embeddings"  # the name of data that is the rows of embedding files
 
@@ -56,14 +58,16 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _protocol_is_whole(self) -> "DataConfig":
         fixed = ("classes", "benign", "train_per_class", "test_per_class", "intensity_range")
-        if self.is_protocol and (given := [name for name in fixed if getattr(self, name) is not None]):
+        if (given := [name for name in fixed if getattr(self, name) is not None]) and self.is_protocol:
             raise ValueError(f"data {self.name!r} is a protocol, which says its own {given[0]}; remove it")
         return self
 
     @property
     def is_protocol(self) -> bool:
         """Whether it is a published protocol, with splits of its own."""
-        return self.name in [protocol.name for protocol in protocols()]
+        from reprq.data import PROTOCOLS  # tables are read without it
+
+        return self.name in PROTOCOLS
 
     @property
     def dataset(self) -> str:
@@ -131,8 +135,10 @@ class SplitsConfig(Section):
                 raise ValueError(f"splits has {name} without {needed}; say how much, or remove it")
         return self
 
-    def scenarios(self) -> list[Scenario]:
+    def scenarios(self) -> "list[Scenario]":
         """Return one scenario a share of pollution and a share of labelled anomalies."""
+        from reprq.data import Scenario
+
         known = self.labelled_from
         return [
             Scenario(
