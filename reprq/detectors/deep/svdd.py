@@ -11,25 +11,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reprq.data import Batch, Dataset
-from reprq.data.image.preprocessing import Preprocessing
-from reprq.detectors.deep.base import DeepDetector
-from reprq.detectors.deep.networks import LEAKINESS, Architecture, Scaling, architecture_named, decoder, encoder
-from reprq.detectors.deep.samples import Samples
-from reprq.detectors.rows.base import check_choice, check_count
+from reprq.data import Batch
+from reprq.detectors.deep.encoding import EncodingDetector
+from reprq.detectors.deep.networks import LEAKINESS, Scaling, decoder, encoder
+from reprq.detectors.rows.base import check_choice
 from reprq.errors import InputError
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step, split_rows, train
 
 EPS = 0.1
 COLLAPSED = 1e-4
 _LOG = logging.getLogger("reprq")
-_GRAY_LOOK, _PROBED = 16, 256
+_PROBED = 256
 _SEED_OF_PRETRAINING = 2_000_003
-_NAMED = ("objective", "epochs", "lr")
-_UNSAID = ("seed", "device", "checkpoint", "progress", *_NAMED)
 
 
-class DeepSVDD(DeepDetector):
+class DeepSVDD(EncodingDetector):
     """Squared distance to a center c, of embeddings phi(x) that were trained to lie close to it.
 
     One-class: (1/n) sum_i d_i, with d_i = ||phi(x_i) - c||^2 (Ruff 2021, equation 2.11). Soft-boundary:
@@ -82,7 +78,6 @@ class DeepSVDD(DeepDetector):
         (3, 8)
     """
 
-    takes_rows = True
     spread_: tuple[float, float]
     pretraining_: list[Epoch]
 
@@ -148,35 +143,18 @@ class DeepSVDD(DeepDetector):
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
         check_choice("objective", self.objective, ("one-class", "soft-boundary"))
-        if self.preprocessing is not None:
-            check_choice("preprocessing", self.preprocessing, ("contrast", "min-max", "z-score"))
         if isinstance(self.nu, bool) or not isinstance(self.nu, int | float) or not 0 < self.nu < 1:
             raise InputError(f"nu must be in (0, 1), got {self.nu!r}; 0.1 lets a tenth of the samples lie outside")
-        if self.network is not None:
-            if not isinstance(self.network, str):
-                raise InputError(f"network must be a name, got {self.network!r}; such as mnist or mlp:128-64-32")
-            architecture_named(self.network)
-        if self.dim is not None:
-            check_count("dim", self.dim)
+        super().check_parameters()
         for name in ("pretrain_epochs", "warm_up_epochs"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise InputError(f"{name} must be a whole number of at least 0, got {value!r}")
-        if isinstance(self.leakiness, bool) or not isinstance(self.leakiness, int | float) or not self.leakiness >= 0:
-            raise InputError(f"leakiness must be a number of at least 0, got {self.leakiness!r}")
-        if not isinstance(self.milestones, list | tuple):
-            raise InputError(f"milestones must be a list of epochs, got {self.milestones!r}")
         self.schedule()
 
     def describe(self) -> str:
         """Return for example "deep_svdd[one-class,epochs=150,lr=0.0001]", and whatever is not at its default."""
-        plain = type(self)()
-        said = [self.objective, f"epochs={self.epochs}", f"lr={self.lr:g}"]
-        for name, value in self.get_params().items():
-            value = tuple(value) if isinstance(value, list) else value
-            if name not in _UNSAID and value != getattr(plain, name):
-                said.append(f"{name}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}")
-        return f"deep_svdd[{','.join(said)}]"
+        return self._described("objective")
 
     def schedule(self) -> Schedule:
         """Return how long and how fast it trains: to the last epoch."""
@@ -192,56 +170,17 @@ class DeepSVDD(DeepDetector):
             held_out=self.held_out,
         )
 
-    def _open(self, samples: Samples) -> None:
-        images = isinstance(samples, Dataset)
-        if isinstance(samples, Dataset):
-            samples.check_modality("image")
-            name = self.network or ("mnist" if _are_gray(samples) else "cifar10")
-        else:
-            name = self.network or "mlp"
-        found = architecture_named(name, self.dim)
-        if images != bool(found.filters):
-            wanted = "images" if found.filters else "rows of numbers"
-            raise InputError(f"network {name} takes {wanted}, got {'images' if images else 'rows'}; name another")
-        scaling = self.preprocessing or ("contrast" if images else "z-score")
-        if (images and scaling == "z-score") or (not images and scaling == "contrast"):
-            raise InputError(f"preprocessing {scaling} is not for {'images' if images else 'rows'}; leave it out")
-        self._remember(name, scaling, None if isinstance(samples, Dataset) else samples.shape[1])
-
-    def _remember(self, network: str, scaling: str, columns: int | None) -> None:
-        found = architecture_named(network, self.dim)
-        self._network, self._scaling, self._columns = network, scaling, columns
-        self._architecture: Architecture = found
-        self.transform_ = (
-            None
-            if columns is not None
-            else Preprocessing(size=found.size, resize=found.size).replace(channels=found.channels, mean=0.0, std=1.0)
-        )
-
     def _known(self) -> dict[str, Any]:
-        made = {"network": self._network, "scaling": self._scaling, "columns": self._columns}
-        return {"made": made, "spread": self.spread_, "pretraining": self.pretraining_}
+        return {**super()._known(), "spread": self.spread_, "pretraining": self.pretraining_}
 
     def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
-        self._remember(made["made"]["network"], made["made"]["scaling"], made["made"]["columns"])
+        super()._reopen(made, path)
         first, last = made["spread"]
         self.spread_, self.pretraining_ = (float(first), float(last)), made["pretraining"]
-
-    def _channels(self) -> int:
-        return (1 if self._architecture.channels == "gray" else 3) if self._columns is None else self._columns
 
     def _build(self) -> "_Sphere":
         phi = encoder(self._architecture, self._channels(), leakiness=self.leakiness)
         return _Sphere(Scaling(self._scaling, self._columns), phi, self._architecture.widths[-1])
-
-    def _inputs(self, samples: Samples) -> Inputs | Tensor:
-        columns = self._columns
-        if columns is not None and not isinstance(samples, Dataset) and samples.shape[1] != columns:
-            raise InputError(
-                f"X has {samples.shape[1]} features, but DeepSVDD is expecting {columns} features as input; give rows"
-                " as wide as those it was fitted on"
-            )
-        return super()._inputs(samples)
 
     def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
         file = self._checkpoint()
@@ -409,12 +348,3 @@ def order_statistic(distances: Tensor, nu: float) -> Tensor:
 def _spread(outputs: Tensor) -> Tensor:
     """The trace of the covariance of embeddings."""
     return outputs.double().var(0, correction=0).sum()
-
-
-def _are_gray(images: Dataset) -> bool:
-    """Whether the first images have no color."""
-    for i in range(min(_GRAY_LOOK, len(images))):
-        pixels = np.asarray(images.item(i).convert("RGB"))
-        if (pixels != pixels[..., :1]).any():
-            return False
-    return True

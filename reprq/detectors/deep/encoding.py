@@ -1,0 +1,116 @@
+"""Deep detectors whose network is an encoder of the thesis, on images or on rows of numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from reprq.data import Dataset
+from reprq.data.image.preprocessing import Preprocessing
+from reprq.detectors.deep.base import DeepDetector
+from reprq.detectors.deep.networks import Architecture, architecture_named
+from reprq.detectors.deep.samples import Samples
+from reprq.detectors.registry import name_of
+from reprq.detectors.rows.base import check_choice, check_count
+from reprq.errors import InputError
+from reprq.training import Inputs
+
+_GRAY_LOOK = 16
+_UNSAID = ("seed", "device", "checkpoint", "progress", "epochs", "lr")
+
+
+class EncodingDetector(DeepDetector):
+    """A deep detector with an architecture of `reprq.detectors.deep.networks` on scaled inputs.
+
+    It looks at the samples, chooses network and scaling where none was named, and refuses those that do not fit. A
+    subclass takes `network`, `preprocessing`, `dim`, `leakiness` and `milestones`, which are checked here, beside what
+    `DeepDetector` asks for.
+    """
+
+    takes_rows = True
+    network: str | None
+    preprocessing: str | None
+    dim: int | None
+    leakiness: float
+    milestones: tuple[int, ...] | list[int]
+
+    def check_parameters(self) -> None:
+        """Raise an InputError for a parameter that cannot be used, whatever the data."""
+        if self.preprocessing is not None:
+            check_choice("preprocessing", self.preprocessing, ("contrast", "min-max", "z-score"))
+        if self.network is not None:
+            if not isinstance(self.network, str):
+                raise InputError(f"network must be a name, got {self.network!r}; such as mnist or mlp:128-64-32")
+            architecture_named(self.network)
+        if self.dim is not None:
+            check_count("dim", self.dim)
+        if isinstance(self.leakiness, bool) or not isinstance(self.leakiness, int | float) or not self.leakiness >= 0:
+            raise InputError(f"leakiness must be a number of at least 0, got {self.leakiness!r}")
+        if not isinstance(self.milestones, list | tuple):
+            raise InputError(f"milestones must be a list of epochs, got {self.milestones!r}")
+        self.schedule()
+
+    def _described(self, *first: str) -> str:
+        """The name, some parameters, epochs and lr, and whatever else is not at its default."""
+        plain = type(self)()
+        said = [str(getattr(self, name)) for name in first]
+        said += [f"epochs={self.epochs}", f"lr={self.lr:g}"]
+        for name, value in self.get_params().items():
+            value = tuple(value) if isinstance(value, list) else value
+            if name not in (*_UNSAID, *first) and value != getattr(plain, name):
+                said.append(f"{name}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}")
+        return f"{name_of(self)}[{','.join(said)}]"
+
+    def _open(self, samples: Samples) -> None:
+        images = isinstance(samples, Dataset)
+        if isinstance(samples, Dataset):
+            samples.check_modality("image")
+            name = self.network or ("mnist" if _are_gray(samples) else "cifar10")
+        else:
+            name = self.network or "mlp"
+        found = architecture_named(name, self.dim)
+        if images != bool(found.filters):
+            wanted = "images" if found.filters else "rows of numbers"
+            raise InputError(f"network {name} takes {wanted}, got {'images' if images else 'rows'}; name another")
+        scaling = self.preprocessing or ("contrast" if images else "z-score")
+        if (images and scaling == "z-score") or (not images and scaling == "contrast"):
+            raise InputError(f"preprocessing {scaling} is not for {'images' if images else 'rows'}; leave it out")
+        self._remember(name, scaling, None if isinstance(samples, Dataset) else samples.shape[1])
+
+    def _remember(self, network: str, scaling: str, columns: int | None) -> None:
+        found = architecture_named(network, self.dim)
+        self._network, self._scaling, self._columns = network, scaling, columns
+        self._architecture: Architecture = found
+        self.transform_ = (
+            None
+            if columns is not None
+            else Preprocessing(size=found.size, resize=found.size).replace(channels=found.channels, mean=0.0, std=1.0)
+        )
+
+    def _known(self) -> dict[str, Any]:
+        return {"made": {"network": self._network, "scaling": self._scaling, "columns": self._columns}}
+
+    def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
+        self._remember(made["made"]["network"], made["made"]["scaling"], made["made"]["columns"])
+
+    def _channels(self) -> int:
+        return (1 if self._architecture.channels == "gray" else 3) if self._columns is None else self._columns
+
+    def _inputs(self, samples: Samples) -> Inputs | Tensor:
+        columns = self._columns
+        if columns is not None and not isinstance(samples, Dataset) and samples.shape[1] != columns:
+            raise InputError(
+                f"X has {samples.shape[1]} features, but {type(self).__name__} is expecting {columns} features as"
+                " input; give rows as wide as those it was fitted on"
+            )
+        return super()._inputs(samples)
+
+
+def _are_gray(images: Dataset) -> bool:
+    """Whether the first images have no color."""
+    for i in range(min(_GRAY_LOOK, len(images))):
+        pixels = np.asarray(images.item(i).convert("RGB"))
+        if (pixels != pixels[..., :1]).any():
+            return False
+    return True
