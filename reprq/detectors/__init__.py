@@ -14,7 +14,9 @@ from reprq.lazy import from_modules
 if TYPE_CHECKING:
     from reprq.detectors.conformal import Threshold, p_values, threshold
     from reprq.detectors.deep.base import DeepDetector
+    from reprq.detectors.deep.classifiers import BCE, Focal
     from reprq.detectors.deep.distillation import Distillation
+    from reprq.detectors.deep.hsc import HSC
     from reprq.detectors.deep.svdd import DeepSVDD
     from reprq.detectors.files import load, save
     from reprq.detectors.oracle import oracle_grid
@@ -35,6 +37,9 @@ _MODULES = {
     "threshold": "reprq.detectors.conformal",
     "DeepDetector": "reprq.detectors.deep.base",
     "DeepSVDD": "reprq.detectors.deep.svdd",
+    "BCE": "reprq.detectors.deep.classifiers",
+    "Focal": "reprq.detectors.deep.classifiers",
+    "HSC": "reprq.detectors.deep.hsc",
     "Distillation": "reprq.detectors.deep.distillation",
     "load": "reprq.detectors.files",
     "save": "reprq.detectors.files",
@@ -62,8 +67,10 @@ _MODULES = {
 }
 
 __all__ = [
+    "BCE",
     "DETECTORS",
     "GMM",
+    "HSC",
     "KDE",
     "KNN",
     "KPCA",
@@ -77,6 +84,7 @@ __all__ = [
     "DeepSVDD",
     "Detector",
     "Distillation",
+    "Focal",
     "Gaussian",
     "IForest",
     "Mahalanobis",

@@ -86,7 +86,8 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
         self.check_parameters()
         besides = {name: x for name, x in (("labelled", labelled), ("auxiliary", auxiliary)) if x is not None}
         if unused := sorted(set(besides) - self.uses):
-            raise InputError(f"{type(self).__name__} learns from benign samples alone, got {unused[0]}; leave it out")
+            known = " and ".join(["benign", *sorted(self.uses)])
+            raise InputError(f"{type(self).__name__} learns from {known} samples alone, got {unused[0]}; leave it out")
         samples = as_samples(X, rows=self.takes_rows)
         others = {name: as_samples(x, rows=self.takes_rows, name=name) for name, x in besides.items()}
         if len(samples) < LEAST_SAMPLES:

@@ -1,7 +1,7 @@
 """Deep detectors whose network is an encoder of the thesis, on images or on rows of numbers."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -29,6 +29,7 @@ class EncodingDetector(DeepDetector):
     """
 
     takes_rows = True
+    default_networks: ClassVar[dict[str, str]] = {"gray": "mnist", "rgb": "cifar10", "rows": "mlp"}
     network: str | None
     preprocessing: str | None
     dim: int | None
@@ -66,9 +67,9 @@ class EncodingDetector(DeepDetector):
         images = isinstance(samples, Dataset)
         if isinstance(samples, Dataset):
             samples.check_modality("image")
-            name = self.network or ("mnist" if _are_gray(samples) else "cifar10")
+            name = self.network or self.default_networks["gray" if _are_gray(samples) else "rgb"]
         else:
-            name = self.network or "mlp"
+            name = self.network or self.default_networks["rows"]
         found = architecture_named(name, self.dim)
         if images != bool(found.filters):
             wanted = "images" if found.filters else "rows of numbers"

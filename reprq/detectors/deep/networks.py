@@ -34,12 +34,13 @@ ARCHITECTURES = {
     "mnist": Architecture((8, 4), (32,), 28),
     "fashion_mnist": Architecture((16, 32), (64, 32), 28),
     "cifar10": Architecture((32, 64, 128), (128,), 32, "rgb"),
+    "exposure": Architecture((32, 64, 128), (512, 256), 32, "rgb"),
     "mlp": Architecture((), (32, 16, 8)),
 }
 
 
 def architecture_named(name: str, dim: int | None = None) -> Architecture:
-    """Return an architecture: "mnist", "fashion_mnist", "cifar10", "mlp", or "mlp:128-64-32" with its own widths.
+    """Return an architecture: one of `ARCHITECTURES`, or "mlp:128-64-32" with its own widths.
 
     Args:
         name: Its name.

@@ -150,7 +150,6 @@ class DeepSVDD(EncodingDetector):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise InputError(f"{name} must be a whole number of at least 0, got {value!r}")
-        self.schedule()
 
     def describe(self) -> str:
         """Return for example "deep_svdd[one-class,epochs=150,lr=0.0001]", and whatever is not at its default."""

@@ -30,3 +30,11 @@ def table():
     rng = np.random.default_rng(0)
     near = rng.normal(size=(80, 2)) @ rng.normal(size=(2, 5)) + 0.1 * rng.normal(size=(80, 5)) + 3
     return near[:60].astype(np.float32), np.concatenate([near[60:], 6 * rng.normal(size=(20, 5))]).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def corpora(mixed):
+    """What some detectors need besides: samples that are not benign."""
+    noise = np.random.default_rng(1).integers(0, 256, (40, *np.asarray(mixed.item(0)).shape), dtype=np.uint8)
+    far = 6 * np.random.default_rng(1).normal(size=(40, 5)).astype(np.float32)
+    return {"auxiliary": {"images": as_dataset(noise), "rows": far}}

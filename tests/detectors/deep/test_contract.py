@@ -8,6 +8,7 @@ import pytest
 
 from reprq import measure
 from reprq.detectors import DETECTORS, create, describe, load
+from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import DataError, InputError, OutputExistsError
 from reprq.evaluation import auroc
@@ -45,14 +46,26 @@ def given(zeros, mixed, table):
     return {"images": (zeros, mixed, known), "rows": (*table, known)}
 
 
+@pytest.fixture
+def fit(given, corpora):
+    """Fit a detector with what it needs besides."""
+
+    def fitted(detector, benign, **besides):
+        kind = "images" if hasattr(benign, "select") else "rows"
+        wanted = DETECTORS.find(name_of(detector)).needs if not hasattr(detector, "model") else ()
+        return detector.fit(benign, **{word: corpora[word][kind] for word in corpora if word in wanted}, **besides)
+
+    return fitted
+
+
 def select(samples, rows):
     return samples.select(rows) if hasattr(samples, "select") else samples[rows]
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
-def test_scores_tell_easy_anomalies_and_depend_on_nothing_beside_them(make, given, name, kind):
+def test_scores_tell_easy_anomalies_and_depend_on_nothing_beside_them(make, fit, given, name, kind):
     benign, samples, labels = given[kind]
-    detector = make(name).fit(benign)
+    detector = fit(make(name), benign)
     scores = detector.anomaly_score(samples)
     assert (scores.shape, scores.dtype) == (labels.shape, np.float64)
     assert len(np.unique(scores)) > len(scores) / 2
@@ -64,25 +77,27 @@ def test_scores_tell_easy_anomalies_and_depend_on_nothing_beside_them(make, give
 
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
-def test_same_seed_same_scores_and_a_refit_forgets(make, given, name, kind):
+def test_same_seed_same_scores_and_a_refit_forgets(make, fit, given, name, kind):
     benign, samples, _ = given[kind]
     detector = make(name)
-    scores = detector.fit(benign).anomaly_score(samples)
-    other = detector.fit(select(benign, np.arange(20))).anomaly_score(samples)
+    scores = fit(detector, benign).anomaly_score(samples)
+    other = fit(detector, select(benign, np.arange(20))).anomaly_score(samples)
     assert not np.array_equal(other, scores)
-    np.testing.assert_array_equal(detector.fit(benign).anomaly_score(samples), scores)
+    np.testing.assert_array_equal(fit(detector, benign).anomaly_score(samples), scores)
     if name in TRAINED:
-        assert not np.array_equal(make(name, seed=1).fit(benign).anomaly_score(samples), scores)
+        assert not np.array_equal(fit(make(name, seed=1), benign).anomaly_score(samples), scores)
 
 
 SCRIPT = """
 import sys
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
-from reprq.detectors import create
+from reprq.detectors import DETECTORS, create
 own = {"teacher": load_backbone("lenet", "random", seed=3)} if sys.argv[1] == "distillation" else {}
 spec = {"name": sys.argv[1], "epochs": 2, "batch_size": 16, **own}
-detector = create(spec).fit(load_dataset("digits").restrict(["0"]).sample(30))
+besides = {word: load_dataset("digits").restrict(["1", "2"]).sample(9) for word in DETECTORS.find(sys.argv[1]).needs}
+besides.pop("backbone", None), besides.pop("layer", None)
+detector = create(spec).fit(load_dataset("digits").restrict(["0"]).sample(30), **besides)
 sys.stdout.buffer.write(detector.anomaly_score(load_dataset("digits", "test").sample(20)).tobytes())
 """
 
@@ -102,12 +117,12 @@ class _StopError(Exception):
 @pytest.mark.parametrize(("name", "kind"), TRAINED_CASES)
 @pytest.mark.parametrize("stop_at", [1, 2, 4])
 def test_going_on_from_a_checkpoint_is_training_without_a_break(
-    make, given, name, kind, stop_at, tmp_path, monkeypatch
+    make, fit, given, name, kind, stop_at, tmp_path, monkeypatch
 ):
     from reprq.training.checkpoint import Checkpoint
 
     benign, samples, _ = given[kind]
-    whole = make(name).fit(benign).anomaly_score(samples)
+    whole = fit(make(name), benign).anomaly_score(samples)
     real, saved = Checkpoint.save, []
 
     def stop(self, state):
@@ -119,18 +134,18 @@ def test_going_on_from_a_checkpoint_is_training_without_a_break(
     monkeypatch.setattr(Checkpoint, "save", stop)
     detector = make(name, checkpoint=tmp_path / "c")
     with pytest.raises(_StopError):
-        detector.fit(benign)
+        fit(detector, benign)
     with pytest.raises(NotFittedError):
         detector.anomaly_score(samples)
-    np.testing.assert_array_equal(make(name, checkpoint=tmp_path / "c").fit(benign).anomaly_score(samples), whole)
+    np.testing.assert_array_equal(fit(make(name, checkpoint=tmp_path / "c"), benign).anomaly_score(samples), whole)
     assert len(saved) == 4 + 2 * ("pretrained" in name)  # no epoch was done twice
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("name", "kind"), TRAINED_CASES)
-def test_a_saved_detector_scores_and_embeds_alike(make, given, name, kind, tmp_path, random_teacher):
+def test_a_saved_detector_scores_and_embeds_alike(make, fit, given, name, kind, tmp_path, random_teacher):
     benign, samples, _ = given[kind]
-    detector, path = make(name).fit(benign), tmp_path / "detector.safetensors"
+    detector, path = fit(make(name), benign), tmp_path / "detector.safetensors"
     detector.save(path)
     own = {"teacher": random_teacher} if hasattr(detector, "teacher") else {}
     again = load(path, **own)
@@ -147,43 +162,43 @@ def test_a_saved_detector_scores_and_embeds_alike(make, given, name, kind, tmp_p
 
 
 @pytest.mark.parametrize(("name", "kind"), TRAINED_CASES)
-def test_its_embedding_is_measured_like_any_other(make, given, name, kind):
+def test_its_embedding_is_measured_like_any_other(make, fit, given, name, kind):
     benign, samples, _ = given[kind]
-    rows = make(name).fit(benign).embed(samples)
+    rows = fit(make(name), benign).embed(samples)
     assert (rows.dtype, len(rows)) == (np.float32, len(samples))
     assert 1 <= measure(rows, metrics=["rankme"])["rankme"].value <= rows.shape[1]
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_bad_input_is_one_sentence(make, given, name):
+def test_bad_input_is_one_sentence(make, fit, given, name):
     samples = given["images"][1]
     detector = make(name)
     bad = [3, "nosuch", [1], np.full((5, 3), np.nan), np.zeros((0, 3)), np.zeros(4), None]
     for x in bad:
         with pytest.raises((InputError, DataError, KeyError)) as caught:
-            detector.fit(x)
+            fit(detector, x)
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="is not fitted; call fit with benign"):
         make(name).anomaly_score(samples)
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_what_it_cannot_learn_from_is_refused(make, given, name):
+def test_what_it_cannot_learn_from_is_refused(make, fit, given, name):
     benign, samples, _ = given["images"]
     with pytest.raises(DataError, match="needs at least 4 benign images, got 3; give more"):
-        make(name).fit(benign.select([0, 1, 2]))
+        fit(make(name), benign.select([0, 1, 2]))
     for word in ("labelled", "auxiliary"):
         if word not in make(name).uses:
-            with pytest.raises(InputError, match=f"learns from benign samples alone, got {word}; leave it out"):
-                make(name).fit(benign, **{word: samples})
+            with pytest.raises(InputError, match=f"learns from benign .*samples alone, got {word}; leave it out"):
+                fit(make(name), benign, **{word: samples})
 
 
 @pytest.mark.parametrize("name", OF_ROWS)
-def test_rows_and_images_are_not_mixed(make, given, name):
+def test_rows_and_images_are_not_mixed(make, fit, given, name):
     images, rows = given["images"], given["rows"]
     with pytest.raises(InputError, match="X must be rows of numbers, as those it was fitted on, got images"):
-        make(name).fit(rows[0]).anomaly_score(images[1])
+        fit(make(name), rows[0]).anomaly_score(images[1])
     with pytest.raises(InputError, match="X must be image samples, as those it was fitted on, got rows"):
-        make(name).fit(images[0]).anomaly_score(rows[1])
+        fit(make(name), images[0]).anomaly_score(rows[1])
     with pytest.raises(InputError, match="X has 4 features, but"):
-        make(name).fit(rows[0]).anomaly_score(rows[1][:, :4])
+        fit(make(name), rows[0]).anomaly_score(rows[1][:, :4])
