@@ -8,11 +8,12 @@ from torch import nn
 from reprq.detectors.deep.networks import ARCHITECTURES, Scaling, architecture_named, decoder, encoder
 from reprq.errors import InputError, UnknownNameError
 
-SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "cifar10": (3, 32, 32), "mlp": (21,)}
+SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28), "cifar10": (3, 32, 32), "exposure": (3, 32, 32), "mlp": (21,)}
 SIZES = {
     "mnist": 8 * 25 + 4 * 8 * 25 + 32 * 4 * 7 * 7,
     "fashion_mnist": 16 * 25 + 32 * 16 * 25 + 64 * 32 * 7 * 7 + 32 * 64,
     "cifar10": 32 * 3 * 25 + 64 * 32 * 25 + 128 * 64 * 25 + 128 * 128 * 4 * 4,
+    "exposure": 32 * 3 * 25 + 64 * 32 * 25 + 128 * 64 * 25 + 512 * 2048 + 256 * 512,
     "mlp": 32 * 21 + 16 * 32 + 8 * 16,
 }
 
