@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,25 @@ def _mean_over_tasks(table: Rows, score: str, confidence: float) -> Estimate | N
         half = float(student.ppf(0.5 + confidence / 2.0, freedom)) * math.sqrt(variance)
         low, high = max(0.0, value - half), min(1.0, value + half)
     return Estimate(value, low, high, len(names), method, confidence, tuple(notes))
+
+
+def means_of_methods(rows: Sequence[dict[str, Any]], method: Callable[[dict[str, Any]], str]) -> list[dict[str, Any]]:
+    """Return the mean over tasks and seeds of every layer and method that has several.
+
+    Args:
+        rows: Each with layer, task (optional), seed and auroc.
+        method: What a row's detector is called, whatever was chosen for its task.
+    """
+    found = []
+    for layer, name in dict.fromkeys((row["layer"], method(row)) for row in rows):
+        cells = [row for row in rows if (row["layer"], method(row)) == (layer, name)]
+        table = {column: [row.get(column, "") for row in cells] for column in ("task", "seed", "auroc")}
+        classes = {task_class(task) for task in table["task"]}
+        if len(classes) > 1 or len(set(table["seed"])) > 1 < len(set(table["auroc"])):
+            mean = mean_over_tasks(table)
+            ends = {"auroc": mean.value, "low": mean.low, "high": mean.high}
+            found.append({"layer": layer, "detector": name, **ends, "n_cells": len(cells), "notes": list(mean.notes)})
+    return found
 
 
 def _first_of_same_rows(table: Rows, tasks: NDArray[np.str_], seeds: NDArray[np.str_]) -> NDArray[np.bool_]:

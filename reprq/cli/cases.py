@@ -1,0 +1,219 @@
+"""What `reprq detect` judges: the splits of a file, of samples, or of each layer of a backbone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from reprq.cli.sources import described, extract_split, load_data, load_file, load_network, say
+
+Side = tuple[Any, Any, Any]  # training rows, test rows, and those of a corpus or None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One split, and its samples as detectors read them.
+
+    Attributes:
+        source: What the rows are, in words.
+        columns: What every row of the table begins with.
+        split: Which rows train and which are scored.
+        rows: Embeddings of one layer, or of a file.
+        samples: The samples.
+        given: What a detector of samples may be given: a network, its layer, the device.
+        classes: The names of the test classes.
+        notes: What a person should know.
+        first: Whether it is the first layer's: what needs no layer is fitted on its turn.
+    """
+
+    source: str
+    columns: dict[str, Any]
+    split: Any
+    rows: Side = (None, None, None)
+    samples: Side | None = None
+    given: dict[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    first: bool = True
+
+
+def refuse_typed(*names: str) -> None:
+    """Raise a usage error if one of these options was typed."""
+    if found := [name for name in names if typed(name)]:
+        raise click.UsageError(f"--{found[0].replace('_', '-')} goes with --backbone and plain data sets")
+
+
+def typed(name: str) -> bool:
+    """Whether an option was typed."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def from_file(
+    file: Path, key: str | None, columns: str | None, labels: str | None, asked: dict[str, Any]
+) -> Iterator[Case]:
+    """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
+    import numpy as np
+
+    from reprq.data import Split
+    from reprq.data.stratified import benign_to_fit
+    from reprq.errors import InputError
+
+    x = load_file(file, key, columns, labels, asked["benign"])
+    if x.labels is None:
+        raise InputError(f"{file} must hold labels (n,) with 1 for anomalous; name their array or column with --labels")
+    truth = x.labels
+    rng = np.random.default_rng(asked["seed"])
+    fitted = benign_to_fit(np.flatnonzero(truth == 0), rng)
+    anomalous = rng.permutation(np.flatnonzero(truth == 1))
+    count = round(asked["pollution"] / (1.0 - asked["pollution"]) * len(fitted))
+    if count >= len(anomalous) > 0:
+        raise InputError(f"{file} has {len(anomalous)} anomalies, {count} of them would pollute; lower --pollution")
+    train = np.sort(np.concatenate([fitted, anomalous[:count]]))
+    test = np.setdiff1d(np.arange(len(x)), train)
+    split = Split(described(x, file), train, test, truth[test])
+    yield Case(described(x, file), {"layer": x.layer}, split, rows=(x.array, x.array, None))
+
+
+def _copied(pairs: list[tuple[Any, Any]]) -> str:
+    """Say how many test samples are copies of training samples they are scored against; "" where none is."""
+    copies = sum(int(test.copies_of(train).sum()) for train, test in pairs)
+    if not copies:
+        return ""
+    total, noun = sum(len(test) for _, test in pairs), pairs[0][0].noun
+    return f"{copies} of {total} test {noun}s are byte copies of training {noun}s, and say nothing of new ones"
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The samples of a data set and those beside it, and its splits."""
+
+    train: Any
+    test: Any
+    splits: list[Any]
+    external: Any = None
+    auxiliary: Any = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def scored(self) -> Any:
+        """The test samples, then the external anomalies."""
+        from reprq.data.views import joined
+
+        return self.test if self.external is None else joined(self.test, self.external)
+
+
+def from_data(asked: dict[str, Any], specs: list[dict[str, Any]]) -> Iterator[Case]:
+    """Every split of a data set; on every layer of a backbone where there is one. Samples are extracted once."""
+    from reprq.data import PROTOCOLS
+
+    data = _of_protocol(asked) if asked["data"] in PROTOCOLS else _plain(asked)
+    _check_needs(specs, data.splits)
+    samples = (data.train, data.scored, data.auxiliary)
+    how = {"device": asked["device"], "progress": not asked["quiet"]}
+    classes = samples[1].classes
+    copied = _copied([(data.train, side) for side in (data.test, data.external) if side is not None])
+    said = (*data.notes, *((copied,) if copied else ()))
+    say(*said)
+    if asked["backbone"] is None:
+        source = f"{data.train.noun}s of {data.train.name}"
+        for split in data.splits:
+            yield Case(
+                source,
+                {"layer": "", "task": split.name},
+                split,
+                samples=samples,
+                given=how,
+                classes=classes,
+                notes=said,
+            )
+        return
+    network = load_network(asked)
+    sides = [data.train, data.test, data.external, data.auxiliary]
+    caches: list[Any] = [None if side is None else extract_split(asked, network, side, None).cache for side in sides]
+    notes = tuple(note for cache in caches if cache is not None for note in cache.notes) + said
+    source = f"{asked['backbone']} ({network.weights}) on {len(data.train)} training and {len(samples[1])} test"
+    source += f" {data.train.noun}s of {data.train.name}"
+    first = next(iter(caches[0]))
+    for layer in caches[0]:
+        rows = _layer(caches, layer)
+        own = {"teacher": network, "backbone": network, "layers": layer, "pooling": asked["pooling"], **how}
+        for split in data.splits:
+            columns = {"layer": layer, "task": split.name}
+            yield Case(source, columns, split, rows, samples, own, classes, notes, layer == first)
+
+
+def _layer(caches: list[Any], layer: str) -> Side:
+    """The rows of one layer: of the training side, of the test side with what is external, of a corpus."""
+    import numpy as np
+
+    train, test, external, auxiliary = (None if cache is None else cache[layer].array for cache in caches)
+    return train, test if external is None else np.concatenate([test, external]), auxiliary
+
+
+def _check_needs(specs: list[dict[str, Any]], splits: list[Any]) -> None:
+    """Raise an error if a split lacks what a detector needs."""
+    from reprq.evaluation.detection import check_needs
+
+    for spec in specs:
+        for split in splits:
+            check_needs(spec, split, has_auxiliary=bool(split.auxiliary))
+
+
+def _of_protocol(asked: dict[str, Any]) -> _Data:
+    from reprq.data import load_protocol
+    from reprq.data.oneclass import sides_and_splits
+    from reprq.errors import UnknownNameError
+
+    refuse_typed(
+        "anomaly", "external", "pollution", "benign", "intensity_range", "skip_broken", "labelled", "auxiliary"
+    )
+    parts = load_protocol(asked["data"], asked["root"], seed=asked["seed"])
+    if asked["tasks"] != ("all",):
+        known = [part.name for part in parts]
+        for name in asked["tasks"]:
+            if name not in known:
+                raise UnknownNameError(f"task of {asked['data']}", name, known)
+        parts = [part for part in parts if part.name in asked["tasks"]]
+    return _Data(*sides_and_splits([part.sample(asked["samples"], asked["seed"]) for part in parts]))
+
+
+def _plain(asked: dict[str, Any]) -> _Data:
+    """The samples that the options ask for, and the splits that tasks and scenario make of them."""
+    from reprq.data import Scenario, benign_task, named_tasks, scenario_splits
+
+    train, test = (_sampled(load_data(asked, split), asked) for split in ("train", "test"))
+    external, auxiliary = (
+        _sampled(load_data({**asked, "data": asked[role]}, split, whole=True), asked)
+        if asked[role] is not None
+        else None
+        for role, split in (("external", "test"), ("auxiliary", "train"))
+    )
+    tasks = (
+        [benign_task(train.classes, asked["benign"])]
+        if asked["benign"]
+        else named_tasks(train, list(asked["tasks"]), external=external)
+    )
+    scenario = Scenario(
+        anomaly=asked["anomaly"] or None,
+        pollution=asked["pollution"],
+        polluting=asked["polluting"] or None,
+        labelled=asked["labelled"],
+        labelled_from=_known(asked["labelled_from"], train.classes),
+    )
+    named = "" if auxiliary is None else auxiliary.name
+    made = scenario_splits(train, test, tasks, [scenario], external=external, auxiliary=named, seed=asked["seed"])
+    return _Data(train, test, list(made.splits), external, auxiliary, made.notes)
+
+
+def _known(asked: tuple[str, ...], classes: tuple[str, ...]) -> Any:
+    """The classes of the known anomalies as `Scenario` takes them; a number is a class where there is such a one."""
+    if len(asked) == 1 and asked[0] not in classes and (asked[0] == "each" or asked[0].isdigit()):
+        return "each" if asked[0] == "each" else int(asked[0])
+    return asked or None
+
+
+def _sampled(images: Any, asked: dict[str, Any]) -> Any:
+    return images.sample(asked["samples"], seed=asked["seed"]) if asked["samples"] < len(images) else images
