@@ -170,3 +170,13 @@ def test_a_detector_of_images_learns_from_the_layer_of_the_backbone(reprq: Reprq
     refused = reprq("detect", *asked, "--oracle")
     assert refused.status == 1
     assert "trains a network on samples; give --backbone, without --oracle" in refused.err
+
+
+def test_known_anomalies_of_each_class_and_the_auroc_of_each_class(reprq: Reprq) -> None:
+    scenario = ("--labelled", 0.1, "--labelled-from", "each", "--pollution", 0.1, "--polluting", "7")
+    found = rows(reprq("detect", *LENET, *KNN, "--task", "unimodal:3", *scenario, "--json"))
+    assert len(found) == 9
+    assert found[0]["task"] == "unimodal:3, 10 % polluted from 7, 10 % labelled from 0"
+    assert [row["anomaly"] for row in found[0]["by_class"]] == [name for name in "0123456789" if name != "3"]
+    ran = reprq("detect", *LENET, *KNN, "--task", "unimodal:3", "--pollution", 0.1, "--polluting", "3")
+    assert (ran.status, "does not train on, got '3'" in ran.err) == (1, True)
