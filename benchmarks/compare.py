@@ -105,12 +105,14 @@ def main() -> None:
         was, now = old["versions"].get(name), new["versions"].get(name)
         if was != now:
             print(f"{name} {was} -> {now}")
-    case = None
+    case, slower = None, []
     for at, label, values, said in compared(old, new):
         if at != case:
             case = at
             print(case)
         print(f"  {label:<56} {values:>24}  {said}")
+        slower += [f"  {at}, {label}: {said}"] * said.endswith(" slower")
+    print("\n".join(["slower:", *slower]) if slower else "nothing got slower")
 
 
 if __name__ == "__main__":

@@ -4,25 +4,29 @@
     python benchmarks/detectors.py --full          # the sizes of the targets; the peers take many minutes
     python benchmarks/detectors.py --study         # one fit and score at the size of a study's largest task
 
-Times are the shortest of some runs, fit and score together, on the clock and of the processor; the ratio is that of
-processor times to the first line of a block, which a busy machine disturbs less. Set OMP_NUM_THREADS=1 to compare like
-with like. The error is the largest relative one against float64 differences, on 200 of the queries. Peers that are not
-installed are skipped with a line that says so: pip install pyod pytorch-ood.
+Times are the shortest of some runs in turn, fit and score together, on the clock and of the processor; the ratio is
+that of processor times to the first line of a block, which a busy machine disturbs less. OMP_NUM_THREADS sets the
+threads of all, and OPENBLAS_CORETYPE the kernels that NumPy and FAISS multiply with. The error is the largest relative
+one against float64 differences, on 200 of the queries. Peers that are not installed are skipped with a line that says
+so: pip install pyod pytorch-ood.
 """
 
 import argparse
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-from recording import Record, add_option, timed
+from recording import Record, add_option, peer, timed, timed_in_turn
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
 from reprq import detectors
+from reprq.numerics.nearest import ExactNeighbours
+from reprq.numerics.shortlist import ENGINES, Engine, faster_engine
 
 Array = NDArray[np.float32]
 Scores = NDArray[np.float64]
@@ -31,29 +35,20 @@ Call = Callable[[], Scores]
 KNN_SIZES = ((5_000, 2_048, 10_000, 2), (50_000, 512, 10_000, 50))
 
 
-def peer(name: str) -> Any:
-    """Return a peer's module, or None with a printed reason."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        print(f"  (skipped {name}: {error})")
-        return None
-
-
 def report(record: Record, case: str, rows: list[tuple[str, Call]], truth: Callable[[], Scores], repeats: int) -> None:
-    """Time each call and print it beside the first, with its error on the first queries."""
-    expected, base = truth(), 0.0
-    for name, call in rows:
-        scores: list[Scores] = []
+    """Time the calls in turn and print each beside the first, with its error on the first queries."""
+    expected = truth()
+    scores: dict[str, Scores] = {}
 
-        def run(call: Call = call, scores: list[Scores] = scores) -> None:
-            scores[:] = [call()]
+    def run(name: str, call: Call) -> None:
+        scores[name] = call()
 
-        found = timed(run, repeats)
-        base = base or found.cpu
-        error = np.max(np.abs(scores[0][: len(expected)] / expected - 1.0))
-        record.add(case, name, found, error=error)
-        numbers = f"{found.wall:8.2f} s {found.cpu:8.2f} CPU s {found.cpu / base:7.2f} x   error {error:.1e}"
+    found = timed_in_turn({name: partial(run, name, call) for name, call in rows}, repeats)
+    base = found[rows[0][0]].cpu
+    for name, timing in found.items():
+        error = np.max(np.abs(scores[name][: len(expected)] / expected - 1.0))
+        record.add(case, name, timing, error=error)
+        numbers = f"{timing.wall:8.2f} s {timing.cpu:8.2f} CPU s {timing.cpu / base:7.2f} x   error {error:.1e}"
         print(f"  {name:<40} {numbers}", flush=True)
 
 
@@ -62,6 +57,11 @@ def raw_faiss(x: Array, z: Array, k: int) -> Scores:
     index = faiss.IndexFlatL2(x.shape[1])
     index.add(x)
     return np.sqrt(index.search(z, k)[0][:, -1].astype(np.float64))
+
+
+def forced(engine: Engine, x: Array, z: Array, k: int) -> Scores:
+    """Return reprq's scores by an engine of one's own choice."""
+    return np.sqrt(ExactNeighbours(x, engine=engine).search(z, k)[0][:, -1])
 
 
 def scikit_learn_knn(x: Array, z: Array, k: int) -> Scores:
@@ -82,9 +82,11 @@ def knn(record: Record, n: int, d: int, m: int, k: int, offset: float, repeats: 
         squares = [np.partition(np.sum((x - row.astype(np.float64)) ** 2, axis=1), k - 1)[k - 1] for row in z[:200]]
         return np.sqrt(squares)
 
+    print(f"  (the engine that reprq takes here: {faster_engine(n * m, d)})")
     rows: list[tuple[str, Call]] = [
         ("raw faiss IndexFlatL2", lambda: raw_faiss(x, z, k)),
         ("reprq KNN", lambda: detectors.KNN(k).fit(x).anomaly_score(z)),
+        *((f"reprq KNN, {engine} forced", partial(forced, engine, x, z, k)) for engine in ENGINES),
         ("scikit-learn NearestNeighbors, brute", lambda: scikit_learn_knn(x, z, k)),
     ]
     if module := peer("pyod.models.knn"):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from recording import Record, Timing, add_option, timed
+from recording import Record, add_option, peer, timed_in_turn
 
 from reprq import metrics
 
@@ -27,22 +27,12 @@ def report(record: Record, case: str, rows: list[tuple[str, Callable[[], object]
     """Time each call and print it beside the first, the floor or reprq: wall and processor seconds, and both ratios."""
     print(f"\n{case}")
     print(f"  {'':<58} {'wall s':>9} {'cpu s':>9} {'times':>8} {'in cpu':>8}")
-    base: Timing | None = None
-    for name, call in rows:
-        found = timed(call, repeats)
-        base = base or found
+    timings = timed_in_turn(dict(rows), repeats)
+    base = timings[rows[0][0]]
+    for name, found in timings.items():
         record.add(case, name, found)
         ratios = f"{found.wall / base.wall:8.2f} {found.cpu / base.cpu:8.2f}"
         print(f"  {name:<58} {found.wall:9.2f} {found.cpu:9.2f} {ratios}", flush=True)
-
-
-def peer(name: str) -> object | None:
-    """Return a peer's module, or None with a printed reason."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        print(f"  (skipped {name}: {error})")
-        return None
 
 
 def floor(x: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -5,15 +5,19 @@ A benchmark prints its rows as it goes and adds them here; with `--save` they st
 """
 
 import argparse
+import importlib
 import json
 import os
 import platform
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from threadpoolctl import ThreadpoolController
 
 from reprq.provenance import versions
 
@@ -50,6 +54,12 @@ def timed(call: Callable[[], object], repeats: int) -> Timing:
     return Timing(walls, cpus)
 
 
+def timed_in_turn(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Timing]:
+    """Run all calls once, and all again: what slows the machine down for a while slows all of them down."""
+    rounds = [{name: timed(call, 1) for name, call in calls.items()} for _ in range(repeats)]
+    return {name: Timing([one[name].wall for one in rounds], [one[name].cpu for one in rounds]) for name in calls}
+
+
 @dataclass
 class Record:
     """The rows of one run of a benchmark.
@@ -69,25 +79,43 @@ class Record:
         self.rows.append({"case": case, "name": name, **times, **{key: float(one) for key, one in numbers.items()}})
 
     def save(self) -> Path:
-        """Write `results/BENCHMARK-COMMIT.json`; "-changed" is added where the files are not those of the commit."""
+        """Write `results/BENCHMARK-KERNEL-COMMIT.json`; "-changed" where the files are not those of the commit.
+
+        The kernel is that of NumPy's BLAS, which `OPENBLAS_CORETYPE` chooses and every ratio depends on.
+        """
         commit = _git("rev-parse", "--short=10", "HEAD")
         changed = bool(_git("status", "--porcelain", "--untracked-files=no", "--", "reprq", "benchmarks"))
+        found = machine()
         content = {
             "schema_version": SCHEMA_VERSION,
             "benchmark": self.benchmark,
             "commit": commit + "-changed" * changed,
-            "machine": machine(),
+            "date": _git("show", "-s", "--format=%cI", "HEAD"),
+            "machine": found,
             "versions": versions(),
             "settings": self.settings,
             "rows": self.rows,
         }
         FOLDER.mkdir(exist_ok=True)
-        path = FOLDER / f"{self.benchmark}-{content['commit']}.json"
+        path = FOLDER / f"{self.benchmark}-{found['blas'].rpartition(' ')[2].lower()}-{content['commit']}.json"
         lines = ",\n".join(f"  {json.dumps(row)}" for row in content.pop("rows"))
         head = json.dumps(content, indent=1).removesuffix("\n}")
         path.write_text(f'{head},\n "rows": [\n{lines}\n ]\n}}\n', encoding="utf-8")
         print(f"kept in {path}")
         return path
+
+
+def peer(name: str) -> Any:
+    """Return a peer's module, or None with a printed reason."""
+    path = sys.path[:]
+    sys.path[:] = [folder for folder in path if folder != str(FOLDER.parent)]  # `coverage` is a package to them
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        print(f"  (skipped {name}: {error})")
+        return None
+    finally:
+        sys.path[:] = path
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -96,13 +124,22 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """What times depend on: the processor, how many cores, and the threads that were allowed."""
+    """What times depend on: the processor, how many cores, NumPy's BLAS, and the threads that were allowed."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "system": platform.system(),
+        "blas": _blas(),
         "threads": os.environ.get("OMP_NUM_THREADS", "all"),
     }
+
+
+def _blas() -> str:
+    """The library that NumPy is linked to, and its kernel: it is loaded first, others by the packages that follow."""
+    for library in ThreadpoolController().select(user_api="blas").info():
+        if "numpy" in library["filepath"]:
+            return f"{library['internal_api']} {library['version']} {library.get('architecture', '')}".strip()
+    return "unknown"
 
 
 def _processor() -> str:
