@@ -1,9 +1,12 @@
-"""Write the tables that come from the registries into the README and the pages: `python docs/tables.py`.
+"""Write the tables of the registries and of kept benchmarks into the README and the pages: `python docs/tables.py`.
 
 A table stands between `<!-- table: NAME -->` and `<!-- /table -->`; a test holds it to what this writes.
 """
 
 import re
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 
 from reprq.backbones import BACKBONES
@@ -34,6 +37,13 @@ def _presets(entry: Entry) -> str:
     return "; ".join(f"`{name}`: {said.replace(';', ',')}" for name, said in entry.facts["presets"].items())
 
 
+@cache
+def _benchmarks() -> str:
+    """What `benchmarks/table.py` prints: the newest kept runs."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "table.py")]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.rstrip()
+
+
 def tables() -> dict[str, str]:
     """Return every table by name, of reprq's own entries whatever is installed besides."""
     return {
@@ -53,6 +63,7 @@ def tables() -> dict[str, str]:
         "papers": markdown(
             PAPERS.built_in(), {"paper": _name, "is": lambda entry: entry.citation, "presets": _presets}
         ),
+        "speed": _benchmarks(),
     }
 
 

@@ -33,7 +33,7 @@ def compare(old: Path, new: Path) -> subprocess.CompletedProcess[str]:
 def verdicts(tmp_path: Path, old: list[dict[str, Any]], new: list[dict[str, Any]], **changed: Any) -> dict[str, str]:
     done = compare(kept(tmp_path / "old.json", old), kept(tmp_path / "new.json", new, **changed))
     assert done.returncode == 0, done.stderr
-    lines = [line.strip() for line in done.stdout.splitlines() if line.startswith("  ")]
+    lines = [line.strip() for line in done.stdout.partition("\nslower:")[0].splitlines() if line.startswith("  ")]
     return {line.partition("  ")[0]: line.rpartition("  ")[2] for line in lines}
 
 
@@ -49,6 +49,14 @@ def test_only_a_difference_beyond_the_spread_of_the_runs_counts(tmp_path: Path) 
     }
 
 
+def test_what_got_slower_stands_together_at_the_end(tmp_path: Path) -> None:
+    old, new = [row("a", 1.0), row("b", 1.0)], [row("a", 1.5), row("b", 1.0)]
+    done = compare(kept(tmp_path / "old.json", old), kept(tmp_path / "new.json", new))
+    assert done.stdout.endswith("slower:\n  small, a: 1.50, slower\n")
+    done = compare(kept(tmp_path / "old.json", old), kept(tmp_path / "new.json", old))
+    assert done.stdout.endswith("nothing got slower\n")
+
+
 def test_of_two_machines_the_ratios_to_the_first_row_are_compared(tmp_path: Path) -> None:
     other = {**MACHINE, "processor": "another"}
     old, new = [row("floor", 1.0), row("measure", 2.0)], [row("floor", 5.0), row("measure", 5.0)]
@@ -58,6 +66,21 @@ def test_of_two_machines_the_ratios_to_the_first_row_are_compared(tmp_path: Path
 def test_numbers_that_are_no_times_are_shown_where_they_differ(tmp_path: Path) -> None:
     old, new = ([{"case": "small", "name": "error", "alpha_req": error}] for error in (1e-12, 1e-3))
     assert verdicts(tmp_path, old, new) == {"error, alpha_req": "another number"}
+
+
+def test_the_newest_runs_are_tables(tmp_path: Path) -> None:
+    fast = {**MACHINE, "blas": "openblas fast"}
+    kept(tmp_path / "a.json", [row("floor", 1.0), row("ours", 9.0)], machine=fast, date="2026-01-01")
+    kept(tmp_path / "b.json", [row("floor", 1.0), row("ours", 2.0)], machine=fast, date="2026-02-01")
+    kept(tmp_path / "c.json", [row("floor", 1.0), row("ours", 7.0)])  # before runs said their date and BLAS
+    code = (
+        "import pathlib, sys; sys.path.insert(0, sys.argv[1]); import table;"
+        "print(*map(table.table, table.newest(pathlib.Path(sys.argv[2]))))"
+    )
+    command = [sys.executable, "-c", code, str(SCRIPT.parent), str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "| small | ours | 2 | 2.00 |" in said
+    assert said.count("**metrics**") == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
