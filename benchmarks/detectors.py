@@ -1,7 +1,7 @@
 """How fast and how exact `reprq.detectors` is, beside its peers and the floor, in one run on this machine.
 
     python benchmarks/detectors.py                 # kNN and Mahalanobis at a fifth of the rows (about a minute)
-    python benchmarks/detectors.py --full          # the sizes of the targets; the peers take many minutes
+    python benchmarks/detectors.py --share 1       # the sizes of the targets; the peers take many minutes
     python benchmarks/detectors.py --study         # one fit and score at the size of a study's largest task
 
 Times are the shortest of some runs in turn, fit and score together, on the clock and of the processor; the ratio is
@@ -143,19 +143,19 @@ def study(record: Record, repeats: int) -> None:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="the sizes of the targets")
+    parser.add_argument("--share", type=int, default=5, help="divides the rows; 1 is the size of the targets")
     parser.add_argument("--study", action="store_true", help="only a study's largest task")
     parser.add_argument("--repeats", type=int, default=2)
     add_option(parser)
     asked = parser.parse_args()
     name = "detectors-study" if asked.study else "detectors"
-    record = Record(name, {"full": asked.full, "repeats": asked.repeats})
+    record = Record(name, {"share": asked.share, "repeats": asked.repeats})
     if asked.study:
         study(record, asked.repeats)
         if asked.save:
             record.save()
         return
-    share = 1 if asked.full else 5
+    share = asked.share
     for n, d, m, k in KNN_SIZES:
         knn(record, n // share, d, m // share, k, 0.0, asked.repeats)
     knn(record, KNN_SIZES[0][0] // share, 512, 10_000 // share, 5, 100.0, asked.repeats)

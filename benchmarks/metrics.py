@@ -108,6 +108,24 @@ def kernels(record: Record, n: int, d: int, repeats: int) -> None:
     report(record, case, rows, repeats)
 
 
+def networks(record: Record, n: int, widths: tuple[int, ...], repeats: int) -> None:
+    """Time CKA of every layer of one network with every layer of another."""
+    rng = np.random.default_rng(0)
+    left, right = ([rng.standard_normal((n, width), dtype=np.float32) for width in widths] for _ in range(2))
+    case = f"linear CKA of two networks of {len(widths)} layers, {n:,} rows, up to {max(widths):,} columns; times reprq"
+    rows: list[tuple[str, Callable[[], object]]] = [
+        ("reprq.metrics.cka_matrix", lambda: metrics.cka_matrix(left, right)),
+        ("reprq.metrics.cka_matrix, one network with itself", lambda: metrics.cka_matrix(left)),
+        ("reprq.metrics.cka, pair by pair", lambda: [metrics.cka(x, y) for x in left for y in right]),
+    ]
+    torch, torch_cka = peer("torch"), peer("cka")
+    if torch and torch_cka:
+        a, b = ([torch.from_numpy(x) for x in layers] for layers in (left, right))
+        pairs = lambda: [torch_cka.cka_from_features(x, y) for x in a for y in b]  # noqa: E731
+        rows.append(("pytorch-cka 1.1.3: cka_from_features, pair by pair", pairs))
+    report(record, case, rows, repeats)
+
+
 def power_law(n: int, d: int, a: float, mean: float) -> NDArray[np.float64]:
     """Return U diag(j^(-a/2)) V^T with column means `mean` times the deviation of their column."""
     rng = np.random.default_rng(0)
@@ -198,6 +216,7 @@ def main() -> None:
     else:
         spectral(record, options.n or 10_000, options.d, options.repeats)
         kernels(record, options.n or 10_000, options.d // 2, options.repeats)
+        networks(record, (options.n or 10_000) // 10, (64, 128, 256, 512, 512), options.repeats)
         against_effdim(record, (options.n or 10_000) // 4, options.d // 2, options.repeats)
     if options.save:
         record.save()
