@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.classifiers import BCE, Focal
     from reprq.detectors.deep.distillation import Distillation
     from reprq.detectors.deep.hsc import HSC
+    from reprq.detectors.deep.sad import DeepSAD
     from reprq.detectors.deep.svdd import DeepSVDD
     from reprq.detectors.files import load, save
     from reprq.detectors.oracle import oracle_grid
@@ -36,6 +37,7 @@ _MODULES = {
     "p_values": "reprq.detectors.conformal",
     "threshold": "reprq.detectors.conformal",
     "DeepDetector": "reprq.detectors.deep.base",
+    "DeepSAD": "reprq.detectors.deep.sad",
     "DeepSVDD": "reprq.detectors.deep.svdd",
     "BCE": "reprq.detectors.deep.classifiers",
     "Focal": "reprq.detectors.deep.classifiers",
@@ -81,6 +83,7 @@ __all__ = [
     "ArrayDetector",
     "Centroid",
     "DeepDetector",
+    "DeepSAD",
     "DeepSVDD",
     "Detector",
     "Distillation",

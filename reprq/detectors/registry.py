@@ -128,6 +128,14 @@ DETECTORS = Registry(
             citation="Ruff et al. 2018",
         ),
         Entry(
+            name="deep_sad",
+            target="reprq.detectors.deep.sad:DeepSAD",
+            inputs="samples",
+            label="Deep SAD",
+            about="as deep_svdd, which it is without labelled anomalies; pushes those that it is given away",
+            citation="Ruff et al. 2020",
+        ),
+        Entry(
             name="hsc",
             target="reprq.detectors.deep.hsc:HSC",
             inputs="samples",

@@ -258,9 +258,13 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
 
     def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
         """Train; `kept` are the rows of `inputs_` that are not held out, and `besides` is for those that use it."""
-        other = next((Examples(inputs) for inputs in besides.values()), None)
+        other = self._other(besides)
         bar = {"desc": name_of(self), "show": self.progress, "leave": False}
         return train(self._step(schedule), self._examples(), other=other, checkpoint=self._checkpoint(), bar=bar)
+
+    def _other(self, besides: dict[str, Inputs | Tensor]) -> Examples | None:
+        """The second source of the training, if there is one."""
+        return next((Examples(inputs) for inputs in besides.values()), None)
 
     def _checkpoint(self, stage: str = "") -> Path | None:
         """The file for the state between epochs, of a stage of training that has several."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from reprq.data import Batch
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import LEAKINESS, Scaling, decoder, encoder
+from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice
 from reprq.errors import InputError
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step, split_rows, train
@@ -216,7 +217,7 @@ class DeepSVDD(EncodingDetector):
             weight_decay=self.weight_decay,
             held_out=self.held_out,
         )
-        bar = {"desc": "deep_svdd autoencoder", "show": self.progress, "leave": False}
+        bar = {"desc": f"{name_of(self)} autoencoder", "show": self.progress, "leave": False}
         step = _MeanStep(model, how)
         return train(step, Examples(self.inputs_), checkpoint=self._checkpoint("autoencoder"), bar=bar)
 
@@ -249,9 +250,10 @@ class DeepSVDD(EncodingDetector):
         length = float(self._sphere.center.double().square().sum())
         if not self.spread_[1] > COLLAPSED * length:
             _LOG.warning(
-                "deep_svdd maps nearly everything to one point: over training samples and noise the variance of its"
+                "%s maps nearly everything to one point: over training samples and noise the variance of its"
                 " embeddings is %.3g (before training %.3g), and the squared length of its center %.3g; its scores say"
                 " little, so give fewer epochs or a lower lr",
+                name_of(self),
                 *self.spread_[::-1],
                 length,
             )

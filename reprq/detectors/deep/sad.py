@@ -1,0 +1,210 @@
+"""Deep SAD: Deep SVDD that also learns from labelled samples (Ruff et al. 2020; Ruff 2021, section 2.3)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from reprq.detectors.deep.networks import LEAKINESS
+from reprq.detectors.deep.samples import as_samples
+from reprq.detectors.deep.svdd import DeepSVDD
+from reprq.detectors.labelled import known_labels
+from reprq.detectors.rows.base import check_choice
+from reprq.errors import InputError
+from reprq.training import Epoch, Examples, Inputs, Schedule, Step
+
+Penalty = Callable[[Tensor], Tensor]
+_LOSSES = ("inverse", "negative", "hampel", "hinge")
+
+
+class DeepSAD(DeepSVDD):
+    """Squared distance to a center c, of embeddings phi(x) trained to lie close to it, and known anomalies far off.
+
+    1/(n + m) [sum_i d_i + eta sum_j l(d_j)] + (lambda / 2) ||W||^2 over n samples without a label, most of them benign,
+    and m with one, d = ||phi(x) - c||^2; l(d) is d for a known benign sample, and 1 / (d + eps) for a known anomaly
+    (Ruff 2021, equation 2.13). The score is d. Without labelled samples it is one-class `DeepSVDD`, to the bit.
+
+    Center, networks, preprocessing, pretraining and the look for a collapse are those of `DeepSVDD`: constants, c and
+    the autoencoder know only the samples without a label. A batch holds both kinds in their shares, at least one
+    labelled sample, in one forward pass; the loss weighs them by n and m. Ruff (2021) scales images to [0, 1] here,
+    which `preprocessing="min-max"` does.
+
+    Args:
+        eta: Weight of labelled samples; Ruff tries 0.01 to 100.
+        eps: Keeps the inverse finite at the center.
+        anomaly_loss: l of known anomalies: "inverse"; or, as an ablation, what was rejected for it: "negative", -d,
+            which has no lower bound and may diverge; "hampel", minus the robust loss of Hampel on sqrt(d), with corners
+            at 1, 2 and 4 times `scale`; "hinge", max(0, scale - d).
+        scale: Of "hampel" and "hinge".
+        network: This and the others as in `DeepSVDD`.
+
+    Attributes:
+        labelled_share_: m / (n + m), n without the samples held out.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> benign, known = rng.normal(size=(40, 5)), rng.normal(size=(4, 5), scale=4)
+        >>> detector = DeepSAD(epochs=2).fit(benign, labelled=known)
+        >>> detector.describe(), detector.labelled_share_
+        ('deep_sad[epochs=2,lr=0.0001]', 0.1)
+    """
+
+    uses: ClassVar[frozenset[str]] = frozenset({"labelled"})
+    labelled_share_: float
+
+    def __init__(
+        self,
+        *,
+        eta: float = 1.0,
+        eps: float = 1e-6,
+        anomaly_loss: Literal["inverse", "negative", "hampel", "hinge"] = "inverse",
+        scale: float = 1.0,
+        network: str | None = None,
+        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
+        dim: int | None = None,
+        leakiness: float = LEAKINESS,
+        pretrain_epochs: int = 0,
+        epochs: int = 150,
+        batch_size: int = 200,
+        lr: float = 1e-4,
+        milestones: tuple[int, ...] | list[int] = (50,),
+        weight_decay: float = 1e-6,
+        held_out: float = 0.1,
+        precision: str = "float32",
+        seed: int = 0,
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+        progress: bool = False,
+    ) -> None:
+        super().__init__(
+            network=network,
+            preprocessing=preprocessing,
+            dim=dim,
+            leakiness=leakiness,
+            pretrain_epochs=pretrain_epochs,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            milestones=milestones,
+            weight_decay=weight_decay,
+            held_out=held_out,
+            precision=precision,
+            seed=seed,
+            device=device,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        self.eta = eta
+        self.eps = eps
+        self.anomaly_loss = anomaly_loss
+        self.scale = scale
+
+    def fit(self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None, labels: Any = None) -> Self:
+        """Learn samples without a label, most of them benign, and labelled ones; forgets any earlier fit.
+
+        Args:
+            X: Samples, 4 or more: a `Dataset`, what else `reprq.data.as_dataset` takes, or (n, d) rows.
+            y: Ignored.
+            labelled: m samples in any form of `X`, none of them in `X`; None for one-class Deep SVDD.
+            auxiliary: Not used.
+            labels: (m,) of `labelled`: 1 is anomalous, 0 benign; by default all are anomalous.
+
+        Raises:
+            InputError: `X` or `labelled` is nothing of that kind, labels of another number or kind, or a parameter that
+                cannot be used.
+            DataError: Too few samples.
+        """
+        self._labels: NDArray[np.int64] | None = None
+        if labelled is not None:
+            labelled = as_samples(labelled, rows=True, name="labelled")
+            self._labels = known_labels(labels, len(labelled))
+        elif labels is not None:
+            raise InputError("labels are those of labelled samples, and none are given; give labelled too")
+        return super().fit(X, labelled=labelled, auxiliary=auxiliary)
+
+    def check_parameters(self) -> None:
+        """Raise an InputError for a parameter that cannot be used, whatever the data."""
+        check_choice("anomaly_loss", self.anomaly_loss, _LOSSES)
+        for name in ("eta", "eps", "scale"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise InputError(f"{name} must be a positive number, got {value!r}")
+        super().check_parameters()
+
+    def describe(self) -> str:
+        """Return for example "deep_sad[epochs=150,lr=0.0001]", and whatever is not at its default."""
+        return self._described()
+
+    def _known(self) -> dict[str, Any]:
+        return {**super()._known(), "labelled_share": self.labelled_share_}
+
+    def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
+        super()._reopen(made, path)
+        self.labelled_share_ = float(made["labelled_share"])
+
+    def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
+        n, m = len(kept), len(besides.get("labelled", ()))
+        self.labelled_share_ = m / (n + m)
+        if m:
+            schedule = replace(schedule, other_batch_size=math.ceil(min(self.batch_size, n) * m / n))
+        return super()._learn(schedule, kept, besides)
+
+    def _other(self, besides: dict[str, Inputs | Tensor]) -> Examples | None:
+        if self._labels is None:
+            return None
+        return Examples(besides["labelled"], torch.from_numpy(self._labels))
+
+    def _step(self, schedule: Schedule) -> Step:
+        penalty = anomaly_penalty(self.anomaly_loss, eps=self.eps, scale=self.scale)
+        return _LabelledStep(self.network_, schedule, self.eta, self.labelled_share_, penalty)
+
+
+class _LabelledStep(Step):
+    """The mean of d and eta l(d) over both kinds of samples, weighted by their numbers in the training set."""
+
+    def __init__(self, sphere: nn.Module, schedule: Schedule, eta: float, share: float, penalty: Penalty) -> None:
+        super().__init__(sphere, schedule)
+        self.eta, self.share, self.penalty = eta, share, penalty
+
+    def loss(self, batch: Examples, other: Examples | None) -> Tensor:
+        n = len(batch.inputs)
+        distances: Tensor = self.model(batch.inputs if other is None else torch.cat([batch.inputs, other.inputs]))
+        if other is None:
+            return distances.mean()
+        known = distances[n:]
+        each = torch.where(other.targets == 1, self.penalty(known), known)
+        return (1 - self.share) * distances[:n].mean() + self.share * self.eta * each.mean()
+
+
+def anomaly_penalty(name: str, *, eps: float = 1e-6, scale: float = 1.0) -> Penalty:
+    """Return l, the loss of a known anomaly as a function of its squared distances, by its name in `DeepSAD`.
+
+    Example:
+        >>> d = torch.tensor([0.0, 0.25, 99.0])
+        >>> [anomaly_penalty(name)(d)[1].item() for name in ("negative", "hampel", "hinge")]
+        [-0.25, -0.125, 0.75]
+        >>> anomaly_penalty("inverse", eps=0.25)(d)[:2]
+        tensor([4., 2.])
+    """
+    losses: dict[str, Penalty] = {
+        "inverse": lambda d: 1.0 / (d + eps),
+        "negative": lambda d: -d,
+        "hampel": lambda d: -_hampel(d, scale),
+        "hinge": lambda d: (scale - d).relu(),
+    }
+    return losses[name]
+
+
+def _hampel(d: Tensor, a: float) -> Tensor:
+    """Hampel's loss of r = sqrt(d): r^2 / 2 up to a, then of slope a up to 2a, then a parabola, constant from 4a on."""
+    b, c = 2 * a, 4 * a
+    r = d.clamp(min=a * a, max=c * c).sqrt()
+    line = a * r - a * a / 2
+    parabola = a * b - a * a / 2 + a * (c - b) / 2 * (1 - ((c - r) / (c - b)).square())
+    return torch.where(d <= a * a, d / 2, torch.where(r <= b, line, parabola))
