@@ -1,8 +1,12 @@
 """Distillation: the score is the distance of its equation, the student learns, and what it refuses."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from reprq import detectors
 from reprq.backbones import load_backbone
@@ -176,6 +180,21 @@ def test_a_saved_student_scores_the_same(teacher, benign, test_images, tmp_path)
     detector.save(tmp_path / "s", force=True)
     with pytest.raises(InputError, match="teacher must be the one that .* was fitted with, got other weights"):
         Distillation.load(tmp_path / "s", load_backbone("lenet", "random", seed=4))
+
+
+def test_a_student_of_the_first_release_is_read(teacher, benign, test_images, tmp_path):
+    detector = Distillation(teacher, epochs=1).fit(benign)
+    detector.save(tmp_path / "s")
+    with safe_open(tmp_path / "s", "pt") as file:
+        made = json.loads(file.metadata()["reprq.distillation"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    del made["detector"]  # it said parameters, teacher and history
+    assert set(made) == {"parameters", "teacher", "history"}
+    save_file(tensors, tmp_path / "old", {"reprq.distillation": json.dumps(made)})
+    for again in (Distillation.load(tmp_path / "old", teacher), detectors.load(tmp_path / "old", teacher=teacher)):
+        np.testing.assert_array_equal(again.anomaly_score(test_images), detector.anomaly_score(test_images))
+    with pytest.raises(InputError, match=r"is a student, whose teacher is not in the file; give load\(path, teacher"):
+        detectors.load(tmp_path / "old")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no safetensors file at all"])

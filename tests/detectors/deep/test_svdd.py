@@ -1,18 +1,24 @@
 """Deep SVDD: its objectives, center and radius against their definitions, and the three ways to collapse."""
 
+import csv
+import io
 import logging
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import nn
 
 from reprq import detectors
+from reprq.cli import cli
+from reprq.data import load_dataset
 from reprq.detectors import DeepSVDD
 from reprq.detectors.deep import svdd
 from reprq.detectors.deep.networks import ARCHITECTURES, encoder
 from reprq.detectors.deep.svdd import EPS, away_from_zero, order_statistic
 from reprq.errors import InputError, UnknownNameError
+from reprq.evaluation import auroc
 from reprq.training import Examples, split_rows
 
 QUICK = {"epochs": 6, "batch_size": 16, "lr": 0.01, "milestones": ()}
@@ -186,3 +192,26 @@ def test_wrong_parameters_are_refused(table, parameters, error, message):
 def test_values_too_large_are_refused(table):
     with pytest.raises(InputError, match="X must have values that float32 can hold, got 1e\\+60; rescale it"):
         DeepSVDD(**QUICK).fit(table[0].astype(float)).anomaly_score(np.full((2, 5), 1e60))
+
+
+def detect(*arguments):
+    done = CliRunner().invoke(cli, ["detect", "--csv", "--quiet", *arguments])
+    assert done.exit_code == 0, done.output
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    return row
+
+
+def test_the_command_line_runs_it_without_a_backbone():
+    row = detect("--data", "digits", "--detector", "deep_svdd:epochs=2", "--task", "unimodal:3")
+    assert row["detector"] == "deep_svdd[one-class,epochs=2,lr=0.0001]"
+    train, test = (load_dataset("digits", side).sample(256, seed=0) for side in ("train", "test"))
+    detector = DeepSVDD(epochs=2).fit(train.select(np.flatnonzero(train.labels == 3)))
+    assert float(row["auroc"]) == pytest.approx(auroc(test.labels != 3, detector.anomaly_score(test)).value)
+
+
+def test_the_command_line_runs_it_on_a_file_of_rows(table, tmp_path):
+    rows = np.concatenate([table[0], table[1][20:]])
+    np.savez(tmp_path / "rows.npz", X=rows, y=np.repeat([0, 1], [60, 20]))
+    row = detect("--embeddings", str(tmp_path / "rows.npz"), "--detector", "deep_svdd:epochs=5,lr=0.01")
+    assert (row["n_train"], row["n_anomalies"]) == ("42", "20")
+    assert float(row["auroc"]) > 0.9
