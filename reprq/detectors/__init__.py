@@ -13,6 +13,7 @@ from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
     from reprq.detectors.conformal import Threshold, p_values, threshold
+    from reprq.detectors.deep.autoencoder import Autoencoder
     from reprq.detectors.deep.base import DeepDetector
     from reprq.detectors.deep.classifiers import BCE, Focal
     from reprq.detectors.deep.distillation import Distillation
@@ -36,6 +37,7 @@ _MODULES = {
     "Threshold": "reprq.detectors.conformal",
     "p_values": "reprq.detectors.conformal",
     "threshold": "reprq.detectors.conformal",
+    "Autoencoder": "reprq.detectors.deep.autoencoder",
     "DeepDetector": "reprq.detectors.deep.base",
     "DeepSAD": "reprq.detectors.deep.sad",
     "DeepSVDD": "reprq.detectors.deep.svdd",
@@ -81,6 +83,7 @@ __all__ = [
     "OCSVM",
     "PCA",
     "ArrayDetector",
+    "Autoencoder",
     "Centroid",
     "DeepDetector",
     "DeepSAD",

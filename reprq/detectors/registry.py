@@ -163,6 +163,14 @@ DETECTORS = Registry(
             citation="Lin et al. 2017",
         ),
         Entry(
+            name="autoencoder",
+            target="reprq.detectors.deep.autoencoder:Autoencoder",
+            inputs="samples",
+            label="autoencoder",
+            about="squared error of an autoencoder that rebuilds images or rows, plain or denoising, with a map of it",
+            citation="Hinton & Salakhutdinov 2006; Vincent et al. 2008",
+        ),
+        Entry(
             name="raw:NAME",
             target="reprq.detectors.raw:Raw",
             inputs="samples",

@@ -13,7 +13,7 @@ SIGMA = 1.0
 _START, _CHANNELS, _LEAST_CHANNELS = 4, 128, 16
 
 
-class Autoencoder(ImageTask):
+class Autoencoding(ImageTask):
     """Mean squared error over all values of the normalised input; the embedding is the bottleneck."""
 
     def head(self, data: Dataset) -> nn.Module:
@@ -46,7 +46,7 @@ class Autoencoder(ImageTask):
         return functional.mse_loss(outputs, targets)
 
 
-class Denoising(Autoencoder):
+class Denoising(Autoencoding):
     """The same from an input to which Gaussian noise of sigma = 1 is added (Vincent et al. 2008).
 
     Sigma is in units of the network's normalised input; the paper corrupts by masking.

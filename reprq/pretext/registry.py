@@ -35,7 +35,7 @@ TASKS = Registry(
         ),
         Entry(
             name="autoencoder",
-            target="reprq.pretext.autoencoder:Autoencoder",
+            target="reprq.pretext.autoencoder:Autoencoding",
             inputs="image",
             about="give the image back",
         ),

@@ -4,19 +4,22 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from reprq.data import Dataset
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.base import DeepDetector
-from reprq.detectors.deep.networks import Architecture, architecture_named
+from reprq.detectors.deep.networks import Architecture, Scaling, architecture_named
 from reprq.detectors.deep.samples import Samples
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
-from reprq.training import Inputs
+from reprq.training import Inputs, Schedule
 
 _GRAY_LOOK = 16
+_READ = 256
 _UNSAID = ("seed", "device", "checkpoint", "progress", "epochs", "lr")
 
 
@@ -24,8 +27,8 @@ class EncodingDetector(DeepDetector):
     """A deep detector with an architecture of `reprq.detectors.deep.networks` on scaled inputs.
 
     It looks at the samples, chooses network and scaling where none was named, and refuses those that do not fit. A
-    subclass takes `network`, `preprocessing`, `dim`, `leakiness` and `milestones`, which are checked here, beside what
-    `DeepDetector` asks for.
+    subclass takes `network`, `preprocessing`, `dim` and `leakiness`, and of its schedule `epochs`, `batch_size`, `lr`,
+    `milestones`, `weight_decay`, `held_out` and `precision`, beside what `DeepDetector` asks for.
     """
 
     takes_rows = True
@@ -34,7 +37,13 @@ class EncodingDetector(DeepDetector):
     preprocessing: str | None
     dim: int | None
     leakiness: float
+    epochs: int
+    batch_size: int
+    lr: float
     milestones: tuple[int, ...] | list[int]
+    weight_decay: float
+    held_out: float
+    precision: str
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
@@ -51,6 +60,20 @@ class EncodingDetector(DeepDetector):
         if not isinstance(self.milestones, list | tuple):
             raise InputError(f"milestones must be a list of epochs, got {self.milestones!r}")
         self.schedule()
+
+    def schedule(self) -> Schedule:
+        """Return how long and how fast it trains: to the last epoch."""
+        return Schedule(
+            self.epochs,
+            self.batch_size,
+            self.lr,
+            self.seed,
+            patience=None,
+            precision=self.precision,  # type: ignore[arg-type]
+            weight_decay=self.weight_decay,
+            milestones=tuple(self.milestones),
+            held_out=self.held_out,
+        )
 
     def _described(self, *first: str) -> str:
         """The name, some parameters, epochs and lr, and whatever else is not at its default."""
@@ -94,6 +117,11 @@ class EncodingDetector(DeepDetector):
 
     def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
         self._remember(made["made"]["network"], made["made"]["scaling"], made["made"]["columns"])
+
+    def _learn_scaling(self, scaling: Scaling, rows: NDArray[np.int64]) -> None:
+        """Set the constants of a scaling by these rows of the benign samples."""
+        batches = torch.split(torch.from_numpy(rows), _READ)
+        scaling.learn([self.inputs_[each].to(self.device) for each in batches])
 
     def _channels(self) -> int:
         return (1 if self._architecture.channels == "gray" else 3) if self._columns is None else self._columns

@@ -62,20 +62,6 @@ class ExposureDetector(EncodingDetector):
         check_corpus(samples, corpus)
         return super().fit(samples, labelled=labelled, auxiliary=drawn(corpus, self.corpus_size, self.seed))
 
-    def schedule(self) -> Schedule:
-        """Return how long and how fast it trains: to the last epoch."""
-        return Schedule(
-            self.epochs,
-            self.batch_size,
-            self.lr,
-            self.seed,
-            patience=None,
-            precision=self.precision,
-            weight_decay=self.weight_decay,
-            milestones=tuple(self.milestones),
-            held_out=self.held_out,
-        )
-
     def _open(self, samples: Samples) -> None:
         super()._open(samples)
         if self.augmentations and not isinstance(samples, Dataset):
@@ -88,8 +74,7 @@ class ExposureDetector(EncodingDetector):
 
     def _learn(self, schedule: Schedule, kept: Any, besides: dict[str, Inputs | Tensor]) -> list[Any]:
         if (file := self._checkpoint()) is None or not file.exists():
-            rows = torch.split(torch.from_numpy(kept), 256)
-            self._net.scaling.learn([self.inputs_[each].to(self.device) for each in rows])
+            self._learn_scaling(self._net.scaling, kept)
         return super()._learn(schedule, kept, besides)
 
     def _step(self, schedule: Schedule) -> Step:

@@ -93,7 +93,7 @@ def encoder(of: Architecture, inputs: int, *, leakiness: float = LEAKINESS, bias
     return _started(nn.Sequential(*_plain_norms(layers, bias)))
 
 
-def decoder(of: Architecture, outputs: int, *, leakiness: float = LEAKINESS) -> nn.Sequential:
+def decoder(of: Architecture, outputs: int, *, leakiness: float = LEAKINESS, bias: bool = False) -> nn.Sequential:
     """Return the mirrored network, from embeddings back to inputs: pooling becomes doubling by the nearest pixel.
 
     Images end in a sigmoid, in [0, 1], rows in a linear layer.
@@ -105,18 +105,18 @@ def decoder(of: Architecture, outputs: int, *, leakiness: float = LEAKINESS) -> 
         widths.append(outputs)
     layers: list[nn.Module] = []
     for i, (before, after) in enumerate(pairwise(widths)):
-        layers.append(nn.Linear(before, after, bias=False))
+        layers.append(nn.Linear(before, after, bias=bias))
         if of.filters or i < len(widths) - 2:
             layers += [nn.BatchNorm1d(after, _EPS), nn.LeakyReLU(leakiness)]
     if of.filters:
         layers.append(nn.Unflatten(1, (of.filters[-1], _side(of), _side(of))))
         filters = [*reversed(of.filters), outputs]
         for i, (before, after) in enumerate(pairwise(filters)):
-            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, _KERNEL, padding=_PADDING, bias=False)]
+            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(before, after, _KERNEL, padding=_PADDING, bias=bias)]
             if i < len(of.filters) - 1:
                 layers += [nn.BatchNorm2d(after, _EPS), nn.LeakyReLU(leakiness)]
         layers.append(nn.Sigmoid())
-    return _started(nn.Sequential(*_plain_norms(layers, affine=False)))
+    return _started(nn.Sequential(*_plain_norms(layers, bias)))
 
 
 class Scaling(nn.Module):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from reprq.data import Batch
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import LEAKINESS, Scaling, decoder, encoder
+from reprq.detectors.deep.reconstruction import MeanStep, Reconstruction
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice
 from reprq.errors import InputError
@@ -156,20 +157,6 @@ class DeepSVDD(EncodingDetector):
         """Return for example "deep_svdd[one-class,epochs=150,lr=0.0001]", and whatever is not at its default."""
         return self._described("objective")
 
-    def schedule(self) -> Schedule:
-        """Return how long and how fast it trains: to the last epoch."""
-        return Schedule(
-            self.epochs,
-            self.batch_size,
-            self.lr,
-            self.seed,
-            patience=None,
-            precision=self.precision,  # type: ignore[arg-type]
-            weight_decay=self.weight_decay,
-            milestones=tuple(self.milestones),
-            held_out=self.held_out,
-        )
-
     def _known(self) -> dict[str, Any]:
         return {**super()._known(), "spread": self.spread_, "pretraining": self.pretraining_}
 
@@ -184,11 +171,10 @@ class DeepSVDD(EncodingDetector):
 
     def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
         file = self._checkpoint()
-        rows = torch.split(torch.from_numpy(kept), _PROBED)
         self.pretraining_ = []
         probe = self._probe(kept)
         if file is None or not file.exists():
-            self._sphere.scaling.learn([self.inputs_[each].to(self.device) for each in rows])
+            self._learn_scaling(self._sphere.scaling, kept)
             self.pretraining_ = self._pretrain(schedule)
             outputs = self._in_batches(self._embedding, self.inputs_, kept)
             self._sphere.center.copy_(away_from_zero(outputs.double().mean(0)))
@@ -206,7 +192,7 @@ class DeepSVDD(EncodingDetector):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(schedule.seed + _SEED_OF_PRETRAINING)
             mirror = decoder(self._architecture, self._channels(), leakiness=self.leakiness).to(self.device)
-        model = _Autoencoder(self._sphere.scaling, self._sphere.phi, mirror)
+        model = Reconstruction(self._sphere.scaling, self._sphere.phi, mirror)
         how = Schedule(
             self.pretrain_epochs,
             self.batch_size,
@@ -218,12 +204,12 @@ class DeepSVDD(EncodingDetector):
             held_out=self.held_out,
         )
         bar = {"desc": f"{name_of(self)} autoencoder", "show": self.progress, "leave": False}
-        step = _MeanStep(model, how)
+        step = MeanStep(model, how)
         return train(step, Examples(self.inputs_), checkpoint=self._checkpoint("autoencoder"), bar=bar)
 
     def _step(self, schedule: Schedule) -> Step:
         if self.objective == "one-class":
-            return _MeanStep(self._sphere, schedule)
+            return MeanStep(self._sphere, schedule)
         kept, _ = split_rows(len(self.inputs_), schedule.seed, schedule.held_out)
 
         def distances() -> Tensor:
@@ -280,26 +266,6 @@ class _Sphere(nn.Module):
             outputs = outputs.double()
         distances: Tensor = (outputs - self.center).square().sum(1)
         return distances
-
-
-class _Autoencoder(nn.Module):
-    def __init__(self, scaling: nn.Module, phi: nn.Module, mirror: nn.Module) -> None:
-        super().__init__()
-        self.scaling, self.phi, self.mirror = scaling, phi, mirror
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the squared error, summed over the values of a sample: (n,)."""
-        scaled = self.scaling(x)
-        error: Tensor = self.mirror(self.phi(scaled)).float() - scaled
-        return error.square().flatten(1).sum(1)
-
-
-class _MeanStep(Step):
-    """The mean of what the module returns: d, or the squared error."""
-
-    def loss(self, batch: Examples, other: Examples | None) -> Tensor:
-        each: Tensor = self.model(batch.inputs)
-        return each.mean()
 
 
 class _SoftBoundaryStep(Step):

@@ -19,6 +19,7 @@ SPECS = {
     **{name: {"name": name, **QUICK} for name in SAMPLES},
     "distillation": {"name": "distillation", **QUICK, "batch_size": 4, "lr": 0.001},
     "raw:NAME": {"name": "raw:knn", "k": 2},
+    "autoencoder, denoising": {"name": "autoencoder", **QUICK, "noise": 0.3},
     "deep_svdd, soft, pretrained": {
         **{"name": "deep_svdd", **QUICK, "objective": "soft-boundary"},
         **{"warm_up_epochs": 2, "pretrain_epochs": 2},

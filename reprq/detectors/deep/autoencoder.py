@@ -1,0 +1,148 @@
+"""Autoencoder: what it cannot rebuild is anomalous (the AE of Ruff 2021, Table 2.1)."""
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from reprq.data import Batch
+from reprq.detectors.deep.encoding import EncodingDetector
+from reprq.detectors.deep.networks import LEAKINESS, Scaling, decoder, encoder
+from reprq.detectors.deep.reconstruction import MeanStep, Reconstruction
+from reprq.errors import InputError
+from reprq.training import Epoch, Inputs, Schedule, Step
+
+
+class Autoencoder(EncodingDetector):
+    """Squared error of a decoder that rebuilds scaled samples from a narrow code, summed over their values.
+
+    It minimizes the mean of ||x - x'||^2 over benign samples, where x is scaled and x' = decoder(encoder(x)), and the
+    score is that error. With `noise` it is a denoising autoencoder (Vincent et al. 2008): in training the encoder sees
+    x + noise * Gaussian, and x' is still compared with x. The decoder mirrors the encoder: pooling becomes doubling by
+    the nearest pixel, and images end in a sigmoid.
+
+    Args:
+        network: "mnist" or "fashion_mnist" (28 x 28, gray), "cifar10" (32 x 32, RGB), "mlp" or "mlp:128-64-32" for
+            rows. By default "mlp" for rows, "mnist" where the first images are gray, and "cifar10".
+        preprocessing: "contrast" (L1 contrast normalization, then min-max), "min-max" or "z-score"; see
+            `reprq.detectors.deep.networks.Scaling`. By default "contrast" for images and "z-score" for rows.
+        dim: Width of the code, if not the network's own.
+        leakiness: Slope of the leaky ReLU below 0; the released code has 0.01, the thesis says 0.1.
+        bias: Whether layers have biases; the thesis' networks have none.
+        noise: Standard deviation of the noise in training, in units of the scaled input; 0 for none.
+        epochs: Passes over the training samples.
+        batch_size: Samples a step.
+        lr: The learning rate of Adam.
+        milestones: Epochs after which the rate is divided by 10; beyond `epochs` they do nothing.
+        weight_decay: lambda of (lambda / 2) ||W||^2.
+        held_out: Share of the samples that only serve the threshold of `predict`; 0 trains on all of them.
+        precision: "float32", or "bfloat16" for autocast.
+        seed: Of the weights, the hold-out, the order of samples and the noise.
+        device: A torch device.
+        checkpoint: A file for the state between epochs, so that an interrupted fit goes on.
+        progress: Whether to show progress on stderr.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> detector = Autoencoder(epochs=2).fit(rng.normal(size=(40, 5)))
+        >>> detector.embed(rng.normal(size=(3, 5))).shape
+        (3, 8)
+    """
+
+    def __init__(
+        self,
+        *,
+        network: str | None = None,
+        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
+        dim: int | None = None,
+        leakiness: float = LEAKINESS,
+        bias: bool = False,
+        noise: float = 0.0,
+        epochs: int = 350,
+        batch_size: int = 200,
+        lr: float = 1e-4,
+        milestones: tuple[int, ...] | list[int] = (250,),
+        weight_decay: float = 1e-6,
+        held_out: float = 0.1,
+        precision: str = "float32",
+        seed: int = 0,
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.network = network
+        self.preprocessing = preprocessing
+        self.dim = dim
+        self.leakiness = leakiness
+        self.bias = bias
+        self.noise = noise
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.milestones = milestones
+        self.weight_decay = weight_decay
+        self.held_out = held_out
+        self.precision = precision
+        self.seed = seed
+        self.device = device
+        self.checkpoint = checkpoint
+        self.progress = progress
+
+    def check_parameters(self) -> None:
+        """Raise an InputError for a parameter that cannot be used, whatever the data."""
+        super().check_parameters()
+        if isinstance(self.noise, bool) or not isinstance(self.noise, int | float) or not 0 <= self.noise < math.inf:
+            raise InputError(f"noise must be a number of at least 0, got {self.noise!r}; 0 is no denoising")
+        if not isinstance(self.bias, bool):
+            raise InputError(f"bias must be True or False, got {self.bias!r}")
+
+    def describe(self) -> str:
+        """Return for example "autoencoder[epochs=350,lr=0.0001]", and whatever is not at its default."""
+        return self._described()
+
+    def anomaly_map(self, X: Any) -> NDArray[np.float64]:
+        """Return the squared error of every pixel, summed over channels: (m, H, W), which sums to the score.
+
+        H and W are the network's: 28 or 32 pixels.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            InputError: It was fitted on rows, or `X` is not of the kind that it was fitted on.
+        """
+        self.check_fitted()
+        if self.transform_ is None:
+            raise InputError("anomaly_map is of images, and this autoencoder was fitted on rows; use anomaly_score")
+        found: NDArray[np.float64] = self._of_samples(self._map, X).numpy()
+        return found
+
+    def _build(self) -> Reconstruction:
+        of, channels = self._architecture, self._channels()
+        phi = encoder(of, channels, leakiness=self.leakiness, bias=self.bias)
+        mirror = decoder(of, channels, leakiness=self.leakiness, bias=self.bias)
+        return Reconstruction(Scaling(self._scaling, self._columns), phi, mirror, self.noise)
+
+    def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
+        self._learn_scaling(self._model.scaling, kept)
+        return super()._learn(schedule, kept, besides)
+
+    def _step(self, schedule: Schedule) -> Step:
+        return MeanStep(self._model, schedule)
+
+    def _scores(self, x: Batch) -> Tensor:
+        errors: Tensor = self._model(x)
+        return errors
+
+    def _map(self, x: Any) -> Tensor:
+        return self._model.errors(x).sum(1)
+
+    def _embedding(self, x: Batch) -> Tensor:
+        codes: Tensor = self._model.phi(self._model.scaling(x))
+        return codes
+
+    @property
+    def _model(self) -> Reconstruction:
+        model: Reconstruction = self.network_  # type: ignore[assignment]
+        return model
