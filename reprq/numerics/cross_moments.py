@@ -32,6 +32,10 @@ class CrossMoments:
     dots: Mapping[Pair, float]
     squares: Vector
 
+    def __sizeof__(self) -> int:
+        """Return the bytes that are held, by which dask plans what to move."""
+        return sum(product.nbytes for product in self.products.values())
+
     def merge(self, other: "CrossMoments") -> "CrossMoments":
         """Return the sums over the rows of both, about the same means."""
         with np.errstate(invalid="ignore"):  # inf - inf is seen in the sums

@@ -1,7 +1,11 @@
 """Arrays whose blocks lie on many machines (dask): what is summed over rows is summed where the rows are."""
 
+import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
+
+import numpy as np
 
 from reprq.conversion import held_array, to_numpy
 from reprq.errors import InputError
@@ -33,8 +37,9 @@ def reduce_blocks(
 ) -> Sums:
     """Compute something of each block of rows where the block is, and join the results two by two.
 
-    The workers of the current `dask.distributed` client do it, or dask's threads where there is none. Only what
-    `of_blocks` returns travels between machines.
+    The workers of the current `dask.distributed` client do it, or dask's threads where there is none. What `of_blocks`
+    returns is joined on the worker that made it, so that one result a worker travels. The order of the joins, and with
+    it the last digits of sums, depends on which is done first.
 
     Args:
         arrays: Of the same n rows: dask arrays, and others that fit into memory; at least one is dask's.
@@ -46,15 +51,67 @@ def reduce_blocks(
         InputError: an array is not 2-d, they differ in rows, or what `of_blocks` raises of a block.
     """
     dask: Any = require("dask", "distributed", "a dask array")
-    columns = [one.to_delayed().ravel().tolist() for one in _aligned([held_array(x) for x in arrays], names)]
-    compute, merge = dask.delayed(of_blocks, pure=False), dask.delayed(join, pure=False)
-    parts = [compute(number, *blocks) for number, blocks in enumerate(zip(*columns, strict=True))]
+    aligned = _aligned([held_array(x) for x in arrays], names)
+    parts = _results(of_blocks, aligned)
     if not parts:
         raise InputError(f"{names[0]} must have at least 1 row, got none; give embeddings")
+    if (client := _client(dask)) is not None:
+        return _joined_on_workers(client, parts, join)
+    merge = dask.delayed(join, pure=False)
     while len(parts) > 1:
         parts = [merge(*parts[i : i + 2]) if i + 1 < len(parts) else parts[i] for i in range(0, len(parts), 2)]
     result: Sums = parts[0].compute()
     return result
+
+
+def _client(dask: Any) -> Any:
+    """Return the current client of `dask.distributed`, or None."""
+    distributed: Any = sys.modules.get("distributed")
+    if distributed is None or dask.config.get("scheduler", None) not in (None, "dask.distributed", "distributed"):
+        return None
+    try:
+        return distributed.default_client()
+    except ValueError:
+        return None
+
+
+def _joined_on_workers(client: Any, parts: Sequence[Any], join: Callable[[Sums, Sums], Sums]) -> Sums:
+    """Join results as they come, two that lie on one worker there, so that one result a worker travels in the end.
+
+    A tree that is fixed beforehand moves half of the results, since which worker takes which block is not known.
+    """
+    done = sys.modules["distributed"].as_completed(client.compute(list(parts)), loop=client.loop)
+    waiting: dict[str, Any] = {}
+    for future in done:
+        if (error := future.exception()) is not None:
+            raise error
+        worker = next(iter(client.who_has([future]).get(future.key, ())), "")
+        if (other := waiting.pop(worker, None)) is None:
+            waiting[worker] = future
+        else:
+            at = {"workers": [worker], "allow_other_workers": True} if worker else {}
+            done.add(client.submit(join, other, future, pure=False, priority=10, **at))
+    left = list(waiting.values())
+    while len(left) > 1:
+        left = [
+            client.submit(join, *left[i : i + 2], pure=False) if i + 1 < len(left) else left[i]
+            for i in range(0, len(left), 2)
+        ]
+    result: Sums = left[0].result()
+    return result
+
+
+def _results(of_blocks: Callable[..., Any], arrays: Sequence[Any]) -> list[Any]:
+    """Return what becomes the result of each block: one task reads the blocks and computes it, so that no rows move."""
+    da: Any = require("dask.array", "distributed", "a dask array", package="dask")
+    chunks = ((1,) * arrays[0].numblocks[0], (1,))  # results are no arrays, which dask need not know
+    numbered = partial(_numbered, of_blocks)
+    results = da.map_blocks(numbered, *arrays, dtype=object, chunks=chunks, meta=np.empty((0, 0), dtype=object))
+    return list(results.to_delayed().ravel())
+
+
+def _numbered(of_blocks: Callable[..., Any], *blocks: Any, block_id: tuple[int, ...]) -> Any:
+    return of_blocks(block_id[0], *blocks)
 
 
 def _aligned(arrays: Sequence[Any], names: Sequence[str]) -> list[Any]:

@@ -117,6 +117,13 @@ class Moments:
         self._spill()
         return self
 
+    def __sizeof__(self) -> int:
+        """Return the bytes that are held, by which dask plans what to move."""
+        scatter = [] if self._scatter is None else [self._scatter]
+        return (
+            sum(int(x.nbytes) for x in (*scatter, *(self._rows or ()), *self._squares, *self._sketches)) + 32 * self.d
+        )
+
     @classmethod
     def _of_block(cls, name: str, number: int, block: Any) -> Self:
         rows = as_matrix(block, f"block {number} of {name}", min_rows=0)

@@ -1,6 +1,7 @@
 """Metrics and CKA of dask arrays: the numbers of the same rows in memory, from sums that the workers make."""
 
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -128,8 +129,13 @@ def test_the_workers_of_a_cluster_sum(x: np.ndarray, monkeypatch: pytest.MonkeyP
     distributed: Any = pytest.importorskip("distributed", reason="needs reprq[distributed]")
     monkeypatch.setattr(socket, "getaddrinfo", GETADDRINFO)  # the cluster is on this machine
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, processes=False, dashboard_address=None) as local,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as local,
         distributed.Client(local),
     ):
         found = measure(da.from_array(x, chunks=(90, 12)), ["trace"])
     assert found["trace"].value == pytest.approx(measure(x, ["trace"])["trace"].value)
+
+
+def test_dask_is_told_how_large_the_sums_are(x: np.ndarray) -> None:
+    assert sys.getsizeof(Moments.of(x)) >= 8 * (12 * 12 + 2 * 400)
+    assert sys.getsizeof(cross_moments({"x": da.from_array(x), "y": x}, [(0, 1)])) >= 8 * 12 * 12
