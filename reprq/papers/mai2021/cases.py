@@ -14,7 +14,7 @@ from reprq.pretext.supervised import CLASSES
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class OneClassCase:
     """One configuration under one seed.
 
     Attributes:
@@ -31,7 +31,7 @@ class Case:
     seed: int
 
 
-def load_cases(preset: Mai2021Preset, root: Path | None, seed: int) -> list[Case]:
+def load_cases(preset: Mai2021Preset, root: Path | None, seed: int) -> list[OneClassCase]:
     """Return the cases of one seed.
 
     Raises:
@@ -39,7 +39,7 @@ def load_cases(preset: Mai2021Preset, root: Path | None, seed: int) -> list[Case
     """
     if preset.data not in ("digits", "cifar10"):
         return [
-            Case(split.name, _fewer(split, preset.benign_images, seed), None, seed)
+            OneClassCase(split.name, _fewer(split, preset.benign_images, seed), None, seed)
             for split in load_protocol(preset.data, root, seed=seed)
         ]
     train, test = (_images(preset, split, root, seed) for split in ("train", "test"))
@@ -54,11 +54,13 @@ def load_cases(preset: Mai2021Preset, root: Path | None, seed: int) -> list[Case
         benign = len(task.benign_rows(train.labels))
         known = min(preset.benign_images or benign, len(train) - benign)
         split = one_class_split(train, scored, task, labelled=known, seed=seed)
-        cases.append(Case(task.name, _fewer(split, preset.benign_images, seed), (probed, split.test.labels), seed))
+        cases.append(
+            OneClassCase(task.name, _fewer(split, preset.benign_images, seed), (probed, split.test.labels), seed)
+        )
     return cases
 
 
-def teacher_images(pretext: str, case: Case, other: Dataset) -> Dataset | None:
+def teacher_images(pretext: str, case: OneClassCase, other: Dataset) -> Dataset | None:
     """Return the images that a teacher may see; None where the case has none to teach it.
 
     Classification sees the other labelled data set, supervised the benign images and the known anomalies, and every
@@ -112,7 +114,9 @@ def _benign_and_known(split: OneClassSplit) -> Dataset | None:
     )
 
 
-def all_cases(preset: Mai2021Preset, root: Path | None, first_seed: int) -> Iterator[tuple[int, list[Case], Dataset]]:
+def all_cases(
+    preset: Mai2021Preset, root: Path | None, first_seed: int
+) -> Iterator[tuple[int, list[OneClassCase], Dataset]]:
     """Yield each seed with its cases and its other labelled data set."""
     for seed in range(first_seed, first_seed + preset.seeds):
         yield seed, load_cases(preset, root, seed), load_other(preset, root, seed)

@@ -17,7 +17,7 @@ from reprq.errors import InputError
 from reprq.evaluation import linear_probe
 from reprq.evaluation.detection import judge
 from reprq.metrics import gradient_norms
-from reprq.papers.mai2021.cases import Case
+from reprq.papers.mai2021.cases import OneClassCase
 from reprq.papers.mai2021.presets import Mai2021Preset
 from reprq.provenance import digest
 from reprq.study.cells import Row
@@ -51,7 +51,7 @@ class Mai2021Cell:
         self,
         preset: Mai2021Preset,
         pretext: str,
-        case: Case,
+        case: OneClassCase,
         images: Dataset,
         folder: Path,
         device: str,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from reprq.papers.mai2021.cases import Case, all_cases, teacher_images
+from reprq.papers.mai2021.cases import OneClassCase, all_cases, teacher_images
 from reprq.papers.mai2021.cells import DIRECT, NORMS, Mai2021Cell
 from reprq.papers.mai2021.claims import claims_table
 from reprq.papers.mai2021.figures import draw
@@ -83,7 +83,7 @@ def _cells(
 
 
 def _fingerprints(cells: list[Mai2021Cell]) -> dict[str, str]:
-    splits: dict[str, Case] = {f"{cell.case.name}, seed {cell.case.seed}": cell.case for cell in cells}
+    splits: dict[str, OneClassCase] = {f"{cell.case.name}, seed {cell.case.seed}": cell.case for cell in cells}
     return {name: case.split.train.fingerprint for name, case in splits.items()}
 
 
