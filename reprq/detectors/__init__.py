@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.base import DeepDetector
     from reprq.detectors.deep.classifiers import BCE, Focal
     from reprq.detectors.deep.distillation import Distillation
+    from reprq.detectors.deep.flow import Flow
     from reprq.detectors.deep.hsc import HSC
     from reprq.detectors.deep.sad import DeepSAD
     from reprq.detectors.deep.svdd import DeepSVDD
@@ -43,6 +44,7 @@ _MODULES = {
     "DeepSVDD": "reprq.detectors.deep.svdd",
     "BCE": "reprq.detectors.deep.classifiers",
     "Focal": "reprq.detectors.deep.classifiers",
+    "Flow": "reprq.detectors.deep.flow",
     "HSC": "reprq.detectors.deep.hsc",
     "Distillation": "reprq.detectors.deep.distillation",
     "load": "reprq.detectors.files",
@@ -90,6 +92,7 @@ __all__ = [
     "DeepSVDD",
     "Detector",
     "Distillation",
+    "Flow",
     "Focal",
     "Gaussian",
     "IForest",

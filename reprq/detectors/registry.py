@@ -171,6 +171,14 @@ DETECTORS = Registry(
             citation="Hinton & Salakhutdinov 2006; Vincent et al. 2008",
         ),
         Entry(
+            name="flow",
+            target="reprq.detectors.deep.flow:Flow",
+            inputs="samples",
+            label="Real NVP",
+            about="minus the log-likelihood of a normalizing flow, in nats; of rows, or of the pixels of small images",
+            citation="Dinh et al. 2017",
+        ),
+        Entry(
             name="raw:NAME",
             target="reprq.detectors.raw:Raw",
             inputs="samples",

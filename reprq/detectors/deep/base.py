@@ -30,6 +30,7 @@ from reprq.training import Epoch, Examples, Inputs, Schedule, Step, split_rows, 
 LEAST_SAMPLES = 4
 _BATCH = 256
 _HELD_OUT = "held_out_scores"
+_UNSAID = ("seed", "device", "checkpoint", "progress", "epochs", "lr")
 
 
 class DeepDetector(BaseEstimator):  # type: ignore[misc]
@@ -67,6 +68,8 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
     device: str
     checkpoint: str | Path | None
     progress: bool
+    epochs: int
+    lr: float
 
     def fit(self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None) -> Self:
         """Learn the benign samples; forgets any earlier fit.
@@ -252,6 +255,17 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
     @classmethod
     def _what(cls) -> str:
         return f"a {cls.__name__}"
+
+    def _described(self, *first: str) -> str:
+        """The name, some parameters, epochs and lr, and whatever else is not at its default."""
+        plain = type(self)()
+        said = [str(getattr(self, name)) for name in first]
+        said += [f"epochs={self.epochs}", f"lr={self.lr:g}"]
+        for name, value in self.get_params().items():
+            value = tuple(value) if isinstance(value, list) else value
+            if name not in (*_UNSAID, *first) and value != getattr(plain, name):
+                said.append(f"{name}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}")
+        return f"{name_of(self)}[{','.join(said)}]"
 
     def _examples(self) -> Examples:
         return Examples(self.inputs_)

@@ -12,15 +12,13 @@ from reprq.data import Dataset
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.networks import Architecture, Scaling, architecture_named
-from reprq.detectors.deep.samples import Samples
-from reprq.detectors.registry import name_of
+from reprq.detectors.deep.samples import Samples, check_width
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
 from reprq.training import Inputs, Schedule
 
 _GRAY_LOOK = 16
 _READ = 256
-_UNSAID = ("seed", "device", "checkpoint", "progress", "epochs", "lr")
 
 
 class EncodingDetector(DeepDetector):
@@ -75,17 +73,6 @@ class EncodingDetector(DeepDetector):
             held_out=self.held_out,
         )
 
-    def _described(self, *first: str) -> str:
-        """The name, some parameters, epochs and lr, and whatever else is not at its default."""
-        plain = type(self)()
-        said = [str(getattr(self, name)) for name in first]
-        said += [f"epochs={self.epochs}", f"lr={self.lr:g}"]
-        for name, value in self.get_params().items():
-            value = tuple(value) if isinstance(value, list) else value
-            if name not in (*_UNSAID, *first) and value != getattr(plain, name):
-                said.append(f"{name}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}")
-        return f"{name_of(self)}[{','.join(said)}]"
-
     def _open(self, samples: Samples) -> None:
         images = isinstance(samples, Dataset)
         if isinstance(samples, Dataset):
@@ -127,12 +114,8 @@ class EncodingDetector(DeepDetector):
         return (1 if self._architecture.channels == "gray" else 3) if self._columns is None else self._columns
 
     def _inputs(self, samples: Samples) -> Inputs | Tensor:
-        columns = self._columns
-        if columns is not None and not isinstance(samples, Dataset) and samples.shape[1] != columns:
-            raise InputError(
-                f"X has {samples.shape[1]} features, but {type(self).__name__} is expecting {columns} features as"
-                " input; give rows as wide as those it was fitted on"
-            )
+        if self._columns is not None:
+            check_width(samples, self._columns, type(self).__name__)
         return super()._inputs(samples)
 
 

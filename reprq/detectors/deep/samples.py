@@ -68,6 +68,15 @@ def as_inputs(samples: Samples, transform: Transform | None) -> Inputs | Tensor:
     return torch.from_numpy(np.ascontiguousarray(samples))
 
 
+def check_width(samples: Samples, columns: int, name: str) -> None:
+    """Raise an InputError where rows have not as many columns as those that the detector `name` was fitted on."""
+    if not isinstance(samples, Dataset) and samples.shape[1] != columns:
+        raise InputError(
+            f"X has {samples.shape[1]} features, but {name} is expecting {columns} features as input; give rows as wide"
+            " as those it was fitted on"
+        )
+
+
 def noun_of(samples: Samples) -> str:
     """Return what one of them is called in a sentence."""
     return samples.noun if isinstance(samples, Dataset) else "row"
