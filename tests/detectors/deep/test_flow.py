@@ -52,7 +52,7 @@ def test_a_coupling_leaves_half_of_the_columns_and_the_next_moves_them():
     assert float(AffineCoupling(torch.arange(4), 8)(torch.randn(3, 4))[1].abs().sum().detach()) == 0
 
 
-def test_the_density_integrates_to_one(table):
+def test_the_density_integrates_to_one():
     rng = np.random.default_rng(0)
     rows = np.column_stack([rng.normal(2, 3, 200), rng.uniform(-1, 1, 200)])
     rows[:, 1] += 0.1 * rows[:, 0] ** 2
