@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.flow import Flow
     from reprq.detectors.deep.hsc import HSC
     from reprq.detectors.deep.sad import DeepSAD
+    from reprq.detectors.deep.supervised import SupervisedClassifier
     from reprq.detectors.deep.svdd import DeepSVDD
     from reprq.detectors.files import load, save
     from reprq.detectors.oracle import oracle_grid
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from reprq.detectors.rows.pyod import PyOD
     from reprq.detectors.rows.reconstruction import KPCA, PCA
     from reprq.detectors.rows.shallow import GMM, OCSVM, IForest
+    from reprq.detectors.rows.ssad import SSAD
 
 _MODULES = {
     "Threshold": "reprq.detectors.conformal",
@@ -42,6 +44,7 @@ _MODULES = {
     "DeepDetector": "reprq.detectors.deep.base",
     "DeepSAD": "reprq.detectors.deep.sad",
     "DeepSVDD": "reprq.detectors.deep.svdd",
+    "SupervisedClassifier": "reprq.detectors.deep.supervised",
     "BCE": "reprq.detectors.deep.classifiers",
     "Focal": "reprq.detectors.deep.classifiers",
     "Flow": "reprq.detectors.deep.flow",
@@ -67,6 +70,7 @@ _MODULES = {
     "PyOD": "reprq.detectors.rows.pyod",
     "KPCA": "reprq.detectors.rows.reconstruction",
     "PCA": "reprq.detectors.rows.reconstruction",
+    "SSAD": "reprq.detectors.rows.ssad",
     "GMM": "reprq.detectors.rows.shallow",
     "OCSVM": "reprq.detectors.rows.shallow",
     "IForest": "reprq.detectors.rows.shallow",
@@ -84,6 +88,7 @@ __all__ = [
     "MVE",
     "OCSVM",
     "PCA",
+    "SSAD",
     "ArrayDetector",
     "Autoencoder",
     "Centroid",
@@ -98,6 +103,7 @@ __all__ = [
     "IForest",
     "Mahalanobis",
     "PyOD",
+    "SupervisedClassifier",
     "Threshold",
     "create",
     "describe",

@@ -131,7 +131,7 @@ def calibrate(detector: Any) -> Calibration:
     try:
         for kept, left in folds(rows):
             clone = type(detector)(**detector.get_params())
-            clone.fit(rows[kept], None if labels is None else labels[kept])
+            clone.fit(rows[kept], None if labels is None else labels[kept], **detector.besides())
             used.append((clone, clone.anomaly_score(rows[left])))
             left_out.append(left)
             distinct = int(copies(rows[np.concatenate(left_out)]).max()) + 1

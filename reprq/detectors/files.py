@@ -17,7 +17,7 @@ from reprq.detectors.rows.base import ArrayDetector
 from reprq.errors import InputError, OutputExistsError
 from reprq.storage import write_whole
 
-_KEY = "reprq.detector"
+_KEY, _BESIDES = "reprq.detector", "besides."
 _DEEP = ("reprq.deep", "reprq.distillation")
 
 
@@ -46,6 +46,7 @@ def save(detector: Any, path: str | Path, *, force: bool = False) -> None:
         raise OutputExistsError(f"{path} exists already; give another path or force=True")
     spec = {"name": name_of(detector), **detector.get_params()}
     arrays: dict[str, NDArray[Any]] = {"benign": detector.benign_}
+    arrays |= {_BESIDES + name: array for name, array in detector.besides().items()}
     classes = None
     if detector.labels_ is not None:
         found, arrays["labels"] = np.unique(detector.labels_, return_inverse=True)
@@ -76,10 +77,11 @@ def load(path: str | Path, **given: Any) -> Any:
                 spec, classes = header["spec"], header["classes"]
                 benign = arrays["benign"]
                 labels = None if classes is None else np.asarray(classes)[arrays["labels"]]
+                besides = {name[len(_BESIDES) :]: arrays[name] for name in arrays if name.startswith(_BESIDES)}
     except (OSError, SafetensorError, KeyError, ValueError, AttributeError) as error:
         raise InputError(f"{path} must be a detector that reprq saved, got {error!r}; save it again") from error
     if deep is None:
-        return create(spec).fit(benign, labels)
+        return create(spec).fit(benign, labels, **besides)
     if "backbone" in (entry := DETECTORS.find(name)).needs and "teacher" not in given:
         raise InputError(f"{path} is a student, whose teacher is not in the file; give load(path, teacher=...)")
     return entry.load().load(path, **given)

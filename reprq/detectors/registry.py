@@ -111,6 +111,14 @@ DETECTORS = Registry(
             citation="classical",
         ),
         Entry(
+            name="ssad",
+            target=f"{_ROWS}.ssad:SSAD",
+            inputs="rows",
+            label="SSAD",
+            about="as ocsvm, which it is without labelled rows; keeps known anomalies a margin outside its boundary",
+            citation="Görnitz et al. 2013",
+        ),
+        Entry(
             name="distillation",
             target="reprq.detectors.deep.distillation:Distillation",
             inputs="samples",
@@ -133,6 +141,15 @@ DETECTORS = Registry(
             inputs="samples",
             label="Deep SAD",
             about="as deep_svdd, which it is without labelled anomalies; pushes those that it is given away",
+            citation="Ruff et al. 2020",
+        ),
+        Entry(
+            name="supervised",
+            target="reprq.detectors.deep.supervised:SupervisedClassifier",
+            inputs="samples",
+            needs=frozenset({"labelled"}),
+            label="supervised",
+            about="the logit of a classifier of labelled anomalies against all other samples",
             citation="Ruff et al. 2020",
         ),
         Entry(

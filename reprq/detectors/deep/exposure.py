@@ -70,7 +70,7 @@ class ExposureDetector(EncodingDetector):
     def _build(self) -> nn.Module:
         phi = encoder(self._architecture, self._channels(), leakiness=self.leakiness, bias=True)
         scaling = Scaling(self._scaling, self._columns)
-        return _Exposed(scaling, phi, self._head(self._architecture.widths[-1]))
+        return Headed(scaling, phi, self._head(self._architecture.widths[-1]))
 
     def _learn(self, schedule: Schedule, kept: Any, besides: dict[str, Inputs | Tensor]) -> list[Any]:
         if (file := self._checkpoint()) is None or not file.exists():
@@ -88,8 +88,8 @@ class ExposureDetector(EncodingDetector):
         return outputs
 
     @property
-    def _net(self) -> "_Exposed":
-        net: _Exposed = self.network_  # type: ignore[assignment]
+    def _net(self) -> "Headed":
+        net: Headed = self.network_  # type: ignore[assignment]
         return net
 
     @abstractmethod
@@ -135,7 +135,9 @@ class ExposureStep(Step):
         return self.objective(self.model(x).float(), labels).mean()
 
 
-class _Exposed(nn.Module):
+class Headed(nn.Module):
+    """An encoder phi of scaled inputs, and what follows the embedding."""
+
     def __init__(self, scaling: Scaling, phi: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.scaling, self.phi, self.head = scaling, phi, head

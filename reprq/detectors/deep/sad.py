@@ -2,28 +2,24 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from reprq.detectors.deep.labelled import LabelledDetector, LabelledStep
 from reprq.detectors.deep.networks import LEAKINESS
-from reprq.detectors.deep.samples import as_samples
 from reprq.detectors.deep.svdd import DeepSVDD
-from reprq.detectors.labelled import known_labels
 from reprq.detectors.rows.base import check_choice
 from reprq.errors import InputError
-from reprq.training import Epoch, Examples, Inputs, Schedule, Step
+from reprq.training import Schedule, Step
 
 Penalty = Callable[[Tensor], Tensor]
 _LOSSES = ("inverse", "negative", "hampel", "hinge")
 
 
-class DeepSAD(DeepSVDD):
+class DeepSAD(LabelledDetector, DeepSVDD):
     """Squared distance to a center c, of embeddings phi(x) trained to lie close to it, and known anomalies far off.
 
     1/(n + m) [sum_i d_i + eta sum_j l(d_j)] + (lambda / 2) ||W||^2 over n samples without a label, most of them benign,
@@ -44,9 +40,6 @@ class DeepSAD(DeepSVDD):
         scale: Of "hampel" and "hinge".
         network: This and the others as in `DeepSVDD`.
 
-    Attributes:
-        labelled_share_: m / (n + m), n without the samples held out.
-
     Example:
         >>> rng = np.random.default_rng(0)
         >>> benign, known = rng.normal(size=(40, 5)), rng.normal(size=(4, 5), scale=4)
@@ -54,9 +47,6 @@ class DeepSAD(DeepSVDD):
         >>> detector.describe(), detector.labelled_share_
         ('deep_sad[epochs=2,lr=0.0001]', 0.1)
     """
-
-    uses: ClassVar[frozenset[str]] = frozenset({"labelled"})
-    labelled_share_: float
 
     def __init__(
         self,
@@ -105,29 +95,6 @@ class DeepSAD(DeepSVDD):
         self.anomaly_loss = anomaly_loss
         self.scale = scale
 
-    def fit(self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None, labels: Any = None) -> Self:
-        """Learn samples without a label, most of them benign, and labelled ones; forgets any earlier fit.
-
-        Args:
-            X: Samples, 4 or more: a `Dataset`, what else `reprq.data.as_dataset` takes, or (n, d) rows.
-            y: Ignored.
-            labelled: m samples in any form of `X`, none of them in `X`; None for one-class Deep SVDD.
-            auxiliary: Not used.
-            labels: (m,) of `labelled`: 1 is anomalous, 0 benign; by default all are anomalous.
-
-        Raises:
-            InputError: `X` or `labelled` is nothing of that kind, labels of another number or kind, or a parameter that
-                cannot be used.
-            DataError: Too few samples.
-        """
-        self._labels: NDArray[np.int64] | None = None
-        if labelled is not None:
-            labelled = as_samples(labelled, rows=True, name="labelled")
-            self._labels = known_labels(labels, len(labelled))
-        elif labels is not None:
-            raise InputError("labels are those of labelled samples, and none are given; give labelled too")
-        return super().fit(X, labelled=labelled, auxiliary=auxiliary)
-
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
         check_choice("anomaly_loss", self.anomaly_loss, _LOSSES)
@@ -141,45 +108,13 @@ class DeepSAD(DeepSVDD):
         """Return for example "deep_sad[epochs=150,lr=0.0001]", and whatever is not at its default."""
         return self._described()
 
-    def _known(self) -> dict[str, Any]:
-        return {**super()._known(), "labelled_share": self.labelled_share_}
-
-    def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
-        super()._reopen(made, path)
-        self.labelled_share_ = float(made["labelled_share"])
-
-    def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
-        n, m = len(kept), len(besides.get("labelled", ()))
-        self.labelled_share_ = m / (n + m)
-        if m:
-            schedule = replace(schedule, other_batch_size=math.ceil(min(self.batch_size, n) * m / n))
-        return super()._learn(schedule, kept, besides)
-
-    def _other(self, besides: dict[str, Inputs | Tensor]) -> Examples | None:
-        if self._labels is None:
-            return None
-        return Examples(besides["labelled"], torch.from_numpy(self._labels))
-
     def _step(self, schedule: Schedule) -> Step:
         penalty = anomaly_penalty(self.anomaly_loss, eps=self.eps, scale=self.scale)
-        return _LabelledStep(self.network_, schedule, self.eta, self.labelled_share_, penalty)
 
+        def objective(distances: Tensor, labels: Tensor) -> Tensor:
+            return torch.where(labels == 1, penalty(distances), distances)
 
-class _LabelledStep(Step):
-    """The mean of d and eta l(d) over both kinds of samples, weighted by their numbers in the training set."""
-
-    def __init__(self, sphere: nn.Module, schedule: Schedule, eta: float, share: float, penalty: Penalty) -> None:
-        super().__init__(sphere, schedule)
-        self.eta, self.share, self.penalty = eta, share, penalty
-
-    def loss(self, batch: Examples, other: Examples | None) -> Tensor:
-        n = len(batch.inputs)
-        distances: Tensor = self.model(batch.inputs if other is None else torch.cat([batch.inputs, other.inputs]))
-        if other is None:
-            return distances.mean()
-        known = distances[n:]
-        each = torch.where(other.targets == 1, self.penalty(known), known)
-        return (1 - self.share) * distances[:n].mean() + self.share * self.eta * each.mean()
+        return LabelledStep(self.network_, schedule, objective, self.labelled_share_, self.eta)
 
 
 def anomaly_penalty(name: str, *, eps: float = 1e-6, scale: float = 1.0) -> Penalty:

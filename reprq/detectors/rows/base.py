@@ -103,7 +103,7 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         scores = np.empty(len(self.benign_))
         for kept, left in folds(self.benign_):
             labels = None if self.labels_ is None else self.labels_[kept]
-            part = type(self)(**self.get_params()).fit(self.benign_[kept], labels)
+            part = type(self)(**self.get_params()).fit(self.benign_[kept], labels, **self.besides())
             scores[left] = part.anomaly_score(self.benign_[left])
         return scores
 
@@ -165,6 +165,10 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     @abstractmethod
     def _score(self, rows: Matrix) -> Scores: ...
+
+    def besides(self) -> dict[str, Any]:
+        """Return what `fit` was given besides the benign rows and their labels, by its arguments: nothing for most."""
+        return {}
 
     def _check_labels(self, y: Any, n: int) -> NDArray[Any] | None:
         """Labels are of no use to most detectors."""

@@ -86,11 +86,7 @@ class OCSVM(ShallowDetector):
 
     def _anomaly(self, rows: NDArray[np.float64]) -> Scores:
         support, weights = self.model_.support_vectors_, self.model_.dual_coef_[0]
-
-        def kernel_sum(block: NDArray[np.float64]) -> Scores:  # one product, where libsvm goes pair by pair
-            return np.asarray(np.exp(-self.gamma_ * squared_distances(block, support)) @ weights)
-
-        return -score_in_blocks(rows, kernel_sum) / float(weights.sum())  # nu n: else scores would grow with n
+        return -kernel_sums(rows, support, weights, self.gamma_) / float(weights.sum())  # nu n: else they grow with n
 
 
 class IForest(ShallowDetector):
@@ -188,6 +184,17 @@ class GMM(ShallowDetector):
     def _anomaly(self, rows: NDArray[np.float64]) -> Scores:
         scores: Scores = -self.model_.score_samples(rows)
         return scores
+
+
+def kernel_sums(
+    rows: NDArray[np.float64], support: NDArray[np.float64], weights: NDArray[np.float64], gamma: float
+) -> Scores:
+    """Return sum_i weights_i exp(-gamma |row - support_i|^2) of each row, by one product where libsvm goes by pairs."""
+
+    def of_block(block: NDArray[np.float64]) -> Scores:
+        return np.asarray(np.exp(-gamma * squared_distances(block, support)) @ weights)
+
+    return score_in_blocks(rows, of_block)
 
 
 def _within_float32(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -90,15 +90,15 @@ def test_labels_make_hard_anomalies_score_higher(table, known):
 
 
 def test_every_step_has_labelled_samples_in_their_share(table, known, monkeypatch):
-    from reprq.detectors.deep.sad import _LabelledStep
+    from reprq.detectors.deep.labelled import LabelledStep
 
-    seen, real = [], _LabelledStep.loss
+    seen, real = [], LabelledStep.loss
 
     def loss(self, batch, other):
         seen.append((len(batch.inputs), None if other is None else len(other.inputs)))
         return real(self, batch, other)
 
-    monkeypatch.setattr(_LabelledStep, "loss", loss)
+    monkeypatch.setattr(LabelledStep, "loss", loss)
     DeepSAD(**{**QUICK, "epochs": 1}).fit(table[0], labelled=known)
     assert seen == [(14, 9), (14, 9), (13, 9), (13, 9), (6, None)]  # 16 * 30 / 54, rounded up; then the hold-out
     seen.clear()

@@ -1,0 +1,112 @@
+"""A classifier of known anomalies against everything else: what Deep SAD is measured against."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from reprq.data import Batch
+from reprq.detectors.deep.classifiers import focal_loss
+from reprq.detectors.deep.encoding import EncodingDetector
+from reprq.detectors.deep.exposure import Headed
+from reprq.detectors.deep.labelled import LabelledDetector, LabelledStep
+from reprq.detectors.deep.networks import LEAKINESS, Scaling, encoder
+from reprq.errors import InputError
+from reprq.training import Epoch, Inputs, Schedule, Step
+
+
+class SupervisedClassifier(LabelledDetector, EncodingDetector):
+    """The logit of a classifier of known anomalies against all other samples, which count as benign (Ruff 2021, B.1).
+
+    Binary cross-entropy, mean over the n samples without a label and the m with one; the network of `DeepSVDD` and a
+    linear layer. It knows the anomalies that it was shown, and need not know others.
+
+    Args:
+        network: This and the others as in `DeepSVDD`.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> benign, known = rng.normal(size=(40, 5)), rng.normal(size=(4, 5), scale=4)
+        >>> SupervisedClassifier(epochs=2).fit(benign, labelled=known).describe()
+        'supervised[epochs=2,lr=0.0001]'
+    """
+
+    def __init__(
+        self,
+        *,
+        network: str | None = None,
+        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
+        dim: int | None = None,
+        leakiness: float = LEAKINESS,
+        epochs: int = 150,
+        batch_size: int = 200,
+        lr: float = 1e-4,
+        milestones: tuple[int, ...] | list[int] = (50,),
+        weight_decay: float = 1e-6,
+        held_out: float = 0.1,
+        precision: str = "float32",
+        seed: int = 0,
+        device: str = "cpu",
+        checkpoint: str | Path | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.network = network
+        self.preprocessing = preprocessing
+        self.dim = dim
+        self.leakiness = leakiness
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.milestones = milestones
+        self.weight_decay = weight_decay
+        self.held_out = held_out
+        self.precision = precision
+        self.seed = seed
+        self.device = device
+        self.checkpoint = checkpoint
+        self.progress = progress
+
+    def fit(self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None, labels: Any = None) -> Self:
+        """Learn to tell known anomalies from everything else; forgets any earlier fit.
+
+        Args and errors are those of `DeepSAD`, but there must be a known anomaly.
+        """
+        if labelled is None or (labels is not None and not np.any(labels)):
+            raise InputError(
+                "SupervisedClassifier learns from known anomalies, got none; give labelled, some with the label 1"
+            )
+        return super().fit(X, labelled=labelled, auxiliary=auxiliary, labels=labels)
+
+    def describe(self) -> str:
+        """Return for example "supervised[epochs=150,lr=0.0001]", and whatever is not at its default."""
+        return self._described()
+
+    def _build(self) -> nn.Module:
+        phi = encoder(self._architecture, self._channels(), leakiness=self.leakiness)
+        return Headed(Scaling(self._scaling, self._columns), phi, nn.Linear(self._architecture.widths[-1], 1))
+
+    def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
+        if (file := self._checkpoint()) is None or not file.exists():
+            self._learn_scaling(self._net.scaling, kept)
+        return super()._learn(schedule, kept, besides)
+
+    def _step(self, schedule: Schedule) -> Step:
+        def objective(outputs: Tensor, labels: Tensor) -> Tensor:
+            return focal_loss(outputs.float().squeeze(1), labels, 0.0)
+
+        return LabelledStep(self.network_, schedule, objective, self.labelled_share_)
+
+    def _scores(self, x: Batch) -> Tensor:
+        logits: Tensor = self.network_(x).double().squeeze(1)
+        return logits
+
+    def _embedding(self, x: Batch) -> Tensor:
+        outputs: Tensor = self._net.phi(self._net.scaling(x))
+        return outputs
+
+    @property
+    def _net(self) -> Headed:
+        net: Headed = self.network_  # type: ignore[assignment]
+        return net
