@@ -27,6 +27,11 @@ from reprq.cli.sources import extract_split, load_data, load_network, say
     type=click.Choice(["float32", "bfloat16", "float16"]),
     help="Of the forward pass; a half precision is autocast.",
 )
+@click.option(
+    "--fold-batchnorm",
+    is_flag=True,
+    help="Fold batch normalizations into the convolutions before them: less time, other rounding.",
+)
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Threads that read the data.")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(min=1), help="Samples a forward pass.")
 @options.run
@@ -37,6 +42,7 @@ def extract(
     samples: int | None,
     dtype: str,
     precision: str,
+    fold_batchnorm: bool,
     workers: int,
     batch_size: int,
     form: str | None,
@@ -53,7 +59,8 @@ def extract(
     from reprq.cli.output import emit
     from reprq.embeddings.ranks import Ranks
 
-    how = {"dtype": dtype, "precision": precision, "workers": workers, "batch_size": batch_size}
+    how: dict[str, Any] = {"dtype": dtype, "precision": precision, "workers": workers, "batch_size": batch_size}
+    how["fold_batchnorm"] = fold_batchnorm
     data = load_data(asked, split)
     if benign:
         from reprq.data import benign_rows

@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from reprq.backbones import Backbone, as_backbone, load_backbone
+from reprq.backbones.folding import folded
 from reprq.data import Dataset, Transform, as_dataset, read_as
 from reprq.embeddings.agreement import check_batch, check_repeatable, check_unchanged
 from reprq.embeddings.cache.addressing import Extractor, cache_of
@@ -43,6 +44,7 @@ def extract(
     pooling: str | Sequence[str] = "avg",
     dtype: str = "float32",
     precision: str = "float32",
+    fold_batchnorm: bool = False,
     batch_size: int = 32,
     workers: int = 1,
     device: str = "cpu",
@@ -81,6 +83,9 @@ def extract(
             "layer3@max".
         dtype: "float32" or "float16" on disk.
         precision: "float32", or "bfloat16" or "float16" for autocast in the forward pass.
+        fold_batchnorm: Whether batch normalizations become part of the convolutions before them, where no wanted layer
+            lies between: less time, and rows that differ by rounding (some 1e-6 of a layer's largest value), so they
+            are cached apart. See `reprq.backbones.folding`.
         batch_size: Samples a forward pass.
         workers: Threads that decode samples while the network runs.
         device: A torch device.
@@ -119,6 +124,9 @@ def extract(
     chosen = backbone.select_layers(layers)
     for each in poolings:
         check_pooling(each, chosen)
+    identity = _identity(backbone, data, dtype, f"{precision}, folded" if fold_batchnorm else precision)
+    if fold_batchnorm:
+        backbone = folded(backbone, chosen)
     wanted = pooled_layers(chosen, poolings)
     names = [layer.name for layer in wanted]
     ranks = Ranks.from_environment()
@@ -126,7 +134,6 @@ def extract(
     provenance = {"weights": backbone.weights, "split_info": data.split_info, "seed": seed, "versions": versions()}
     provenance |= {"data_notes": list(data.notes), "device": on.type}
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-    identity = _identity(backbone, data, dtype, precision)
     extractor = Extractor(backbone, data, poolings, on, precision)
     shown = f"{backbone.name} on {data.name} {data.split}" if progress and ranks.rank == 0 else ""
     with together(ranks, on):
