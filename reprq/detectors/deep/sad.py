@@ -41,6 +41,7 @@ class DeepSAD(LabelledDetector, DeepSVDD):
         network: This and the others as in `DeepSVDD`.
 
     Example:
+        >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> benign, known = rng.normal(size=(40, 5)), rng.normal(size=(4, 5), scale=4)
         >>> detector = DeepSAD(epochs=2).fit(benign, labelled=known)

@@ -74,9 +74,7 @@ class SupervisedClassifier(LabelledDetector, EncodingDetector):
         Args and errors are those of `DeepSAD`, but there must be a known anomaly.
         """
         if labelled is None or (labels is not None and not np.any(labels)):
-            raise InputError(
-                "SupervisedClassifier learns from known anomalies, got none; give labelled, some with the label 1"
-            )
+            raise InputError("supervised learns from known anomalies, got none; give labelled, some with the label 1")
         return super().fit(X, labelled=labelled, auxiliary=auxiliary, labels=labels)
 
     def describe(self) -> str:
