@@ -175,7 +175,7 @@ def _method(row: dict[str, Any]) -> str:
 def _specification(text: str) -> dict[str, Any]:
     """Read `knn:k=1,aggregation=mean` and `pyod:ECOD:contamination=0.05`; values are JSON, or text."""
     name, _, rest = text.partition(":")
-    if name in ("pyod", "raw"):
+    if name in ("pyod", "raw", "hybrid"):
         inner, _, rest = rest.partition(":")
         name = f"{name}:{inner}"
     spec: dict[str, Any] = {"name": name}

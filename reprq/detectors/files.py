@@ -18,7 +18,7 @@ from reprq.errors import InputError, OutputExistsError
 from reprq.storage import write_whole
 
 _KEY, _BESIDES = "reprq.detector", "besides."
-_DEEP = ("reprq.deep", "reprq.distillation")
+_DEEP = ("reprq.deep", "reprq.distillation", "reprq.hybrid")
 
 
 def save(detector: Any, path: str | Path, *, force: bool = False) -> None:

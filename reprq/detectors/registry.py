@@ -203,6 +203,14 @@ DETECTORS = Registry(
             about="a detector of rows, by its name, on the pixels of images, without a network",
         ),
         Entry(
+            name="hybrid:NAME",
+            target="reprq.detectors.hybrid:Hybrid",
+            inputs="samples",
+            label="hybrid",
+            about="a detector of rows, by its name, on the embeddings of a deep one (`of`, `deep_svdd` by default)",
+            citation="Ruff et al. 2020",
+        ),
+        Entry(
             name="pyod:NAME",
             target=f"{_ROWS}.pyod:PyOD",
             inputs="rows",

@@ -19,13 +19,14 @@ SPECS = {
     **{name: {"name": name, **QUICK} for name in SAMPLES},
     "distillation": {"name": "distillation", **QUICK, "batch_size": 4, "lr": 0.001},
     "raw:NAME": {"name": "raw:knn", "k": 2},
+    "hybrid:NAME": {"name": "hybrid:knn", "k": 2, **QUICK},
     "autoencoder, denoising": {"name": "autoencoder", **QUICK, "noise": 0.3},
     "deep_svdd, soft, pretrained": {
         **{"name": "deep_svdd", **QUICK, "objective": "soft-boundary"},
         **{"warm_up_epochs": 2, "pretrain_epochs": 2},
     },
 }
-TRAINED = [name for name in SPECS if not name.startswith("raw")]
+TRAINED = [name for name in SPECS if not name.startswith(("raw", "hybrid"))]
 OF_ROWS = [name for name in TRAINED if getattr(create(SPECS[name]), "takes_rows", False)]
 CASES = [(name, "images") for name in SPECS] + [(name, "rows") for name in OF_ROWS]
 TRAINED_CASES = [(name, kind) for name, kind in CASES if name in TRAINED]

@@ -1,0 +1,98 @@
+"""Hybrids: two detectors by name, one after the other, with what each learns from and in one file."""
+
+import numpy as np
+import pytest
+
+from reprq.detectors import KNN, SSAD, DeepSAD, DeepSVDD, create, describe, load, save
+from reprq.detectors.rows.base import NotFittedError
+from reprq.errors import InputError, OutputExistsError, UnknownNameError
+from reprq.evaluation.detection import evaluate
+
+QUICK = {"epochs": 2, "batch_size": 16, "lr": 0.01}
+RNG = np.random.default_rng(0)
+BENIGN, ROWS, KNOWN = RNG.normal(size=(40, 5)), RNG.normal(size=(9, 5)), 3 + RNG.normal(size=(6, 5))
+
+
+def test_it_is_the_detector_of_rows_on_the_embeddings_of_the_deep_one():
+    hybrid = create({"name": "hybrid:knn", "k": 3, "of": "deep_svdd", **QUICK}).fit(BENIGN)
+    network = DeepSVDD(**QUICK).fit(BENIGN)
+    expected = KNN(k=3).fit(network.embed(BENIGN)).anomaly_score(network.embed(ROWS))
+    np.testing.assert_array_equal(hybrid.anomaly_score(ROWS), expected)
+    np.testing.assert_array_equal(hybrid.embed(ROWS), network.embed(ROWS))
+
+
+def test_both_learn_from_labelled_samples_where_they_can():
+    labels = [1, 1, 0, 1, 0, 1]
+    besides = {"labelled": KNOWN, "labels": labels}
+    sad = DeepSAD(**QUICK).fit(BENIGN, **besides)
+    svdd = DeepSVDD(**QUICK).fit(BENIGN)
+
+    def on(network, **given):
+        return SSAD().fit(network.embed(BENIGN), **given).anomaly_score(network.embed(ROWS))
+
+    both = create({"name": "hybrid:ssad", "of": "deep_sad", **QUICK}).fit(BENIGN, **besides)
+    np.testing.assert_array_equal(both.anomaly_score(ROWS), on(sad, labelled=sad.embed(KNOWN), labels=labels))
+    second = create({"name": "hybrid:ssad", "of": "deep_svdd", **QUICK}).fit(BENIGN, **besides)
+    np.testing.assert_array_equal(second.anomaly_score(ROWS), on(svdd, labelled=svdd.embed(KNOWN), labels=labels))
+    first = create({"name": "hybrid:knn", "of": "deep_sad", **QUICK}).fit(BENIGN, **besides)
+    np.testing.assert_array_equal(first.embed(ROWS), sad.embed(ROWS))
+    assert [each.uses for each in (both, second, first)] == [{"labelled"}] * 3
+    neither = create({"name": "hybrid:knn", **QUICK})
+    for given in ({"labelled": KNOWN}, besides):
+        with pytest.raises(InputError, match="leave (it|labels) out"):
+            neither.fit(BENIGN, **given)
+
+
+def test_parameters_go_to_whom_they_belong():
+    made = create({"name": "hybrid:ocsvm", "nu": 0.3, "seed": 4, "of": {"name": "deep_svdd", "nu": 0.2, "seed": 7}})
+    assert describe(made) == "hybrid:ocsvm[nu=0.3]@deep_svdd[one-class,epochs=150,lr=0.0001,nu=0.2]"
+    assert made.get_params()["of"]["seed"] == 7
+    network, forest = create({"name": "hybrid:iforest", "epochs": 3, "seed": 4})._pair()
+    assert (network.seed, network.epochs, forest.seed) == (4, 3, 4)
+    again = create({"name": "hybrid:knn"}).set_params(k=2, device="cpu", dim=3)
+    assert describe(again) == "hybrid:knn[k=2,kth,euclidean]@deep_svdd[one-class,epochs=150,lr=0.0001,dim=3]"
+
+
+def test_a_saved_hybrid_scores_alike(tmp_path):
+    path = tmp_path / "hybrid"
+    hybrid = create({"name": "hybrid:knn", "k": 3, "of": "deep_sad", **QUICK}).fit(BENIGN, labelled=KNOWN)
+    save(hybrid, path)
+    again = load(path)
+    np.testing.assert_array_equal(again.anomaly_score(ROWS), hybrid.anomaly_score(ROWS))
+    assert describe(again) == describe(hybrid)
+    with pytest.raises(OutputExistsError):
+        save(hybrid, path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError, match="that reprq saved"):
+        load(path)
+
+
+def test_a_split_gives_it_what_it_learns_from():
+    from reprq.data import Split
+
+    x, labels = np.concatenate([BENIGN, KNOWN]), np.repeat([0, 1], [9, 6])
+    whole = Split("s", np.arange(40), np.arange(15), labels, labelled=np.arange(40, 46))
+    spec = {"name": "hybrid:ssad", **QUICK}
+    found = evaluate(spec, whole, x, np.concatenate([ROWS, KNOWN]))
+    assert found.fitted.detector_.known_.tolist() == [1] * 6
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "message"),
+    [
+        ({"name": "hybrid:knn", "of": "knn"}, InputError, "of must name a detector that trains a network, such as"),
+        ({"name": "hybrid:knn", "of": "raw:knn"}, InputError, "of must name a detector that trains a network"),
+        ({"name": "hybrid:knn", "of": 3}, InputError, "of must name a detector that trains a network.*got 3"),
+        ({"name": "hybrid:deep_svdd"}, InputError, "hybrid must name a detector of rows, such as hybrid:knn, got"),
+        ({"name": "hybrid:knm"}, UnknownNameError, "did you mean 'knn'"),
+        ({"name": "hybrid:knn", "kk": 3}, InputError, "detector knn has no parameter 'kk'"),
+    ],
+)
+def test_wrong_pairs_are_refused(spec, error, message):
+    with pytest.raises(error, match=message):
+        create(spec)
+
+
+def test_an_unfitted_one_says_so():
+    with pytest.raises(NotFittedError, match="is not fitted; call fit"):
+        create("hybrid:knn").anomaly_score(ROWS)
