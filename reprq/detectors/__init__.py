@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.base import DeepDetector
     from reprq.detectors.deep.classifiers import BCE, Focal
     from reprq.detectors.deep.distillation import Distillation
+    from reprq.detectors.deep.fcdd import FCDD
     from reprq.detectors.deep.flow import Flow
     from reprq.detectors.deep.hsc import HSC
     from reprq.detectors.deep.sad import DeepSAD
@@ -46,6 +47,7 @@ _MODULES = {
     "DeepSVDD": "reprq.detectors.deep.svdd",
     "SupervisedClassifier": "reprq.detectors.deep.supervised",
     "BCE": "reprq.detectors.deep.classifiers",
+    "FCDD": "reprq.detectors.deep.fcdd",
     "Focal": "reprq.detectors.deep.classifiers",
     "Flow": "reprq.detectors.deep.flow",
     "HSC": "reprq.detectors.deep.hsc",
@@ -79,6 +81,7 @@ _MODULES = {
 __all__ = [
     "BCE",
     "DETECTORS",
+    "FCDD",
     "GMM",
     "HSC",
     "KDE",

@@ -196,6 +196,15 @@ DETECTORS = Registry(
             citation="Dinh et al. 2017",
         ),
         Entry(
+            name="fcdd",
+            target="reprq.detectors.deep.fcdd:FCDD",
+            inputs="samples",
+            label="FCDD",
+            about="a map of the outputs of a fully convolutional network, trained against confetti, a corpus or known"
+            " anomalies",
+            citation="Liznerski et al. 2021",
+        ),
+        Entry(
             name="raw:NAME",
             target="reprq.detectors.raw:Raw",
             inputs="samples",

@@ -148,21 +148,19 @@ class Headed(nn.Module):
         return outputs
 
 
-def check_corpus(samples: Samples, corpus: Samples) -> None:
+def check_corpus(samples: Samples, corpus: Samples, name: str = "auxiliary") -> None:
     """Raise a DataError where a corpus is empty or holds copies of benign samples."""
     if not len(corpus):
-        raise DataError("auxiliary must hold at least one sample, got none; give a corpus")
+        raise DataError(f"{name} must hold at least one sample, got none; give some")
     if isinstance(samples, Dataset) and isinstance(corpus, Dataset):
         copies = int(corpus.copies_of(samples).sum())
     elif isinstance(samples, np.ndarray) and isinstance(corpus, np.ndarray):
         known = {row.tobytes() for row in samples}
         copies = sum(row.tobytes() in known for row in corpus)
     else:
-        raise InputError(f"auxiliary must hold {noun_of(samples)}s as X does, got {noun_of(corpus)}s; give such")
+        raise InputError(f"{name} must hold {noun_of(samples)}s as X does, got {noun_of(corpus)}s; give such")
     if copies:
-        raise DataError(
-            f"auxiliary holds {counted(copies, noun_of(samples))} of X, to the byte; leave out what is benign"
-        )
+        raise DataError(f"{name} holds {counted(copies, noun_of(samples))} of X, to the byte; leave out what is benign")
 
 
 def drawn(corpus: Samples, size: int | None, seed: int) -> Samples:

@@ -1,0 +1,130 @@
+"""The fully convolutional networks of FCDD, their receptive fields, and maps of outputs in the size of the input."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv_transpose2d, pad
+
+POOL = "pool"
+_EPS = 1e-4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The layers of a network from pixels to one number a position (Liznerski et al. 2021; Ruff 2021, B.2).
+
+    Attributes:
+        layers: (filters, kernel) of a convolution, or "pool", 2 x 2. Each convolution keeps the size.
+        normalized: How many convolutions are followed by batch normalization and a ReLU: all, or all but the last.
+        leakiness: The slope of the ReLU below 0.
+        size: Side of its images in the paper, in pixels.
+        channels: Of its images.
+        sigma: Of the Gaussian by which outputs are spread over their receptive fields, in pixels.
+    """
+
+    layers: tuple[tuple[int, int] | str, ...]
+    normalized: Literal["all", "all but last"]
+    leakiness: float
+    size: int
+    channels: Literal["gray", "rgb"]
+    sigma: float
+
+
+_VGG11 = ((64, 3), POOL, (128, 3), POOL, (256, 3), (256, 3), POOL, (512, 3), (512, 3))
+PLANS = {
+    "fashion_mnist": Plan(((128, 5), POOL, (128, 5), POOL), "all but last", 0.01, 28, "gray", 1.2),
+    "cifar10": Plan(((128, 3), POOL, (256, 3), (256, 3), POOL, (128, 3)), "all but last", 0.01, 32, "rgb", 1.2),
+    "imagenet": Plan(_VGG11, "all", 0.0, 224, "rgb", 12.0),
+}
+
+
+def fully_convolutional(plan: Plan, inputs: int) -> nn.Sequential:
+    """Return the network from (n, inputs, h, w) images to its last feature maps, with biases and random weights."""
+    layers: list[nn.Module] = []
+    sizes = [each for each in plan.layers if not isinstance(each, str)]
+    left = len(sizes) if plan.normalized == "all" else len(sizes) - 1
+    for each in plan.layers:
+        if isinstance(each, str):
+            layers.append(nn.MaxPool2d(2))
+            continue
+        filters, kernel = each
+        layers.append(nn.Conv2d(inputs, filters, kernel, padding=kernel // 2))
+        if left > 0:
+            layers += [nn.BatchNorm2d(filters, _EPS), nn.LeakyReLU(plan.leakiness)]
+        inputs, left = filters, left - 1
+    return nn.Sequential(*layers)
+
+
+def widths(plan: Plan) -> int:
+    """Return how many feature maps a network ends in."""
+    return [each[0] for each in plan.layers if not isinstance(each, str)][-1]
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """Which pixels an output sees: output i those from i * stride - padding on, `size` of them, along either axis."""
+
+    size: int
+    stride: int
+    padding: int
+
+
+def receptive_field(layers: Iterable[nn.Module]) -> ReceptiveField:
+    """Return the receptive field of an output of convolutions and poolings in a row; other layers see one position.
+
+    Example:
+        >>> receptive_field(fully_convolutional(PLANS["cifar10"], 3))
+        ReceptiveField(size=22, stride=4, padding=9)
+    """
+    size, stride, padding = 1, 1, 0
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+            kernel, step, border = (_side(value) for value in (layer.kernel_size, layer.stride, layer.padding))
+            size, padding, stride = size + (kernel - 1) * stride, padding + border * stride, stride * step
+    return ReceptiveField(size, stride, padding)
+
+
+def gaussian(size: int, sigma: float) -> Tensor:
+    """Return (size, size) weights of a Gaussian around the center, which sum to 1."""
+    place = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    along = torch.exp(-place.square() / (2 * sigma**2))
+    weights = torch.outer(along, along)
+    return weights / weights.sum()
+
+
+def upsampled(maps: Tensor, field: ReceptiveField, sigma: float, shape: tuple[int, int]) -> Tensor:
+    """Spread every output over its receptive field by a Gaussian, and add up (Ruff 2021, Algorithm 1).
+
+    It is one transposed convolution: its kernel is the Gaussian over the receptive field, its stride that of the
+    outputs.
+
+    Args:
+        maps: (n, 1, h, w) outputs.
+        field: Their receptive field.
+        sigma: Of the Gaussian, in pixels.
+        shape: (H, W) of the input.
+
+    Returns:
+        (n, 1, H, W); where an output's field lies within the image, its part of the sum is its value.
+    """
+    weights = gaussian(field.size, sigma).to(maps)[None, None]
+    spread = conv_transpose2d(maps, weights, stride=field.stride)
+    lacking = [max(0, field.padding + side - have) for side, have in zip(shape, spread.shape[-2:], strict=True)]
+    spread = pad(spread, [0, lacking[1], 0, lacking[0]])
+    start = field.padding
+    return spread[..., start : start + shape[0], start : start + shape[1]]
+
+
+def least_size(plan: Plan) -> int:
+    """Return the side of the smallest image that gives 2 x 2 outputs."""
+    return 2 * math.prod(2 for each in plan.layers if isinstance(each, str))
+
+
+def _side(value: object) -> int:
+    first = value[0] if isinstance(value, tuple) else value
+    assert isinstance(first, int)
+    return first
