@@ -17,6 +17,7 @@ SAMPLES = [entry.name for entry in DETECTORS if entry.inputs == "samples" and DE
 QUICK = {"epochs": 4, "batch_size": 16, "lr": 0.01}
 SPECS = {
     **{name: {"name": name, **QUICK} for name in SAMPLES},
+    "fcdd": {"name": "fcdd", **QUICK, "network": "fashion_mnist", "size": 16},
     "distillation": {"name": "distillation", **QUICK, "batch_size": 4, "lr": 0.001},
     "raw:NAME": {"name": "raw:knn", "k": 2},
     "hybrid:NAME": {"name": "hybrid:knn", "k": 2, **QUICK},
