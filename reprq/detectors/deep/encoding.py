@@ -4,29 +4,25 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from reprq.data import Dataset
 from reprq.data.image.preprocessing import Preprocessing
-from reprq.detectors.deep.base import DeepDetector
-from reprq.detectors.deep.networks import Architecture, Scaling, architecture_named
+from reprq.detectors.deep.networks import Architecture, architecture_named
 from reprq.detectors.deep.samples import Samples, check_width
+from reprq.detectors.deep.scheduled import ScheduledDetector
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
-from reprq.training import Inputs, Schedule
+from reprq.training import Inputs
 
 _GRAY_LOOK = 16
-_READ = 256
 
 
-class EncodingDetector(DeepDetector):
+class EncodingDetector(ScheduledDetector):
     """A deep detector with an architecture of `reprq.detectors.deep.networks` on scaled inputs.
 
     It looks at the samples, chooses network and scaling where none was named, and refuses those that do not fit. A
-    subclass takes `network`, `preprocessing`, `dim` and `leakiness`, and of its schedule `epochs`, `batch_size`, `lr`,
-    `milestones`, `weight_decay`, `held_out` and `precision`, beside what `DeepDetector` asks for.
+    subclass takes `network`, `preprocessing`, `dim` and `leakiness`, beside what `ScheduledDetector` asks for.
     """
 
     takes_rows = True
@@ -35,13 +31,6 @@ class EncodingDetector(DeepDetector):
     preprocessing: str | None
     dim: int | None
     leakiness: float
-    epochs: int
-    batch_size: int
-    lr: float
-    milestones: tuple[int, ...] | list[int]
-    weight_decay: float
-    held_out: float
-    precision: str
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
@@ -55,23 +44,7 @@ class EncodingDetector(DeepDetector):
             check_count("dim", self.dim)
         if isinstance(self.leakiness, bool) or not isinstance(self.leakiness, int | float) or not self.leakiness >= 0:
             raise InputError(f"leakiness must be a number of at least 0, got {self.leakiness!r}")
-        if not isinstance(self.milestones, list | tuple):
-            raise InputError(f"milestones must be a list of epochs, got {self.milestones!r}")
-        self.schedule()
-
-    def schedule(self) -> Schedule:
-        """Return how long and how fast it trains: to the last epoch."""
-        return Schedule(
-            self.epochs,
-            self.batch_size,
-            self.lr,
-            self.seed,
-            patience=None,
-            precision=self.precision,  # type: ignore[arg-type]
-            weight_decay=self.weight_decay,
-            milestones=tuple(self.milestones),
-            held_out=self.held_out,
-        )
+        self.check_schedule()
 
     def _open(self, samples: Samples) -> None:
         images = isinstance(samples, Dataset)
@@ -104,11 +77,6 @@ class EncodingDetector(DeepDetector):
 
     def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
         self._remember(made["made"]["network"], made["made"]["scaling"], made["made"]["columns"])
-
-    def _learn_scaling(self, scaling: Scaling, rows: NDArray[np.int64]) -> None:
-        """Set the constants of a scaling by these rows of the benign samples."""
-        batches = torch.split(torch.from_numpy(rows), _READ)
-        scaling.learn([self.inputs_[each].to(self.device) for each in batches])
 
     def _channels(self) -> int:
         return (1 if self._architecture.channels == "gray" else 3) if self._columns is None else self._columns

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 from reprq.data import Batch, Dataset
 from reprq.data.image.preprocessing import Preprocessing
-from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.confetti import confetti
 from reprq.detectors.deep.exposure import check_corpus, drawn
 from reprq.detectors.deep.fully_convolutional import (
-    PLANS,
+    STACKS,
     ReceptiveField,
     fully_convolutional,
     least_size,
@@ -25,14 +24,13 @@ from reprq.detectors.deep.fully_convolutional import (
 from reprq.detectors.deep.networks import Scaling
 from reprq.detectors.deep.radial import huber_of_square, hypersphere_loss
 from reprq.detectors.deep.samples import Samples, as_samples
+from reprq.detectors.deep.scheduled import ScheduledDetector
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError, UnknownNameError
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step
 
-_UNSAID = ("network", "epochs", "lr", "seed", "device", "checkpoint", "progress")
 
-
-class FCDD(DeepDetector):
+class FCDD(ScheduledDetector):
     """A fully convolutional network whose outputs, one a position, are small on benign images: an anomaly map.
 
     With phi(x) the (h, w) outputs and A = sqrt(phi(x)^2 + 1) - 1, the loss is mean(A) of benign images and
@@ -120,10 +118,10 @@ class FCDD(DeepDetector):
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
-        if self.network not in PLANS:
-            raise UnknownNameError("network of fcdd", str(self.network), PLANS)
+        if self.network not in STACKS:
+            raise UnknownNameError("network of fcdd", str(self.network), STACKS)
         check_choice("preprocessing", self.preprocessing, ("min-max", "contrast"))
-        least = least_size(PLANS[self.network])
+        least = least_size(STACKS[self.network])
         if self.size is not None:
             check_count("size", self.size)
             if self.size < least:
@@ -133,33 +131,11 @@ class FCDD(DeepDetector):
             raise InputError(f"sigma must be a positive number of pixels, got {sigma!r}")
         if self.corpus_size is not None:
             check_count("corpus_size", self.corpus_size)
-        if not isinstance(self.milestones, list | tuple):
-            raise InputError(f"milestones must be a list of epochs, got {self.milestones!r}")
-        self.schedule()
+        self.check_schedule()
 
     def describe(self) -> str:
         """Return for example "fcdd[cifar10,epochs=600,lr=0.001]", and whatever is not at its default."""
-        plain = type(self)()
-        said = [self.network, f"epochs={self.epochs}", f"lr={self.lr:g}"]
-        for name, value in self.get_params().items():
-            value = tuple(value) if isinstance(value, list) else value
-            if name not in _UNSAID and value != getattr(plain, name):
-                said.append(f"{name}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}")
-        return f"fcdd[{','.join(said)}]"
-
-    def schedule(self) -> Schedule:
-        """Return how long and how fast it trains: to the last epoch."""
-        return Schedule(
-            self.epochs,
-            self.batch_size,
-            self.lr,
-            self.seed,
-            patience=None,
-            precision=self.precision,  # type: ignore[arg-type]
-            weight_decay=self.weight_decay,
-            milestones=tuple(self.milestones),
-            held_out=self.held_out,
-        )
+        return self._described("network")
 
     def fit(
         self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None, masks: NDArray[Any] | None = None
@@ -208,10 +184,10 @@ class FCDD(DeepDetector):
         self._remember()
 
     def _remember(self) -> None:
-        plan = PLANS[self.network]
-        self._size = self.size or plan.size
+        stack = STACKS[self.network]
+        self._size = self.size or stack.size
         seen = Preprocessing().replace(size=self._size, squash=True)
-        self.transform_ = seen.replace(channels=plan.channels, mean=0.0, std=1.0)
+        self.transform_ = seen.replace(channels=stack.channels, mean=0.0, std=1.0)
 
     def _known(self) -> dict[str, Any]:
         return {}
@@ -220,14 +196,13 @@ class FCDD(DeepDetector):
         self._remember()
 
     def _build(self) -> nn.Module:
-        plan = PLANS[self.network]
-        features = fully_convolutional(plan, 1 if plan.channels == "gray" else 3)
-        return _FullyConvolutional(Scaling(self.preprocessing), features, widths(plan))
+        stack = STACKS[self.network]
+        features = fully_convolutional(stack, 1 if stack.channels == "gray" else 3)
+        return _FullyConvolutional(Scaling(self.preprocessing), features, widths(stack))
 
     def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
         if (file := self._checkpoint()) is None or not file.exists():
-            rows = torch.split(torch.from_numpy(kept), 256)
-            self._net.scaling.learn([self.inputs_[each].to(self.device) for each in rows])
+            self._learn_scaling(self._net.scaling, kept)
         return super()._learn(schedule, kept, besides)
 
     def _other(self, besides: dict[str, Inputs | Tensor]) -> Examples | None:
@@ -247,7 +222,7 @@ class FCDD(DeepDetector):
         return features.mean((2, 3))
 
     def _spread(self, maps: Tensor) -> Tensor:
-        sigma = self.sigma or PLANS[self.network].sigma
+        sigma = self.sigma or STACKS[self.network].sigma
         return upsampled(maps, self.field_, sigma, (self._size, self._size))
 
     def _as_masks(self, masks: NDArray[Any] | None, labelled: Any) -> Tensor | None:
@@ -256,7 +231,7 @@ class FCDD(DeepDetector):
         if labelled is None:
             raise InputError("masks are of known anomalies, and there are none; give labelled")
         found = np.asarray(masks)
-        side = self.size or PLANS[self.network].size
+        side = self.size or STACKS[self.network].size
         wanted = (len(as_samples(labelled, rows=False)), side, side)
         if found.shape != wanted or found.dtype.kind not in "biuf":
             raise InputError(

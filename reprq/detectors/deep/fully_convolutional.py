@@ -14,7 +14,7 @@ _EPS = 1e-4
 
 
 @dataclass(frozen=True)
-class Plan:
+class ConvolutionStack:
     """The layers of a network from pixels to one number a position (Liznerski et al. 2021; Ruff 2021, B.2).
 
     Attributes:
@@ -35,33 +35,35 @@ class Plan:
 
 
 _VGG11 = ((64, 3), POOL, (128, 3), POOL, (256, 3), (256, 3), POOL, (512, 3), (512, 3))
-PLANS = {
-    "fashion_mnist": Plan(((128, 5), POOL, (128, 5), POOL), "all but last", 0.01, 28, "gray", 1.2),
-    "cifar10": Plan(((128, 3), POOL, (256, 3), (256, 3), POOL, (128, 3)), "all but last", 0.01, 32, "rgb", 1.2),
-    "imagenet": Plan(_VGG11, "all", 0.0, 224, "rgb", 12.0),
+STACKS = {
+    "fashion_mnist": ConvolutionStack(((128, 5), POOL, (128, 5), POOL), "all but last", 0.01, 28, "gray", 1.2),
+    "cifar10": ConvolutionStack(
+        ((128, 3), POOL, (256, 3), (256, 3), POOL, (128, 3)), "all but last", 0.01, 32, "rgb", 1.2
+    ),
+    "imagenet": ConvolutionStack(_VGG11, "all", 0.0, 224, "rgb", 12.0),
 }
 
 
-def fully_convolutional(plan: Plan, inputs: int) -> nn.Sequential:
+def fully_convolutional(stack: ConvolutionStack, inputs: int) -> nn.Sequential:
     """Return the network from (n, inputs, h, w) images to its last feature maps, with biases and random weights."""
     layers: list[nn.Module] = []
-    sizes = [each for each in plan.layers if not isinstance(each, str)]
-    left = len(sizes) if plan.normalized == "all" else len(sizes) - 1
-    for each in plan.layers:
+    sizes = [each for each in stack.layers if not isinstance(each, str)]
+    left = len(sizes) if stack.normalized == "all" else len(sizes) - 1
+    for each in stack.layers:
         if isinstance(each, str):
             layers.append(nn.MaxPool2d(2))
             continue
         filters, kernel = each
         layers.append(nn.Conv2d(inputs, filters, kernel, padding=kernel // 2))
         if left > 0:
-            layers += [nn.BatchNorm2d(filters, _EPS), nn.LeakyReLU(plan.leakiness)]
+            layers += [nn.BatchNorm2d(filters, _EPS), nn.LeakyReLU(stack.leakiness)]
         inputs, left = filters, left - 1
     return nn.Sequential(*layers)
 
 
-def widths(plan: Plan) -> int:
+def widths(stack: ConvolutionStack) -> int:
     """Return how many feature maps a network ends in."""
-    return [each[0] for each in plan.layers if not isinstance(each, str)][-1]
+    return [each[0] for each in stack.layers if not isinstance(each, str)][-1]
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def receptive_field(layers: Iterable[nn.Module]) -> ReceptiveField:
     """Return the receptive field of an output of convolutions and poolings in a row; other layers see one position.
 
     Example:
-        >>> receptive_field(fully_convolutional(PLANS["cifar10"], 3))
+        >>> receptive_field(fully_convolutional(STACKS["cifar10"], 3))
         ReceptiveField(size=22, stride=4, padding=9)
     """
     size, stride, padding = 1, 1, 0
@@ -119,9 +121,9 @@ def upsampled(maps: Tensor, field: ReceptiveField, sigma: float, shape: tuple[in
     return spread[..., start : start + shape[0], start : start + shape[1]]
 
 
-def least_size(plan: Plan) -> int:
+def least_size(stack: ConvolutionStack) -> int:
     """Return the side of the smallest image that gives 2 x 2 outputs."""
-    return 2 * math.prod(2 for each in plan.layers if isinstance(each, str))
+    return 2 * math.prod(2 for each in stack.layers if isinstance(each, str))
 
 
 def _side(value: object) -> int:

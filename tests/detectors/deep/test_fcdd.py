@@ -11,7 +11,7 @@ from reprq.data import as_dataset, load_dataset
 from reprq.detectors import FCDD, load
 from reprq.detectors.deep.confetti import confetti
 from reprq.detectors.deep.fcdd import masked_loss
-from reprq.detectors.deep.fully_convolutional import PLANS, fully_convolutional, receptive_field, upsampled, widths
+from reprq.detectors.deep.fully_convolutional import STACKS, fully_convolutional, receptive_field, upsampled, widths
 from reprq.errors import DataError, InputError, UnknownNameError
 
 QUICK = {"network": "fashion_mnist", "size": 16, "epochs": 2, "batch_size": 16}
@@ -20,26 +20,26 @@ FIELDS = {"fashion_mnist": (16, 4), "cifar10": (22, 4), "imagenet": (62, 8)}
 
 
 def made(name):
-    plan = PLANS[name]
-    return plan, fully_convolutional(plan, 1 if plan.channels == "gray" else 3).eval()
+    stack = STACKS[name]
+    return stack, fully_convolutional(stack, 1 if stack.channels == "gray" else 3).eval()
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", STACKS)
 def test_parameters_are_those_published(name):
-    plan, network = made(name)
-    head = nn.Conv2d(widths(plan), 1, 1)
+    stack, network = made(name)
+    head = nn.Conv2d(widths(stack), 1, 1)
     count = sum(weight.numel() for part in (network, head) for weight in part.parameters())
     assert count == PARAMETERS[name]
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", STACKS)
 def test_receptive_fields_are_those_published_and_those_of_the_gradient(name):
-    plan, network = made(name)
+    stack, network = made(name)
     field = receptive_field(network)
     assert (field.size, field.stride) == FIELDS[name]
     smooth = nn.Sequential(*(_smooth(layer) for layer in network))  # a maximum hides what it did not choose
     side = field.size + 6 * field.stride
-    x = torch.rand(1, 1 if plan.channels == "gray" else 3, side, side, requires_grad=True)
+    x = torch.rand(1, 1 if stack.channels == "gray" else 3, side, side, requires_grad=True)
     outputs = smooth(x)
     place = outputs.shape[-1] // 2
     outputs[0, :, place, place - 1].sum().backward()
@@ -80,24 +80,24 @@ def slow(maps, field, sigma, shape):
     ("name", "shape"), [("fashion_mnist", (28, 28)), ("cifar10", (32, 27)), ("imagenet", (71, 64))]
 )
 def test_upsampling_is_the_slow_loop(name, shape):
-    plan, network = made(name)
-    channels = 1 if plan.channels == "gray" else 3
+    stack, network = made(name)
+    channels = 1 if stack.channels == "gray" else 3
     maps = torch.rand(2, 1, *network(torch.zeros(1, channels, *shape)).shape[-2:], dtype=torch.float64)
     field = receptive_field(network)
-    found = upsampled(maps, field, plan.sigma, shape)
+    found = upsampled(maps, field, stack.sigma, shape)
     assert found.shape == (2, 1, *shape)
-    np.testing.assert_allclose(found[1, 0].numpy(), slow(maps[1, 0].numpy(), field, plan.sigma, shape), atol=1e-12)
+    np.testing.assert_allclose(found[1, 0].numpy(), slow(maps[1, 0].numpy(), field, stack.sigma, shape), atol=1e-12)
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", STACKS)
 def test_one_output_peaks_at_the_center_of_its_field_and_keeps_its_sum(name):
-    plan, network = made(name)
+    stack, network = made(name)
     field = receptive_field(network)
     side = field.size + 8 * field.stride
     maps = torch.zeros(1, 1, side // field.stride, side // field.stride, dtype=torch.float64)
     i, j = maps.shape[2] // 2, maps.shape[2] // 2 - 1
     maps[0, 0, i, j] = 3.0
-    found = upsampled(maps, field, plan.sigma, (side, side))[0, 0]
+    found = upsampled(maps, field, stack.sigma, (side, side))[0, 0]
     assert found.sum().item() == pytest.approx(3.0)
     peaks = torch.nonzero(found >= found.max() * (1 - 1e-12)).tolist()  # an even field has its center between pixels
     middle = [k * field.stride - field.padding + field.size // 2 for k in (i, j)]
