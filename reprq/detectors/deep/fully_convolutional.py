@@ -34,6 +34,7 @@ class ConvolutionStack:
     sigma: float
 
 
+_CIFAR10 = ((128, 3), POOL, (256, 3), (256, 3), POOL, (128, 3))
 _VGG11 = ((64, 3), POOL, (128, 3), POOL, (256, 3), (256, 3), POOL, (512, 3), (512, 3))
 STACKS = {
     "fashion_mnist": ConvolutionStack(((128, 5), POOL, (128, 5), POOL), "all but last", 0.01, 28, "gray", 1.2),

@@ -34,7 +34,7 @@ def table():
 
 @pytest.fixture(scope="session")
 def corpora(mixed):
-    """What some detectors need besides: samples that are not benign."""
+    """What some detectors use besides: samples that are not benign."""
     noise = np.random.default_rng(1).integers(0, 256, (40, *np.asarray(mixed.item(0)).shape), dtype=np.uint8)
     far = 6 * np.random.default_rng(1).normal(size=(40, 5)).astype(np.float32)
     others = {"images": as_dataset(noise), "rows": far}

@@ -8,7 +8,6 @@ import pytest
 
 from reprq import measure
 from reprq.detectors import DETECTORS, create, describe, load
-from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import DataError, InputError, OutputExistsError
 from reprq.evaluation import auroc
@@ -17,7 +16,7 @@ SAMPLES = [entry.name for entry in DETECTORS if entry.inputs == "samples" and DE
 QUICK = {"epochs": 4, "batch_size": 16, "lr": 0.01}
 SPECS = {
     **{name: {"name": name, **QUICK} for name in SAMPLES},
-    "fcdd": {"name": "fcdd", **QUICK, "network": "fashion_mnist", "size": 16},
+    "fcdd": {"name": "fcdd", **QUICK, "lr": 0.001, "network": "fashion_mnist", "size": 16},
     "distillation": {"name": "distillation", **QUICK, "batch_size": 4, "lr": 0.001},
     "raw:NAME": {"name": "raw:knn", "k": 2},
     "hybrid:NAME": {"name": "hybrid:knn", "k": 2, **QUICK},
@@ -51,11 +50,11 @@ def given(zeros, mixed, table):
 
 @pytest.fixture
 def fit(given, corpora):
-    """Fit a detector with what it needs besides."""
+    """Fit a detector with what it uses besides."""
 
     def fitted(detector, benign, **besides):
         kind = "images" if hasattr(benign, "select") else "rows"
-        wanted = DETECTORS.find(name_of(detector)).needs if not hasattr(detector, "model") else ()
+        wanted = getattr(detector, "uses", ())
         return detector.fit(benign, **{word: corpora[word][kind] for word in corpora if word in wanted}, **besides)
 
     return fitted
