@@ -73,6 +73,17 @@ PAPERS = Registry(
             "reprq.papers.ruff2021",
         ),
         _paper(
+            "ruff2021-toy",
+            'Ruff 2021, "Deep One-Class Learning"',
+            "Figures 1.4, 2.2, 4.1 and 4.2: Big Moon, Small Moon, and nine detectors on it, beside the published AUROC",
+            "none: rows are drawn by a seed",
+            {
+                "quick": "a tenth of the epochs; half a minute",
+                "full": "all epochs; two minutes of one core",
+            },
+            "reprq.papers.ruff2021_toy",
+        ),
+        _paper(
             "adbench",
             'Han et al. 2022, "ADBench" (its embeddings, in a one-class protocol)',
             "AUROC and time of every array detector on image and text embeddings",
