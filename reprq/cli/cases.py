@@ -183,6 +183,7 @@ def _of_protocol(asked: dict[str, Any]) -> _Data:
 def _plain(asked: dict[str, Any]) -> _Data:
     """The samples that the options ask for, and the splits that tasks and scenario make of them."""
     from reprq.data import Scenario, benign_task, named_tasks, scenario_splits
+    from reprq.data.corpus import without_classes
 
     train, test = (_sampled(load_data(asked, split), asked) for split in ("train", "test"))
     external, auxiliary = (
@@ -191,6 +192,10 @@ def _plain(asked: dict[str, Any]) -> _Data:
         else None
         for role, split in (("external", "test"), ("auxiliary", "train"))
     )
+    said: tuple[str, ...] = ()
+    if auxiliary is not None:
+        corpus = without_classes(auxiliary, train.classes)
+        said, auxiliary = corpus.notes[len(auxiliary.notes) :], corpus
     tasks = (
         [benign_task(train.classes, asked["benign"])]
         if asked["benign"]
@@ -205,7 +210,7 @@ def _plain(asked: dict[str, Any]) -> _Data:
     )
     named = "" if auxiliary is None else auxiliary.name
     made = scenario_splits(train, test, tasks, [scenario], external=external, auxiliary=named, seed=asked["seed"])
-    return _Data(train, test, list(made.splits), external, auxiliary, made.notes)
+    return _Data(train, test, list(made.splits), external, auxiliary, (*said, *made.notes))
 
 
 def _known(asked: tuple[str, ...], classes: tuple[str, ...]) -> Any:

@@ -64,7 +64,11 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
     metavar="CLASS|COUNT|each",
     help="The classes of these: by name, so many that are drawn, or each class in turn.",
 )
-@click.option("--auxiliary", metavar="NAME", help="A corpus, for detectors that use one: its training samples.")
+@click.option(
+    "--auxiliary",
+    metavar="NAME",
+    help="A corpus, for detectors that use one: its training samples, without classes named as those of the data.",
+)
 @click.option(
     "--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Repeat with so many seeds, from --seed."
 )

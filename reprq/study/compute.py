@@ -75,7 +75,7 @@ class CellRunner:
         self._place: Place | None = None
         self._rows: LayerRows | None = None
         self._samples: dict[tuple[int, str], TrainAndTest] = {}
-        self._others: dict[tuple[int, str, str], Dataset] = {}
+        self._others: dict[tuple[int, str, str, str], Dataset] = {}
 
     def attempt(self, job: Job) -> CellOutcome:
         """Compute a cell; whatever goes wrong in it is its outcome."""
@@ -136,9 +136,10 @@ class CellRunner:
 
     def _other(self, job: Job, role: str) -> Dataset:
         data = job.others[role][0]
-        known = job.cell.seed, role, repr(data)
+        known = job.cell.seed, job.cell.dataset, role, repr(data)
         if known not in self._others:
-            self._others[known] = Other.load(data, role, job.cell.seed).samples
+            classes = self._samples_of(job)[0].classes
+            self._others[known] = Other.load(data, role, job.cell.seed, classes).samples
         return self._others[known]
 
     def _layer(self, place: Place) -> LayerRows:

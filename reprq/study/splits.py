@@ -14,6 +14,7 @@ from reprq.data import (
     named_tasks,
     scenario_splits,
 )
+from reprq.data.corpus import without_classes
 from reprq.data.oneclass import sides_and_splits
 from reprq.data.scenarios import repeated
 from reprq.errors import ConfigError, UnknownNameError
@@ -39,13 +40,14 @@ class Other:
     samples: Dataset
 
     @classmethod
-    def load(cls, data: DataConfig, role: str, seed: int) -> "Other":
-        """Read the test samples of external anomalies, or the training samples of a corpus."""
+    def load(cls, data: DataConfig, role: str, seed: int, classes: Sequence[str]) -> "Other":
+        """Read the test samples of external anomalies, or the training samples of a corpus without these classes."""
         split, per_class = ("test", data.test_per_class) if role == "external" else ("train", data.train_per_class)
         samples = load_dataset(
             data.name, split, root=data.root, download=data.download, seed=seed, whole=True, **data.reading
         )
-        return cls(data, role, shown_side(data, samples, per_class, seed))
+        shown = shown_side(data, samples, per_class, seed)
+        return cls(data, role, without_classes(shown, classes) if role == "auxiliary" else shown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,7 @@ def study_splits(
     others: dict[tuple[str, str], Other] = {}
     for section in sections or [SplitsConfig()]:
         taken = {
-            role: Other.load(given, role, seed)
+            role: Other.load(given, role, seed, train.classes)
             for role, given in (("external", section.external), ("auxiliary", section.auxiliary))
             if given is not None
         }
@@ -102,6 +104,8 @@ def study_splits(
             earlier = others.setdefault((role, other.samples.name), other)
             if earlier.samples.fingerprint != other.samples.fingerprint:
                 raise ConfigError(f"two sections of splits take other samples of {other.samples.name}; give one choice")
+        if "auxiliary" in taken:
+            notes += [note for note in taken["auxiliary"].samples.notes if note.startswith("the corpus")]
         external = taken["external"].samples if "external" in taken else None
         made = scenario_splits(
             train,

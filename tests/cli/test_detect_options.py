@@ -180,3 +180,26 @@ def test_known_anomalies_of_each_class_and_the_auroc_of_each_class(reprq: Reprq)
     assert [row["anomaly"] for row in found[0]["by_class"]] == [name for name in "0123456789" if name != "3"]
     ran = reprq("detect", *LENET, *KNN, "--task", "unimodal:3", "--pollution", 0.1, "--polluting", "3")
     assert (ran.status, "does not train on, got '3'" in ran.err) == (1, True)
+
+
+def test_a_corpus_goes_without_the_classes_of_the_task(reprq: Reprq, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pets = [f"pets/{side}/{name}" for side in ("train", "test") for name in ("cat", "dog")]
+    for name in (*pets, "corpus/Persian cat", "corpus/pail"):
+        (tmp_path / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    asked = ("detect", "--data", f"folder:{tmp_path / 'pets'}", "--task", "unimodal:cat", "--quiet")
+    quick = ("--detector", "hsc:epochs=1,batch_size=4")
+    ran = reprq(*asked, *quick, "--auxiliary", f"folder:{tmp_path / 'corpus'}", "--json")
+    said = "corpus goes without 1 of its 2 classes, which name classes of the task: Persian cat"
+    assert len(rows(ran)) == 1
+    assert said in ran.err
+    assert any(said in note for note in json.loads(ran.out)["notes"])
+    none = reprq(*asked, *quick)
+    assert (none.status, none.out) == (1, "")
+    assert "detector hsc needs an auxiliary corpus" in none.err
+    same = reprq(*asked, *quick, "--auxiliary", f"folder:{tmp_path / 'pets'}")
+    assert same.status == 1
+    assert "names a class of the task; give another corpus" in same.err
