@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from reprq.analysis.correlation import COVARIATES, METHODS, chosen_detectors
-from reprq.analysis.datasets import chosen_groups
+from reprq.analysis.datasets import check_measured, chosen_groups
 from reprq.analysis.scores import Scores, scores_of
 from reprq.errors import UnknownNameError
 from reprq.statistics.correlation import UndefinedError
@@ -77,6 +77,7 @@ def compare(
     """
     if not isinstance(results, StudyResults):
         results = StudyResults.load(results)
+    check_measured(results)
     results = results.of_layers
     measured = results.metrics["metric"].unique().tolist()
     if against not in (*COVARIATES, *measured):

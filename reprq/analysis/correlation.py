@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprq.analysis.datasets import chosen_groups
+from reprq.analysis.datasets import check_measured, chosen_groups
 from reprq.analysis.scores import Scores, scores_of
 from reprq.analysis.spread import SPREAD_COLUMNS, task_points, task_spread
 from reprq.errors import UnknownNameError
@@ -96,10 +96,12 @@ def correlate(
     Raises:
         UnknownNameError: a metric, score, detector, method, level, cluster, data set, task or column that does not
             exist.
+        InputError: a study without backbones.
         ReprqError: the folder is not a finished study.
     """
     if not isinstance(results, StudyResults):
         results = StudyResults.load(results)
+    check_measured(results)
     results = results.of_layers
     measured = results.metrics["metric"].unique().tolist()
     chosen = _among("metric of the study", metric, measured)

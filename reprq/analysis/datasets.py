@@ -8,10 +8,19 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from reprq.analysis.complete import by_cell, has_tasks, tasks_in
-from reprq.errors import UnknownNameError
+from reprq.errors import InputError, UnknownNameError
 from reprq.study.results import StudyResults
 
 ALL = "all"  # data sets together: what was found within each, averaged
+
+
+NOTHING = "there is nothing to correlate: the study has no backbones, so no layer was measured"
+
+
+def check_measured(results: StudyResults) -> None:
+    """Raise an `InputError` for a study without backbones: it has nothing that scores could go with."""
+    if results.without_backbones:
+        raise InputError(f"{NOTHING}; run one with [[backbones]]")
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprq.analysis.datasets import by_dataset
+from reprq.analysis.datasets import by_dataset, check_measured
 from reprq.errors import InputError
 from reprq.study.results import StudyResults
 
@@ -23,13 +23,16 @@ def joined(runs: Run | Sequence[Run]) -> StudyResults:
         runs: Studies, or their folders; one is itself.
 
     Raises:
-        InputError: no study, or studies without a metric or a detector in common.
+        InputError: no study, one without backbones, or studies without a metric or a detector in common.
         ReprqError: a folder is not a finished study.
     """
     listed = [runs] if isinstance(runs, StudyResults | Path | str) else list(runs)
     if not listed:
         raise InputError("runs must hold at least one study, got none")
-    studies = [(run if isinstance(run, StudyResults) else StudyResults.load(run)).of_layers for run in listed]
+    read = [run if isinstance(run, StudyResults) else StudyResults.load(run) for run in listed]
+    for study in read:
+        check_measured(study)
+    studies = [study.of_layers for study in read]
     if len(studies) == 1:
         return studies[0]
     metrics = _in_all("metric", [study.metrics["metric"] for study in studies])

@@ -103,8 +103,10 @@ def detect(
 
     --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """
+    from reprq.detectors.registry import stands_alone
+
     specs = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
-    alone = file is None and asked["backbone"] is None and all(_stands_alone(spec) for spec in specs)
+    alone = file is None and asked["backbone"] is None and all(stands_alone(spec["name"]) for spec in specs)
     if not alone:
         options.one_source(asked["backbone"], file)
     if asked["seed"] + seeds - 1 > options.MAX_SEED:
@@ -128,7 +130,7 @@ def detect(
             source = source or case.source
             notes |= dict.fromkeys(case.notes)
             # a detector that needs no layer is fitted once a split: on the first layer's turn
-            rows += [_judge(case, spec, seed, oracle) for spec in specs if case.first or not _stands_alone(spec)]
+            rows += [_judge(case, spec, seed, oracle) for spec in specs if case.first or not stands_alone(spec["name"])]
     means = means_of_methods(rows, _method)
     shown = rows if form == "json" else [{k: v for k, v in row.items() if k != "by_class"} for row in rows]
     emit(form, "detect", shown, {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}, source)
@@ -137,16 +139,9 @@ def detect(
         echo_table(means)
 
 
-def _stands_alone(spec: dict[str, Any]) -> bool:
-    """Whether a detector reads samples and needs no backbone."""
-    from reprq.detectors import DETECTORS, is_network
-
-    return is_network(spec["name"]) and not DETECTORS.find(spec["name"]).needs & {"backbone", "layer"}
-
-
 def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
     """One row of the table."""
-    from reprq.detectors import is_network
+    from reprq.detectors.registry import is_network, stands_alone
     from reprq.evaluation.detection import evaluate
 
     side = case.samples if is_network(spec["name"]) and case.samples is not None else case.rows
@@ -154,7 +149,7 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[
     found = evaluate(spec, case.split, *side[:2], auxiliary=side[2], given=given, seed=seed, oracle=oracle)
     return {
         **case.columns,
-        **({"layer": ""} if _stands_alone(spec) else {}),
+        **({"layer": ""} if stands_alone(spec["name"]) else {}),
         "seed": seed,
         "detector": found.detector,
         "oracle": oracle,

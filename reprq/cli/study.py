@@ -11,6 +11,8 @@ from reprq.cli.groups import Command
 if TYPE_CHECKING:
     from reprq.study import StudyResults
 
+_SCORES = ["auroc", "auroc_low", "auroc_high", "n_train", "n_test", "n_anomalies"]
+
 
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path))
@@ -84,9 +86,15 @@ def _report(results: "StudyResults", form: str | None) -> None:
     from reprq import plots
     from reprq.analysis import correlate
     from reprq.analysis.complete import TASK_GROUPS
+    from reprq.analysis.datasets import NOTHING
     from reprq.cli.output import emit
     from reprq.study.results import write_table
 
+    if results.without_backbones:
+        shown = results.detectors[["dataset", "task", "detector", "seed", *_SCORES]]
+        emit(form, "study", shown.to_dict("records"), {"path": str(results.path), "notes": [NOTHING]}, NOTHING)
+        _echo_files(results, [], form)
+        return
     present = ["all", *(group for group in TASK_GROUPS if group in set(results.metrics["task_kind"]))]
     table = correlate(results, tasks=present, dataset=["all", "each"])
     write_table(table, results.path / "correlation.csv")
@@ -96,6 +104,10 @@ def _report(results: "StudyResults", form: str | None) -> None:
     shown = shown.drop(columns=["dataset", "tasks", "level", "given", "cluster", "method"])
     heading = "Spearman correlation of each metric with each detector's AUROC, over (backbone, layer) points"
     emit(form, "study", shown.to_dict("records"), {"path": str(results.path)}, heading)
+    _echo_files(results, figures, form)
+
+
+def _echo_files(results: "StudyResults", figures: list[Path], form: str | None) -> None:
     if form is None:
         for path in (*figures, *sorted(results.path.glob("*.csv"))):
             click.echo(str(path))

@@ -283,6 +283,16 @@ def is_network(name: str) -> bool:
     return name in DETECTORS and DETECTORS.find(name).inputs in _KINDS["network"]
 
 
+def stands_alone(name: str) -> bool:
+    """Whether the detector of this name fits on samples and needs no backbone.
+
+    Example:
+        >>> stands_alone("raw:knn"), stands_alone("knn"), stands_alone("distillation")
+        (True, False, False)
+    """
+    return is_network(name) and not DETECTORS.find(name).needs & {"backbone", "layer"}
+
+
 def create(spec: str | Mapping[str, Any]) -> Any:
     """Make an unfitted detector from its name, or from a mapping with `name` and its parameters.
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from reprq.analysis import correlate
 from reprq.analysis.complete import TASK_GROUPS
-from reprq.analysis.datasets import by_dataset
+from reprq.analysis.datasets import NOTHING, by_dataset
 from reprq.analysis.recommendation import Recommendation, recommend
 from reprq.errors import OutputExistsError, ReprqError
 from reprq.evaluation import holm
@@ -69,6 +69,23 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
         results: A study.
         seed: Seeds the bootstrap of the intervals.
     """
+    return _rendered(results, _without_backbones(results) if results.without_backbones else _compared(results, seed))
+
+
+def _without_backbones(results: StudyResults) -> dict[str, Any]:
+    """What a page says of a study without backbones: the scores of its detectors."""
+    made = [tables.without_layers(results), None if results.failures.empty else tables.failures(results)]
+    return {
+        "answer": Answer(f"{NOTHING[0].upper()}{NOTHING[1:]}.", (), "", ""),
+        "parts": [],
+        "warnings": ["Detectors without a network say nothing of representations."],
+        "pictures": [],
+        "tables": [table for table in made if table is not None],
+    }
+
+
+def _compared(results: StudyResults, seed: int) -> dict[str, Any]:
+    """What a page says of a study of layers: metrics against scores."""
     whole, results = results, results.of_layers
     kinds = set(results.metrics["task_kind"])
     groups = ["all", *(group for group in TASK_GROUPS if group in kinds)]
@@ -82,6 +99,17 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
     together = None if chosen is None else _of(chosen.regret, chosen.regret["dataset"].iloc[0])
     found = answer(results, shown, together, "data sets" if results.metrics["dataset"].nunique() > 1 else "classes")
     correlations, *regret = _page_corrected([_joined(table, levels), *([] if chosen is None else [chosen.regret])])
+    return {
+        "answer": found,
+        "parts": _parts(results, over_all, chosen),
+        "warnings": [*_beware(results, shown), *(chosen.notes if chosen else ()), *tables.notes(results, shown)],
+        "pictures": pictures(results, shown, found),
+        "tables": _tables(results, correlations, regret, tables.without_layers(whole)),
+    }
+
+
+def _rendered(results: StudyResults, said: dict[str, Any]) -> str:
+    """The page of a study with what it says."""
     style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -89,13 +117,9 @@ def render_page(results: StudyResults, seed: int = 0) -> str:
     return environment.get_template("page.html").render(
         title=results.study.get("config", {}).get("title") or results.path.name,
         question=_QUESTION,
-        answer=found,
-        parts=_parts(results, over_all, chosen),
-        warnings=[*_beware(results, shown), *(chosen.notes if chosen else ()), *tables.notes(results, shown)],
-        pictures=pictures(results, shown, found),
-        tables=_tables(results, correlations, regret, tables.without_layers(whole)),
+        **said,
         definitions=_definitions(results),
-        detectors=sorted({str(name) for name in whole.detectors["definition"]}),
+        detectors=sorted({str(name) for name in results.detectors["definition"]}),
         provenance=_provenance(results),
         style=Markup(style),  # our own files, which no study can change
         script=Markup(script),

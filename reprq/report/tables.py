@@ -228,16 +228,24 @@ def _task(results: StudyResults, task: str, detector: str, found: pd.DataFrame) 
 
 
 def without_layers(results: StudyResults) -> PageTable | None:
-    """One row a task and detector that needs no layer, over seeds, for comparison; None where there is none."""
+    """One row a data set, task and detector that needs no layer, over seeds, to compare; None where there is none."""
     alone = results.detectors[results.detectors["layer"].isna()]
     if alone.empty:
         return None
-    by = ["task", "definition", "backbone"]
+    by = ["dataset", "task", "definition", "backbone"]
     found = alone.groupby(by, sort=False, dropna=False)[["auroc", "n_train", "n_test", "n_anomalies"]].mean()
     caption = "Detectors that need no layer, or no network at all: the mean over seeds, to compare the layers with"
-    titles = {"definition": "detector", "backbone": "network", "auroc": "AUROC", "n_train": "training samples"}
+    titles = {
+        "dataset": "data set",
+        "definition": "detector",
+        "backbone": "network",
+        "auroc": "AUROC",
+        "n_train": "training samples",
+    }
     titles |= {"n_test": "test samples", "n_anomalies": "of them anomalous"}
-    return to_table(found.reset_index(), "without-layers", caption, titles, ("definition", "task"))
+    return to_table(
+        _of_several(found.reset_index()), "without-layers", caption, titles, ("dataset", "definition", "task")
+    )
 
 
 def notes(results: StudyResults, table: pd.DataFrame) -> list[str]:

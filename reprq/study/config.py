@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
+from reprq.detectors.registry import DETECTORS, stands_alone
 from reprq.errors import ConfigError
 from reprq.study.sections import EMBEDDINGS, BackboneConfig, DataConfig, Section, SplitsConfig, Tasks
 
@@ -28,7 +29,7 @@ class StudyConfig(Section):
         title: What the study is; stands over the figure.
         data: The samples, or a list of several data sets; may be left out where every backbone is embedding files.
         splits: What deviates from the plain tasks, once or several times; nothing by default.
-        backbones: The networks.
+        backbones: The networks; none where every detector needs none.
         tasks: "all", "unimodal", "multimodal", or task names such as "unimodal:cat".
         metrics: Names of metrics; all of `reprq.metrics.names()` by default. "linear_probe" is the test accuracy of a
             linear head on all classes; "brittleness" trains a student to each layer, as the detector `distillation`,
@@ -46,7 +47,7 @@ class StudyConfig(Section):
         Discriminator(_one_or_several),
     ]
     splits: list[SplitsConfig] = Field(default_factory=list)
-    backbones: list[BackboneConfig] = Field(min_length=1)
+    backbones: list[BackboneConfig] = Field(default_factory=list)
     tasks: Tasks = "all"
     metrics: list[str] | None = Field(default=None, min_length=1)
     detectors: list[str | dict[str, Any]] = Field(default=["knn", "mahalanobis", "centroid"], min_length=1)
@@ -64,9 +65,29 @@ class StudyConfig(Section):
     @classmethod
     def _rows_of_files(cls, values: Any) -> Any:
         sections = values.get("backbones") if isinstance(values, dict) and "data" not in values else None
-        if isinstance(sections, list) and all(isinstance(b, dict) and b.get("embeddings") for b in sections):
+        if (
+            isinstance(sections, list)
+            and sections
+            and all(isinstance(b, dict) and b.get("embeddings") for b in sections)
+        ):
             return {**values, "data": {"name": EMBEDDINGS}}
         return values
+
+    @model_validator(mode="after")
+    def _needs_no_backbone(self) -> "StudyConfig":
+        if self.backbones:
+            return self
+        if self.metrics is not None:
+            raise ValueError(
+                "metrics measure the layers of [[backbones]], and there is none; add one or remove metrics"
+            )
+        for spec in self.detectors:
+            name = spec if isinstance(spec, str) else str(spec.get("name"))
+            if name in DETECTORS and not stands_alone(name):  # a name that no detector has is explained later
+                raise ValueError(f"detector {name!r} needs one of [[backbones]], and there is none; add one")
+        if files := [data.dataset for data in self.datasets if data.name == EMBEDDINGS]:
+            raise ValueError(f"no backbone is the embedding files of {files[0]!r}; add one to [[backbones]]")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> "StudyConfig":
@@ -79,7 +100,7 @@ class StudyConfig(Section):
         for data in self.datasets:
             if data.benign is not None and (data.tasks or (self.tasks != "all" and len(datasets) == 1)):
                 raise ValueError("data.benign and tasks both say what is benign; remove one of them")
-            if not any(backbone.runs_on(data) for backbone in self.backbones):
+            if self.backbones and not any(backbone.runs_on(data) for backbone in self.backbones):
                 raise ValueError(f"no backbone runs on the data set {data.dataset!r}; give it one, or remove it")
         for backbone in self.backbones:
             if unknown := sorted(set(backbone.datasets or ()) - set(datasets)):

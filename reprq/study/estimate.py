@@ -106,7 +106,7 @@ def estimate_study(
     clock.learn([cell for cell in cells if not cell.missing(store)])
     seconds = sum(clock.seconds(cell) for cell in todo)
     notes = [
-        power_note(len(config.backbones), len(plan.metrics) + len(plan.measures)),
+        *([power_note(len(config.backbones), len(plan.metrics) + len(plan.measures))] if config.backbones else []),
         *clock.notes,
         *plan.notes,
         *plan.repeats,

@@ -59,6 +59,12 @@ class StudyResults:
             object.__setattr__(self, name, table)
 
     @property
+    def without_backbones(self) -> bool:
+        """Whether the study has no backbones, but only detectors that need none."""
+        config = self.study.get("config", {})
+        return self.metrics.empty and isinstance(config, Mapping) and config.get("backbones") == []
+
+    @property
     def of_layers(self) -> "StudyResults":
         """The study without the detectors that need no layer: what a layer's metrics can be compared with."""
         whole = self.detectors["layer"].notna()

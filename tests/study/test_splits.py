@@ -123,6 +123,49 @@ def test_a_study_of_such_detectors_alone_runs_through_the_command(tmp_path: Path
     assert len(StudyResults.load(tmp_path / "run").detectors) == 1
 
 
+ALONE = (
+    'tasks = ["unimodal:0"]\ndetectors = ["raw:knn"]\n[data]\nname = "digits"\ntrain_per_class = 20\n'
+    "test_per_class = 10\n"
+)
+
+
+def test_a_study_without_backbones_has_tables_and_a_report_and_nothing_to_correlate(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from reprq.cli import cli
+
+    (tmp_path / "s.toml").write_text(ALONE)
+    out = str(tmp_path / "run")
+    done = CliRunner().invoke(cli, ["study", str(tmp_path / "s.toml"), "--out", out, "--quiet"])
+    assert done.exit_code == 0, done.output
+    assert "there is nothing to correlate" in done.output
+    found = StudyResults.load(out)
+    assert found.metrics.empty
+    assert found.detectors["detector"].tolist() == ["raw:knn"]
+    dry = CliRunner().invoke(cli, ["study", str(tmp_path / "s.toml"), "--out", out, "--dry-run", "--quiet"])
+    assert dry.exit_code == 0, dry.output
+    page = render_page(found)
+    assert "There is nothing to correlate" in page
+    assert "Detectors that need no layer" in page
+    for command in (["correlate", out], ["correlate", out, "--against", "depth"], ["recommend", out]):
+        with pytest.raises(InputError, match="nothing to correlate: the study has no backbones"):
+            CliRunner().invoke(cli, command, catch_exceptions=False, standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"detectors": ["raw:knn", "knn"]}, "detector 'knn' needs one of"),
+        ({"detectors": ["distillation"]}, "detector 'distillation' needs one of"),
+        ({"detectors": ["raw:knn"], "metrics": ["rankme"]}, "metrics measure the layers"),
+        ({"detectors": ["raw:knn"], "data": {"name": "embeddings"}}, "no backbone is the embedding files"),
+    ],
+)
+def test_what_takes_a_backbone_is_refused_without_one(changed: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_config({"data": {"name": "digits"}, **changed})
+
+
 class OfNetwork:
     """A detector that needs a network but no layer."""
 
