@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from reprq.analysis.correlation import COVARIATES, METHODS, chosen_detectors
-from reprq.analysis.datasets import check_measured, chosen_groups
+from reprq.analysis.datasets import check_measured, chosen_groups, with_scenario
 from reprq.analysis.scores import Scores, scores_of
 from reprq.errors import UnknownNameError
 from reprq.statistics.correlation import UndefinedError
@@ -42,6 +42,7 @@ def compare(
     tasks: str | Sequence[str] = "all",
     *,
     dataset: str | Sequence[str] = "all",
+    scenario: str | Sequence[str] = "each",
     level: str | Sequence[str] = "pooled",
     cluster: str = "backbone",
     margin: float = 0.1,
@@ -59,6 +60,7 @@ def compare(
         method: "spearman", "pearson", "kendall", or several.
         tasks: "all", "unimodal", "multimodal" or a task's name, or several.
         dataset: "all" together, of which the coefficients are means, a data set's name, "each", or several.
+        scenario: "each" by itself, the name of one, or several; see `reprq.correlate`.
         level: "pooled", "between", "within", or several.
         cluster: What is independent: "backbone" or "architecture".
         margin: The largest difference of coefficients that does not matter.
@@ -92,17 +94,17 @@ def compare(
         if unknown := [name for name in names if name not in valid]:
             raise UnknownNameError(kind, unknown[0], valid)
     rows = []
-    groups = chosen_groups(results, dataset, tasks)
+    groups = chosen_groups(results, dataset, tasks, scenario)
     for group, definition in itertools.product(groups, chosen_detectors(results, detector)):
         scores = scores_of(group.parts, definition, score, group.tasks)
         for name in chosen:
             over = pd.concat([_beside(each, name, against) for each in scores.values()], ignore_index=True)
             for at, how in itertools.product(_listed(level), _listed(method)):
-                asked = {"dataset": group.dataset, "tasks": group.tasks, "level": at}
+                asked = {**group.named(results), "level": at}
                 asked |= {"detector": definition, "metric": name, "against": against}
                 found = _difference(over, how, at, cluster, margin, n_resamples, seed)
                 rows.append({**asked, "method": how, "margin": margin, "n": len(over), **found})
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=with_scenario(COLUMNS, rows))
 
 
 def _beside(scores: Scores, metric: str, against: str) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reprq.analysis.datasets import check_measured, chosen_groups
+from reprq.analysis.datasets import check_measured, chosen_groups, with_scenario
 from reprq.analysis.scores import Scores, scores_of
 from reprq.analysis.spread import SPREAD_COLUMNS, task_points, task_spread
 from reprq.errors import UnknownNameError
@@ -49,6 +49,7 @@ def correlate(
     tasks: str | Sequence[str] = "all",
     *,
     dataset: str | Sequence[str] = "all",
+    scenario: str | Sequence[str] = "each",
     level: str | Sequence[str] = "pooled",
     given: str | Sequence[str] = (),
     cluster: str = "backbone",
@@ -76,6 +77,8 @@ def correlate(
             itself), or several of these; those of one name on several data sets are one group.
         dataset: "all" together, a data set's name, "each" (every one by itself), or several of these. The column says
             "all" where several are together.
+        scenario: "each" by itself, the name of one ("plain" for the plain tasks), or several: scores under different
+            scenarios are never averaged. A study that has others than plain tasks has a column for it.
         level: "pooled" over all points; "between" backbones, of which each is the mean of its layers; "within"
             backbones, over the layers of each; or several.
         given: What to hold fixed: "width" (columns of the layer), "depth" (number of the layer over the largest
@@ -94,8 +97,8 @@ def correlate(
         many those are.
 
     Raises:
-        UnknownNameError: a metric, score, detector, method, level, cluster, data set, task or column that does not
-            exist.
+        UnknownNameError: a metric, score, detector, method, level, cluster, data set, scenario, task or column that
+            does not exist.
         InputError: a study without backbones.
         ReprqError: the folder is not a finished study.
     """
@@ -107,7 +110,7 @@ def correlate(
     chosen = _among("metric of the study", metric, measured)
     judged = chosen_detectors(results, detector)
     methods = _among("correlation method", method, [*METHODS, DISTANCE])
-    groups = chosen_groups(results, dataset, tasks)
+    groups = chosen_groups(results, dataset, tasks, scenario)
     levels = _among("level of correlation", level, list(LEVELS))
     fixed = _among("column to hold fixed", given, list(COVARIATES))
     _among("cluster", cluster, list(CLUSTERS))
@@ -120,7 +123,7 @@ def correlate(
         tables = {name: pd.concat([each.points(name) for each in scores.values()]) for name in measured}
         single = {name: task_points(scores, name, over) for name, over in tables.items() if name in chosen}
         for at, how in itertools.product(levels, methods):
-            asked = {"dataset": group.dataset, "tasks": group.tasks, "level": at, "given": ",".join(fixed)}
+            asked = {**group.named(results), "level": at, "given": ",".join(fixed)}
             asked |= {"cluster": cluster, "detector": definition, "method": how}
             tests = [_correlation(over, fixed, how, at, cluster, n_resamples, seed, flips) for over in tables.values()]
             adjusted = holm([found.p_value for found, _ in tests])
@@ -133,7 +136,8 @@ def correlate(
         family = [k for k, row in enumerate(rows) if row["method"] == how]
         for k, p_family in zip(family, westfall_young([ratios[k] for k in family]), strict=True):
             rows[k]["p_family"] = p_family
-    return pd.DataFrame([row for row in rows if row["metric"] in chosen], columns=COLUMNS)
+    shown = [row for row in rows if row["metric"] in chosen]
+    return pd.DataFrame(shown, columns=with_scenario(COLUMNS, rows))
 
 
 def _notes(scores: Mapping[str, Scores], metric: str, n: int) -> list[str]:

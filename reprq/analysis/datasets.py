@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from reprq.analysis.complete import by_cell, has_tasks, tasks_in
+from reprq.analysis.scenarios import PLAIN, chosen_scenarios, in_scenario, scenarios_of
 from reprq.errors import InputError, UnknownNameError
 from reprq.study.results import StudyResults
 
@@ -58,15 +59,27 @@ class Group(NamedTuple):
         dataset: The name of the data set, or "all" where there are several.
         parts: The study on each of them.
         tasks: "all", a kind of tasks, or the name of one.
+        scenario: Under which scenario they are; see `reprq.analysis.scenarios`.
     """
 
     dataset: str
     parts: Mapping[str, Part]
     tasks: str
+    scenario: str
+
+    def named(self, results: StudyResults) -> dict[str, object]:
+        """Return what a row of a table says of it; `scenario` where the study has others than plain tasks."""
+        said = {"scenario": self.scenario} if scenarios_of(results) != [PLAIN] else {}
+        return {"dataset": self.dataset, **said, "tasks": self.tasks}
 
 
-def chosen_groups(results: StudyResults, dataset: str | Sequence[str], tasks: str | Sequence[str]) -> list[Group]:
-    """Return the groups of data sets and tasks that were asked for.
+def chosen_groups(
+    results: StudyResults,
+    dataset: str | Sequence[str],
+    tasks: str | Sequence[str],
+    scenario: str | Sequence[str] = "each",
+) -> list[Group]:
+    """Return the groups of data sets and tasks that were asked for, under every scenario by itself.
 
     Args:
         results: A study.
@@ -74,35 +87,53 @@ def chosen_groups(results: StudyResults, dataset: str | Sequence[str], tasks: st
             is itself.
         tasks: "all", "unimodal", "multimodal", a task's name, "each", or several of these. A group of data sets without
             such a task is left out.
+        scenario: "each", the name of one, or several.
 
     Raises:
-        UnknownNameError: a data set or task that the study does not have, or a data set without any such task.
+        UnknownNameError: a data set, task or scenario that the study does not have, or a data set without any such
+            task.
     """
     asked = _written_out(tasks, results.metrics["task"].drop_duplicates().tolist())
     for group in asked:
         tasks_in(results, group)
-    datasets = _chosen_datasets(by_dataset(results), dataset)
+    names = _written_out(dataset, known := list(by_dataset(results)))
+    for name in names:
+        if name not in (ALL, *known):
+            raise UnknownNameError("data set of the study", name, [ALL, "each", *known])
+    chosen = [
+        (under, name, parts)
+        for under in chosen_scenarios(results, scenario)
+        for name, parts in _chosen_datasets(by_dataset(in_scenario(results, under)), names).items()
+    ]
     found = [
-        Group(name, parts, group)
-        for name, parts in datasets.items()
+        Group(name, parts, group, under)
+        for under, name, parts in chosen
         for group in asked
         if any(has_tasks(part.results, group) for part in parts.values())
     ]
     if not found:
-        known = [
-            task for parts in datasets.values() for part in parts.values() for task in part.results.metrics["task"]
-        ]
-        raise UnknownNameError("task of the data set", asked[0], dict.fromkeys(["all", *known]))
+        tables = [part.results.metrics["task"] for _, _, parts in chosen for part in parts.values()]
+        raise UnknownNameError(
+            "task of the data set", asked[0], dict.fromkeys(["all", *(t for c in tables for t in c)])
+        )
     return found
 
 
-def _chosen_datasets(parts: dict[str, Part], dataset: str | Sequence[str]) -> dict[str, dict[str, Part]]:
+def with_scenario(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the columns of a table of groups, with `scenario` after `dataset` where its rows say one."""
+    place = list(columns).index("dataset") + 1
+    said = ["scenario"] if any("scenario" in row for row in rows) else []
+    return [*columns[:place], *said, *columns[place:]]
+
+
+def _chosen_datasets(parts: dict[str, Part], names: Sequence[str]) -> dict[str, dict[str, Part]]:
     together = ALL if len(parts) > 1 else next(iter(parts), ALL)
     chosen: dict[str, dict[str, Part]] = {}
-    for name in _written_out(dataset, list(parts)):
-        if name not in parts and name != ALL:
-            raise UnknownNameError("data set of the study", name, [ALL, "each", *parts])
-        chosen |= {name: {name: parts[name]}} if name in parts else {together: parts}
+    for name in names:
+        if name in parts:
+            chosen[name] = {name: parts[name]}
+        elif name == ALL:
+            chosen[together] = parts
     return chosen
 
 

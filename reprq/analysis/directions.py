@@ -10,6 +10,7 @@ import pandas as pd
 
 from reprq.analysis.correlation import chosen_detectors, correlate
 from reprq.analysis.rules import study_arrays, weights
+from reprq.analysis.scenarios import in_scenario
 from reprq.storage import write_text
 from reprq.study.results import StudyResults
 
@@ -42,7 +43,7 @@ class Directions:
         Raises:
             UnknownNameError: a detector that the study does not have.
         """
-        tables = []
+        tables, results = [], in_scenario(results)
         for definition in chosen_detectors(results, detector):
             found = correlate(results, detector=definition, method="spearman", seed=seed)
             studies = study_arrays(results, definition, "auroc")

@@ -22,6 +22,7 @@ from reprq.analysis.regret import (
 )
 from reprq.analysis.rules import Floats, StudyArrays, check_arrays, picks, predictions, scaled_ranks, study_arrays
 from reprq.analysis.runs import Run, joined
+from reprq.analysis.scenarios import chosen_scenarios, note_of, scenarios_of
 from reprq.errors import InputError, UnknownNameError
 from reprq.study.results import CLUSTERS, POINT, StudyResults
 
@@ -58,6 +59,7 @@ def recommend(
     *,
     source: Run | Sequence[Run] = (),
     exclude: str | Sequence[str] = (),
+    scenario: str | None = None,
     cluster: str = "architecture",
     n_resamples: int = 2000,
     seed: int = 0,
@@ -94,6 +96,7 @@ def recommend(
         score: The column of the detectors' table.
         source: Studies to learn from, too: rules are fitted on their data sets and judged on those of `results`.
         exclude: Labels of backbones to leave out, with wildcards: "cifar_*".
+        scenario: Under which scenario, where a study has several; the plain tasks by default.
         cluster: What is left out, resampled and moved as a whole: "architecture", with all its networks, or "backbone",
             which leaves siblings of the network in.
         n_resamples: Permutations; no more than 499 are drawn.
@@ -103,14 +106,19 @@ def recommend(
         A `Recommendation`.
 
     Raises:
-        UnknownNameError: a detector or score that the study does not have, a pattern that matches no backbone, or
-            another cluster.
+        UnknownNameError: a detector, scenario or score that the study does not have, a pattern that matches no
+            backbone, or another cluster.
         ReprqError: fewer than two backbones.
     """
-    results = joined(results)
+    judged = [results] if isinstance(results, StudyResults | Path | str) else list(results)
+    read = [run if isinstance(run, StudyResults) else StudyResults.load(run) for run in judged]
+    if scenario is not None and read and not any(scenario in scenarios_of(study) for study in read):
+        chosen_scenarios(read[0], scenario)
+    of_scenario = dict.fromkeys(note for study in read for note in note_of(study, scenario))
+    results = joined(read, scenario)
     own = list(by_dataset(results))
     sources = [source] if isinstance(source, StudyResults | Path | str) else list(source)
-    results = joined([results, *sources])
+    results = joined([results, *sources], scenario)
     if n_resamples < 100:
         raise InputError(f"n_resamples must be at least 100, got {n_resamples}; 2000 is usual")
     if cluster not in CLUSTERS:
@@ -119,7 +127,7 @@ def recommend(
     if score not in results.detectors.select_dtypes("float"):
         raise UnknownNameError("score of the study", score, results.detectors.select_dtypes("float").columns)
     tables: dict[str, list[pd.DataFrame]] = {"ranking": [], "regret": [], "choices": []}
-    notes: dict[str, None] = {}
+    notes = of_scenario
     for definition in chosen_detectors(results, detector):
         studies = study_arrays(results, definition, score, cluster)
         check_arrays(studies)

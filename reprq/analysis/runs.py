@@ -7,13 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from reprq.analysis.datasets import by_dataset, check_measured
+from reprq.analysis.scenarios import in_scenario, scenarios_of
 from reprq.errors import InputError
 from reprq.study.results import StudyResults
 
 Run = StudyResults | Path | str
 
 
-def joined(runs: Run | Sequence[Run]) -> StudyResults:
+def joined(runs: Run | Sequence[Run], scenario: str | None = None) -> StudyResults:
     """Return studies as one, with what all of them measured; detectors that need no layer are left out.
 
     Data sets of one name are one where their samples are the same, and otherwise called "NAME (FOLDER)"; so are
@@ -21,6 +22,7 @@ def joined(runs: Run | Sequence[Run]) -> StudyResults:
 
     Args:
         runs: Studies, or their folders; one is itself.
+        scenario: Under which one; a study without it is taken as by `reprq.analysis.scenarios.in_scenario`.
 
     Raises:
         InputError: no study, one without backbones, or studies without a metric or a detector in common.
@@ -32,7 +34,7 @@ def joined(runs: Run | Sequence[Run]) -> StudyResults:
     read = [run if isinstance(run, StudyResults) else StudyResults.load(run) for run in listed]
     for study in read:
         check_measured(study)
-    studies = [study.of_layers for study in read]
+    studies = [in_scenario(study, scenario if scenario in scenarios_of(study) else None).of_layers for study in read]
     if len(studies) == 1:
         return studies[0]
     metrics = _in_all("metric", [study.metrics["metric"] for study in studies])

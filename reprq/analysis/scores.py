@@ -9,6 +9,7 @@ import pandas as pd
 from reprq.analysis.complete import Complete, complete_scores, has_tasks, tasks_in
 from reprq.analysis.datasets import Part, by_dataset
 from reprq.analysis.depth import relative_depth
+from reprq.analysis.scenarios import check_one
 from reprq.errors import UnknownNameError
 from reprq.study.results import POINT, StudyResults
 
@@ -31,7 +32,9 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
 
     Raises:
         UnknownNameError: a score or task that the study does not have.
+        InputError: a study under several scenarios.
     """
+    check_one(results)
     tasks_in(results, tasks)
     scores = scores_of(by_dataset(results), detector, score, tasks)
     return pd.concat([each.points(metric) for each in scores.values()], ignore_index=True)

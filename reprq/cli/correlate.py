@@ -30,6 +30,15 @@ from reprq.cli.groups import Command
     " repeated.",
 )
 @click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    default=["each"],
+    show_default=True,
+    metavar="each|plain|NAME",
+    help="Of several scenarios (such as pollution): each by itself, the plain tasks, or one; may be repeated.",
+)
+@click.option(
     "--level",
     "levels",
     multiple=True,
@@ -60,6 +69,7 @@ def correlate(
     tasks: tuple[str, ...],
     per_task: bool,
     datasets: tuple[str, ...],
+    scenarios: tuple[str, ...],
     levels: tuple[str, ...],
     given: tuple[str, ...],
     cluster: str,
@@ -85,7 +95,12 @@ def correlate(
         raise click.UsageError("--against goes with neither --given nor --per-task")
     results = with_targets(StudyResults.load(run), parse_targets(targets))
     asked = (list(metrics) or None, score, list(detectors) or None)
-    how: dict[str, Any] = {"dataset": list(datasets), "level": list(levels), "cluster": cluster}
+    how: dict[str, Any] = {
+        "dataset": list(datasets),
+        "scenario": list(scenarios),
+        "level": list(levels),
+        "cluster": cluster,
+    }
     how |= {"n_resamples": resamples, "seed": seed}
     context = {"run": str(run), "score": score, "seed": seed}
     if against is not None:

@@ -41,6 +41,13 @@ def seed(help: str) -> Callable[[Any], Any]:
     return click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MAX_SEED), help=help)
 
 
+scenario = click.option(
+    "--scenario",
+    metavar="plain|NAME",
+    help="Of several scenarios: which one, by the column `scenario` of its tables.  [default: the plain tasks]",
+)
+
+
 def cluster(default: str, help: str) -> Callable[[Any], Any]:
     """Return the option `--cluster`: what counts as one independent observation."""
     return click.option("--cluster", default=default, show_default=True, metavar="architecture|backbone", help=help)

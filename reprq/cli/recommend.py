@@ -49,6 +49,7 @@ SHOWN = 5  # layers
 )
 @click.option("--detector", help="The detector to choose for. [default: all of RUN, or the first of the study]")
 @click.option("--exclude", multiple=True, metavar="LABEL", help="With RUN: leave out such backbones, as in 'cifar_*'.")
+@options.scenario
 @options.target
 @options.cluster("architecture", "With RUN: what rules are fitted without, with all its networks.")
 @click.option(
@@ -65,6 +66,7 @@ def recommend(
     backbones: str | None,
     detector: str | None,
     exclude: tuple[str, ...],
+    scenario: str | None,
     cluster: str,
     targets: tuple[str, ...],
     sources: tuple[Path, ...],
@@ -95,7 +97,9 @@ def recommend(
         judged = studies if run is None else with_targets(StudyResults.load(run), parse_targets(targets))
         learned = () if run is None else studies
         _print_study(
-            recommend_study(judged, detector, source=learned, exclude=exclude, cluster=cluster, seed=seed),
+            recommend_study(
+                judged, detector, source=learned, exclude=exclude, scenario=scenario, cluster=cluster, seed=seed
+            ),
             run,
             top,
             form,
@@ -103,7 +107,7 @@ def recommend(
         return
     if not backbones:
         raise click.UsageError("--data needs --backbones A,B,...; `reprq backbones` lists them")
-    _only_with("--data", {"cluster", "exclude", "targets"})
+    _only_with("--data", {"cluster", "exclude", "scenario", "targets"})
     from reprq.analysis import recommend_for
     from reprq.data.names import readable
 

@@ -12,12 +12,13 @@ from reprq.cli.groups import Command
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The HTML file. [default: report.html in RUN]")
 @click.option("--force", is_flag=True, help="Replace the file where it exists.")
+@options.scenario
 @options.seed("Seeds the bootstrap of the intervals.")
-def report(run: Path, out: Path | None, force: bool, seed: int) -> None:
+def report(run: Path, out: Path | None, force: bool, scenario: str | None, seed: int) -> None:
     """Write the study in RUN as one HTML page: the answer, figures, tables to sort and filter, and how it was made.
 
     The page loads nothing from a network: open it from disk, mail it, print it.
     """
     from reprq.report import write_report
 
-    click.echo(str(write_report(run, out, force=force, seed=seed)))
+    click.echo(str(write_report(run, out, force=force, scenario=scenario, seed=seed)))

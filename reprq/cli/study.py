@@ -83,6 +83,8 @@ def _estimate(config: Any, out: Path, workers: int | None, cache: Path | None, q
 
 def _report(results: "StudyResults", form: str | None) -> None:
     """Write the correlation table and the figures, and print the former."""
+    import pandas as pd
+
     from reprq import plots
     from reprq.analysis import correlate
     from reprq.analysis.complete import TASK_GROUPS
@@ -98,7 +100,8 @@ def _report(results: "StudyResults", form: str | None) -> None:
     present = ["all", *(group for group in TASK_GROUPS if group in set(results.metrics["task_kind"]))]
     table = correlate(results, tasks=present, dataset=["all", "each"])
     write_table(table, results.path / "correlation.csv")
-    together = table[table["dataset"].isin(table["dataset"].head(1))]
+    of_scenario = table.groupby("scenario", sort=False) if "scenario" in table else [("", table)]
+    together = pd.concat([rows[rows["dataset"].isin(rows["dataset"].head(1))] for _, rows in of_scenario])
     figures = plots.draw_study(results, table)
     shown = together[(together["tasks"] == "all") & (together["method"] == "spearman")]
     shown = shown.drop(columns=["dataset", "tasks", "level", "given", "cluster", "method"])

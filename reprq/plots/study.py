@@ -29,13 +29,26 @@ def draw_study(
 
     Returns:
         The paths, PNG and SVG, of `metric-vs-auroc-GROUP`, or `metric-vs-auroc-GROUP-DATASET` of one of several data
-        sets; a group of tasks without points is left out.
+        sets, with the name of a scenario at the end where there is one; a group of tasks without points is left out.
     """
-    from reprq.analysis import points  # here, so that drawing a table does not load torch
+    from reprq.analysis.scenarios import PLAIN, in_scenario  # here, so that drawing a table does not load torch
 
     folder = results.path / "figures" if out is None else Path(out)
     shown = table[table["method"] == method]
     shown = shown if "dataset" in shown else shown.assign(dataset="")
+    shown = shown if "scenario" in shown else shown.assign(scenario=PLAIN)
+    written: list[Path] = []
+    for scenario, rows in shown.groupby("scenario", sort=False):
+        of_scenario = "" if scenario == PLAIN else str(scenario)
+        under = in_scenario(results, str(scenario)) if of_scenario else in_scenario(results)
+        written += _figures(under, rows, folder, method, of_scenario)
+    return written
+
+
+def _figures(results: "StudyResults", shown: pd.DataFrame, folder: Path, method: str, scenario: str) -> list[Path]:
+    """One figure a group of tasks under one scenario, which its title and name say where it is not plain."""
+    from reprq.analysis import points
+
     several = results.metrics["dataset"].nunique() > 1
     written: list[Path] = []
     for (dataset, group), rows in shown.groupby(["dataset", "tasks"], sort=False):
@@ -49,11 +62,11 @@ def draw_study(
         alone = str(dataset) if several and dataset in set(drawn.get("dataset", ())) else ""
         drawn = drawn[drawn["dataset"] == dataset] if alone else drawn
         of_study = results.study.get("config", {}).get("title", "")
-        title = " - ".join(filter(None, [of_study, alone, f"{group} tasks", method.capitalize()]))
+        title = " - ".join(filter(None, [of_study, alone, f"{group} tasks", scenario, method.capitalize()]))
         if drawn.empty:
             continue
         figure = correlation_grid(drawn, "AUROC", found, title)
-        stem = "-".join(filter(None, ["metric-vs-auroc", str(group), alone]))
+        stem = "-".join(filter(None, ["metric-vs-auroc", str(group), alone, re.sub(r"[^\w.-]+", "-", scenario)]))
         written += save(figure, folder / re.sub(r"[\\/:]+", "-", stem))
         plt.close(figure)
     return written

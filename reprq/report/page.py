@@ -16,6 +16,7 @@ from reprq.analysis import correlate
 from reprq.analysis.complete import TASK_GROUPS
 from reprq.analysis.datasets import NOTHING, by_dataset
 from reprq.analysis.recommendation import Recommendation, recommend
+from reprq.analysis.scenarios import in_scenario, note_of
 from reprq.errors import OutputExistsError, ReprqError
 from reprq.evaluation import holm
 from reprq.metrics import METRICS
@@ -31,7 +32,12 @@ _QUESTION = "Which representation will detect anomalies, and can its quality be 
 
 
 def write_report(
-    results: StudyResults | Path | str, out: Path | str | None = None, *, force: bool = False, seed: int = 0
+    results: StudyResults | Path | str,
+    out: Path | str | None = None,
+    *,
+    force: bool = False,
+    scenario: str | None = None,
+    seed: int = 0,
 ) -> Path:
     """Write a finished study as one self-contained HTML file.
 
@@ -43,12 +49,14 @@ def write_report(
         results: A study, or the folder of one.
         out: The file; `report.html` in the study's folder by default.
         force: Replace the file where it exists.
+        scenario: Under which scenario, where the study has several; the plain tasks by default.
         seed: Seeds the bootstrap of the intervals.
 
     Returns:
         The path of the file; the same study gives the same bytes.
 
     Raises:
+        UnknownNameError: a scenario that the study does not have.
         OutputExistsError: the file exists and `force` is off.
         ReprqError: the folder is not a finished study, or the file cannot be written.
     """
@@ -57,19 +65,22 @@ def write_report(
     path = results.path / "report.html" if out is None else Path(out)
     if path.exists() and not force:
         raise OutputExistsError(f"{path} exists; give another --out, or --force to replace it")
-    page = render_page(results, seed)
+    page = render_page(results, seed, scenario)
     write_text(path, page)
     return path
 
 
-def render_page(results: StudyResults, seed: int = 0) -> str:
+def render_page(results: StudyResults, seed: int = 0, scenario: str | None = None) -> str:
     """Return the page as text.
 
     Args:
         results: A study.
         seed: Seeds the bootstrap of the intervals.
+        scenario: Under which scenario, where the study has several; the plain tasks by default.
     """
-    return _rendered(results, _without_backbones(results) if results.without_backbones else _compared(results, seed))
+    said, results = note_of(results, scenario), in_scenario(results, scenario)
+    made = _without_backbones(results) if results.without_backbones else _compared(results, seed)
+    return _rendered(results, {**made, "warnings": [*said, *made["warnings"]]})
 
 
 def _without_backbones(results: StudyResults) -> dict[str, Any]:
