@@ -70,8 +70,8 @@ def check_one(results: StudyResults) -> None:
     """Raise an `InputError` for a study with several scenarios, whose scores have no mean."""
     if len(known := scenarios_of(results)) > 1:
         raise InputError(
-            f"results must be of one scenario, got {', '.join(known)}; take one of them with"
-            " reprq.analysis.in_scenario(results, NAME)"
+            f"results must be of one scenario, got {', '.join(known)}; take one of them by"
+            " reprq.analysis.scenarios.in_scenario"
         )
 
 
