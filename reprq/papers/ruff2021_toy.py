@@ -149,7 +149,7 @@ def _picture(train: Array, maps: Mapping[str, Array]) -> Any:
     for ax, (title, scores) in zip(axes.flat, maps.items(), strict=False):
         ranks = scores.argsort().argsort().reshape(_GRID, _GRID) / (len(scores) - 1)
         mesh = ax.imshow(ranks, origin="lower", extent=(LOW[0], HIGH[0], LOW[1], HIGH[1]), cmap="Greys", vmin=0, vmax=1)
-        ax.scatter(*train.T, s=1, color=BENIGN, linewidths=0)
+        ax.scatter(*train.T, s=1, color=BENIGN, linewidths=0, rasterized=True)  # else the SVG is a megabyte
         ax.set_title(title, fontsize=10)
     fig.colorbar(mesh, ax=axes, label="rank of the score (1: most anomalous)", shrink=0.6)
     return fig
