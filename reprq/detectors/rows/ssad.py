@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.detectors.labelled import known_labels
-from reprq.detectors.rows.input import as_rows
 from reprq.detectors.rows.shallow import ShallowDetector, kernel_sums
 from reprq.detectors.rows.ssad_dual import Problem, solve
 from reprq.errors import InputError
 from reprq.numerics.pairs import squared_distances
 from reprq.numerics.rows import Matrix, Scores
+from reprq.validation import as_matrix
+
+_FAR = 1e100  # in root mean square deviations of X; squares of more overflow
 
 
 class SSAD(ShallowDetector):
@@ -95,7 +97,7 @@ class SSAD(ShallowDetector):
         """
         self._given: tuple[Matrix, NDArray[np.int64]] | None = None
         if labelled is not None:
-            rows = np.array(as_rows(labelled, type(self).__name__), dtype=np.float64)
+            rows = np.array(as_matrix(labelled, "labelled"), dtype=np.float64)
             self._given = rows, known_labels(labels, len(rows))
         elif labels is not None:
             raise InputError("labels are those of labelled rows, and none are given; give labelled too")
@@ -116,7 +118,12 @@ class SSAD(ShallowDetector):
                 raise InputError(
                     f"labelled must be as wide as X, got {labelled.shape[1]} and {rows.shape[1]} features; give such"
                 )
-            rows = np.concatenate([rows, (labelled - self.mean_) / self.scale_])
+            centred = (labelled - self.mean_) / self.scale_
+            if np.abs(centred).max() > _FAR:
+                raise InputError(
+                    f"labelled must have values like those of X, got {np.abs(labelled).max():.3g}; rescale it"
+                )
+            rows = np.concatenate([rows, centred])
         self.gamma_ = 1.0 / rows.shape[1] if self.gamma is None else self.gamma
         upper = np.full(len(rows), float(self.eta_l))
         upper[:n] = 1.0 / (self.nu * n) if self.eta_u is None else self.eta_u

@@ -105,7 +105,13 @@ def test_thresholds_and_files_know_the_labelled_rows(benign, rows, labelled, tmp
         ({}, {"labelled": np.ones((3, 6))}, "labelled must be as wide as X, got 6 and 7 features"),
         ({}, {"labelled": np.ones((3, 7)), "labels": [1, 1]}, "labels must be one for each of the 3 labelled"),
         ({}, {"labels": [1]}, "labels are those of labelled rows"),
-        ({}, {"labelled": np.full((3, 7), np.nan)}, "nan|finite"),
+        ({}, {"labelled": np.full((3, 7), np.nan)}, "^labelled "),
+        ({}, {"labelled": np.zeros((0, 7))}, "^labelled must have at least 1 row, got 0"),
+        (
+            {},
+            {"labelled": np.full((3, 7), 1e200)},
+            "must have values like those of X, got 1e\\+200; rescale it",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_sentence(benign, parameters, besides, message):
