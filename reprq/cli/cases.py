@@ -52,28 +52,20 @@ def typed(name: str) -> bool:
 
 
 def from_file(
-    file: Path, key: str | None, columns: str | None, labels: str | None, asked: dict[str, Any]
+    file: Path, key: str | None, columns: str | None, labels: str | None, groups: str | None, asked: dict[str, Any]
 ) -> Iterator[Case]:
     """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
-    import numpy as np
-
-    from reprq.data import Split
-    from reprq.data.stratified import benign_to_fit
+    from reprq.data.row_splits import row_split
+    from reprq.embeddings import load_embeddings
     from reprq.errors import InputError
 
     x = load_file(file, key, columns, labels, asked["benign"])
     if x.labels is None:
         raise InputError(f"{file} must hold labels (n,) with 1 for anomalous; name their array or column with --labels")
-    truth = x.labels
-    rng = np.random.default_rng(asked["seed"])
-    fitted = benign_to_fit(np.flatnonzero(truth == 0), rng)
-    anomalous = rng.permutation(np.flatnonzero(truth == 1))
-    count = round(asked["pollution"] / (1.0 - asked["pollution"]) * len(fitted))
-    if count >= len(anomalous) > 0:
-        raise InputError(f"{file} has {len(anomalous)} anomalies, {count} of them would pollute; lower --pollution")
-    train = np.sort(np.concatenate([fitted, anomalous[:count]]))
-    test = np.setdiff1d(np.arange(len(x)), train)
-    split = Split(described(x, file), train, test, truth[test])
+    of_rows = None if groups is None else load_embeddings(file, key, groups, columns=columns or ()).labels
+    how = {name: asked[name] for name in ("pollution", "labelled", "seed")}
+    split = row_split(x.labels, groups=of_rows, name=str(file), **how)
+    _check_needs(asked["specs"], [split])
     yield Case(described(x, file), {"layer": x.layer}, split, rows=(x.array, x.array, None))
 
 

@@ -18,6 +18,11 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 @click.command(cls=Command)
 @options.network
 @options.embeddings
+@click.option(
+    "--groups",
+    metavar="NAME",
+    help="With --embeddings: the array or column that says what each row is a part of; none is in training and test.",
+)
 @options.benign
 @click.option("--layer", "layers", default="-1", show_default=True, metavar="3|layer3|-1|1-4|all", help="Which layers.")
 @options.data
@@ -87,6 +92,7 @@ def detect(
     key: str | None,
     columns: str | None,
     labels: str | None,
+    groups: str | None,
     benign: tuple[str, ...],
     detectors: tuple[str, ...],
     seeds: int,
@@ -99,7 +105,8 @@ def detect(
     With --backbone, each class of the data is benign in turn (unimodal) or anomalous in turn (multimodal); with
     --external and no --task, all classes are benign; with --benign, the classes that it names are, and all others are
     anomalous. --data also takes the protocols that `reprq datasets` lists. With --embeddings, the file's labels say
-    which rows are anomalous (1, or all that --benign does not name), and 70 % of the benign rows train.
+    which rows are anomalous (1, or all that --benign does not name), and 70 % of the benign rows train; with --groups
+    70 % of the groups without an anomaly.
 
     --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """
@@ -118,15 +125,17 @@ def detect(
     _check_specifications(specs, file is None, oracle)
     if file is not None:
         options.only_with_backbone()
-        refuse_typed("anomaly", "external", "polluting", "labelled", "labelled_from", "auxiliary")
+        refuse_typed("anomaly", "external", "polluting", "labelled_from", "auxiliary")
+    elif groups is not None:
+        raise click.UsageError("--groups goes with --embeddings")
     elif benign and typed("tasks"):
         raise click.UsageError("give either --benign or --task: both say what is benign")
     rows: list[dict[str, Any]] = []
     source = ""
     notes: dict[str, None] = {}
     for seed in range(asked["seed"], asked["seed"] + seeds):
-        now = {**asked, "seed": seed, "benign": benign}
-        for case in from_file(file, key, columns, labels, now) if file is not None else from_data(now, specs):
+        now = {**asked, "seed": seed, "benign": benign, "specs": specs}
+        for case in from_file(file, key, columns, labels, groups, now) if file is not None else from_data(now, specs):
             source = source or case.source
             notes |= dict.fromkeys(case.notes)
             # a detector that needs no layer is fitted once a split: on the first layer's turn

@@ -65,6 +65,26 @@ def test_external_anomalies_with_all_classes_benign(reprq: Reprq, tmp_path: Path
     assert row["n_test"] < 20
 
 
+def test_known_anomalies_and_groups_of_a_file(reprq: Reprq, tmp_path: Path, labelled: Path) -> None:
+    file = ("detect", "--embeddings", labelled, "--json")
+    (plain,), (known,) = (rows(reprq(*file, *KNN, "--labelled", n)) for n in (0, 10))
+    assert known["n_train"] == plain["n_train"]
+    assert known["n_anomalies"] == plain["n_anomalies"] - 10
+    with np.load(labelled) as found:
+        patients = np.array([f"patient {i // 4}" for i in range(240)])
+        np.savez(tmp_path / "g.npz", X=found["X"], y=found["y"], patient=patients)
+    grouped = ("detect", "--embeddings", tmp_path / "g.npz", "--json", *KNN, "--groups", "patient")
+    (row,) = rows(reprq(*grouped))
+    assert (row["n_train"], row["n_test"], row["n_anomalies"]) == (140, 100, 40)
+    assert (ran := reprq(*grouped[:-1], "nurse")).status == 1
+    assert "nurse" in ran.err
+    assert reprq("detect", *LENET, *KNN, "--groups", "patient").status == 2
+    deep = ("--detector", "deep_sad:epochs=1")
+    (without,), (some,) = (rows(reprq(*file, *deep, "--labelled", n, "--quiet")) for n in (0, 10))
+    assert without["detector"] == some["detector"]
+    assert without["auroc"] != some["auroc"]
+
+
 def test_seeds_repeat_and_are_averaged(reprq: Reprq, labelled: Path) -> None:
     command = ("detect", "--embeddings", labelled, *KNN, "--detector", "iforest:trees=5", "--seeds", 3)
     body = json.loads(reprq(*command, "--json").out)
