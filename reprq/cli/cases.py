@@ -43,7 +43,7 @@ class Case:
 def refuse_typed(*names: str) -> None:
     """Raise a usage error if one of these options was typed."""
     if found := [name for name in names if typed(name)]:
-        raise click.UsageError(f"--{found[0].replace('_', '-')} goes with --backbone and plain data sets")
+        raise click.UsageError(f"--{found[0].replace('_', '-')} goes with plain data sets of --data")
 
 
 def typed(name: str) -> bool:
@@ -62,6 +62,10 @@ def from_file(
     x = load_file(file, key, columns, labels, asked["benign"])
     if x.labels is None:
         raise InputError(f"{file} must hold labels (n,) with 1 for anomalous; name their array or column with --labels")
+    if (benign := int((x.labels == 0).sum())) < 2:
+        raise InputError(
+            f"{file} must have at least 2 benign rows, one to fit and one to score, got {benign} of {len(x)}"
+        )
     of_rows = None if groups is None else load_embeddings(file, key, groups, columns=columns or ()).labels
     how = {name: asked[name] for name in ("pollution", "labelled", "seed")}
     split = row_split(x.labels, groups=of_rows, name=str(file), **how)

@@ -115,7 +115,7 @@ def detect(
     specs = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
     alone = file is None and asked["backbone"] is None and all(stands_alone(spec["name"]) for spec in specs)
     if not alone:
-        options.one_source(asked["backbone"], file)
+        _check_source(asked["backbone"], file, specs)
     if asked["seed"] + seeds - 1 > options.MAX_SEED:
         raise click.UsageError(f"--seed and --seeds must end at {options.MAX_SEED} at most; lower one of them")
     from reprq.cli.cases import from_data, from_file, refuse_typed, typed
@@ -130,6 +130,13 @@ def detect(
         raise click.UsageError("--groups goes with --embeddings")
     elif benign and typed("tasks"):
         raise click.UsageError("give either --benign or --task: both say what is benign")
+    if alone:
+        options.refuse_network()
+    for classes, share in (("polluting", "pollution"), ("labelled_from", "labelled")):
+        if asked[classes] and not asked[share]:
+            raise click.UsageError(
+                f"--{classes.replace('_', '-')} says of which classes, --{share} how many; give both"
+            )
     rows: list[dict[str, Any]] = []
     source = ""
     notes: dict[str, None] = {}
@@ -146,6 +153,16 @@ def detect(
     if means and form is None:
         click.echo("\nmean over tasks and seeds")
         echo_table(means)
+
+
+def _check_source(backbone: str | None, file: Path | None, specs: list[dict[str, Any]]) -> None:
+    """Raise a usage error unless there is one source of rows, and name the detector that asks for it."""
+    from reprq.detectors.registry import stands_alone
+
+    if backbone is None and file is None:
+        asking = next(spec["name"] for spec in specs if not stands_alone(spec["name"]))
+        raise click.UsageError(f"detector {asking} needs rows: give either --backbone NAME or --embeddings FILE")
+    options.one_source(backbone, file)
 
 
 def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
@@ -200,7 +217,8 @@ def _specification(text: str) -> dict[str, Any]:
 
 def _check_specifications(specs: list[dict[str, Any]], of_samples: bool, oracle: bool) -> None:
     """Make every detector once, so that a mistake costs no work."""
-    from reprq.detectors import create, describe, is_network
+    from reprq.detectors import create, describe
+    from reprq.detectors.registry import is_network, stands_alone
     from reprq.errors import InputError
 
     seen = set()
@@ -210,5 +228,10 @@ def _check_specifications(specs: list[dict[str, Any]], of_samples: bool, oracle:
         if method in seen:
             raise InputError(f"--detector must name each detector once, got {method} twice; leave one out")
         seen.add(method)
-        if is_network(spec["name"]) and (oracle or not (of_samples or getattr(made, "takes_rows", False))):
-            raise InputError(f"detector {spec['name']} trains a network on samples; give --backbone, without --oracle")
+        if not is_network(spec["name"]):
+            continue
+        if oracle:
+            raise InputError(f"--oracle chooses parameters of detectors of rows, got {spec['name']}; leave one out")
+        if not (of_samples or getattr(made, "takes_rows", False)):
+            instead = "give --data" if stands_alone(spec["name"]) else "give --backbone and --data"
+            raise InputError(f"detector {spec['name']} reads samples, not --embeddings; {instead} instead")

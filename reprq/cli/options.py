@@ -16,8 +16,8 @@ MAX_SEED = 2**32 - 1  # of NumPy's and scikit-learn's random states
 
 
 PREPROCESSING = ("size", "mean", "std", "channels", "value_range", "crop", "squash", "max_length")
-_OF_BACKBONES = {*PREPROCESSING, "weights", "layers", "data", "root", "download", "intensity_range", "skip_broken"}
-_OF_BACKBONES |= {"split", "pooling", "tasks"}
+_OF_NETWORKS = {*PREPROCESSING, "weights", "layers", "pooling"}
+_OF_BACKBONES = {*_OF_NETWORKS, "data", "root", "download", "intensity_range", "skip_broken", "split", "tasks"}
 
 
 def _stack(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -207,15 +207,24 @@ def one_source(backbone: str | None, file: Path | None) -> None:
 
 def only_with_backbone() -> None:
     """Raise a usage error if an option was typed that says something of a backbone or its data."""
+    if typed := _typed(_OF_BACKBONES):
+        raise click.UsageError(f"{', '.join(typed)} goes with --backbone, not with --embeddings")
+
+
+def refuse_network() -> None:
+    """Raise a usage error if an option was typed that says something of a backbone, where there is none."""
+    if typed := _typed(_OF_NETWORKS):
+        raise click.UsageError(f"{', '.join(typed)} goes with --backbone, and there is none; leave it out")
+
+
+def _typed(names: set[str]) -> list[str]:
+    """Those of these options that were typed, as they are written."""
     context = click.get_current_context()
-    typed = [
+    return [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name in _OF_BACKBONES
-        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
     ]
-    if typed:
-        raise click.UsageError(f"{', '.join(typed)} goes with --backbone, not with --embeddings")
 
 
 def check_output(path: Path, force: bool) -> None:

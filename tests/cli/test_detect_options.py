@@ -144,7 +144,7 @@ def test_parcels_are_scored_by_the_maximum_over_both_views(reprq: Reprq, tmp_pat
     ("arguments", "status", "said"),
     [
         ((*LENET, "--data", "xray-parcels", "--root", "none"), 1, "none/benign is not a folder; xray-parcels expects"),
-        ((*LENET, "--data", "xray-parcels", "--pollution", 0.1), 2, "--pollution goes with --backbone and plain data"),
+        ((*LENET, "--data", "xray-parcels", "--pollution", 0.1), 2, "--pollution goes with plain data sets"),
         ((*LENET, "--anomaly", "cow"), 1, "unknown class of digits 'cow'"),
         (
             (*LENET, "--task", "unimodal:8", "--anomaly", "8"),
@@ -158,7 +158,17 @@ def test_parcels_are_scored_by_the_maximum_over_both_views(reprq: Reprq, tmp_pat
         ((*LENET, "--detector", "knn", "--detector", "knn:k=5"), 1, "got knn[k=5,kth,euclidean] twice; leave one out"),
         ((*LENET, "--oracle", "--detector", "kde", "--detector", "kde"), 1, "got kde[oracle] twice"),
         ((*LENET, "--seed", 2**32 - 2, "--seeds", 3), 2, "--seed and --seeds must end at 4294967295 at most"),
-        (("--embeddings", "x.npy", "--anomaly", "8"), 2, "--anomaly goes with --backbone"),
+        (("--embeddings", "x.npy", "--anomaly", "8"), 2, "--anomaly goes with plain data sets of --data"),
+        (
+            ("--embeddings", "x.npy", "--detector", "raw:knn"),
+            1,
+            "raw:knn reads samples, not --embeddings; give --data i",
+        ),
+        (("--detector", "raw:knn", "--oracle"), 1, "--oracle chooses parameters of detectors of rows, got raw:knn"),
+        (("--detector", "raw:knn", "--detector", "knn"), 2, "detector knn needs rows: give either --backbone NAME"),
+        (("--detector", "raw:knn", "--layer", "3"), 2, "--layer goes with --backbone, and there is none"),
+        ((*LENET, "--polluting", "7"), 2, "--polluting says of which classes, --pollution how many; give both"),
+        ((*LENET, "--labelled-from", "7"), 2, "--labelled-from says of which classes, --labelled how many"),
     ],
 )
 def test_what_cannot_be_is_one_line(reprq: Reprq, arguments: tuple[object, ...], status: int, said: str) -> None:
@@ -166,6 +176,16 @@ def test_what_cannot_be_is_one_line(reprq: Reprq, arguments: tuple[object, ...],
     assert ran.status == status
     assert said in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("n", [1, 20])
+def test_a_file_without_two_benign_rows_is_told_so(reprq: Reprq, tmp_path: Path, n: int) -> None:
+    np.savez(tmp_path / "x.npz", X=np.ones((n, 3)), y=np.ones(n, dtype=int))
+    ran = reprq("detect", "--embeddings", tmp_path / "x.npz")
+    assert (ran.status, f"must have at least 2 benign rows, one to fit and one to score, got 0 of {n}" in ran.err) == (
+        1,
+        True,
+    )
 
 
 def test_protocols_are_listed(reprq: Reprq) -> None:
@@ -189,7 +209,7 @@ def test_a_detector_of_images_learns_from_the_layer_of_the_backbone(reprq: Reprq
     assert json.loads(reprq("detect", *asked, "--json", "--seed", 1).out)["rows"] != rows
     refused = reprq("detect", *asked, "--oracle")
     assert refused.status == 1
-    assert "trains a network on samples; give --backbone, without --oracle" in refused.err
+    assert "--oracle chooses parameters of detectors of rows, got distillation; leave one out" in refused.err
 
 
 def test_known_anomalies_of_each_class_and_the_auroc_of_each_class(reprq: Reprq) -> None:
