@@ -16,7 +16,7 @@ import pandas as pd
 
 from reprq.analysis import Directions, correlate, points, recommend
 from reprq.study import StudyResults
-from reprq.study.results import write_table
+from reprq.study.tables import write_table
 
 
 def main() -> None:

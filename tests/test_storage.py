@@ -20,7 +20,7 @@ from reprq.data import load_dataset
 from reprq.embeddings import Embeddings, export, extract
 from reprq.errors import CacheError, ReprqError
 from reprq.storage import file_name, make_folder, readable, write_text, write_whole
-from reprq.study.results import write_table
+from reprq.study.tables import write_table
 from reprq.training.checkpoint import Checkpoint
 
 HARD_NAMES = (

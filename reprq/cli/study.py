@@ -90,7 +90,7 @@ def _report(results: "StudyResults", form: str | None) -> None:
     from reprq.analysis.complete import TASK_GROUPS
     from reprq.analysis.datasets import NOTHING
     from reprq.cli.output import emit
-    from reprq.study.results import write_table
+    from reprq.study.tables import write_table
 
     if results.without_backbones:
         shown = results.detectors[["dataset", "task", "detector", "seed", *_SCORES]]
@@ -112,7 +112,7 @@ def _report(results: "StudyResults", form: str | None) -> None:
 
 def _echo_files(results: "StudyResults", figures: list[Path], form: str | None) -> None:
     if form is None:
-        for path in (*figures, *sorted(results.path.glob("*.csv"))):
+        for path in (*figures, *sorted(p for p in results.path.iterdir() if p.suffix in (".csv", ".parquet"))):
             click.echo(str(path))
 
 

@@ -1,8 +1,9 @@
 """The finished cells of a study, one JSON line each: whatever was computed once is never computed again."""
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from reprq.errors import ReprqError
 
@@ -12,7 +13,8 @@ Row = dict[str, Any]
 class CellStore:
     """An append-only file of finished cells, found by a digest of everything that decides their rows.
 
-    A line that an interruption cut short is dropped when the file is opened again.
+    Memory holds where each cell stands and not its rows, so that a million cells take 300 MB. A line that an
+    interruption cut short is dropped when the file is opened again.
 
     Args:
         path: The `.jsonl` file; made when the first cell is added.
@@ -20,31 +22,62 @@ class CellStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._rows: dict[str, list[Row]] = {}
+        self._starts: dict[str, int] = {}
         if path.exists():
             self._load()
 
     def _load(self) -> None:
-        text = self.path.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                cell = json.loads(line)
-                self._rows[cell["key"]] = cell["rows"]
-            except (ValueError, KeyError, TypeError):
-                raise ReprqError(f"{self.path} is damaged at line {number}; delete the file to compute anew") from None
-        if len(whole) < len(text):
+        start = 0
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    break
+                self._starts[self._parsed(line, f"line {number}")[0]] = start
+                start += len(line)
+        if start < self.path.stat().st_size:
             with self.path.open("r+b") as file:
-                file.truncate(len(whole))
+                file.truncate(start)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._rows
+        return key in self._starts
+
+    def __len__(self) -> int:
+        return len(self._starts)
 
     def __getitem__(self, key: str) -> list[Row]:
-        return self._rows[key]
+        return next(self.read([key]))
+
+    def read(self, keys: Iterable[str]) -> Iterator[list[Row]]:
+        """Yield the rows of finished cells; many are read in one pass where they were finished in this order.
+
+        Raises:
+            KeyError: a cell that is not finished.
+            ReprqError: the file was changed or removed since it was opened.
+        """
+        try:
+            with self.path.open("rb") as file:
+                for key in keys:
+                    yield self._at(file, key)
+        except OSError as error:
+            raise ReprqError(f"{self.path} cannot be read: {error.strerror}") from None
+
+    def _at(self, file: BinaryIO, key: str) -> list[Row]:
+        start = self._starts[key]
+        file.seek(start)
+        found, rows = self._parsed(file.readline(), f"byte {start}")
+        if found != key:
+            raise ReprqError(f"{self.path} was changed by another run; start again")
+        return rows
+
+    def _parsed(self, line: bytes, where: str) -> tuple[str, list[Row]]:
+        try:
+            cell = json.loads(line)
+            return cell["key"], cell["rows"]
+        except (ValueError, KeyError, TypeError):
+            raise ReprqError(f"{self.path} is damaged at {where}; delete the file to compute anew") from None
 
     def add(self, key: str, rows: list[Row]) -> None:
-        """Remember the rows of a finished cell, in memory and on disk.
+        """Remember the rows of a finished cell on disk.
 
         Args:
             key: The cell's digest.
@@ -53,11 +86,23 @@ class CellStore:
         Raises:
             ReprqError: the disk is full or cannot be written; what was written stays usable.
         """
-        line = json.dumps({"key": key, "rows": rows}, ensure_ascii=False, allow_nan=False)
+        self.add_all({key: rows})
+
+    def add_all(self, cells: Mapping[str, list[Row]]) -> None:
+        """Remember the rows of several finished cells in one write; otherwise as `add`."""
+        lines = {key: _line(key, rows) for key, rows in cells.items()}
         try:
-            with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(line + "\n")
-                file.flush()
+            with self.path.open("ab") as file:
+                file.write(b"".join(lines.values()))
+                end = file.tell()  # after what another run may have added meanwhile
         except OSError as error:
             raise ReprqError(f"{self.path} cannot be written: {error.strerror}; finished cells stay usable") from None
-        self._rows[key] = rows
+        start = end - sum(map(len, lines.values()))
+        for key, line in lines.items():
+            self._starts[key] = start
+            start += len(line)
+
+
+def _line(key: str, rows: list[Row]) -> bytes:
+    text = json.dumps({"key": key, "rows": rows}, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace") + b"\n"

@@ -1,6 +1,8 @@
 """What a study consists of: networks, and the cells of each, known by their digests before anything is computed."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from reprq import pretext
 from reprq.backbones import load_backbone
@@ -98,7 +100,8 @@ class Plan:
         self._check_needs()
         self._networks: dict[tuple[int, str], Network] = {}
         self._transforms: dict[tuple[int, str], Transform] = {}
-        self._cells: dict[tuple[int, str, str | None], list[Cell]] = {}
+        self._of_files: dict[tuple[int, str, str | None], Network] = {}
+        self._cells: tuple[object, list[Cell]] = None, []
         self._digests: dict[tuple[int, int], str] = {}
         for seed, backbone in self.backbones:
             self._check(backbone, seed)
@@ -122,9 +125,11 @@ class Plan:
             return None
         if part.backbone.embeddings is None:
             return self.network(part.backbone, part.seed)
-        found = self.files(part)
-        layers = tuple((name, number) for number, name in enumerate(found.layers, start=1))
-        return Network(part.seed, part.backbone, part.backbone.name, "file", found.digest, {}, layers)
+        if part.key not in self._of_files:
+            found, own = self.files(part), part.backbone
+            layers = tuple((name, number) for number, name in enumerate(found.layers, start=1))
+            self._of_files[part.key] = Network(part.seed, own, own.name, "file", found.digest, {}, layers)
+        return self._of_files[part.key]
 
     def _load(self, data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
         if not reads_files(data):
@@ -204,28 +209,29 @@ class Plan:
         return self._networks[where]
 
     def cells(self, part: StudyPart) -> list[Cell]:
-        """Return the cells of a part, in the order of the tables; its teacher must have been trained."""
-        if part.key not in self._cells:
-            network = self.network_of(part)
-            splits = self.splits[part.seed, part.data.dataset].splits
-            layers: list[tuple[str, int | None]] = [] if network is None else [*network.layers]
-            layers.append(("", None))  # what needs no layer comes once a split
-            self._cells[part.key] = [
-                cell
-                for layer, number in layers
-                for split in splits
-                for cell in self._cells_of(part, network, layer, number, split)
-            ]
-        return self._cells[part.key]
+        """Return the cells of a part, in the order of the tables; its teacher must have been trained.
+
+        Those of the last part alone are kept: of a large study they are made again each time, in bounded memory.
+        """
+        if self._cells[0] != part.key:
+            self._cells = None, []  # before the next are made: the cells of one part in memory, not of two
+            self._cells = part.key, list(self._cells_of(part))
+        return self._cells[1]
 
     def count(self, part: StudyPart) -> int:
         """Return how many cells a part has, trained or not."""
-        if part.network_config is None or self.ready(part.backbone, part.seed):
-            return len(self.cells(part))
-        layers = load_backbone(part.network_config.name, "random").select_layers(part.network_config.layers)
         each = bool(self.metrics) + len(self._measures_of(part)) + len(self._detectors_of(part, "layer"))
         once = len(self._detectors_of(part, ""))
-        return (len(layers) * each + once) * len(self.splits[part.seed, part.data.dataset].splits)
+        return (self._layers(part) * each + once) * len(self.splits[part.seed, part.data.dataset].splits)
+
+    def _layers(self, part: StudyPart) -> int:
+        """How many layers a part has, trained or not."""
+        if part.backbone is None:
+            return 0
+        if part.network_config is None or self.ready(part.backbone, part.seed):
+            network = self.network_of(part)
+            return 0 if network is None else len(network.layers)
+        return len(load_backbone(part.network_config.name, "random").select_layers(part.network_config.layers))
 
     def _detectors_of(self, part: StudyPart, layer: str) -> dict[str, Spec]:
         """The detectors that are fitted on a layer of a part, or those that need none."""
@@ -251,29 +257,38 @@ class Plan:
         """Return what the rows of a measure say of how it was made."""
         return PROBE if measure == "linear_probe" else f"brittleness[l2,{definition_of(self.distillation)}]"
 
-    def _cells_of(
-        self, part: StudyPart, network: Network | None, layer: str, number: int | None, split: Split
-    ) -> list[Cell]:
-        base = base_key(cached_name(layer, network.config.pooling) if network and layer else "", split)
+    def _cells_of(self, part: StudyPart) -> Iterator[Cell]:
+        """Make the cells of a part: by layer, split, then metrics, measures and detectors; last what needs no layer."""
+        network, splits = self.network_of(part), self.splits[part.seed, part.data.dataset]
         rows = [self._identified(network, samples) for samples in self.samples[part.seed, part.data.dataset]]
-        others = self.splits[part.seed, part.data.dataset].others_of(split)
-        beside = [self._identified(network, other.samples) for other in others]
+        beside = [
+            [self._identified(network, other.samples) for other in splits.others_of(split)] for split in splits.splits
+        ]
+        measures = self._measures_of(part)
+        layers: list[tuple[str, int | None]] = [] if network is None else [*network.layers]
+        for layer, number in (*layers, ("", None)):
+            stored = cached_name(layer, network.config.pooling) if network and layer else ""
+            detectors = self._detectors_of(part, layer)
+            for split, others in zip(splits.splits, beside, strict=True):
+                base = base_key(stored, split)
+                keys = self._metric_keys(part, base, rows, split, measures) if layer else []
+                for made in keys:
+                    yield Cell(part.seed, part.data.dataset, network, layer, number, split, None, made)
+                for definition, spec in detectors.items():
+                    key = {definition: detector_key(base, rows, split, definition, part.seed, others)}
+                    yield Cell(part.seed, part.data.dataset, network, layer, number, split, spec, key)
 
-        def cell(detector: Spec | None, keys: dict[str, str]) -> Cell:
-            return Cell(part.seed, part.data.dataset, network, layer, number, split, detector, keys)
-
-        cells = []
-        if layer:
-            keys = {name: metric_key(base, rows, split, made) for name, made in self.metrics.items()}
-            cells = [cell(None, keys)] if keys else []
-            for measure in self._measures_of(part):
-                made = self.identifier(measure)
-                drawn = {"task": ""} if measure == "linear_probe" else {"seed": part.seed, **training_rows(split)}
-                cells.append(cell(None, {measure: digest({**base, "rows": rows, "metric": made, **drawn})}))
-        for definition, spec in self._detectors_of(part, layer).items():
-            key = detector_key(base, rows, split, definition, part.seed, beside)
-            cells.append(cell(spec, {definition: key}))
-        return cells
+    def _metric_keys(
+        self, part: StudyPart, base: dict[str, Any], rows: list[str], split: Split, measures: list[str]
+    ) -> list[dict[str, str]]:
+        """The keys of the metrics, which are one cell, and of every measure."""
+        together = {name: metric_key(base, rows, split, made) for name, made in self.metrics.items()}
+        found = [together] if together else []
+        for measure in measures:
+            made = self.identifier(measure)
+            drawn = {"task": ""} if measure == "linear_probe" else {"seed": part.seed, **training_rows(split)}
+            found.append({measure: digest({**base, "rows": rows, "metric": made, **drawn})})
+        return found
 
     def _identified(self, network: Network | None, samples: Dataset) -> str:
         """The digest of some samples, embedded by a network or as they are."""

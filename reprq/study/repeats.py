@@ -1,5 +1,6 @@
 """Tasks and layers of a study that are the same rows under two names."""
 
+from collections.abc import Collection
 from itertools import combinations
 
 import numpy as np
@@ -89,9 +90,18 @@ def repeated_layers(metrics: pd.DataFrame, detectors: pd.DataFrame) -> dict[tupl
 
 def without_repeated_layers(metrics: pd.DataFrame, detectors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables of a study without layers that repeat a deeper one; see `repeated_layers`."""
-    repeated = pd.MultiIndex.from_tuples(list(repeated_layers(metrics, detectors)) or [("", "")])
+    return without_layers(repeated_layers(metrics, detectors), metrics, detectors)
+
+
+def without_layers(
+    layers: Collection[tuple[str, str]], metrics: pd.DataFrame, detectors: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables of a study without some layers, given as (backbone, layer)."""
+    if not layers:
+        return metrics, detectors
+    left_out = pd.MultiIndex.from_tuples(list(layers))
     kept = [
-        table[~pd.MultiIndex.from_frame(table[["backbone", "layer"]]).isin(repeated)].reset_index(drop=True)
+        table[~pd.MultiIndex.from_frame(table[["backbone", "layer"]]).isin(left_out)].reset_index(drop=True)
         for table in (metrics, detectors)
     ]
     return kept[0], kept[1]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from reprq.errors import ReprqError
-from reprq.storage import exact_floats, write_text
+from reprq.errors import InputError, ReprqError
+from reprq.storage import write_text
 from reprq.study.repeats import without_repeated_layers, without_repeated_tasks
 from reprq.study.sections import dataset_label
+from reprq.study.tables import has_table, read_table, save_table, write_table
 
 HALVES = ("_half_1", "_half_2")  # of the test rows: the score on either
 METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "study.json"
@@ -94,14 +95,13 @@ class StudyResults:
         path = Path(path)
         try:
             study = json.loads((path / STUDY_FILE).read_text(encoding="utf-8"))
-            # The last digit counts: values that were equal must be ties again.
-            metrics, detectors = (
-                pd.read_csv(path / name, dtype=_TEXT, **exact_floats()) for name in (METRICS_FILE, DETECTORS_FILE)
-            )
+            metrics, detectors = (read_table(path / name, _TEXTS) for name in (METRICS_FILE, DETECTORS_FILE))
             if lacking := [c for c in (*POINT, "task", "value") if c not in metrics] + [
                 c for c in (*POINT, "task", "auroc") if c not in detectors
             ]:
                 raise ValueError(f"lacks the column {lacking[0]!r}")
+        except InputError:  # which package reads it
+            raise
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ReprqError(
@@ -112,10 +112,10 @@ class StudyResults:
 
     def save(self) -> None:
         """Write the tables and the record of how they were made into the folder, each file whole or not at all."""
-        write_table(self.metrics, self.path / METRICS_FILE)
-        write_table(self.detectors, self.path / DETECTORS_FILE)
+        save_table(self.metrics, self.path / METRICS_FILE)
+        save_table(self.detectors, self.path / DETECTORS_FILE)
         if not self.classes.empty:
-            write_table(self.classes, self.path / CLASSES_FILE)
+            save_table(self.classes, self.path / CLASSES_FILE)
         if self.failures.empty:
             (self.path / FAILURES_FILE).unlink(missing_ok=True)
         else:
@@ -123,7 +123,7 @@ class StudyResults:
         write_text(self.path / STUDY_FILE, json.dumps(self.study, indent=2, ensure_ascii=False) + "\n")
 
 
-_NAMES = (
+_TEXTS = (
     "dataset",
     "backbone",
     "network",
@@ -135,15 +135,11 @@ _NAMES = (
     "definition",
     "anomaly",
 )
-_TEXT = dict.fromkeys(_NAMES, str)
 
 
 def _read_classes(path: Path) -> pd.DataFrame:
     """The table of anomalous classes; an empty one for a study that has none."""
-    if not path.exists():
-        return pd.DataFrame(columns=CLASS_COLUMNS)
-    found: pd.DataFrame = pd.read_csv(path, dtype=_TEXT, **exact_floats())
-    return found
+    return read_table(path, _TEXTS) if has_table(path) else pd.DataFrame(columns=CLASS_COLUMNS)
 
 
 def classes_of(detectors: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
@@ -181,13 +177,3 @@ def _only_dataset(study: Mapping[str, Any]) -> str:
     """The data set of a study that has one, by the record of how it was made."""
     data = study.get("config", {}).get("data", {})
     return (data.get("label") or dataset_label(data.get("name", ""))) if isinstance(data, Mapping) else ""
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, whole or not at all.
-
-    Args:
-        table: The table; its index is left out.
-        path: The file.
-    """
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))

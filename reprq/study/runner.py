@@ -21,7 +21,7 @@ from reprq.study.execute import Executor, InProcess, Processes
 from reprq.study.jobs import Cell, Job, Network, identity, reads_rows
 from reprq.study.plan import Plan, StudyPart
 from reprq.study.registered import check_registered
-from reprq.study.repeats import repeated_layers, without_repeated_layers
+from reprq.study.repeats import repeated_layers, without_layers
 from reprq.study.results import (
     BY_CLASS,
     CLASS_COLUMNS,
@@ -34,6 +34,7 @@ from reprq.study.results import (
 )
 from reprq.study.sections import BackboneConfig
 from reprq.study.sources import Teachers, load_network
+from reprq.study.tables import Table
 
 
 def run_study(
@@ -89,7 +90,7 @@ def run_study(
     plan = Plan(config, Teachers(folder / "teachers", config.datasets, device))
     with executor(workers, scheduler) as where:
         make_folder(folder)
-        results = _StudyRun(plan, folder, device, cache_dir, progress).finish(where)
+        results = StudyRun(plan, folder, device, cache_dir, progress).finish(where)
     results.save()
     return results
 
@@ -135,8 +136,11 @@ def _completed(record: Any) -> Any:
         return record
 
 
-class _StudyRun:
-    """One run: cells that are stored are read, the others computed and stored as they come."""
+class StudyRun:
+    """One run: cells that are stored are read, the others computed and stored as they come.
+
+    Memory holds the keys of all cells, the rows of the tables, and else one part's cells at a time.
+    """
 
     def __init__(self, plan: Plan, folder: Path, device: str, cache_dir: Path | str | None, progress: bool) -> None:
         self.plan, self.folder, self.device = plan, folder, device
@@ -155,7 +159,7 @@ class _StudyRun:
         return self._results()
 
     def _finished(self, part: StudyPart) -> int:
-        if not self.plan.ready(part.backbone, part.seed):
+        if not len(self.store) or not self.plan.ready(part.backbone, part.seed):
             return 0
         return sum(not cell.missing(self.store) for cell in self.plan.cells(part))
 
@@ -175,8 +179,8 @@ class _StudyRun:
             return
         bar.set_postfix_str(name if backbone is None else f"extracting {name}")
         for outcome in self._outcomes(part, todo, where, bar):
-            for key, row in outcome.rows.items():
-                self.store.add(key, [row])
+            if outcome.rows:
+                self.store.add_all({key: [row] for key, row in outcome.rows.items()})
             same = alike[tuple(outcome.cell.keys.values())]
             if outcome.error:
                 self.failures += [replace(outcome, cell=cell) for cell in same]
@@ -257,24 +261,31 @@ class _StudyRun:
         return [own.pooling, *(other.pooling for other, same in others if same)]
 
     def _results(self) -> StudyResults:
-        metric_rows: list[Row] = []
-        detector_rows: list[Row] = []
-        class_rows: list[Row] = []
-        for part in self.plan.parts:
-            for cell in self.plan.cells(part):
-                stored = [row for key in cell.keys.values() if key in self.store for row in self.store[key]]
-                rows = metric_rows if cell.detector is None else detector_rows
-                rows += ({**cell.columns(), **row} for row in stored)
-                class_rows += (found for row in stored for found in _by_class(cell, row))
-        metrics = pd.DataFrame(metric_rows, columns=METRIC_COLUMNS)
-        detectors = pd.DataFrame(detector_rows, columns=DETECTOR_COLUMNS)
-        classes = pd.DataFrame(class_rows, columns=CLASS_COLUMNS)
+        metrics, detectors, classes = self._tables()
         record = self._record()
         if repeated := repeated_layers(metrics, detectors):
             said = [f"{layer} of {backbone} is {other}" for (backbone, layer), other in repeated.items()]
             record["repeated_layers"] = said  # the same rows: left out of the tables
-        found = without_repeated_layers(metrics, detectors)
-        return StudyResults(*found, record, self.folder, classes_of(found[1], classes))
+            metrics, detectors = without_layers(repeated, metrics, detectors)
+            classes = classes_of(detectors, classes)
+        return StudyResults(metrics, detectors, record, self.folder, classes)
+
+    def _tables(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """The tables of metrics, detectors and anomalous classes, of all cells that are stored."""
+        metrics, detectors, classes = Table(METRIC_COLUMNS), Table(DETECTOR_COLUMNS), Table(CLASS_COLUMNS)
+        for part in self.plan.parts:
+            found = [(cell, key) for cell in self.plan.cells(part) for key in cell.keys.values() if key in self.store]
+            if not found:
+                continue
+            columns: tuple[Cell | None, Row] = None, {}
+            for (cell, _), rows in zip(found, self.store.read(key for _, key in found), strict=True):
+                if columns[0] is not cell:
+                    columns = cell, cell.columns()
+                for row in rows:
+                    (metrics if cell.detector is None else detectors).add(columns[1], row)
+                    for judged in _by_class(row):
+                        classes.add(columns[1], judged)
+        return metrics.frame(), detectors.frame(), classes.frame()
 
     def _record(self) -> dict[str, Any]:
         networks = [network for part in self.plan.parts if (network := self.plan.network_of(part)) is not None]
@@ -304,15 +315,20 @@ class _StudyRun:
 
     def _failures(self) -> list[Row]:
         """In the order of the tables, however many workers there were."""
-        cells = [cell.id() for part in self.plan.parts for cell in self.plan.cells(part)]
-        place = {name: i for i, name in enumerate(cells)}
-        ordered = sorted(self.failures, key=lambda outcome: place[outcome.cell.id()])
+        failed = {outcome.cell.id(): outcome for outcome in self.failures}
+        touched = {(cell.seed, cell.dataset, cell.backbone) for cell in (outcome.cell for outcome in self.failures)}
+        ordered = [
+            failed[cell.id()]
+            for part in self.plan.parts
+            if part.key in touched
+            for cell in self.plan.cells(part)
+            if cell.id() in failed
+        ]
         return [{**o.cell.columns(), "work": o.cell.work, "error": o.error, "reason": o.reason} for o in ordered]
 
 
-def _by_class(cell: Cell, row: Row) -> Iterator[Row]:
+def _by_class(row: Row) -> Iterator[Row]:
     """The rows of the table of anomalous classes of a detector's stored row; cells of older studies have none."""
     for name, (value, low, high, count) in row.get(BY_CLASS, {}).items():
         judged = {"auroc": value, "auroc_low": low, "auroc_high": high, "n_anomalies": count}
-        said = {"detector": row["detector"], "definition": row["definition"], "anomaly": name}
-        yield {**cell.columns(), **said, **judged}
+        yield {"detector": row["detector"], "definition": row["definition"], "anomaly": name, **judged}

@@ -39,3 +39,33 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ReprqError, match="cannot be written: No such file or directory"):
         CellStore(tmp_path / "none" / "cells.jsonl").add("a", [])
+
+
+def test_rows_are_read_in_any_order_also_beside_those_of_another_run(tmp_path: Path) -> None:
+    path = tmp_path / "cells.jsonl"
+    store, other = CellStore(path), CellStore(path)
+    store.add("a", [{"value": "é"}])
+    other.add("b", [{"value": 2}])
+    store.add_all({"d": [], "c": [{"value": 3}, {"value": 4}]})
+    assert store["d"] == []
+    assert [*store.read(["c", "a", "c"])] == [
+        [{"value": 3}, {"value": 4}],
+        [{"value": "é"}],
+        [{"value": 3}, {"value": 4}],
+    ]
+    assert len(store) == 3
+    assert len(CellStore(path)) == 4
+    with pytest.raises(KeyError):
+        store["b"]
+
+
+def test_a_file_that_was_changed_meanwhile_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "cells.jsonl"
+    store = CellStore(path)
+    store.add("a", [])
+    path.write_text('{"key": "b", "rows": []}\n')
+    with pytest.raises(ReprqError, match=r"cells\.jsonl was changed by another run; start again"):
+        store["a"]
+    path.unlink()
+    with pytest.raises(ReprqError, match=r"cells\.jsonl cannot be read: No such file"):
+        store["a"]

@@ -16,7 +16,7 @@ from reprq.papers.outcome import record_text, refuse_other, write_texts
 from reprq.progress import track
 from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
-from reprq.study.results import write_table
+from reprq.study.tables import write_table
 
 RECORD = "mai2021.json"
 
