@@ -38,7 +38,7 @@ def layers(name: str, weights: str | None, size: int | None, layers: str, form: 
     repeats = repeated_on_noise(replace(backbone, layers=tuple(averaged)))
     rows = [{**row, "same as": repeats.get(row["name"])} for row in rows]
     size = backbone.preprocessing.to_dict().get("size")
-    shown = f"{name} at {backbone.preprocessing.describe()}"
+    shown = f"{name}: {backbone.preprocessing.describe()}"
     notes = list(backbone.notes)
     emit(form, "layers", rows, {"backbone": name, "size": size, "notes": notes}, shown)
     for note in notes:

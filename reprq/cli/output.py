@@ -42,7 +42,7 @@ def echo_table(rows: Rows) -> None:
     """Print rows as text, their notes below, each once."""
     click.echo(text_table([{name: row[name] for name in row if name != "notes"} for row in rows]))
     for note, rows_with_it in _notes(rows).items():
-        click.echo(f"note: {note} ({rows_with_it})")
+        click.echo(f"note: {note} ({rows_with_it})" if rows_with_it else f"note: {note}")
 
 
 def text_table(rows: Rows) -> str:

@@ -110,7 +110,7 @@ def _scope(results: StudyResults) -> str:
     where = f" of {datasets} data sets" if datasets > 1 else ""
     architectures = detectors["network"].nunique() if "network" in detectors else len(labels)
     return (
-        f"{_of(metrics['metric'].nunique(), 'metric')} of quality, measured on benign training images alone, were set"
+        f"{_of(metrics['metric'].nunique(), 'metric')} of quality, measured on benign training samples alone, were set"
         f" against the AUROC of {_of(detectors['definition'].nunique(), 'detector')} on"
         f" {_of(tasks, 'one-class task')}{where}, over {_of(count, 'layer')} of"
         f" {_of(len(labels), 'network')} ({_of(architectures, 'architecture')}, {random} with random weights)."

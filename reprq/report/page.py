@@ -229,7 +229,7 @@ def _provenance(results: StudyResults) -> list[tuple[str, str]]:
     titles = {
         "config": "Configuration",
         "weights_digests": "Digests of the weights (SHA-256)",
-        "data_fingerprints": "Fingerprints of the images (SHA-256)",
+        "data_fingerprints": "Fingerprints of the samples (SHA-256)",
         "versions": "Versions",
     }
     rest = [name for name in results.study if name not in (*titles, "schema_version", "failures")]

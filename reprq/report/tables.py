@@ -221,8 +221,8 @@ def _task(results: StudyResults, task: str, detector: str, found: pd.DataFrame) 
         "best AUROC": means.max(),
         "best network": backbone,
         "best layer": layer,
-        "benign training images": int(found["n_train"].median()),
-        "test images": int(found["n_test"].median()),
+        "training samples": int(found["n_train"].median()),
+        "test samples": int(found["n_test"].median()),
         "of them anomalous": int(found["n_anomalies"].median()),
     }
 

@@ -5,13 +5,18 @@ import json
 import numpy as np
 import pytest
 
-from reprq.cli.output import emit, text_table
+from reprq.cli.output import echo_table, emit, text_table
 
 ROWS = [{"name": "a", "value": np.float64(0.123456), "note": ""}, {"name": "bb", "value": None, "note": ""}]
 
 
 def test_numbers_stand_to_the_right_and_an_empty_column_is_left_out() -> None:
     assert text_table(ROWS).splitlines() == ["name   value", "a     0.1235", "bb         -"]
+
+
+def test_a_note_about_rows_without_a_name_stands_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    echo_table([{"detector": "knn", "notes": "few rows"}, {"detector": "kde", "notes": ""}])
+    assert capsys.readouterr().out.splitlines()[-1] == "note: few rows"
 
 
 def test_no_rows_is_said() -> None:

@@ -69,6 +69,11 @@ def test_it_can_be_read_without_eyes(elements):
     assert inside.count("h1") == 1
 
 
+def test_samples_are_not_called_images_which_they_may_not_be(elements):
+    assert not [text for text in elements.texts if re.search(r"\b(training|test|anomalous|the) images?\b", text)]
+    assert any("measured on benign training samples alone" in text for text in elements.texts)
+
+
 def test_the_record_stands_in_the_page(elements):
     configuration = next(text for text in elements.texts if text.startswith("{") and "title" in text)
     assert json.loads(configuration)["note"] == "</script><script>alert(2)</script>"
