@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from reprq.data.oneclass import PROTOCOL
 from reprq.errors import InputError, UnknownNameError
 from reprq.study.results import StudyResults
 
+_PROTOCOL = "protocol"  # `reprq.data.oneclass.PROTOCOL`, whose import loads what tables do not need
 PLAIN = "plain"  # tasks from which nothing deviates; the column `scenario` of a study's tables has "" for them
 
 
@@ -76,4 +76,4 @@ def check_one(results: StudyResults) -> None:
 
 
 def _scenarios(table: pd.DataFrame) -> "pd.Series[str]":
-    return table["scenario"].fillna("").astype(str).replace({"": PLAIN, PROTOCOL: PLAIN})
+    return table["scenario"].fillna("").astype(str).replace({"": PLAIN, _PROTOCOL: PLAIN})
