@@ -26,7 +26,7 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 @options.benign
 @click.option("--layer", "layers", default="-1", show_default=True, metavar="3|layer3|-1|1-4|all", help="Which layers.")
 @options.data
-@click.option("--samples", default=256, show_default=True, type=click.IntRange(min=2), help="Images of each split.")
+@click.option("--samples", default=256, show_default=True, type=click.IntRange(min=2), help="Samples of each split.")
 @options.pooling
 @click.option(
     "--task",
