@@ -252,7 +252,7 @@ def test_a_teacher_is_trained_once_and_never_sees_the_study_classes(
         ({"dtype": "float8"}, ConfigError, "dtype: input should be 'float32' or 'float16', got 'float8'"),
         ({"backbones": [{"name": "lenet", "weights": "none.safetensors"}]}, WeightsError, "none.safetensors"),
         ({"backbones": [{"name": "lenet", "weights": "random", "preprocessing": {"sise": 3}}]}, InputError, "sise"),
-        ({"backbones": []}, ConfigError, "backbones: list should have at least 1 item"),
+        ({"backbones": []}, ConfigError, "metrics measure the layers of [[backbones]], and there is none"),
         (
             {"backbones": [{"name": "lenet", "pretext": {"task": "rotatoin", "data": "digits"}}]},
             UnknownNameError,
