@@ -20,7 +20,7 @@ _SMALLEST = 1e-280  # fourth power of a length whose digits float64 still holds
 class CentralMoments(NamedTuple):
     """Mean, covariance and mean fourth power of the length of centred rows.
 
-    Args:
+    Attributes:
         mean: (d,).
         covariance: (d, d), divided by n.
         fourth: mean of |x - mean|^4.
@@ -34,7 +34,7 @@ class CentralMoments(NamedTuple):
 class Whitening(NamedTuple):
     r"""An inverse square root W of a covariance: \|(x - mean) W\|^2 is the squared Mahalanobis distance.
 
-    Args:
+    Attributes:
         matrix: (d, r) W, where W Wᵀ is the (pseudo-)inverse of the covariance; (d,) where it is diagonal.
         rank: How many directions W keeps.
     """
