@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reprq.errors import InputError, ReprqError
@@ -147,9 +148,13 @@ def classes_of(detectors: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
     cell = ["seed", "dataset", "backbone", "layer", "task", "definition"]
     if classes.empty or any(column not in detectors for column in cell):
         return classes
-    kept = pd.MultiIndex.from_frame(detectors[cell].astype(object).fillna(""))
-    every = pd.MultiIndex.from_frame(classes[cell].astype(object).fillna(""))
+    kept, every = _keys(detectors[cell]), _keys(classes[cell])
     return pd.DataFrame(classes.loc[every.isin(kept)].reset_index(drop=True))
+
+
+def _keys(table: pd.DataFrame) -> pd.MultiIndex:
+    """Rows as keys; what is missing is "", which equals itself."""
+    return pd.MultiIndex.from_arrays(list(np.where(table.isna(), "", table.to_numpy(dtype=object)).T))
 
 
 def _with_scenario(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reprq.optional import require
@@ -71,8 +72,12 @@ def read_table(path: Path, texts: Sequence[str]) -> pd.DataFrame:
         return found
     require("pyarrow", "parquet", large)
     found = pd.read_parquet(large, engine="pyarrow")
+    # As CSV has it: a column that is missing is of numbers, and a text that is missing is nan and not None.
     missing = [name for name in found if name not in texts and found[name].isna().all()]
-    return found.astype(dict.fromkeys(missing, float))  # as CSV has it
+    found = found.astype(dict.fromkeys(missing, float))
+    for name in found.columns[found.dtypes == object]:
+        found[name] = np.where(found[name].isna(), math.nan, found[name].to_numpy(object))
+    return found
 
 
 def has_table(path: Path) -> bool:
