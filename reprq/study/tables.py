@@ -75,7 +75,7 @@ def read_table(path: Path, texts: Sequence[str]) -> pd.DataFrame:
     # As CSV has it: a column that is missing is of numbers, and a text that is missing is nan and not None.
     missing = [name for name in found if name not in texts and found[name].isna().all()]
     found = found.astype(dict.fromkeys(missing, float))
-    for name in found.columns[found.dtypes == object]:
+    for name in [name for name in found if pd.api.types.is_object_dtype(found[name])]:
         found[name] = np.where(found[name].isna(), math.nan, found[name].to_numpy(object))
     return found
 
