@@ -20,11 +20,13 @@ from reprq.cli.datasets import datasets
 from reprq.cli.detect import detect
 from reprq.cli.extract import extract
 from reprq.cli.figures import figures
+from reprq.cli.fit import fit
 from reprq.cli.groups import Sections
 from reprq.cli.layers import layers
 from reprq.cli.measure import measure
 from reprq.cli.recommend import recommend
 from reprq.cli.report import report
+from reprq.cli.score import score
 from reprq.cli.study import study
 from reprq.cli.train import train
 from reprq.errors import ReprqError, bounded
@@ -48,6 +50,8 @@ for command in (
     extract,
     measure,
     detect,
+    fit,
+    score,
     study,
     correlate,
     recommend,

@@ -112,7 +112,7 @@ def detect(
     """
     from reprq.detectors.registry import stands_alone
 
-    specs = [_specification(text) for text in detectors or DEFAULT_DETECTORS]
+    specs = [specification(text) for text in detectors or DEFAULT_DETECTORS]
     alone = file is None and asked["backbone"] is None and all(stands_alone(spec["name"]) for spec in specs)
     if not alone:
         _check_source(asked["backbone"], file, specs)
@@ -197,7 +197,7 @@ def _method(row: dict[str, Any]) -> str:
     return f"{name.split('[')[0]}[oracle]" if row["oracle"] else name
 
 
-def _specification(text: str) -> dict[str, Any]:
+def specification(text: str) -> dict[str, Any]:
     """Read `knn:k=1,aggregation=mean` and `pyod:ECOD:contamination=0.05`; values are JSON, or text."""
     name, _, rest = text.partition(":")
     if name in ("pyod", "raw", "hybrid"):

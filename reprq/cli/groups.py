@@ -13,6 +13,10 @@ _SECTIONS = {
         "extract": "Embeddings of many layers, in one pass, into a cache.",
         "cache": "List, verify, remove and export the caches.",
     },
+    "A detector at work": {
+        "fit": "A detector and its threshold, from benign samples, into a folder.",
+        "score": "What such a model says of new samples.",
+    },
     "Many representations": {
         "study": "Backbones x layers x tasks x detectors, from a file.",
         "correlate": "Which metric predicted which detector, and how surely.",

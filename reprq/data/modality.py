@@ -83,6 +83,15 @@ class Rereadable(Protocol):
         ...
 
 
+@runtime_checkable
+class Kinded(Protocol):
+    """A source that can tell of an item, without reading it whole, what kind it is."""
+
+    def kind(self, i: int) -> Mapping[str, str]:
+        """Return values of row `i` in words, by their names: {"size": "640 x 480 pixels", "color": "gray"}."""
+        ...
+
+
 @dataclass(frozen=True)
 class Seen:
     """What of some items reaches a network.

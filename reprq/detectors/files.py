@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from reprq.detectors.raw import Raw
 from reprq.detectors.registry import DETECTORS, create, name_of
 from reprq.detectors.rows.base import ArrayDetector
 from reprq.errors import InputError, OutputExistsError
@@ -38,18 +39,19 @@ def save(detector: Any, path: str | Path, *, force: bool = False) -> None:
         ReprqError: the file cannot be written.
     """
     path = Path(path)
-    if not isinstance(detector, ArrayDetector):
+    rows = getattr(detector, "detector_", detector._made()) if isinstance(detector, Raw) else detector
+    if not isinstance(rows, ArrayDetector):
         _saver(detector)(path, force=force)
         return
-    detector.check_fitted()
+    rows.check_fitted()
     if path.exists() and not force:
         raise OutputExistsError(f"{path} exists already; give another path or force=True")
     spec = {"name": name_of(detector), **detector.get_params()}
-    arrays: dict[str, NDArray[Any]] = {"benign": detector.benign_}
-    arrays |= {_BESIDES + name: array for name, array in detector.besides().items()}
+    arrays: dict[str, NDArray[Any]] = {"benign": rows.benign_}
+    arrays |= {_BESIDES + name: array for name, array in rows.besides().items()}
     classes = None
-    if detector.labels_ is not None:
-        found, arrays["labels"] = np.unique(detector.labels_, return_inverse=True)
+    if rows.labels_ is not None:
+        found, arrays["labels"] = np.unique(rows.labels_, return_inverse=True)
         classes = found.tolist()
     metadata = {_KEY: json.dumps({"spec": spec, "classes": classes})}
     write_whole(path, lambda temporary: save_file(arrays, temporary, metadata))
@@ -81,7 +83,8 @@ def load(path: str | Path, **given: Any) -> Any:
     except (OSError, SafetensorError, KeyError, ValueError, AttributeError) as error:
         raise InputError(f"{path} must be a detector that reprq saved, got {error!r}; save it again") from error
     if deep is None:
-        return create(spec).fit(benign, labels, **besides)
+        made = create(spec)
+        return made.fit_pixels(benign) if isinstance(made, Raw) else made.fit(benign, labels, **besides)
     if "backbone" in (entry := DETECTORS.find(name)).needs and "teacher" not in given:
         raise InputError(f"{path} is a student, whose teacher is not in the file; give load(path, teacher=...)")
     return entry.load().load(path, **given)

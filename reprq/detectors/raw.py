@@ -39,7 +39,11 @@ class Raw(ByName):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn benign samples; forgets any earlier fit."""
-        self.detector_ = self._made().fit(_pixels(as_dataset(X)))
+        return self.fit_pixels(_pixels(as_dataset(X)))
+
+    def fit_pixels(self, rows: NDArray[np.floating]) -> Self:
+        """Learn benign samples, given as the (n, d) rows of their pixels in [0, 1]; forgets any earlier fit."""
+        self.detector_ = self._made().fit(rows)
         return self
 
     def anomaly_score(self, X: Any) -> NDArray[np.float64]:

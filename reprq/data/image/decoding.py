@@ -19,6 +19,7 @@ from reprq.data.failures import FileError
 from reprq.data.image.intensity import IntensityRange, is_deep, is_negative, scaled, stored_values
 
 VERSION = 2  # joins the digest of every file: embeddings of pixels that were read otherwise must not be found again
+_GRAY_MODES = "1LIF"  # first letters of Pillow's modes of one channel
 _BACKGROUND = (255, 255, 255, 255)
 _NEEDS_RANGE = "say which are black and white with --intensity-range LOW,HIGH (0,65535 is all of 16 bits)"
 _SMALLER = (
@@ -64,20 +65,22 @@ class Header:
     Attributes:
         size: Width and height of the upright image, in pixels.
         remark: What a person may not expect of how it is read, to follow "3 images"; or "".
+        gray: Whether it has one channel, transparency aside; None where nobody knows any more.
     """
 
     size: tuple[int, int]
     remark: str = ""
+    gray: bool | None = None
 
 
 def read_header(path: Path) -> Header:
     """Return what can be said of a file without decoding it; raises an `ImageFileError` where it is no image."""
     with _reasons(path), _open(path) as image:
-        size = _upright_size(image)
+        size, gray = _upright_size(image), image.mode[0] in _GRAY_MODES
         if _is_large(image):
-            return Header(size, "have so many pixels that they are read at a reduced scale")
+            return Header(size, "have so many pixels that they are read at a reduced scale", gray)
         frames = image.format != "MPO" and getattr(image, "is_animated", False)  # an MPO is a photo and its preview
-        return Header(size, "have several frames, of which the first is read" if frames else "")
+        return Header(size, "have several frames, of which the first is read" if frames else "", gray)
 
 
 def decode(path: Path, intensity_range: IntensityRange | None = None, *, smallest: bool = False) -> Image.Image:

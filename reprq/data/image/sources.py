@@ -36,6 +36,12 @@ class ImageSource(ABC):
     def verify(self, i: int) -> None:
         """Raise a `DataError` that names row `i` if it does not decode."""
 
+    def kind(self, i: int) -> dict[str, str]:
+        """Return the size of row `i`, and whether it is gray where that is known."""
+        header = self.header(i)
+        size = "{} x {} pixels".format(*header.size)
+        return {"size": size} if header.gray is None else {"size": size, "color": "gray" if header.gray else "color"}
+
     def image(self, i: int) -> Image.Image:
         """Return row `i`: `item`, by the name that it had before there was other data."""
         return self.item(i)
@@ -57,7 +63,7 @@ class ArraySource(ImageSource):
 
     def header(self, i: int) -> Header:
         """Return the size of row `i`."""
-        return Header((self.pixels.shape[2], self.pixels.shape[1]))
+        return Header((self.pixels.shape[2], self.pixels.shape[1]), gray=self.pixels.ndim == 3)
 
     def digest(self, i: int) -> bytes:
         """Return the SHA-256 of the pixels of row `i`."""

@@ -1,0 +1,130 @@
+"""`reprq score`: what a model says of new samples."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reprq.cli import options
+from reprq.cli.groups import Command
+
+_MOST_SHOWN = 10
+
+
+@click.command(cls=Command)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data", required=False)
+@options.embeddings
+@click.option("--split", default="test", show_default=True, type=click.Choice(["train", "test"]), help="Which split.")
+@click.option("--root", type=click.Path(path_type=Path), help="Where the data set's files are.")
+@options.files
+@click.option("--out", type=click.Path(path_type=Path), help="Write all scores to this .csv or .parquet file; resumes.")
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
+@click.option("--monitor", is_flag=True, help="Say whether the scores have changed since fitting; the data is benign.")
+@click.option("--any-kind", is_flag=True, help="Take samples of another size or color than those of the fitting.")
+@click.option("--weights", type=click.Path(path_type=Path), help="The file of the backbone's weights, if it moved.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Threads that read the data.")
+@click.option("--device", default="cpu", show_default=True, help="A torch device: cpu, cuda, cuda:1, mps.")
+@click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@options.output
+def score(
+    model: Path,
+    data: str | None,
+    file: Path | None,
+    key: str | None,
+    columns: str | None,
+    labels: str | None,
+    out: Path | None,
+    force: bool,
+    monitor: bool,
+    any_kind: bool,
+    form: str | None,
+    **asked: Any,
+) -> None:
+    """Score samples with a MODEL that `reprq fit` wrote: id, score, p_value among benign samples, anomalous.
+
+    DATA is as --data of other commands, all of a folder without a split; or --embeddings for a model of rows. --csv
+    prints every sample as soon as it is scored; without it or --json the most anomalous ones are shown.
+    """
+    if (data is None) == (file is None):
+        raise click.UsageError("give either DATA, such as folder:PATH, or --embeddings FILE")
+    from reprq.models.files import load_model
+    from reprq.models.scores import ScoreFile
+
+    options.check_device(asked["device"])
+    target = None if out is None else ScoreFile(out, force=force)
+    loaded = load_model(model, weights=asked["weights"], device=asked["device"])
+    given = loaded.check(_data(loaded, data, file, key, columns, labels, asked), any_kind=any_kind)
+    how = {"workers": asked["workers"], "progress": not asked["quiet"]}
+    if target is not None:
+        _report(loaded, target.write(loaded, given, str(model), **how), monitor, form)
+        return
+    _print(loaded, given, form, monitor, how)
+
+
+def _data(
+    model: Any,
+    data: str | None,
+    file: Path | None,
+    key: str | None,
+    columns: str | None,
+    labels: str | None,
+    asked: Any,
+) -> Any:
+    """The data as it was named, read as at the fitting."""
+    if file is not None:
+        from reprq.embeddings import load_embeddings
+
+        return load_embeddings(file, key, labels, columns=columns or ())
+    from reprq.cli.sources import say
+    from reprq.data import load_dataset
+
+    reading = dict(model.record["inputs"].get("reading", {}))
+    reading.pop("skipped", None)
+    if asked["intensity_range"] is not None:
+        reading["intensity_range"] = asked["intensity_range"]
+    found = load_dataset(
+        str(data), asked["split"], root=asked["root"], whole=True, skip_broken=asked["skip_broken"], **reading
+    )
+    say(*found.notes)
+    return found
+
+
+def _print(model: Any, data: Any, form: str | None, monitor: bool, how: dict[str, Any]) -> None:
+    """Print scores as they come, or all together."""
+    import pandas as pd
+
+    from reprq.models.model import COLUMNS
+
+    parts = []
+    if form == "csv":
+        click.echo(",".join(COLUMNS))
+    for ids, judged in model.judge(data, **how):
+        columns = (ids, judged.scores, judged.p_values, judged.scores > model.threshold)
+        part = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+        if form == "csv":
+            click.echo(part.to_csv(index=False, header=False), nl=False)
+        parts.append(part.assign(of_first=judged.of_first))
+    _report(model, pd.concat(parts, ignore_index=True), monitor, form)
+
+
+def _report(model: Any, table: Any, monitor: bool, form: str | None) -> None:
+    """Print a summary; of a CSV table only what goes to stderr."""
+    from reprq.cli.output import echo_table, emit
+
+    drift = model.drift(table["of_first"]) if monitor else None
+    table = table.drop(columns="of_first")
+    many = int(table["anomalous"].sum())
+    if form == "json":
+        context = {"model": model.record, "n": len(table), "anomalous": many}
+        context |= {} if drift is None else {"drift": {**vars(drift), "changed": drift.changed}}
+        emit(form, "score", table.to_dict("records"), context)
+        return
+    err = form == "csv"
+    click.echo(f"{many} of {len(table)} above the threshold {model.threshold:.6g} of {model.describe()}", err=err)
+    if drift is not None:
+        click.echo(str(drift), err=err)
+    if not err:
+        shown = table.sort_values("score", ascending=False, kind="stable").head(_MOST_SHOWN)
+        click.echo(f"\nthe {len(shown)} most anomalous")
+        echo_table(shown.to_dict("records"))

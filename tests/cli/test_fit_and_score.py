@@ -1,0 +1,84 @@
+"""`reprq fit` and `reprq score`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+Run = Callable[..., Any]
+FIT = ["fit", "--backbone", "lenet", "--weights", "random", "--layer", "2", "--benign", "0,1,2", "--quiet"]
+
+
+@pytest.fixture
+def model(reprq: Run, tmp_path: Path) -> Path:
+    ran = reprq(*FIT, "--false-alarms", "0.02", "--out", tmp_path / "model")
+    assert ran.status == 0, ran.err
+    assert "knn[k=5,kth,euclidean] on conv3 of lenet, fitted on 376 benign images of digits" in ran.out
+    return tmp_path / "model"
+
+
+def test_scores_as_csv_json_table_and_file(reprq: Run, model: Path, tmp_path: Path) -> None:
+    printed = reprq("score", model, "digits", "--csv", "--quiet")
+    lines = printed.out.splitlines()
+    assert lines[0] == "id,score,p_value,anomalous"
+    assert len(lines) == 540
+    assert "above the threshold" in printed.err
+    body = json.loads(reprq("score", model, "digits", "--json", "--monitor", "--quiet").out)
+    assert body["n"] == 539
+    assert body["anomalous"] == sum(line.endswith("True") for line in lines)
+    assert body["drift"]["changed"]
+    table = reprq("score", model, "digits", "--quiet").out
+    assert "the 10 most anomalous" in table
+    ran = reprq("score", model, "digits", "--out", tmp_path / "scores.csv", "--quiet")
+    assert ran.status == 0
+    found = pd.read_csv(tmp_path / "scores.csv", dtype={"id": str})
+    assert [f"{row.id}" for row in found.itertuples()] == [line.split(",")[0] for line in lines[1:]]
+
+
+def test_rows_of_a_file(reprq: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "good.npy", rng.standard_normal((120, 3)))
+    np.save(tmp_path / "new.npy", rng.standard_normal((10, 3)) * 9)
+    np.save(tmp_path / "wide.npy", rng.standard_normal((10, 4)))
+    ran = reprq("fit", "--embeddings", tmp_path / "good.npy", "--detector", "mahalanobis", "--out", tmp_path / "model")
+    assert ran.status == 0, ran.err
+    ran = reprq("score", tmp_path / "model", "--embeddings", tmp_path / "new.npy", "--csv")
+    assert ran.status == 0, ran.err
+    assert ran.out.count("True") >= 5
+    ran = reprq("score", tmp_path / "model", "--embeddings", tmp_path / "wide.npy")
+    assert (ran.status, "must have 3 columns" in ran.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["score", "MODEL"], 2, "give either DATA"),
+        (["score", "MODEL", "digits", "--embeddings", "x.npy"], 2, "give either DATA"),
+        (["score", "nowhere", "digits"], 1, "must be a model that `reprq fit` wrote"),
+        (["score", "MODEL", "nothing"], 1, "unknown data set"),
+        (["score", "MODEL", "digits", "--out", "scores.txt"], 1, ".csv, .parquet"),
+        ([*FIT, "--out", "MODEL"], 1, "--force"),
+        ([*FIT, "--samples", "50", "--out", "other"], 1, "0.01 needs at least 99 different benign images, got 50"),
+        ([*FIT, "--detector", "nothing", "--out", "other"], 1, "unknown detector"),
+        ([*FIT, "--embeddings", "x.npy", "--out", "other"], 2, "goes with --backbone"),
+    ],
+)
+def test_mistakes_are_one_line(
+    reprq: Run,
+    model: Path,
+    arguments: list[str],
+    status: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = reprq(*[str(model) if word == "MODEL" else word for word in arguments])
+    assert ran.status == status
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+    assert not (tmp_path / "other").exists()
