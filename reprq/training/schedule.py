@@ -65,6 +65,9 @@ class Schedule:
         counts |= {"other_batch_size": 1} if self.other_batch_size is not None else {}
         for name, least in counts.items():
             _check_count(name, getattr(self, name), least)
+        if not isinstance(self.milestones, list | tuple):
+            raise InputError(f"milestones must be a list of epochs, got {self.milestones!r}")
+        object.__setattr__(self, "milestones", tuple(self.milestones))
         for epoch in self.milestones:
             _check_count("milestones", epoch, 1)
         if not _is_number(self.lr) or self.lr <= 0:

@@ -1,8 +1,8 @@
 """Autoencoder: what it cannot rebuild is anomalous (the AE of Ruff 2021, Table 2.1)."""
 
 import math
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,13 @@ from torch import Tensor
 
 from reprq.data import Batch
 from reprq.detectors.deep.encoding import EncodingDetector
-from reprq.detectors.deep.networks import LEAKINESS, Scaling, decoder, encoder
+from reprq.detectors.deep.networks import Scaling, decoder, encoder
 from reprq.detectors.deep.reconstruction import MeanStep, Reconstruction
 from reprq.errors import InputError
-from reprq.training import Epoch, Inputs, Schedule, Step
+from reprq.training import Schedule, Step
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Autoencoder(EncodingDetector):
     """Squared error of a decoder that rebuilds scaled samples from a narrow code, summed over their values.
 
@@ -33,17 +34,8 @@ class Autoencoder(EncodingDetector):
         leakiness: Slope of the leaky ReLU below 0; the released code has 0.01, the thesis says 0.1.
         bias: Whether layers have biases; the thesis' networks have none.
         noise: Standard deviation of the noise in training, in units of the scaled input; 0 for none.
-        epochs: Passes over the training samples.
-        batch_size: Samples a step.
-        lr: The learning rate of Adam.
-        milestones: Epochs after which the rate is divided by 10; beyond `epochs` they do nothing.
-        weight_decay: lambda of (lambda / 2) ||W||^2.
-        held_out: Share of the samples that only serve the threshold of `predict`; 0 trains on all of them.
-        precision: "float32", or "bfloat16" for autocast.
         seed: Of the weights, the hold-out, the order of samples and the noise.
-        device: A torch device.
-        checkpoint: A file for the state between epochs, so that an interrupted fit goes on.
-        progress: Whether to show progress on stderr.
+        epochs: This and the others as in `DeepSVDD`.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -52,44 +44,13 @@ class Autoencoder(EncodingDetector):
         (3, 8)
     """
 
-    def __init__(
-        self,
-        *,
-        network: str | None = None,
-        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
-        dim: int | None = None,
-        leakiness: float = LEAKINESS,
-        bias: bool = False,
-        noise: float = 0.0,
-        epochs: int = 350,
-        batch_size: int = 200,
-        lr: float = 1e-4,
-        milestones: tuple[int, ...] | list[int] = (250,),
-        weight_decay: float = 1e-6,
-        held_out: float = 0.1,
-        precision: str = "float32",
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        self.network = network
-        self.preprocessing = preprocessing
-        self.dim = dim
-        self.leakiness = leakiness
-        self.bias = bias
-        self.noise = noise
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.milestones = milestones
-        self.weight_decay = weight_decay
-        self.held_out = held_out
-        self.precision = precision
-        self.seed = seed
-        self.device = device
-        self.checkpoint = checkpoint
-        self.progress = progress
+    bias: bool = False
+    noise: float = 0.0
+    epochs: int = 350
+    batch_size: int = 200
+    lr: float = 1e-4
+    milestones: tuple[int, ...] | list[int] = (250,)
+    weight_decay: float = 1e-6
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
@@ -124,10 +85,6 @@ class Autoencoder(EncodingDetector):
         mirror = decoder(of, channels, leakiness=self.leakiness, bias=self.bias)
         return Reconstruction(Scaling(self._scaling, self._columns), phi, mirror, self.noise)
 
-    def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
-        self._learn_scaling(self._model.scaling, kept)
-        return super()._learn(schedule, kept, besides)
-
     def _step(self, schedule: Schedule) -> Step:
         return MeanStep(self._model, schedule)
 
@@ -137,10 +94,6 @@ class Autoencoder(EncodingDetector):
 
     def _map(self, x: Any) -> Tensor:
         return self._model.errors(x).sum(1)
-
-    def _embedding(self, x: Batch) -> Tensor:
-        codes: Tensor = self._model.phi(self._model.scaling(x))
-        return codes
 
     @property
     def _model(self) -> Reconstruction:

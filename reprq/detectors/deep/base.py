@@ -39,8 +39,8 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
     As in the array detectors the constructor only stores, `fit` forgets the past, and what was learned ends in an
     underscore. A subclass writes its networks (`_open`, `_build`), its step (`_step`) and its scores (`_scores`,
     `_embedding`), beside `check_parameters`, `describe` and `schedule`. Seeds, batches, the hold-out, checkpoints,
-    progress, files and thresholds are written here. Its constructor takes `seed`, `device`, `checkpoint` and
-    `progress`.
+    progress, files and thresholds are written here. The parameters below are those of
+    `reprq.detectors.deep.scheduled.TrainedDetector`, which is the base of reprq's own.
 
     A score does not depend on the samples beside it, up to the rounding of float32: a relative 1e-5.
 
@@ -272,9 +272,15 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
 
     def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
         """Train; `kept` are the rows of `inputs_` that are not held out, and `besides` is for those that use it."""
+        checkpoint = self._checkpoint()
+        if checkpoint is None or not checkpoint.exists():
+            self._prepare(schedule, kept)
         other = self._other(besides)
         bar = {"desc": name_of(self), "show": self.progress, "leave": False}
-        return train(self._step(schedule), self._examples(), other=other, checkpoint=self._checkpoint(), bar=bar)
+        return train(self._step(schedule), self._examples(), other=other, checkpoint=checkpoint, bar=bar)
+
+    def _prepare(self, schedule: Schedule, kept: NDArray[np.int64]) -> None:
+        """Set what `network_` must know before the first epoch; a training that goes on has it in its checkpoint."""
 
     def _other(self, besides: dict[str, Inputs | Tensor]) -> Examples | None:
         """The second source of the training, if there is one."""

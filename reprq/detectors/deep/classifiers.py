@@ -1,15 +1,13 @@
 """Binary classifiers of benign samples against a corpus, which hypersphere classification is measured against."""
 
 import math
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from reprq.detectors.deep.exposure import ExposureDetector
-from reprq.detectors.deep.networks import LEAKINESS
 from reprq.errors import InputError
 
 
@@ -26,45 +24,6 @@ class BCE(ExposureDetector):
         'bce[epochs=2,lr=0.001]'
     """
 
-    def __init__(
-        self,
-        *,
-        network: str | None = None,
-        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
-        dim: int | None = None,
-        leakiness: float = LEAKINESS,
-        corpus_size: int | None = None,
-        augmentations: tuple[str, ...] | list[str] = (),
-        epochs: int = 200,
-        batch_size: int = 128,
-        lr: float = 1e-3,
-        milestones: tuple[int, ...] | list[int] = (100, 150),
-        weight_decay: float = 5e-7,
-        held_out: float = 0.1,
-        precision: str = "float32",
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        self.network = network
-        self.preprocessing = preprocessing
-        self.dim = dim
-        self.leakiness = leakiness
-        self.corpus_size = corpus_size
-        self.augmentations = augmentations
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.milestones = milestones
-        self.weight_decay = weight_decay
-        self.held_out = held_out
-        self.precision = precision
-        self.seed = seed
-        self.device = device
-        self.checkpoint = checkpoint
-        self.progress = progress
-
     def describe(self) -> str:
         """Return for example "bce[epochs=200,lr=0.001]", and whatever is not at its default."""
         return self._described()
@@ -79,6 +38,7 @@ class BCE(ExposureDetector):
         return outputs.squeeze(1)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Focal(BCE):
     """As `BCE`, with the focal loss (1 - p)^gamma (-log p), p the probability of the true class (Lin et al. 2017).
 
@@ -87,48 +47,7 @@ class Focal(BCE):
         network: This and the others as in `HSC`.
     """
 
-    def __init__(
-        self,
-        *,
-        gamma: float = 2.0,
-        network: str | None = None,
-        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
-        dim: int | None = None,
-        leakiness: float = LEAKINESS,
-        corpus_size: int | None = None,
-        augmentations: tuple[str, ...] | list[str] = (),
-        epochs: int = 200,
-        batch_size: int = 128,
-        lr: float = 1e-3,
-        milestones: tuple[int, ...] | list[int] = (100, 150),
-        weight_decay: float = 5e-7,
-        held_out: float = 0.1,
-        precision: str = "float32",
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        super().__init__(
-            network=network,
-            preprocessing=preprocessing,
-            dim=dim,
-            leakiness=leakiness,
-            corpus_size=corpus_size,
-            augmentations=augmentations,
-            epochs=epochs,
-            batch_size=batch_size,
-            lr=lr,
-            milestones=milestones,
-            weight_decay=weight_decay,
-            held_out=held_out,
-            precision=precision,
-            seed=seed,
-            device=device,
-            checkpoint=checkpoint,
-            progress=progress,
-        )
-        self.gamma = gamma
+    gamma: float = 2.0
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""

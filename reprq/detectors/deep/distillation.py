@@ -1,6 +1,7 @@
 """Knowledge distillation: a student that learned to imitate a teacher on benign samples fails on anomalies."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from reprq.backbones.sources.architectures import check_name
 from reprq.data import Batch, Dataset
 from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.samples import Samples
+from reprq.detectors.deep.scheduled import TrainedDetector
 from reprq.embeddings.pooling import pool_layer
 from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError
@@ -23,7 +25,8 @@ from reprq.training import Examples, Schedule, Step
 _STUDENT_SEED = 1_000_003
 
 
-class Distillation(DeepDetector):
+@dataclass(kw_only=True, eq=False, repr=False)
+class Distillation(TrainedDetector):
     """Distance between a frozen teacher h and a student f that learned h on benign samples.
 
     The student starts from random weights, never the teacher's, and minimises the mean over samples of
@@ -61,39 +64,17 @@ class Distillation(DeepDetector):
         (5,)
     """
 
+    teacher: Backbone | str | None = field(default=None, kw_only=False)
+    student: str | None = None
+    layers: str | int | Sequence[str | int] = -1
+    pooling: str = "avg"
+    epochs: int = 30
+    batch_size: int = 32
+    lr: float = 1e-3
+    patience: int = 5
+    precision: str = "float32"
     _key = "reprq.distillation"
     _not_saved = ("teacher", *DeepDetector._not_saved)
-
-    def __init__(
-        self,
-        teacher: Backbone | str | None = None,
-        *,
-        student: str | None = None,
-        layers: str | int | Sequence[str | int] = -1,
-        pooling: str = "avg",
-        epochs: int = 30,
-        batch_size: int = 32,
-        lr: float = 1e-3,
-        patience: int = 5,
-        precision: str = "float32",
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        self.teacher = teacher
-        self.student = student
-        self.layers = layers
-        self.pooling = pooling
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.patience = patience
-        self.precision = precision
-        self.seed = seed
-        self.device = device
-        self.checkpoint = checkpoint
-        self.progress = progress
 
     @property
     def images_(self) -> Any:
@@ -108,7 +89,7 @@ class Distillation(DeepDetector):
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
-        self.schedule()
+        super().check_parameters()
         if self.teacher is not None and not isinstance(self.teacher, (Backbone, str)):
             raise InputError(f"teacher must be a Backbone or its name, got {type(self.teacher).__name__}")
         if self.student is not None and not isinstance(self.student, str):
@@ -149,10 +130,6 @@ class Distillation(DeepDetector):
             InputError: The file is missing, damaged or foreign, or the teacher has other weights.
         """
         return super().load(path, device=device, teacher=teacher)
-
-    def schedule(self) -> Schedule:
-        """Return how long and how fast the student learns."""
-        return Schedule(self.epochs, self.batch_size, self.lr, self.seed, self.patience, self.precision)  # type: ignore[arg-type]
 
     def _open(self, samples: Samples) -> None:
         self._open_teacher()

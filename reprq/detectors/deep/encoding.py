@@ -1,14 +1,15 @@
 """Deep detectors whose network is an encoder of the thesis, on images or on rows of numbers."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
 
-from reprq.data import Dataset
+from reprq.data import Batch, Dataset
 from reprq.data.image.preprocessing import Preprocessing
-from reprq.detectors.deep.networks import Architecture, architecture_named
+from reprq.detectors.deep.networks import LEAKINESS, Architecture, architecture_named
 from reprq.detectors.deep.samples import Samples, check_width
 from reprq.detectors.deep.scheduled import ScheduledDetector
 from reprq.detectors.rows.base import check_choice, check_count
@@ -18,19 +19,20 @@ from reprq.training import Inputs
 _GRAY_LOOK = 16
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class EncodingDetector(ScheduledDetector):
     """A deep detector with an architecture of `reprq.detectors.deep.networks` on scaled inputs.
 
-    It looks at the samples, chooses network and scaling where none was named, and refuses those that do not fit. A
-    subclass takes `network`, `preprocessing`, `dim` and `leakiness`, beside what `ScheduledDetector` asks for.
+    It looks at the samples, chooses network and scaling where none was named, and refuses those that do not fit. Its
+    `network_` has the encoder as `phi`, of what `scaling` puts out.
     """
 
-    takes_rows = True
+    network: str | None = None
+    preprocessing: Literal["contrast", "min-max", "z-score"] | None = None
+    dim: int | None = None
+    leakiness: float = LEAKINESS
     default_networks: ClassVar[dict[str, str]] = {"gray": "mnist", "rgb": "cifar10", "rows": "mlp"}
-    network: str | None
-    preprocessing: str | None
-    dim: int | None
-    leakiness: float
+    takes_rows = True
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
@@ -44,7 +46,7 @@ class EncodingDetector(ScheduledDetector):
             check_count("dim", self.dim)
         if isinstance(self.leakiness, bool) or not isinstance(self.leakiness, int | float) or not self.leakiness >= 0:
             raise InputError(f"leakiness must be a number of at least 0, got {self.leakiness!r}")
-        self.check_schedule()
+        super().check_parameters()
 
     def _open(self, samples: Samples) -> None:
         images = isinstance(samples, Dataset)
@@ -77,6 +79,10 @@ class EncodingDetector(ScheduledDetector):
 
     def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
         self._remember(made["made"]["network"], made["made"]["scaling"], made["made"]["columns"])
+
+    def _embedding(self, x: Batch) -> Tensor:
+        outputs: Tensor = self.network_.phi(self.network_.scaling(x))  # type: ignore[operator]
+        return outputs
 
     def _channels(self) -> int:
         return (1 if self._architecture.channels == "gray" else 3) if self._columns is None else self._columns

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,22 +16,28 @@ from reprq.detectors.deep.networks import Scaling, encoder
 from reprq.detectors.deep.samples import Samples, as_samples, noun_of
 from reprq.detectors.rows.base import check_count
 from reprq.errors import DataError, InputError, counted
-from reprq.training import Examples, Inputs, Schedule, Step
+from reprq.training import Examples, Schedule, Step
 
 _SEED_OF_CORPUS = 3_000_017
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class ExposureDetector(EncodingDetector):
     """An encoder that learns to tell benign samples from a corpus (Hendrycks et al. 2019; Ruff 2021, section 2.3.6).
 
     Every step gets as many samples of the corpus as benign ones. A subclass says what the network puts out (`_head`),
-    the loss of outputs (`_loss`) and the score (`_score_of`), and takes `corpus_size` and `augmentations`.
+    the loss of outputs (`_loss`) and the score (`_score_of`).
     """
 
+    corpus_size: int | None = None
+    augmentations: tuple[str, ...] | list[str] = ()
+    epochs: int = 200
+    batch_size: int = 128
+    lr: float = 1e-3
+    milestones: tuple[int, ...] | list[int] = (100, 150)
+    weight_decay: float = 5e-7
     uses: ClassVar[frozenset[str]] = frozenset({"auxiliary"})
     default_networks: ClassVar[dict[str, str]] = {"gray": "mnist", "rgb": "exposure", "rows": "mlp"}
-    corpus_size: int | None
-    augmentations: tuple[str, ...] | list[str]
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
@@ -72,20 +79,11 @@ class ExposureDetector(EncodingDetector):
         scaling = Scaling(self._scaling, self._columns)
         return Headed(scaling, phi, self._head(self._architecture.widths[-1]))
 
-    def _learn(self, schedule: Schedule, kept: Any, besides: dict[str, Inputs | Tensor]) -> list[Any]:
-        if (file := self._checkpoint()) is None or not file.exists():
-            self._learn_scaling(self._net.scaling, kept)
-        return super()._learn(schedule, kept, besides)
-
     def _step(self, schedule: Schedule) -> Step:
         return ExposureStep(self.network_, schedule, self._loss, self.augmentations)
 
     def _scores(self, x: Batch) -> Tensor:
         return self._score_of(self.network_(x).double())
-
-    def _embedding(self, x: Batch) -> Tensor:
-        outputs: Tensor = self._net.phi(self._net.scaling(x))
-        return outputs
 
     @property
     def _net(self) -> "Headed":

@@ -1,5 +1,6 @@
 """FCDD: explainable deep one-class classification (Liznerski et al. 2021; Ruff 2021, section 3.1)."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -27,9 +28,10 @@ from reprq.detectors.deep.samples import Samples, as_samples
 from reprq.detectors.deep.scheduled import ScheduledDetector
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError, UnknownNameError
-from reprq.training import Epoch, Examples, Inputs, Schedule, Step
+from reprq.training import Examples, Inputs, Schedule, Step
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class FCDD(ScheduledDetector):
     """A fully convolutional network whose outputs, one a position, are small on benign images: an anomaly map.
 
@@ -51,15 +53,8 @@ class FCDD(ScheduledDetector):
         corpus_size: How many images of the corpus are used, drawn by `seed`; a smaller draw is part of a larger.
         epochs: Passes over the benign images. Schedule and optimizer are those of the released code for CIFAR-10.
         batch_size: Benign images a step, and as many of the corpus or of known anomalies.
-        lr: The learning rate of Adam.
-        milestones: Epochs after which the rate is divided by 10; beyond `epochs` they do nothing.
-        weight_decay: lambda.
-        held_out: Share of the benign images that only serve the threshold of `predict`; 0 trains on all of them.
-        precision: "float32", or "bfloat16" for autocast.
         seed: Of the weights, the hold-out, the confetti and the order of images.
-        device: A torch device.
-        checkpoint: A file for the state between epochs, so that an interrupted fit goes on.
-        progress: Whether to show progress on stderr.
+        lr: This and the others as in `DeepSVDD`.
 
     Attributes:
         field_: The receptive field of an output: size, stride, padding.
@@ -72,44 +67,17 @@ class FCDD(ScheduledDetector):
         ((20, 12, 12), 16)
     """
 
+    network: Literal["fashion_mnist", "cifar10", "imagenet"] = "cifar10"
+    size: int | None = None
+    sigma: float | None = None
+    preprocessing: Literal["min-max", "contrast"] = "min-max"
+    corpus_size: int | None = None
+    epochs: int = 600
+    batch_size: int = 128
+    lr: float = 1e-3
+    milestones: tuple[int, ...] | list[int] = (400, 500)
+    weight_decay: float = 1e-6
     uses: ClassVar[frozenset[str]] = frozenset({"auxiliary", "labelled"})
-
-    def __init__(
-        self,
-        *,
-        network: Literal["fashion_mnist", "cifar10", "imagenet"] = "cifar10",
-        size: int | None = None,
-        sigma: float | None = None,
-        preprocessing: Literal["min-max", "contrast"] = "min-max",
-        corpus_size: int | None = None,
-        epochs: int = 600,
-        batch_size: int = 128,
-        lr: float = 1e-3,
-        milestones: tuple[int, ...] | list[int] = (400, 500),
-        weight_decay: float = 1e-6,
-        held_out: float = 0.1,
-        precision: str = "float32",
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        self.network = network
-        self.size = size
-        self.sigma = sigma
-        self.preprocessing = preprocessing
-        self.corpus_size = corpus_size
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.milestones = milestones
-        self.weight_decay = weight_decay
-        self.held_out = held_out
-        self.precision = precision
-        self.seed = seed
-        self.device = device
-        self.checkpoint = checkpoint
-        self.progress = progress
 
     @property
     def field_(self) -> ReceptiveField:
@@ -131,7 +99,7 @@ class FCDD(ScheduledDetector):
             raise InputError(f"sigma must be a positive number of pixels, got {sigma!r}")
         if self.corpus_size is not None:
             check_count("corpus_size", self.corpus_size)
-        self.check_schedule()
+        super().check_parameters()
 
     def describe(self) -> str:
         """Return for example "fcdd[cifar10,epochs=600,lr=0.001]", and whatever is not at its default."""
@@ -199,11 +167,6 @@ class FCDD(ScheduledDetector):
         stack = STACKS[self.network]
         features = fully_convolutional(stack, 1 if stack.channels == "gray" else 3)
         return _FullyConvolutional(Scaling(self.preprocessing), features, widths(stack))
-
-    def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
-        if (file := self._checkpoint()) is None or not file.exists():
-            self._learn_scaling(self._net.scaling, kept)
-        return super()._learn(schedule, kept, besides)
 
     def _other(self, besides: dict[str, Inputs | Tensor]) -> Examples | None:
         return next((Examples(inputs, self._masks) for inputs in besides.values()), None)

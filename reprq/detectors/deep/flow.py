@@ -1,27 +1,30 @@
 """Real NVP: a normalizing flow, and so an exact likelihood (Dinh et al. 2017; Ruff 2021, chapter 4)."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reprq.data import Batch, Dataset
 from reprq.data.image.preprocessing import Preprocessing
-from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.networks import Scaling
 from reprq.detectors.deep.reconstruction import MeanStep
 from reprq.detectors.deep.samples import Samples, check_width
+from reprq.detectors.deep.scheduled import TrainedDetector
 from reprq.detectors.rows.base import check_count
 from reprq.errors import InputError
-from reprq.training import Epoch, Inputs, Schedule, Step
+from reprq.training import Inputs, Schedule, Step
 
 _BOUND = 2.0
-_READ = 256
 
 
-class Flow(DeepDetector):
+@dataclass(kw_only=True, eq=False, repr=False)
+class Flow(TrainedDetector):
     """Minus the log-likelihood, in nats, of a density that an invertible network f learned from benign rows.
 
     log p(x) = log N(f(x); 0, I) + log |det df/dx|, with f the z-score of each column and then affine couplings: one
@@ -46,9 +49,7 @@ class Flow(DeepDetector):
         held_out: Share of the samples that is held out; 0, with patience None, trains on all of them.
         clip: The largest norm of the gradient.
         seed: Of the weights, the order of columns and of samples, the hold-out and the noise.
-        device: A torch device.
-        checkpoint: A file for the state between epochs, so that an interrupted fit goes on.
-        progress: Whether to show progress on stderr.
+        device: This, `checkpoint` and `progress` as in `DeepSVDD`.
 
     Example:
         >>> import numpy as np
@@ -58,42 +59,18 @@ class Flow(DeepDetector):
         (3, 5)
     """
 
+    couplings: int = 8
+    hidden: int = 64
+    noise: float = 0.01
+    size: int = 8
+    epochs: int = 200
+    batch_size: int = 200
+    lr: float = 1e-3
+    patience: int | None = 20
+    weight_decay: float = 1e-6
+    held_out: float = 0.1
+    clip: float | None = 10.0
     takes_rows = True
-
-    def __init__(
-        self,
-        *,
-        couplings: int = 8,
-        hidden: int = 64,
-        noise: float = 0.01,
-        size: int = 8,
-        epochs: int = 200,
-        batch_size: int = 200,
-        lr: float = 1e-3,
-        patience: int | None = 20,
-        weight_decay: float = 1e-6,
-        held_out: float = 0.1,
-        clip: float | None = 10.0,
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        self.couplings = couplings
-        self.hidden = hidden
-        self.noise = noise
-        self.size = size
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.patience = patience
-        self.weight_decay = weight_decay
-        self.held_out = held_out
-        self.clip = clip
-        self.seed = seed
-        self.device = device
-        self.checkpoint = checkpoint
-        self.progress = progress
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
@@ -101,24 +78,11 @@ class Flow(DeepDetector):
             check_count(name, getattr(self, name))
         if isinstance(self.noise, bool) or not isinstance(self.noise, int | float) or not 0 <= self.noise < math.inf:
             raise InputError(f"noise must be a number of at least 0, got {self.noise!r}; 0.01 is usual")
-        self.schedule()
+        super().check_parameters()
 
     def describe(self) -> str:
         """Return for example "flow[8,epochs=200,lr=0.001]", and whatever is not at its default."""
         return self._described("couplings")
-
-    def schedule(self) -> Schedule:
-        """Return how long and how fast it trains."""
-        return Schedule(
-            self.epochs,
-            self.batch_size,
-            self.lr,
-            self.seed,
-            patience=self.patience,
-            weight_decay=self.weight_decay,
-            clip=self.clip,
-            held_out=self.held_out,
-        )
 
     def _open(self, samples: Samples) -> None:
         if isinstance(samples, Dataset):
@@ -148,10 +112,8 @@ class Flow(DeepDetector):
     def _build(self) -> "RealNVP":
         return RealNVP(self._columns, self.couplings, self.hidden, self.noise)
 
-    def _learn(self, schedule: Schedule, kept: Any, besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
-        batches = [self.inputs_[rows].flatten(1) for rows in torch.split(torch.from_numpy(kept), _READ)]
-        self._flow.scaling.learn([batch.to(self.device) for batch in batches])
-        return super()._learn(schedule, kept, besides)
+    def _prepare(self, schedule: Schedule, kept: NDArray[np.int64]) -> None:
+        self._learn_scaling(self._flow.scaling, kept)
 
     def _step(self, schedule: Schedule) -> Step:
         return MeanStep(self._flow, schedule)

@@ -1,16 +1,16 @@
 """Hypersphere classification with outlier exposure (Ruff 2021, sections 2.3.5 and 2.3.6)."""
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
 
 from reprq.detectors.deep.exposure import ExposureDetector
-from reprq.detectors.deep.networks import LEAKINESS
 from reprq.detectors.deep.radial import RADIAL, hypersphere_loss
 from reprq.detectors.rows.base import check_choice
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class HSC(ExposureDetector):
     """A radial function h of embeddings phi(x), small on benign samples and large on a corpus.
 
@@ -31,15 +31,8 @@ class HSC(ExposureDetector):
             has all three on CIFAR-10, and a jitter of colors by 0.01, which is not offered.
         epochs: Passes over the benign samples.
         batch_size: Benign samples a step, and as many of the corpus.
-        lr: The learning rate of Adam.
-        milestones: Epochs after which the rate is divided by 10; beyond `epochs` they do nothing.
-        weight_decay: lambda.
-        held_out: Share of the benign samples that only serve the threshold of `predict`; 0 trains on all of them.
-        precision: "float32", or "bfloat16" for autocast.
         seed: Of the weights, the hold-out, the corpus and the order of samples.
-        device: A torch device.
-        checkpoint: A file for the state between epochs, so that an interrupted fit goes on.
-        progress: Whether to show progress on stderr.
+        lr: This and the others as in `DeepSVDD`.
 
     Example:
         >>> import numpy as np
@@ -50,46 +43,7 @@ class HSC(ExposureDetector):
         (90,)
     """
 
-    def __init__(
-        self,
-        *,
-        radial: Literal["l1", "l2", "squared", "pseudo-huber"] = "pseudo-huber",
-        network: str | None = None,
-        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
-        dim: int | None = None,
-        leakiness: float = LEAKINESS,
-        corpus_size: int | None = None,
-        augmentations: tuple[str, ...] | list[str] = (),
-        epochs: int = 200,
-        batch_size: int = 128,
-        lr: float = 1e-3,
-        milestones: tuple[int, ...] | list[int] = (100, 150),
-        weight_decay: float = 5e-7,
-        held_out: float = 0.1,
-        precision: str = "float32",
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        self.radial = radial
-        self.network = network
-        self.preprocessing = preprocessing
-        self.dim = dim
-        self.leakiness = leakiness
-        self.corpus_size = corpus_size
-        self.augmentations = augmentations
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.milestones = milestones
-        self.weight_decay = weight_decay
-        self.held_out = held_out
-        self.precision = precision
-        self.seed = seed
-        self.device = device
-        self.checkpoint = checkpoint
-        self.progress = progress
+    radial: Literal["l1", "l2", "squared", "pseudo-huber"] = "pseudo-huber"
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""

@@ -143,8 +143,8 @@ class Scaling(nn.Module):
 
     @torch.no_grad()
     def learn(self, samples: list[Tensor]) -> None:
-        """Set the constants by benign samples, given in batches."""
-        batches = [self._own(batch).double() for batch in samples]
+        """Set the constants by benign samples, given in batches; where it scales columns, images are rows of values."""
+        batches = [self._own(batch.flatten(1) if self.shift.ndim else batch).double() for batch in samples]
         if self.name == "z-score":
             rows = torch.cat(batches)
             shift, scale = rows.mean(0), rows.std(0, correction=0)

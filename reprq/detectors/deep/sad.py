@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from reprq.detectors.deep.labelled import LabelledDetector, LabelledStep
-from reprq.detectors.deep.networks import LEAKINESS
 from reprq.detectors.deep.svdd import DeepSVDD
 from reprq.detectors.rows.base import check_choice
 from reprq.errors import InputError
@@ -19,6 +18,7 @@ Penalty = Callable[[Tensor], Tensor]
 _LOSSES = ("inverse", "negative", "hampel", "hinge")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class DeepSAD(LabelledDetector, DeepSVDD):
     """Squared distance to a center c, of embeddings phi(x) trained to lie close to it, and known anomalies far off.
 
@@ -49,52 +49,13 @@ class DeepSAD(LabelledDetector, DeepSVDD):
         ('deep_sad[epochs=2,lr=0.0001]', 0.1)
     """
 
-    def __init__(
-        self,
-        *,
-        eta: float = 1.0,
-        eps: float = 1e-6,
-        anomaly_loss: Literal["inverse", "negative", "hampel", "hinge"] = "inverse",
-        scale: float = 1.0,
-        network: str | None = None,
-        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
-        dim: int | None = None,
-        leakiness: float = LEAKINESS,
-        pretrain_epochs: int = 0,
-        epochs: int = 150,
-        batch_size: int = 200,
-        lr: float = 1e-4,
-        milestones: tuple[int, ...] | list[int] = (50,),
-        weight_decay: float = 1e-6,
-        held_out: float = 0.1,
-        precision: str = "float32",
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        super().__init__(
-            network=network,
-            preprocessing=preprocessing,
-            dim=dim,
-            leakiness=leakiness,
-            pretrain_epochs=pretrain_epochs,
-            epochs=epochs,
-            batch_size=batch_size,
-            lr=lr,
-            milestones=milestones,
-            weight_decay=weight_decay,
-            held_out=held_out,
-            precision=precision,
-            seed=seed,
-            device=device,
-            checkpoint=checkpoint,
-            progress=progress,
-        )
-        self.eta = eta
-        self.eps = eps
-        self.anomaly_loss = anomaly_loss
-        self.scale = scale
+    eta: float = 1.0
+    eps: float = 1e-6
+    anomaly_loss: Literal["inverse", "negative", "hampel", "hinge"] = "inverse"
+    scale: float = 1.0
+    objective: Literal["one-class", "soft-boundary"] = field(default="one-class", init=False)  # no soft boundary
+    nu: float = field(default=0.1, init=False)
+    warm_up_epochs: int = field(default=10, init=False)
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""

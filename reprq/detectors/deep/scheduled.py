@@ -1,4 +1,7 @@
-"""Deep detectors that train to the last epoch by the usual parameters, on inputs scaled by benign samples."""
+"""Deep detectors whose parameters are the fields of a dataclass; those that all of them take stand here."""
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -6,44 +9,56 @@ from numpy.typing import NDArray
 
 from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.networks import Scaling
-from reprq.errors import InputError
 from reprq.training import Schedule
 
+_RATE = ("lr", "milestones", "weight_decay", "clip")
+_OF_SCHEDULE = {"epochs", "batch_size", "seed", "patience", "precision", "held_out", *_RATE}
 _READ = 256
 
 
-class ScheduledDetector(DeepDetector):
-    """A deep detector that takes the parameters below, for its schedule, beside what `DeepDetector` asks for."""
+@dataclass(kw_only=True, eq=False, repr=False)
+class TrainedDetector(DeepDetector):
+    """A deep detector that takes the parameters below.
+
+    A subclass is a dataclass too, `kw_only` and with scikit-learn's equality and repr: its fields are parameters, and
+    it gives `epochs`, `batch_size` and `lr` their defaults. Those that a `Schedule` has too, such as `patience` and
+    `clip`, are given to it; without `patience` it trains to the last epoch.
+    """
 
     epochs: int
     batch_size: int
     lr: float
-    milestones: tuple[int, ...] | list[int]
-    weight_decay: float
-    held_out: float
-    precision: str
+    seed: int = 0
+    device: str = "cpu"
+    checkpoint: str | Path | None = None
+    progress: bool = False
 
-    def check_schedule(self) -> None:
-        """Raise an InputError for a parameter of the schedule that cannot be used."""
-        if not isinstance(self.milestones, list | tuple):
-            raise InputError(f"milestones must be a list of epochs, got {self.milestones!r}")
+    def check_parameters(self) -> None:
+        """Raise an InputError for a parameter that cannot be used, whatever the data."""
         self.schedule()
 
     def schedule(self) -> Schedule:
-        """Return how long and how fast it trains: to the last epoch."""
-        return Schedule(
-            self.epochs,
-            self.batch_size,
-            self.lr,
-            self.seed,
-            patience=None,
-            precision=self.precision,  # type: ignore[arg-type]
-            weight_decay=self.weight_decay,
-            milestones=tuple(self.milestones),
-            held_out=self.held_out,
-        )
+        """Return how long and how fast it trains."""
+        given = {name: value for name, value in self.get_params().items() if name in _OF_SCHEDULE}
+        return Schedule(**{"patience": None, **given})
 
     def _learn_scaling(self, scaling: Scaling, rows: NDArray[np.int64]) -> None:
         """Set the constants of a scaling by these rows of the benign samples."""
         batches = torch.split(torch.from_numpy(rows), _READ)
         scaling.learn([self.inputs_[each].to(self.device) for each in batches])
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ScheduledDetector(TrainedDetector):
+    """A deep detector that trains to the last epoch, at a rate that falls, on inputs scaled by benign samples.
+
+    Its `network_` has a `Scaling` for inputs, `scaling`.
+    """
+
+    milestones: tuple[int, ...] | list[int]
+    weight_decay: float
+    held_out: float = 0.1
+    precision: str = "float32"
+
+    def _prepare(self, schedule: Schedule, kept: NDArray[np.int64]) -> None:
+        self._learn_scaling(self.network_.scaling, kept)  # type: ignore[arg-type]

@@ -1,10 +1,9 @@
 """A classifier of known anomalies against everything else: what Deep SAD is measured against."""
 
-from pathlib import Path
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reprq.data import Batch
@@ -12,11 +11,12 @@ from reprq.detectors.deep.classifiers import focal_loss
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.exposure import Headed
 from reprq.detectors.deep.labelled import LabelledDetector, LabelledStep
-from reprq.detectors.deep.networks import LEAKINESS, Scaling, encoder
+from reprq.detectors.deep.networks import Scaling, encoder
 from reprq.errors import InputError
-from reprq.training import Epoch, Inputs, Schedule, Step
+from reprq.training import Schedule, Step
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class SupervisedClassifier(LabelledDetector, EncodingDetector):
     """The logit of a classifier of known anomalies against all other samples, which count as benign (Ruff 2021, B.1).
 
@@ -33,40 +33,11 @@ class SupervisedClassifier(LabelledDetector, EncodingDetector):
         'supervised[epochs=2,lr=0.0001]'
     """
 
-    def __init__(
-        self,
-        *,
-        network: str | None = None,
-        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
-        dim: int | None = None,
-        leakiness: float = LEAKINESS,
-        epochs: int = 150,
-        batch_size: int = 200,
-        lr: float = 1e-4,
-        milestones: tuple[int, ...] | list[int] = (50,),
-        weight_decay: float = 1e-6,
-        held_out: float = 0.1,
-        precision: str = "float32",
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        self.network = network
-        self.preprocessing = preprocessing
-        self.dim = dim
-        self.leakiness = leakiness
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.milestones = milestones
-        self.weight_decay = weight_decay
-        self.held_out = held_out
-        self.precision = precision
-        self.seed = seed
-        self.device = device
-        self.checkpoint = checkpoint
-        self.progress = progress
+    epochs: int = 150
+    batch_size: int = 200
+    lr: float = 1e-4
+    milestones: tuple[int, ...] | list[int] = (50,)
+    weight_decay: float = 1e-6
 
     def fit(self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None, labels: Any = None) -> Self:
         """Learn to tell known anomalies from everything else; forgets any earlier fit.
@@ -85,11 +56,6 @@ class SupervisedClassifier(LabelledDetector, EncodingDetector):
         phi = encoder(self._architecture, self._channels(), leakiness=self.leakiness)
         return Headed(Scaling(self._scaling, self._columns), phi, nn.Linear(self._architecture.widths[-1], 1))
 
-    def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
-        if (file := self._checkpoint()) is None or not file.exists():
-            self._learn_scaling(self._net.scaling, kept)
-        return super()._learn(schedule, kept, besides)
-
     def _step(self, schedule: Schedule) -> Step:
         def objective(outputs: Tensor, labels: Tensor) -> Tensor:
             return focal_loss(outputs.float().squeeze(1), labels, 0.0)
@@ -99,10 +65,6 @@ class SupervisedClassifier(LabelledDetector, EncodingDetector):
     def _scores(self, x: Batch) -> Tensor:
         logits: Tensor = self.network_(x).double().squeeze(1)
         return logits
-
-    def _embedding(self, x: Batch) -> Tensor:
-        outputs: Tensor = self._net.phi(self._net.scaling(x))
-        return outputs
 
     @property
     def _net(self) -> Headed:

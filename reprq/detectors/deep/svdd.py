@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from reprq.data import Batch
 from reprq.detectors.deep.encoding import EncodingDetector
-from reprq.detectors.deep.networks import LEAKINESS, Scaling, decoder, encoder
+from reprq.detectors.deep.networks import Scaling, decoder, encoder
 from reprq.detectors.deep.reconstruction import MeanStep, Reconstruction
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice
@@ -27,6 +28,7 @@ _PROBED = 256
 _SEED_OF_PRETRAINING = 2_000_003
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class DeepSVDD(EncodingDetector):
     """Squared distance to a center c, of embeddings phi(x) that were trained to lie close to it.
 
@@ -80,51 +82,17 @@ class DeepSVDD(EncodingDetector):
         (3, 8)
     """
 
-    spread_: tuple[float, float]
-    pretraining_: list[Epoch]
-
-    def __init__(
-        self,
-        *,
-        objective: Literal["one-class", "soft-boundary"] = "one-class",
-        nu: float = 0.1,
-        network: str | None = None,
-        preprocessing: Literal["contrast", "min-max", "z-score"] | None = None,
-        dim: int | None = None,
-        leakiness: float = LEAKINESS,
-        pretrain_epochs: int = 0,
-        warm_up_epochs: int = 10,
-        epochs: int = 150,
-        batch_size: int = 200,
-        lr: float = 1e-4,
-        milestones: tuple[int, ...] | list[int] = (50,),
-        weight_decay: float = 1e-6,
-        held_out: float = 0.1,
-        precision: str = "float32",
-        seed: int = 0,
-        device: str = "cpu",
-        checkpoint: str | Path | None = None,
-        progress: bool = False,
-    ) -> None:
-        self.objective = objective
-        self.nu = nu
-        self.network = network
-        self.preprocessing = preprocessing
-        self.dim = dim
-        self.leakiness = leakiness
-        self.pretrain_epochs = pretrain_epochs
-        self.warm_up_epochs = warm_up_epochs
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.milestones = milestones
-        self.weight_decay = weight_decay
-        self.held_out = held_out
-        self.precision = precision
-        self.seed = seed
-        self.device = device
-        self.checkpoint = checkpoint
-        self.progress = progress
+    objective: Literal["one-class", "soft-boundary"] = "one-class"
+    nu: float = 0.1
+    pretrain_epochs: int = 0
+    warm_up_epochs: int = 10
+    epochs: int = 150
+    batch_size: int = 200
+    lr: float = 1e-4
+    milestones: tuple[int, ...] | list[int] = (50,)
+    weight_decay: float = 1e-6
+    spread_: tuple[float, float] = field(init=False)
+    pretraining_: list[Epoch] = field(init=False)
 
     @property
     def center_(self) -> NDArray[np.float32]:
@@ -170,20 +138,18 @@ class DeepSVDD(EncodingDetector):
         return _Sphere(Scaling(self._scaling, self._columns), phi, self._architecture.widths[-1])
 
     def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
-        file = self._checkpoint()
         self.pretraining_ = []
-        probe = self._probe(kept)
-        if file is None or not file.exists():
-            self._learn_scaling(self._sphere.scaling, kept)
-            self.pretraining_ = self._pretrain(schedule)
-            outputs = self._in_batches(self._embedding, self.inputs_, kept)
-            self._sphere.center.copy_(away_from_zero(outputs.double().mean(0)))
-            self._sphere.first_spread.copy_(_spread(self._in_batches(self._embedding, probe, np.arange(len(probe)))))
         history = super()._learn(schedule, kept, besides)
-        last = _spread(self._in_batches(self._embedding, probe, np.arange(len(probe))))
-        self.spread_ = (float(self._sphere.first_spread), float(last))
+        self.spread_ = (float(self._sphere.first_spread), float(self._spread(kept)))
         self._warn_of_collapse()
         return history
+
+    def _prepare(self, schedule: Schedule, kept: NDArray[np.int64]) -> None:
+        super()._prepare(schedule, kept)
+        self.pretraining_ = self._pretrain(schedule)
+        outputs = self._in_batches(self._embedding, self.inputs_, kept)
+        self._sphere.center.copy_(away_from_zero(outputs.double().mean(0)))
+        self._sphere.first_spread.copy_(self._spread(kept))
 
     def _pretrain(self, schedule: Schedule) -> list[Epoch]:
         """Train the encoder with a decoder, which is then forgotten."""
@@ -193,16 +159,7 @@ class DeepSVDD(EncodingDetector):
             torch.default_generator.manual_seed(schedule.seed + _SEED_OF_PRETRAINING)
             mirror = decoder(self._architecture, self._channels(), leakiness=self.leakiness).to(self.device)
         model = Reconstruction(self._sphere.scaling, self._sphere.phi, mirror)
-        how = Schedule(
-            self.pretrain_epochs,
-            self.batch_size,
-            self.lr,
-            self.seed,
-            patience=None,
-            precision=schedule.precision,
-            weight_decay=self.weight_decay,
-            held_out=self.held_out,
-        )
+        how = replace(schedule, epochs=self.pretrain_epochs, milestones=(), other_batch_size=None)
         bar = {"desc": f"{name_of(self)} autoencoder", "show": self.progress, "leave": False}
         step = MeanStep(model, how)
         return train(step, Examples(self.inputs_), checkpoint=self._checkpoint("autoencoder"), bar=bar)
@@ -221,16 +178,16 @@ class DeepSVDD(EncodingDetector):
         distances: Tensor = self._sphere(x)
         return distances - self._sphere.squared_radius
 
-    def _embedding(self, x: Batch) -> Tensor:
-        outputs: Tensor = self._sphere.phi(self._sphere.scaling(x))
-        return outputs
+    def _spread(self, kept: NDArray[np.int64]) -> Tensor:
+        """How far apart phi maps training samples and as much uniform noise between their extremes.
 
-    def _probe(self, kept: NDArray[np.int64]) -> Tensor:
-        """Training samples, and as much uniform noise between their extremes: what phi should not map to one point."""
+        It is the trace of the covariance of their embeddings; phi should not map them to one point.
+        """
         known: Tensor = self.inputs_[torch.from_numpy(kept[:_PROBED])].cpu()
         low, high = known.amin(0), known.amax(0)
         noise = torch.rand(known.shape, generator=torch.Generator().manual_seed(self.seed))
-        return torch.cat([known, low + (high - low) * noise])
+        probe = torch.cat([known, low + (high - low) * noise])
+        return self._in_batches(self._embedding, probe, np.arange(len(probe))).double().var(0, correction=0).sum()
 
     def _warn_of_collapse(self) -> None:
         length = float(self._sphere.center.double().square().sum())
@@ -310,8 +267,3 @@ def order_statistic(distances: Tensor, nu: float) -> Tensor:
     """
     place = min(math.floor(nu * len(distances)), len(distances) - 1)
     return torch.sort(distances, descending=True).values[place]
-
-
-def _spread(outputs: Tensor) -> Tensor:
-    """The trace of the covariance of embeddings."""
-    return outputs.double().var(0, correction=0).sum()

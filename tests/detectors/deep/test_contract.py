@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from reprq import measure
 from reprq.detectors import DETECTORS, create, describe, load
@@ -169,6 +170,20 @@ def test_its_embedding_is_measured_like_any_other(make, fit, given, name, kind):
     rows = fit(make(name), benign).embed(samples)
     assert (rows.dtype, len(rows)) == (np.float32, len(samples))
     assert 1 <= measure(rows, metrics=["rankme"])["rankme"].value <= rows.shape[1]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_its_parameters_are_those_that_scikit_learn_reads(make, name):
+    detector = make(name)
+    given = detector.get_params()
+    assert {"epochs", "batch_size", "lr", "seed", "device", "checkpoint", "progress"} <= set(given)
+    assert type(detector)(**given).get_params() == given
+    again = clone(detector)
+    assert describe(again) == describe(detector)
+    assert again != detector  # as other estimators, by identity
+    assert len({again, detector}) == 2
+    assert repr(again).startswith(f"{type(detector).__name__}(")
+    assert detector.schedule().epochs == given["epochs"]
 
 
 @pytest.mark.parametrize("name", SPECS)

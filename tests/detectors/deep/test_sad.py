@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reprq.detectors import DeepSAD, DeepSVDD, load
+from reprq.detectors import DeepSAD, DeepSVDD, create, load
 from reprq.detectors.deep.sad import anomaly_penalty
 from reprq.errors import InputError
 from reprq.evaluation import auroc
@@ -174,3 +174,9 @@ def test_wrong_labelled_samples_are_refused(table, known, besides, message):
 def test_wrong_parameters_are_refused(table, parameters, message):
     with pytest.raises(InputError, match=message):
         DeepSAD(**parameters).fit(table[0])
+
+
+@pytest.mark.parametrize("name", ["objective", "nu", "warm_up_epochs"])
+def test_the_soft_boundary_of_deep_svdd_is_not_among_its_parameters(name):
+    with pytest.raises(InputError, match=f"deep_sad has no parameter '{name}'"):
+        create({"name": "deep_sad", name: getattr(DeepSVDD(), name)})
