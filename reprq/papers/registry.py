@@ -63,25 +63,70 @@ PAPERS = Registry(
         _paper(
             "ruff2021",
             'Ruff 2021, "Deep One-Class Learning"',
-            "Table 2.1 on MNIST with OC-SVM, KDE and isolation forest, Table 2.3 on cardio, satellite and thyroid with"
-            " OC-SVM, beside the published values",
-            "MNIST/raw or torchvision/MNIST/raw, and ADBench's tabular/*.npz, in --root",
+            "Table 2.1 with OC-SVM, KDE, isolation forest (MNIST), the autoencoder and Deep SVDD (MNIST and CIFAR-10),"
+            " Tables 2.3 and C.1 on cardio, satellite and thyroid, beside the published values",
+            "MNIST/raw or torchvision/MNIST/raw, ADBench's tabular/*.npz, and torchvision's CIFAR-10 or"
+            " images/cifar10_jpeg/{train,test}/CLASS, in --root",
             {
-                "quick": "200 training and 50 test images a digit, two seeds; half a minute",
-                "full": "all of MNIST, five seeds; ten minutes of one core",
+                "quick": "200 training and 50 test images a digit, two seeds; networks on two digits; two minutes",
+                "cpu": "all of MNIST; networks 12 epochs on ten digits, 10 on three classes of CIFAR-10, one seed, and"
+                " as published on tables of rows, three seeds; an hour of one core",
+                "full": "all of it as published, ten seeds of networks; for a GPU",
             },
             "reprq.papers.ruff2021",
         ),
         _paper(
+            "ruff2021-labels",
+            'Ruff 2021, "Deep One-Class Learning"',
+            "Deep SAD and a supervised classifier on MNIST over the share of known anomalies, against the known digit"
+            " and against digits that nothing names (section 2.3)",
+            "MNIST/raw or torchvision/MNIST/raw in --root",
+            {
+                "quick": "one case, 100 training images a digit, 3 epochs; half a minute",
+                "cpu": "three cases, 1,000 training and 200 test images a digit, 30 epochs, one seed; eight minutes of"
+                " one core",
+                "full": "90 cases, all images, 150 epochs; for a GPU",
+            },
+            "reprq.papers.ruff2021.labels",
+        ),
+        _paper(
+            "ruff2021-exposure",
+            'Ruff 2021, "Deep One-Class Learning"',
+            "HSC (and BCE) with outlier exposure on CIFAR-10 over the size of the corpus, beside Table 2.4",
+            "CIFAR-10 of torchvision or images/cifar10_jpeg/{train,test}/CLASS, and images/tiny_imagenet_32/SYNSET with"
+            " classes.tsv, in --root",
+            {
+                "quick": "one class, 60 training images a class, two epochs; a minute",
+                "cpu": "three classes, 500 training and 100 test images a class, 10 epochs, one seed, HSC; ten minutes"
+                " of one core",
+                "full": "ten classes, all images, 200 epochs, three seeds; for a GPU",
+            },
+            "reprq.papers.ruff2021.exposure",
+        ),
+        _paper(
+            "ruff2021-collapse",
+            'Ruff 2021, "Deep One-Class Learning"',
+            "Metrics of quality and AUROC along the training of sound and collapsing Deep SVDD (Propositions 1 to 3)",
+            "MNIST/raw or torchvision/MNIST/raw in --root",
+            {
+                "quick": "one digit, 64 training images, four epochs; a quarter of a minute",
+                "cpu": "two digits, 1,000 training and 150 test images a digit, 60 epochs, one seed; three minutes of"
+                " one core",
+                "full": "ten digits, 5,000 training and 800 test images a digit, 250 epochs, three seeds; for a GPU",
+            },
+            "reprq.papers.ruff2021.collapse",
+        ),
+        _paper(
             "ruff2021-toy",
             'Ruff 2021, "Deep One-Class Learning"',
-            "Figures 1.4, 2.2, 4.1 and 4.2: Big Moon, Small Moon, and nine detectors on it, beside the published AUROC",
+            "Figures 1.3 (level sets), 1.4, 2.2, 4.1 and 4.2 (Big Moon, Small Moon: nine detectors beside the published"
+            " AUROC) and 2.5 (what labels add)",
             "none: rows are drawn by a seed",
             {
                 "quick": "a tenth of the epochs; half a minute",
                 "full": "all epochs; two minutes of one core",
             },
-            "reprq.papers.ruff2021_toy",
+            "reprq.papers.ruff2021.toy",
         ),
         _paper(
             "adbench",

@@ -1,6 +1,5 @@
 import csv
 import io
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -8,52 +7,56 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reprq.detectors import create
 from reprq.errors import DataError, OutputExistsError
 from reprq.evaluation import auroc
 from reprq.papers import names, reproduce
-from reprq.papers.ruff2021 import (
-    PRESETS,
-    Ruff2021Preset,
+from reprq.papers.ruff2021 import PRESETS, Ruff2021Preset, tabular
+from reprq.papers.ruff2021.beside import beside
+from reprq.papers.ruff2021.deep import Training, starting_from
+from reprq.papers.ruff2021.shallow import (
+    Shallow,
     _candidates_and_oracle,
     _kernel_densities,
     _prepared,
     contrast_normalised,
 )
-from reprq.papers.ruff2021_tables import PUBLISHED
+from reprq.papers.ruff2021.tables import PUBLISHED
+from reprq.papers.ruff2021.tabular import TabularPreset, sixty_forty
 
-TINY = Ruff2021Preset(12, 6, 1, False)
-
-
-def idx(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(
-        struct.pack(f">I{array.ndim}I", 0x0800 | array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
-    )
+_BRIEF = Training((2, 1), (2, 1), 1e-3, classes=("3",), per_class=(12, 6))
+TINY = Ruff2021Preset(Shallow("quick", 12, 6, 1, False), TabularPreset((2, 1), 1), {"mnist": _BRIEF, "cifar10": _BRIEF})
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Files of MNIST and ADBench's form: each digit a bright block of its own on noise; anomalies shifted."""
+def root(mnist_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files of MNIST and ADBench's form; anomalies shifted."""
     monkeypatch.setitem(PRESETS, "quick", TINY)
+    monkeypatch.setattr(tabular, "TABULAR_GAMMAS", [0.125, 0.5])
+    monkeypatch.setattr(tabular, "TABULAR_NUS", [0.1])
+    (mnist_root / "tabular").mkdir()
     rng = np.random.default_rng(0)
-    for side, count in (("train", 15), ("t10k", 8)):
-        labels = np.tile(np.arange(10), count)
-        images = rng.integers(0, 60, (len(labels), 28, 28))
-        for i, digit in enumerate(labels):
-            images[i, 2 * digit : 2 * digit + 6, 4:20] += 150
-        idx(tmp_path / f"MNIST/raw/{side}-images-idx3-ubyte", images)
-        idx(tmp_path / f"MNIST/raw/{side}-labels-idx1-ubyte", labels)
-    (tmp_path / "tabular").mkdir()
     for file in ("6_cardio", "30_satellite", "38_thyroid"):
         y = np.repeat([0, 1], [100, 30])
-        np.savez(tmp_path / f"tabular/{file}.npz", X=rng.normal(size=(130, 4)) + 3 * y[:, None], y=y)
-    return tmp_path
+        np.savez(mnist_root / f"tabular/{file}.npz", X=rng.normal(size=(130, 4)) + 3 * y[:, None], y=y)
+    return mnist_root
 
 
 def test_it_runs_resumes_and_says_what_is_published(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     paths = reproduce("ruff2021", "quick", out, root=root, progress=False)
-    assert sorted(path.name for path in paths) == ["cells.csv", "made.json", "table-2.1.md", "table-2.3.md"]
+    assert sorted(path.name for path in paths) == [
+        *("cells.csv", "made.json", "table-2.1-deep-cifar10.md", "table-2.1-deep-mnist.csv"),
+        *("table-2.1-deep-mnist.json", "table-2.1-deep-mnist.md", "table-2.1.md", "table-2.3.md"),
+        *("table-c.1.csv", "table-c.1.json", "table-c.1.md"),
+    ]
+    assert "missing: cifar10 is not in" in (out / "table-2.1-deep-cifar10.md").read_text()
+    deep = (out / "table-2.1-deep-mnist.md").read_text()
+    assert "| 2 | missing (85.4) | missing (89.5) | missing (91.7) |" in deep
+    fits = list(csv.DictReader(io.StringIO((out / "table-2.1-deep-mnist.csv").read_text())))
+    assert [row["method"] for row in fits] == ["AE", "Deep SVDD, one-class", "Deep SVDD, soft-boundary"]
+    assert all(row["detector"].endswith(" from " + fits[0]["detector"]) for row in fits[1:])
+    assert "| OC-SVM hybrid | missing" not in (out / "table-c.1.md").read_text()
     one, three = ((out / f"table-2.{i}.md").read_text() for i in (1, 3))
     for digit, value in enumerate(PUBLISHED["iForest"]):
         assert f"| {digit} | {value} |" in one
@@ -108,7 +111,7 @@ def test_the_oracle_is_the_best_candidate_of_its_rows_and_gamma_is_in_the_rows_o
     rng = np.random.default_rng(2)
     benign, rows = rng.normal(size=(60, 3)), rng.normal(size=(80, 3)) + np.repeat([[0.0], [2.0]], 40, axis=0)
     labels = np.repeat([0, 1], 40)
-    found = _candidates_and_oracle(benign, rows, labels, Ruff2021Preset(None, None, 1, True), [0])
+    found = _candidates_and_oracle(benign, rows, labels, Shallow("full", None, None, 1, True), [0])
     candidates = [row for row in found if "gamma=2^" in row["setting"]]
     assert len(candidates) == 20
     from sklearn.svm import OneClassSVM
@@ -128,7 +131,7 @@ def test_the_likeliest_of_the_grid_is_what_cross_validation_picks() -> None:
 
     for scale in (0.5, 3.0):
         found = list(
-            _kernel_densities(scale * benign, rng.normal(size=(40, 3)), labels, Ruff2021Preset(None, None, 1, False))
+            _kernel_densities(scale * benign, rng.normal(size=(40, 3)), labels, Shallow("full", None, None, 1, False))
         )
         grid = {"bandwidth": [2.0 ** (j / 2) for j in range(1, 11)]}
         search = GridSearchCV(KernelDensity(), grid, cv=LeaveOneOut()).fit(scale * benign)
@@ -149,3 +152,35 @@ def test_the_scripts_say_what_is_missing(script: str, tmp_path: Path) -> None:
 
 def test_they_are_registered() -> None:
     assert {"ruff2021", "adbench"} <= set(names())
+
+
+def test_deep_svdd_starts_as_the_encoder_of_the_autoencoder() -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 5))
+    first = create({"name": "autoencoder", "epochs": 2}).fit(rows)
+    kept = {name: value.clone() for name, value in first.network_.phi.state_dict().items()}
+    detector = starting_from(first, epochs=1, lr=1e-12).fit(rows)
+    for name, value in detector.network_.phi.state_dict().items():
+        if "running" not in name and "tracked" not in name:
+            np.testing.assert_allclose(value, kept[name], atol=1e-8)
+    assert detector.pretraining_ == first.history_
+
+
+def test_a_table_says_what_is_missing_and_averages_what_is_there() -> None:
+    rows = [{"task": "a", "method": "AE", "auroc": value} for value in (0.5, 0.7)]
+    rows.append({"task": "c", "method": "AE", "auroc": 0.9})
+    lines = beside(rows, {"AE": {"a": 61.0, "b": 20.0, "c": 91.0}, "other": {"a": 1.0}}).splitlines()
+    assert lines[2:] == [
+        "| a | 60.0 ± 14.1 (61.0) | missing (1.0) |",
+        "| b | missing (20.0) | missing (-) |",
+        "| c | 90.0 (91.0) | missing (-) |",
+        "| mean of those run | 75.0 (76.0) | missing |",
+    ]
+
+
+def test_known_anomalies_of_the_table_of_rows_neither_train_nor_are_scored() -> None:
+    y = np.repeat([0, 1], [1000, 100])
+    split = sixty_forty(y, seed=1)
+    assert (len(split.train), len(split.labelled), len(split.test)) == (600, 6, 440)
+    assert not y[split.train].any()
+    assert y[split.labelled].all()
+    assert len(np.unique(np.concatenate([split.train, split.labelled, split.test]))) == 1046

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from reprq.errors import OutputExistsError
-from reprq.papers import reproduce, ruff2021_toy
-from reprq.papers.ruff2021_toy import CENTERS, HIGH, LOW, METHODS, NOISES, RADII, anomalies, moons, surprise
+from reprq.papers import reproduce
+from reprq.papers.ruff2021 import moons as moons_module
+from reprq.papers.ruff2021 import toy as ruff2021_toy
+from reprq.papers.ruff2021.levels import level_sets
+from reprq.papers.ruff2021.moons import CENTERS, HIGH, LOW, NOISES, RADII, anomalies, moons, surprise
+from reprq.papers.ruff2021.toy import METHODS
 
 
 def test_the_moons_are_arcs_of_two_scales_and_the_same_seed_draws_the_same() -> None:
@@ -36,11 +40,14 @@ def test_the_true_density_is_that_of_what_is_drawn() -> None:
 def test_every_method_has_a_panel_and_a_row_and_another_run_is_refused(tmp_path, monkeypatch) -> None:
     kept = {name: METHODS[name] for name in ("Gaussian", "SVDD", "autoencoder")}
     monkeypatch.setattr(ruff2021_toy, "METHODS", kept)
-    monkeypatch.setattr(ruff2021_toy, "_GRID", 10)
+    monkeypatch.setattr(moons_module, "GRID", 10)
     out = tmp_path / "out"
     monkeypatch.setitem(ruff2021_toy.PRESETS, "quick", 0.02)
     paths = reproduce("ruff2021-toy", "quick", out, progress=False)
-    assert [path.name for path in paths] == ["moons.png", "moons.svg", "moons.csv", "made.json"]
+    assert [path.name for path in paths] == [
+        *(f"{name}.{kind}" for name in ("moons", "levels", "labelled") for kind in ("png", "svg")),
+        *("moons.csv", "levels.csv", "labelled.csv", "made.json"),
+    ]
     rows = {row["method"]: row for row in csv.DictReader((out / "moons.csv").read_text().splitlines())}
     assert list(rows) == [*kept, "best"]
     found = {name: float(row["auroc"]) for name, row in rows.items()}
@@ -48,3 +55,20 @@ def test_every_method_has_a_panel_and_a_row_and_another_run_is_refused(tmp_path,
     assert rows["autoencoder"]["detector"].startswith("autoencoder[epochs=3,")
     with pytest.raises(OutputExistsError, match="holds the tables of another run"):
         reproduce("ruff2021-toy", "quick", out, seed=1, progress=False)
+    levels = list(csv.DictReader((out / "levels.csv").read_text().splitlines()))
+    assert all(float(row["found"]) == pytest.approx(float(row["alpha"]), abs=0.04) for row in levels)
+    labelled = {row["method"]: row for row in csv.DictReader((out / "labelled.csv").read_text().splitlines())}
+    ssad, ocsvm = labelled["SSAD, semi-supervised"], labelled["OC-SVM, unsupervised"]
+    assert float(ssad["known"]) > float(ocsvm["known"])
+    assert "supervised[" in labelled["classifier, supervised"]["detector"]
+
+
+def test_level_sets_of_a_gaussian_hold_their_share() -> None:
+    """The integral of the density over the set, by a sum."""
+    x = np.arange(-6, 6, 0.01) + 0.005
+    for row in level_sets(0)[1]:
+        density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+        if row["dimensions"] == 2:
+            density = np.multiply.outer(density, density)
+        inside = density >= row["level"]
+        assert density[inside].sum() * 0.01 ** row["dimensions"] == pytest.approx(row["alpha"], abs=0.01)

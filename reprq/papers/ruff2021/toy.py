@@ -1,12 +1,10 @@
-"""Big Moon, Small Moon of Ruff (2021): detectors of every kind on rows that can be drawn (Figures 1.4, 2.2, 4.1, 4.2).
+"""The toy figures of Ruff (2021): level sets (1.3), detectors on moons (1.4, 2.2, 4.1, 4.2), and labels (2.5).
 
-Benign rows lie on two arcs of two scales, half of them on each, with Gaussian noise in proportion; anomalies are
-uniform over the plot, and none is in training. The thesis does not give the parameters of its generator: those here
-were chosen to look alike, so that the published numbers show an order of methods and not a target. "best" is minus the
+No anomaly is in the training of the moons. The thesis does not give the parameters of its generator: those here were
+chosen to look alike, so that the published numbers show an order of methods and not a target. "best" is minus the
 true log-density, above which no detector can come but by chance: some uniform rows fall on the moons.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,16 @@ from numpy.typing import NDArray
 from reprq.detectors import create, describe
 from reprq.evaluation.roc import auroc
 from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
+from reprq.papers.ruff2021.levels import level_sets
+from reprq.papers.ruff2021.moons import anomalies, grid, moons, panels, surprise
+from reprq.papers.ruff2021.toy_labels import labelled_toy
 from reprq.plots.save import save
-from reprq.plots.styles import BENIGN
 from reprq.progress import track
 from reprq.study.cells import Row
 
 Array = NDArray[np.float64]
 
-LOW, HIGH = (-3.0, -1.6), (3.6, 3.0)
-RADII, NOISES = (2.0, 0.6), (0.15, 0.05)
-CENTERS = ((0.0, 0.0), (2.0, 0.1))
 PRESETS = {"quick": 0.1, "full": 1.0}
-_GRID = 80
 _NET = {"batch_size": 100, "network": "mlp:64-32-8"}
 # Figure, published AUROC in per cent, detector; epochs are those of the preset "full".
 METHODS: dict[str, tuple[str, float, dict[str, Any]]] = {
@@ -49,36 +45,6 @@ METHODS: dict[str, tuple[str, float, dict[str, Any]]] = {
 }
 
 
-def moons(n: int, seed: int) -> Array:
-    """Draw benign rows: (n, 2), of which the first n // 2 are on the big moon.
-
-    Example:
-        >>> moons(1000, seed=0).shape
-        (1000, 2)
-    """
-    rng = np.random.default_rng(seed)
-    moon = (np.arange(n) >= n // 2).astype(int)
-    angle = rng.uniform(0, np.pi, n)
-    noise = np.take(NOISES, moon)[:, None] * rng.normal(size=(n, 2))
-    return _arc(angle, moon) + noise
-
-
-def anomalies(n: int, seed: int) -> Array:
-    """Draw anomalies: (n, 2), uniform over the plot."""
-    return np.random.default_rng([seed, 1]).uniform(LOW, HIGH, (n, 2))
-
-
-def surprise(rows: Array) -> Array:
-    """Return minus the true log-density of benign rows, up to a constant: (n,)."""
-    angle = (np.arange(500) + 0.5) / 500 * np.pi
-    density = np.zeros(len(rows))
-    for moon, noise in enumerate(NOISES):
-        arc = _arc(angle, np.full(len(angle), moon))
-        squares = np.square(rows[:, None] - arc).sum(2)
-        density += np.exp(-squares / (2 * noise**2)).mean(1) / noise**2
-    return -np.log(density + 1e-300)
-
-
 def run(
     preset: str,
     out: Path,
@@ -89,7 +55,7 @@ def run(
     force: bool = False,
     progress: bool = True,
 ) -> list[Path]:
-    """Run a preset and write `moons.png`, `moons.svg`, `moons.csv` and `made.json`.
+    """Run a preset and write `moons`, `levels` and `labelled`, each as PNG, SVG and CSV, and `made.json`.
 
     Args:
         preset: A name in `PRESETS`.
@@ -103,12 +69,11 @@ def run(
     Raises:
         OutputExistsError: `out` holds the results of another run.
     """
-    made = {"preset": preset, "seed": seed, "version": 1}
+    made = {"preset": preset, "seed": seed, "version": 2}
     refuse_other(out, "made.json", made, force)
     train, benign, uniform = moons(1000, seed), moons(1000, seed + 1), anomalies(1000, seed)
     test, labels = np.concatenate([benign, uniform]), np.repeat([0, 1], 1000)
-    grid = [axis.ravel() for axis in np.meshgrid(*map(np.linspace, LOW, HIGH, (_GRID, _GRID)))]
-    points = np.stack(grid, axis=1)
+    points = grid()
     rows: list[Row] = []
     maps: dict[str, Array] = {}
     for method, (figure, published, settings) in track(METHODS.items(), desc="moons", unit="method", show=progress):
@@ -123,33 +88,16 @@ def run(
     best = auroc(labels, surprise(test))
     rows.append({"method": "best", "figure": "", "detector": "true density", "auroc": 100 * best.value})
     rows[-1] |= {"low": 100 * best.low, "high": 100 * best.high, "published": None}
-    drawn = save(_picture(train, maps), out / "moons")
-    return [*drawn, *write_texts(out, {"moons.csv": csv_text(rows), "made.json": record_text(made)})]
-
-
-def _arc(angle: Array, moon: NDArray[np.int64]) -> Array:
-    """Points of the moons without noise: the big one is open below, the small one above."""
-    direction = np.stack([np.cos(angle), np.where(moon == 0, 1, -1) * np.sin(angle)], axis=1)
-    arc: Array = np.take(CENTERS, moon, axis=0) + np.take(RADII, moon)[:, None] * direction
-    return arc
+    levels, of_levels = level_sets(seed)
+    drawn = [*save(panels(train, maps), out / "moons"), *save(levels, out / "levels")]
+    picture, labelled = labelled_toy(PRESETS[preset], seed, device, points, progress)
+    drawn += save(picture, out / "labelled")
+    tables = {"moons.csv": rows, "levels.csv": of_levels, "labelled.csv": labelled}
+    texts = {name: csv_text(table) for name, table in tables.items()}
+    return [*drawn, *write_texts(out, {**texts, "made.json": record_text(made)})]
 
 
 def _shortened(settings: Mapping[str, Any], share: float) -> dict[str, Any]:
     """A detector with a share of its epochs."""
     epochs = {"epochs": max(1, round(share * settings["epochs"]))} if "epochs" in settings else {}
     return {**settings, **epochs}
-
-
-def _picture(train: Array, maps: Mapping[str, Array]) -> Any:
-    """One panel a method: the rank of every place by its score, dark where it is anomalous, and training rows."""
-    from matplotlib.figure import Figure
-
-    fig = Figure(figsize=(9, 5.8), layout="constrained")
-    axes = fig.subplots(math.ceil(len(maps) / 3), 3, sharex=True, sharey=True)
-    for ax, (title, scores) in zip(axes.flat, maps.items(), strict=False):
-        ranks = scores.argsort().argsort().reshape(_GRID, _GRID) / (len(scores) - 1)
-        mesh = ax.imshow(ranks, origin="lower", extent=(LOW[0], HIGH[0], LOW[1], HIGH[1]), cmap="Greys", vmin=0, vmax=1)
-        ax.scatter(*train.T, s=1, color=BENIGN, linewidths=0, rasterized=True)  # else the SVG is a megabyte
-        ax.set_title(title, fontsize=10)
-    fig.colorbar(mesh, ax=axes, label="rank of the score (1: most anomalous)", shrink=0.6)
-    return fig

@@ -29,11 +29,10 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from reprq.data import Dataset, Split, load_dataset
-from reprq.data.image.named import data_root
 from reprq.errors import DataError
 from reprq.evaluation import hold_out
 from reprq.evaluation.detection import Detection, evaluate
-from reprq.papers.ruff2021_tables import write_tables
+from reprq.papers.ruff2021.tables import write_tables
 from reprq.progress import track
 from reprq.provenance import digest, file_digest
 from reprq.study.cells import CellStore, Row
@@ -49,44 +48,32 @@ SETS = {"cardio": "6_cardio", "satellite": "30_satellite", "thyroid": "38_thyroi
 
 
 @dataclass(frozen=True)
-class Ruff2021Preset:
+class Shallow:
     """How much of the protocol to run.
 
     Attributes:
+        name: What this is called in records.
         train: Training images a digit, a seeded sample; None is all.
         test: Test images a digit; None is all.
         seeds: How many seeds: of the forests, of the rows that an oracle sees, of the 60:40 splits.
         candidates: Whether nu = 0.01 is tried too, and bandwidths beside the chosen ones.
     """
 
+    name: str
     train: int | None
     test: int | None
     seeds: int
     candidates: bool
 
 
-PRESETS = {"quick": Ruff2021Preset(200, 50, 2, False), "full": Ruff2021Preset(None, None, 5, True)}
-
-
-def run(
-    preset: str,
-    out: Path,
-    *,
-    root: Path | None,
-    seed: int = 0,
-    device: str = "cpu",
-    force: bool = False,
-    progress: bool = True,
-) -> list[Path]:
-    """Run a preset and write `table-2.1.md`, `table-2.3.md`, the cells as CSV, and `made.json`.
+def run(size: Shallow, folder: Path, out: Path, *, seed: int, force: bool, progress: bool) -> list[Path]:
+    """Write `table-2.1.md`, `table-2.3.md`, the cells as CSV, and `made.json`.
 
     Args:
-        preset: A name in `PRESETS`.
+        size: How much of the protocol to run.
+        folder: The folder with `MNIST/raw` (or `torchvision/MNIST/raw`) and `tabular/`, ADBench's files.
         out: The folder; finished cells stand in its `cells.jsonl` and are not computed again.
-        root: The folder with `MNIST/raw` (or `torchvision/MNIST/raw`) and `tabular/`, ADBench's files; None means
-            `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         seed: The first seed.
-        device: Not used: these methods run on the processor.
         force: Replace the tables of another configuration.
         progress: Whether to show progress on stderr.
 
@@ -94,7 +81,6 @@ def run(
         DataError: a file is missing.
         OutputExistsError: `out` holds the tables of another configuration.
     """
-    size, folder = PRESETS[preset], data_root(root)
     inside = folder / "torchvision"
     sides = [load_dataset("mnist", split, root=inside if inside.is_dir() else folder) for split in ("train", "test")]
     train, test = (
@@ -102,10 +88,10 @@ def run(
         for side, count in zip(sides, (size.train, size.test), strict=True)
     )
     files = {name: folder / "tabular" / f"{file}.npz" for name, file in SETS.items()}
-    tabular = {name: _tabular(path) for name, path in files.items()}
+    tabular = {name: tabular_rows(path) for name, path in files.items()}
     digests = {name: file_digest(path) for name, path in files.items()}
     seeds = list(range(seed, seed + size.seeds))
-    made = {"preset": preset, "seeds": seeds, "data": {side.split: side.fingerprint for side in (train, test)}}
+    made = {"preset": size.name, "seeds": seeds, "data": {side.split: side.fingerprint for side in (train, test)}}
 
     def cells(store: CellStore) -> Iterator[Row]:
         total = 20 + len(tabular) * len(seeds)
@@ -159,9 +145,7 @@ def _prepared(benign: Array, rows: Array, preprocessing: str) -> tuple[Array, Ar
     return reduction.transform(benign), reduction.transform(rows)
 
 
-def _digit(
-    train: Dataset, test: Dataset, digit: int, preprocessing: str, size: Ruff2021Preset, seeds: list[int]
-) -> list[Row]:
+def _digit(train: Dataset, test: Dataset, digit: int, preprocessing: str, size: Shallow, seeds: list[int]) -> list[Row]:
     labels = (test.labels != digit).astype(np.int64)
     benign, rows = _prepared(_pixels(train.select(np.flatnonzero(train.labels == digit))), _pixels(test), preprocessing)
     common = {"table": "2.1", "task": str(digit), "preprocessing": preprocessing, "d": benign.shape[1]}
@@ -190,7 +174,7 @@ def _forests(benign: Array, rows: Array, labels: Any, seeds: list[int]) -> Itera
         yield _row("iForest", "t=100, psi=256", seed, _judged({"name": "iforest", "seed": seed}, benign, rows, labels))
 
 
-def _kernel_densities(benign: Array, rows: Array, labels: Any, size: Ruff2021Preset) -> Iterator[Row]:
+def _kernel_densities(benign: Array, rows: Array, labels: Any, size: Shallow) -> Iterator[Row]:
     """The likeliest bandwidth; the likeliest of the thesis' grid, which is its end or lies next to it; and the grid.
 
     The likelihood rises to one maximum and falls, so of a grid that lies beyond it the first bandwidth is likeliest.
@@ -213,9 +197,7 @@ def _rule(benign: Array, rows: Array, labels: Any, seed: int = 0) -> Row:
     return _row("OC-SVM", "nu=0.1, gamma by rule", seed, _judged({"name": "ocsvm", "nu": 0.1}, benign, rows, labels))
 
 
-def _candidates_and_oracle(
-    benign: Array, rows: Array, labels: Any, size: Ruff2021Preset, seeds: list[int]
-) -> list[Row]:
+def _candidates_and_oracle(benign: Array, rows: Array, labels: Any, size: Shallow, seeds: list[int]) -> list[Row]:
     """Every candidate of the thesis, and the one that a tenth of the test labels chooses."""
     found, scored = [], []
     variance = float(np.mean((benign - benign.mean(axis=0)) ** 2))  # OCSVM's gamma is in units of rows scaled to 1
@@ -224,10 +206,15 @@ def _candidates_and_oracle(
             spec = {"name": "ocsvm", "nu": nu, "gamma": gamma * variance}
             scored.append(_judged(spec, benign, rows, labels))
             found.append(_row("OC-SVM", f"nu={nu:g}, gamma={name}", 0, scored[-1]))
-    return [*found, *(_oracle(scored, seed) for seed in seeds)]
+    return [*found, *(oracle_row(scored, seed) for seed in seeds)]
 
 
-def _tabular(path: Path) -> tuple[Array, NDArray[np.int64]]:
+def tabular_rows(path: Path) -> tuple[Array, NDArray[np.int64]]:
+    """Return rows and labels of one of ADBench's files.
+
+    Raises:
+        DataError: It is not such a file.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             return file["X"].astype(np.float64), file["y"].astype(np.int64)
@@ -262,12 +249,12 @@ def _rule_and_oracle(train: Array, rows: Array, labels: NDArray[np.int64], seed:
         _judged({"name": "ocsvm", "nu": nu, "gamma": gamma * variance}, train, rows, labels)
         for nu, gamma in product(TABULAR_NUS, TABULAR_GAMMAS)
     ]
-    yield _oracle(scored, seed)
+    yield oracle_row(scored, seed)
     best = max(scored, key=lambda found: found.auroc.value)
     yield _row("OC-SVM", "best of the grid", seed, best, sum(found.seconds for found in scored))
 
 
-def _oracle(scored: list[Detection], seed: int) -> Row:
+def oracle_row(scored: list[Detection], seed: int) -> Row:
     """The candidate that a tenth of the test labels chooses, judged on the other rows; the time is that of all."""
     labels = scored[0].labels
     held = hold_out(labels, seed=seed)

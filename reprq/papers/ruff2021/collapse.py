@@ -1,0 +1,247 @@
+"""Does quality see a collapse coming? Metrics of benign embeddings along the training of Deep SVDD (Ruff 2021, 2.2.2).
+
+One digit of MNIST is benign. Four networks learn the one-class objective alike: the sound one has no biases, a fixed
+centre and leaky ReLUs; the others break one rule each: biases (Proposition 2), a learned centre (Proposition 1), a
+sigmoid in the place of the leaky ReLU (Proposition 3). After chosen epochs the metrics of benign test embeddings,
+their spread over the squared length of the centre, and the AUROC are taken: what moves before the AUROC does, sees it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from reprq.data import Dataset, Split, select_tasks
+from reprq.data.image.named import data_root
+from reprq.data.image.preprocessing import Preprocessing
+from reprq.data.splits import task_split
+from reprq.detectors.deep.networks import Scaling, architecture_named, encoder
+from reprq.detectors.deep.svdd import away_from_zero
+from reprq.evaluation.roc import auroc
+from reprq.metrics import measure
+from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
+from reprq.papers.ruff2021.deep import load
+from reprq.papers.ruff2021.judging import Bench, rows_digest
+from reprq.plots.save import save
+from reprq.progress import track
+from reprq.seeding import seeded
+from reprq.study.cells import CellStore, Row
+from reprq.training import Epoch, Examples, Inputs, Schedule, Step, train
+
+KINDS = ("sound", "biases", "learned centre", "sigmoid")
+METRICS = ("rankme", "participation_ratio", "aucev", "cosine_compactness")
+_PANELS = {
+    "auroc": "AUROC",
+    "relative_spread": "trace / ||c||²",
+    "rankme": "RankMe",
+    "participation_ratio": "participation ratio",
+    "aucev": "AUCEV",
+    "cosine_compactness": "cosine compactness",
+}
+
+
+@dataclass(frozen=True)
+class CollapsePreset:
+    """How long to train, on what.
+
+    Attributes:
+        digits: The benign digit of each run.
+        epochs: How many.
+        measured: After which epochs; 0 is before the training.
+        lr: The learning rate.
+        batch_size: Images a step.
+        per_class: Training and test images a class, a seeded sample.
+        seeds: How many.
+    """
+
+    digits: tuple[str, ...]
+    epochs: int
+    measured: tuple[int, ...]
+    lr: float
+    batch_size: int
+    per_class: tuple[int, int]
+    seeds: int = 1
+
+
+PRESETS = {
+    "quick": CollapsePreset(("3",), 4, (0, 2, 4), 1e-2, 32, (64, 20)),
+    "cpu": CollapsePreset(("3", "8"), 60, (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 50, 60), 1e-3, 100, (1000, 150)),
+    "full": CollapsePreset(tuple("0123456789"), 250, tuple(range(0, 251, 5)), 1e-3, 200, (5000, 800), 3),
+}
+
+
+class Sphere(nn.Module):
+    """phi on scaled images and a centre, which learns or not.
+
+    Args:
+        kind: One of `KINDS`.
+    """
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        architecture = architecture_named("mnist")
+        self.scaling = Scaling("contrast")
+        phi = encoder(architecture, 1, bias=kind == "biases")
+        bounded = [nn.Sigmoid() if isinstance(layer, nn.LeakyReLU) else layer for layer in phi]
+        self.phi = nn.Sequential(*bounded) if kind == "sigmoid" else phi
+        self.center = nn.Parameter(torch.zeros(architecture.widths[-1]), requires_grad=kind == "learned centre")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the squared distances: (n,)."""
+        distances: Tensor = (self.embed(x) - self.center).square().sum(1)
+        return distances
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the embeddings: (n, d)."""
+        outputs: Tensor = self.phi(self.scaling(x))
+        return outputs
+
+
+class _OneClass(Step):
+    """The mean squared distance."""
+
+    def loss(self, batch: Examples, other: Examples | None) -> Tensor:
+        return self.model(batch.inputs).mean()  # type: ignore[no-any-return]
+
+
+def run(
+    preset: str,
+    out: Path,
+    *,
+    root: Path | None,
+    seed: int = 0,
+    device: str = "cpu",
+    force: bool = False,
+    progress: bool = True,
+) -> list[Path]:
+    """Run a preset and write `collapse.png`, `collapse.svg`, `collapse.csv` and `made.json`.
+
+    Args:
+        preset: A name in `PRESETS`.
+        out: The folder; finished trainings stand in its `cells.jsonl` and are not run again.
+        root: The folder with `MNIST/raw` or `torchvision/MNIST/raw`.
+        seed: The first seed.
+        device: Of the networks.
+        force: Replace the results of another configuration.
+        progress: Whether to show progress on stderr.
+
+    Raises:
+        DataError: A file is missing.
+        OutputExistsError: `out` holds the results of another run.
+    """
+    how = PRESETS[preset]
+    sides = zip(load("mnist", data_root(root)), how.per_class, strict=True)
+    train_side, test = (side.sample(per_class=count, seed=seed) for side, count in sides)
+    data = {side.split: side.fingerprint for side in (train_side, test)}
+    made = {"preset": preset, "seed": seed, "data": data, "training": asdict(how), "kinds": KINDS}
+    refuse_other(out, "made.json", made, force)
+    bench = Bench(CellStore(out / "cells.jsonl"), device)
+    total = how.seeds * len(how.digits) * len(KINDS)
+    with track(total=total, desc="collapse", unit="training", show=progress) as bar:
+        rows: list[Row] = []
+        for found in cells(train_side, test, how, bench, seed):
+            rows += found
+            bar.update()
+    texts = {"collapse.csv": csv_text(rows), "made.json": record_text(made)}
+    return [*save(_picture(rows), out / "collapse"), *write_texts(out, texts)]
+
+
+def cells(train_side: Dataset, test: Dataset, how: CollapsePreset, bench: Bench, seed: int) -> Iterator[list[Row]]:
+    """Train every kind on every digit, and measure along the way."""
+    for number in range(seed, seed + how.seeds):
+        for digit in how.digits:
+            (task,) = select_tasks(train_side.classes, f"unimodal:{digit}")
+            split = task_split(train_side, test, task)
+            for kind in KINDS:
+                decides = {
+                    **{"kind": kind, "digit": digit, "seed": number, "rows": rows_digest(split)},
+                    **{"data": [train_side.fingerprint, test.fingerprint], "how": [how.epochs, how.lr, how.batch_size]},
+                    "measured": how.measured,
+                }
+                made = partial(_trained, kind, train_side, test, split, how, number, bench.device)
+                yield [{"digit": digit, "kind": kind, "seed": number, **row} for row in bench.kept(decides, made)]
+
+
+def _trained(
+    kind: str,
+    train_side: Dataset,
+    test: Dataset,
+    split: Split,
+    how: CollapsePreset,
+    seed: int,
+    device: str,
+    checkpoint: Path,
+) -> list[Row]:
+    """One row an epoch measured; trainings are too short for a checkpoint."""
+    benign, scored, labels = train_side.select(split.train), test.select(split.test), split.labels
+    transform = Preprocessing(size=28, resize=28).replace(channels="gray", mean=0.0, std=1.0)
+    inputs, tested = Inputs(benign, transform), Inputs(scored, transform)[range(len(scored))].to(device)
+    known = inputs[range(len(benign))].to(device)
+    with seeded(seed):
+        sphere = Sphere(kind).to(device)
+    sphere.scaling.learn([known])
+    sphere.eval()
+    with torch.no_grad():
+        sphere.center.copy_(away_from_zero(sphere.embed(known).mean(0)))
+    rows: list[Row] = []
+
+    def look(epoch: int) -> None:
+        if epoch in how.measured:
+            rows.append({"epoch": epoch, **_measured(sphere, tested, labels)})
+
+    def after(step: Step, epoch: Epoch) -> None:
+        sphere.eval()
+        look(int(epoch["epoch"] or 0))
+
+    look(0)
+    schedule = Schedule(how.epochs, how.batch_size, how.lr, seed, patience=None, held_out=0.0)
+    train(_OneClass(sphere, schedule), Examples(inputs), on_epoch=after)
+    return rows
+
+
+@torch.no_grad()
+def _measured(sphere: Sphere, tested: Tensor, labels: NDArray[Any]) -> Row:
+    """AUROC, loss and metrics of benign test embeddings; None where a metric has no value."""
+    outputs = sphere.embed(tested).double()
+    center = sphere.center.double()
+    distances = (outputs - center).square().sum(1).cpu().numpy()
+    benign = outputs.cpu().numpy()[labels == 0]
+    found = measure(benign, [*METRICS, "trace"])
+    values = {name: found[name].value for name in (*METRICS, "trace")}
+    relative = (values["trace"] or 0.0) / max(float(center.square().sum()), 1e-30)
+    judged = auroc(labels, distances)
+    row = {"auroc": judged.value, "low": judged.low, "high": judged.high, "loss": float(distances[labels == 0].mean())}
+    return {**row, "relative_spread": relative, **values}
+
+
+def _picture(rows: list[Row]) -> Any:
+    """A row of panels for each digit, a panel for each figure, a line for each kind."""
+    from matplotlib.figure import Figure
+
+    digits = list(dict.fromkeys(row["digit"] for row in rows))
+    fig = Figure(figsize=(15, 2.7 * len(digits) + 0.5), layout="constrained")
+    axes = fig.subplots(len(digits), len(_PANELS), sharex=True, squeeze=False)
+    for line, digit in zip(axes, digits, strict=True):
+        for ax, (name, title) in zip(line, _PANELS.items(), strict=True):
+            for number, kind in enumerate(KINDS):
+                found = [row for row in rows if (row["digit"], row["kind"]) == (digit, kind)]
+                for seed in dict.fromkeys(row["seed"] for row in found):
+                    points = [(row["epoch"], row[name]) for row in found if row["seed"] == seed]
+                    known = [(epoch, value) for epoch, value in points if value is not None]
+                    label = kind if seed == found[0]["seed"] else None
+                    ax.plot(*zip(*known, strict=True), color=f"C{number}", marker=".", markersize=4, label=label)
+            if name == "relative_spread":
+                ax.set_yscale("log")
+            ax.set_title(title, fontsize=9)
+            ax.tick_params(labelsize=7)
+        line[0].set_ylabel(f"digit {digit} benign", fontsize=9)
+    for ax in axes[-1]:
+        ax.set_xlabel("epoch", fontsize=8)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(KINDS), fontsize=9)
+    return fig
