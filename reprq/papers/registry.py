@@ -117,6 +117,18 @@ PAPERS = Registry(
             "reprq.papers.ruff2021.collapse",
         ),
         _paper(
+            "ruff2021-maps",
+            'Ruff 2021, "Deep One-Class Learning"',
+            "FCDD's maps of magnetic tiles with pixel AUROC, over receptive field and sigma (section 3.1)",
+            "images/magnetic_tile/{good,DEFECT} and ground_truth/DEFECT/NAME_mask.png there, in --root",
+            {
+                "quick": "16 tiles at 32 pixels, one epoch; a quarter of a minute",
+                "cpu": "200 tiles at 64 pixels, one network, 20 epochs, one seed; five minutes of one core",
+                "full": "all tiles at 224 pixels, three networks, 200 epochs; for a GPU",
+            },
+            "reprq.papers.ruff2021.maps",
+        ),
+        _paper(
             "ruff2021-toy",
             'Ruff 2021, "Deep One-Class Learning"',
             "Figures 1.3 (level sets), 1.4, 2.2, 4.1 and 4.2 (Big Moon, Small Moon: nine detectors beside the published"

@@ -13,7 +13,7 @@ from reprq.evaluation import auroc
 from reprq.papers import names, reproduce
 from reprq.papers.ruff2021 import PRESETS, Ruff2021Preset, tabular
 from reprq.papers.ruff2021.beside import beside
-from reprq.papers.ruff2021.deep import Training, starting_from
+from reprq.papers.ruff2021.deep import NetworkTraining, starting_from
 from reprq.papers.ruff2021.shallow import (
     Shallow,
     _candidates_and_oracle,
@@ -24,7 +24,7 @@ from reprq.papers.ruff2021.shallow import (
 from reprq.papers.ruff2021.tables import PUBLISHED
 from reprq.papers.ruff2021.tabular import TabularPreset, sixty_forty
 
-_BRIEF = Training((2, 1), (2, 1), 1e-3, classes=("3",), per_class=(12, 6))
+_BRIEF = NetworkTraining((2, 1), (2, 1), 1e-3, classes=("3",), per_class=(12, 6))
 TINY = Ruff2021Preset(Shallow("quick", 12, 6, 1, False), TabularPreset((2, 1), 1), {"mnist": _BRIEF, "cifar10": _BRIEF})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from reprq.data.image.named import data_root
 from reprq.papers.ruff2021 import deep, shallow, tabular
-from reprq.papers.ruff2021.deep import Training
+from reprq.papers.ruff2021.deep import NetworkTraining
 from reprq.papers.ruff2021.judging import Bench
 from reprq.papers.ruff2021.shallow import Shallow
 from reprq.papers.ruff2021.tabular import TabularPreset
@@ -26,23 +26,23 @@ class Ruff2021Preset:
 
     shallow: Shallow
     tabular: TabularPreset = field(default_factory=TabularPreset)
-    deep: dict[str, Training] = field(default_factory=dict)
+    deep: dict[str, NetworkTraining] = field(default_factory=dict)
 
 
 _ALL = Shallow("full", None, None, 5, True)
-_THESIS = Training((350, 250), (250, 150), 1e-4, nus=(0.1, 0.01), seeds=10)
+_THESIS = NetworkTraining((350, 250), (250, 150), 1e-4, nus=(0.1, 0.01), seeds=10)
 PRESETS = {
     "quick": Ruff2021Preset(
         Shallow("quick", 200, 50, 2, False),
         TabularPreset((5, 3), 1),
-        {"mnist": Training((3, 2), (3, 2), 1e-3, classes=("0", "1"), per_class=(200, 50))},
+        {"mnist": NetworkTraining((3, 2), (3, 2), 1e-3, classes=("0", "1"), per_class=(200, 50))},
     ),
     "cpu": Ruff2021Preset(
         _ALL,
         TabularPreset(seeds=3),
         deep={
-            "mnist": Training((12, 8), (12, 8), 1e-3),
-            "cifar10": Training((10, 7), (10, 7), 1e-3, classes=("automobile", "frog", "ship")),
+            "mnist": NetworkTraining((12, 8), (12, 8), 1e-3),
+            "cifar10": NetworkTraining((10, 7), (10, 7), 1e-3, classes=("automobile", "frog", "ship")),
         },
     ),
     "full": Ruff2021Preset(_ALL, deep={"mnist": _THESIS, "cifar10": _THESIS}),

@@ -46,7 +46,7 @@ CLASSES = {
 
 
 @dataclass(frozen=True)
-class Training:
+class NetworkTraining:
     """How long and how fast the networks train, and on what.
 
     Attributes:
@@ -56,7 +56,7 @@ class Training:
         nus: Of the soft boundary; the thesis prints the better of 0.01 and 0.1, which takes the test labels.
         seeds: How many.
         classes: The benign classes; None is all ten.
-        per_class: Training and test images a class, a seeded sample; None is all.
+        per_class: NetworkTraining and test images a class, a seeded sample; None is all.
     """
 
     autoencoder: tuple[int, int]
@@ -123,7 +123,7 @@ def load(name: str, folder: Path, sides: tuple[str, ...] = ("train", "test")) ->
     return [load_dataset(name, side, root=inside if inside.is_dir() else folder) for side in sides]
 
 
-def cells(name: str, train: Dataset, test: Dataset, how: Training, bench: Bench, seed: int) -> Iterator[Row]:
+def cells(name: str, train: Dataset, test: Dataset, how: NetworkTraining, bench: Bench, seed: int) -> Iterator[Row]:
     """Fit and judge every detector on every class, seed by seed."""
     for number in range(seed, seed + how.seeds):
         for benign in how.classes or CLASSES[name]:
@@ -132,7 +132,7 @@ def cells(name: str, train: Dataset, test: Dataset, how: Training, bench: Bench,
                 yield {"table": "2.1", "data": name, "task": benign, **row}
 
 
-def _cell(train: Dataset, test: Dataset, split: Split, how: Training, bench: Bench, seed: int) -> Iterator[Row]:
+def _cell(train: Dataset, test: Dataset, split: Split, how: NetworkTraining, bench: Bench, seed: int) -> Iterator[Row]:
     """The autoencoder, and what starts from it."""
     data, spec = [train.fingerprint, test.fingerprint], how.first()
     decides = {"detector": spec, "seed": seed, "data": data, "rows": rows_digest(split)}
@@ -166,7 +166,7 @@ def _judged(detector: Any, name: str, split: Split, test: Dataset, seed: int, be
 
 
 def run(
-    how: Mapping[str, Training], folder: Path, out: Path, bench: Bench, *, seed: int, force: bool, progress: bool
+    how: Mapping[str, NetworkTraining], folder: Path, out: Path, bench: Bench, *, seed: int, force: bool, progress: bool
 ) -> list[Path]:
     """Write a table, its cells and how they were made for each data set.
 
@@ -209,6 +209,6 @@ def _heading(name: str) -> str:
     return f"# Table 2.1 of Ruff (2021), deep methods on {shown}: one class is benign, all others are anomalous"
 
 
-def _table(name: str, rows: list[Row], how: Training) -> str:
+def _table(name: str, rows: list[Row], how: NetworkTraining) -> str:
     published = {method: dict(zip(CLASSES[name], PUBLISHED[name][method], strict=True)) for method in METHODS}
     return f"{_heading(name)}\n\n{how.said()}\n\n{LEGEND}\n\n{beside(rows, published)}\n"
