@@ -5,7 +5,7 @@
     ReprqError
     |-- UnknownNameError      a backbone, layer, data set, task, metric or detector that does not exist; lists what does
     |-- InputError            an array or argument that cannot be used: nan, wrong shape, k > n (also a ValueError)
-    |-- DataError             a data set that is missing, empty, too small or holds an image that does not decode
+    |-- DataError             a data set that is missing, empty, too small or holds a sample that cannot be read
     |-- WeightsError          a weights file that is missing, truncated, foreign or of another architecture
     |   `-- DownloadError     weights that would have to be downloaded and cannot be
     |-- CacheError            an embedding cache that is missing, foreign, damaged or cannot be written
@@ -53,7 +53,7 @@ class InputError(ReprqError, ValueError):
 
 
 class DataError(ReprqError):
-    """A data set that is missing, empty, too small, or that holds an image that does not decode."""
+    """A data set that is missing, empty, too small, or that holds a sample that cannot be read."""
 
 
 class WeightsError(ReprqError):

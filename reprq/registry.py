@@ -42,8 +42,8 @@ class Entry:
         reads: How to read its value: its direction, or the value that is good.
         citation: Whose it is.
         facts: What its kind knows besides: of a source of backbones the `names` to list, or `listed` False; of a data
-            set its `classes`, `train` and `test` sizes; of a pooling what else it is called (`also`), and the pattern
-            of what follows its colon (`form`).
+            set its `classes`, `train` and `test` sizes; of a metric of a pair whether it is `symmetric`; of a pooling
+            what else it is called (`also`), and the pattern of what follows its colon (`form`).
     """
 
     name: str

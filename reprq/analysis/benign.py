@@ -1,4 +1,4 @@
-"""Which backbone and layer to use for images of one's own, with no anomaly in sight."""
+"""Which backbone and layer to use for samples of one's own, with no anomaly in sight."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,15 +46,15 @@ def recommend_for(
     progress: bool = True,
     **reading: Any,
 ) -> Recommendation:
-    """Rank the layers of some backbones for benign images, with no anomaly in sight.
+    """Rank the layers of some backbones for benign samples, with no anomaly in sight.
 
-    The embeddings of the images are measured layer by layer. Each metric ranks the layers, in the direction in which it
+    Their embeddings are measured layer by layer. Each metric ranks the layers, in the direction in which it
     went with detection in another study; the combination adds the ranks, weighted as a ridge regression weighted them
-    there. That study is `source`, or the one whose numbers come with reprq; either is evidence from other images.
+    there. That study is `source`, or the one whose numbers come with reprq; either is evidence from other samples.
 
     Args:
-        data: "folder:PATH" or a `Path`, of which the training images are taken, or all where it has no split; the name
-            of a data set, of which the training images are; or whatever else holds images in Python, all of it: see
+        data: "folder:PATH" or a `Path`, of which the training samples are taken, or all where it has no split; the name
+            of a data set, of which the training samples are; or whatever else holds samples in Python, all of it: see
             `reprq.data.as_dataset`.
         backbones: Names of networks, loaded ones, or sections as in a study's file, each with weights, preprocessing,
             layers, pooling and label of its own: {"name": "resnet18", "weights": "mine.pt", "preprocessing": {"size":
@@ -66,8 +66,8 @@ def recommend_for(
         skip_broken: Whether files that do not decode are left out, and listed in the notes.
         detector: The detector that will be used, by the name or definition in the study; its first by default.
         source: A study, or its folder, to learn from; or several, of all data sets of which each counts alike.
-        samples: A seeded sample of so many images; all by default.
-        pooling: How a layer becomes one row per image, of each that says none; several are several layers.
+        samples: A seeded sample of so many of them; all by default.
+        pooling: How a layer becomes one row per sample, of each that says none; several are several layers.
         root: Where a named data set's files are.
         download: Whether a named data set's files may be downloaded.
         device: A torch device.
@@ -82,7 +82,7 @@ def recommend_for(
         sets, of rules fitted on the others.
 
     Raises:
-        DataError: no images, or some that do not decode.
+        DataError: no samples, or some that do not decode.
         UnknownNameError: a backbone, layer, class, detector or data set that does not exist.
         InputError: no backbone, one twice, data or a network of another kind, or fewer than two layers in all.
     """
@@ -93,17 +93,17 @@ def recommend_for(
     where: dict[str, Any] = {"root": root, "download": download}
     given = load_dataset(data, seed=seed, whole=True, **where) if named else as_dataset(data, **where)
     given = read_as(given, skip_broken=skip_broken, **reading)
-    images, said = benign_rows(given, benign)
-    if samples is not None and samples < len(images):
-        images = images.sample(samples, seed=seed)
+    kept, said = benign_rows(given, benign)
+    if samples is not None and samples < len(kept):
+        kept = kept.sample(samples, seed=seed)
     common: dict[str, Any] = {"weights": weights, "preprocessing": preprocessing, "layers": layers, "pooling": pooling}
     networks = candidates(backbones, seed=seed, **common)
     how: dict[str, Any] = {"device": device, "cache_dir": cache_dir, "progress": progress}
-    tables, doubts, seen = [], 0, dict.fromkeys(images.notes)
+    tables, doubts, seen = [], 0, dict.fromkeys(kept.notes)
     for name, network in track(networks.items(), desc="backbones", unit="backbone", show=progress):
-        cache = extract(network.backbone, images, network.layers, pooling=network.pooling, **how)
+        cache = extract(network.backbone, kept, network.layers, pooling=network.pooling, **how)
         repeats = repeated_layers(cache)
-        of_network = [note for note in cache.notes if note not in images.notes]
+        of_network = [note for note in cache.notes if note not in kept.notes]
         seen |= dict.fromkeys(f"{name}: {note}" for note in (*of_network, *repeat_notes(repeats)))
         for number, layer in enumerate(cache):
             if layer in repeats:
@@ -117,11 +117,9 @@ def recommend_for(
     if len(points) < 2:
         raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
     read = [*seen, *([said] if said else [])]
-    notes = [f"directions and weights from: {directions.source}", *_notes(images, doubts, len(points)), *read]
-    if study is None and images.modality != "image":
-        notes.insert(
-            1, f"that study is of images, and these are {images.noun}s: a study of your own says more (source)"
-        )
+    notes = [f"directions and weights from: {directions.source}", *_notes(kept, doubts, len(points)), *read]
+    if study is None and kept.modality != "image":
+        notes.insert(1, f"that study is of images, and these are {kept.noun}s: a study of your own says more (source)")
     regret = pd.DataFrame()
     if study is not None:
         judged = recommend(study, trust["detector"].iloc[0], seed=seed)

@@ -257,13 +257,13 @@ def _scope(results: StudyResults, studies: Sequence[StudyArrays]) -> str:
         f"one study on {where}: {len(every.drop_duplicates(POINT))} layers of {every['backbone'].nunique()} backbones"
         f" of {networks} architecture{'s' * (networks > 1)}, {tasks} task{'s' * (tasks > 1)} about {classes}"
         f" class{'es' * (classes > 1)}, {seeds} seed{'s' * (seeds > 1)}; the interval of a regret holds the networks"
-        f" fixed, and none is for other {'kinds of data' if len(studies) > 1 else 'images'}"
+        f" fixed, and none is for other {'kinds of data' if len(studies) > 1 else 'samples'}"
     )
 
 
 _HINDSIGHT = {
     HALF_OF_ROWS: "the best in hindsight was chosen on one half of the test rows and scored on the other, both ways",
-    SEEDS: "the best in hindsight was chosen on the other seeds and scored on each; images that seeds share flatter it",
+    SEEDS: "the best in hindsight was chosen on the other seeds and scored on each; rows that seeds share flatter it",
 }
 _NO_HINDSIGHT = (
     "the best in hindsight was chosen and scored on the same test rows: regrets contain the noise of a maximum; a study"

@@ -9,7 +9,6 @@ from reprq.backbones.layers.probing import probe
 from reprq.backbones.layers.selection import Layer, is_glob, matching, select
 from reprq.backbones.layers.submodules import in_order, submodules_named
 from reprq.data import Dataset, Transform
-from reprq.data.image.preprocessing import Preprocessing
 from reprq.data.modality import modality_named
 from reprq.errors import InputError, UnknownNameError, WeightsError
 
@@ -42,21 +41,18 @@ class Backbone:
     missing: str = ""
 
     @property
-    def image_preprocessing(self) -> Preprocessing:
-        """The preprocessing of a network of images; an `InputError` where it takes none."""
-        if not isinstance(self.preprocessing, Preprocessing):
-            raise InputError(f"backbone {self.name} must take images here, and it takes {self.preprocessing.modality}")
-        return self.preprocessing
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the network's input; an `InputError` where it takes no images."""
-        return self.image_preprocessing.shape
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one item as the network takes it, such as (C, H, W); an `InputError` where items have no one shape."""
+        shape: tuple[int, ...] | None = getattr(self.preprocessing, "shape", None)
+        if shape is None:
+            taken = modality_named(self.preprocessing.modality).item
+            raise InputError(f"backbone {self.name} takes {taken}s, which have no one shape; give a backbone of others")
+        return shape
 
     @property
     def in_channels(self) -> int:
-        """The number of channels of the network's input; an `InputError` where it takes no images."""
-        return self.image_shape[0]
+        """The first axis of `input_shape`."""
+        return self.input_shape[0]
 
     def check_takes(self, data: Dataset) -> None:
         """Raise an `InputError` if the network takes data of another modality."""

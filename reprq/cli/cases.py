@@ -216,5 +216,5 @@ def _known(asked: tuple[str, ...], classes: tuple[str, ...]) -> Any:
     return asked or None
 
 
-def _sampled(images: Any, asked: dict[str, Any]) -> Any:
-    return images.sample(asked["samples"], seed=asked["seed"]) if asked["samples"] < len(images) else images
+def _sampled(dataset: Any, asked: dict[str, Any]) -> Any:
+    return dataset.sample(asked["samples"], seed=asked["seed"]) if asked["samples"] < len(dataset) else dataset

@@ -37,6 +37,7 @@ DEFAULT_SAMPLES = 256
 @click.option("--intervals", is_flag=True, help="A 95 % interval of each value, by the jackknife over rows.")
 @click.option("--curve", is_flag=True, help="How each value moves with the number of rows, instead of the values.")
 @click.option("--cka", type=click.Path(path_type=Path), metavar="PICTURE", help="Draw the CKA of all layers instead.")
+@click.option("--similarity", metavar="NAME", help="How alike the layers are instead: svcca, pwcca, cka, ...")
 @click.option("--force", is_flag=True, help="Replace the picture where it exists.")
 @options.run
 @options.output
@@ -53,18 +54,26 @@ def measure(
     intervals: bool,
     curve: bool,
     cka: Path | None,
+    similarity: str | None,
     force: bool,
     form: str | None,
     **asked: Any,
 ) -> None:
     """Measure the quality of embeddings, on benign data alone: `reprq measure --backbone resnet50 --layer 3`."""
     options.one_source(asked["backbone"], file)
-    if cka is not None and file is not None:
-        raise click.UsageError("--cka compares the layers of a network: give --backbone and --layer, not --embeddings")
+    if similarity is not None and (cka is not None or curve):
+        raise click.UsageError("--similarity, --cka and --curve each print a table of their own; give one of them")
+    if file is not None and (cka is not None or similarity is not None):
+        option = "--similarity" if cka is None else "--cka"
+        raise click.UsageError(f"{option} compares the layers of a network: give --backbone, not --embeddings")
     from reprq.cli.output import emit
+    from reprq.cli.similarity import heatmap, pairs
     from reprq.metrics.definitions import select
+    from reprq.metrics.layers import similarity_named
 
     select(metrics or None)
+    if similarity is not None:
+        similarity_named(similarity)
     if cka is not None:
         options.check_output(cka, force)
     if file is not None:
@@ -80,18 +89,20 @@ def measure(
         from reprq.embeddings.repeats import repeat_notes, repeated_layers
 
         every = load_data(asked, split)
-        images, note = benign_data(every, benign)
+        chosen, note = benign_data(every, benign)
         say(note)
-        found = extract_split(asked, load_network(asked), images, samples or DEFAULT_SAMPLES)
+        found = extract_split(asked, load_network(asked), chosen, samples or DEFAULT_SAMPLES)
         repeats = repeated_layers(found.cache)
         measured = [found.cache[name] for name in found.cache if name not in repeats]
         for sentence in repeat_notes(repeats):
             say(sentence)
-        kind = f"{images.noun}s" if len(images) == len(every) else f"benign {images.noun}s"
-        rows = f"{len(measured[0])} of {found.total} {kind} of {images.name} {split}"
+        kind = f"{chosen.noun}s" if len(chosen) == len(every) else f"benign {chosen.noun}s"
+        rows = f"{len(measured[0])} of {found.total} {kind} of {chosen.name} {split}"
         source = f"{asked['backbone']} ({measured[0].provenance['weights']}) on {rows}"
     if cka is not None:
-        table = _similarities(measured, cka, source)
+        table = heatmap(measured, cka, source)
+    elif similarity is not None:
+        table = pairs(measured, similarity, asked["seed"], progress=not asked["quiet"])
     elif curve:
         table = _curves(measured, metrics, asked["seed"])
     else:
@@ -130,22 +141,3 @@ def _curves(measured: Sequence[Any], metrics: Sequence[str], seed: int) -> list[
             numbers = {"mean": values.mean(), "lowest": values.min(), "highest": values.max()}
             table.append({"layer": x.layer, "metric": metric, "n": n, **numbers})
     return table
-
-
-def _similarities(measured: Sequence[Any], picture: Path, title: str) -> list[dict[str, Any]]:
-    """Debiased linear CKA of every layer with every other: one row a layer, and the heatmap."""
-    import matplotlib.pyplot as plt
-    import pandas as pd
-
-    from reprq.metrics import cka_matrix
-    from reprq.plots import save, similarity_heatmap
-
-    names = [x.layer for x in measured]
-    values = cka_matrix([x.array for x in measured], debiased=True)
-    frame = pd.DataFrame(values, index=names, columns=names)
-    figure = similarity_heatmap(frame).get_figure(root=True)
-    assert figure is not None
-    figure.suptitle(f"Debiased linear CKA\n{title}", fontsize=9)
-    save(figure, picture.with_suffix(""))
-    plt.close(figure)
-    return [{"layer": name, **dict(zip(names, row, strict=True))} for name, row in zip(names, values, strict=True)]

@@ -92,7 +92,7 @@ def recommend(
         from reprq.analysis.targets import parse_targets, with_targets
         from reprq.study import StudyResults
 
-        _only_with("RUN", {*_OF_IMAGES, *options.PREPROCESSING})
+        _only_with("RUN", {*_OF_DATA, *options.PREPROCESSING})
         studies = [with_targets(StudyResults.load(path), parse_targets(targets)) for path in sources]
         judged = studies if run is None else with_targets(StudyResults.load(run), parse_targets(targets))
         learned = () if run is None else studies
@@ -121,8 +121,8 @@ def recommend(
     _print_ranking(found, readable(data or ""), top, form)
 
 
-_OF_IMAGES = {"benign", "backbones", "layers", "weights", "samples", "pooling", "root", "download", "device"}
-_OF_IMAGES |= {"cache_dir", "intensity_range", "skip_broken"}
+_OF_DATA = {"benign", "backbones", "layers", "weights", "samples", "pooling", "root", "download", "device"}
+_OF_DATA |= {"cache_dir", "intensity_range", "skip_broken"}
 
 
 def _networks(text: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""How far a loss moves with the pixels: gradient norms, and Mai's brittleness score."""
+"""How far a loss moves with its inputs: gradient norms, and Mai's brittleness score."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -19,25 +19,25 @@ _TOLERANCE = 1e-2
 
 
 def gradient_norms(
-    loss: Loss, images: torch.Tensor, *, norms: str | tuple[str, ...] = "l2", batch_size: int = 64
+    loss: Loss, inputs: torch.Tensor, *, norms: str | tuple[str, ...] = "l2", batch_size: int = 64
 ) -> dict[str, NDArray[np.float64]]:
-    """Compute ||dL_i / dx_i|| for every image x_i with its own loss L_i, one backward pass a batch.
+    """Compute ||dL_i / dx_i|| for every input x_i with its own loss L_i, one backward pass a batch.
 
-    The gradient of the sum of a batch's losses is, row by row, each image's own, as long as no image changes another's
-    loss. Batch normalisation in training mode does; the first image is computed alone to notice it.
+    The gradient of the sum of a batch's losses is, row by row, each input's own, as long as no input changes another's
+    loss. Batch normalisation in training mode does; the first input is computed alone to notice it.
 
     Args:
-        loss: From (b, C, H, W) images to their (b,) losses, differentiable in the images.
-        images: (n, C, H, W) float, on the loss's device.
+        loss: From (b, C, H, W) inputs to their (b,) losses, differentiable in the inputs.
+        inputs: (n, C, H, W) float, on the loss's device.
         norms: "l2", "l1" or "linf", or several.
-        batch_size: Images a pass.
+        batch_size: Inputs a pass.
 
     Returns:
         By norm, (n,) float64, 0 or more, in units of the loss per unit of input.
 
     Raises:
-        InputError: no images, an unknown norm, a batch size below 1, a loss of another shape, one that does not depend
-            on the images, one that mixes images, or a gradient that is not finite.
+        InputError: no inputs, an unknown norm, a batch size below 1, a loss of another shape, one that does not depend
+            on the inputs, one that mixes inputs, or a gradient that is not finite.
 
     Example:
         >>> weight = torch.tensor([3.0, 4.0])
@@ -48,17 +48,17 @@ def gradient_norms(
     for norm in wanted:
         if norm not in _ORDERS:
             raise InputError(f"norms must be of {', '.join(_ORDERS)}, got {norm!r}")
-    if not (isinstance(images, torch.Tensor) and images.is_floating_point() and images.ndim >= 2 and len(images)):
-        shape = tuple(getattr(images, "shape", ()))
-        raise InputError(f"images must be a float tensor (n, C, H, W) of at least one image, got shape {shape}")
+    if not (isinstance(inputs, torch.Tensor) and inputs.is_floating_point() and inputs.ndim >= 2 and len(inputs)):
+        shape = tuple(getattr(inputs, "shape", ()))
+        raise InputError(f"inputs must be a float tensor (n, C, H, W) of at least one input, got shape {shape}")
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size must be a positive whole number, got {batch_size!r}")
     found: dict[str, list[torch.Tensor]] = {norm: [] for norm in wanted}
-    for number, batch in enumerate(torch.split(images, batch_size)):
+    for number, batch in enumerate(torch.split(inputs, batch_size)):
         gradients = _gradients(loss, batch)
         if number == 0:
-            _check_alone(loss, images, gradients)
-        for norm in wanted:  # a norm a batch: all gradients at once would be as large as all images
+            _check_alone(loss, inputs, gradients)
+        for norm in wanted:  # a norm a batch: all gradients at once would be as large as all inputs
             found[norm].append(torch.linalg.vector_norm(gradients, _ORDERS[norm], dim=1))
     norms_of = {norm: torch.cat(parts).cpu().numpy() for norm, parts in found.items()}
     for values in norms_of.values():
@@ -71,38 +71,38 @@ def gradient_norms(
 
 def brittleness(
     loss: Loss,
-    images: torch.Tensor,
+    inputs: torch.Tensor,
     embeddings: ArrayLike,
     *,
     norm: Norm = "l2",
     batch_size: int = 64,
     unit_free: bool = False,
 ) -> float:
-    """Mai's brittleness: E ||dL/dx|| over images, divided by the trace of the covariance of the teacher's embeddings.
+    """Mai's brittleness: E ||dL/dx|| over inputs, divided by the trace of the covariance of the teacher's embeddings.
 
     Mai, Davies & Griffin 2021, where L is the distillation loss and the gradient flows through the student; see
     `reprq.detectors.Distillation.loss`. Any other differentiable loss will do.
 
     Args:
-        loss: From (b, C, H, W) images to their (b,) losses.
-        images: (n, C, H, W) benign training images, as the network takes them.
-        embeddings: (m, d) the teacher's embeddings of benign images, m >= 2; their covariance divides by m - 1.
+        loss: From (b, C, H, W) inputs to their (b,) losses.
+        inputs: (n, C, H, W) benign training inputs, as the network takes them.
+        embeddings: (m, d) the teacher's embeddings of benign inputs, m >= 2; their covariance divides by m - 1.
         norm: "l2" as in the paper, "l1" or "linf".
-        batch_size: Images a pass.
-        unit_free: Whether to multiply by the mean distance of an image to the mean image, in the dual norm (l2 of l2,
-            linf of l1, l1 of linf). The number is then the change of the loss, in units of the trace, as an image
-            moves along its gradient by as far as images differ.
+        batch_size: Inputs a pass.
+        unit_free: Whether to multiply by the mean distance of an input to the mean input, in the dual norm (l2 of l2,
+            linf of l1, l1 of linf). The number is then the change of the loss, in units of the trace, as an input
+            moves along its gradient by as far as inputs differ.
 
     Returns:
-        0 or more, higher is more brittle. It is one over the unit of the pixels: pixels in 0 to 255 give 1 / 255 of
+        0 or more, higher is more brittle. It is one over the unit of the inputs: pixels in 0 to 255 give 1 / 255 of
         what pixels in 0 to 1 do, a normalization by standard deviations of 0.25 a quarter; and it changes with their
-        number: the same images at twice the height and width give half in l2. Compare it within one preprocessing, or
+        number: the same inputs at twice the height and width give half in l2. Compare it within one preprocessing, or
         use `unit_free`, which neither changes. Either form moves with z where the loss does not: with L fixed, z -> cz
         divides it by c^2.
 
     Raises:
         InputError: as `gradient_norms`; or embeddings that do not vary, so that their trace is 0; or, where it is to be
-            free of units, images that do not vary.
+            free of units, inputs that do not vary.
 
     Example:
         >>> weight = torch.tensor([3.0, 4.0])
@@ -111,45 +111,45 @@ def brittleness(
     """
     rows = as_matrix(embeddings, "embeddings")
     if len(rows) < 2:
-        raise InputError("embeddings must have at least 2 rows to have a covariance, got 1; give more images")
+        raise InputError("embeddings must have at least 2 rows to have a covariance, got 1; give more inputs")
     trace = float(np.asarray(rows, dtype=np.float64).var(axis=0, ddof=1).sum())
     if trace <= 0:
         raise InputError("embeddings must vary, got the same row everywhere; the trace of their covariance is 0")
-    score = float(gradient_norms(loss, images, norms=norm, batch_size=batch_size)[norm].mean() / trace)
-    return score * _spread(images, _DUAL[norm]) if unit_free else score
+    score = float(gradient_norms(loss, inputs, norms=norm, batch_size=batch_size)[norm].mean() / trace)
+    return score * _spread(inputs, _DUAL[norm]) if unit_free else score
 
 
-def _spread(images: torch.Tensor, norm: Norm) -> float:
-    """Return the mean distance of an image to the mean image."""
-    pixels = images.detach().flatten(1).double()
-    distance = float(torch.linalg.vector_norm(pixels - pixels.mean(dim=0), _ORDERS[norm], dim=1).mean())
+def _spread(inputs: torch.Tensor, norm: Norm) -> float:
+    """Return the mean distance of an input to the mean input."""
+    values = inputs.detach().flatten(1).double()
+    distance = float(torch.linalg.vector_norm(values - values.mean(dim=0), _ORDERS[norm], dim=1).mean())
     if distance <= 0:
-        raise InputError("images must vary for a form free of units, got the same image everywhere; give more images")
+        raise InputError("inputs must vary for a form free of units, got the same input everywhere; give more inputs")
     return distance
 
 
 def _gradients(loss: Loss, batch: torch.Tensor) -> torch.Tensor:
-    """Return (b, C * H * W) float64 gradients of each image's own loss."""
+    """Return (b, C * H * W) float64 gradients of each input's own loss."""
     with torch.enable_grad():
         inputs = batch.detach().requires_grad_()
         losses: Any = loss(inputs)
         if not isinstance(losses, torch.Tensor) or losses.shape != (len(batch),):
             shape = tuple(getattr(losses, "shape", ()))
-            raise InputError(f"loss must return one loss an image, shape ({len(batch)},), got shape {shape}")
+            raise InputError(f"loss must return one loss per input, shape ({len(batch)},), got shape {shape}")
         if not losses.requires_grad:
-            raise InputError("loss must depend on the images, got one without a gradient; do not detach the images")
+            raise InputError("loss must depend on the inputs, got one without a gradient; do not detach the inputs")
         (gradient,) = torch.autograd.grad(losses.sum(), inputs, allow_unused=True)
     if gradient is None:
-        raise InputError("loss must depend on the images, got one without a gradient; do not detach the images")
+        raise InputError("loss must depend on the inputs, got one without a gradient; do not detach the inputs")
     return gradient.flatten(1).double()
 
 
-def _check_alone(loss: Loss, images: torch.Tensor, gradients: torch.Tensor) -> None:
+def _check_alone(loss: Loss, inputs: torch.Tensor, gradients: torch.Tensor) -> None:
     if len(gradients) < 2:
         return
-    alone = _gradients(loss, images[:1])[0]
+    alone = _gradients(loss, inputs[:1])[0]
     if torch.linalg.vector_norm(alone - gradients[0]) > _TOLERANCE * torch.linalg.vector_norm(alone):
         raise InputError(
-            "loss must treat each image by itself, got another gradient for an image alone than in a batch;"
+            "loss must treat each input by itself, got another gradient for an input alone than in a batch;"
             " put its networks into evaluation mode"
         )

@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reprq.errors import InputError, UnknownNameError
-from reprq.metrics.kernels import cka, cka_matrix
-from reprq.metrics.similarity import mutual_knn, procrustes_distance, pwcca, svcca
+from reprq.metrics.kernels import cka_matrix
+from reprq.metrics.registry import METRICS
+from reprq.registry import Entry
 from reprq.validation import as_matrix
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_PAIRWISE: dict[str, Callable[..., float]] = {
-    "procrustes_distance": procrustes_distance,
-    "svcca": svcca,
-    "pwcca": pwcca,
-    "mutual_knn": mutual_knn,
-}
-SIMILARITIES = ("cka", *_PAIRWISE)
+SIMILARITIES = tuple(entry.name for entry in METRICS.built_in() if entry.takes("pair"))
 
 
 def layer_similarity(
@@ -34,8 +29,8 @@ def layer_similarity(
     Args:
         a: Layer name to (n, d) array, such as an `EmbeddingCache`; the same n samples in one order in all layers.
         b: The other network's layers; None for `a` itself.
-        measure: "cka", "procrustes_distance" (0 is alike), "svcca", "pwcca" (of the row with the column) or
-            "mutual_knn".
+        measure: "cka", "procrustes_distance" (0 is alike), "svcca", "pwcca" (of the row with the column),
+            "mutual_knn", or any other entry of `METRICS` that takes a "pair".
         **options: Of that function, such as `debiased=True` or `k=20`.
 
     Returns:
@@ -56,17 +51,16 @@ def layer_similarity(
     """
     import pandas as pd  # loaded for tables alone: it would slow the import of every metric
 
-    if measure not in SIMILARITIES:
-        raise UnknownNameError("similarity", measure, SIMILARITIES)
+    entry = similarity_named(measure)
     for name, layers in (("a", a), ("b", b)):
         if layers is not None and not layers:
             raise InputError(f"{name} must hold at least one layer, got none")
     if measure == "cka":
         values = cka_matrix(a, b, **options)
     else:
-        values = _pairs(_PAIRWISE[measure], a, b, symmetric=measure != "pwcca", **options)
+        values = _pairs(entry.load(), a, b, symmetric=entry.facts.get("symmetric", False), **options)
     table = pd.DataFrame(values, index=list(a), columns=list(a if b is None else b))
-    table.attrs["definition"] = _definition(measure, options)
+    table.attrs["definition"] = _definition(entry, options)
     return table
 
 
@@ -96,25 +90,38 @@ def chance_similarity(
         >>> round(chance_similarity(x, y, measure="svcca"), 2)
         0.27
     """
-    if measure not in SIMILARITIES:
-        raise UnknownNameError("similarity", measure, SIMILARITIES)
+    function: Callable[..., float] = similarity_named(measure).load()
     if permutations < 1:
         raise InputError(f"permutations must be at least 1, got {permutations}; 20 is usual")
-    function: Callable[..., float] = cka if measure == "cka" else _PAIRWISE[measure]
     rows = as_matrix(y, "y")
     rng = np.random.default_rng(seed)
     return float(np.mean([function(x, rows[rng.permutation(len(rows))], **options) for _ in range(permutations)]))
 
 
-def _definition(measure: str, options: Mapping[str, Any]) -> str:
+def similarity_named(name: str) -> Entry:
+    """Return the entry of a similarity of two representations.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+
+    Example:
+        >>> similarity_named("svcca").label
+        'SVCCA'
+    """
+    if name not in METRICS or not METRICS.find(name).takes("pair"):
+        raise UnknownNameError("similarity", name, [entry.name for entry in METRICS if entry.takes("pair")])
+    return METRICS.find(name)
+
+
+def _definition(entry: Entry, options: Mapping[str, Any]) -> str:
     """Return the measure with every option that its value depends on."""
-    signature = inspect.signature(cka_matrix if measure == "cka" else _PAIRWISE[measure])
+    signature = inspect.signature(cka_matrix if entry.name == "cka" else entry.load())
     defaults = {name: found.default for name, found in list(signature.parameters.items())[2:]}
     chosen = {**defaults, **options}
     if chosen.get("kernel") == "linear":
         del chosen["bandwidth"]
     listed = ",".join(f"{name}={value}" for name, value in chosen.items())
-    return f"{measure}[{listed}]" if listed else measure
+    return f"{entry.name}[{listed}]" if listed else entry.name
 
 
 def _pairs(

@@ -1,11 +1,13 @@
 """What is known of every metric before it is computed; importing this costs nothing."""
 
+from typing import Any
+
 from reprq.registry import Entry, Registry
 
 _PACKAGE = "reprq.metrics"
 
 
-def _metric(name: str, inputs: str, label: str, about: str, reads: str, citation: str = "") -> Entry:
+def _metric(name: str, inputs: str, label: str, about: str, reads: str, citation: str = "", **facts: Any) -> Entry:
     return Entry(
         name=name,
         target=f"{_PACKAGE}:{name}",
@@ -14,6 +16,7 @@ def _metric(name: str, inputs: str, label: str, about: str, reads: str, citation
         about=about,
         reads=reads,
         citation=citation,
+        facts=facts,
     )
 
 
@@ -147,7 +150,7 @@ METRICS = Registry(
             "brittleness",
             "network",
             "brittleness",
-            "gradient norm of the distillation loss over the variance of the teacher, per unit of the pixels",
+            "gradient norm of the distillation loss over the variance of the teacher, per unit of the input",
             "higher is more brittle",
             "Mai et al. 2021",
         ),
@@ -167,6 +170,7 @@ METRICS = Registry(
             "normalized HSIC of two representations of the same rows",
             "1 is the same up to rotation and scale",
             "Kornblith et al. 2019",
+            symmetric=True,
         ),
         _metric(
             "procrustes_distance",
@@ -175,6 +179,7 @@ METRICS = Registry(
             "what the best rotation leaves between two representations",
             "0 is the same up to rotation and scale",
             "Ding, Denain & Steinhardt 2021",
+            symmetric=True,
         ),
         _metric(
             "svcca",
@@ -183,6 +188,7 @@ METRICS = Registry(
             "mean canonical correlation of the leading principal components",
             "1 is alike",
             "Raghu et al. 2017",
+            symmetric=True,
         ),
         _metric(
             "pwcca",
@@ -199,6 +205,7 @@ METRICS = Registry(
             "share of nearest neighbors that two representations have in common",
             "1 is alike",
             "Huh et al. 2024",
+            symmetric=True,
         ),
     ),
     group="reprq.metrics",

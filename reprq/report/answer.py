@@ -66,7 +66,7 @@ def answer(
         if 2.0 ** (1 - networks) > _LEVEL:  # the least p-value that the test can give
             headline += f" With {_of(networks, 'network')} nothing could be."
     elif len(sure) == len(leaders):
-        headline = "Yes, in this study: quality measured on benign images alone predicted every detector."
+        headline = "Yes, in this study: quality measured on benign samples alone predicted every detector."
     else:
         headline = (
             f"In part: a metric predicted {len(sure)} of {len(leaders)} detectors, for the others nothing is sure."

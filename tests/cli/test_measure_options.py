@@ -74,6 +74,42 @@ def test_the_numbers_of_the_heatmap_are_those_of_cka(reprq: Reprq, tmp_path: Pat
     assert found[0]["conv2"] == pytest.approx(expected, rel=1e-6)
 
 
+def test_any_similarity_of_the_registry_is_printed_with_its_chance_level(reprq: Reprq) -> None:
+    import reprq as library
+    from reprq.metrics import METRICS, layer_similarity
+
+    cache = library.extract(
+        "lenet", library.load_dataset("digits").sample(200, seed=0), "2-3", weights="random", progress=False
+    )
+    for entry in METRICS.built_in():
+        if not entry.takes("pair"):
+            continue
+        asked = (*LENET[:-1], 200, "--layer", "2-3", "--similarity", entry.name)
+        found = rows(reprq, *asked)
+        assert len(found) == (1 if entry.facts.get("symmetric") else 2)
+        expected = layer_similarity(cache, measure=entry.name)
+        for row in found:
+            assert row["value"] == pytest.approx(expected.loc[row["layer"], row["other"]], rel=1e-6)
+            assert row["definition"] == expected.attrs["definition"]
+            nearer = row["value"] < row["by_chance"] if "distance" in entry.name else row["value"] > row["by_chance"]
+            assert nearer
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "said"),
+    [
+        (("--layer", "1", "--similarity", "cka"), 1, "compares layers, got conv2 alone; give more, as in --layer all"),
+        (("--layer", "all", "--similarity", "rankme"), 1, "unknown similarity 'rankme'"),
+        (("--layer", "all", "--similarity", "cka", "--curve"), 2, "give one of them"),
+        (("--layer", "all", "--similarity", "cka", "--cka", "nowhere.png"), 2, "give one of them"),
+    ],
+)
+def test_similarities_that_cannot_be_are_refused(reprq: Reprq, more: tuple[str, ...], status: int, said: str) -> None:
+    ran = reprq("measure", *LENET, *more)
+    assert ran.status == status
+    assert said in ran.err
+
+
 def test_rows_that_a_file_labels_anomalous_are_not_measured(reprq: Reprq, tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(60, 5))
     np.savez(tmp_path / "labelled.npz", X=x, y=np.repeat([0, 1], [40, 20]))

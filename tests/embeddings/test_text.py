@@ -142,8 +142,8 @@ def test_backbones_and_data_of_other_kinds_are_told_apart(
         _extract(backbone, documents, tmp_path, pooling="flatten")
     with pytest.raises(UnknownNameError, match="unknown pooling 'median'"):
         _extract(backbone, documents, tmp_path, pooling="median")
-    with pytest.raises(InputError, match="must take images here, and it takes text"):
-        _ = backbone.image_shape
+    with pytest.raises(InputError, match="takes documents, which have no one shape; give a backbone of others"):
+        _ = backbone.input_shape
     assert not (tmp_path / "cache").exists()
 
 

@@ -23,21 +23,21 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def images():
+def inputs():
     return torch.from_numpy(np.random.default_rng(1).normal(size=(7, 2, 5, 5))).float()
 
 
-def test_a_batch_gives_each_image_its_own_gradient(network, images):
+def test_a_batch_gives_each_image_its_own_gradient(network, inputs):
     def loss(x):
         return network(x).square().sum(1)
 
-    found = gradient_norms(loss, images, norms=("l1", "l2", "linf"), batch_size=3)
-    for i, image in enumerate(images):
+    found = gradient_norms(loss, inputs, norms=("l1", "l2", "linf"), batch_size=3)
+    for i, image in enumerate(inputs):
         x = image[None].clone().requires_grad_()
         loss(x).sum().backward()
         for norm, order in ORDERS.items():
             assert found[norm][i] == pytest.approx(np.linalg.norm(x.grad.numpy().ravel(), order), rel=1e-4)
-    assert images.grad is None
+    assert inputs.grad is None
 
 
 @settings(max_examples=15, deadline=None)
@@ -59,22 +59,22 @@ def test_linear_teacher_and_student_have_a_closed_form(n, d_in, d_out, seed):
     assert brittleness(loss, torch.from_numpy(x), z) == pytest.approx(expected.mean() / trace)
 
 
-def test_scaling_the_embeddings_divides_by_the_square(network, images):
+def test_scaling_the_embeddings_divides_by_the_square(network, inputs):
     z = np.random.default_rng(0).normal(size=(9, 4))
-    values = [brittleness(lambda x: network(x).sum(1), images, scale * z) for scale in (1, 10)]
+    values = [brittleness(lambda x: network(x).sum(1), inputs, scale * z) for scale in (1, 10)]
     assert values[0] / values[1] == pytest.approx(100)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 50])
-def test_the_batch_size_does_not_matter(network, images, batch_size):
-    found = gradient_norms(lambda x: network(x)[:, 0], images, batch_size=batch_size)["l2"]
-    np.testing.assert_allclose(found, gradient_norms(lambda x: network(x)[:, 0], images)["l2"], rtol=1e-5)
+def test_the_batch_size_does_not_matter(network, inputs, batch_size):
+    found = gradient_norms(lambda x: network(x)[:, 0], inputs, batch_size=batch_size)["l2"]
+    np.testing.assert_allclose(found, gradient_norms(lambda x: network(x)[:, 0], inputs)["l2"], rtol=1e-5)
 
 
-def test_inference_mode_does_not_hide_the_gradient(network, images):
-    expected = gradient_norms(lambda x: network(x)[:, 0], images)["l2"]
+def test_inference_mode_does_not_hide_the_gradient(network, inputs):
+    expected = gradient_norms(lambda x: network(x)[:, 0], inputs)["l2"]
     with torch.no_grad():
-        assert np.array_equal(gradient_norms(lambda x: network(x)[:, 0], images)["l2"], expected)
+        assert np.array_equal(gradient_norms(lambda x: network(x)[:, 0], inputs)["l2"], expected)
 
 
 def in_training_mode(x):
@@ -84,45 +84,45 @@ def in_training_mode(x):
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        (lambda x: x.sum(), r"loss must return one loss an image, shape \(7,\), got shape \(\)"),
-        (lambda x: 3.0, "loss must return one loss an image"),
-        (lambda x: torch.zeros(len(x)), "loss must depend on the images"),
-        (lambda x: x.detach().sum((1, 2, 3)), "loss must depend on the images"),
-        (lambda x: torch.zeros(len(x), requires_grad=True), "loss must depend on the images"),
-        (in_training_mode, "loss must treat each image by itself.*into evaluation mode"),
+        (lambda x: x.sum(), r"loss must return one loss per input, shape \(7,\), got shape \(\)"),
+        (lambda x: 3.0, "loss must return one loss per input"),
+        (lambda x: torch.zeros(len(x)), "loss must depend on the inputs"),
+        (lambda x: x.detach().sum((1, 2, 3)), "loss must depend on the inputs"),
+        (lambda x: torch.zeros(len(x), requires_grad=True), "loss must depend on the inputs"),
+        (in_training_mode, "loss must treat each input by itself.*into evaluation mode"),
         (lambda x: x.sum((1, 2, 3)) * torch.inf, "loss must have finite gradients"),
     ],
 )
-def test_a_loss_that_cannot_be_used_is_refused(images, loss, message):
+def test_a_loss_that_cannot_be_used_is_refused(inputs, loss, message):
     with pytest.raises(InputError, match=message):
-        gradient_norms(loss, images)
+        gradient_norms(loss, inputs)
 
 
 @pytest.mark.parametrize(
-    ("images", "message"),
+    ("inputs", "message"),
     [
-        (torch.zeros(0, 3, 4, 4), r"images must be a float tensor .* got shape \(0, 3, 4, 4\)"),
-        (torch.zeros(2, 3, dtype=torch.int64), "images must be a float tensor"),
-        (np.zeros((2, 3)), "images must be a float tensor"),
+        (torch.zeros(0, 3, 4, 4), r"inputs must be a float tensor .* got shape \(0, 3, 4, 4\)"),
+        (torch.zeros(2, 3, dtype=torch.int64), "inputs must be a float tensor"),
+        (np.zeros((2, 3)), "inputs must be a float tensor"),
     ],
 )
-def test_images_that_cannot_be_used_are_refused(images, message):
+def test_inputs_that_cannot_be_used_are_refused(inputs, message):
     with pytest.raises(InputError, match=message):
-        gradient_norms(lambda x: x.sum(1), images)
+        gradient_norms(lambda x: x.sum(1), inputs)
 
 
-def test_unknown_norms_and_embeddings_that_do_not_vary_are_refused(images):
+def test_unknown_norms_and_embeddings_that_do_not_vary_are_refused(inputs):
     def loss(x):
         return x.sum((1, 2, 3))
 
     with pytest.raises(InputError, match="batch_size must be a positive whole number, got 0"):
-        gradient_norms(loss, images, batch_size=0)
+        gradient_norms(loss, inputs, batch_size=0)
     with pytest.raises(InputError, match="norms must be of l1, l2, linf, got 'l3'"):
-        gradient_norms(loss, images, norms="l3")
+        gradient_norms(loss, inputs, norms="l3")
     with pytest.raises(InputError, match="embeddings must vary, got the same row everywhere"):
-        brittleness(loss, images, np.ones((5, 2)))
+        brittleness(loss, inputs, np.ones((5, 2)))
     with pytest.raises(InputError, match="embeddings must have at least 2 rows to have a covariance, got 1"):
-        brittleness(loss, images, np.ones((1, 2)))
+        brittleness(loss, inputs, np.ones((1, 2)))
 
 
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
@@ -144,6 +144,6 @@ def test_brittleness_moves_with_pixel_units_and_size_and_its_unit_free_form_with
     assert brittleness(loss, large, z, norm=norm, unit_free=True) == pytest.approx(free)
 
 
-def test_the_unit_free_form_needs_images_that_vary(images):
-    with pytest.raises(InputError, match="images must vary for a form free of units"):
-        brittleness(lambda x: x.sum((1, 2, 3)), images * 0, np.eye(3), unit_free=True)
+def test_the_unit_free_form_needs_inputs_that_vary(inputs):
+    with pytest.raises(InputError, match="inputs must vary for a form free of units"):
+        brittleness(lambda x: x.sum((1, 2, 3)), inputs * 0, np.eye(3), unit_free=True)

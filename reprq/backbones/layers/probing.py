@@ -126,7 +126,7 @@ def _layout(name: str, shape: tuple[int, ...] | None, channels_last: bool) -> La
         return "LND"
     if shape[:1] != (_BATCH,) or not 2 <= len(shape) <= 4:
         raise InputError(
-            f"layer {name!r} must put out 2, 3 or 4 axes of which the first counts the {_BATCH} images, got shape"
+            f"layer {name!r} must put out 2, 3 or 4 axes of which the first counts the {_BATCH} items, got shape"
             f" {shape}; choose another layer"
         )
     if len(shape) == 2:

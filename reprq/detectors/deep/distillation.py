@@ -77,11 +77,6 @@ class Distillation(TrainedDetector):
     _not_saved = ("teacher", *DeepDetector._not_saved)
 
     @property
-    def images_(self) -> Any:
-        """`inputs_`, by the name that it had before there was other data than images."""
-        return self.inputs_
-
-    @property
     def student_(self) -> "_Student":
         """The student: `network_`."""
         student: _Student = self.network_  # type: ignore[assignment]

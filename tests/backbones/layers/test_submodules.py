@@ -148,7 +148,7 @@ def test_the_batch_axis_is_found_wherever_it_is(zoo: Backbone) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("windows", r"layer 'windows' must put out 2, 3 or 4 axes of which the first counts the 3 images, got shape"),
+        ("windows", r"layer 'windows' must put out 2, 3 or 4 axes of which the first counts the 3 items, got shape"),
         (
             "three",
             r"'three' must put out 2, 3 or 4 axes .*got shape \(\d+, 2, 2, 2, 2, 8\); choose another",
