@@ -69,8 +69,8 @@ PAPERS = Registry(
             " images/cifar10_jpeg/{train,test}/CLASS, in --root",
             {
                 "quick": "200 training and 50 test images a digit, two seeds; networks on two digits; two minutes",
-                "cpu": "all of MNIST; networks 12 epochs on ten digits, 10 on three classes of CIFAR-10, one seed, and"
-                " as published on tables of rows, three seeds; an hour of one core",
+                "cpu": "all of MNIST; networks 12 epochs on ten digits, 10 on two classes of CIFAR-10 (1,000 images a"
+                " class), one seed, and 150 on rows of numbers, two seeds; half an hour of one core",
                 "full": "all of it as published, ten seeds of networks; for a GPU",
             },
             "reprq.papers.ruff2021",
@@ -83,7 +83,7 @@ PAPERS = Registry(
             "MNIST/raw or torchvision/MNIST/raw in --root",
             {
                 "quick": "one case, 100 training images a digit, 3 epochs; half a minute",
-                "cpu": "three cases, 1,000 training and 200 test images a digit, 30 epochs, one seed; eight minutes of"
+                "cpu": "three cases, 500 training and 100 test images a digit, 30 epochs, one seed; four minutes of"
                 " one core",
                 "full": "90 cases, all images, 150 epochs; for a GPU",
             },
@@ -97,8 +97,8 @@ PAPERS = Registry(
             " classes.tsv, in --root",
             {
                 "quick": "one class, 60 training images a class, two epochs; a minute",
-                "cpu": "three classes, 500 training and 100 test images a class, 10 epochs, one seed, HSC; ten minutes"
-                " of one core",
+                "cpu": "three classes, 300 training and 50 test images a class, 8 epochs, one seed, HSC; six minutes of"
+                " one core",
                 "full": "ten classes, all images, 200 epochs, three seeds; for a GPU",
             },
             "reprq.papers.ruff2021.exposure",

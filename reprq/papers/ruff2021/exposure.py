@@ -61,7 +61,7 @@ class ExposurePreset:
 PRESETS = {
     "quick": ExposurePreset(("frog",), (1, None), (2, (1,)), ("HSC",), (), 32, 1, (60, 20)),
     "cpu": ExposurePreset(
-        ("automobile", "frog", "ship"), (1, 16, 256, None), (10, (7,)), ("HSC",), ("flip",), 64, 1, (500, 100)
+        ("automobile", "frog", "ship"), (1, 16, 256, None), (8, (6,)), ("HSC",), ("flip",), 32, 1, (300, 50)
     ),
     "full": ExposurePreset(CLASSES["cifar10"], (1, 4, 16, 64, 256, 1024, 4096, None), (200, (100, 150)), seeds=3),
 }
