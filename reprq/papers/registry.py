@@ -69,7 +69,7 @@ PAPERS = Registry(
             " images/cifar10_jpeg/{train,test}/CLASS, in --root",
             {
                 "quick": "200 training and 50 test images a digit, two seeds; networks on two digits; two minutes",
-                "cpu": "all of MNIST; networks 12 epochs on ten digits, 10 on two classes of CIFAR-10 (1,000 images a"
+                "cpu": "all of MNIST; networks 12 epochs on ten digits, 10 on two classes of CIFAR-10 (500 images a"
                 " class), one seed, and 150 on rows of numbers, two seeds; half an hour of one core",
                 "full": "all of it as published, ten seeds of networks; for a GPU",
             },
@@ -123,7 +123,7 @@ PAPERS = Registry(
             "images/magnetic_tile/{good,DEFECT} and ground_truth/DEFECT/NAME_mask.png there, in --root",
             {
                 "quick": "16 tiles at 32 pixels, one epoch; a quarter of a minute",
-                "cpu": "200 tiles at 64 pixels, one network, 20 epochs, one seed; five minutes of one core",
+                "cpu": "120 tiles at 48 pixels, one network, 15 epochs, one seed; two minutes of one core",
                 "full": "all tiles at 224 pixels, three networks, 200 epochs; for a GPU",
             },
             "reprq.papers.ruff2021.maps",

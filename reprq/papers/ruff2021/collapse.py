@@ -135,8 +135,7 @@ def run(
         OutputExistsError: `out` holds the results of another run.
     """
     how = PRESETS[preset]
-    sides = zip(load("mnist", data_root(root)), how.per_class, strict=True)
-    train_side, test = (side.sample(per_class=count, seed=seed) for side, count in sides)
+    train_side, test = load("mnist", data_root(root), how.per_class, seed=seed)
     data = {side.split: side.fingerprint for side in (train_side, test)}
     made = {"preset": preset, "seed": seed, "data": data, "training": asdict(how), "kinds": KINDS}
     refuse_other(out, "made.json", made, force)

@@ -110,17 +110,24 @@ def starting_from(autoencoder: Autoencoder, **parameters: Any) -> DeepSVDD:
     return detector
 
 
-def load(name: str, folder: Path, sides: tuple[str, ...] = ("train", "test")) -> list[Dataset]:
+def load(name: str, folder: Path, per_class: tuple[int, int] | None = None, *, seed: int = 0) -> list[Dataset]:
     """Return both sides of a data set: torchvision's files, or for CIFAR-10 a folder of JPEG files.
+
+    Args:
+        name: "mnist" or "cifar10".
+        folder: With `MNIST/raw` or `cifar-10-batches-py`, in it or in its `torchvision/`; or `images/cifar10_jpeg/`.
+        per_class: Training and test images a class; None is all.
+        seed: Of the sample.
 
     Raises:
         DataError: They are not in the folder.
     """
-    inside = folder / "torchvision"
-    jpeg = folder / "images" / "cifar10_jpeg"
-    if name == "cifar10" and jpeg.is_dir():
-        return [load_dataset(jpeg, side) for side in sides]
-    return [load_dataset(name, side, root=inside if inside.is_dir() else folder) for side in sides]
+    jpeg, inside = folder / "images" / "cifar10_jpeg", folder / "torchvision"
+    asked: Path | str = jpeg if name == "cifar10" and jpeg.is_dir() else name
+    root = inside if inside.is_dir() else folder
+    sides = [load_dataset(asked, side, root=root) for side in ("train", "test")]
+    counts = per_class or (None, None)
+    return [side.sample(per_class=count, seed=seed) for side, count in zip(sides, counts, strict=True)]
 
 
 def cells(name: str, train: Dataset, test: Dataset, how: NetworkTraining, bench: Bench, seed: int) -> Iterator[Row]:
@@ -183,15 +190,12 @@ def run(
     for name, training in how.items():
         files = f"table-2.1-deep-{name}"
         try:
-            train, test = load(name, folder)
+            train, test = load(name, folder, training.per_class, seed=seed)
         except DataError as error:
             if name == "mnist":
                 raise
             paths += write_texts(out, {f"{files}.md": f"{_heading(name)}\n\nmissing: {error}\n"})
             continue
-        if training.per_class is not None:
-            sizes = zip((train, test), training.per_class, strict=True)
-            train, test = (side.sample(per_class=count, seed=seed) for side, count in sizes)
         data = {side.split: side.fingerprint for side in (train, test)}
         record = {"data": data, "seed": seed, "training": asdict(training)}
         refuse_other(out, f"{files}.json", record, force)

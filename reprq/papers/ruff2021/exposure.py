@@ -94,11 +94,8 @@ def run(
         OutputExistsError: `out` holds the results of another run.
     """
     how, folder = PRESETS[preset], data_root(root)
-    train, test = load("cifar10", folder)
+    train, test = load("cifar10", folder, how.per_class, seed=seed)
     corpus = without_classes(load_dataset(folder / "images" / "tiny_imagenet_32", whole=True), train.classes)
-    if how.per_class is not None:
-        sides = zip((train, test), how.per_class, strict=True)
-        train, test = (side.sample(per_class=count, seed=seed) for side, count in sides)
     data = {"train": train.fingerprint, "test": test.fingerprint, "corpus": corpus.fingerprint}
     left = len(np.unique(corpus.labels))
     made = {"preset": preset, "seed": seed, "data": data, "training": asdict(how), "corpus": [len(corpus), left]}

@@ -97,10 +97,7 @@ def run(
         OutputExistsError: `out` holds the results of another run.
     """
     how = PRESETS[preset]
-    train, test = load("mnist", data_root(root))
-    if how.per_class is not None:
-        sides = zip((train, test), how.per_class, strict=True)
-        train, test = (side.sample(per_class=count, seed=seed) for side, count in sides)
+    train, test = load("mnist", data_root(root), how.per_class, seed=seed)
     data = {side.split: side.fingerprint for side in (train, test)}
     made = {"preset": preset, "seed": seed, "data": data, "training": asdict(how)}
     refuse_other(out, "made.json", made, force)

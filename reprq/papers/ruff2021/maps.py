@@ -55,7 +55,7 @@ class MapsPreset:
 
 PRESETS = {
     "quick": MapsPreset(("fashion_mnist",), 32, (1.2, 4.0), (1, 1), 8, (16, 6), 2),
-    "cpu": MapsPreset(("fashion_mnist",), 64, (1.2, 2.0, 4.0, 8.0), (20, 14), 32, (200, 60), 20),
+    "cpu": MapsPreset(("fashion_mnist",), 48, (1.2, 2.0, 4.0, 8.0), (15, 10), 16, (120, 40), 10),
     "full": MapsPreset(
         ("fashion_mnist", "cifar10", "imagenet"), 224, (1.2, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0), (200, 150), 32
     ),
