@@ -2,14 +2,16 @@
 
 For 1, 2 and 4 worker processes on this machine, one thread each: all spectral metrics of one (n, d) float32 array, and
 the linear CKA of two, both read by the workers from zarr on disk in the blocks of an embedding cache. Each round starts
-every number of workers once. Printed are the shortest time, the speed-up over one worker, the most bytes that workers
-took from each other, as dask counts them, and their share of the data. `measure` in this process, from the same files,
-stands first; it multiplies in as many threads as OMP_NUM_THREADS allows.
+every number of workers once. Printed are the shortest time, the speed-up over one worker, the processor's seconds of
+all workers together over those of one, the most bytes that workers took from each other, as dask counts them, and their
+share of the data. Where cores are fewer than workers, or busy, the clock says little of scaling, and the processor's
+seconds still say what is lost by it: 1 where nothing is. `measure` in this process, from the same files, stands first.
 """
 
 import argparse
 import os
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,14 +60,19 @@ def received(client: Any) -> int:
     return sum(client.run(lambda dask_worker: sum(one["total"] for one in dask_worker.transfer_incoming_log)).values())
 
 
+def used(client: Any) -> float:
+    """Seconds of the processor that all workers have used."""
+    return float(sum(client.run(time.process_time).values()))
+
+
 def main() -> None:
     """Print a table for the metrics and one for CKA."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=200_000)
-    parser.add_argument("--columns", type=int, default=1024)
-    parser.add_argument("--block-rows", type=int, default=8192, help="rows that a worker reads at once")
+    parser.add_argument("--rows", type=int, default=65_536)
+    parser.add_argument("--columns", type=int, default=512)
+    parser.add_argument("--block-rows", type=int, default=4096, help="rows that a worker reads at once")
     parser.add_argument("--workers", default="1,2,4")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     add_option(parser)
     arguments = parser.parse_args()
     record = Record("scaling", {key: value for key, value in vars(arguments).items() if key != "save"})
@@ -81,17 +88,21 @@ def main() -> None:
             f"cka of two {n:,} x {d:,}": (lambda: cka(x, y), 2 * 4 * n * d),
         }
         walls: dict[tuple[str, str], list[float]] = defaultdict(list)
+        cpus: dict[tuple[str, str], list[float]] = defaultdict(list)
         moved: dict[tuple[str, str], list[int]] = defaultdict(list)
         for _ in range(arguments.rounds):
-            walls[next(iter(cases)), ALONE].append(timed(lambda: measure(files[0]), 1).wall)
+            alone = timed(lambda: measure(files[0]), 1)
+            walls[next(iter(cases)), ALONE].append(alone.wall)
+            cpus[next(iter(cases)), ALONE].append(alone.cpu)
             for number in numbers:
                 with workers(number) as client:
                     for case, (call, _size) in cases.items():
-                        before, key = received(client), (case, f"{number} workers")
+                        before, start, key = received(client), used(client), (case, f"{number} workers")
                         walls[key].append(timed(call, 1).wall)
+                        cpus[key].append(used(client) - start)
                         moved[key].append(received(client) - before)
     for case, (_call, size) in cases.items():
-        table(record, case, size, walls, moved)
+        table(record, case, size, walls, cpus, moved)
     if arguments.save:
         record.save()
 
@@ -101,17 +112,23 @@ def table(
     case: str,
     size: int,
     walls: dict[tuple[str, str], list[float]],
+    cpus: dict[tuple[str, str], list[float]],
     moved: dict[tuple[str, str], list[int]],
 ) -> None:
     """Print and keep what a case took on each number of workers, the least of them first."""
-    print(f"\n{case}\n{'':>16} {'s':>8} {'speed-up':>9} {'GB/s':>7} {'MB moved':>9} {'share':>8}")
+    print(f"\n{case}\n{'':>16} {'s':>8} {'speed-up':>9} {'cpu s':>8} {'of one':>7} {'MB moved':>9} {'share':>8}")
     rows = {name: taken for (of, name), taken in walls.items() if of == case}
-    first = next(min(taken) for name, taken in rows.items() if name != ALONE)
+    first, alone = next((min(taken), min(cpus[case, name])) for name, taken in rows.items() if name != ALONE)
     for name, taken in rows.items():
-        timing, among = Timing(taken, []), max(moved.get((case, name), [0]))
-        numbers = {"speedup": first / timing.wall, "moved": among, "share": among / size}
+        timing, among = Timing(taken, cpus[case, name]), max(moved.get((case, name), [0]))
+        numbers = {
+            "speedup": first / timing.wall,
+            "cpu_of_one": timing.cpu / alone,
+            "moved": among,
+            "share": among / size,
+        }
         record.add(case, name, timing, **numbers)
-        speedup = f"{first / timing.wall:9.2f} {size / timing.wall / 1e9:7.2f}"
+        speedup = f"{first / timing.wall:9.2f} {timing.cpu:8.2f} {timing.cpu / alone:7.2f}"
         print(f"{name:>16} {timing.wall:8.2f} {speedup} {among / 1e6:9.1f} {among / size:8.2%}", flush=True)
 
 

@@ -15,7 +15,7 @@ HEAVY = frozenset({
     "torchvision", "tqdm", "zarr",
 })  # fmt: skip
 ARRAYS = {"numpy", "scipy"}
-TABLES = {"numpy", "pandas", "pydantic", "scipy"}
+TABLES = {"numpy", "pandas", "scipy"}
 
 # What each may load at the most. Tests of commands that train or extract are elsewhere: those need torch.
 MODULES: dict[str, set[str]] = {
@@ -123,6 +123,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_command_loads_no_more_than_it_uses(command: str, most: set[str], folder: Path) -> None:
     code = "import sys\nfrom reprq.cli import cli\nassert not cli.main(sys.argv[1:], 'reprq', standalone_mode=False)"
     assert loaded(code, *command.split(), folder=folder) <= most
+
+
+@pytest.mark.parametrize("command", ["correlate run", "recommend run"])
+def test_tables_of_a_study_take_none_of_the_slow_half_of_scipy(command: str, folder: Path) -> None:
+    code = (
+        "import sys\nfrom reprq.cli import cli\ncli.main(sys.argv[1:], 'reprq', standalone_mode=False)\n"
+        "assert not {'scipy.stats', 'scipy.interpolate', 'scipy.optimize'} & set(sys.modules)"
+    )
+    assert "pandas" in loaded(code, *command.split(), folder=folder)
 
 
 @pytest.mark.parametrize(("line", "data", "said"), TYPOS)

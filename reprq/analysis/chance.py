@@ -5,6 +5,7 @@ every class is no evidence for the metric. So the networks, and not the classes,
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from reprq.analysis.rules import Floats, LeftOut, StudyArrays, picks
 
 Ints = NDArray[np.int64]
 Cluster = list[list[Ints]]  # of its networks, the points on each data set
+_BLOCK = 2**21  # entries of the largest temporary array
 _TIES = 1e-6  # moved values that stand on several layers are told apart by chance, as values of their own would be
 
 
@@ -31,21 +33,29 @@ def chance_scores(studies: Sequence[StudyArrays], draws: int, seed: int) -> dict
         seed: Seeds them.
     """
     rng, fits = np.random.default_rng(seed), LeftOut(studies)
-    groups = _networks(studies)
-    found: dict[str, list[list[float]]] = {rule: [] for rule in studies[0].rules}
-    for _ in range(draws):
-        sources = _moved(groups, [len(study.points) for study in studies], rng)
-        ranks = [_taken(study.ranks, source) for study, source in zip(studies, sources, strict=True)]
-        noise = [_TIES * rng.uniform(size=(len(study.points), 1)) for study in studies]
-        said = fits.predictions(ranks)
+    groups, sizes = _networks(studies), [len(study.points) for study in studies]
+    together = max(1, _BLOCK // max(2 * study.ranks.size for study in studies))
+    found: dict[str, list[Floats]] = {rule: [] for rule in studies[0].rules}
+    for start in range(0, draws, together):
+        sources, noise = _drawn(groups, sizes, min(together, draws - start), rng)
+        said = fits.predictions([_taken(study.ranks, own) for study, own in zip(studies, sources, strict=True)])
         for rule, values in found.items():
             values.append(
-                [
-                    float((picks(each[rule] + small) * study.scores).sum(0).mean())
-                    for study, each, small in zip(studies, said, noise, strict=True)
-                ]
+                np.column_stack(
+                    [
+                        _mean_scores(each[rule] + small[:, None], study.scores)
+                        for study, each, small in zip(studies, said, noise, strict=True)
+                    ]
+                )
             )
-    return {rule: np.array(values) for rule, values in found.items()}
+    return {rule: np.concatenate(values) for rule, values in found.items()}
+
+
+def _mean_scores(said: Floats, scores: Floats) -> Floats:
+    """The mean score over tasks of what is chosen by (P, T, B), (B,)."""
+    got = (picks(said) * scores[..., None]).sum(0)
+    means: Floats = np.ascontiguousarray(got.T).mean(1)
+    return means
 
 
 def two_sided(value: float, draws: Floats) -> float:
@@ -77,9 +87,21 @@ def _networks(studies: Sequence[StudyArrays]) -> list[list[Cluster]]:
     return list(groups.values())
 
 
-def _moved(groups: list[list[Cluster]], sizes: Sequence[int], rng: np.random.Generator) -> list[Ints]:
-    """Which point's values each point gets, (P,) by data set; -1 where the other network is not on that data set."""
-    sources = [np.full(size, -1, dtype=np.int64) for size in sizes]
+def _drawn(
+    groups: list[list[Cluster]], sizes: Sequence[int], draws: int, rng: np.random.Generator
+) -> tuple[list[Ints], list[Floats]]:
+    """Several permutations: the source of each point, and the noise that tells ties apart, (P, B) by data set."""
+    sources = [np.full((size, draws), -1, dtype=np.int64) for size in sizes]
+    noise = [np.empty((size, draws)) for size in sizes]
+    for b in range(draws):
+        _move(groups, [source[:, b] for source in sources], rng)
+        for small in noise:
+            small[:, b] = _TIES * rng.uniform(size=len(small))
+    return sources, noise
+
+
+def _move(groups: list[list[Cluster]], sources: Sequence[Ints], rng: np.random.Generator) -> None:
+    """Write which point's values each point gets, (P,) by data set; not where the other network is not on that one."""
     for clusters in groups:
         for to, giver in zip(clusters, rng.permutation(len(clusters)), strict=True):
             order = rng.permutation(len(clusters[giver]))
@@ -88,13 +110,17 @@ def _moved(groups: list[list[Cluster]], sizes: Sequence[int], rng: np.random.Gen
                     sources, clusters[giver][order[i % len(order)]], to[place], strict=True
                 ):
                     if len(given):
-                        depth = np.arange(len(taken)) / max(len(taken) - 1, 1)
-                        source[taken] = given[np.rint(depth * (len(given) - 1)).astype(np.int64)]
-    return sources
+                        source[taken] = given[_same_depth(len(taken), len(given))]
+
+
+@cache
+def _same_depth(layers: int, of: int) -> Ints:
+    """Which of some layers lie at the relative depth of each."""
+    depth = np.arange(layers) / max(layers - 1, 1)
+    return np.rint(depth * (of - 1)).astype(np.int64)
 
 
 def _taken(ranks: Floats, source: Ints) -> Floats:
-    """The ranks of other points, 0 where there is none."""
-    found = ranks[source]
-    found[source < 0] = 0.0
-    return found
+    """The ranks, (P, T, K), of other points, (P, B), as (P, T, B, K); 0 where there is none."""
+    found = ranks[source].transpose(0, 2, 1, 3)
+    return np.where((source < 0)[:, None, :, None], 0.0, found)

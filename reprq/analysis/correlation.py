@@ -13,7 +13,7 @@ from reprq.errors import UnknownNameError
 from reprq.evaluation import Correlation, holm
 from reprq.statistics.coefficients import Floats
 from reprq.statistics.correlation import infer
-from reprq.statistics.flips import CommonFlips, common_flips
+from reprq.statistics.flips import common_flips
 from reprq.statistics.multiplicity import westfall_young
 from reprq.statistics.points import Sample
 from reprq.statistics.strata import DISTANCE, LEVELS
@@ -121,16 +121,17 @@ def correlate(
     for group, definition in itertools.product(groups, judged):
         scores = scores_of(group.parts, definition, score, group.tasks)
         tables = {name: pd.concat([each.points(name) for each in scores.values()]) for name in measured}
-        single = {name: task_points(scores, name, over) for name, over in tables.items() if name in chosen}
+        samples = {name: _sample(over, fixed, cluster) for name, over in tables.items()}
+        single = {name: task_points(scores, name, over, fixed) for name, over in tables.items() if name in chosen}
         for at, how in itertools.product(levels, methods):
             asked = {**group.named(results), "level": at, "given": ",".join(fixed)}
             asked |= {"cluster": cluster, "detector": definition, "method": how}
-            tests = [_correlation(over, fixed, how, at, cluster, n_resamples, seed, flips) for over in tables.values()]
+            tests = [infer(each, how, n_resamples, seed=seed, level=at, common=flips) for each in samples.values()]
             adjusted = holm([found.p_value for found, _ in tests])
             for (name, over), (found, own), p_holm in zip(tables.items(), tests, adjusted, strict=True):
                 said = _notes(scores, name, len(over))
                 rows.append({**asked, "metric": name, **_found(found, p_holm, over, cluster, said)})
-                rows[-1] |= task_spread(single[name], how, at, fixed) if name in chosen and how != DISTANCE else {}
+                rows[-1] |= task_spread(single[name], how, at) if name in chosen and how != DISTANCE else {}
                 ratios.append(own)
     for how in methods:
         family = [k for k, row in enumerate(rows) if row["method"] == how]
@@ -149,22 +150,12 @@ def _notes(scores: Mapping[str, Scores], metric: str, n: int) -> list[str]:
     return [*said, *([f"layers left out that have no {metric} in some task or seed: {lacking}"] if lacking else [])]
 
 
-def _correlation(
-    over: pd.DataFrame,
-    fixed: list[str],
-    method: str,
-    level: str,
-    cluster: str,
-    n: int,
-    seed: int,
-    flips: CommonFlips,
-) -> tuple[Correlation, Floats | None]:
-    """The correlation over a table of points, and its flips."""
+def _sample(over: pd.DataFrame, fixed: list[str], cluster: str) -> Sample:
+    """A table of points, to be correlated within each data set."""
     given = over[fixed] if fixed and len(over) else None
-    x, y, groups = over["x"], over["y"], over["backbone"].to_numpy()
     clusters = over["network"].to_numpy() if cluster == "architecture" else None
-    sample = Sample.of(x, y, groups, given=given, clusters=clusters, strata=over["dataset"].to_numpy())
-    return infer(sample, method, n, seed=seed, level=level, common=flips)
+    groups, strata = over["backbone"].to_numpy(), over["dataset"].to_numpy()
+    return Sample.of(over["x"], over["y"], groups, given=given, clusters=clusters, strata=strata)
 
 
 def _found(

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from reprq.analysis.complete import by_cell, has_tasks, tasks_in
+from reprq.analysis.depth import relative_depth
 from reprq.analysis.scenarios import PLAIN, chosen_scenarios, in_scenario, scenarios_of
 from reprq.errors import InputError, UnknownNameError
-from reprq.study.results import StudyResults
+from reprq.study.results import POINT, StudyResults
 
 ALL = "all"  # data sets together: what was found within each, averaged
 
@@ -41,6 +43,22 @@ class Part:
         """Every metric by point and cell; see `reprq.analysis.complete.by_cell`."""
         metrics = self.results.metrics
         return {str(name): by_cell(rows, "value") for name, rows in metrics.groupby("metric", sort=False)}
+
+    @cached_property
+    def layers(self) -> dict[str, pd.DataFrame]:
+        """What is said of the layers that have each metric: network, weights, width and depth by point."""
+        metrics = self.results.metrics
+        return {str(name): _layers(rows) for name, rows in metrics.groupby("metric", sort=False)}
+
+
+def _layers(measured: pd.DataFrame) -> pd.DataFrame:
+    known = measured.assign(
+        network=measured.get("network", measured["backbone"]),
+        weights=measured.get("weights", ""),
+        width=measured.get("d", np.nan),
+    )  # tables of before these columns have none
+    found = known.groupby(POINT, sort=False)[["network", "weights", "width"]].first()
+    return found.assign(depth=relative_depth(found.index.to_frame(index=False)).to_numpy())
 
 
 def by_dataset(results: StudyResults) -> dict[str, Part]:

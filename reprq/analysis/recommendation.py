@@ -127,9 +127,9 @@ def recommend(
     if score not in results.detectors.select_dtypes("float"):
         raise UnknownNameError("score of the study", score, results.detectors.select_dtypes("float").columns)
     tables: dict[str, list[pd.DataFrame]] = {"ranking": [], "regret": [], "choices": []}
-    notes = of_scenario
+    notes, parts = of_scenario, by_dataset(results)
     for definition in chosen_detectors(results, detector):
-        studies = study_arrays(results, definition, score, cluster)
+        studies = study_arrays(results, definition, score, cluster, parts)
         check_arrays(studies)
         said = predictions(studies)
         pairs = list(zip(studies, said, strict=True))

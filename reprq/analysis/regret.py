@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from reprq.analysis.chance import chance_scores, two_sided
 from reprq.analysis.datasets import ALL
@@ -157,7 +157,7 @@ def over_classes(values: Floats, targets: NDArray[np.str_]) -> Ends:
         return None, None
     mean = values.mean()
     parts = (np.bincount(codes, values) - mean * sizes) / sizes.mean()
-    half = stats.t.ppf(0.975, n - 1) * np.sqrt((parts @ parts) / (n * (n - 1)))
+    half = stdtrit(n - 1, 0.975) * np.sqrt((parts @ parts) / (n * (n - 1)))
     return float(mean - half), float(mean + half)
 
 
@@ -193,7 +193,7 @@ def over_networks(
     if (rule == LAST) != (dull == "over_last"):
         spread += _last_over_networks(studies) ** 2
     chance = np.zeros(1) if moved is None else moved - moved.mean()
-    few = stats.t.ppf(0.975, n - 1) / stats.norm.ppf(0.975) * np.sqrt(n / (n - 1))
+    few = stdtrit(n - 1, 0.975) / ndtri(0.975) * np.sqrt(n / (n - 1))
     below, above = few * np.quantile(chance, [0.975, 0.025])
     return mean - float(np.sqrt(below**2 + spread)), mean + float(np.sqrt(above**2 + spread))
 
@@ -207,7 +207,7 @@ def _last_over_networks(studies: Sequence[StudyArrays]) -> float:
         parts = (means - means[study.last].mean()) * study.last / study.last.sum() - (means - means.mean()) / len(means)
         of_clusters += np.bincount(codes, parts, minlength=len(clusters)) / len(studies)
     n = len(of_clusters)
-    return float(stats.t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1) * (of_clusters @ of_clusters)))
+    return float(stdtrit(n - 1, 0.975) * np.sqrt(n / (n - 1) * (of_clusters @ of_clusters)))
 
 
 def _uniform(among: NDArray[np.bool_]) -> Floats:
@@ -221,8 +221,7 @@ def _ends(name: str, ends: Ends) -> dict[str, float | None]:
 
 def first_by_name(study: StudyArrays, shares: Floats) -> NDArray[np.int64]:
     """Return the first by name of the points that share the choice in each task: (T,)."""
-    order = study.points.sort_values(POINT).index.to_numpy()
-    found: NDArray[np.int64] = order[(shares[order] > 0).argmax(0)]
+    found: NDArray[np.int64] = study.by_name[(shares[study.by_name] > 0).argmax(0)]
     return found
 
 

@@ -5,21 +5,22 @@ a metric is replaced by its rank among all points, scaled to [-1/2, 1/2]: ranks 
 fitted across data sets, whose values do not compare, and each is judged on the data set that it was fitted without.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from reprq.analysis.complete import complete_scores, over_seeds
 from reprq.analysis.datasets import Part, by_dataset
 from reprq.analysis.depth import layer_places
 from reprq.analysis.hindsight import hindsight_folds
 from reprq.errors import ReprqError
-from reprq.study.results import StudyResults
+from reprq.statistics.ranks import midranks
+from reprq.study.results import POINT, StudyResults
 
 Floats = NDArray[np.float64]
 Names = NDArray[Any]
@@ -69,24 +70,37 @@ class StudyArrays:
         """The combinations of all metrics, then each metric by itself."""
         return (COMBINATION, CURVED, *self.metrics)
 
-    @property
+    @cached_property
     def last(self) -> NDArray[np.bool_]:
         """(P,) whether a point is the last layer of its backbone."""
         places = layer_places(self.points)
         found: NDArray[np.bool_] = (places == places.groupby(self.points["backbone"]).transform("max")).to_numpy()
         return found
 
+    @cached_property
+    def by_name(self) -> NDArray[np.int64]:
+        """(P,) the points in the order of their names."""
+        found: NDArray[np.int64] = self.points.sort_values(POINT).index.to_numpy()
+        return found
 
-def study_arrays(results: StudyResults, detector: str, score: str, cluster: str = "architecture") -> list[StudyArrays]:
+
+def study_arrays(
+    results: StudyResults,
+    detector: str,
+    score: str,
+    cluster: str = "architecture",
+    parts: Mapping[str, Part] | None = None,
+) -> list[StudyArrays]:
     """Lay a study out by data set; a task or point that lacks a score is left out, as `reprq.analysis.complete` says.
 
-    Where all networks are of one architecture, the backbone takes its place, and a note says so.
+    Where all networks are of one architecture, the backbone takes its place, and a note says so. `parts` are those of
+    the study where several detectors share them.
 
     Raises:
         ReprqError: fewer than two points or no task have all their scores, on any data set.
     """
     metrics = tuple(str(name) for name in results.metrics["metric"].unique())
-    made = {name: _arrays(part, metrics, detector, score) for name, part in by_dataset(results).items()}
+    made = {name: _arrays(part, metrics, detector, score) for name, part in (parts or by_dataset(results)).items()}
     studies = [study for study in made.values() if study is not None]
     if not studies:
         raise ReprqError(f"{results.path} has no two layers with a {score} of {detector} in the same tasks")
@@ -148,7 +162,7 @@ def scaled_ranks(values: Floats) -> Floats:
         >>> scaled_ranks(np.array([[3.0], [np.nan], [10.0], [7.0]])).ravel()
         array([-0.5,  0. ,  0.5,  0. ])
     """
-    ranks = stats.rankdata(values, axis=0, nan_policy="omit")
+    ranks = midranks(values)
     known = np.isfinite(values).sum(0)
     scaled: Floats = np.nan_to_num((ranks - (known + 1) / 2) / np.maximum(known - 1, 1))
     return scaled
@@ -209,61 +223,57 @@ class LeftOut:
             for own, study in zip(self._clusters, studies, strict=True)
         ]
         self._sizes = np.concatenate(sizes, axis=1) * self._share[:, 0, 0]  # (U, T) points
-        self._scores = []  # (U, P, T) ranks among the others
+        self._scores = []  # (T, U, P) ranks among the others
         for own, study in zip(self._clusters, studies, strict=True):
             scores = np.zeros((len(clusters), *study.scores.shape))
             for left_out, ranks in enumerate(scores):
                 known = own != left_out
                 ranks[known] = scaled_ranks(study.scores[known])
-            self._scores.append(scores)
+            self._scores.append(np.ascontiguousarray(scores.transpose(2, 0, 1)))
 
     def predictions(self, ranks: Sequence[Floats]) -> list[dict[str, Floats]]:
-        """Return what each rule says of every point in every task, (P, T), higher is better, by data set.
+        """Return what each rule says of every point in every task, (P, T, B), higher is better, by data set.
 
         Args:
-            ranks: (P, T, K) of the metrics, by data set.
+            ranks: (P, T, B, K) of the metrics, by data set: B ways to place them, which are fitted by themselves.
         """
-        directions = np.sign(self._cross(ranks).round(_DECIMALS))
-        combined = self._combined(ranks)
-        curved = self._combined([np.concatenate([each, _squares(each)], axis=-1) for each in ranks])
+        k = len(self._metrics)
+        both = [_by_task(np.concatenate([each, _squares(each)], axis=-1)) for each in ranks]
+        cross, grams = self._cross(both), self._grams(both)  # metrics first: what the plain combination takes
+        directions = np.sign(cross[..., :k].round(_DECIMALS))
+        fits = {COMBINATION: _solved(grams[..., :k, :k], cross[..., :k]), CURVED: _solved(grams, cross)}
         found = []
-        for d, each in enumerate(ranks):
-            ways = directions[np.ix_(self._clusters[d], self._targets[d])]
-            said = {name: each[..., k] * ways[..., k] for k, name in enumerate(self._metrics)}
-            said |= {COMBINATION: combined[d], CURVED: curved[d]}
+        for d, each in enumerate(both):
+            own = np.ix_(self._targets[d], self._clusters[d])
+            ways = directions[own]
+            said = {name: np.einsum("tpb,tpb->ptb", each[..., i], ways[..., i]) for i, name in enumerate(self._metrics)}
+            for name, fitted in fits.items():
+                columns = fitted.shape[-1]
+                said[name] = np.einsum("tpbk,tpbk->ptb", each[..., :columns], fitted[own])
             found.append({name: values.round(_DECIMALS) for name, values in said.items()})
         return found
 
-    def _combined(self, ranks: Sequence[Floats]) -> list[Floats]:
-        """What the ridge regression on these columns says of every point in every task."""
-        fitted = np.linalg.solve(self._grams(ranks), self._cross(ranks)[..., None])[..., 0]
-        return [
-            np.einsum("ptk,ptk->pt", each, fitted[np.ix_(clusters, targets)])
-            for each, clusters, targets in zip(ranks, self._clusters, self._targets, strict=True)
-        ]
-
     def _cross(self, ranks: Sequence[Floats]) -> Floats:
-        """The products of metrics and scores without each cluster and class, (U, C, K)."""
+        """The products of metrics, (T, P, B, K), and scores without each class and cluster, (C, U, B, K)."""
         products = [
-            np.matmul(scores.transpose(2, 0, 1), each.transpose(1, 0, 2))
+            np.matmul(scores, each.reshape(*each.shape[:2], -1))
             for scores, each in zip(self._scores, ranks, strict=True)
         ]
-        by_task = np.concatenate(products) * self._share  # (T, U, K)
-        own = self._apart * np.einsum("tuk,tc->uck", by_task, self._of_target)
-        found: Floats = by_task.sum(0)[:, None] - own
-        return found
+        by_task = np.concatenate(products) * self._share  # (T, U, B K)
+        found: Floats = by_task.sum(0) - self._apart * np.tensordot(self._of_target.T, by_task, 1)
+        return found.reshape(*found.shape[:2], *ranks[0].shape[2:])
 
     def _grams(self, ranks: Sequence[Floats]) -> Floats:
-        """The matrices of `weights` without each cluster and class, (U, C, K, K)."""
+        """The matrices of `weights` without each class and cluster, (C, U, B, K, K)."""
         by_task = np.concatenate(
-            [_products(each, own, len(self._sizes)) for each, own in zip(ranks, self._clusters, strict=True)], axis=1
-        )  # (U, T, K, K)
-        blocks = np.einsum("utkl,tc->uckl", by_task * self._share, self._of_target)
-        sizes = self._sizes @ self._of_target
-        rows = sizes.sum() - sizes.sum(1, keepdims=True) - self._apart * sizes.sum(0) + self._apart * sizes
-        others = blocks.sum((0, 1)) - blocks.sum(1, keepdims=True)
-        others = others - self._apart * blocks.sum(0) + self._apart * blocks
-        found: Floats = others + (rows * PENALTY / 12)[..., None, None] * np.eye(ranks[0].shape[-1])
+            [_products(each, own, len(self._sizes)) for each, own in zip(ranks, self._clusters, strict=True)]
+        )  # (T, U, B, K, K)
+        blocks = np.tensordot(self._of_target.T, by_task * self._share[..., None, None], 1)
+        sizes = (self._sizes @ self._of_target).T
+        rows = sizes.sum() - sizes.sum(0) - self._apart * sizes.sum(1, keepdims=True) + self._apart * sizes
+        others = blocks.sum((0, 1)) - blocks.sum(0)
+        others = others - self._apart * blocks.sum(1, keepdims=True) + self._apart * blocks
+        found: Floats = others + (rows * PENALTY / 12)[..., None, None, None] * np.eye(ranks[0].shape[-1])
         return found
 
 
@@ -272,10 +282,20 @@ def held_out(study: StudyArrays, studies: Sequence[StudyArrays]) -> Names:
     return np.full(len(study.tasks), study.dataset) if len(studies) > 1 else study.targets
 
 
+def _by_task(ranks: Floats) -> Floats:
+    """Ranks, (P, T, B, K), with the tasks first, (T, P, B, K), as one block of memory."""
+    return np.ascontiguousarray(ranks.transpose(1, 0, 2, 3))
+
+
 def _products(ranks: Floats, clusters: Names, n: int) -> Floats:
-    """The products of metrics over the points of each cluster in each task, (U, T, K, K)."""
-    parts = [ranks[clusters == u].transpose(1, 0, 2) for u in range(n)]
-    return np.stack([np.matmul(part.transpose(0, 2, 1), part) for part in parts])
+    """The products of metrics over the points of each cluster in each task, (T, U, B, K, K)."""
+    parts = [ranks[:, clusters == u].transpose(0, 2, 1, 3) for u in range(n)]
+    return np.stack([np.matmul(part.swapaxes(2, 3), part) for part in parts], axis=1)
+
+
+def _solved(grams: Floats, cross: Floats) -> Floats:
+    """The solutions of many small systems."""
+    return np.linalg.solve(grams, cross[..., None])[..., 0].astype(np.float64, copy=False)
 
 
 def _squares(ranks: Floats) -> Floats:
@@ -286,7 +306,8 @@ def _squares(ranks: Floats) -> Floats:
 
 def predictions(studies: Sequence[StudyArrays]) -> list[dict[str, Floats]]:
     """Return what each rule says of every point in every task where it is measured, by data set: see `LeftOut`."""
-    return LeftOut(studies).predictions([study.ranks for study in studies])
+    found = LeftOut(studies).predictions([study.ranks[:, :, None] for study in studies])
+    return [{rule: said[..., 0] for rule, said in each.items()} for each in found]
 
 
 def elsewhere(studies: Sequence[StudyArrays]) -> list[Floats]:

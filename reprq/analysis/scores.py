@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from reprq.analysis.complete import Complete, complete_scores, has_tasks, tasks_in
 from reprq.analysis.datasets import Part, by_dataset
-from reprq.analysis.depth import relative_depth
 from reprq.analysis.scenarios import check_one
 from reprq.errors import UnknownNameError
-from reprq.study.results import POINT, StudyResults
+from reprq.study.results import StudyResults
 
 
 def points(results: StudyResults, metric: str, score: str, detector: str, tasks: str = "all") -> pd.DataFrame:
@@ -58,16 +56,11 @@ class Scores:
 
     def points(self, metric: str) -> pd.DataFrame:
         """Return the points that have a metric in every cell of the scores; see `points`."""
-        measured = self.part.results.metrics[self.part.results.metrics["metric"] == metric]
         x = self.values(metric).mean(axis=1, skipna=False).rename("x")
         y = self.complete.values.mean(axis=1).rename("y")
-        known = measured.assign(
-            network=measured.get("network", measured["backbone"]),
-            weights=measured.get("weights", ""),
-            width=measured.get("d", np.nan),
-        )  # tables of before these columns have none
-        layers = known.groupby(POINT, sort=False)[["network", "weights", "width"]].first()
-        layers["depth"] = relative_depth(layers.index.to_frame(index=False)).to_numpy()
+        layers = self.part.layers.get(metric)
+        if layers is None:  # not measured on this data set
+            layers = next(iter(self.part.layers.values())).iloc[:0]
         found = pd.concat([x, y, layers], axis=1, join="inner").dropna(subset=["x", "y"]).reset_index()
         found.insert(0, "dataset", self.part.dataset)
         return found.astype({"x": float, "y": float, "width": float})

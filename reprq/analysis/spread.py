@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from reprq.analysis.complete import over_seeds
 from reprq.analysis.scores import Scores
@@ -17,25 +17,29 @@ FEW_CLASSES = 3
 SPREAD_COLUMNS = ["task_median", "task_min", "task_max", "new_task_low", "new_task_high"]
 
 
-def task_points(scores: Mapping[str, Scores], metric: str, over: pd.DataFrame) -> dict[Task, pd.DataFrame]:
-    """Return the points of each task by itself: the columns of `over`, with x and y of that task, means over seeds.
+def task_points(
+    scores: Mapping[str, Scores], metric: str, over: pd.DataFrame, given: Sequence[str]
+) -> dict[Task, Sample]:
+    """Return the points of each task by itself: those of `over`, with x and y of that task, means over seeds.
 
     Args:
         scores: The scores on each data set.
         metric: The metric.
         over: The points of all tasks together.
+        given: The columns that are held fixed.
     """
-    found: dict[Task, pd.DataFrame] = {}
+    found: dict[Task, Sample] = {}
     for dataset, known in scores.items():
         own = over[over["dataset"] == dataset]
         index = pd.MultiIndex.from_frame(own[POINT])
         both = (known.values(metric), known.complete.values)
         x, y = (over_seeds(table.reindex(index)) for table in both)
-        found |= {(dataset, str(task)): own.assign(x=x[task].to_numpy(), y=y[task].to_numpy()) for task in y}
+        groups, known_too = own["backbone"].to_numpy(), own[list(given)] if given else None
+        found |= {(dataset, str(task)): Sample.of(x[task], y[task], groups, given=known_too) for task in y}
     return found
 
 
-def task_spread(tasks: dict[Task, pd.DataFrame], method: str, level: str, given: Sequence[str]) -> dict[str, float]:
+def task_spread(tasks: dict[Task, Sample], method: str, level: str) -> dict[str, float]:
     """Return median and range of the coefficient over tasks, and between what that of a new task is expected.
 
     The prediction interval is Student's, 95 %: mean -+ t sqrt(s^2 + v), s^2 the variance over tasks and v that of the
@@ -47,9 +51,8 @@ def task_spread(tasks: dict[Task, pd.DataFrame], method: str, level: str, given:
         tasks: The points of each (data set, task).
         method: As for `reprq.statistics.correlation`.
         level: Likewise.
-        given: The columns that are held fixed.
     """
-    found = {task: _coefficient(over, method, level, given) for task, over in tasks.items()}
+    found = {task: coefficient(sample, method, level=level) for task, sample in tasks.items()}
     known = {task: value for task, value in found.items() if value is not None}
     values = np.array(list(known.values()))
     if len(values) < 2:
@@ -67,11 +70,6 @@ def prediction(values: np.ndarray, classes: Sequence[str]) -> tuple[float, float
     if n < FEW_CLASSES:
         return None
     of_mean = (np.bincount(codes, values) / sizes).var(ddof=1) / n
-    half = stats.t.ppf(0.975, n - 1) * np.sqrt(values.var(ddof=1) + of_mean)
+    half = stdtrit(n - 1, 0.975) * np.sqrt(values.var(ddof=1) + of_mean)
     low, high = np.clip([values.mean() - half, values.mean() + half], -1.0, 1.0)
     return float(low), float(high)
-
-
-def _coefficient(over: pd.DataFrame, method: str, level: str, given: Sequence[str]) -> float | None:
-    known = over[list(given)] if given else None
-    return coefficient(Sample.of(over["x"], over["y"], over["backbone"].to_numpy(), given=known), method, level=level)

@@ -3,8 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from reprq.embeddings.cache.catalogue import is_cache, pick_layer
+from reprq.embeddings.cache.remote import is_url, local_copy
 from reprq.embeddings.embeddings import Embeddings
 from reprq.embeddings.formats.arrays import read_npy, read_npz, read_safetensors
 from reprq.embeddings.formats.columnar import read_arrow, read_parquet
@@ -59,7 +63,8 @@ def load_embeddings(
     provenance then lists as `classes`; one-hot labels become the number of their column.
 
     Args:
-        path: The file or folder.
+        path: The file or folder, or the URL of one on a store that fsspec reads, such as "s3://bucket/x.npz" (the extra
+            `remote`), which is copied first.
         key: The array or column to read.
         labels: The array or column of the labels; an unlabelled file is fine if this is not given.
         columns: The columns of numbers that are the embedding, by name or pattern ("emb_*"; "*" is all but labels and
@@ -76,6 +81,8 @@ def load_embeddings(
         InputError: no array or several fit, a column is in doubt or not numeric, shards do not fit together, or the
             array is not a finite (n, d) matrix with one label and one id a row.
     """
+    if is_url(path):
+        return _load_remote(str(path), key, labels, columns=columns, benign=benign)
     path = Path(path)
     patterns = columns.split(",") if isinstance(columns, str) and columns else list(columns)
     _check_there(path)
@@ -96,6 +103,17 @@ def load_embeddings(
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     return _judged(x, path, benign) if benign or isinstance(benign, str) else x
+
+
+def _load_remote(url: str, key: str | None, labels: str | None, **asked: Any) -> Embeddings:
+    """Read a copy of what is at a URL; the array is in memory, since the copy goes."""
+    with local_copy(url) as copy:
+        try:
+            found = load_embeddings(copy, key, labels, **asked)
+        except ReprqError as error:
+            error.args = tuple(str(said).replace(str(copy), url) for said in error.args)
+            raise
+        return replace(found, array=np.array(found.array))
 
 
 def _check_there(path: Path) -> None:

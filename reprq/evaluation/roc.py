@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtri
-from scipy.stats import rankdata
 
 from reprq.errors import InputError
 from reprq.statistics.estimate import Estimate
+from reprq.statistics.ranks import midranks
 from reprq.validation import as_labels, as_scores
 
 FEW_ROWS = 30
@@ -58,10 +58,10 @@ def placements(labels: ArrayLike, scores: ArrayLike) -> Placements:
         raise InputError(
             f"labels must hold both classes, got no {missing} row among {len(values)}; AUROC compares the two"
         )
-    ranks = rankdata(values)
+    ranks = midranks(values)
     return Placements(
-        (ranks[anomalous] - rankdata(positives)) / len(negatives),
-        1.0 - (ranks[~anomalous] - rankdata(negatives)) / len(positives),
+        (ranks[anomalous] - midranks(positives)) / len(negatives),
+        1.0 - (ranks[~anomalous] - midranks(negatives)) / len(positives),
     )
 
 

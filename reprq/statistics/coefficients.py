@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from reprq.statistics.ranks import midranks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -59,21 +60,24 @@ def resampled_ranks(values: Floats, codes: Ints, counts: Floats) -> Floats:
 
 def kendall(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
     """Kendall's tau-b of the same resamples: concordance summed over pairs of groups makes each a quadratic form."""
-    signs_of_pairs = (lambda a, b: a * b, lambda a, b: a * a, lambda a, b: b * b)
-    concordance, untied_x, untied_y = (
-        ((counts @ _pair_sums(x, y, codes, product)) * counts).sum(1) for product in signs_of_pairs
-    )
+    concordance, untied_x, untied_y = (((counts @ sums) * counts).sum(1) for sums in _pair_sums(x, y, codes))
     return ratio(concordance, untied_x, untied_y)
 
 
-def _pair_sums(x: Floats, y: Floats, codes: Ints, product: Callable[[Floats, Floats], Floats]) -> Floats:
-    """Sum product(sgn(x_i - x_j), sgn(y_i - y_j)) over rows i of group g and j of group h: (G, G)."""
-    rows = []
-    for group in range(int(codes[-1]) + 1):  # one group against all: never an (n, n) array
-        i = codes == group
-        signs_x, signs_y = np.sign(x[i, None] - x), np.sign(y[i, None] - y)
-        rows.append(group_sums(product(signs_x, signs_y).sum(0), codes))
-    return np.array(rows)
+def _pair_sums(x: Floats, y: Floats, codes: Ints) -> Floats:
+    """Sum s_x s_y, s_x^2 and s_y^2, signs of x_i - x_j and y_i - y_j, over rows i of group g, j of h: (3, G, G)."""
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    ends = np.append(starts[1:], len(x))
+    found = np.empty((3, len(starts), len(starts)))
+    first = 0
+    while first < len(starts):  # some groups against all: never a large (n, n) array
+        last = max(first + 1, int(np.searchsorted(ends, starts[first] + _BLOCK // len(x), side="right")))
+        rows, own = slice(starts[first], ends[last - 1]), starts[first:last] - starts[first]
+        signs_x, signs_y = np.sign(x[rows, None] - x), np.sign(y[rows, None] - y)
+        for sums, product in zip(found, (signs_x * signs_y, signs_x**2, signs_y**2), strict=True):
+            sums[first:last] = np.add.reduceat(np.add.reduceat(product, own, axis=0), starts, axis=1)
+        first = last
+    return found
 
 
 def within(method: str) -> Coefficient:
@@ -109,7 +113,7 @@ def _inner(part: Floats, method: str) -> list[float]:
 
 def centred_scores(values: Floats, method: str) -> Floats:
     """Return what a coefficient within a group multiplies: centred values, or centred midranks between -1/2 and 1/2."""
-    scores = values if method == "pearson" else stats.rankdata(values) / len(values)
+    scores = values if method == "pearson" else midranks(values) / len(values)
     centred: Floats = scores - scores.mean()
     return centred
 

@@ -161,8 +161,8 @@ def infer(
 ) -> tuple[Correlation, Floats | None]:
     """Return what `correlation` does of a sample, and the ratios of its flips for `westfall_young`.
 
-    The latter are None where there is no p-value. Flips in `common` stand in place of its own; they name every cluster,
-    or every group where there are no clusters.
+    The latter are None where there is no p-value. Flips in `common`, of the same seed, stand in place of its own; they
+    name every cluster, or every group where there are no clusters.
     """
     _check_arguments(method, level, n_resamples, confidence)
     if not sample.strata:
@@ -173,7 +173,8 @@ def infer(
         return Correlation(None, None, None, None, n, n_groups, method, notes), None
     notes = (*_notes_on(n_groups), *notes)
     rng = np.random.default_rng(seed)
-    counts = resampled_counts(n_groups, n_resamples, rng)
+    drawn = common is not None and common.counts.shape == (n_resamples, n_groups)  # fewer clusters draw their own
+    counts = common.counts if common is not None and drawn else resampled_counts(n_groups, n_resamples, rng)
     if common is None:
         signs = sign_flips(n_groups, n_resamples, rng)
     else:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from reprq.statistics.coefficients import ROUNDING, Floats, Ints, group_sums, inner_sums, ratio
+from reprq.statistics.ranks import midranks
 
 Flipped = Callable[[Floats, Floats, Ints, Floats], Floats]
 
@@ -25,18 +25,20 @@ class CommonFlips(NamedTuple):
     Attributes:
         clusters: (C,) names, sorted.
         signs: (B, C), the first row all 1.
+        counts: (n_resamples, C) how often each is in the resamples that are drawn before the signs.
     """
 
     clusters: NDArray[np.str_]
     signs: Floats
+    counts: Floats
 
 
 def common_flips(clusters: Any, n_resamples: int, seed: int) -> CommonFlips:
     """Return the flips that `correlation` makes of these clusters with this seed."""
     names = np.unique(np.asarray(clusters).astype(str))
     rng = np.random.default_rng(seed)
-    resampled_counts(len(names), n_resamples, rng)  # the flips come after the resamples of the interval
-    return CommonFlips(names, sign_flips(len(names), n_resamples, rng))
+    counts = resampled_counts(len(names), n_resamples, rng)
+    return CommonFlips(names, sign_flips(len(names), n_resamples, rng), counts)
 
 
 def resampled_counts(n: int, n_resamples: int, rng: np.random.Generator) -> Floats:
@@ -123,7 +125,7 @@ def flipped_pearson(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
 
 def _flipped_spearman(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
     """Spearman's rho likewise: the centred midranks are flipped."""
-    return flipped_pearson(stats.rankdata(x), stats.rankdata(y), codes, flips)
+    return flipped_pearson(midranks(x), midranks(y), codes, flips)
 
 
 def _flipped_kendall(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
@@ -132,7 +134,7 @@ def _flipped_kendall(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats
     sgn(w_g x_i - w_h x_j) is w_g sgn(x_i - x_j) where w_g = w_h and w_g sgn(x_i + x_j) elsewhere, so that summed over
     all pairs it is linear in w.
     """
-    x, y = stats.rankdata(x), stats.rankdata(y)
+    x, y = midranks(x), midranks(y)
     x = x - x.mean()
     shares = [((np.sign(x[i] - x) + np.sign(x[i] + x)) * np.sign(y[i] - y)).sum() for i in range(len(x))]
     return flips @ group_sums(np.array(shares), codes)

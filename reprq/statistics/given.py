@@ -6,7 +6,6 @@ terms as the points allow.
 """
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from reprq.statistics.coefficients import (
     ROUNDING,
@@ -118,6 +117,8 @@ def _left_over(products: Floats) -> Floats:
 
 def _spline(column: Floats, most: int) -> Floats:
     """The terms of a spline of one column that are not constant: (n, knots - 1)."""
+    from scipy.interpolate import CubicSpline  # loads slowly, and few correlations hold something fixed
+
     low = column.min()
     scaled = (column - low) / (column.max() - low)
     distinct = np.unique(scaled)

@@ -3,11 +3,11 @@
 from functools import cache
 
 import numpy as np
-from scipy import stats
 
 from reprq.errors import InputError
 from reprq.statistics.coefficients import Floats
 from reprq.statistics.flips import SAME, sign_flips
+from reprq.statistics.ranks import midranks
 
 _POWER = 0.8
 LEVEL = 0.05
@@ -93,7 +93,8 @@ def power(n: int, rho: float, tests: int = 1) -> float:
 
 
 def _centred_ranks(values: Floats) -> Floats:
-    return np.asarray(stats.rankdata(values, axis=1) - (values.shape[1] + 1) / 2, dtype=np.float64)
+    ranks: Floats = np.ascontiguousarray(midranks(values.T).T) - (values.shape[1] + 1) / 2
+    return ranks
 
 
 def _check(n: int, tests: int) -> None:

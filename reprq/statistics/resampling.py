@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, stdtrit
 
 from reprq.statistics.coefficients import Floats
 
@@ -57,8 +57,8 @@ def group_interval(coefficient: OfCounts, counts: Floats, confidence: float, *, 
 
 def tail(n_groups: int, confidence: float) -> float:
     """Return the share of resamples on either side of the interval of Hesterberg (2015)."""
-    t = stats.t.ppf((1 + confidence) / 2, n_groups - 1)
-    return float(stats.norm.cdf(-t * np.sqrt(n_groups / (n_groups - 1))))
+    t = stdtrit(n_groups - 1, (1 + confidence) / 2)
+    return float(ndtr(-t * np.sqrt(n_groups / (n_groups - 1))))
 
 
 def _expanded_percentiles(draws: Floats, n_groups: int, confidence: float) -> tuple[float, float]:
@@ -91,5 +91,5 @@ def jackknife_interval(coefficient: OfCounts, n_groups: int, confidence: float) 
     squares = (np.array(left) - np.mean(left)) ** 2
     total, fourth = squares.sum(), (squares**2).sum()
     freedom = np.clip(3 * total**2 / fourth - 1 if fourth > 0 else n_groups - 1, 2, n_groups - 1)
-    half = stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt((n_groups - 1) / n_groups * total)
+    half = stdtrit(freedom, (1 + confidence) / 2) * np.sqrt((n_groups - 1) / n_groups * total)
     return float(np.tanh(whole - half)), float(np.tanh(whole + half))

@@ -6,6 +6,7 @@ share the resamples and sign flips of clusters. One data set is one stratum.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,11 @@ class Stratum:
         if drawn.any():
             found[drawn] = of(points.x, points.y, points.codes, counts[drawn])
         return found
+
+    @cached_property
+    def coefficient(self) -> float:
+        """The coefficient of the points themselves; nan where they have none."""
+        return float(self.of_counts(np.ones((1, len(self.points.clusters))))[0])
 
     def flipped(self, signs: Floats) -> Floats:
         """Return a statistic with groups of x, and of y, changing sign, (2, B); only the order of sizes matters."""
@@ -112,7 +118,7 @@ class Strata:
     @property
     def coefficient(self) -> float:
         """The mean of the coefficients of the points themselves."""
-        return float(self.of_counts(np.ones((1, len(self.clusters))))[0])
+        return float(np.mean([[part.coefficient] for part in self.parts.values()], axis=0)[0])
 
     def of_counts(self, counts: Floats) -> Floats:
         """Return the mean coefficient of resamples of clusters, (B, C) -> (B,); nan where a stratum has none."""
@@ -160,7 +166,7 @@ def _prepared(
             x, y = np.round(left / (np.abs(left).max(0) + (left == 0).all(0)), 9).T  # ties are ties after rounding
             points = points._replace(x=x, y=y, given=None)
     part = Stratum(points, method, level)
-    if method == DISTANCE or np.isfinite(part.of_counts(np.ones((1, len(points.clusters)))))[0]:
+    if method == DISTANCE or np.isfinite(part.coefficient):
         return part, True, notes
     why = f"constant x or y {'given the other columns' if given else 'inside every group'}: no coefficient"
     return part, False, (why, *notes)

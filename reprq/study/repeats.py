@@ -1,7 +1,6 @@
 """Tasks and layers of a study that are the same rows under two names."""
 
 from collections.abc import Collection
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -54,15 +53,21 @@ def without_repeated_tasks(metrics: pd.DataFrame, detectors: pd.DataFrame) -> tu
 def _by_task(table: pd.DataFrame) -> dict[tuple[str, str], bytes]:
     """What a table says of each (data set, task), but for names, times and intervals, as bytes to compare."""
     columns = [column for column in (*_CELL, *_NUMBERS) if column in table]
-    hashes = pd.util.hash_pandas_object(table[columns], index=False)
-    tasks = pd.Series(_tasks(table), index=table.index, dtype=object)
-    return {task: rows.to_numpy().tobytes() for task, rows in hashes.groupby(tasks, sort=False)}
+    hashes = pd.util.hash_pandas_object(table[columns], index=False).to_numpy()
+    codes, tasks = pd.factorize(pd.MultiIndex.from_arrays(_names_of_tasks(table)))
+    ends = np.cumsum(np.bincount(codes, minlength=len(tasks)))
+    parts = np.split(hashes[np.argsort(codes, kind="stable")], ends[:-1])
+    return {task: numbers.tobytes() for task, numbers in zip(tasks, parts, strict=False)}
 
 
 def _tasks(table: pd.DataFrame) -> list[tuple[str, str]]:
     """The (data set, task) of every row; tables of older studies name no data set."""
-    datasets = table["dataset"].astype(str) if "dataset" in table else [""] * len(table)
-    return list(zip(datasets, table["task"].astype(str), strict=True))
+    return list(zip(*_names_of_tasks(table), strict=True))
+
+
+def _names_of_tasks(table: pd.DataFrame) -> list[np.ndarray]:
+    datasets = table["dataset"].to_numpy(object) if "dataset" in table else np.full(len(table), "", object)
+    return [datasets.astype(str).astype(object), table["task"].to_numpy(object).astype(str).astype(object)]
 
 
 def repeated_layers(metrics: pd.DataFrame, detectors: pd.DataFrame) -> dict[tuple[str, str], str]:
@@ -77,14 +82,19 @@ def repeated_layers(metrics: pd.DataFrame, detectors: pd.DataFrame) -> dict[tupl
         detectors: As `StudyResults.detectors`.
     """
     found: dict[tuple[str, str], str] = {}
-    scored = dict(iter(detectors.groupby("backbone", sort=False)))
-    for backbone, rows in metrics.groupby("backbone", sort=False):
-        order = rows.drop_duplicates("layer").sort_values("layer_number", kind="stable")["layer"].tolist()
-        values = _by_layer(rows, "metric", "value", order)
-        scores = _by_layer(scored.get(backbone, detectors.iloc[:0]), "detector", "auroc", order)
-        for i, j in combinations(range(len(order)), 2):
-            if _close(values[i], values[j], 1e-5, 1e-8, at_least=3) and _close(scores[i], scores[j], 0.0, 2e-3):
-                found[str(backbone), order[i]] = order[j]
+    layers = metrics.drop_duplicates(["backbone", "layer"]).sort_values("layer_number", kind="stable")
+    order = pd.MultiIndex.from_frame(layers[["backbone", "layer"]])
+    values, scores = _by_layer(metrics, "metric", "value", order), _by_layer(detectors, "detector", "auroc", order)
+    backbones, names = layers["backbone"].to_numpy(object), layers["layer"].to_numpy(object)
+    for backbone in metrics["backbone"].unique():
+        own = np.flatnonzero(backbones == backbone)
+        for at, i in enumerate(own):
+            if np.isfinite(values[i]).sum() < 3:
+                continue
+            deeper = own[at + 1 :]
+            for j in deeper[_close(values[i], values[deeper], 1e-5, 1e-8)]:
+                if _close(scores[i], scores[j], 0.0, 2e-3):
+                    found[str(backbone), names[i]] = names[j]
     return found
 
 
@@ -107,12 +117,19 @@ def without_layers(
     return kept[0], kept[1]
 
 
-def _by_layer(table: pd.DataFrame, name: str, value: str, layers: list[str]) -> np.ndarray:
-    """One row a layer, one column a seed, task and metric or detector; nan where there is no number."""
+def _by_layer(table: pd.DataFrame, name: str, value: str, order: pd.MultiIndex) -> np.ndarray:
+    """One row a (backbone, layer), one column a seed, task and metric or detector; nan where there is no number."""
     columns = [column for column in ("seed", "dataset", "task", name, "definition") if column in table]
-    wide = table.pivot_table(index="layer", columns=columns, values=value, aggfunc="first", dropna=False, observed=True)
-    return np.asarray(wide.reindex(layers).to_numpy(), dtype=np.float64)
+    numbers = table[value].to_numpy(dtype=np.float64, na_value=np.nan)
+    column = table.groupby(columns, sort=False, dropna=False).ngroup().to_numpy()
+    row = order.get_indexer(pd.MultiIndex.from_frame(table[["backbone", "layer"]]))
+    wide = np.full((len(order), column.max(initial=-1) + 1), np.nan)
+    known = np.flatnonzero((row >= 0) & ~np.isnan(numbers))[::-1]  # of several numbers the first stays
+    wide[row[known], column[known]] = numbers[known]
+    return wide
 
 
-def _close(a: np.ndarray, b: np.ndarray, relative: float, absolute: float, at_least: int = 0) -> bool:
-    return int(np.isfinite(a).sum()) >= at_least and bool(np.allclose(a, b, relative, absolute, equal_nan=True))
+def _close(a: np.ndarray, b: np.ndarray, relative: float, absolute: float) -> np.ndarray:
+    """Whether all numbers of a row are the same, (C,) against (..., C)."""
+    close: np.ndarray = np.isclose(a, b, relative, absolute, equal_nan=True).all(-1)
+    return close

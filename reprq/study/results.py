@@ -12,7 +12,6 @@ import pandas as pd
 from reprq.errors import InputError, ReprqError
 from reprq.storage import write_text
 from reprq.study.repeats import without_repeated_layers, without_repeated_tasks
-from reprq.study.sections import dataset_label
 from reprq.study.tables import has_table, read_table, save_table, write_table
 
 HALVES = ("_half_1", "_half_2")  # of the test rows: the score on either
@@ -180,5 +179,7 @@ def _with_dataset(table: pd.DataFrame, study: Mapping[str, Any]) -> pd.DataFrame
 
 def _only_dataset(study: Mapping[str, Any]) -> str:
     """The data set of a study that has one, by the record of how it was made."""
+    from reprq.study.sections import dataset_label  # loads pydantic, which reading newer studies does not take
+
     data = study.get("config", {}).get("data", {})
     return (data.get("label") or dataset_label(data.get("name", ""))) if isinstance(data, Mapping) else ""

@@ -1,10 +1,13 @@
-"""Caches on remote stores, found by URL: S3, Google Cloud Storage, HTTP, whatever fsspec reads.
+"""Caches and files on remote stores, found by URL: S3, Google Cloud Storage, HTTP, whatever fsspec reads.
 
-They are copied there whole (`aws s3 sync`, `gsutil rsync`, `fsspec.filesystem(...).put`) and read; extraction writes to
-folders, where it can rename a block that is whole.
+Caches are copied there whole (`aws s3 sync`, `gsutil rsync`, `fsspec.filesystem(...).put`) and read; extraction writes
+to folders, where it can rename a block that is whole.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import zarr
@@ -40,6 +43,27 @@ def open_remote(url: str) -> zarr.Group:
         raise CacheError(f"there is no embedding cache at {url}; check the URL, or copy the cache there") from None
     except Exception as error:  # whatever the library of the store raises: no package, no network, no permission
         raise CacheError(f"the cache {url} cannot be opened ({one_line(error, 200)}); check the URL") from None
+
+
+@contextmanager
+def local_copy(url: str) -> Iterator[Path]:
+    """Copy the file or folder at a URL, for as long as the context lasts.
+
+    Raises:
+        CacheError: there is none, or its store cannot be reached.
+        InputError: fsspec is not installed.
+    """
+    fsspec: Any = require("fsspec", "remote", f"the embeddings {url}")
+    with TemporaryDirectory() as folder:
+        try:
+            store, place = fsspec.core.url_to_fs(url)
+            copy = Path(folder, place.rstrip("/").rpartition("/")[2])
+            store.get(place, str(copy), recursive=store.isdir(place))
+        except FileNotFoundError:
+            raise CacheError(f"there are no embeddings at {url}; check the URL") from None
+        except Exception as error:  # whatever the library of the store raises: no package, no network, no permission
+            raise CacheError(f"the embeddings {url} cannot be read ({one_line(error, 200)}); check the URL") from None
+        yield copy
 
 
 def remote_arrays(group: zarr.Group, folder: str) -> list[str]:
