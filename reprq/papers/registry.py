@@ -110,7 +110,7 @@ PAPERS = Registry(
             "MNIST/raw or torchvision/MNIST/raw in --root",
             {
                 "quick": "one digit, 64 training images, four epochs; a quarter of a minute",
-                "cpu": "two digits, 1,000 training and 150 test images a digit, 60 epochs, one seed; three minutes of"
+                "cpu": "two digits, 500 training and 100 test images a digit, 60 epochs, one seed; two minutes of"
                 " one core",
                 "full": "ten digits, 5,000 training and 800 test images a digit, 250 epochs, three seeds; for a GPU",
             },

@@ -70,7 +70,7 @@ class CollapsePreset:
 
 PRESETS = {
     "quick": CollapsePreset(("3",), 4, (0, 2, 4), 1e-2, 32, (64, 20)),
-    "cpu": CollapsePreset(("3", "8"), 60, (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 50, 60), 1e-3, 100, (1000, 150)),
+    "cpu": CollapsePreset(("3", "8"), 60, (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 50, 60), 1e-2, 50, (500, 100)),
     "full": CollapsePreset(tuple("0123456789"), 250, tuple(range(0, 251, 5)), 1e-3, 200, (5000, 800), 3),
 }
 

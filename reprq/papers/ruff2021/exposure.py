@@ -94,8 +94,8 @@ def run(
         OutputExistsError: `out` holds the results of another run.
     """
     how, folder = PRESETS[preset], data_root(root)
+    corpus = without_classes(load_dataset(folder / "images" / "tiny_imagenet_32", whole=True), CLASSES["cifar10"])
     train, test = load("cifar10", folder, how.per_class, seed=seed)
-    corpus = without_classes(load_dataset(folder / "images" / "tiny_imagenet_32", whole=True), train.classes)
     data = {"train": train.fingerprint, "test": test.fingerprint, "corpus": corpus.fingerprint}
     left = len(np.unique(corpus.labels))
     made = {"preset": preset, "seed": seed, "data": data, "training": asdict(how), "corpus": [len(corpus), left]}
