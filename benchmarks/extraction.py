@@ -26,6 +26,7 @@ from reprq.embeddings.cache.filling import Filler
 from reprq.embeddings.cache.writing import CacheWriter
 from reprq.embeddings.forward import Forward, Portion, pooled_layers
 
+CPU = torch.device("cpu")
 CASES = (("resnet18", 32, "1-5"), ("resnet50", 32, "1-5"), ("mobilenet_v2", 96, "1,3,5,7,9"))
 
 
@@ -47,7 +48,15 @@ def bare(backbone: Backbone, batches: list[Portion]) -> None:
             backbone.network(batch.inputs)
 
 
-def ours(backbone: Backbone, batches: list[Portion], layers: str, folder: str) -> None:
+def ours(
+    backbone: Backbone,
+    batches: list[Portion],
+    layers: str,
+    folder: str,
+    *,
+    device: torch.device = CPU,
+    precision: str = "float32",
+) -> None:
     """Five layers in one pass, pooled and written."""
     n = batches[-1].rows.stop
     source, rows = ArraySource(np.zeros((n, 1, 1), np.uint8)), np.arange(n)
@@ -55,9 +64,7 @@ def ours(backbone: Backbone, batches: list[Portion], layers: str, folder: str) -
     identity = {"backbone": backbone.name, "data": "random", "split": "train", "dtype": "float32", "t": time.time_ns()}
     with (
         CacheWriter(Path(folder), identity, {}, data) as writer,
-        Forward(
-            backbone.network, pooled_layers(backbone.select_layers(layers), ["avg"]), torch.device("cpu")
-        ) as forward,
+        Forward(backbone.network, pooled_layers(backbone.select_layers(layers), ["avg"]), device, precision) as forward,
     ):
         filler = Filler(writer, [(layer.name, layer.number) for layer in forward.layers], data.ids)
         forward.fill(filler, data.ids, batches, n)

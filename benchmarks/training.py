@@ -31,24 +31,34 @@ BATCH = 200
 METHODS: dict[str, Callable[..., DeepDetector]] = {"deep_svdd": DeepSVDD, "autoencoder": Autoencoder}
 
 
-def bare(model: torch.nn.Module, x: torch.Tensor, epochs: int) -> None:
+def bare(model: torch.nn.Module, x: torch.Tensor, epochs: int, device: str) -> None:
     """The loop that a person would write."""
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-6)
     for _ in range(epochs):
         for rows in torch.randperm(len(x)).split(BATCH):
-            loss = model(x[rows].contiguous(memory_format=torch.channels_last)).mean()
+            loss = model(x[rows].to(device).contiguous(memory_format=torch.channels_last)).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+    _wait(device)
 
 
-def steps(record: Record, network: str, images: NDArray[np.uint8], epochs: int, repeats: int) -> None:
+def _wait(device: str) -> None:
+    """Wait for what a GPU was given."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+def steps(
+    record: Record, network: str, images: NDArray[np.uint8], epochs: int, repeats: int, *, device: str = "cpu"
+) -> None:
     """Time the steps of both detectors with one network."""
     case = f"a step: {network}, batch {BATCH}, {len(images):,} images"
     print(case)
     for name, kind in METHODS.items():
-        fitted = kind(network=network, epochs=1, batch_size=BATCH, held_out=0.0).fit(as_dataset(images))
+        settings = {"epochs": 1, "batch_size": BATCH, "held_out": 0.0, "device": device}
+        fitted = kind(network=network, **settings).fit(as_dataset(images))
         model, inputs = fitted.network_, fitted.inputs_
         x = inputs[torch.arange(len(images))].contiguous()
 
@@ -56,15 +66,17 @@ def steps(record: Record, network: str, images: NDArray[np.uint8], epochs: int, 
             fitted.network_ = copy.deepcopy(model)
             fitted.epochs = epochs
             train(fitted._step(fitted.schedule()), Examples(fitted.inputs_))
+            _wait(device)
 
-        calls = {"bare PyTorch": lambda m=model, x=x: bare(copy.deepcopy(m), x, epochs), "reprq": ours}
+        calls = {"bare PyTorch": lambda m=model, x=x: bare(copy.deepcopy(m), x, epochs, device), "reprq": ours}
         found = timed_in_turn(calls, repeats)
         base = found["bare PyTorch"]
         for who, timing in found.items():
             count = epochs * math.ceil(len(images) / BATCH)
             one = Timing([wall / count for wall in timing.walls], [cpu / count for cpu in timing.cpus])
-            record.add(case, f"{name}, {who}", one, ratio=timing.cpu / base.cpu)
-            numbers = f"{1e3 * one.wall:8.2f} ms {1e3 * one.cpu:8.2f} CPU ms {timing.cpu / base.cpu:6.2f} x"
+            ratio = timing.cpu / base.cpu if device == "cpu" else timing.wall / base.wall
+            record.add(case, f"{name}, {who}", one, ratio=ratio)
+            numbers = f"{1e3 * one.wall:8.2f} ms {1e3 * one.cpu:8.2f} CPU ms {ratio:6.2f} x"
             print(f"  {name + ', ' + who:<40} {numbers}", flush=True)
 
 

@@ -33,29 +33,41 @@ def as_matrix(x: Any, name: str = "x", *, min_rows: int = 1, columns: int | None
         dtype('float64')
     """
     array = to_numpy(x, name)
-    if array.ndim != 2:
-        raise InputError(f"{name} must be an (n, d) array, got {_not_a_matrix(array)}")
+    check_matrix(array, name)
     array = as_real(array, name)
-    if array.shape[1] == 0:
-        raise InputError(f"{name} must have at least one column, got shape {array.shape}")
-    if array.shape[0] < min_rows:
-        rows = "row" if min_rows == 1 else "rows"
-        raise InputError(f"{name} must have at least {min_rows} {rows}, got {array.shape[0]}; give more embeddings")
-    if columns is not None and array.shape[1] != columns:
-        raise InputError(f"{name} must have {columns} columns as the data it is compared with, got {array.shape[1]}")
+    check_size(array, name, min_rows, columns)
     check_finite(array, name)
     return array
 
 
-def _not_a_matrix(array: NDArray[Any]) -> str:
+def check_matrix(array: Any, name: str) -> None:
+    """Raise an `InputError` unless an array or tensor has two axes."""
+    if array.ndim != 2:
+        raise InputError(f"{name} must be an (n, d) array, got {_not_a_matrix(array)}")
+
+
+def check_size(array: Any, name: str, min_rows: int, columns: int | None) -> None:
+    """Raise an `InputError` unless an (n, d) array or tensor has columns, rows enough and the wanted width, if any."""
+    n, d = array.shape
+    if d == 0:
+        raise InputError(f"{name} must have at least one column, got shape {(n, d)}")
+    if n < min_rows:
+        rows = "row" if min_rows == 1 else "rows"
+        raise InputError(f"{name} must have at least {min_rows} {rows}, got {n}; give more embeddings")
+    if columns is not None and d != columns:
+        raise InputError(f"{name} must have {columns} columns as the data it is compared with, got {d}")
+
+
+def _not_a_matrix(array: Any) -> str:
+    shape = tuple(array.shape)
     if array.ndim == 0:
         return f"one {type(array.item()).__name__}"
     if array.ndim == 1:
-        return f"shape {array.shape}; reshape one row to (1, d) or one column to (n, 1)"
-    wide = [size for size in array.shape[1:] if size != 1]
+        return f"shape {shape}; reshape one row to (1, d) or one column to (n, 1)"
+    wide = [size for size in shape[1:] if size != 1]
     if len(wide) < 2:
-        return f"shape {array.shape}; drop the axes of length 1 with reshape({len(array)}, {wide[0] if wide else 1})"
-    return f"shape {array.shape}; pool or flatten every sample to one row"
+        return f"shape {shape}; drop the axes of length 1 with reshape({shape[0]}, {wide[0] if wide else 1})"
+    return f"shape {shape}; pool or flatten every sample to one row"
 
 
 def check_finite(array: NDArray[np.floating], name: str, first_row: int = 0) -> None:
@@ -73,11 +85,23 @@ def check_finite(array: NDArray[np.floating], name: str, first_row: int = 0) -> 
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         row, column = (int(i) for i in bad[0])
-        value = array[row, column]
-        raise InputError(
-            f"{name} must be finite, got {value} at row {row + first_row}, column {column}"
-            f" ({len(bad)} such values); remove or repair those rows"
-        )
+        raise not_finite(name, array[row, column], (row + first_row, column), len(bad))
+
+
+def not_finite(name: str, value: Any, place: tuple[int, int], count: int) -> InputError:
+    """Return the error of a matrix with a nan or an inf.
+
+    Args:
+        name: What the caller calls the matrix.
+        value: The first of them.
+        place: Its row and column.
+        count: How many there are.
+    """
+    row, column = place
+    return InputError(
+        f"{name} must be finite, got {value} at row {row}, column {column}"
+        f" ({count} such values); remove or repair those rows"
+    )
 
 
 def as_labels(labels: Any, n: int, name: str = "labels") -> NDArray[np.int64]:

@@ -45,6 +45,20 @@ def mapped(inputs: Batch, change: Callable[[torch.Tensor], torch.Tensor]) -> Bat
     return change(inputs)
 
 
+def sent(tensor: torch.Tensor, device: torch.device, form: torch.memory_format | None = None) -> torch.Tensor:
+    """Return a tensor on a device; to a GPU it is copied from pinned memory, while the processor goes on.
+
+    Args:
+        tensor: On the CPU, or there already.
+        device: Where to.
+        form: The memory format of four axes there; as it is by default.
+    """
+    form = form if form is not None and tensor.ndim == 4 else torch.preserve_format
+    if device.type != "cuda" or tensor.device.type != "cpu":
+        return tensor.to(device, memory_format=form)
+    return tensor.pin_memory().to(device, non_blocking=True, memory_format=form)
+
+
 def mask_of(inputs: Batch) -> torch.Tensor | None:
     """Return (n, L), 1 for the tokens that count; None where all do."""
     return inputs.get(MASK) if isinstance(inputs, Mapping) else None

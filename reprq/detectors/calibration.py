@@ -11,6 +11,7 @@ from scipy.stats import beta
 from sklearn.model_selection import KFold
 
 from reprq.errors import InputError
+from reprq.numerics.tensors import distinct, is_tensor
 
 Scores = NDArray[np.float64]
 
@@ -153,7 +154,10 @@ def copies(rows: NDArray[np.floating]) -> NDArray[np.int64]:
         >>> copies(np.array([[2.0], [1.0], [2.0]])).tolist()
         [0, 1, 0]
     """
-    _, first, group = np.unique(rows + 0.0, axis=0, return_index=True, return_inverse=True)  # + 0.0: no -0.0
+    if is_tensor(rows):
+        _, first, group = np.unique(distinct(rows)[1], return_index=True, return_inverse=True)
+    else:
+        _, first, group = np.unique(rows + 0.0, axis=0, return_index=True, return_inverse=True)  # + 0.0: no -0.0
     number = np.empty(len(first), dtype=np.int64)
     number[np.argsort(first)] = np.arange(len(first))
     return np.asarray(number[group.ravel()])

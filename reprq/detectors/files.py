@@ -16,6 +16,7 @@ from reprq.detectors.raw import Raw
 from reprq.detectors.registry import DETECTORS, create, name_of
 from reprq.detectors.rows.base import ArrayDetector
 from reprq.errors import InputError, OutputExistsError
+from reprq.numerics.tensors import host
 from reprq.storage import write_whole
 
 _KEY, _BESIDES = "reprq.detector", "besides."
@@ -47,7 +48,7 @@ def save(detector: Any, path: str | Path, *, force: bool = False) -> None:
     if path.exists() and not force:
         raise OutputExistsError(f"{path} exists already; give another path or force=True")
     spec = {"name": name_of(detector), **detector.get_params()}
-    arrays: dict[str, NDArray[Any]] = {"benign": rows.benign_}
+    arrays: dict[str, NDArray[Any]] = {"benign": host(rows.benign_)}
     arrays |= {_BESIDES + name: array for name, array in rows.besides().items()}
     classes = None
     if rows.labels_ is not None:

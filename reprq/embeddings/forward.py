@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from reprq.backbones import Layer, Tap
-from reprq.backbones.batch import count, mapped, mask_of, part
+from reprq.backbones.batch import count, mapped, mask_of, part, sent
 from reprq.data import Batch, Dataset, Transform
 from reprq.embeddings.cache.cache import cached_name
 from reprq.embeddings.cache.filling import Filler
@@ -172,17 +172,13 @@ class Forward:
 
     def _run(self, inputs: Batch) -> list[torch.Tensor]:
         if self._gpu:
-            inputs = mapped(inputs, self._to_gpu)
+            inputs = mapped(inputs, lambda tensor: sent(tensor, self.device, torch.channels_last))
         self._mask = mask_of(inputs)
         with (
             torch.inference_mode(),
             torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None),
         ):
             return list(self._tap(inputs).values())
-
-    def _to_gpu(self, tensor: torch.Tensor) -> torch.Tensor:
-        form = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
-        return tensor.pin_memory().to(self.device, non_blocking=True, memory_format=form)
 
     def _pool(self, layer: Layer, output: torch.Tensor) -> torch.Tensor:
         if output.is_complex():

@@ -6,8 +6,6 @@ from functools import cached_property, partial
 from math import inf, isfinite
 from typing import Any, Literal
 
-from numpy.typing import NDArray
-
 from reprq.errors import InputError, UnknownNameError
 from reprq.metrics.compactness import Reference, cosine_compactness_of
 from reprq.metrics.discriminant import coherence
@@ -30,6 +28,7 @@ from reprq.metrics.spectral import (
 from reprq.metrics.sphere import self_cluster, uniformity
 from reprq.numerics.moments import Moments
 from reprq.numerics.spectra import Again, Spectra, resolved_spectra, spectra
+from reprq.numerics.tensors import Rows, host
 from reprq.registry import Entry
 
 Bounds = tuple[float, float]
@@ -46,7 +45,7 @@ class Facts:
         again: What gives the rows once more, for eigenvalues that the one pass cannot tell from rounding error.
     """
 
-    def __init__(self, moments: Moments, rows: NDArray[Any] | None = None, again: Again | None = None) -> None:
+    def __init__(self, moments: Moments, rows: Rows | None = None, again: Again | None = None) -> None:
         self.moments, self.rows, self.again = moments, rows, again
         self._singular: Spectra | None = None
 
@@ -151,7 +150,7 @@ def _brought(entry: Entry) -> Definition:
     """The definition of a metric that others bring as a function of the rows, or of their moments, to a number."""
 
     def compute(facts: Facts) -> Computed:
-        given = entry.call(facts.rows if entry.inputs == "rows" else facts.moments)
+        given = entry.call(host(facts.rows) if entry.inputs == "rows" else facts.moments)
         try:
             value = float(given)
         except (TypeError, ValueError):

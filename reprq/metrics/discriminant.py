@@ -8,6 +8,7 @@ from scipy import linalg
 from reprq.conversion import to_numpy
 from reprq.errors import InputError
 from reprq.metrics.spectral import rankme_of
+from reprq.numerics.tensors import as_resident, double, namespace
 from reprq.validation import as_matrix
 
 
@@ -88,14 +89,15 @@ def coherence(x: Any) -> float:
         >>> round(coherence([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]), 6)
         1.0
     """
-    rows = as_matrix(x).astype(np.float64)
+    rows = double(as_resident(x))
     if not rows.any():
         raise InputError("x must have rows that are not zero, got all rows zero: none has a leverage")
-    rows /= np.abs(rows).max()
-    left, singular, _ = np.linalg.svd(rows, full_matrices=False)
+    rows = rows / abs(rows).max()
+    xp = namespace(rows)
+    left, singular, _ = xp.linalg.svd(rows, full_matrices=False)
     rank = int((singular > singular[0] * max(rows.shape) * np.finfo(np.float64).eps).sum())
-    leverages = np.square(left[:, :rank]).sum(axis=1)
-    return float(np.clip(len(rows) / rank * leverages.max(), 1.0, len(rows) / rank))
+    leverages = xp.square(left[:, :rank]).sum(axis=1)
+    return float(np.clip(len(rows) / rank * float(leverages.max()), 1.0, len(rows) / rank))
 
 
 def _as_views(x: Any) -> Any:

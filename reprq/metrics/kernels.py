@@ -14,7 +14,8 @@ from reprq.errors import InputError
 from reprq.metrics.distributed import check_summable, linear_cka_of_blocks
 from reprq.metrics.hsic import alignment, unbiased_hsic
 from reprq.numerics.dask_arrays import is_dask
-from reprq.numerics.pairs import BLOCK, Matrix, centred_rows, centred_single, check_paired, squared_distances
+from reprq.numerics.pairs import BLOCK, Matrix, centred_rows, centred_single, check_paired, inner, squared_distances
+from reprq.numerics.tensors import Rows, host, is_resident, is_tensor, namespace, together
 
 Kernel = Literal["linear", "rbf"]
 
@@ -68,6 +69,7 @@ def cka(
         1.0
     """
     _check_options(kernel, bandwidth, batch_size, debiased)
+    x, y = together(x, y)
     if is_dask(x) or is_dask(y):
         check_summable(kernel, batch_size)
         return linear_cka_of_blocks({"x": x, "y": y}, [(0, 1)], debiased)[0, 1]
@@ -79,7 +81,7 @@ def cka(
     check_paired(rows[0], rows[1])
     batches = max(1, len(rows[0]) // batch_size)
     both = own_x = own_y = 0.0
-    for a, b in zip(*(np.array_split(z, batches) for z in rows), strict=True):
+    for a, b in zip(*(_split(z, batches) for z in rows), strict=True):
         side_x, side_y = (_side(z - z.mean(axis=0), kernel, bandwidth) for z in (a, b))
         both += _hsic(side_x, side_y, debiased)
         own_x += _hsic(side_x, side_x, debiased)
@@ -144,7 +146,7 @@ class _Side:
     `diagonal` is that of K, whose rows sum to zero.
     """
 
-    rows: NDArray[Any]
+    rows: Rows
     diagonal: Matrix
     is_kernel: bool
 
@@ -169,6 +171,7 @@ def _named(layers: Any, name: str) -> dict[str, Any]:
 def _layers(named: Mapping[str, Any], kernel: Kernel, bandwidth: float, debiased: bool) -> list[_Layer]:
     """Return representations of the same samples, all in float32 where that costs no digits that count."""
     least = 4 if debiased else 2
+    named = dict(zip(named, together(*named.values()), strict=True))
     if kernel == "linear" and all(_is_single(x) for x in named.values()):
         with ThreadPoolExecutor() as threads:  # numpy centres in one thread each, and multiplies in all of them
             rows = list(threads.map(lambda item: centred_single(item[1], item[0], least), named.items()))
@@ -182,11 +185,13 @@ def _layers(named: Mapping[str, Any], kernel: Kernel, bandwidth: float, debiased
 
 
 def _is_single(x: Any) -> bool:
+    if is_resident(x):  # a GPU multiplies in float64, and its products of float32 may be rounded
+        return False
     dtype = str(getattr(held_array(x), "dtype", ""))
     return dtype.removeprefix("torch.") in ("float16", "bfloat16", "float32")
 
 
-def _layer(name: str, rows: NDArray[Any], kernel: Kernel, bandwidth: float, debiased: bool) -> _Layer:
+def _layer(name: str, rows: Rows, kernel: Kernel, bandwidth: float, debiased: bool) -> _Layer:
     side = _side(rows, kernel, bandwidth)
     return _Layer(name, side, _hsic(side, side, debiased))
 
@@ -197,17 +202,33 @@ def _checked(layers: list[_Layer]) -> list[_Layer]:
     return layers
 
 
-def _side(rows: NDArray[np.floating], kernel: Kernel, bandwidth: float) -> _Side:
+def _side(rows: Rows, kernel: Kernel, bandwidth: float) -> _Side:
+    xp = namespace(rows)
     if kernel == "linear":
-        return _Side(rows, np.vecdot(rows, rows).astype(np.float64), is_kernel=False)
-    squares = squared_distances(rows.astype(np.float64, copy=False))
-    median = float(np.median(np.sqrt(squares[np.triu_indices(len(rows), 1)])))
+        return _Side(rows, host(xp.linalg.vecdot(rows, rows)).astype(np.float64), is_kernel=False)
+    squares = squared_distances(rows if is_tensor(rows) else rows.astype(np.float64, copy=False))
+    median = _median_distance(squares)
     if median == 0:
         raise InputError("x and y must have more distinct rows for the RBF kernel, got a median distance of 0")
-    gram = np.exp(-squares / (2 * (bandwidth * median) ** 2))
+    gram = xp.exp(-squares / (2 * (bandwidth * median) ** 2))
     gram -= gram.mean(axis=0)
     gram -= gram.mean(axis=1, keepdims=True)
-    return _Side(gram, np.diagonal(gram).copy(), is_kernel=True)
+    return _Side(gram, host(xp.diagonal(gram)).copy(), is_kernel=True)
+
+
+def _median_distance(squares: Rows) -> float:
+    """Return the median of the distances between two rows, from all the squared ones."""
+    n = len(squares)
+    if not is_tensor(squares):
+        return float(np.median(np.sqrt(squares[np.triu_indices(n, 1)])))
+    pairs = n * (n - 1) // 2
+    ascending = squares.ravel().sort().values[n:].sqrt()  # n zeros of the diagonal, then every pair twice
+    return float((ascending[2 * ((pairs - 1) // 2)] + ascending[2 * (pairs // 2)]) / 2)
+
+
+def _split(rows: Rows, batches: int) -> Sequence[Rows]:
+    """Cut rows in order into nearly even batches."""
+    return namespace(rows).tensor_split(rows, batches) if is_tensor(rows) else np.array_split(rows, batches)
 
 
 def _hsic(a: _Side, b: _Side, debiased: bool) -> float:
@@ -224,16 +245,18 @@ def _hsic(a: _Side, b: _Side, debiased: bool) -> float:
 def _trace_of_product(a: _Side, b: _Side) -> float:
     """Return tr(K L), for linear kernels |A^T B|_F^2 in feature space where that costs less than n x n."""
     if a.is_kernel:
-        return float(np.vdot(a.rows, b.rows))
+        return inner(a.rows, b.rows)
     n, widths = len(a.rows), (a.rows.shape[1], b.rows.shape[1])
     if widths[0] * widths[1] <= n * sum(widths):
         cross = _product(a.rows, b.rows)
-        return float(np.vdot(cross, cross))
-    return float(np.vdot(_product(a.rows.T, a.rows.T), _product(b.rows.T, b.rows.T)))
+        return inner(cross, cross)
+    return inner(_product(a.rows.T, a.rows.T), _product(b.rows.T, b.rows.T))
 
 
-def _product(a: NDArray[np.floating], b: NDArray[np.floating]) -> Matrix:
+def _product(a: Rows, b: Rows) -> Rows:
     """Return a^T b in float64; where both are float32, the sum of the products of blocks of rows."""
+    if is_tensor(a):
+        return a.T @ b
     if a.dtype != np.float32 or b.dtype != np.float32:
         return np.asarray(a.T @ b, dtype=np.float64)
     total = np.zeros((a.shape[1], b.shape[1]))

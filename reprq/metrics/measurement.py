@@ -20,6 +20,7 @@ from reprq.metrics.jackknife import (
 from reprq.numerics.dask_arrays import refuse_dask
 from reprq.numerics.moments import Moments, blocks_of
 from reprq.numerics.spectra import Again, again
+from reprq.numerics.tensors import Rows, joined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,9 +121,10 @@ def measure(
     matrix in memory, and take a time that grows with n^2.
 
     Args:
-        x: (n, d) array, tensor on any device, memory map, an object whose `array` is one (such as `Embeddings`), an
-            iterator over (m, d) blocks, or the `Moments` of rows seen elsewhere. A dask array stays where it is: its
-            workers sum their blocks and the sums are merged; eigenvalues below 1e-12 of the largest are then rounding.
+        x: (n, d) array, tensor, memory map, an object whose `array` is one (such as `Embeddings`), an iterator over
+            (m, d) blocks, or the `Moments` of rows seen elsewhere. A tensor on a GPU stays there. A dask array stays
+            where it is: its workers sum their blocks and the sums are merged; eigenvalues below 1e-12 of the largest
+            are then rounding.
         metrics: Names (`rankme`) or identifiers of definitions (`rankme[eigen,centred,eps=1e-7]`); all metrics that
             follow from one pass if None.
         definitions: "all" for every definition of these metrics side by side, under their identifiers.
@@ -158,7 +160,7 @@ def measure(
         raise InputError(f"x must be the rows themselves for {needed}, got Moments of them; give the matrix")
     if of_rows:
         refuse_dask(x, "x", of_rows[0])
-    rows = np.concatenate(list(blocks_of(x))) if of_rows else None
+    rows = joined(list(blocks_of(x))) if of_rows else None
     source = x if rows is None else rows
     if intervals:
         return _with_intervals(chosen, source, rows)
@@ -171,7 +173,7 @@ def _measurement(chosen: Mapping[str, Definition], facts: Facts) -> Measurement:
     return Measurement({key: _metric(definition, facts, general) for key, definition in chosen.items()})
 
 
-def _with_intervals(chosen: Mapping[str, Definition], x: Any, rows: NDArray[Any] | None) -> Measurement:
+def _with_intervals(chosen: Mapping[str, Definition], x: Any, rows: Rows | None) -> Measurement:
     groups = grouped_moments(x)
     moments = merged(groups)
     whole = _measurement(chosen, Facts(moments, rows, again(x)))

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.errors import InputError
-from reprq.numerics.nearest import ExactNeighbours
 from reprq.numerics.pairs import Matrix, centred_rows
-from reprq.validation import as_matrix
+from reprq.numerics.rows import distinct_rows
+from reprq.numerics.tensor_neighbours import exact_neighbours
+from reprq.numerics.tensors import Rows, as_resident, double
 
 FAR = 100.0  # a second neighbour so many times as far as the first makes the first a near copy
 
@@ -61,7 +62,7 @@ def fit_twonn(x: Any, discard: float = 0.1) -> TwoNN:
     """Return what `twonn` returns, with the share of rows that nearly repeat another."""
     if not 0 <= discard < 1:
         raise InputError(f"discard must be a share in [0, 1), got {discard}; the paper uses 0.1")
-    rows = np.unique(as_matrix(x, min_rows=3).astype(np.float64) + 0.0, axis=0)  # + 0.0: no -0.0
+    rows = distinct_rows(double(as_resident(x, min_rows=3)))
     if len(rows) < 3:
         raise InputError(f"x must have at least 3 distinct rows, got {len(rows)}; give more embeddings")
     distances, _ = nearest(centred_rows(rows, "x"), 2)
@@ -95,19 +96,19 @@ def mean_knn_distance(x: Any, k: int = 5) -> float:
         >>> mean_knn_distance([[0.0], [1.0], [3.0]], k=1)
         1.3333333333333333
     """
-    array = as_matrix(x, min_rows=2).astype(np.float64)
+    array = double(as_resident(x, min_rows=2))
     if not (array != array[0]).any():
         return 0.0
     return float(nearest(array, k)[0].mean())
 
 
-def nearest(rows: Matrix, k: int) -> tuple[Matrix, NDArray[np.int64]]:
+def nearest(rows: Rows, k: int) -> tuple[Matrix, NDArray[np.int64]]:
     """Return the distances to and the numbers of each row's k nearest other rows.
 
     Equal distances rank by row number; see `reprq.numerics.nearest`.
 
     Args:
-        rows: (n, d) float64.
+        rows: (n, d) float64, also a tensor on a GPU.
         k: From 1 to n - 1.
 
     Returns:
@@ -120,5 +121,5 @@ def nearest(rows: Matrix, k: int) -> tuple[Matrix, NDArray[np.int64]]:
     n = len(rows)
     if not 1 <= k <= n - 1:
         raise InputError(f"k must be from 1 to n - 1 = {n - 1}, got {k}")
-    squares, numbers = ExactNeighbours(rows).search(rows, k, np.arange(n))
+    squares, numbers = exact_neighbours(rows).search(rows, k, np.arange(n))
     return np.sqrt(squares), numbers

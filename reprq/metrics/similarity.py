@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
 from reprq.errors import InputError
 from reprq.metrics.neighbours import nearest
-from reprq.numerics.pairs import Matrix, centred_rows, check_paired
+from reprq.numerics.pairs import centred_rows, check_paired
+from reprq.numerics.tensors import Rows, host, is_tensor, namespace, together
 
 
 def procrustes_distance(x: Any, y: Any) -> float:
@@ -38,8 +38,9 @@ def procrustes_distance(x: Any, y: Any) -> float:
         0.0
     """
     a, b = _paired(x, y)
-    a, b = (_few_columns(z) / np.linalg.norm(z) for z in (a, b))
-    nuclear = float(np.linalg.svd(a.T @ b, compute_uv=False).sum())
+    xp = namespace(a)
+    a, b = (_few_columns(z) / xp.linalg.norm(z) for z in (a, b))
+    nuclear = float(xp.linalg.svdvals(a.T @ b).sum())
     return float(np.clip(2.0 - 2.0 * nuclear, 0.0, 2.0))
 
 
@@ -72,7 +73,7 @@ def svcca(x: Any, y: Any, *, variance: float = 0.99) -> float:
         1.0
     """
     scores_x, scores_y = _scores(x, y, variance)
-    correlations = np.linalg.svd(scores_x.T @ scores_y, compute_uv=False)
+    correlations = host(namespace(scores_x).linalg.svdvals(scores_x.T @ scores_y))
     return float(np.clip(correlations, 0.0, 1.0).mean())
 
 
@@ -103,9 +104,10 @@ def pwcca(x: Any, y: Any, *, variance: float = 0.99) -> float:
         >>> round(pwcca(x, x @ [[1, 2, 0], [0, 1, 0], [0, 0, 9]]), 6)
         1.0
     """
+    x, y = together(x, y)
     scores_x, scores_y = _scores(x, y, variance)
-    left, correlations, _ = np.linalg.svd(scores_x.T @ scores_y, full_matrices=False)
-    weights = np.abs((scores_x @ left).T @ centred_rows(x, "x")).sum(axis=1)
+    left, found, _ = namespace(scores_x).linalg.svd(scores_x.T @ scores_y, full_matrices=False)
+    weights, correlations = host(abs((scores_x @ left).T @ centred_rows(x, "x")).sum(axis=1)), host(found)
     return float(np.clip(weights @ correlations / weights.sum(), 0.0, 1.0))
 
 
@@ -138,22 +140,25 @@ def mutual_knn(x: Any, y: Any, k: int = 10) -> float:
     return float((both[:, 1:] == both[:, :-1]).sum() / (len(a) * k))
 
 
-def _paired(x: Any, y: Any) -> tuple[Matrix, Matrix]:
+def _paired(x: Any, y: Any) -> tuple[Rows, Rows]:
+    x, y = together(x, y)
     a, b = centred_rows(x, "x"), centred_rows(y, "y")
     check_paired(a, b)
     return a, b
 
 
-def _few_columns(rows: Matrix) -> Matrix:
+def _few_columns(rows: Rows) -> Rows:
     """Return the rows rotated into at most n columns, which no rotation-invariant measure can tell from them."""
     n, d = rows.shape
     if d <= n:
         return rows
+    if is_tensor(rows):
+        return namespace(rows).linalg.qr(rows.T, mode="r")[1].T
     triangle = linalg.qr(rows.T, mode="r")[0][:n]
     return np.asarray(triangle.T, dtype=np.float64)
 
 
-def _scores(x: Any, y: Any, variance: float) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def _scores(x: Any, y: Any, variance: float) -> tuple[Rows, Rows]:
     """Return the orthonormal scores of the leading principal components of both."""
     if not 0 < variance <= 1:
         raise InputError(f"variance must be a share in (0, 1], got {variance}; the paper uses 0.99")
@@ -167,8 +172,9 @@ def _scores(x: Any, y: Any, variance: float) -> tuple[NDArray[np.floating], NDAr
     return left, right
 
 
-def _leading_scores(rows: Matrix, variance: float) -> NDArray[np.floating]:
-    left, singular, _ = np.linalg.svd(rows, full_matrices=False)
+def _leading_scores(rows: Rows, variance: float) -> Rows:
+    left, found, _ = namespace(rows).linalg.svd(rows, full_matrices=False)
+    singular = host(found)
     rank = int((singular > singular[0] * max(rows.shape) * np.finfo(np.float64).eps).sum())
     shares = np.cumsum(singular[:rank] ** 2)
     kept = min(int(np.searchsorted(shares, variance * shares[-1] * (1 - 1e-12))) + 1, rank)

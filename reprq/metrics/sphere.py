@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 
 from reprq.errors import InputError
-from reprq.numerics.pairs import Matrix
 from reprq.numerics.rows import unit_rows
-from reprq.validation import as_matrix
+from reprq.numerics.tensors import Rows, as_resident, namespace, together
 
 BLOCK = 1024  # rows of the pairwise matrix held at once
 
@@ -40,8 +39,9 @@ def uniformity(x: Any, t: float = 2.0) -> float:
     rows = _unit_rows(x, "x", 2)
     n = len(rows)
     # exp(-2 t (1 - cos)) is at least exp(-4 t): summed around its largest value, 1, nothing overflows.
-    total = sum(float(np.exp(2 * t * (rows[start : start + BLOCK] @ rows.T - 1)).sum()) for start in range(0, n, BLOCK))
-    own = float(np.exp(2 * t * (np.vecdot(rows, rows) - 1)).sum())
+    xp = namespace(rows)
+    total = sum(float(xp.exp(2 * t * (rows[start : start + BLOCK] @ rows.T - 1)).sum()) for start in range(0, n, BLOCK))
+    own = float(xp.exp(2 * t * (xp.linalg.vecdot(rows, rows) - 1)).sum())
     return float(np.clip(np.log(max(total - own, np.finfo(np.float64).tiny) / (n * (n - 1))), -4 * t, 0.0))
 
 
@@ -68,10 +68,11 @@ def alignment(x: Any, y: Any, alpha: float = 2.0) -> float:
     """
     if not 0 < alpha < np.inf:
         raise InputError(f"alpha must be positive, got {alpha}; the paper uses 2")
+    x, y = together(x, y)
     a, b = _unit_rows(x, "x"), _unit_rows(y, "y")
     if a.shape != b.shape:
-        raise InputError(f"y must have shape {a.shape} as x, one row for each sample, got {b.shape}")
-    return float((np.linalg.norm(a - b, axis=1) ** alpha).mean())
+        raise InputError(f"y must have shape {tuple(a.shape)} as x, one row for each sample, got {tuple(b.shape)}")
+    return float((namespace(a).linalg.norm(a - b, axis=1) ** alpha).mean())
 
 
 def self_cluster(x: Any) -> float:
@@ -103,8 +104,8 @@ def self_cluster(x: Any) -> float:
         raise InputError("x must have at least 2 columns, got 1: on a line all directions are one")
     product = rows.T @ rows if d < n else rows @ rows.T
     expected = n + n * (n - 1) / d
-    return float(min((np.square(product).sum() - expected) / (n * n - expected), 1.0))
+    return float(min((float(namespace(product).square(product).sum()) - expected) / (n * n - expected), 1.0))
 
 
-def _unit_rows(x: Any, name: str, min_rows: int = 1) -> Matrix:
-    return unit_rows(as_matrix(x, name, min_rows=min_rows), name, "remove it")
+def _unit_rows(x: Any, name: str, min_rows: int = 1) -> Rows:
+    return unit_rows(as_resident(x, name, min_rows=min_rows), name, "remove it")

@@ -10,6 +10,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from reprq.errors import InputError
 from reprq.numerics.rows import column_means
+from reprq.numerics.tensors import Rows, beside, is_tensor, spread
 
 Array = NDArray[np.float64]
 
@@ -42,16 +43,17 @@ class Whitening(NamedTuple):
     matrix: Array
     rank: int
 
-    def __call__(self, centred: Array) -> Array:
-        """Whiten (m, d) centred rows."""
-        return centred @ self.matrix if self.matrix.ndim == 2 else centred * self.matrix
+    def __call__(self, centred: Rows) -> Rows:
+        """Whiten (m, d) centred rows, where they are."""
+        matrix = beside(centred, self.matrix)
+        return centred @ matrix if matrix.ndim == 2 else centred * matrix
 
 
-def central_moments(x: NDArray[np.floating]) -> CentralMoments:
+def central_moments(x: Rows) -> CentralMoments:
     """Mean, covariance (1 / n) and fourth moment, centred first and accumulated in float64 blocks.
 
     Args:
-        x: (n, d), any floating dtype.
+        x: (n, d), any floating dtype; a tensor on a GPU is summed there.
 
     Raises:
         InputError: the values are too large to square, or their differences too small.
@@ -61,13 +63,17 @@ def central_moments(x: NDArray[np.floating]) -> CentralMoments:
         array([[1.]])
     """
     n, d = x.shape
-    mean = column_means(x)
-    covariance, fourth = np.zeros((d, d)), 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, n, _BLOCK):
-            block = x[start : start + _BLOCK] - mean
-            covariance += block.T @ block
-            fourth += float(np.sum(np.einsum("ij,ij->i", block, block) ** 2))
+    if is_tensor(x):
+        mean, covariance, squares = spread(x)
+        fourth = float(np.sum(squares**2))
+    else:
+        mean = column_means(x)
+        covariance, fourth = np.zeros((d, d)), 0.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, n, _BLOCK):
+                block = x[start : start + _BLOCK] - mean
+                covariance += block.T @ block
+                fourth += float(np.sum(np.einsum("ij,ij->i", block, block) ** 2))
     if not np.isfinite(fourth):
         raise InputError("X has values too large for a covariance in float64; rescale it")
     if covariance.any() and fourth < _SMALLEST:

@@ -10,7 +10,9 @@ from scipy.linalg import blas
 
 from reprq.conversion import held_array
 from reprq.errors import InputError
+from reprq.numerics import tensors
 from reprq.numerics.dask_arrays import is_dask, reduce_blocks
+from reprq.numerics.tensors import Rows, as_resident, is_tensor
 from reprq.validation import as_matrix
 
 BLOCK_BYTES = 64 * 2**20  # of float64 held at once; large enough for the matrix product, small beside the data
@@ -48,7 +50,7 @@ class Moments:
         self.mean = np.zeros(d)
         self.unit_sum = np.zeros(d)
         self.zero_rows = 0
-        self._rows: list[NDArray[np.float64]] | None = []
+        self._rows: list[Rows] | None = []
         self._scatter: NDArray[np.float64] | None = None  # (d, d) in column order, the lower triangle only
         self._squares: list[NDArray[np.float64]] = []  # of the rows that were folded
         self._sketches: list[NDArray[np.float64]] = []  # one number a row, equal for equal rows
@@ -61,7 +63,7 @@ class Moments:
         Args:
             x: An (n, d) array, tensor, memory map or chunked array on disk (zarr, h5py), an object whose `array` is
                 one, or an iterator over (m, d) blocks. Of a dask array each block is summed by the worker that has it,
-                and only the sums travel.
+                and only the sums travel; of a tensor on a GPU only the sums leave it.
             name: What the caller calls `x`; the error messages use it.
             min_rows: The fewest rows the caller can work with.
 
@@ -86,7 +88,7 @@ class Moments:
         Raises:
             InputError: `block` is not a finite (m, d) matrix.
         """
-        self._absorb(as_matrix(block, "block", columns=self.d))
+        self._absorb(as_resident(block, "block", columns=self.d))
         return self
 
     def merge(self, other: "Moments") -> Self:
@@ -136,15 +138,20 @@ class Moments:
         return cls(one.d).merge(one).merge(other)
 
     @property
-    def rows(self) -> NDArray[np.float64] | None:
-        """The (n, d) rows themselves while n <= d, else None."""
-        return None if self._rows is None else np.concatenate([*self._rows, np.empty((0, self.d))])
+    def rows(self) -> Rows | None:
+        """The (n, d) rows themselves while n <= d, in float64, else None; a tensor on a GPU if they came as such."""
+        if self._rows is None:
+            return None
+        return tensors.double(tensors.joined(self._rows)) if self._rows else np.empty((0, self.d))
 
     @property
     def scatter(self) -> NDArray[np.float64]:
         """The centred second moment, sum over rows of (x - mean)(x - mean)^T: (d, d) float64."""
         if self._scatter is None:
-            centred = (self.rows if self.rows is not None else np.empty((0, self.d))) - self.mean
+            rows = self.rows if self.rows is not None else np.empty((0, self.d))
+            if is_tensor(rows):
+                return tensors.spread(rows).product
+            centred = rows - self.mean
             return centred.T @ centred
         lower = np.tril(self._scatter)
         lower += np.tril(lower, -1).T
@@ -161,7 +168,9 @@ class Moments:
         if self._scatter is not None:
             return np.diagonal(self._scatter).copy()
         rows = self.rows
-        return np.zeros(self.d) if rows is None or not len(rows) else np.square(rows - self.mean).sum(axis=0)
+        if rows is None or not len(rows):
+            return np.zeros(self.d)
+        return tensors.column_squares(rows) if is_tensor(rows) else np.square(rows - self.mean).sum(axis=0)
 
     @property
     def duplicates(self) -> int:
@@ -171,25 +180,38 @@ class Moments:
     @property
     def squares(self) -> NDArray[np.float64]:
         """The squared distance of each row to the mean as it was with its block, (n,) float64, in no order."""
-        kept = [] if self.rows is None else [np.square(self.rows - self.mean).sum(axis=1)]
+        rows = self.rows
+        if is_tensor(rows):
+            kept = [tensors.squares_around(rows, self.mean)]
+        else:
+            kept = [] if rows is None else [np.square(rows - self.mean).sum(axis=1)]
         return np.concatenate([*self._squares, *kept, np.empty(0)])
 
-    def _absorb(self, block: NDArray[np.floating]) -> None:
+    def _absorb(self, block: Rows) -> None:
+        if is_tensor(block):
+            unit_sum, lengths = tensors.directions(block)
+            self._count(_checked(lengths, block), unit_sum, tensors.sketches(block, self._sketch_weights))
+            self._store(block)
+            return
         size = max(1, BLOCK_BYTES // (8 * self.d))
         for start in range(0, len(block), size):
             rows = block[start : start + size].astype(np.float64, order="C")  # always a copy: the caller may reuse it
             norms = _norms(rows)
             inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-            self.unit_sum += inverse @ rows
-            self.zero_rows += int(np.count_nonzero(norms == 0))
-            self._sketches.append(_sketches(rows, self._sketch_weights))
+            self._count(norms, inverse @ rows, _sketches(rows, self._sketch_weights))
             self._store(rows)
 
-    def _store(self, rows: NDArray[np.float64]) -> None:
+    def _count(self, norms: NDArray[np.float64], unit_sum: NDArray[np.float64], sketches: NDArray[np.float64]) -> None:
+        """Add what is summed of rows by themselves."""
+        self.unit_sum += unit_sum
+        self.zero_rows += int(np.count_nonzero(norms == 0))
+        self._sketches.append(sketches)
+
+    def _store(self, rows: Rows) -> None:
         """Keep the rows while they are fewer than the columns, else fold them into the second moment."""
         if self._rows is not None and self.n + len(rows) <= self.d:
-            self._rows.append(rows)
-            self._join(len(rows), _centre(rows)[0])
+            self._rows.append(rows.clone() if is_tensor(rows) else rows)  # the caller may reuse a tensor
+            self._join(len(rows), tensors.column_means(rows) if is_tensor(rows) else _centre(rows)[0])
         else:
             self._spill()
             self._fold(rows)
@@ -203,12 +225,21 @@ class Moments:
         for rows in kept:
             self._fold(rows)
 
-    def _fold(self, rows: NDArray[np.float64]) -> None:
-        mean, deviations = _centre(rows)
-        self._add_product(deviations)
-        self._join(len(rows), mean)
-        moved = mean - self.mean
-        self._squares.append(np.vecdot(deviations, deviations) + 2 * (deviations @ moved) + moved @ moved)
+    def _fold(self, rows: Rows) -> None:
+        if is_tensor(rows):
+            mean, product, squares = tensors.spread(rows)
+            assert self._scatter is not None
+            self._scatter += product
+            self._join(len(rows), mean)
+            moved = mean - self.mean
+            along = tensors.products(rows, mean, moved) if self.n > len(rows) else 0.0
+        else:
+            mean, deviations = _centre(rows)
+            self._add_product(deviations)
+            self._join(len(rows), mean)
+            moved = mean - self.mean
+            squares, along = np.vecdot(deviations, deviations), deviations @ moved
+        self._squares.append(squares + 2 * along + moved @ moved)
 
     def _join(self, n: int, mean: NDArray[np.float64]) -> None:
         """Move the mean to that of both, and add the spread between the two means to the second moment."""
@@ -237,9 +268,13 @@ def _sketches(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArra
 
 def _norms(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(over="ignore"):
-        norms: NDArray[np.float64] = np.sqrt(np.vecdot(rows, rows))
+        return _checked(np.sqrt(np.vecdot(rows, rows)), rows)
+
+
+def _checked(norms: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+    """Return the norms of some rows; an `InputError` if their fourth powers leave float64."""
     if norms.max() > LARGEST or (0 < norms.max() < 1 / LARGEST) or (norms.max() == 0 and rows.any()):
-        size = float(np.abs(rows).max())
+        size = float(abs(rows).max())
         raise InputError(f"x must have squares that float64 can hold, got values of about {size:.1g}; rescale it")
     return norms
 
@@ -252,8 +287,8 @@ def _centre(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
     return rows[0] + shift, deviations
 
 
-def blocks_of(x: Any, name: str = "x", *, min_rows: int = 1) -> Iterator[NDArray[np.floating]]:
-    """Yield the rows of a matrix in blocks, each a finite floating-point array.
+def blocks_of(x: Any, name: str = "x", *, min_rows: int = 1) -> Iterator[Rows]:
+    """Yield the rows of a matrix in blocks, each a finite floating-point array, or a tensor if it is one on a GPU.
 
     Args:
         x: An (n, d) array, tensor or memory map, an object whose `array` is one, or an iterator over (m, d) blocks. A
@@ -271,10 +306,10 @@ def blocks_of(x: Any, name: str = "x", *, min_rows: int = 1) -> Iterator[NDArray
             yield as_matrix(x[start : start + step], f"{name}[{start}:{start + step}]")
         return
     if not isinstance(x, Iterator):
-        yield as_matrix(x, name, min_rows=min_rows)
+        yield as_resident(x, name, min_rows=min_rows)
         return
     columns: int | None = None
     for number, block in enumerate(x):
-        matrix = as_matrix(block, f"block {number} of {name}", columns=columns)
+        matrix = as_resident(block, f"block {number} of {name}", columns=columns)
         columns = matrix.shape[1]
         yield matrix

@@ -18,10 +18,10 @@ from reprq.numerics.shortlist import (
 )
 from reprq.numerics.threads import in_threads
 
-_SLACK = 4  # neighbours beyond k on the shortlist: enough that the proof rarely fails
+SLACK = 4  # neighbours beyond k on the shortlist: enough that the proof rarely fails
 _BUDGET = 64 * 2**20  # bytes of what is held of a batch of queries
 _PAIR_BUDGET = 2**16  # entries of a block of differences: half a MB, inside a core's cache
-_LARGEST = 1e38  # squares that float32 can hold, and the sums on the way to them
+LARGEST = 1e38  # squares that float32 can hold, and the sums on the way to them
 
 
 class ExactNeighbours:
@@ -76,7 +76,7 @@ class ExactNeighbours:
         """
         squares, ids = np.empty((len(queries), k)), np.empty((len(queries), k), dtype=np.int64)
         shortlist = self._shortlist(len(queries))
-        step = _step(16 * queries.shape[1] + 64 * (k + _SLACK))
+        step = _step(16 * queries.shape[1] + 64 * (k + SLACK))
         for start in range(0, len(queries), step):
             part = slice(start, start + step)
             mine = None if own is None else own[part]
@@ -99,7 +99,7 @@ class ExactNeighbours:
         self, shortlist: Shortlist, queries: Matrix, k: int, own: Ids | None
     ) -> tuple[Squares, Ids, NDArray[np.bool_]]:
         n, d = self.rows.shape
-        length = min(n, k + _SLACK + (own is not None))
+        length = min(n, k + SLACK + (own is not None))
         centred = self.centred(queries)
         ids, beyond = shortlist.search(centred, length)
         ids.sort(axis=1)
@@ -113,7 +113,7 @@ class ExactNeighbours:
         norm = np.sqrt(np.einsum("ij,ij->i", centred, centred))
         terms = (2.0 * norm + radius) ** 2
         bound = radius**2 + (d + 8) * (2.0**-24 * terms + np.finfo(np.float32).tiny)
-        proved = found.all(axis=1) & (((beyond > bound) & (terms < _LARGEST)) | (length == n))
+        proved = found.all(axis=1) & (((beyond > bound) & (terms < LARGEST)) | (length == n))
         return *nearest, proved
 
     def _search_float64(self, queries: Matrix, k: int, own: Ids | None) -> tuple[Squares, Ids]:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.errors import InputError
+from reprq.numerics import tensors
+from reprq.numerics.tensors import Rows, is_tensor
 
 Matrix = NDArray[np.floating]
 Scores = NDArray[np.float64]
@@ -13,22 +15,26 @@ Scores = NDArray[np.float64]
 _BLOCK = 512
 
 
-def column_means(rows: Matrix) -> Scores:
+def column_means(rows: Rows) -> Scores:
     """(d,) float64 means of the columns; of a constant column exactly that constant, which a sum does not promise."""
+    if is_tensor(rows):
+        return tensors.column_means(rows)
     means: Scores = rows.mean(axis=0, dtype=np.float64)
     return np.where((rows == rows[0]).all(axis=0), rows[0].astype(np.float64), means)
 
 
-def distinct_rows(rows: Matrix) -> Matrix:
+def distinct_rows(rows: Rows) -> Rows:
     """The different rows, each once, in ascending order."""
+    if is_tensor(rows):
+        return tensors.distinct(rows)[0]
     return np.unique(rows + 0.0, axis=0)  # + 0.0: no -0.0
 
 
-def unit_rows(rows: Matrix, name: str, hint: str) -> NDArray[np.float64]:
+def unit_rows(rows: Rows, name: str, hint: str) -> Rows:
     """Divide each row by its Euclidean length, in float64; no length overflows or vanishes.
 
     Args:
-        rows: (n, d).
+        rows: (n, d) array, or tensor on a GPU, where the result then is.
         name: What the caller calls them.
         hint: What to do about a zero row.
 
@@ -39,31 +45,33 @@ def unit_rows(rows: Matrix, name: str, hint: str) -> NDArray[np.float64]:
         >>> unit_rows(np.array([[3.0, 4.0]]), "x", "remove it")
         array([[0.6, 0.8]])
     """
-    largest = np.abs(rows).max(axis=1, keepdims=True).astype(np.float64)
-    if len(zero := np.flatnonzero(largest == 0)):
+    xp = tensors.namespace(rows)
+    largest = tensors.double(xp.amax(xp.abs(rows), 1, keepdims=True))
+    if len(zero := np.flatnonzero(tensors.host(largest == 0))):
         raise InputError(
             f"{name} must have no zero row, whose direction is undefined, got {len(zero)}, the first in row {zero[0]};"
             f" {hint}"
         )
     scaled = rows / largest
-    lengths: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
-    unit: NDArray[np.float64] = scaled / lengths[:, None]
-    return unit
+    return scaled / xp.sqrt(xp.einsum("ij,ij->i", scaled, scaled))[:, None]
 
 
-def score_in_blocks(rows: Matrix, score: Callable[[Scores], Scores], centre: Scores | float = 0.0) -> Scores:
+def score_in_blocks(rows: Rows, score: Callable[[Rows], Rows], centre: Scores | float = 0.0) -> Scores:
     """Score rows in blocks of one size, the last one filled up, so that no score depends on its batch.
 
     BLAS sums in another order for another shape.
 
     Args:
-        rows: (m, d).
-        score: From an (s, d) float64 block of rows less `centre` to its (s,) scores, each row by itself.
+        rows: (m, d) array, or tensor on a GPU.
+        score: From an (s, d) float64 block of rows less `centre` to its (s,) scores, each row by itself; of a tensor
+            the block is one, and so are the scores.
         centre: (d,) or a number.
 
     Returns:
         (m,) scores.
     """
+    if is_tensor(rows):
+        return tensors.score_in_blocks(rows, score, centre)
     scores = np.empty(len(rows))
     block = np.zeros((_BLOCK, rows.shape[1]))
     for start in range(0, len(rows), _BLOCK):

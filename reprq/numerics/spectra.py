@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack, qr
 
+from reprq.numerics import tensors
 from reprq.numerics.dask_arrays import is_dask
 from reprq.numerics.moments import Moments, blocks_of
+from reprq.numerics.tensors import Rows, is_tensor
 
 _RESOLVED = 1e-12  # of the largest eigenvalue: a sum of squares leaves smaller ones fewer than about four digits
 
-Again = Callable[[], Iterable[NDArray[np.floating]]]
+Again = Callable[[], Iterable[Rows]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +58,21 @@ def spectra(moments: Moments) -> Spectra:
         centred = _eigenvalues(diagonal, off)
         diagonal[0] += top
         return _clean(centred, _eigenvalues(diagonal, off), n, d)
-    deviations = moments.rows - moments.mean
-    gram = _reflect(blas.dsyrk(1.0, deviations, lower=1), np.ones(n))
-    gram[:, 0] = np.sqrt(n) * _reflect_vector(deviations @ moments.mean, np.ones(n))
+    products, along = _gram(moments.rows, moments.mean)
+    gram = _reflect(products, np.ones(n))
+    gram[:, 0] = np.sqrt(n) * _reflect_vector(along, np.ones(n))
     gram[0, 0] = n * float(moments.mean @ moments.mean)
     diagonal, off = _tridiagonal(gram)
     centred = np.append(_eigenvalues(diagonal[1:], off[1:]), 0.0)
     return _clean(centred, _eigenvalues(diagonal, off), n, d)
+
+
+def _gram(rows: Rows, mean: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lower triangle of the Gram matrix of rows less their mean, and their products with it."""
+    if is_tensor(rows):
+        return tensors.gram(rows, mean)
+    deviations = rows - mean
+    return blas.dsyrk(1.0, deviations, lower=1), deviations @ mean
 
 
 def spectrum(x: Any, *, centred: bool = True) -> NDArray[np.float64]:
@@ -122,7 +133,7 @@ def resolved_spectra(moments: Moments, found: Spectra, rows: Again | None, count
     return singular_spectra(rows(), moments.mean, moments.n)
 
 
-def singular_spectra(rows: Iterable[NDArray[np.floating]], mean: NDArray[np.float64], n: int) -> Spectra:
+def singular_spectra(rows: Iterable[Rows], mean: NDArray[np.float64], n: int) -> Spectra:
     """Return both spectra by a singular value decomposition, which keeps twice the digits of `spectra`.
 
     Args:
@@ -130,6 +141,23 @@ def singular_spectra(rows: Iterable[NDArray[np.floating]], mean: NDArray[np.floa
         mean: (d,) their mean.
         n: Rows.
     """
+    d, blocks = len(mean), iter(rows)
+    first = next(blocks)
+    if is_tensor(first):
+        found = _singular_values_there(tensors.joined([first, *blocks]), mean, n)
+    else:
+        found = _singular_values(chain([first], blocks), mean, n)
+    centred, uncentred = (values[: min(n, d)] for values in found)
+    floor = max(n, d) * np.finfo(np.float64).eps * centred[0]  # as in `_clean`, the mean costs no digits
+    for values in (centred, uncentred):
+        values[values <= floor] = 0.0
+    return Spectra(np.square(centred), np.square(uncentred), n, d)
+
+
+def _singular_values(
+    rows: Iterable[NDArray[np.floating]], mean: NDArray[np.float64], n: int
+) -> list[NDArray[np.float64]]:
+    """Return the singular values of rows less their mean, and of the rows."""
     d = len(mean)
     step = max(4 * d, 1024)
     triangle: NDArray[Any] = np.empty((0, d))
@@ -139,14 +167,29 @@ def singular_spectra(rows: Iterable[NDArray[np.floating]], mean: NDArray[np.floa
             triangle = part if len(part) <= d else qr(part, mode="r", overwrite_a=True, check_finite=False)[0][:d]
     v = _reflector(mean)
     turned = triangle if v is None else triangle - 2 * np.outer(triangle @ v, v)  # the mean on the first axis
-    top = np.zeros((1, d))
-    top[0, 0] = np.sqrt(n) * np.linalg.norm(mean)
-    matrices = (triangle, np.vstack([top, turned]))
-    centred, uncentred = (np.linalg.svd(matrix, compute_uv=False)[: min(n, d)] for matrix in matrices)
-    floor = max(n, d) * np.finfo(np.float64).eps * centred[0]  # as in `_clean`, the mean costs no digits
-    for values in (centred, uncentred):
-        values[values <= floor] = 0.0
-    return Spectra(np.square(centred), np.square(uncentred), n, d)
+    matrices = (triangle, np.vstack([_mean_on_first_axis(mean, n)[None], turned]))
+    return [np.linalg.svd(matrix, compute_uv=False) for matrix in matrices]
+
+
+def _singular_values_there(rows: Rows, mean: NDArray[np.float64], n: int) -> list[NDArray[np.float64]]:
+    """Return what `_singular_values` does, of a tensor on its device."""
+    deviations = rows - tensors.beside(rows, mean)
+    v = _reflector(mean)
+    turned = deviations
+    if v is not None:
+        there = tensors.beside(rows, v)
+        turned = deviations - 2 * (deviations @ there)[:, None] * there
+    return [
+        tensors.singular_values(deviations),
+        tensors.singular_values(turned, _mean_on_first_axis(mean, n)),
+    ]
+
+
+def _mean_on_first_axis(mean: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Return the row that the mean of n rows adds to their deviations, turned to the first axis."""
+    top = np.zeros(len(mean))
+    top[0] = np.sqrt(n) * np.linalg.norm(mean)
+    return top
 
 
 def _reflector(direction: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from reprq.backbones.batch import mapped
+from reprq.backbones.batch import mapped, sent
 from reprq.errors import InputError
 from reprq.progress import track
 from reprq.seeding import seeded
@@ -170,8 +170,8 @@ class _TrainingRun:
         return {name: _mean([figures[name] for figures in found], sizes) for name in found[0]}
 
     def _batch(self, source: Examples, rows: Tensor) -> Examples:
-        inputs = mapped(source.inputs[rows], lambda tensor: tensor.to(self.step.device))
-        return Examples(inputs, None if source.targets is None else source.targets[rows].to(self.step.device))
+        inputs = mapped(source.inputs[rows], lambda tensor: sent(tensor, self.step.device))
+        return Examples(inputs, None if source.targets is None else sent(source.targets[rows], self.step.device))
 
 
 def _batches(rows: Rows, size: int) -> list[Tensor]:

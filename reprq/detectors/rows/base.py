@@ -13,6 +13,7 @@ from reprq.detectors.calibration import Calibration, calibrate, folds
 from reprq.detectors.rows.input import as_rows
 from reprq.errors import InputError
 from reprq.numerics.rows import Matrix, Scores
+from reprq.numerics.tensors import beside, is_resident, is_tensor
 
 
 class NotFittedError(InputError, SklearnNotFittedError):  # type: ignore[misc]
@@ -27,7 +28,8 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     `_score`, `check_parameters` and `describe`.
 
     Attributes:
-        benign_: (n, d) a copy of the rows it was fitted on; thresholds and saved files need them.
+        benign_: (n, d) a copy of the rows it was fitted on; thresholds and saved files need them. Of a detector that
+            `stays` and was fitted on a tensor on a GPU, it is a tensor there.
         labels_: (n,) their labels, or None.
         calibration_: Held-out benign rows and the clones of the detector that have not seen them, by which
             `predict` judges. Computed on first use.
@@ -35,6 +37,7 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     min_rows = 1
+    stays = False  # whether rows that are a tensor on a GPU are learned and scored there
     n_features_in_: int
     benign_: Matrix
     labels_: NDArray[Any] | None
@@ -50,12 +53,12 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             InputError: `X` is not a finite (n, d) array, has too few rows, or a parameter cannot be used.
         """
         self.check_parameters()
-        rows = as_rows(X, type(self).__name__)
+        rows = as_rows(X, type(self).__name__, resident=self.stays and is_resident(X))
         if len(rows) < self.min_rows:
             raise InputError(
                 f"X must have at least {self.min_rows} rows, got n_samples={len(rows)}; give more benign rows"
             )
-        benign = np.array(rows, order="C")
+        benign = rows.clone() if is_tensor(rows) else np.array(rows, order="C")
         labels = self._check_labels(y, len(rows))
         self._fit(benign, labels)
         validate_data(self, _named(X, rows), skip_check_array=True)
@@ -74,15 +77,17 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             InputError: `X` is not a finite (m, d) array of the right width, or its scores overflow.
         """
         self.check_fitted()
-        rows = as_rows(X, type(self).__name__)
+        there = is_tensor(self.benign_)
+        rows = as_rows(X, type(self).__name__, resident=there and is_resident(X))
         if rows.shape[1] != self.n_features_in_:
             raise InputError(
                 f"X has {rows.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features"
                 " as input; give rows as wide as those it was fitted on"
             )
         validate_data(self, _named(X, rows), reset=False, skip_check_array=True)
+        rows = beside(self.benign_, rows) if there else np.ascontiguousarray(rows)
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self._score(np.ascontiguousarray(rows))
+            scores = self._score(rows)
         if not np.isfinite(scores).all():
             raise InputError(f"X has values too large to score (row {int(np.argmin(np.isfinite(scores)))}); rescale it")
         return scores

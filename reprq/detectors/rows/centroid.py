@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from reprq.detectors.rows.base import ArrayDetector
 from reprq.numerics.rows import Matrix, Scores, column_means
+from reprq.numerics.tensors import is_tensor, squares_around
 
 
 class Centroid(ArrayDetector):
@@ -22,6 +23,7 @@ class Centroid(ArrayDetector):
         array([0., 9.])
     """
 
+    stays = True
     mean_: NDArray[np.float64]
 
     def check_parameters(self) -> None:
@@ -35,6 +37,8 @@ class Centroid(ArrayDetector):
         self.mean_ = column_means(rows)
 
     def _score(self, rows: Matrix) -> Scores:
+        if is_tensor(rows):
+            return squares_around(rows, self.mean_)
         scores = np.empty(len(rows))
         for start in range(0, len(rows), 1024):
             block = rows[start : start + 1024] - self.mean_

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from reprq.conversion import NotNumbersError
 from reprq.errors import InputError
+from reprq.numerics.tensors import as_resident
 from reprq.validation import as_matrix
 
 _WORDS = {
@@ -17,23 +15,25 @@ _WORDS = {
 }
 
 
-def as_rows(x: Any, owner: str) -> NDArray[np.floating]:
+def as_rows(x: Any, owner: str, *, resident: bool = False) -> Any:
     """Return `x` as finite (n, d) rows, as `reprq.validation.as_matrix` does.
 
     Args:
         x: Rows in any form that `as_matrix` takes.
         owner: The detector that asks, for the messages.
+        resident: Whether a tensor on a GPU is returned as one, as `reprq.numerics.tensors.as_resident` does.
 
     Raises:
         InputError: `x` is masked, sparse, complex, not numeric, not 2-d, empty, or holds a nan or an inf.
         NotNumbersError: `x` holds objects that are no numbers.
 
     Example:
+        >>> import numpy as np
         >>> as_rows(np.array([[1, 2]], dtype=object), "KNN")
         array([[1., 2.]])
     """
     try:
-        return as_matrix(x, "X")
+        return as_resident(x, "X") if resident else as_matrix(x, "X")
     except NotNumbersError as error:
         raise NotNumbersError(f"{error} (argument must be a string or a real number, says NumPy)") from None
     except InputError as error:

@@ -11,6 +11,8 @@ from reprq.errors import InputError
 from reprq.numerics.nearest import ExactNeighbours
 from reprq.numerics.rows import Matrix, Scores, column_means, unit_rows
 from reprq.numerics.shortlist import gpu_number
+from reprq.numerics.tensor_neighbours import TensorNeighbours, exact_neighbours
+from reprq.numerics.tensors import Rows, beside, is_tensor
 
 if TYPE_CHECKING:
     from reprq.detectors.rows.approximate import ApproximateNeighbours
@@ -35,7 +37,8 @@ class KNN(ArrayDetector):
         index: "flat" is exact. "hnsw" (graph, Malkov & Yashunin 2018) and "ivf" (inverted lists) find most of the
             neighbours, and `recall_` says how many; their distances are exact all the same.
         device: Where a "flat" index makes its shortlist: "cpu", or "cuda" or "cuda:1" with faiss-gpu. The float64
-            re-rank is the same, so scores do not depend on it.
+            re-rank is the same, so scores do not depend on it. Rows that are a tensor on a GPU are searched there, with
+            torch and whatever the device; scores agree to float64's rounding.
 
     Attributes:
         recall_: Share of the true k nearest that the index finds, measured on benign rows; 1 for "flat".
@@ -52,7 +55,12 @@ class KNN(ArrayDetector):
     """
 
     recall_: float
-    neighbours_: "ExactNeighbours | ApproximateNeighbours"
+    neighbours_: "ExactNeighbours | TensorNeighbours | ApproximateNeighbours"
+
+    @property
+    def stays(self) -> bool:  # type: ignore[override]
+        """Whether tensors on a GPU are searched there: by the exact index alone."""
+        return self.index == "flat"
 
     def __init__(
         self,
@@ -97,7 +105,8 @@ class KNN(ArrayDetector):
         """
         self.check_fitted()
         rows = self._prepared(self.benign_)
-        nearest = self.neighbours_ if isinstance(self.neighbours_, ExactNeighbours) else ExactNeighbours(rows)
+        exact = isinstance(self.neighbours_, ExactNeighbours | TensorNeighbours)
+        nearest = self.neighbours_ if exact else ExactNeighbours(rows)
         group = copies(rows)
         _, first, times = np.unique(group, return_index=True, return_counts=True)
         if self.k + times.max() > len(rows):
@@ -119,7 +128,7 @@ class KNN(ArrayDetector):
         self.mean_ = column_means(rows)
         prepared = self._prepared(rows)
         if self.index == "flat":
-            self.neighbours_ = ExactNeighbours(prepared, self.device)
+            self.neighbours_ = exact_neighbours(prepared, self.device)
             self.recall_ = 1.0
         else:
             from reprq.detectors.rows.approximate import ApproximateNeighbours  # loads FAISS
@@ -137,10 +146,12 @@ class KNN(ArrayDetector):
         total: Scores = distances.sum(axis=1)
         return total if self.aggregation == "sum" else total / self.k
 
-    def _prepared(self, rows: Matrix) -> Matrix:
+    def _prepared(self, rows: Rows) -> Rows:
         if self.center:
-            rows = rows - self.mean_
+            rows = rows - beside(rows, self.mean_)
         if self.normalize or self.metric == "cosine":
             # 1 - cos = |x / |x| - y / |y||^2 / 2, without the cancellation of 1 - cos
             return unit_rows(rows, "X", "remove it or use euclidean")
+        if is_tensor(rows):  # of half precision too: the search takes differences in float64
+            return rows
         return rows.astype(np.float32) if rows.dtype == np.float16 else rows

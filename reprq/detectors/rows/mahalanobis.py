@@ -22,6 +22,7 @@ from reprq.numerics.covariance import (
     whiten_pseudo,
 )
 from reprq.numerics.rows import Matrix, Scores, column_means, distinct_rows, score_in_blocks
+from reprq.numerics.tensors import Rows, beside, host, namespace
 from reprq.validation import as_classes
 
 _COVARIANCES = ("empirical", "ledoit_wolf", "oas", "diagonal", "mcd")
@@ -71,6 +72,7 @@ class Mahalanobis(ArrayDetector):
     """
 
     min_rows = 2
+    stays = True
     mean_: NDArray[np.float64]
     covariance_: NDArray[np.float64]
     shrinkage_: float
@@ -110,7 +112,7 @@ class Mahalanobis(ArrayDetector):
 
     def _fit_pooled(self, rows: Matrix) -> None:
         if self.covariance == "mcd":
-            self.mean_, self.covariance_ = _minimum_covariance_determinant(rows, self.seed)
+            self.mean_, self.covariance_ = _minimum_covariance_determinant(host(rows), self.seed)
             self.shrinkage_, self.whitening_ = 0.0, whiten_pseudo(self.covariance_, len(rows))
         else:
             found = _spread(rows)
@@ -121,7 +123,7 @@ class Mahalanobis(ArrayDetector):
     def _fit_classes(self, rows: Matrix, labels: NDArray[Any]) -> None:
         self.classes_, codes = np.unique(labels, return_inverse=True)
         means = np.stack([column_means(rows[codes == c]) for c in range(len(self.classes_))])
-        within = _spread(rows - means[codes])
+        within = _spread(rows - beside(rows, means)[codes])
         self.mean_ = column_means(rows)
         self.shrinkage_, self.covariance_, self.whitening_ = _estimate(self.covariance, within, len(rows))
         self.white_means_ = self.whitening_(means - self.mean_)
@@ -130,11 +132,12 @@ class Mahalanobis(ArrayDetector):
     def _score(self, rows: Matrix) -> Scores:
         return score_in_blocks(rows, self._block_scores, self.mean_)
 
-    def _block_scores(self, centred: Scores) -> Scores:
+    def _block_scores(self, centred: Rows) -> Rows:
         white = self.whitening_(centred)
         if self.form == "pooled":
             return _squared_lengths(white)
-        nearest: Scores = np.min([_squared_lengths(white - mean) for mean in self.white_means_], axis=0)
+        xp, means = namespace(white), beside(white, self.white_means_)
+        nearest = xp.amin(xp.stack([_squared_lengths(white - mean) for mean in means]), 0)
         return nearest if self.background_ is None else nearest - _squared_lengths(self.background_(centred))
 
     def _check_labels(self, y: Any, n: int) -> NDArray[Any] | None:
@@ -145,19 +148,18 @@ class Mahalanobis(ArrayDetector):
         return as_classes(y, n, "y")
 
 
-def _squared_lengths(rows: Scores) -> Scores:
-    lengths: Scores = np.einsum("ij,ij->i", rows, rows)
-    return lengths
+def _squared_lengths(rows: Rows) -> Rows:
+    return namespace(rows).einsum("ij,ij->i", rows, rows)
 
 
-def _spread(rows: Matrix) -> CentralMoments:
+def _spread(rows: Rows) -> CentralMoments:
     found = central_moments(rows)
     if not found.covariance.any():
         raise InputError("X must have at least two different rows, got all rows equal; a covariance needs a spread")
     return found
 
 
-def check_more_than_a_line(rows: Matrix, rank: int) -> None:
+def check_more_than_a_line(rows: Rows, rank: int) -> None:
     """Raise an InputError where two different rows are all there is: nothing beside their line would count."""
     if rank == 1 < rows.shape[1] and len(distinct_rows(rows)) < 3:
         raise InputError("X must have at least three different rows, got two: they span a line and no more")
