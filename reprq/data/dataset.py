@@ -1,8 +1,10 @@
 """One split of one data set: rows in a fixed order, each with an id, a label and an item."""
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from reprq.data.failures import one_error
 from reprq.data.modality import Source, modality_named
 from reprq.errors import DataError, InputError, UnknownNameError, counted
+
+_READ = 64  # rows that a thread reads at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +91,22 @@ class Dataset:
 
     def failures(self) -> dict[int, DataError]:
         """Read every row, and return why those that cannot be used cannot, by row."""
-        found = {}
-        for i, row in enumerate(self.rows):
-            try:
-                self.source.verify(int(row))
-            except DataError as error:
-                found[i] = error
-        return found
+
+        def read(rows: range) -> dict[int, DataError]:
+            found = {}
+            for i in rows:
+                try:
+                    self.source.verify(int(self.rows[i]))
+                except DataError as error:
+                    found[i] = error
+            return found
+
+        threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="verify")
+        try:
+            parts = threads.map(read, [range(len(self))[start : start + _READ] for start in range(0, len(self), _READ)])
+            return {i: error for part in parts for i, error in part.items()}
+        finally:
+            threads.shutdown(cancel_futures=True)  # an interruption waits for one part a thread
 
     def select(self, rows: ArrayLike) -> "Dataset":
         """Return the given rows (indices into this data set) in the given order.

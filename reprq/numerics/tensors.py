@@ -178,15 +178,8 @@ def gram(rows: Any, mean: Array) -> tuple[Array, Array]:
     return np.asfortranarray(host(deviations @ deviations.T)), host(deviations @ there)
 
 
-class Directions(NamedTuple):
-    """Of the rows of a matrix: the sum of x / |x| over those that are not zero, and their lengths."""
-
-    unit_sum: Array
-    lengths: Array
-
-
-def directions(rows: Any) -> Directions:
-    """Sum the unit vectors of the rows of a tensor."""
+def directions(rows: Any) -> tuple[Array, Array]:
+    """Return the (d,) sum of x / |x| over the rows of a tensor that are not zero, and the (n,) lengths."""
     torch = _torch()
     lengths = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
     total = torch.zeros(rows.shape[1], dtype=torch.float64, device=rows.device)
@@ -195,7 +188,7 @@ def directions(rows: Any) -> Directions:
         lengths[part] = torch.linalg.vecdot(block, block).sqrt()
         inverse = torch.where(lengths[part] > 0, 1.0 / lengths[part], 0.0)
         total += inverse @ block
-    return Directions(host(total), host(lengths))
+    return host(total), host(lengths)
 
 
 def sketches(rows: Any, weights: Array) -> Array:

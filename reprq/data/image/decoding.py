@@ -76,20 +76,23 @@ class Header:
 def read_header(path: Path) -> Header:
     """Return what can be said of a file without decoding it; raises an `ImageFileError` where it is no image."""
     with _reasons(path), _open(path) as image:
-        size, gray = _upright_size(image), image.mode[0] in _GRAY_MODES
-        if _is_large(image):
-            return Header(size, "have so many pixels that they are read at a reduced scale", gray)
-        frames = image.format != "MPO" and getattr(image, "is_animated", False)  # an MPO is a photo and its preview
-        return Header(size, "have several frames, of which the first is read" if frames else "", gray)
+        return _header(image)
 
 
-def decode(path: Path, intensity_range: IntensityRange | None = None, *, smallest: bool = False) -> Image.Image:
+def _header(image: ImageFile.ImageFile) -> Header:
+    size, gray = _upright_size(image), image.mode[0] in _GRAY_MODES
+    if _is_large(image):
+        return Header(size, "have so many pixels that they are read at a reduced scale", gray)
+    frames = image.format != "MPO" and getattr(image, "is_animated", False)  # an MPO is a photo and its preview
+    return Header(size, "have several frames, of which the first is read" if frames else "", gray)
+
+
+def decode(path: Path, intensity_range: IntensityRange | None = None) -> Image.Image:
     """Return a file as an 8-bit RGB image.
 
     Args:
         path: A file that Pillow reads.
         intensity_range: The stored values that become 0 and 255; needed where there are more than 8 bits a channel.
-        smallest: Whether a JPEG may be decoded at its smallest scale, to see that it can be.
 
     Raises:
         ImageFileError: the file is missing, damaged or no image, has more pixels than Pillow's limit against
@@ -97,14 +100,40 @@ def decode(path: Path, intensity_range: IntensityRange | None = None, *, smalles
             beyond 255 is.
     """
     with _reasons(path), _open(path) as image:
-        if smallest or _is_large(image):
-            image.draft("RGB", (1, 1) if smallest else _reduced(image.size))
-        if is_deep(image):
-            rgb = _opaque(Image.fromarray(_from_deep(path, image, intensity_range)))
-        else:
-            rgb = _from_8_bits(path, image, intensity_range)
-        turn = _TURNS.get(_orientation(image))
-        return rgb if turn is None else rgb.transpose(turn)
+        return _decoded(path, image, intensity_range)
+
+
+def verified(
+    path: Path, intensity_range: IntensityRange | None = None, most_pixels: int = 0
+) -> tuple[Header, Image.Image | None]:
+    """Return the header of a file that decodes, and the image if it has few pixels: opened once, it need not be again.
+
+    Args:
+        path: A file that Pillow reads.
+        intensity_range: As for `decode`.
+        most_pixels: Of an image that is returned; a JPEG of more is decoded at its smallest scale.
+
+    Raises:
+        ImageFileError: as `decode`.
+    """
+    with _reasons(path), _open(path) as image:
+        header = _header(image)
+        whole = image.width * image.height <= most_pixels
+        rgb = _decoded(path, image, intensity_range, smallest=not whole)
+        return header, rgb if whole else None
+
+
+def _decoded(
+    path: Path, image: ImageFile.ImageFile, intensity_range: IntensityRange | None, *, smallest: bool = False
+) -> Image.Image:
+    if smallest or _is_large(image):
+        image.draft("RGB", (1, 1) if smallest else _reduced(image.size))
+    if is_deep(image):
+        rgb = _opaque(Image.fromarray(_from_deep(path, image, intensity_range)))
+    else:
+        rgb = _from_8_bits(path, image, intensity_range)
+    turn = _TURNS.get(_orientation(image))
+    return rgb if turn is None else rgb.transpose(turn)
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:

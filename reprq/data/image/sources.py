@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reprq.data.image.decoding import VERSION, Header, decode, read_header
+from reprq.data.image.decoding import VERSION, Header, decode, read_header, verified
 from reprq.data.image.intensity import IntensityRange, check_intensity_range
 from reprq.data.modality import Source
 from reprq.data.views import JoinedSource
 from reprq.errors import DataError, InputError
+
+_KEPT_PIXELS = 64 * 2**20 // 3  # of images that were decoded to see that they can be
 
 
 class ImageSource(ABC):
@@ -76,6 +78,8 @@ class ArraySource(ImageSource):
 class FileSource(ImageSource):
     """Image files, read when they are asked for (see `reprq.data.image.decoding`).
 
+    What `verify` has decoded is kept up to 64 MiB until it is asked for once, so that small files are opened once.
+
     Args:
         root: The folder that `files` are relative to.
         files: Relative paths, one a row.
@@ -86,9 +90,21 @@ class FileSource(ImageSource):
         self.root = root
         self.files = tuple(files)
         self.intensity_range = check_intensity_range(intensity_range)
+        self._headers: dict[int, Header] = {}
+        self._images: dict[int, Image.Image] = {}
+        self._room = _KEPT_PIXELS
+
+    def __getstate__(self) -> tuple[Path, tuple[str, ...], IntensityRange | None]:
+        return self.root, self.files, self.intensity_range  # what is kept is for one process
+
+    def __setstate__(self, state: tuple[Path, tuple[str, ...], IntensityRange | None]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
 
     def item(self, i: int) -> Image.Image:
         """Return row `i` as an RGB image; an `ImageFileError` names the file that does not decode."""
+        if (kept := self._images.pop(i, None)) is not None:
+            self._room += kept.width * kept.height
+            return kept
         return decode(self.root / self.files[i], self.intensity_range)
 
     def reread(self, *, intensity_range: IntensityRange) -> tuple["FileSource", dict[str, Any]]:
@@ -98,7 +114,7 @@ class FileSource(ImageSource):
 
     def header(self, i: int) -> Header:
         """Return the size of row `i` and what is unusual in how it is read, without decoding it."""
-        return read_header(self.root / self.files[i])
+        return self._headers.get(i) or read_header(self.root / self.files[i])
 
     def digest(self, i: int) -> bytes:
         """Return a SHA-256 of the bytes of file `i` and of how they are read."""
@@ -111,7 +127,12 @@ class FileSource(ImageSource):
 
     def verify(self, i: int) -> None:
         """Decode file `i`, a JPEG at its smallest scale, and raise an `ImageFileError` that names it if that fails."""
-        decode(self.root / self.files[i], self.intensity_range, smallest=True)
+        if i in self._images:
+            return
+        self._headers[i], image = verified(self.root / self.files[i], self.intensity_range, self._room)
+        if image is not None:
+            self._images[i] = image
+            self._room -= image.width * image.height
 
 
 def header_of(source: Source, row: int) -> Header:

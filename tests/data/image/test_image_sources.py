@@ -1,4 +1,5 @@
 import hashlib
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from reprq.data import ArraySource, FileSource
+from reprq.data.image import decoding, sources
 from reprq.errors import DataError, InputError
 
 
@@ -79,3 +81,35 @@ def test_digests_are_of_file_bytes_and_of_pixel_bytes(tmp_path: Path) -> None:
     pixels = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
     assert ArraySource(pixels).digest(1) == hashlib.sha256(bytes([4, 5, 6, 7])).digest()
     assert ArraySource(np.zeros((1, 2, 3), np.uint8)).header(0).size == (3, 2)
+
+
+def test_a_file_that_was_verified_is_not_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept is what the file decodes to, is given once, and does not travel to other processes."""
+    Image.effect_noise((40, 30), 80).convert("RGB").save(tmp_path / "a.jpg")
+    expected, header = FileSource(tmp_path, ["a.jpg"]).item(0), FileSource(tmp_path, ["a.jpg"]).header(0)
+    source = FileSource(tmp_path, ["a.jpg"])
+    opened: list[Path] = []
+    given = decoding._open
+    monkeypatch.setattr(decoding, "_open", lambda path: opened.append(path) or given(path))
+    source.verify(0)
+    source.verify(0)
+    assert source.header(0) == header
+    copy = pickle.loads(pickle.dumps(source))
+    assert source.item(0).tobytes() == expected.tobytes()
+    assert len(opened) == 1
+    assert source.item(0).tobytes() == copy.item(0).tobytes() == expected.tobytes()
+    assert len(opened) == 3
+
+
+def test_no_more_pixels_are_kept_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_KEPT_PIXELS", 2500)
+    names = [f"{i}.png" for i in range(4)]
+    for name in names:
+        Image.effect_noise((40, 30), 80).save(tmp_path / name)
+    source = FileSource(tmp_path, names)
+    for i in range(4):
+        source.verify(i)
+    assert sorted(source._images) == [0, 1]
+    source.item(0)
+    source.verify(2)
+    assert sorted(source._images) == [1, 2]
