@@ -3,7 +3,7 @@
 In one run on this machine, over the same preloaded batches: the network's own forward pass; reprq (five layers pooled,
 rounded and written to a cache); torchvision's `create_feature_extractor` with the same layers averaged over positions
 and kept in memory, not written; and one pass a layer. Rounds alternate between them, and a ratio is the median over
-rounds of the time against the bare pass of the same round.
+rounds of the processor's time against the bare pass of the same round; that of the time on the clock stands beside.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from recording import Record, Timing, add_option
+from recording import Record, add_option, timed_in_turn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from reprq.backbones import Backbone, load_backbone
@@ -104,7 +104,7 @@ def main() -> None:
     arguments = parser.parse_args()
     record = Record("extraction", {key: value for key, value in vars(arguments).items() if key != "save"})
     print(f"{torch.get_num_threads()} threads, {arguments.images} images, batches of {arguments.batch_size}")
-    print("network       side  way                        ratio   lowest  highest  images/s")
+    print("network       side  way                        ratio   lowest  highest  by clock  images/s")
     for name, size, layers in CASES:
         backbone = load_backbone(name, "random", preprocessing={"size": size})
         batches = batches_of(size, arguments.images, arguments.batch_size)
@@ -118,22 +118,18 @@ def main() -> None:
                     b, x, s, f
                 ),
             }
-            for way in ways.values():
-                way()
-            seconds: dict[str, list[float]] = {way: [] for way in ways}
-            for _ in range(arguments.rounds):
-                for way, run in ways.items():
-                    start = time.perf_counter()
-                    run()
-                    seconds[way].append(time.perf_counter() - start)
-            for way, taken in seconds.items():
-                ratios = [t / b for t, b in zip(taken, seconds["bare forward pass"], strict=True)]
-                middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
-                record.add(f"{name}, {size}", way, Timing(taken, []), ratio=middle)
-                rate = arguments.images / statistics.median(taken)
-                print(
-                    f"{name:12}  {size:4}  {way:26}  {middle:5.2f}   {low:6.2f}  {high:7.2f}  {rate:8.0f}", flush=True
-                )
+            for run in ways.values():
+                run()
+            found = timed_in_turn(ways, arguments.rounds)
+            base = found["bare forward pass"]
+            for way, taken in found.items():
+                used = [t / b for t, b in zip(taken.cpus, base.cpus, strict=True)]
+                middle, low, high = statistics.median(used), min(used), max(used)
+                clock = statistics.median(t / b for t, b in zip(taken.walls, base.walls, strict=True))
+                record.add(f"{name}, {size}", way, taken, ratio=middle, ratio_of_walls=clock)
+                rate = arguments.images / statistics.median(taken.walls)
+                numbers = f"{middle:5.2f}   {low:6.2f}  {high:7.2f}  {clock:8.2f}  {rate:8.0f}"
+                print(f"{name:12}  {size:4}  {way:26}  {numbers}", flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory of the process: {peak:.2f} GiB")
     if arguments.save:
