@@ -42,8 +42,10 @@ class Entry:
         reads: How to read its value: its direction, or the value that is good.
         citation: Whose it is.
         facts: What its kind knows besides: of a source of backbones the `names` to list, or `listed` False; of a data
-            set its `classes`, `train` and `test` sizes; of a metric of a pair whether it is `symmetric`; of a pooling
-            what else it is called (`also`), and the pattern of what follows its colon (`form`).
+            set its `classes`, `train` and `test` sizes; of a protocol the `layout` of its folder; of a paper its
+            `presets`, each with what it does, and the `data` that it reads; of a metric of a pair whether it is
+            `symmetric`; of a pooling what else it is called (`also`), and the pattern of what follows its colon
+            (`form`).
     """
 
     name: str
@@ -90,7 +92,7 @@ class Entry:
         except AttributeError as error:
             raise InputError(f"{self.name} must be at {self.target}, and {module} has no {attribute}") from error
 
-    def call(self, *arguments: Any) -> Any:
+    def call(self, *arguments: Any, **named: Any) -> Any:
         """Call the object, which is other people's code.
 
         Raises:
@@ -98,7 +100,7 @@ class Entry:
         """
         target = self.load()
         try:
-            return target(*arguments)
+            return target(*arguments, **named)
         except ReprqError:
             raise
         except Exception as error:

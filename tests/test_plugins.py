@@ -18,6 +18,9 @@ TINY = Entry(name="tiny:NAME", target="extra_code:load_tiny", inputs="image", fa
 LOWEST = Entry(name="lowest", target="extra_code:lowest", inputs="maps, tokens", about="smallest value")
 LINES = Entry(name="lines:PATH", target="extra_code:load_lines", inputs="text", about="a text a line")
 DOTS = Entry(name="dots", target="extra_code:load_dots", inputs="image", about="made up")
+HALVES = Entry(name="halves", target="extra_code:halves", inputs="image", about="digits", facts={"layout": "nothing"})
+FLIP = Entry(name="flip", target="extra_pretext:Flip", inputs="image", about="tell whether an image was flipped")
+NOTE = Entry(name="note", target="extra_code:note", about="one file", facts={"presets": {"quick": "a second"}})
 """
 CODE = """
 import numpy as np
@@ -64,8 +67,38 @@ def load_lines(asked):
         return as_dataset({"text": list(file)}, asked.split)
 
 
+def halves(folder, seed):
+    from reprq.data import one_class_split, select_tasks
+
+    train, test = (load_dataset("digits", split, seed=seed) for split in ("train", "test"))
+    return [one_class_split(train, test, select_tasks(train.classes, "unimodal:1")[0], seed=seed)]
+
+
+def note(preset, out, *, root, seed, device, force, progress):
+    if root is not None:
+        raise ValueError("reads nothing")
+    out.mkdir(parents=True)
+    (out / "note.txt").write_text(f"{preset} {seed}")
+    return [out / "note.txt"]
+
+
 def lowest(output):
     return output.positions.amin(dim=1)
+"""
+PRETEXT = """
+import torch
+from torch import nn
+
+from reprq.pretext.classification import Classification
+
+
+class Flip(Classification):
+    def head(self, data):
+        return nn.Linear(self.shapes.width, 2)
+
+    def views(self, images, labels):
+        both = torch.cat([images, images.flip(3)])
+        return both, torch.arange(2, device=images.device).repeat_interleave(len(images))
 """
 POINTS = """
 [reprq.metrics]
@@ -81,6 +114,12 @@ broken = extra_broken:DOTS
 digits = extra_entries:DOTS
 [reprq.poolings]
 lowest = extra_entries:LOWEST
+[reprq.protocols]
+halves = extra_entries:HALVES
+[reprq.pretext]
+flip = extra_entries:FLIP
+[reprq.papers]
+note = extra_entries:NOTE
 """
 STUDY = """
 detectors = ["norm", "centroid"]
@@ -106,6 +145,7 @@ def site(tmp_path_factory) -> Path:
     for path, text in {
         folder / "extra_entries.py": MODULE,
         folder / "extra_code.py": CODE,
+        folder / "extra_pretext.py": PRETEXT,
         folder / "extra_broken.py": "1 / 0\n",
         info / "METADATA": "Metadata-Version: 2.1\nName: extra\nVersion: 0.3\n",
         info / "entry_points.txt": POINTS,
@@ -155,6 +195,21 @@ def test_measure_and_detect_use_its_metric_detector_network_and_data(run):
     (row,) = rows_of(json.loads(run("detect", *both, "--detector", "norm", "--task", "unimodal:1").stdout))
     assert row["detector"] == "norm"
     assert 0 <= row["auroc"] <= 1
+
+
+def test_its_protocol_pretext_task_and_paper_are_listed_and_run(run, tmp_path):
+    assert "halves" in [row["name"] for row in rows_of(json.loads(run("datasets", "--json").stdout))]
+    asked = ("--data", "halves", "--detector", "raw:knn", "--quiet", "--json")
+    (row,) = rows_of(json.loads(run("detect", *asked).stdout))
+    assert row["auroc"] > 0.9
+    assert "tell whether an image was flipped" in run("train", "--help").stdout
+    teacher = ("flip", "--data", "digits", "--samples", "40", "--epochs", "1", "--out", "flip.safetensors", "--quiet")
+    run("train", *teacher)
+    found = run("measure", "--backbone", "teacher:flip.safetensors", "--data", "dots", "--metric", "rankme", "--json")
+    assert rows_of(json.loads(found.stdout))[0]["value"] > 1
+    run("figures", "note", "--out", "paper", "--seed", "3", "--quiet")
+    assert (tmp_path / "paper" / "note.txt").read_text() == "quick 3"
+    assert "note fails with ValueError: reads nothing" in run("figures", "note", "--root", ".", status=1).stderr
 
 
 def test_extract_takes_its_network_and_data(run):

@@ -21,7 +21,7 @@ def datasets(form: str | None) -> None:
             **dict.fromkeys(rows[0]),
             "name": entry.name,
             "modality": entry.inputs,
-            "obtain": f"detect --root FOLDER with {entry.facts['layout']}",
+            "obtain": f"detect --root FOLDER with {entry.facts.get('layout', 'its files')}",
         }
         for entry in PROTOCOLS
     ]

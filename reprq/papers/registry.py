@@ -152,6 +152,7 @@ PAPERS = Registry(
             "reprq.papers.adbench",
         ),
     ),
+    group="reprq.papers",
 )
 
 
@@ -173,7 +174,9 @@ def find(name: str) -> Reproduction:
     """
     entry = PAPERS.find(name)
     facts = entry.facts
-    return Reproduction(entry.name, entry.citation, entry.about, facts["data"], facts["presets"], facts["module"])
+    presets = facts.get("presets", {"default": entry.about})
+    module = facts.get("module", str(entry.target).partition(":")[0])
+    return Reproduction(entry.name, entry.citation, entry.about, facts.get("data", "nothing"), presets, module)
 
 
 def reproduce(
@@ -211,7 +214,7 @@ def reproduce(
     if preset not in found.presets:
         raise UnknownNameError(f"preset of {name}", preset, found.presets)
     folder = Path("runs") / f"{name}-{preset}" if out is None else Path(out)
-    paths: list[Path] = PAPERS.find(name).load()(
+    paths: list[Path] = PAPERS.find(name).call(
         preset,
         folder,
         root=None if root is None else Path(root),

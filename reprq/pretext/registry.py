@@ -52,6 +52,7 @@ TASKS = Registry(
             about="tell benign from anomalous: the ceiling",
         ),
     ),
+    group="reprq.pretext",
 )
 """What a teacher can be trained on. A target is a `PretextTask`, or None for no training; `inputs` are modalities."""
 

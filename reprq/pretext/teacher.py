@@ -109,7 +109,7 @@ def train_teacher(
     if kind is not None:
         checkpoint = out.with_name(f".{file_name(out.name)}.{digest(made)[:12]}.checkpoint")
         bar = {"desc": f"{task} teacher", "show": progress, "leave": False}
-        history, arguments = _train(backbone, kind, data, schedule, torch.device(device), checkpoint, bar)
+        history, arguments = _train(backbone, entry, data, schedule, torch.device(device), checkpoint, bar)
     made |= {"arguments": arguments, "history": history, "versions": versions()}
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.network.state_dict().items()}
     write_whole(out, lambda temporary: save_file(state, temporary, {"reprq": json.dumps(made)}))
@@ -126,7 +126,7 @@ def _check_taught(entry: Entry, data: Dataset) -> None:
 
 def _train(
     backbone: Backbone,
-    kind: type[PretextTask],
+    entry: Entry,
     data: Dataset,
     schedule: Schedule,
     device: torch.device,
@@ -136,7 +136,7 @@ def _train(
     """Train the backbone's network in place; return the history and the arguments that build it again."""
     network, where = backbone.network, head_of(backbone.network)
     classifier = network.get_submodule(where)
-    task = kind(Shapes(_width(classifier), backbone.preprocessing))
+    task: PretextTask = entry.call(Shapes(_width(classifier), backbone.preprocessing))
     with seeded(schedule.seed):
         head = task.head(data)
     inputs = Inputs(data, backbone.preprocessing)

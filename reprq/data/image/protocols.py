@@ -165,7 +165,9 @@ PROTOCOLS = Registry(
             xray_parcels,
         ),
     ),
+    group="reprq.protocols",
 )
+"""What `load_protocol` knows by name. A target takes a folder and a seed, and gives a list of `OneClassSplit`."""
 
 
 def protocols() -> list[Protocol]:
@@ -175,7 +177,7 @@ def protocols() -> list[Protocol]:
         >>> [protocol.name for protocol in protocols()]
         ['cats-vs-dogs', 'plant-pathology-2020', 'xray-parcels']
     """
-    return [Protocol(entry.name, entry.about, entry.facts["layout"], entry.load()) for entry in PROTOCOLS]
+    return [Protocol(entry.name, entry.about, entry.facts.get("layout", ""), entry.load()) for entry in PROTOCOLS]
 
 
 def load_protocol(name: str, root: Path | str | None = None, *, seed: int = 0) -> list[OneClassSplit]:
@@ -191,8 +193,8 @@ def load_protocol(name: str, root: Path | str | None = None, *, seed: int = 0) -
         UnknownNameError: no such protocol.
         DataError: the folder is not laid out as expected; the message says how.
     """
-    load = PROTOCOLS.find(name).load()
-    splits: list[OneClassSplit] = load(Path(root).expanduser() if root else data_root(None) / name, seed=seed)
+    folder = Path(root).expanduser() if root else data_root(None) / name
+    splits: list[OneClassSplit] = PROTOCOLS.find(name).call(folder, seed=seed)
     return splits
 
 
