@@ -19,6 +19,8 @@ OF_IMAGES_BY_NATURE = (
     "backbones/sources/",
     "backbones/weights/fitting.py",  # a vision transformer's own attribute
     "cli/cache.py",  # a key of --json that programs know
+    "cli/cases.py",  # figures of pixels are called so, here and in the evaluation and studies
+    "cli/detect.py",
     "cli/layers.py",
     "cli/options.py",
     "cli/train.py",
@@ -37,10 +39,17 @@ OF_IMAGES_BY_NATURE = (
     "detectors/registry.py",
     "embeddings/formats/names.py",  # columns of other people's files
     "embeddings/registry.py",
+    "evaluation/__init__.py",
+    "evaluation/detection.py",
+    "evaluation/localization.py",
+    "evaluation/pixels.py",
     "papers/",
     "plots/",
     "pretext/",
     "report/pictures.py",
+    "study/compute.py",
+    "study/results.py",
+    "study/runner.py",
 )
 
 

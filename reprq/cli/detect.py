@@ -77,6 +77,11 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 @click.option(
     "--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Repeat with so many seeds, from --seed."
 )
+@click.option(
+    "--pixels",
+    is_flag=True,
+    help="Fail unless anomaly maps can be judged by masks; without, that is done where it can be.",
+)
 @click.option("--oracle", is_flag=True, help="Choose OC-SVM's and KDE's parameters on a tenth of the test labels.")
 @click.option(
     "--detector",
@@ -108,6 +113,9 @@ def detect(
     which rows are anomalous (1, or all that --benign does not name), and 70 % of the benign rows train; with --groups
     70 % of the groups without an anomaly.
 
+    Where a folder has masks (ground_truth/CLASS/NAME_mask.png) and a detector anomaly maps (fcdd, autoencoder),
+    pixel_auroc is over all pixels of all images, pixel_auroc_per_image the mean over anomalous images.
+
     --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """
     from reprq.detectors.registry import stands_alone
@@ -125,7 +133,7 @@ def detect(
     _check_specifications(specs, file is None, oracle)
     if file is not None:
         options.only_with_backbone()
-        refuse_typed("anomaly", "external", "polluting", "labelled_from", "auxiliary")
+        refuse_typed("anomaly", "external", "polluting", "labelled_from", "auxiliary", "pixels")
     elif groups is not None:
         raise click.UsageError("--groups goes with --embeddings")
     elif benign and typed("tasks"):
@@ -148,7 +156,8 @@ def detect(
             # a detector that needs no layer is fitted once a split: on the first layer's turn
             rows += [_judge(case, spec, seed, oracle) for spec in specs if case.first or not stands_alone(spec["name"])]
     means = means_of_methods(rows, _method)
-    shown = rows if form == "json" else [{k: v for k, v in row.items() if k != "by_class"} for row in rows]
+    left_out = _left_out(rows, form)
+    shown = [{name: value for name, value in row.items() if name not in left_out} for row in rows]
     emit(form, "detect", shown, {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}, source)
     if means and form is None:
         click.echo("\nmean over tasks and seeds")
@@ -165,10 +174,21 @@ def _check_source(backbone: str | None, file: Path | None, specs: list[dict[str,
     options.one_source(backbone, file)
 
 
+def _left_out(rows: list[dict[str, Any]], form: str | None) -> set[str]:
+    """The columns that are not shown: those of pixels where no row has any, and what only one form has room for."""
+    from reprq.evaluation.pixels import PIXEL_COLUMNS
+
+    found = {"by_class"} if form != "json" else set()
+    if form is None:
+        found |= {name for name in PIXEL_COLUMNS if "per_image_" in name}
+    return found if any(row["pixel_auroc"] is not None for row in rows) else {*found, *PIXEL_COLUMNS}
+
+
 def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
     """One row of the table."""
     from reprq.detectors.registry import is_network, stands_alone
     from reprq.evaluation.detection import evaluate
+    from reprq.evaluation.pixels import PIXEL_COLUMNS
 
     side = case.samples if is_network(spec["name"]) and case.samples is not None else case.rows
     given = {name: value for name, value in case.given.items() if side is case.samples and name not in spec}
@@ -182,8 +202,10 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[
         "auroc": found.auroc.value,
         "low": found.auroc.low,
         "high": found.auroc.high,
+        **dict.fromkeys(PIXEL_COLUMNS),
+        **({} if found.pixels is None else found.pixels.columns()),
         **found.counts(),
-        "notes": list(found.auroc.notes),
+        "notes": list(found.notes),
         "by_class": [
             {"anomaly": case.classes[number], "auroc": value.value, "low": value.low, "high": value.high}
             for number, value in found.by_class().items()

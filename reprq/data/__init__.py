@@ -6,6 +6,7 @@ Nothing here imports torch until one of torchvision's data sets is loaded.
 from reprq.data.adapters import as_dataset
 from reprq.data.benign import Benign, benign_rows
 from reprq.data.dataset import Dataset
+from reprq.data.image.masks import Masks, check_masks
 from reprq.data.image.protocols import PROTOCOLS, Protocol, load_protocol, protocols
 from reprq.data.image.sources import ArraySource, FileSource, ImageSource
 from reprq.data.image.views import patches
@@ -31,6 +32,7 @@ __all__ = [
     "FileSource",
     "ImageDataset",
     "ImageSource",
+    "Masks",
     "Modality",
     "OneClassSplit",
     "Protocol",
@@ -45,6 +47,7 @@ __all__ = [
     "available",
     "benign_rows",
     "benign_task",
+    "check_masks",
     "distinct",
     "load_dataset",
     "load_protocol",

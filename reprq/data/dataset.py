@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from reprq.data.failures import one_error
 from reprq.data.modality import Source, modality_named
 from reprq.errors import DataError, InputError, UnknownNameError, counted
+
+if TYPE_CHECKING:
+    from reprq.data.image.masks import Masks
 
 _READ = 64  # rows that a thread reads at a time
 
@@ -70,6 +73,12 @@ class Dataset:
             raise InputError(
                 f"{self.name} must hold {modality_named(wanted).item}s here, got {self.noun}s; give others"
             )
+
+    @property
+    def masks(self) -> "Masks | None":
+        """The masks of its images, by row; None where no image has one."""
+        found: Masks | None = self.source.masks(self.rows.tolist()) if hasattr(self.source, "masks") else None
+        return found
 
     def item(self, i: int) -> Any:
         """Return row `i`: an RGB image of PIL, a text, ...

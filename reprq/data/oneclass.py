@@ -8,7 +8,7 @@ import numpy as np
 
 from reprq.data.adapters import as_dataset
 from reprq.data.dataset import Dataset
-from reprq.data.splits import Rows, Split, task_split
+from reprq.data.splits import Rows, Split, masks_of, task_split
 from reprq.data.tasks import Task
 from reprq.data.views import joined
 from reprq.errors import InputError
@@ -146,6 +146,7 @@ def sides_and_splits(parts: Sequence[OneClassSplit]) -> tuple[Dataset, Dataset, 
             labels=part.labels,
             classes=part.test.labels,
             groups=part.groups,
+            masks=masks_of(part.test, part.labels),
             dataset=train.name,
             task=part.name,
             kind="unimodal",

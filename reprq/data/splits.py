@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from reprq.data.dataset import Dataset
 from reprq.data.tasks import Task
 from reprq.errors import DataError, InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from reprq.data.image.masks import Masks
 
 Rows = NDArray[np.int64]
 _NONE = np.array([], dtype=np.int64)
@@ -27,6 +30,8 @@ class Split:
         labelled: Rows of the training side that are known anomalies; none of them is in `train`.
         classes: (n_test,) the class numbers of the test rows, for the AUROC of each anomaly class; or None.
         groups: (n_test,) the object that each test row is a part of; None where each stands for itself.
+        masks: `Masks` of the test rows, which say where an anomalous one is so; None where none says it.
+        labelled_masks: `Masks` of the labelled rows, likewise.
         dataset: What the data set is called.
         task: Its task, without what deviates from that.
         kind: "unimodal" or "multimodal", of the task.
@@ -43,6 +48,8 @@ class Split:
     labelled: Rows = field(default_factory=lambda: _NONE)
     classes: Rows | None = None
     groups: Rows | None = None
+    masks: "Masks | None" = None
+    labelled_masks: "Masks | None" = None
     dataset: str = ""
     task: str = ""
     kind: str = ""
@@ -56,6 +63,10 @@ class Split:
             given = getattr(self, name)
             if given is not None and len(given) != len(self.test):
                 raise InputError(f"{name} must have one entry for each of the {len(self.test)} test rows")
+        for name, rows in (("masks", self.test), ("labelled_masks", self.labelled)):
+            given = getattr(self, name)
+            if given is not None and len(given) != len(rows):
+                raise InputError(f"{name} must have one entry for each of the {len(rows)} rows, got {len(given)}")
 
     @classmethod
     def whole(cls, n_train: int, labels: ArrayLike, *, name: str = "", groups: Rows | None = None) -> "Split":
@@ -149,6 +160,8 @@ def task_split(
         labels=labels,
         labelled=labelled_rows,
         classes=classes,
+        masks=masks_of(test.select(rows), labels) if external is None else None,
+        labelled_masks=train.select(labelled_rows).masks,
         dataset=train.name,
         task=task.name,
         kind=task.kind,
@@ -222,6 +235,12 @@ def scored_rows(
         return rows, np.repeat([0, 1], [len(benign), len(external)]), classes
     rows = np.sort(np.concatenate([benign, anomalous]))
     return rows, task.anomaly_labels(test.labels[rows]), test.labels[rows]
+
+
+def masks_of(scored: Dataset, labels: Rows) -> "Masks | None":
+    """Return the masks of test samples; None where none of an anomalous one is there."""
+    found = scored.masks
+    return found if found is not None and found.present[labels == 1].any() else None
 
 
 def _deviation(

@@ -57,7 +57,7 @@ class Hybrid(ByName):
     @property
     def uses(self) -> frozenset[str]:
         """What `fit` can learn from besides, of "labelled" and "auxiliary": whatever either can."""
-        return frozenset().union(*(getattr(part, "uses", ()) for part in self._pair()))
+        return frozenset().union(*(getattr(part, "uses", ()) for part in self._pair())) - {"masks"}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return both names and all parameters of both."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from reprq.evaluation.oracle import OracleChoice, hold_out, oracle_search
     from reprq.evaluation.paired import Comparison, paired_delong
+    from reprq.evaluation.pixels import PixelAUROC, pixel_auroc
     from reprq.evaluation.probe import linear_probe
     from reprq.evaluation.roc import auroc
     from reprq.evaluation.tasks import ClassTable, mean_over_tasks, per_class_table
@@ -43,6 +44,8 @@ _MODULES = {
     "oracle_search": "reprq.evaluation.oracle",
     "Comparison": "reprq.evaluation.paired",
     "paired_delong": "reprq.evaluation.paired",
+    "PixelAUROC": "reprq.evaluation.pixels",
+    "pixel_auroc": "reprq.evaluation.pixels",
     "linear_probe": "reprq.evaluation.probe",
     "ClassTable": "reprq.evaluation.tasks",
     "mean_over_tasks": "reprq.evaluation.tasks",
@@ -61,6 +64,7 @@ __all__ = [
     "Estimate",
     "OperatingPoint",
     "OracleChoice",
+    "PixelAUROC",
     "at_threshold",
     "auroc",
     "auroc_bootstrap",
@@ -77,6 +81,7 @@ __all__ = [
     "oracle_search",
     "paired_delong",
     "per_class_table",
+    "pixel_auroc",
     "roc_band",
 ]
 

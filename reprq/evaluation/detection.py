@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from reprq.detectors.oracle import oracle_grid
 from reprq.detectors.registry import DETECTORS, create, describe
-from reprq.errors import InputError
+from reprq.errors import InputError, ReprqError
 from reprq.evaluation.groups import max_over_groups
+from reprq.evaluation.localization import has_maps, judge_maps
 from reprq.evaluation.oracle import oracle_search
+from reprq.evaluation.pixels import PixelAUROC
 from reprq.evaluation.roc import auroc
 from reprq.statistics.estimate import Estimate
 
@@ -51,6 +53,14 @@ class SplitRows(Protocol):
     def groups(self) -> Rows | None:
         """The object of each test row."""
 
+    @property
+    def masks(self) -> Any:
+        """Where the anomalous test rows are so, or None."""
+
+    @property
+    def labelled_masks(self) -> Any:
+        """Where the labelled rows are so, or None."""
+
 
 @dataclass(frozen=True, eq=False)
 class Detection:
@@ -65,6 +75,8 @@ class Detection:
         n_train: How many rows it was fitted on.
         seconds: Of fit and scores.
         fitted: The detector, fitted; None where only its scores are known.
+        pixels: The AUROC of its maps against the masks of the split, where it has maps and the split masks.
+        pixel_note: Why `pixels` is None; "" where nobody could expect it.
     """
 
     detector: str
@@ -75,10 +87,19 @@ class Detection:
     n_train: int
     seconds: float
     fitted: Any = None
+    pixels: PixelAUROC | None = None
+    pixel_note: str = ""
 
     def counts(self) -> dict[str, int]:
         """Return how many rows trained, how many were judged, and how many of these are anomalous."""
         return {"n_train": self.n_train, "n_test": len(self.labels), "n_anomalies": int(self.labels.sum())}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know before trusting the numbers."""
+        of_pixels = () if self.pixels is None else self.pixels.pooled.notes
+        said = tuple(f"pixels: {note}" for note in of_pixels)
+        return (*self.auroc.notes, *said, *((self.pixel_note,) if self.pixel_note else ()))
 
     def by_class(self) -> dict[int, Estimate]:
         """Return the AUROC of each anomalous class against all benign rows, by the number of the class."""
@@ -93,7 +114,8 @@ class Detection:
         """Return the same scores judged on some of the rows, given by their numbers or as booleans."""
         classes = None if self.classes is None else self.classes[rows]
         found = auroc(self.labels[rows], self.scores[rows])
-        return replace(self, auroc=found, scores=self.scores[rows], labels=self.labels[rows], classes=classes)
+        part = {"scores": self.scores[rows], "labels": self.labels[rows], "classes": classes}
+        return replace(self, auroc=found, pixels=None, **part)
 
     def by_half(self) -> tuple[float | None, float | None]:
         """Return the AUROC on either half of the rows, `halves_of`; None where a half lacks either kind."""
@@ -117,6 +139,7 @@ def evaluate(
     given: Mapping[str, Any] | None = None,
     seed: int = 0,
     oracle: bool = False,
+    pixels: bool | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Detection:
     """Fit a detector on the training rows of a split and judge it on the test rows.
@@ -131,11 +154,13 @@ def evaluate(
             detector does not have are passed over.
         seed: Of a detector that draws and was given no seed of its own.
         oracle: Whether its parameters are chosen on a tenth of the test labels; judged on the others.
+        pixels: Whether its maps are judged by the masks of the split (`judge_maps`): True where that is what is asked
+            for, and an error if it cannot be; by default where it can be.
         clock: What tells the time in seconds.
 
     Raises:
-        ReprqError: Whatever the detector cannot do, a split that lacks what it needs (`check_needs`), or `oracle` on a
-            split with groups.
+        ReprqError: Whatever the detector cannot do, a split that lacks what it needs (`check_needs`), `oracle` on a
+            split with groups, or `pixels` without masks or maps.
 
     Example:
         >>> from reprq.data import Split
@@ -149,6 +174,8 @@ def evaluate(
         )
     spec = {"name": detector} if isinstance(detector, str) else dict(detector)
     needs = check_needs(spec, split, has_auxiliary=auxiliary is not None)
+    if pixels:
+        check_maps(spec, split)
     began = clock()
     fitted, scored = take(train, split.train), take(test, split.test)
     labels, classes = split.labels, split.classes
@@ -162,7 +189,7 @@ def evaluate(
         if given:
             made = made.set_params(**{name: value for name, value in given.items() if name in made.get_params()})
         known = take(train, split.labelled) if len(split.labelled) else None
-        besides = {"labelled": known, "auxiliary": auxiliary}
+        besides = {"labelled": known, "auxiliary": auxiliary, "masks": None if known is None else split.labelled_masks}
         used = {*needs, *getattr(made, "uses", ())}  # the others are baselines, and learn from benign rows alone
         made.fit(fitted, **{word: x for word, x in besides.items() if word in used and x is not None})
         name = describe(made)
@@ -170,7 +197,36 @@ def evaluate(
     found = judge(
         name, scores, labels, classes=classes, groups=split.groups, n_train=len(fitted), seconds=clock() - began
     )
-    return replace(found, fitted=made)
+    found = replace(found, fitted=made)
+    if pixels is False or split.masks is None or not has_maps(made) or getattr(made, "transform_", made) is None:
+        return found
+    try:
+        return replace(found, pixels=judge_maps(made, scored, split.masks, split.labels, seed=seed))
+    except ReprqError as error:
+        if pixels:
+            raise
+        return replace(found, pixel_note=f"no pixel figure: {error}")
+
+
+def check_maps(spec: Mapping[str, Any], split: SplitRows) -> None:
+    """Raise an InputError where a detector has no anomaly maps, or the split no masks to judge them by."""
+    if not localizes(str(spec["name"])):
+        raise InputError(f"detector {spec['name']} has no anomaly maps to judge by pixel; name one such as fcdd")
+    if split.masks is None:
+        raise InputError(
+            f"the split {split.name} has no masks of its anomalies to judge maps by; give images with masks"
+            " (ground_truth/CLASS/NAME_mask.png)"
+        )
+
+
+def localizes(name: str) -> bool:
+    """Whether the detector of this name has anomaly maps.
+
+    Example:
+        >>> localizes("knn")
+        False
+    """
+    return name in DETECTORS and DETECTORS.find(name).inputs != "rows" and has_maps(DETECTORS.find(name).load())
 
 
 def check_needs(spec: Mapping[str, Any], split: SplitRows, *, has_auxiliary: bool) -> frozenset[str]:

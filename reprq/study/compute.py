@@ -202,6 +202,7 @@ def _row(spec: Spec, found: Detection, classes: tuple[str, ...]) -> Row:
         "auroc_low": found.auroc.low,
         "auroc_high": found.auroc.high,
         **{f"auroc{name}": value for name, value in zip(HALVES, found.by_half(), strict=True)},
+        **({} if found.pixels is None else found.pixels.columns()),
         **found.counts(),
         "seconds": round(found.seconds, 6),
         BY_CLASS: by_class,

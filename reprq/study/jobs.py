@@ -12,6 +12,7 @@ from reprq.detectors import DETECTORS, create, describe
 from reprq.embeddings import cached_name
 from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError
+from reprq.evaluation.detection import localizes
 from reprq.provenance import digest
 from reprq.storage import readable
 from reprq.study.cells import CellStore, Row
@@ -165,10 +166,18 @@ def metric_key(base: Mapping[str, Any], rows: Sequence[str], split: Split, ident
 
 
 def detector_key(
-    base: Mapping[str, Any], rows: Sequence[str], split: Split, definition: str, seed: int, others: Sequence[str] = ()
+    base: Mapping[str, Any],
+    rows: Sequence[str],
+    split: Split,
+    definition: str,
+    seed: int,
+    others: Sequence[str] = (),
+    masks: Sequence[str] = (),
 ) -> str:
     """Return the digest of a detector on a split; a plain task is known by its name."""
-    made = {"split": [part.hex() for part in split.rows]} if split.scenario else {}
+    made: dict[str, Any] = {"split": [part.hex() for part in split.rows]} if split.scenario else {}
+    if masks:
+        made["masks"] = list(masks)
     return digest({**base, "rows": [*rows, *others], "detector": definition, "seed": seed, **made})
 
 
@@ -194,6 +203,13 @@ def identity(network: Network, samples: Dataset, dtype: str) -> dict[str, Any]:
 def samples_identity(samples: Dataset) -> dict[str, Any]:
     """Return what decides samples that no network embeds."""
     return {"data": samples.name, "split": samples.split, "data_fingerprint": samples.fingerprint}
+
+
+def masks_identity(split: Split, spec: Spec) -> list[str]:
+    """Return what decides the masks that a detector is judged by and learns from; nothing where it uses none."""
+    if not localizes(name_of(spec)):
+        return []
+    return [getattr(masks, "digest", "") for masks in (split.masks, split.labelled_masks) if masks is not None]
 
 
 def name_of(spec: Spec) -> str:

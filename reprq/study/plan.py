@@ -6,11 +6,11 @@ from typing import Any
 
 from reprq import pretext
 from reprq.backbones import load_backbone
-from reprq.data import Dataset, Split, Transform
+from reprq.data import Dataset, Split, Transform, check_masks
 from reprq.embeddings import cached_name
 from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError, UnknownNameError
-from reprq.evaluation.detection import check_needs
+from reprq.evaluation.detection import check_needs, localizes
 from reprq.metrics.definitions import select
 from reprq.provenance import digest
 from reprq.study.config import StudyConfig
@@ -23,6 +23,7 @@ from reprq.study.jobs import (
     definition_of,
     detector_key,
     identity,
+    masks_identity,
     metric_key,
     name_of,
     needs_of,
@@ -275,7 +276,8 @@ class Plan:
                 for made in keys:
                     yield Cell(part.seed, part.data.dataset, network, layer, number, split, None, made)
                 for definition, spec in detectors.items():
-                    key = {definition: detector_key(base, rows, split, definition, part.seed, others)}
+                    masks = masks_identity(split, spec)
+                    key = {definition: detector_key(base, rows, split, definition, part.seed, others, masks)}
                     yield Cell(part.seed, part.data.dataset, network, layer, number, split, spec, key)
 
     def _metric_keys(
@@ -304,6 +306,9 @@ class Plan:
             for spec in self.detectors.values():
                 for split in splits.splits:
                     check_needs({"name": name_of(spec)}, split, has_auxiliary=bool(split.auxiliary))
+        if any(localizes(name_of(spec)) for spec in self.detectors.values()):
+            each = [split for splits in self.splits.values() for split in splits.splits]
+            check_masks([masks for split in each for masks in (split.masks, split.labelled_masks)], "the study")
 
     def _check_part(self, part: StudyPart) -> None:
         """Raise an error if the rows of a part are of files, and lack some, or a detector needs samples."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reprq.errors import InputError, ReprqError
+from reprq.evaluation.pixels import PIXEL_COLUMNS
 from reprq.storage import write_text
 from reprq.study.repeats import without_repeated_layers, without_repeated_tasks
 from reprq.study.tables import has_table, read_table, save_table, write_table
@@ -26,7 +27,9 @@ CELL_COLUMNS = ["seed", "dataset", "backbone", "network", "weights", "layer", "l
 CELL_COLUMNS += ["task", "task_kind", "scenario"]
 METRIC_COLUMNS = [*CELL_COLUMNS, "metric", "definition", "value", "low", "high", "n", "d", "notes", "seconds"]
 DETECTOR_COLUMNS = [*CELL_COLUMNS, "detector", "definition", "auroc", "auroc_low", "auroc_high"]
-DETECTOR_COLUMNS += [f"auroc{half}" for half in HALVES] + ["n_train", "n_test", "n_anomalies", "seconds"]
+DETECTOR_COLUMNS += (
+    [f"auroc{half}" for half in HALVES] + [*PIXEL_COLUMNS] + ["n_train", "n_test", "n_anomalies", "seconds"]
+)
 CLASS_COLUMNS = [*CELL_COLUMNS, "detector", "definition", "anomaly", "auroc", "auroc_low", "auroc_high", "n_anomalies"]
 FAILURE_COLUMNS = [*CELL_COLUMNS, "work", "error", "reason"]
 
@@ -39,7 +42,8 @@ class StudyResults:
         metrics: One row a seed x data set x backbone x layer x task x metric: value, definition, n, d, notes, seconds.
         detectors: One row a seed x data set x backbone x layer x task x detector: auroc with its interval, and on
             either half of the test rows (none in older studies), definition, counts, seconds. Backbone and layer are
-            missing where the detector needs none.
+            missing where the detector needs none. Where a data set has masks and a detector anomaly maps, pixel_auroc
+            (pooled) and pixel_auroc_per_image with their intervals.
         study: How it was made: configuration, versions, weights digests, data fingerprints, failures.
         path: The folder it lives in.
         classes: One row a row of `detectors` and class of anomalies: its auroc against all benign test rows. Cells of

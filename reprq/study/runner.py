@@ -11,6 +11,7 @@ from reprq.backbones import Backbone
 from reprq.data import Dataset
 from reprq.embeddings import default_cache_dir, extract
 from reprq.errors import ConfigError, InputError, OutputExistsError, WeightsError
+from reprq.evaluation.pixels import PIXEL_COLUMNS
 from reprq.progress import track
 from reprq.provenance import versions
 from reprq.storage import make_folder
@@ -285,7 +286,10 @@ class StudyRun:
                     (metrics if cell.detector is None else detectors).add(columns[1], row)
                     for judged in _by_class(row):
                         classes.add(columns[1], judged)
-        return metrics.frame(), detectors.frame(), classes.frame()
+        table = detectors.frame()
+        if table[PIXEL_COLUMNS[0]].isna().all():
+            table = table.drop(columns=[*PIXEL_COLUMNS])
+        return metrics.frame(), table, classes.frame()
 
     def _record(self) -> dict[str, Any]:
         networks = [network for part in self.plan.parts if (network := self.plan.network_of(part)) is not None]

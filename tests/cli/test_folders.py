@@ -49,7 +49,7 @@ def test_benign_classes_alone_are_measured(
     ran = reprq("measure", *HOW, "--data", f"folder:{folder}", *benign, "--metric", "rankme", "--json")
     assert [row["n"] for row in _rows(ran)] == [n]
     assert said in ran.err.splitlines()
-    assert "was read as CLASS/*, split here: crack 10, dent 10, good 20; passed over: 10 masks, 1 .heic" in ran.err
+    assert "was read as CLASS/*, split here: crack 10, dent 10, good 20; with 10 masks; passed over: 1 .heic" in ran.err
     assert json.loads(ran.out)["provenance"]["data_notes"][0] in ran.err
 
 
@@ -127,7 +127,7 @@ def test_a_study_takes_benign_classes_in_place_of_tasks(reprq: Reprq, folder: Pa
     study.write_text(text)
     ran = reprq("study", study, "--out", tmp_path / "run", "--quiet")
     assert ran.status == 0, ran.err
-    assert "passed over: 10 masks, 1 .heic" in ran.err
+    assert "with 10 masks; passed over: 1 .heic" in ran.err
     assert (tmp_path / "run" / "detectors.csv").read_text().count("multimodal:crack") == 2
     assert json.loads((tmp_path / "run" / "study.json").read_text())["data_notes"][0] in ran.err
     study.write_text(f'tasks = "unimodal"\n{text}')

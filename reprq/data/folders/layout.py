@@ -24,7 +24,7 @@ _BENIGN_NAMES = {
     "anomaly_free",
 }
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".mat", ".pkl", ".xlsx")
-_WRAPPERS = {
+WRAPPERS = {
     "texts",
     "documents",
     "txt",
@@ -237,7 +237,7 @@ def _unwrapped_side(side: Folder) -> Folder:
     current = side
     while not current.items and len(current.classes) == 1:
         inner = current.classes[0]
-        if inner.label.lower() not in {*_WRAPPERS, side.label.lower()}:
+        if inner.label.lower() not in {*WRAPPERS, side.label.lower()}:
             break
         current = inner
     return current

@@ -107,7 +107,7 @@ class Folder:
     def masks(self) -> list["Folder"]:
         """The folders of masks and annotations; where a class is called "no_mask", masks are a class, too."""
         found = self._entries[0] if self.kind.masks else []
-        named = [folder for folder in found if _are_masks(folder.label)]
+        named = [folder for folder in found if is_mask_folder(folder.label)]
         if any("mask" in folder.label.lower() for folder in found if folder not in named):
             return [folder for folder in named if "mask" not in folder.label.lower()]
         return named
@@ -138,11 +138,12 @@ class Folder:
         """Return the items in it and in its folders, sorted."""
         return sorted([*self.items, *(name for folder in self.folders for name in folder.all_items())])
 
-    def all_masks(self) -> int:
-        """Return how many items in it and in its folders were taken for masks."""
-        beside = sum(self.kind.holds(name) for name in self._entries[1]) - len(self.items)
-        inside = sum(len(folder.all_items()) + folder.all_masks() for folder in self.masks)
-        return beside + inside + sum(folder.all_masks() for folder in self.folders)
+    def all_masks(self) -> list[str]:
+        """Return the items in it and in its folders that were taken for masks."""
+        items = set(self.items)
+        found = [name for name in map(self._inside, filter(self.kind.holds, self._entries[1])) if name not in items]
+        found += [name for folder in self.masks for name in folder.all_items()]
+        return found + [name for folder in (*self.masks, *self.folders) for name in folder.all_masks()]
 
     @cached_property
     def others(self) -> list[str]:
@@ -155,7 +156,7 @@ class Folder:
         return sum((folder.all_others() for folder in (*self.folders, *self.masks)), found)
 
 
-def _are_masks(label: str) -> bool:
+def is_mask_folder(label: str) -> bool:
     """Whether a folder is called ground_truth, masks, GT, defect_masks and the like."""
     words = set(re.findall(r"[^\W_]+", label.lower().replace("ground_truth", "gt").replace("ground truth", "gt")))
     return bool(words & _MASK_WORDS) and words <= _MASK_WORDS | _BESIDE_MASK_WORDS
@@ -173,9 +174,19 @@ def _masks_among(files: list[str]) -> set[str]:
     return {name for name in files if _says_mask(_stem(name), stems)} | (lossless if paired else set())
 
 
+def without_mask_ending(stem: str) -> str:
+    """Return the name of a mask without what says that it is one.
+
+    Example:
+        >>> without_mask_ending("001_mask"), without_mask_ending("001")
+        ('001', '001')
+    """
+    return _MASK_ENDING.sub("", stem)
+
+
 def _says_mask(stem: str, stems: set[str]) -> bool:
-    ending = _MASK_ENDING.search(stem)
-    return ending is not None and stem[: ending.start()] in stems
+    plain = without_mask_ending(stem)
+    return plain != stem and plain in stems
 
 
 def _stem(name: str) -> str:

@@ -1,13 +1,14 @@
 """Folders of files: one reader for every command and modality, whichever layout it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from reprq.data.dataset import Dataset
-from reprq.data.folders.layout import Classes, FolderLayout, extensions, read_layout
+from reprq.data.folders.layout import Classes, FolderLayout, extensions, is_benign_name, read_layout
 from reprq.data.folders.listing import FileKind, Folder
+from reprq.data.folders.masks import paired_masks
 from reprq.data.modality import Source
 from reprq.data.names import readable
 from reprq.data.stratified import split_info, stratified_rows
@@ -19,7 +20,7 @@ SPLITS = ("train", "test")
 def load_files(
     path: str | Path,
     kind: FileKind,
-    source: Callable[[Path, Sequence[str]], Source],
+    source: Callable[[Path, Sequence[str], Mapping[str, str]], Source],
     split: str,
     seed: int,
     *,
@@ -30,15 +31,17 @@ def load_files(
     Understood are `train/` and `test/` (or `val/`), however they are spelled, with a folder a class in each; a folder a
     class with `train/` and `test/` in it; a folder a class, which is split here, seeded and stratified; items without
     class folders, which are one class; and one side of a split whose other side stands beside it. One folder around all
-    of that is gone into. Hidden files, folders of masks, masks beside their images and what file systems leave behind
-    are passed over; links are followed; folders inside a class folder belong to the class. Nothing is decoded here.
-    `notes` of the data set say what was read and what was passed over.
+    of that is gone into. Masks, in folders of their own or beside their images, belong to images by name (see
+    `paired_masks`). Hidden files and what file systems leave behind are passed over; links are followed; folders inside
+    a class folder belong to the class. Nothing is decoded here. `notes` of the data set say what was read and what was
+    passed over.
 
     Args:
         path: The folder. Classes that only the test side has, such as kinds of defects (the layout of MVTec AD), have
             no training items.
         kind: Which files are items.
-        source: Makes the source of the files that are, from the folder and their relative paths.
+        source: Makes the source of the files that are, from the folder, their relative paths and the masks of those
+            that have one.
         split: "train" or "test".
         seed: Seed of the split where the folder has none.
         whole: Whether to take all items, not one side of a split made here, where the folder has none.
@@ -59,6 +62,7 @@ def load_files(
     _check_counts(shown, found, kind, official or whole)
     files = [file for name in classes for file in found.get(name, ())]
     labels = np.repeat(np.arange(len(classes)), [len(found.get(name, ())) for name in classes])
+    masks = paired_masks(folder, _scored_first(layout)) if kind.masks else {}
     rows = np.arange(len(files)) if official or whole else stratified_rows(labels, split, seed)
     made = {"kind": "official"} if official else {"kind": "whole"} if whole else split_info(seed)
     return Dataset(
@@ -67,10 +71,10 @@ def load_files(
         classes=tuple(classes),
         labels=labels[rows],
         ids=np.array([readable(file) for file in files], dtype=np.str_)[rows],
-        source=source(root, files),
+        source=source(root, files, masks),
         rows=rows,
         split_info=made,
-        notes=_notes(shown, folder, layout, whole),
+        notes=_notes(shown, folder, layout, whole, len(masks)),
         modality=kind.modality,
     )
 
@@ -113,13 +117,25 @@ def _check_counts(root: str, found: Classes, kind: FileKind, official: bool) -> 
             )
 
 
-def _notes(root: str, folder: Folder, layout: FolderLayout, whole: bool) -> tuple[str, ...]:
+def _scored_first(layout: FolderLayout) -> list[str]:
+    """The items of all sides: where two are called alike, a mask is of the one that is scored and not benign."""
+    classes = [
+        (side == "train", is_benign_name(name), items)
+        for side, found in layout.sides.items()
+        for name, items in found.items()
+    ]
+    return [item for _, _, items in sorted(classes) for item in items]
+
+
+def _notes(root: str, folder: Folder, layout: FolderLayout, whole: bool, masks: int) -> tuple[str, ...]:
     """What was read, and what was passed over."""
     sides = [f"{_counted(found)}{'' if side == 'all' else f' to {side}'}" for side, found in layout.sides.items()]
     own = ", split here" if "all" in layout.sides and not whole else ""
     note = f"{root} was read as {layout.pattern}{own}: {'; '.join(sides)}"
-    masks, others = folder.all_masks(), folder.all_others()
-    passed = [*layout.passed, *([f"{masks} masks"] if masks else []), *([extensions(others)] if others else [])]
+    note += f"; with {counted(masks, 'mask')}" if masks else ""
+    alone, others = len(folder.all_masks()) - masks, folder.all_others()
+    passed = [*layout.passed, *([f"{counted(alone, 'mask')} of no image"] if alone else [])]
+    passed += [extensions(others)] if others else []
     return (f"{note}; passed over: {', '.join(passed)}" if passed else note,)
 
 

@@ -30,6 +30,7 @@ _SMALLER = (
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 _MOST_JPEG_PIXELS = 2**30
 _ORIENTATION = 0x0112
+_MOST_KINDS = 31  # of defects that a mask numbers
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -134,6 +135,24 @@ def _decoded(
         rgb = _from_8_bits(path, image, intensity_range)
     turn = _TURNS.get(_orientation(image))
     return rgb if turn is None else rgb.transpose(turn)
+
+
+def decode_mask(path: Path) -> NDArray[np.bool_]:
+    """Return which pixels a mask marks: (height, width), upright.
+
+    Those above half of its largest value, so that soft edges are cut in the middle; where no value is above 31 they are
+    taken for the numbers of kinds of defects, and all but 0 are marked.
+
+    Raises:
+        ImageFileError: as `decode`.
+    """
+    with _reasons(path), _open(path) as image:
+        found = stored_values(image) if is_deep(image) else np.asarray(image.convert("L"))
+        values = found.astype(np.float64).reshape(*found.shape[:2], -1).max(2)
+        turn = _TURNS.get(_orientation(image))
+    top = values.max(initial=0)
+    marked = values > (top / 2 if top > _MOST_KINDS else 0)
+    return marked if turn is None else np.asarray(Image.fromarray(marked).transpose(turn))
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:

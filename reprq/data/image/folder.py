@@ -1,5 +1,6 @@
 """Folders of images: which files are images, and how they are read."""
 
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,4 +31,8 @@ IMAGES = FileKind(
 
 def load_folder(path: str | Path, split: str, seed: int, *, whole: bool = False) -> Dataset:
     """Return one split of a folder of images, which are decoded when they are asked for; see `load_files`."""
-    return load_files(path, IMAGES, FileSource, split, seed, whole=whole)
+
+    def source(root: Path, files: Sequence[str], masks: Mapping[str, str]) -> FileSource:
+        return FileSource(root, files, masks=masks)
+
+    return load_files(path, IMAGES, source, split, seed, whole=whole)

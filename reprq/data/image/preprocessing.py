@@ -111,6 +111,23 @@ class Preprocessing:
         x = self._centred((x - mean) / std)
         return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))
 
+    def over(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return a mask as it lies over the tensor of its image: (size, size), by the nearest pixel.
+
+        Args:
+            mask: (height, width) in the pixels of the image; what lies beside the image in its square is False.
+
+        Example:
+            >>> mask = np.zeros((4, 8), dtype=bool)
+            >>> mask[:, 4:] = True
+            >>> Preprocessing(size=2, resize=2, crop="none", squash=True).over(mask).tolist()
+            [[False, True], [False, True]]
+        """
+        nearest = self.replace(interpolation="nearest")
+        image = Image.fromarray(mask.astype(np.uint8))
+        laid = np.asarray(nearest._cropped(image) if self.crop == "center" else nearest._whole(image), dtype=np.float32)
+        return self._centred(laid[..., None])[..., 0] > 0
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image as the network takes it."""

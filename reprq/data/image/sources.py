@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from reprq.data.image.decoding import VERSION, Header, decode, read_header, verified
 from reprq.data.image.intensity import IntensityRange, check_intensity_range
+from reprq.data.image.masks import MaskFiles
 from reprq.data.modality import Source
 from reprq.data.views import JoinedSource
 from reprq.errors import DataError, InputError
@@ -84,21 +85,34 @@ class FileSource(ImageSource):
         root: The folder that `files` are relative to.
         files: Relative paths, one a row.
         intensity_range: The stored values that become black and white; needed by images of more than 8 bits a channel.
+        masks: The file of the mask of every image that has one, by that image's file.
     """
 
-    def __init__(self, root: Path, files: Sequence[str], intensity_range: IntensityRange | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        files: Sequence[str],
+        intensity_range: IntensityRange | None = None,
+        *,
+        masks: Mapping[str, str] | None = None,
+    ) -> None:
         self.root = root
         self.files = tuple(files)
         self.intensity_range = check_intensity_range(intensity_range)
+        self._masks = masks or {}
         self._headers: dict[int, Header] = {}
         self._images: dict[int, Image.Image] = {}
         self._room = _KEPT_PIXELS
 
-    def __getstate__(self) -> tuple[Path, tuple[str, ...], IntensityRange | None]:
-        return self.root, self.files, self.intensity_range  # what is kept is for one process
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_headers": {}, "_images": {}, "_room": _KEPT_PIXELS}  # what is kept is for one process
 
-    def __setstate__(self, state: tuple[Path, tuple[str, ...], IntensityRange | None]) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+    def masks(self, rows: Sequence[int]) -> MaskFiles | None:
+        """Return the masks of some rows; None where no row has one."""
+        pairs = [
+            (self.files[row], self._masks[self.files[row]]) if self.files[row] in self._masks else None for row in rows
+        ]
+        return MaskFiles(self.root, pairs) if any(pairs) else None
 
     def item(self, i: int) -> Image.Image:
         """Return row `i` as an RGB image; an `ImageFileError` names the file that does not decode."""
@@ -109,7 +123,7 @@ class FileSource(ImageSource):
 
     def reread(self, *, intensity_range: IntensityRange) -> tuple["FileSource", dict[str, Any]]:
         """Return the same files read on another scale, and that scale."""
-        source = FileSource(self.root, self.files, intensity_range)
+        source = FileSource(self.root, self.files, intensity_range, masks=self._masks)
         return source, {"intensity_range": list(source.intensity_range or ())}
 
     def header(self, i: int) -> Header:

@@ -36,7 +36,7 @@ def load_text(path: str | Path, split: str, seed: int, *, whole: bool = False) -
     """
     if str(path) and Path(path).expanduser().is_file():
         return load_table(Path(path).expanduser(), split, seed, name=f"{PREFIX}{path}", whole=whole)
-    data = load_files(path, _DOCUMENTS, TextFiles, split, seed, whole=whole)
+    data = load_files(path, _DOCUMENTS, lambda root, files, _: TextFiles(root, files), split, seed, whole=whole)
     return replace(data, notes=(*data.notes, *_encodings(data)))
 
 

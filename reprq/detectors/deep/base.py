@@ -46,7 +46,7 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         takes_rows: Whether (n, d) arrays do as samples.
-        uses: What `fit` can learn from besides, of "labelled" and "auxiliary".
+        uses: What `fit` can learn from besides, of "labelled", "auxiliary" and "masks" (of labelled images).
         network_: All that was trained.
         transform_: From an item to the network's input; None where it was fitted on rows.
         inputs_: The benign samples that it was fitted on, as the network takes them; not in a file.

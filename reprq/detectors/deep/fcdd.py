@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reprq.data import Batch, Dataset
+from reprq.data import Batch, Dataset, Masks
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.confetti import confetti
 from reprq.detectors.deep.exposure import check_corpus, drawn
@@ -77,7 +77,7 @@ class FCDD(ScheduledDetector):
     lr: float = 1e-3
     milestones: tuple[int, ...] | list[int] = (400, 500)
     weight_decay: float = 1e-6
-    uses: ClassVar[frozenset[str]] = frozenset({"auxiliary", "labelled"})
+    uses: ClassVar[frozenset[str]] = frozenset({"auxiliary", "labelled", "masks"})
 
     @property
     def field_(self) -> ReceptiveField:
@@ -106,7 +106,13 @@ class FCDD(ScheduledDetector):
         return self._described("network")
 
     def fit(
-        self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None, masks: NDArray[Any] | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        labelled: Any = None,
+        auxiliary: Any = None,
+        masks: NDArray[Any] | Masks | None = None,
     ) -> Self:
         """Learn the benign images; forgets any earlier fit.
 
@@ -115,7 +121,8 @@ class FCDD(ScheduledDetector):
             y: Ignored.
             labelled: Known anomalies, instead of confetti.
             auxiliary: A corpus without benign images, instead of confetti.
-            masks: (k, size, size) for k known anomalies, not 0 where a pixel is anomalous; without, all of an image is.
+            masks: (k, size, size) for k known anomalies, not 0 where a pixel is anomalous; or `Masks` in the pixels of
+                their images, which are resized as those are. Without one, all of an image is anomalous.
 
         Raises:
             InputError: Both known anomalies and a corpus, masks of another shape or without known anomalies, or a
@@ -188,14 +195,19 @@ class FCDD(ScheduledDetector):
         sigma = self.sigma or STACKS[self.network].sigma
         return upsampled(maps, self.field_, sigma, (self._size, self._size))
 
-    def _as_masks(self, masks: NDArray[Any] | None, labelled: Any) -> Tensor | None:
+    def _as_masks(self, masks: NDArray[Any] | Masks | None, labelled: Any) -> Tensor | None:
         if masks is None:
             return None
         if labelled is None:
             raise InputError("masks are of known anomalies, and there are none; give labelled")
-        found = np.asarray(masks)
-        side = self.size or STACKS[self.network].size
-        wanted = (len(as_samples(labelled, rows=False)), side, side)
+        self._remember()
+        whole = np.ones((self._size, self._size), dtype=np.bool_)
+        if isinstance(masks, Masks):
+            laid = (masks.over(i, self.transform_) for i in range(len(masks)))
+            found = np.array([whole if mask is None else mask for mask in laid])
+        else:
+            found = np.asarray(masks)
+        wanted = (len(as_samples(labelled, rows=False)), *whole.shape)
         if found.shape != wanted or found.dtype.kind not in "biuf":
             raise InputError(
                 f"masks must be numbers of shape {wanted}, got {found.dtype} of {found.shape}; resize them"
