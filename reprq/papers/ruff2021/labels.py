@@ -182,6 +182,7 @@ def _picture(rows: list[Row], how: LabelsPreset) -> Any:
                 label = f"{method}, {100 * pollution:g} % polluted"
                 ax.plot(*zip(*found, strict=True), style, marker="o", markersize=4, color=color, label=label)
         ax.set_title(f"against {judged}", fontsize=10)
+        ax.set_xticks([0.0, 0.05, 0.1, 0.15, 0.2])
         ax.set_xlabel("share of known anomalies in training")
     axes[0].set_ylabel("AUROC, per cent")
     axes[0].legend(fontsize=8, loc="lower right")
