@@ -6,6 +6,7 @@ import numpy as np
 
 from reprq.errors import InputError
 from reprq.numerics.moments import Moments
+from reprq.numerics.totals import Totals
 
 Reference = Literal["pairs", "mean"]
 
@@ -33,7 +34,7 @@ def cosine_compactness(x: Any, to: Reference = "pairs") -> float:
     return cosine_compactness_of(Moments.of(x, min_rows=2), to)
 
 
-def cosine_compactness_of(moments: Moments, to: Reference) -> float:
+def cosine_compactness_of(moments: Moments | Totals, to: Reference) -> float:
     """Return the mean cosine of the rows that `moments` has seen; see `cosine_compactness`."""
     n, directed = moments.n, moments.n - moments.zero_rows
     if not directed:

@@ -6,12 +6,24 @@ from functools import cached_property, partial
 from math import inf, isfinite
 from typing import Any, Literal
 
+import numpy as np
+
 from reprq.errors import InputError, UnknownNameError
 from reprq.metrics.compactness import Reference, cosine_compactness_of
 from reprq.metrics.discriminant import coherence
 from reprq.metrics.neighbours import fit_twonn, mean_knn_distance
-from reprq.metrics.powerlaw import FIT_RANGE, fit_alpha
+from reprq.metrics.powerlaw import FIT_RANGE, AlphaFit, fit_alpha
 from reprq.metrics.registry import METRICS
+from reprq.metrics.sensitivity import (
+    alpha_gradient,
+    aucev_gradient,
+    condition_number_gradient,
+    effective_rank_gradient,
+    isoscore_gradient,
+    leading_ratio_gradient,
+    participation_ratio_gradient,
+    rankme_gradient,
+)
 from reprq.metrics.spectral import (
     Spectrum,
     Values,
@@ -27,8 +39,9 @@ from reprq.metrics.spectral import (
 )
 from reprq.metrics.sphere import self_cluster, uniformity
 from reprq.numerics.moments import Moments
-from reprq.numerics.spectra import Again, Spectra, resolved_spectra, spectra
+from reprq.numerics.spectra import Again, Reduction, Spectra, resolved_spectra, spectra
 from reprq.numerics.tensors import Rows, host
+from reprq.numerics.totals import Totals
 from reprq.registry import Entry
 
 Bounds = tuple[float, float]
@@ -52,7 +65,12 @@ class Facts:
     @cached_property
     def spectra(self) -> Spectra:
         """Both spectra."""
-        return spectra(self.moments)
+        return spectra(self.moments) if self.moments.rows is not None else self.reduction.spectra
+
+    @cached_property
+    def reduction(self) -> Reduction:
+        """What the spectra, and the eigenvectors, of more rows than columns follow from."""
+        return Reduction(self.moments)
 
     def resolved(self, count: int) -> Spectra:
         """Both spectra, their first `count` values more than rounding error where the rows can be seen once more."""
@@ -92,6 +110,9 @@ class Definition:
         centring: "centred", "uncentred", or "" where the metric is no formula of a spectrum.
         of_rows: Whether it compares rows with each other, so that one pass is not enough.
         smooth: Whether leaving rows out moves the value by little, as the jackknife needs; a maximum over rows jumps.
+        of_totals: The formula, where it needs no second moment but the diagonal.
+        gradient: Where it is a formula of a spectrum, from the facts to its derivatives by the squared singular values;
+            None where those had to be computed from the rows themselves.
     """
 
     name: str
@@ -102,6 +123,8 @@ class Definition:
     centring: str
     of_rows: bool = False
     smooth: bool = True
+    of_totals: Callable[[Totals], float] | None = None
+    gradient: Callable[[Facts], Spectrum | None] | None = None
 
 
 def names(kind: Kind = "one-pass") -> list[str]:
@@ -208,16 +231,29 @@ def _spectral(
     bounds: Callable[[int, int], Bounds] = rank_bounds,
     option: str = "",
     smallest: bool = False,
+    *,
+    gradient: Callable[[Spectrum], Spectrum],
 ) -> list[Definition]:
-    """Return a formula of a spectrum and d on some kinds of spectrum; the first is the default.
+    """Return a formula of a spectrum and d, with its derivatives, on some kinds of spectrum; the first is the default.
 
     With `smallest`, the smallest values decide it.
     """
 
-    def compute(values: Values, centring: str, facts: Facts) -> Computed:
+    def both(facts: Facts) -> Spectra:
         d = facts.moments.d
-        both = facts.resolved(d) if smallest and facts.moments.n >= d else facts.spectra
-        return Computed(formula(spectrum_of(both, values, centring == "centred"), d))
+        return facts.resolved(d) if smallest and facts.moments.n >= d else facts.spectra
+
+    def compute(values: Values, centring: str, facts: Facts) -> Computed:
+        return Computed(formula(spectrum_of(both(facts), values, centring == "centred"), facts.moments.d))
+
+    def slopes(values: Values, centring: str, facts: Facts) -> Spectrum | None:
+        if both(facts) is not facts.spectra:
+            return None
+        spectrum = spectrum_of(facts.spectra, values, centring == "centred")
+        found = gradient(spectrum)
+        if values == "singular":
+            found = np.divide(found, 2 * spectrum, out=np.zeros_like(found), where=spectrum > 0)
+        return found
 
     return [
         Definition(
@@ -227,6 +263,7 @@ def _spectral(
             bounds,
             (values, centring) == kinds[0],
             centring,
+            gradient=partial(slopes, values, centring),
         )
         for values, centring in kinds
     ]
@@ -246,12 +283,21 @@ def _trace(centred: bool) -> Definition:
         return Computed(trace_of(facts.moments, centred))
 
     identifier = "trace[centred,n-1]" if centred else "trace[uncentred,n]"
-    return Definition("trace", identifier, compute, _between(0.0, inf), centred, "")
+    of_totals = partial(trace_of, centred=centred)
+    return Definition("trace", identifier, compute, _between(0.0, inf), centred, "", of_totals=of_totals)
 
 
 def _alpha(fit_range: tuple[int, int], weighted: bool) -> Definition:
+    def fitted(facts: Facts) -> AlphaFit:
+        return fit_alpha(facts.resolved(2 * fit_range[1]).centred, fit_range, weighted)
+
+    def gradient(facts: Facts) -> Spectrum | None:
+        if facts.resolved(2 * fit_range[1]) is not facts.spectra:
+            return None
+        return alpha_gradient(facts.spectra.centred, fitted(facts), weighted)
+
     def compute(facts: Facts) -> Computed:
-        fit = fit_alpha(facts.resolved(2 * fit_range[1]).centred, fit_range, weighted)
+        fit = fitted(facts)
         notes = []
         if fit.ranks < 10:
             notes.append(f"only {fit.ranks} ranks fitted ({fit.first} to {fit.last})")
@@ -268,7 +314,7 @@ def _alpha(fit_range: tuple[int, int], weighted: bool) -> Definition:
     weights = "weighted" if weighted else "unweighted"
     identifier = f"alpha_req[eigen,centred,ranks={fit_range[0]}-{fit_range[1]},{weights}]"
     default = fit_range == FIT_RANGE and weighted
-    return Definition("alpha_req", identifier, compute, _between(0.0, inf), default, "centred")
+    return Definition("alpha_req", identifier, compute, _between(0.0, inf), default, "centred", gradient=gradient)
 
 
 def _cosine(to: Reference) -> Definition:
@@ -276,7 +322,8 @@ def _cosine(to: Reference) -> Definition:
         return Computed(cosine_compactness_of(facts.moments, to))
 
     identifier = f"cosine_compactness[{to}]"
-    return Definition("cosine_compactness", identifier, compute, _between(-1.0, 1.0), to == "pairs", "")
+    bounds, of_totals = _between(-1.0, 1.0), partial(cosine_compactness_of, to=to)
+    return Definition("cosine_compactness", identifier, compute, bounds, to == "pairs", "", of_totals=of_totals)
 
 
 def _of_rows(
@@ -309,17 +356,48 @@ DEFINITIONS: tuple[Definition, ...] = (
     _alpha(FIT_RANGE, True),
     _alpha(FIT_RANGE, False),
     *_spectral(
-        "rankme", _of_spectrum(partial(rankme_of, eps=1e-7)), _first("singular", "uncentred"), option=",eps=1e-7"
+        "rankme",
+        _of_spectrum(partial(rankme_of, eps=1e-7)),
+        _first("singular", "uncentred"),
+        option=",eps=1e-7",
+        gradient=partial(rankme_gradient, eps=1e-7),
     ),
-    *_spectral("aucev", _of_spectrum(aucev_of), _first("singular", "centred"), _aucev_bounds),
+    *_spectral("aucev", _of_spectrum(aucev_of), _first("singular", "centred"), _aucev_bounds, gradient=aucev_gradient),
     _cosine("pairs"),
     _cosine("mean"),
-    *_spectral("participation_ratio", _of_spectrum(participation_ratio_of), _first("eigen", "centred")),
-    *_spectral("effective_rank", _of_spectrum(effective_rank_of), _first("eigen", "centred")),
-    *_spectral("stable_rank", _of_spectrum(leading_ratio_of), [("eigen", "uncentred"), ("eigen", "centred")]),
-    *_spectral("nesum", _of_spectrum(leading_ratio_of), [("eigen", "centred"), ("eigen", "uncentred")]),
-    *_spectral("condition_number", condition_number_of, _first("eigen", "centred"), _between(1.0, inf), smallest=True),
-    *_spectral("isoscore", isoscore_of, [("eigen", "centred")], _between(0.0, 1.0)),
+    *_spectral(
+        "participation_ratio",
+        _of_spectrum(participation_ratio_of),
+        _first("eigen", "centred"),
+        gradient=participation_ratio_gradient,
+    ),
+    *_spectral(
+        "effective_rank",
+        _of_spectrum(effective_rank_of),
+        _first("eigen", "centred"),
+        gradient=effective_rank_gradient,
+    ),
+    *_spectral(
+        "stable_rank",
+        _of_spectrum(leading_ratio_of),
+        [("eigen", "uncentred"), ("eigen", "centred")],
+        gradient=leading_ratio_gradient,
+    ),
+    *_spectral(
+        "nesum",
+        _of_spectrum(leading_ratio_of),
+        [("eigen", "centred"), ("eigen", "uncentred")],
+        gradient=leading_ratio_gradient,
+    ),
+    *_spectral(
+        "condition_number",
+        condition_number_of,
+        _first("eigen", "centred"),
+        _between(1.0, inf),
+        smallest=True,
+        gradient=condition_number_gradient,
+    ),
+    *_spectral("isoscore", isoscore_of, [("eigen", "centred")], _between(0.0, 1.0), gradient=isoscore_gradient),
     _trace(True),
     _trace(False),
     _of_rows("uniformity", "unit,t=2", uniformity, _between(-8.0, 0.0)),

@@ -5,21 +5,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reprq.errors import InputError
 from reprq.metrics.definitions import Definition, Facts, identifiers, rank_bounds, select
-from reprq.metrics.jackknife import (
-    GROUPS,
-    group_of_rows,
-    grouped_moments,
-    jackknife_interval,
-    leave_one_out,
-    merged,
-)
+from reprq.metrics.jackknife import GROUPS, grouped_moments, jackknife_interval, merged
+from reprq.metrics.replicates import is_linear, replicates
 from reprq.numerics.dask_arrays import refuse_dask
 from reprq.numerics.moments import Moments, blocks_of
-from reprq.numerics.spectra import Again, again
+from reprq.numerics.spectra import again
 from reprq.numerics.tensors import Rows, joined
 
 if TYPE_CHECKING:
@@ -129,8 +122,9 @@ def measure(
             follow from one pass if None.
         definitions: "all" for every definition of these metrics side by side, under their identifiers.
         intervals: Whether to give each value a 95 % interval by the delete-a-group jackknife over ten random groups of
-            rows. The pass stays one and ten more eigendecompositions are paid; metrics that compare rows are computed
-            ten more times, on nine tenths of the rows. `coherence`, a maximum, has no such interval. It is an interval
+            rows. The pass stays one. From three rows a column on, formulas of a spectrum move with the groups to first
+            order, by one decomposition with eigenvectors; with fewer, ten more are paid. Metrics that compare rows are
+            computed ten more times, on nine tenths of them. `coherence`, a maximum, has no such interval. It is one
             of the value that other samples of n rows give, not of the value at a larger n; where heavy tails make it
             too short the notes say so.
 
@@ -175,39 +169,25 @@ def _measurement(chosen: Mapping[str, Definition], facts: Facts) -> Measurement:
 
 def _with_intervals(chosen: Mapping[str, Definition], x: Any, rows: Rows | None) -> Measurement:
     groups = grouped_moments(x)
+    if is_linear(sum(group.n for group in groups), groups[0].d):
+        groups = [group.fold() for group in groups]  # each is asked for its second moment
     moments = merged(groups)
-    whole = _measurement(chosen, Facts(moments, rows, again(x)))
+    facts = Facts(moments, rows, again(x))
+    whole = _measurement(chosen, facts)
     if moments.n < 2 * GROUPS:
         note = f"no interval: n = {moments.n} rows, fewer than two for each of {GROUPS} groups"
         return Measurement({key: _noted(metric, note) for key, metric in whole.items()})
     smooth = {key: definition for key, definition in chosen.items() if definition.smooth}
-    heavy, group = _tail_notes(moments), group_of_rows(moments.n)
-    replicates = [
-        _measurement(smooth, Facts(kept, None if rows is None else rows[group != left_out], _less(x, group, left_out)))
-        for left_out, kept in enumerate(leave_one_out(groups))
-    ]
+    known = {key: definition for key, definition in smooth.items() if whole[key].value is not None}
+    left_out, heavy = replicates(known, groups, facts, x), _tail_notes(moments)
     return Measurement(
         {
-            key: _with_interval(whole[key], definition, [replicate[key] for replicate in replicates], heavy)
+            key: _with_interval(whole[key], definition, left_out.get(key, []), heavy)
             if definition.smooth
             else _noted(whole[key], "no interval: the jackknife does not hold for a maximum over rows")
             for key, definition in chosen.items()
         }
     )
-
-
-def _less(x: Any, group: NDArray[np.int64], left_out: int) -> Again | None:
-    """Return what gives the rows less a group once more, or None where they pass by once."""
-    if again(x) is None:
-        return None
-
-    def kept() -> Iterator[NDArray[Any]]:
-        start = 0
-        for block in blocks_of(x):
-            yield block[group[start : start + len(block)] != left_out]
-            start += len(block)
-
-    return kept
 
 
 def _noted(metric: Metric, note: str) -> Metric:
@@ -235,13 +215,13 @@ def _tail_notes(moments: Moments) -> tuple[str, ...]:
 
 
 def _with_interval(
-    metric: Metric, definition: Definition, replicates: Sequence[Metric], heavy: tuple[str, ...]
+    metric: Metric, definition: Definition, left_out: Sequence[float | None], heavy: tuple[str, ...]
 ) -> Metric:
-    values = [replicate.value for replicate in replicates if replicate.value is not None]
+    values = [value for value in left_out if value is not None]
     if metric.value is None:
         return metric
-    if len(values) < len(replicates):
-        note = f"no interval: {len(replicates) - len(values)} of {len(replicates)} samples less a group have no value"
+    if len(values) < len(left_out):
+        note = f"no interval: {len(left_out) - len(values)} of {len(left_out)} samples less a group have no value"
         return _noted(metric, note)
     low, high = jackknife_interval(metric.value, values, definition.bounds(metric.n, metric.d))
     notes = (*metric.notes, *heavy)

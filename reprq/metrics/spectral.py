@@ -9,6 +9,7 @@ from scipy.special import entr
 from reprq.errors import InputError
 from reprq.numerics.moments import Moments
 from reprq.numerics.spectra import Spectra, resolved_spectra_of, spectra
+from reprq.numerics.totals import Totals
 
 Values = Literal["singular", "eigen"]
 Spectrum = NDArray[np.float64]
@@ -280,7 +281,7 @@ def condition_number_of(spectrum: Spectrum, d: int) -> float:
     return float(spectrum[0] / spectrum[-1])
 
 
-def trace_of(moments: Moments, centred: bool) -> float:
+def trace_of(moments: Moments | Totals, centred: bool) -> float:
     """Return the trace of the covariance of the rows that `moments` has seen; see `trace`."""
     deviations = float(moments.scatter_diagonal.sum())
     if centred:

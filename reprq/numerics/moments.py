@@ -17,6 +17,7 @@ from reprq.validation import as_matrix
 
 BLOCK_BYTES = 64 * 2**20  # of float64 held at once; large enough for the matrix product, small beside the data
 _CACHED = 2**15  # values whose bits fit in a core's cache
+_COLUMNS = 32  # of a (d, d) matrix at a time
 LARGEST = 1e140  # norm of a row; the sums of their squares, and the squares of those, stay within float64
 
 
@@ -171,6 +172,12 @@ class Moments:
         if rows is None or not len(rows):
             return np.zeros(self.d)
         return tensors.column_squares(rows) if is_tensor(rows) else np.square(rows - self.mean).sum(axis=0)
+
+    def inner_product(self, lower: NDArray[np.float64]) -> float:
+        """Return the sum over the lower triangle of `scatter` times `lower`, (d, d) in column order and 0 above it."""
+        scatter = np.asfortranarray(self.scatter) if self._scatter is None else self._scatter
+        parts = (slice(start, start + _COLUMNS) for start in range(0, self.d, _COLUMNS))  # they stay near the processor
+        return sum(float(np.vdot(scatter[:, part].T, lower[:, part].T)) for part in parts)
 
     @property
     def duplicates(self) -> int:

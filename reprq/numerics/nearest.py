@@ -1,4 +1,4 @@
-"""Exact nearest neighbours: a shortlist in float32, proved complete, re-ranked in float64."""
+"""Exact nearest neighbours: a shortlist in float32 that is proved complete, ranked in float64."""
 
 from collections.abc import Iterator
 
@@ -7,34 +7,34 @@ from numpy.typing import NDArray
 
 from reprq.numerics.rows import Matrix
 from reprq.numerics.shortlist import (
+    LARGEST,
+    Candidates,
     Engine,
     FaissShortlist,
     Ids,
     ProductShortlist,
     Shortlist,
+    Single,
     Squares,
     faster_engine,
     ragged,
 )
 from reprq.numerics.threads import in_threads
 
-SLACK = 4  # neighbours beyond k on the shortlist: enough that the proof rarely fails
 _BUDGET = 64 * 2**20  # bytes of what is held of a batch of queries
 _PAIR_BUDGET = 2**16  # entries of a block of differences: half a MB, inside a core's cache
-LARGEST = 1e38  # squares that float32 can hold, and the sums on the way to them
+_SMALLEST = 1e-30  # of the rows' entries, of which float32 has all digits
 
 
 class ExactNeighbours:
     """The k nearest of n rows in Euclidean distance, as float64 differences of the original values give them.
 
     A float32 product computes squared distances as |x|^2 + |y|^2 - 2 x.y, which cancels. Here it only proposes. The
-    rows are centred and scaled first, so that float32 spends its digits on differences; the shortlist is re-ranked by
-    float64 differences of the values as they were given; and it is proved complete by the error bound of the float32
-    formula (Higham 2002, section 3.1), g (|x| + |y|)^2 with g = (d + 8) 2^-24. A row y nearer to x than the k-th
-    candidate, at distance r, has |y| <= |x| + r, so it must have been seen within r^2 + g (2 |x| + r)^2. Where the rows
-    off the shortlist are not all beyond that, the query is searched again in float64, with the same argument. So the
-    result depends neither on the batch nor on what made the shortlist: NumPy's product or FAISS, see
-    `reprq.numerics.shortlist`. Beyond the rows and a float32 copy of them, memory is bounded whatever n and m.
+    rows are centred and scaled first, so that float32 spends its digits on differences; every row that may be among the
+    k nearest, by the error bound of the float32 formula (`reprq.numerics.shortlist.Reach`), is ranked by float64
+    differences of the values as they were given. Where float32 cannot tell enough rows apart, the query is searched
+    in float64, with the same argument. So the result depends neither on the batch nor on what made the shortlist:
+    NumPy's product or FAISS. Beyond the rows and a float32 copy of them, memory is bounded whatever n and m.
 
     Args:
         rows: (n, d) float32 or float64; they are copied.
@@ -47,13 +47,13 @@ class ExactNeighbours:
 
     def __init__(self, rows: Matrix, device: str = "cpu", engine: Engine | None = None) -> None:
         self.rows = np.array(rows, order="C")
-        self._centre = rows.mean(axis=0, dtype=np.float64)
+        self._centre = rows.mean(axis=0, dtype=np.float64).astype(rows.dtype).astype(np.float64)
         ends = np.stack([rows.max(axis=0), rows.min(axis=0)])  # the largest entry of the centred rows is at one
         self._scale = float(np.max(np.abs(ends - self._centre))) or 1.0
         self._device, self._engine = device, engine
         self._shortlists: dict[Engine, Shortlist] = {}
         if device != "cpu":
-            self._shortlists["faiss"] = FaissShortlist(self._blocks(), rows.shape[1], device)
+            self._shortlists["faiss"] = FaissShortlist(self._single_blocks(), rows.shape[1], device)
             self._engine = "faiss"
 
     def __getstate__(self) -> Matrix:
@@ -75,46 +75,57 @@ class ExactNeighbours:
             rank by number.
         """
         squares, ids = np.empty((len(queries), k)), np.empty((len(queries), k), dtype=np.int64)
+        for part, found in self._candidates(queries, k, own):
+            near, rows = self._measured(queries[part], found.ids, found.ids >= 0)
+            if near.shape[1] >= k:
+                squares[part], ids[part] = smallest(near, rows, k)
+            for some in _in_steps(part.start + np.flatnonzero(~found.complete), 128):
+                squares[some], ids[some] = self._search_float64(queries[some], k, None if own is None else own[some])
+        return squares, ids
+
+    def kth(self, queries: Matrix, k: int, own: Ids | None = None) -> Squares:
+        """Return the squared distance of every query to its k-th nearest row, the last column of what `search` finds.
+
+        Only rows that may be the k-th are looked at in float64, not those that are nearer for certain.
+
+        Args:
+            queries: (m, d) float32 or float64.
+            k: At most n (n - 1 where `own` is given).
+            own: (m,) the row that each query itself is.
+        """
+        squares = np.empty(len(queries))
+        for part, found in self._candidates(queries, k, own):
+            near, _ = self._measured(queries[part], found.ids, (found.ids >= 0) & ~found.nearer)
+            left = np.where(found.complete, k - 1 - np.count_nonzero(found.nearer, axis=1), 0)
+            if near.shape[1]:
+                squares[part] = np.take_along_axis(np.sort(near, axis=1), left[:, None], axis=1)[:, 0]
+            for some in _in_steps(part.start + np.flatnonzero(~found.complete), 128):
+                squares[some] = self._search_float64(queries[some], k, None if own is None else own[some])[0][:, -1]
+        return squares
+
+    def _candidates(self, queries: Matrix, k: int, own: Ids | None) -> Iterator[tuple[slice, Candidates]]:
         shortlist = self._shortlist(len(queries))
-        step = _step(16 * queries.shape[1] + 64 * (k + SLACK))
+        step = _step(16 * queries.shape[1] + 64 * k)
         for start in range(0, len(queries), step):
             part = slice(start, start + step)
-            mine = None if own is None else own[part]
-            squares[part], ids[part], proved = self._search(shortlist, queries[part], k, mine)
-            for some in _in_steps(start + np.flatnonzero(~proved), 128):
-                mine = None if own is None else own[some]
-                squares[some], ids[some] = self._search_float64(queries[some], k, mine)
-        return squares, ids
+            yield part, shortlist.search(self._single(queries[part]), k, None if own is None else own[part])
+
+    def _measured(self, queries: Matrix, ids: Ids, some: NDArray[np.bool_]) -> tuple[Squares, Ids]:
+        """The squared distances in float64 to some of the rows that are named, (m, w) with inf for none, and those."""
+        query, column = np.nonzero(some)
+        row = ids[query, column]
+        squares = pair_squares(self.rows, queries, row, query)
+        return ragged(squares, query, len(queries), np.inf), ragged(row, query, len(queries), len(self.rows))
 
     def _shortlist(self, m: int) -> Shortlist:
         """What makes the shortlists of m queries; one is kept, since each holds a copy of the rows."""
         n, d = self.rows.shape
         engine = self._engine or faster_engine(n * m, d)
         if engine not in self._shortlists:
-            made = ProductShortlist(self._blocks(), n, d) if engine == "product" else FaissShortlist(self._blocks(), d)
+            blocks = self._single_blocks()
+            made = ProductShortlist(blocks, n, d) if engine == "product" else FaissShortlist(blocks, d)
             self._shortlists = {engine: made}
         return self._shortlists[engine]
-
-    def _search(
-        self, shortlist: Shortlist, queries: Matrix, k: int, own: Ids | None
-    ) -> tuple[Squares, Ids, NDArray[np.bool_]]:
-        n, d = self.rows.shape
-        length = min(n, k + SLACK + (own is not None))
-        centred = self.centred(queries)
-        ids, beyond = shortlist.search(centred, length)
-        ids.sort(axis=1)
-        found = ids >= 0  # -1 where float32 overflowed
-        ids = np.where(found, ids, 0)
-        query = np.repeat(np.arange(len(ids)), length)
-        squares = pair_squares(self.rows, queries, ids.ravel(), query).reshape(ids.shape)
-        squares[~found if own is None else ~found | (ids == own[:, None])] = np.inf
-        nearest = smallest(squares, ids, k)
-        radius = np.sqrt(nearest[0][:, -1]) / self._scale
-        norm = np.sqrt(np.einsum("ij,ij->i", centred, centred))
-        terms = (2.0 * norm + radius) ** 2
-        bound = radius**2 + (d + 8) * (2.0**-24 * terms + np.finfo(np.float32).tiny)
-        proved = found.all(axis=1) & (((beyond > bound) & (terms < LARGEST)) | (length == n))
-        return *nearest, proved
 
     def _search_float64(self, queries: Matrix, k: int, own: Ids | None) -> tuple[Squares, Ids]:
         x = self.centred(queries)
@@ -144,8 +155,24 @@ class ExactNeighbours:
         step = _step(8 * self.rows.shape[1] + 128 * 40)  # beside a block of rows stand its distances to 128 queries
         return (self.centred(self.rows[start : start + step]) for start in range(0, len(self.rows), step))
 
+    def _single_blocks(self) -> Iterator[Single]:
+        step = _step(12 * self.rows.shape[1])
+        return (self._single(self.rows[start : start + step]) for start in range(0, len(self.rows), step))
+
+    def _single(self, rows: Matrix) -> Single:
+        """What `centred` gives, in float32 and but for a power of two: the shortlist is made of it."""
+        power = 2.0 ** -np.ceil(np.log2(self._scale))
+        if rows.dtype != np.float32 or self.rows.dtype != np.float32 or not _SMALLEST < self._scale < LARGEST:
+            wide: Squares = np.subtract(rows, self._centre, dtype=np.float64)
+            wide *= power
+            with np.errstate(over="ignore"):
+                return wide.astype(np.float32)
+        single: Single = np.subtract(rows, self._centre.astype(np.float32))  # rounded once, as a cast from float64 is
+        single *= np.float32(power)
+        return single
+
     def centred(self, rows: Matrix) -> Squares:
-        """Subtract the mean of the rows and divide by their largest entry: what the shortlist is made of."""
+        """Subtract the mean of the rows and divide by their largest entry."""
         centred: Squares = np.subtract(rows, self._centre, dtype=np.float64)
         centred /= self._scale
         return centred

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,75 +26,226 @@ ENGINES: tuple[Engine, ...] = ("product", "faiss")
 _VARIABLE = "REPRQ_NEIGHBOURS"
 
 _QUERIES, _ROWS = 1024, 4096  # of one product: 16 MiB
-_HEAD = 512  # rows that are sorted in part; of the others only what is nearer than the worst of these is looked at
+_WIDE = 256  # columns from which adding the squared lengths is little beside the product
+_MANY = 256  # candidates, beyond four for each neighbour, that are too many to keep
+LARGEST = 1e37  # squares that float32 can hold, and the sums on the way to them
 _MEASURED = 2**33  # multiply-adds, about a second on one core, that are worth the measurement
 _WIDTHS = (64, 1024)
 
 
-class Shortlist(Protocol):
-    """The rows that float32 sees nearest to a query."""
+class Candidates(NamedTuple):
+    """The rows that may be among the k nearest of each query, as float32 sees them.
 
-    def search(self, queries: Squares, length: int) -> tuple[Ids, Squares]:
-        """Find `length` rows for every query.
+    Attributes:
+        ids: (m, w) numbers of rows, ascending but for -1, which is none.
+        nearer: (m, w) which of them are nearer than the k-th nearest whatever float32 has rounded.
+        complete: (m,) whether all such rows are there; False where they are too many, or float32 overflowed.
+    """
+
+    ids: Ids
+    nearer: NDArray[np.bool_]
+    complete: NDArray[np.bool_]
+
+
+class Shortlist(Protocol):
+    """What finds the rows that may be among the nearest to a query."""
+
+    def search(self, queries: Single, k: int, own: Ids | None = None) -> Candidates:
+        """Find the candidates for the k nearest of every query.
 
         Args:
-            queries: (m, d) float64, centred and scaled as the rows are.
-            length: How many, at most n.
-
-        Returns:
-            The (m, length) numbers of those rows, in no order, -1 where float32 overflowed; and the (m,) squared
-            distance that every other row is seen at or beyond, nan where float32 overflowed.
+            queries: (m, d) float32, centred and scaled as the rows are.
+            k: At most n, or n - 1 where `own` is given.
+            own: (m,) the row that each query itself is, which is no candidate.
         """
         ...
 
 
-class ProductShortlist:
-    """|y|^2 - 2 x.y of all rows y from one float32 product, the norms as a further column; the least are kept.
+class Reach:
+    """How near the k nearest rows are seen, by the error bound of the float32 formula (Higham 2002, section 3.1).
+
+    With u = 2^-24 a sum of d products is off by d u times the sum of their sizes. So the squared distance r^2 of rows
+    x and y is seen within (d + 12) u (|x| + |y|)^2, where 12 is for centring, scaling and comparing; or, where the
+    squared lengths are summed pairwise and added afterwards, within 2 (d + 4) u |x| |y| + 80 u (|x| + |y|)^2, less than
+    half of that. Rows as near as r have |y| <= |x| + r.
 
     Args:
-        blocks: The rows, (., d) float64 at a time, at most about 1 in size.
+        queries: (m, d) float32.
+        pairwise: Whether the second bound holds.
+    """
+
+    def __init__(self, queries: Single, pairwise: bool = False) -> None:
+        d = queries.shape[1]
+        self.squares: Squares = squared_lengths(queries).astype(np.float64)
+        self._lengths = np.sqrt(self.squares)
+        self._all = min((80 if pairwise else d + 12) * 2.0**-24, 0.1)
+        self._cross = min(2 * (d + 4) * 2.0**-24, 0.1) if pairwise else 0.0
+        self._tiny = (d + 12) * float(np.finfo(np.float32).tiny)
+
+    def ends(self, seen: NDArray[np.floating], part: slice = slice(None)) -> tuple[Squares, Squares]:
+        """Return what rows nearer than the k-th for certain are seen below, and what all k nearest are seen up to.
+
+        Args:
+            seen: (m,) the k-th smallest of the squared distances seen, or a bound from above of it (then only the
+                second number holds).
+            part: Of which queries.
+        """
+        x, share = self._lengths[part], self._cross + 4 * self._all
+        inner = np.maximum(seen + share * x**2 + self._tiny, 0.0)  # r^2 = seen + error(r), a quadratic equation
+        left = 1.0 - self._all
+        radius = (share * x + np.sqrt((share * x) ** 2 + 4 * left * inner)) / (2 * left)
+        error = self._cross * x * (x + radius) + self._all * (2 * x + radius) ** 2 + self._tiny
+        return np.asarray(seen - 2.0 * error), np.asarray(radius**2 + error)
+
+
+def squared_lengths(rows: Single) -> Single:
+    """The squared length of each row, summed pairwise: off by at most 64 2^-24 of it."""
+    lengths: Single = np.square(rows).sum(axis=1)
+    return lengths
+
+
+class ProductShortlist:
+    """|y|^2 - 2 x.y of all rows y from one float32 product; the least are kept.
+
+    Wide rows have |y|^2 added afterwards, which rounds less; of narrow ones it is a further column, which is faster.
+
+    Args:
+        blocks: The rows, (., d) float32 at a time, at most about 1 in size.
         n: How many rows there are.
         d: Columns.
     """
 
-    def __init__(self, blocks: Iterable[Squares], n: int, d: int) -> None:
-        self._rows = np.empty((n, d + 1), dtype=np.float32)
+    def __init__(self, blocks: Iterable[Single], n: int, d: int) -> None:
+        self._wide = d >= _WIDE
+        self._rows = np.empty((n, d if self._wide else d + 1), dtype=np.float32)
+        self._lengths = np.empty(n, dtype=np.float32)
         start = 0
         for block in blocks:
-            part = self._rows[start : start + len(block)]
-            part[:, :d] = block
-            part[:, d] = np.einsum("ij,ij->i", block, block)
+            part = slice(start, start + len(block))
+            np.multiply(block, -2.0, out=self._rows[part, :d])
+            self._lengths[part] = squared_lengths(block)
             start += len(block)
+        if not self._wide:
+            self._rows[:, d] = self._lengths
 
-    def search(self, queries: Squares, length: int) -> tuple[Ids, Squares]:
+    def search(self, queries: Single, k: int, own: Ids | None = None) -> Candidates:
         """Find rows as `Shortlist` says."""
-        ids = np.full((len(queries), length), -1)
-        beyond = np.empty(len(queries))
+        found: list[Candidates] = []
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(queries), _QUERIES):
                 part = slice(start, start + _QUERIES)
-                beyond[part] = self._search(queries[part], ids[part])
-        return ids, beyond
+                found += self._search(queries[part], k, None if own is None else own[part])
+        return _joined(found)
 
-    def _search(self, queries: Squares, ids: Ids) -> Squares:
-        left = np.ones((len(queries), self._rows.shape[1]), dtype=np.float32)
-        np.multiply(queries, -2.0, out=left[:, :-1], casting="same_kind")
-        seen = np.full(ids.shape, np.inf, dtype=np.float32)
+    def _search(self, queries: Single, k: int, own: Ids | None) -> list[Candidates]:
+        reach = Reach(queries, self._wide)
+        left = queries if self._wide else np.pad(queries, ((0, 0), (0, 1)), constant_values=1.0)
+        pools: dict[int, _Pool] = {}
         for start in range(0, len(self._rows), _ROWS):
             block = left @ self._rows[start : start + _ROWS].T
+            if self._wide:
+                block += self._lengths[start : start + _ROWS]
+            if own is not None:
+                mine = np.flatnonzero((own >= start) & (own < start + block.shape[1]))
+                block[mine, own[mine] - start] = np.inf
 
             def keep(part: slice, block: Single = block, start: int = start) -> None:
-                _keep_least(block[part], start, seen[part], ids[part])
+                if part.start not in pools:
+                    pools[part.start] = _Pool(reach, part, k)
+                pools[part.start].add(block[part], start)
 
-            in_threads(keep, len(queries), least=256)
-        return np.asarray(seen.max(axis=1) + np.einsum("ij,ij->i", queries, queries))
+            in_threads(keep, len(queries), least=128)
+        return [pools[start].candidates() for start in sorted(pools)]
+
+
+class _Pool:
+    """The rows seen so far that may be among the k nearest of some queries, less |x|^2 as they are seen.
+
+    Args:
+        reach: Of the queries.
+        part: Which of them.
+        k: How many are sought.
+    """
+
+    def __init__(self, reach: Reach, part: slice, k: int) -> None:
+        self._reach, self._part, self._k = reach, part, k
+        self._squares = reach.squares[part]
+        self._values = np.empty((len(self._squares), 0), dtype=np.float32)
+        self._ids = np.empty((len(self._squares), 0), dtype=np.int64)
+        self._kth = np.full(len(self._squares), np.inf)
+        self._failed = ~(self._squares < LARGEST)
+        self._limit = np.where(self._failed, -np.inf, np.inf).astype(np.float32)
+
+    def add(self, block: Single, start: int) -> None:
+        """Look at a block of distances, of the rows from `start` on."""
+        if start == 0:
+            self._tighten(_bound(block, self._k))
+        near = np.flatnonzero(block <= self._limit[:, None])
+        if len(near) > block.size // 8:  # the rows come nearer and nearer, or many are as near as the k-th
+            self._tighten(_bound(block, self._k))
+            self._give_up(np.count_nonzero(block <= self._limit[:, None], axis=1))
+            near = np.flatnonzero(block <= self._limit[:, None])
+        if not len(near):
+            return
+        query, row = np.divmod(near, block.shape[1])
+        self._values = np.concatenate(
+            [self._values, ragged(block.ravel()[near], query, len(block), np.inf)], axis=1, dtype=np.float32
+        )
+        self._ids = np.concatenate([self._ids, ragged(row + start, query, len(block), -1)], axis=1)
+        if self._values.shape[1] >= self._k:
+            self._kth = np.partition(self._values, self._k - 1, axis=1)[:, self._k - 1].astype(np.float64)
+            self._tighten(self._kth)
+        kept = (self._values <= self._limit[:, None]) & (self._ids >= 0)
+        self._give_up(np.count_nonzero(kept, axis=1))
+        kept &= ~self._failed[:, None]
+        query, column = np.nonzero(kept)
+        self._values = ragged(self._values[query, column], query, len(block), np.inf)
+        self._ids = ragged(self._ids[query, column], query, len(block), -1)
+
+    def candidates(self) -> Candidates:
+        """What is left when all rows have been seen."""
+        low, _ = self._reach.ends(self._kth + self._squares, self._part)
+        nearer = (self._values < (low - self._squares)[:, None]) & (self._ids >= 0)
+        return Candidates(self._ids, nearer, ~self._failed)
+
+    def _tighten(self, kth: NDArray[np.floating]) -> None:
+        _, high = self._reach.ends(kth + self._squares, self._part)
+        self._limit = np.fmin(self._limit, (high - self._squares).astype(np.float32))
+
+    def _give_up(self, counts: Ids) -> None:
+        """Leave a query to float64 that has so many candidates that memory would have no bound."""
+        self._failed |= counts > _MANY + 4 * self._k
+        self._limit[self._failed] = -np.inf
+
+
+def _bound(block: Single, k: int) -> Single:
+    """A bound from above of the k-th smallest of each row: that of the minima of some groups of columns."""
+    width = block.shape[1]
+    groups = max(64, 2 ** int(4 * k - 1).bit_length())
+    if width < k:
+        return np.full(len(block), np.inf, dtype=np.float32)
+    if width >= 2 * groups:
+        block = block[:, : width // groups * groups].reshape(len(block), -1, groups).min(axis=1)
+    found: Single = np.partition(block, k - 1, axis=1)[:, k - 1]
+    return found
+
+
+def _joined(found: list[Candidates]) -> Candidates:
+    """The candidates of several batches of queries together."""
+    width = max((one.ids.shape[1] for one in found), default=0)
+    pads = [((0, 0), (0, width - one.ids.shape[1])) for one in found]
+    return Candidates(
+        np.concatenate([np.pad(one.ids, pad, constant_values=-1) for one, pad in zip(found, pads, strict=True)]),
+        np.concatenate([np.pad(one.nearer, pad) for one, pad in zip(found, pads, strict=True)]),
+        np.concatenate([one.complete for one in found]),
+    )
 
 
 class FaissShortlist:
     """FAISS's flat index: for large batches the product formula too, for small ones differences.
 
     Args:
-        blocks: The rows, (., d) float64 at a time.
+        blocks: The rows, (., d) float32 at a time.
         d: Columns.
         device: "cpu", or "cuda" or "cuda:1" with faiss-gpu.
 
@@ -102,7 +253,7 @@ class FaissShortlist:
         InputError: the device is not there.
     """
 
-    def __init__(self, blocks: Iterable[Squares], d: int, device: str = "cpu") -> None:
+    def __init__(self, blocks: Iterable[Single], d: int, device: str = "cpu") -> None:
         import faiss  # only who uses it pays for loading it
 
         number = gpu_number(device)
@@ -111,13 +262,35 @@ class FaissShortlist:
             index if number is None else faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), number, index)
         )
         for block in blocks:
-            self._index.add(block.astype(np.float32))
+            self._index.add(block)
 
-    def search(self, queries: Squares, length: int) -> tuple[Ids, Squares]:
-        """Find rows as `Shortlist` says."""
-        with np.errstate(over="ignore"):
-            seen, ids = self._index.search(queries.astype(np.float32), length)
-        return ids, np.where(ids[:, -1] >= 0, seen[:, -1], np.nan)
+    def search(self, queries: Single, k: int, own: Ids | None = None) -> Candidates:
+        """Find rows as `Shortlist` says: as many as should do, and more where these turn out too few."""
+        length = k + 4 + k // 8 + (own is not None)
+        found = self._search(queries, k, own, length)
+        few = np.flatnonzero(~found.complete)
+        if not len(few) or length >= self._index.ntotal:
+            return found
+        more = self._search(queries[few], k, None if own is None else own[few], 2 * length + 64)
+        order = np.concatenate([np.flatnonzero(found.complete), few])
+        done = found.complete
+        joined = _joined([Candidates(found.ids[done], found.nearer[done], done[done]), more])
+        back = np.argsort(order)
+        return Candidates(joined.ids[back], joined.nearer[back], joined.complete[back])
+
+    def _search(self, queries: Single, k: int, own: Ids | None, length: int) -> Candidates:
+        length = min(length, self._index.ntotal)
+        with np.errstate(over="ignore", invalid="ignore"):
+            reach = Reach(queries)
+            seen, ids = self._index.search(queries, length)
+            last = np.where(ids[:, -1] >= 0, seen[:, -1], np.nan) if length < self._index.ntotal else np.inf
+            seen[ids < 0 if own is None else (ids < 0) | (ids == own[:, None])] = np.inf
+            low, high = reach.ends(np.partition(seen, k - 1, axis=1)[:, k - 1])
+            complete = (last > high) & np.isfinite(high) & (reach.squares < LARGEST)
+            ids = np.where((seen <= high[:, None]) & complete[:, None], ids, -1)
+        order = np.argsort(ids, axis=1)
+        nearer = (seen < low[:, None]) & (ids >= 0)
+        return Candidates(np.take_along_axis(ids, order, 1), np.take_along_axis(nearer, order, 1), complete)
 
 
 def gpu_number(device: str) -> int | None:
@@ -174,7 +347,7 @@ def measured_seconds() -> dict[Engine, tuple[float, ...]]:
     rng = np.random.default_rng(0)
     found: dict[Engine, list[float]] = {engine: [] for engine in ENGINES}
     for d in _WIDTHS:
-        rows, queries = (rng.uniform(-1, 1, size=(count, d)) for count in (_ROWS, _QUERIES // 4))
+        rows, queries = (rng.random((count, d), dtype=np.float32) - 0.5 for count in (_ROWS, _QUERIES // 4))
         made: dict[Engine, Shortlist] = {
             "product": ProductShortlist([rows], len(rows), d),
             "faiss": FaissShortlist([rows], d),
@@ -184,33 +357,10 @@ def measured_seconds() -> dict[Engine, tuple[float, ...]]:
     return {engine: tuple(times) for engine, times in found.items()}
 
 
-def _seconds(shortlist: Shortlist, queries: Squares) -> float:
+def _seconds(shortlist: Shortlist, queries: Single) -> float:
     start = time.perf_counter()
     shortlist.search(queries, 10)
     return time.perf_counter() - start
-
-
-def _keep_least(block: Single, start: int, seen: Single, ids: Ids) -> None:
-    """Put the least of a block of distances, of the rows from `start` on, among the `seen` ones of each query."""
-    length = seen.shape[1]
-    head = max(length, _HEAD) if start == 0 and length <= block.shape[1] else 0
-    if head:
-        rows = np.argpartition(block[:, :head], length - 1, axis=1)[:, :length]
-        seen[:], ids[:] = np.take_along_axis(block, rows, axis=1), rows
-        block = block[:, head:]
-    nearer = np.flatnonzero(block < seen.max(axis=1, keepdims=True))
-    if len(nearer) > block.size // 8 and length <= block.shape[1]:  # the rows come nearer and nearer
-        rows = np.argpartition(block, length - 1, axis=1)[:, :length]
-        values = np.take_along_axis(block, rows, axis=1)
-    elif len(nearer):
-        query, row = np.divmod(nearer, block.shape[1])
-        values, rows = ragged(block[query, row], query, len(block), np.inf), ragged(row, query, len(block), -1)
-    else:
-        return
-    values = np.concatenate([seen, values], axis=1)
-    rows = np.concatenate([ids, np.where(rows < 0, -1, rows + start + head)], axis=1)
-    least = np.argpartition(values, length - 1, axis=1)[:, :length]
-    seen[:], ids[:] = np.take_along_axis(values, least, axis=1), np.take_along_axis(rows, least, axis=1)
 
 
 def ragged(values: NDArray[Any], query: Ids, count: int, fill: Any) -> NDArray[Any]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas, lapack, qr
+from scipy.linalg import blas, eigh_tridiagonal, lapack, qr
 
 from reprq.numerics import tensors
 from reprq.numerics.dask_arrays import is_dask
@@ -53,16 +54,12 @@ def spectra(moments: Moments) -> Spectra:
     """
     n, d = moments.n, moments.d
     if moments.rows is None:
-        top = n * float(moments.mean @ moments.mean)
-        diagonal, off = _tridiagonal(_reflect(moments.scatter_lower, moments.mean))
-        centred = _eigenvalues(diagonal, off)
-        diagonal[0] += top
-        return _clean(centred, _eigenvalues(diagonal, off), n, d)
+        return Reduction(moments).spectra
     products, along = _gram(moments.rows, moments.mean)
     gram = _reflect(products, np.ones(n))
     gram[:, 0] = np.sqrt(n) * _reflect_vector(along, np.ones(n))
     gram[0, 0] = n * float(moments.mean @ moments.mean)
-    diagonal, off = _tridiagonal(gram)
+    diagonal, off = _tridiagonal(gram)[:2]
     centred = np.append(_eigenvalues(diagonal[1:], off[1:]), 0.0)
     return _clean(centred, _eigenvalues(diagonal, off), n, d)
 
@@ -73,6 +70,47 @@ def _gram(rows: Rows, mean: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
         return tensors.gram(rows, mean)
     deviations = rows - mean
     return blas.dsyrk(1.0, deviations, lower=1), deviations @ mean
+
+
+class Reduction:
+    """The second moments of more rows than columns in tridiagonal form, which eigenvalues and eigenvectors follow from.
+
+    Args:
+        moments: Folded ones, which keep no rows.
+    """
+
+    def __init__(self, moments: Moments) -> None:
+        self._n, self._d, self._mean = moments.n, moments.d, moments.mean
+        self._diagonal, self._off, *self._turns = _tridiagonal(_reflect(moments.scatter_lower, moments.mean))
+
+    @cached_property
+    def spectra(self) -> Spectra:
+        """Both spectra, as `spectra` returns them."""
+        centred, uncentred = (_eigenvalues(self._diagonal_of(centred), self._off) for centred in (True, False))
+        return _clean(centred, uncentred, self._n, self._d)
+
+    def eigenvectors(self, centred: bool) -> NDArray[np.float64]:
+        """Return the eigenvectors of the centred or the uncentred second moment, (d, d), columns as the spectrum."""
+        if self._d == 1:
+            return np.ones((1, 1))
+        _, found = eigh_tridiagonal(self._diagonal_of(centred), self._off, lapack_driver="stemr", check_finite=False)
+        vectors: NDArray[np.float64] = self._basis @ found[:, ::-1]
+        return vectors
+
+    @cached_property
+    def _basis(self) -> NDArray[np.float64]:
+        """What takes the second moments to tridiagonal form, (d, d): both reflections and rotations."""
+        reflections, factors = self._turns
+        basis = np.eye(self._d, order="F")
+        work = 64 * self._d  # for blocks of 64 columns; less is slow
+        basis[1:, 1:] = lapack.dorgqr(np.asfortranarray(reflections[1:, :-1]), factors, lwork=work, overwrite_a=1)[0]
+        v = _reflector(self._mean)
+        return basis if v is None else blas.dger(-2.0, v, v @ basis, a=basis, overwrite_a=1)
+
+    def _diagonal_of(self, centred: bool) -> NDArray[np.float64]:
+        diagonal: NDArray[np.float64] = self._diagonal.copy()
+        diagonal[0] += 0.0 if centred else self._n * float(self._mean @ self._mean)
+        return diagonal
 
 
 def spectrum(x: Any, *, centred: bool = True) -> NDArray[np.float64]:
@@ -222,17 +260,18 @@ def _reflect_vector(vector: NDArray[np.float64], direction: NDArray[np.float64])
     return vector if v is None else vector - 2 * (v @ vector) * v
 
 
-def _tridiagonal(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _tridiagonal(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Return the diagonal and off-diagonal of a tridiagonal matrix similar to a symmetric one, first entry kept.
 
-    Of the symmetric matrix the lower triangle, in column order, is read and destroyed.
+    Of the symmetric matrix the lower triangle, in column order, is read and destroyed: the reflections that take one to
+    the other, and their factors, are returned too.
     """
     size = len(matrix)
     if size == 1:
-        return np.diagonal(matrix).copy(), np.zeros(0)
+        return np.diagonal(matrix).copy(), np.zeros(0), matrix, np.zeros(0)
     work = int(lapack.dsytrd_lwork(size, lower=1)[0])
-    _, diagonal, off, _, _ = lapack.dsytrd(matrix, lower=1, lwork=work, overwrite_a=1)
-    return diagonal, off
+    reflections, diagonal, off, factors, _ = lapack.dsytrd(matrix, lower=1, lwork=work, overwrite_a=1)
+    return diagonal, off, reflections, factors
 
 
 def _eigenvalues(diagonal: NDArray[np.float64], off: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.numerics.nearest import LARGEST, SLACK, ExactNeighbours
+from reprq.numerics.nearest import ExactNeighbours
 from reprq.numerics.tensors import Rows, beside, blocks, column_means, double, host, is_tensor, namespace
 
+_SLACK = 4  # neighbours beyond k on the shortlist: enough that the proof rarely fails
+_LARGEST = 1e38  # squares that float32 can hold, and the sums on the way to them
 _BUDGET = 256 * 2**20  # bytes held at once beside the rows
 _QUERIES = 1024
 _SEARCHED = 64  # queries that are searched again at a time
@@ -57,7 +59,7 @@ class TensorNeighbours:
         """
         queries = queries if is_tensor(queries) else beside(self.rows, queries)
         squares, ids = np.empty((len(queries), k)), np.empty((len(queries), k), dtype=np.int64)
-        length = min(len(self.rows), k + SLACK + (own is not None))
+        length = min(len(self.rows), k + _SLACK + (own is not None))
         held = 24 * length * queries.shape[1]
         for part in blocks(len(queries), max(held, _BUDGET // _QUERIES), _BUDGET):
             mine = None if own is None else beside(self.rows, own[part])
@@ -87,7 +89,7 @@ class TensorNeighbours:
         bound = radius**2 + (d + 8) * (2.0**-24 * terms + float(np.finfo(np.float32).tiny))
         beyond = seen.max(dim=1).values.to(torch.float64) + squared
         whole = seen.isfinite().all(dim=1)
-        return nearest, numbers, whole & (((beyond > bound) & (terms < LARGEST)) | (length == n))
+        return nearest, numbers, whole & (((beyond > bound) & (terms < _LARGEST)) | (length == n))
 
     def _shortlist(self, centred: Any, length: int) -> tuple[Any, Any]:
         """Return the rows that are seen nearest to some queries, in no order, and |y|^2 - 2 x.y of each."""

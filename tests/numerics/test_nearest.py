@@ -38,7 +38,6 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let everything pass through several blocks."""
     monkeypatch.setattr(nearest, "_BUDGET", 2**12)
     monkeypatch.setattr(shortlist, "_ROWS", 24)
-    monkeypatch.setattr(shortlist, "_HEAD", 8)
     monkeypatch.setattr(shortlist, "_QUERIES", 7)
 
 
@@ -63,7 +62,9 @@ def test_neighbours_are_the_oracles(
     queries[0] = rows[0]
     if whole and spread == 1.0:
         rows, queries = rows.round(), queries.round()  # many ties, which both compute without rounding
-    squares, ids = ExactNeighbours(rows, engine=engine).search(queries, k)
+    index = ExactNeighbours(rows, engine=engine)
+    squares, ids = index.search(queries, k)
+    np.testing.assert_array_equal(index.kth(queries, k), squares[:, -1])
     expected, numbers = oracle(rows, queries, k)
     np.testing.assert_allclose(squares, expected, rtol=1e-12)
     if whole and spread == 1.0:
@@ -150,6 +151,42 @@ def test_a_query_beyond_the_reach_of_float32_is_still_exact(engine: shortlist.En
     queries = np.vstack([rng.normal(size=(40, 8)), np.full((1, 8), far)])
     squares, _ = ExactNeighbours(rows, engine=engine).search(queries, 3)
     np.testing.assert_allclose(squares, oracle(rows, queries, 3)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("d", [3, 300])
+def test_the_kth_alone_has_the_same_bits_and_looks_at_few_rows(
+    engine: shortlist.Engine, d: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(4)
+    rows, queries = (rng.normal(5.0, 1.0, size=(count, d)).astype(np.float32) for count in (800, 90))
+    rows[100:200] = rows[:100]  # copies: equal distances at every k
+    index = ExactNeighbours(rows, engine=engine)
+    squares, ids = index.search(queries, 60)
+    np.testing.assert_array_equal(ids, oracle(rows, queries, 60)[1])
+    own = np.arange(len(rows))
+    of_own = index.search(rows, 60, own)[0]
+    pairs = []
+
+    def counted(*given: Any) -> NDArray[np.float64]:
+        pairs.append(len(given[2]))
+        return exact(*given)
+
+    exact = nearest.pair_squares
+    monkeypatch.setattr(nearest, "pair_squares", counted)
+    np.testing.assert_array_equal(index.kth(queries, 60), squares[:, -1])
+    assert sum(pairs) < 8 * len(queries)
+    np.testing.assert_array_equal(index.kth(rows, 60, own), of_own[:, -1])
+
+
+def test_more_equal_distances_than_memory_should_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortlist, "_MANY", 8)
+    rows = np.random.default_rng(5).integers(0, 2, size=(3000, 4)).astype(np.float64)
+    for engine in ENGINES:
+        index = ExactNeighbours(rows, engine=engine)
+        squares, ids = index.search(rows[:40] + 1.0, 5)
+        np.testing.assert_array_equal(ids, oracle(rows, rows[:40] + 1.0, 5)[1])
+        np.testing.assert_array_equal(index.kth(rows[:40] + 1.0, 5), squares[:, -1])
 
 
 def test_a_copy_and_a_pickle_find_the_same() -> None:

@@ -17,6 +17,8 @@ from reprq.numerics.tensors import Rows, beside, is_tensor
 if TYPE_CHECKING:
     from reprq.detectors.rows.approximate import ApproximateNeighbours
 
+    _Neighbours = ExactNeighbours | TensorNeighbours | ApproximateNeighbours
+
 _AGGREGATIONS = ("kth", "mean", "sum")
 METRICS = ("euclidean", "cosine")
 _INDEXES = ("flat", "hnsw", "ivf")
@@ -117,7 +119,7 @@ class KNN(ArrayDetector):
         scores = np.empty(len(first))
         for count in np.unique(times).tolist():  # a row's copies come first, at distance 0
             some = np.flatnonzero(times == count)
-            scores[some] = self._aggregated(nearest.search(rows[first[some]], self.k + count)[0][:, count:])
+            scores[some] = self._scored(nearest, rows[first[some]], count)
         return np.asarray(scores[group])
 
     def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
@@ -137,7 +139,13 @@ class KNN(ArrayDetector):
             self.recall_ = self.neighbours_.recall(self.k)
 
     def _score(self, rows: Matrix) -> Scores:
-        return self._aggregated(self.neighbours_.search(self._prepared(rows), self.k)[0])
+        return self._scored(self.neighbours_, self._prepared(rows))
+
+    def _scored(self, nearest: "_Neighbours", rows: Rows, skipped: int = 0) -> Scores:
+        """The scores of rows of which the nearest `skipped` do not count."""
+        if self.aggregation == "kth" and isinstance(nearest, ExactNeighbours):
+            return self._aggregated(nearest.kth(rows, self.k + skipped)[:, None])
+        return self._aggregated(nearest.search(rows, self.k + skipped)[0][:, skipped:])
 
     def _aggregated(self, squares: Scores) -> Scores:
         distances = squares / 2.0 if self.metric == "cosine" else np.sqrt(squares)
