@@ -2,14 +2,17 @@
 
 import textwrap
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
+from matplotlib.markers import MarkerStyle
+from matplotlib.path import Path
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from reprq.analysis.depth import layer_places
@@ -101,26 +104,33 @@ def draw_points(ax: Axes, points: pd.DataFrame, looks: Mapping[str, Mapping[str,
         looks: The style of each backbone, as `styles` gives them.
         scale: Multiplies the size of the markers.
     """
-    ordered = points.assign(place=layer_places(points), backbone=points["backbone"].astype(str))
-    ordered = ordered.sort_values("place", kind="stable")
-    colours, markers = ({name: look[key] for name, look in looks.items()} for key in ("color", "marker"))
-    given = {"data": ordered, "x": "x", "y": "y", "hue": "backbone", "palette": colours, "legend": False, "ax": ax}
-    sns.lineplot(**given, estimator=None, sort=False, alpha=0.3, linewidth=0.8 * scale, zorder=1)
-    if {"y_low", "y_high"} <= set(ordered):
-        bars = [colours[name] for name in ordered["backbone"]]
-        ax.vlines(ordered["x"], ordered["y_low"], ordered["y_high"], color=bars, alpha=0.4, linewidth=0.8, zorder=1)
-    sizes = {"size": "place", "sizes": tuple(scale**2 * area for area in _AREAS)}
-    deepest = max(1, ordered["place"].max())
-    sns.scatterplot(
-        **given, **sizes, size_norm=(0, deepest), style="backbone", markers=markers, linewidth=1.0, zorder=2
-    )
-    dots = ax.collections[-1]
-    hollow = np.array([looks[name]["markerfacecolor"] == "none" for name in ordered["backbone"]])
-    filled = to_rgba_array(dots.get_facecolor(), 0.85)
-    dots.set(edgecolor=filled, facecolor=to_rgba_array(filled, np.where(hollow, 0.0, 0.85)))
-    ax.set(xlabel="", ylabel="")
+    places = layer_places(points).to_numpy()
+    order = np.argsort(places, kind="stable")
+    places, names = places[order], points["backbone"].astype(str).to_numpy()[order]
+    xy = points[["x", "y"]].to_numpy(dtype=np.float64)[order]
+    colours = to_rgba_array([looks[name]["color"] for name in names])
+    if {"y_low", "y_high"} <= set(points):
+        low, high = points[["y_low", "y_high"]].to_numpy(dtype=np.float64)[order].T
+        ax.vlines(xy[:, 0], low, high, color=colours, alpha=0.4, linewidth=0.8, zorder=1)
+    smallest, largest = (scale**2 * area for area in _AREAS)
+    areas = smallest + (largest - smallest) * places / max(1, places.max())
+    dots = ax.scatter(xy[:, 0], xy[:, 1], s=areas, linewidth=1.0, zorder=2)
+    dots.set_paths([_path(looks[name]["marker"]) for name in names])
+    hollow = np.array([looks[name]["markerfacecolor"] == "none" for name in names])
+    dots.set(edgecolor=to_rgba_array(colours, 0.85), facecolor=to_rgba_array(colours, np.where(hollow, 0.0, 0.85)))
+    present = [name for name in looks if (names == name).any()]
+    lines = LineCollection([xy[names == name] for name in present], colors=[looks[name]["color"] for name in present])
+    lines.set(alpha=0.3, linewidth=0.8 * scale, zorder=1)
+    ax.add_collection(lines)
     tidy(ax)
     ax.yaxis.set_major_locator(MaxNLocator(5))
+
+
+@cache
+def _path(marker: str) -> Path:
+    """The outline of a marker."""
+    style = MarkerStyle(marker)
+    return style.get_path().transformed(style.get_transform())
 
 
 def is_logarithmic(values: pd.Series) -> bool:
