@@ -1,0 +1,129 @@
+"""A modality is one file and one entry: sound, which reprq does not have, goes the whole way without an edit to it."""
+
+import hashlib
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import reprq
+from reprq.backbones import as_backbone
+from reprq.data import DATASETS, Asked, Dataset
+from reprq.data.modality import Seen
+from reprq.errors import InputError
+from reprq.registry import Entry
+
+RATE, LENGTH = 8000, 800
+
+
+class Clips:
+    def __init__(self, root: Path, files: list[str]) -> None:
+        self.root, self.files = root, files
+
+    def item(self, i):
+        with wave.open(str(self.root / self.files[i])) as file:
+            return np.frombuffer(file.readframes(file.getnframes()), np.int16) / 2**15
+
+    def digest(self, i):
+        return hashlib.sha256((self.root / self.files[i]).read_bytes()).digest()
+
+    def verify(self, i):
+        self.item(i)
+
+
+class Waveform:
+    modality, class_token = "audio", None
+
+    def __init__(self, length: int = LENGTH) -> None:
+        self.length = length
+
+    def __call__(self, item):
+        return torch.from_numpy(np.resize(item, self.length).astype(np.float32))[None]
+
+    def collate(self, samples):
+        return torch.stack(list(samples))
+
+    def blank(self, n):
+        return torch.zeros(n, 1, self.length)
+
+    def noise(self, n, seed):
+        return torch.randn(n, 1, self.length, generator=torch.Generator().manual_seed(seed))
+
+    def altered(self, sample):
+        return sample.flip(-1)
+
+    def seen(self, data):
+        return Seen({}, ())
+
+    def replace(self, **overrides):
+        return Waveform(**{**self.overrides(), **overrides})
+
+    def overrides(self):
+        return {"length": self.length}
+
+    def describe(self):
+        return f"{self.length} values"
+
+    def to_dict(self):
+        return {"kind": "waveform", **self.overrides()}
+
+
+def load_clips(asked: Asked) -> Dataset:
+    root = Path(asked.path)
+    files = sorted(str(path.relative_to(root)) for path in root.rglob("*.wav"))
+    classes = tuple(sorted({file.split("/")[0] for file in files}))
+    return Dataset(
+        name=asked.name,
+        split=asked.split,
+        classes=classes,
+        labels=np.array([classes.index(file.split("/")[0]) for file in files]),
+        ids=np.array(files),
+        source=Clips(root, files),
+        rows=np.arange(len(files)),
+        split_info={"kind": "none"},
+        modality="audio",
+    )
+
+
+@pytest.fixture
+def clips(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, pitch in (("high", 900), ("low", 200)):
+        (tmp_path / name).mkdir()
+        for i in range(20):
+            tone = np.sin(2 * np.pi * (pitch + 10 * rng.normal()) * np.arange(LENGTH) / RATE)
+            with wave.open(str(tmp_path / name / f"{i:02}.wav"), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(RATE)
+                file.writeframes((tone * 2**14).astype(np.int16).tobytes())
+    entry = DATASETS.register(Entry(name="audio:PATH", target=load_clips, inputs="audio", about="clips in CLASS/"))
+    yield reprq.load_dataset(f"audio:{tmp_path}")
+    DATASETS.remove(entry.name)
+
+
+def test_sound_is_loaded_embedded_cached_measured_and_detected_by_an_entry(clips, tmp_path):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv1d(1, 16, 64, stride=8), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    backbone = as_backbone(nn.Sequential(*network, nn.Linear(16, 8)), preprocessing=Waveform(), name="tones")
+    cache = reprq.extract(backbone, clips, layers="all", cache_dir=tmp_path / "cache", progress=False)
+    rows = cache["pooled"].array
+    assert rows.shape == (40, 16)
+    assert 1 <= reprq.measure(rows, ["rankme"])["rankme"].value <= 16
+    low = clips.labels == clips.classes.index("low")
+    scores = reprq.detectors.KNN(k=3).fit(rows[low][:10]).anomaly_score(np.concatenate([rows[low][10:], rows[~low]]))
+    assert reprq.evaluation.auroc(np.repeat([0, 1], [10, 20]), scores).value == 1
+    again = reprq.extract(backbone, clips, layers="all", cache_dir=tmp_path / "cache", progress=False)
+    np.testing.assert_array_equal(again["pooled"].array, rows)
+
+
+def test_sound_is_told_from_other_data(clips, tmp_path):
+    assert clips.noun == "clip"
+    backbone = as_backbone(nn.Sequential(nn.Flatten(), nn.Linear(LENGTH, 4)), preprocessing=Waveform(), name="tones")
+    with pytest.raises(InputError, match="backbone tones takes clips, and digits holds images; give clips, or a"):
+        reprq.extract(backbone, "digits", cache_dir=tmp_path / "cache", progress=False)
+    with pytest.raises(InputError, match="tones takes clips, which have no one shape"):
+        _ = backbone.input_shape
