@@ -123,7 +123,7 @@ PAPERS = Registry(
             "images/magnetic_tile/{good,DEFECT} and ground_truth/DEFECT/NAME_mask.png there, in --root",
             {
                 "quick": "16 tiles at 32 pixels, one epoch; a quarter of a minute",
-                "cpu": "120 tiles at 48 pixels, one network, 15 epochs, one seed; two minutes of one core",
+                "cpu": "120 tiles at 48 pixels, one network, 8 epochs, one seed; a minute of one core",
                 "full": "all tiles at 224 pixels, three networks, 200 epochs; for a GPU",
             },
             "reprq.papers.ruff2021.maps",
