@@ -10,6 +10,7 @@ from reprq.plots.layers import depth_plot, layer_heatmap
 from reprq.plots.maps import map_plot, project
 from reprq.plots.metric_vs_score import describe, metric_vs_score
 from reprq.plots.names import detector_label, metric_label
+from reprq.plots.overlays import overlay_gallery
 from reprq.plots.save import render, save
 from reprq.plots.similarity import similarity_heatmap
 from reprq.plots.spectrum import spectrum_plot
@@ -30,6 +31,7 @@ __all__ = [
     "map_plot",
     "metric_label",
     "metric_vs_score",
+    "overlay_gallery",
     "project",
     "render",
     "roc_plot",

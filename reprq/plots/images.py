@@ -69,7 +69,7 @@ def image_extremes(
         for place, row in enumerate(chosen):
             left = place % columns * _STEP[0]
             bottom = top - _GAP + 0.15 - 1.0 - place // columns * _STEP[1]
-            _picture(ax, _pixels(images, int(row)), left, bottom)
+            _picture(ax, pixels_of(images, int(row)), left, bottom)
             ax.text(left + 0.5, bottom - 0.05, f"{values[row]:.3g}", fontsize=7, ha="center", va="top")
             if marks is not None:
                 _frame(ax, left, bottom, bool(marks[row]))
@@ -100,7 +100,8 @@ def _picture(ax: Axes, pixels: Any, left: float, bottom: float) -> None:
     ax.imshow(pixels, extent=(x, x + w, y, y + h), interpolation="nearest", cmap="gray")  # the map is for grey ones
 
 
-def _pixels(images: Any, row: int) -> Any:
+def pixels_of(images: Any, row: int) -> Any:
+    """Return (h, w) or (h, w, 3 or 4) pixels of the image of a row."""
     item = images.item(row) if isinstance(images, Dataset) else images(row) if callable(images) else images[row]
     pixels = np.asarray(item[0] if isinstance(item, tuple) else item)
     if pixels.ndim == 3 and pixels.shape[2] == 1:

@@ -1,0 +1,84 @@
+"""Images beside their anomaly maps, all in one scale of colors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from PIL import Image
+
+from reprq.errors import InputError
+from reprq.plots.images import pixels_of
+from reprq.plots.styles import plain
+
+_SIDE = 1.7  # inches
+_OPAQUE = 0.55
+
+
+def overlay_gallery(
+    images: Any,
+    maps: ArrayLike,
+    *,
+    masks: Sequence[Any] | None = None,
+    titles: Sequence[str] | None = None,
+    columns: int = 3,
+) -> Figure:
+    """Draw images, and beside each its anomaly map over it; one scale of colors and one bar for all.
+
+    Args:
+        images: What gives the image of a row, as in `image_extremes`.
+        maps: (n, H, W), higher is more anomalous. Images are resized to them, so that both lie over each other. Colors
+            go from the 1 % quantile of all pixels of all maps to the 99.9 % quantile.
+        masks: (H, W) each, or None: what is marked is outlined.
+        titles: Of the images.
+        columns: How many pairs stand beside each other.
+
+    Raises:
+        InputError: `maps` are not finite and of shape (n, H, W), masks of another shape, or another number of titles.
+    """
+    found = np.asarray(maps, dtype=np.float64)
+    if found.ndim != 3 or not found.size or not np.isfinite(found).all():
+        raise InputError(f"maps must be finite and of shape (n, H, W), got shape {found.shape}")
+    for name, given in (("masks", masks), ("titles", titles)):
+        if given is not None and len(given) != len(found):
+            raise InputError(f"{name} must be one a map, got {len(given)} for {len(found)} maps")
+    if columns < 1:
+        raise InputError(f"columns must be at least 1, got {columns}")
+    columns = min(columns, len(found))
+    rows = -(-len(found) // columns)
+    low, high = np.quantile(found, [0.01, 0.999])
+    size = (2 * columns * _SIDE + 0.9, rows * (_SIDE + 0.3))
+    fig, axes = plt.subplots(rows, 2 * columns, figsize=size, layout="constrained", squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    for i, values in enumerate(found):
+        left, right = axes[i // columns, 2 * (i % columns) : 2 * (i % columns) + 2]
+        pixels = _resized(pixels_of(images, i), values.shape)
+        for ax in (left, right):
+            ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        right.imshow(values, cmap="inferno", vmin=low, vmax=high, alpha=_OPAQUE)
+        if masks is not None and masks[i] is not None:
+            _outline(right, np.asarray(masks[i]) != 0, values.shape)
+        if titles is not None:
+            left.set_title(plain(str(titles[i])), fontsize=8, loc="left")
+    bar = fig.colorbar(ScalarMappable(Normalize(low, high), "inferno"), ax=axes, fraction=0.03, pad=0.01, extend="both")
+    bar.set_label("anomaly map", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+    return fig
+
+
+def _outline(ax: Axes, mask: Any, shape: tuple[int, ...]) -> None:
+    if mask.shape != shape:
+        raise InputError(f"masks must be as large as maps, {shape}, got {mask.shape}")
+    if mask.any() and not mask.all():
+        ax.contour(mask, levels=[0.5], colors="cyan", linewidths=0.9)
+
+
+def _resized(pixels: Any, shape: tuple[int, ...]) -> Any:
+    eight = pixels if pixels.dtype == np.uint8 else np.round(255 * np.clip(pixels, 0, 1)).astype(np.uint8)
+    return np.asarray(Image.fromarray(eight).resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
