@@ -154,10 +154,10 @@ class UnknownNameError(ReprqError, KeyError):
         in_lower_case = {known.lower(): known for known in reversed(self.valid)}
         near = difflib.get_close_matches(name.lower(), in_lower_case, n=1, cutoff=_ALIKE)
         near = near or [known for known in in_lower_case if name and known.startswith(name.lower())]
-        hint = f"did you mean {in_lower_case[near[0]]!r}? " if near else ""
+        hint = f": did you mean {in_lower_case[near[0]]!r}?" if near else "."
         where = f" among {among}" if among else ""
         valid_names = ", ".join([*self._listed(), *forms]) or "(none)"
-        super().__init__(f"unknown {kind} {name!r}{where}: {hint}Valid: {valid_names}")
+        super().__init__(f"unknown {kind} {name!r}{where}{hint} Valid: {valid_names}")
 
     def _listed(self) -> tuple[str, ...]:
         if len(self.valid) <= _MOST_LISTED:

@@ -10,6 +10,7 @@ point whose value is such an `Entry`, or by `register`::
 import importlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -99,12 +100,32 @@ class Entry:
             InputError: It raises something else than a `ReprqError`; says what.
         """
         target = self.load()
-        try:
+        with told(self.name):
             return target(*arguments, **named)
-        except ReprqError:
-            raise
-        except Exception as error:
-            raise InputError(f"{self.name} fails with {type(error).__name__}: {first_line(error)}") from error
+
+
+@contextmanager
+def told(name: str) -> Iterator[None]:
+    """Tell whatever other people's code raises in one sentence.
+
+    Args:
+        name: Whose code it is.
+
+    Raises:
+        InputError: It raises something else than a `ReprqError`; says what.
+
+    Example:
+        >>> with told("mine"):
+        ...     {}["nothing"]
+        Traceback (most recent call last):
+        reprq.errors.InputError: mine fails with KeyError: 'nothing'
+    """
+    try:
+        yield
+    except ReprqError:
+        raise
+    except Exception as error:
+        raise InputError(f"{name} fails with {type(error).__name__}: {first_line(error)}") from error
 
 
 class Registry:

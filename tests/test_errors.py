@@ -6,14 +6,14 @@ from reprq.errors import CacheError, ConfigError, DataError, InputError, ReprqEr
 
 
 def test_a_short_list_is_whole_and_a_long_one_gives_the_nearest() -> None:
-    assert str(UnknownNameError("detector", "x", ["a", "b"])) == "unknown detector 'x': Valid: a, b"
+    assert str(UnknownNameError("detector", "x", ["a", "b"])) == "unknown detector 'x'. Valid: a, b"
     many = [f"resnet{i}" for i in range(40)]
     text = str(UnknownNameError("backbone", "resnet7x", many))
     assert "did you mean 'resnet7'? Valid: resnet7, " in text
     assert text.endswith(", 30 more")
     assert str(UnknownNameError("backbone", "x", many, ["timm:NAME"])).endswith(", 30 more, timm:NAME")
-    assert str(UnknownNameError("detector", "x", ["a"], ["pyod:NAME"])) == "unknown detector 'x': Valid: a, pyod:NAME"
-    assert str(UnknownNameError("kind", "nope", ["inne", "ok"])) == "unknown kind 'nope': Valid: inne, ok"
+    assert str(UnknownNameError("detector", "x", ["a"], ["pyod:NAME"])) == "unknown detector 'x'. Valid: a, pyod:NAME"
+    assert str(UnknownNameError("kind", "nope", ["inne", "ok"])) == "unknown kind 'nope'. Valid: inne, ok"
     assert "'KNM' among these: did you mean 'knn'?" in str(UnknownNameError("x", "KNM", ["knn"], among="these"))
     assert "did you mean 'cats-vs-dogs'?" in str(UnknownNameError("protocol", "Cats", ["cats-vs-dogs", "inne"]))
     assert UnknownNameError("backbone", "x", many).valid == tuple(many)

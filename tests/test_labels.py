@@ -63,7 +63,7 @@ def test_several_names_with_commas_between_and_a_comma_in_a_name() -> None:
     assert anomaly_labels([0, 1, 2], "good,ok", classes=classes).tolist() == [1, 0, 0]
     assert anomaly_labels([0, 1, 2], "a, b", classes=classes).tolist() == [0, 1, 1]
     assert anomaly_labels([0, 1, 2], '"a, b",ok', classes=classes).tolist() == [0, 1, 0]
-    with pytest.raises(UnknownNameError, match="unknown label 'b' among the labels: Valid"):
+    with pytest.raises(UnknownNameError, match="unknown label 'b' among the labels. Valid"):
         anomaly_labels([1, 2], "good,b", classes=classes)
 
 

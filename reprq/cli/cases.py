@@ -54,7 +54,12 @@ def typed(name: str) -> bool:
 def from_file(
     file: Path, key: str | None, columns: str | None, labels: str | None, groups: str | None, asked: dict[str, Any]
 ) -> Iterator[Case]:
-    """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored."""
+    """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored.
+
+    With `labelled_from` "each" there is one of every class of anomalies.
+    """
+    from dataclasses import replace
+
     from reprq.data.row_splits import row_split
     from reprq.embeddings import load_embeddings
     from reprq.errors import InputError
@@ -67,10 +72,54 @@ def from_file(
             f"{file} must have at least 2 benign rows, one to fit and one to score, got {benign} of {len(x)}"
         )
     of_rows = None if groups is None else load_embeddings(file, key, groups, columns=columns or ()).labels
+    corpus = None if asked["auxiliary"] is None else load_embeddings(asked["auxiliary"], key, columns=columns or ())
     how = {name: asked[name] for name in ("pollution", "labelled", "seed")}
-    split = row_split(x.labels, groups=of_rows, name=str(file), **how)
-    _check_needs(asked["specs"], [split])
-    yield Case(described(x, file), {"layer": x.layer}, split, rows=(x.array, x.array, None))
+    whole = load_embeddings(file, key, labels, columns=columns or ()) if asked["labelled_from"] else None
+    for said, known in [("", None)] if whole is None else _known_rows(whole, x.labels, asked, str(file)):
+        split = row_split(x.labels, groups=of_rows, known=known, name=str(file), **how)
+        split = replace(split, auxiliary="" if corpus is None else str(asked["auxiliary"]))
+        _check_needs(asked["specs"], [split])
+        columns_of_table = {"layer": x.layer, **({"task": said} if said else {})}
+        yield Case(
+            described(x, file),
+            columns_of_table,
+            split,
+            rows=(x.array, x.array, None if corpus is None else corpus.array),
+        )
+
+
+def _known_rows(x: Any, truth: Any, asked: dict[str, Any], name: str) -> Iterator[tuple[str, Any]]:
+    """What each split of a file is called, and the anomalous rows that it may know, by the classes of its labels."""
+    import numpy as np
+
+    from reprq.errors import InputError, UnknownNameError
+
+    named = x.provenance.get("classes", ())
+    rows = {str(named[n]) if named else str(n): np.flatnonzero(x.labels == n) for n in np.unique(x.labels).tolist()}
+    anomalous = [each for each, found in rows.items() if truth[found].all()]
+    if len(rows) < 3:
+        raise InputError(
+            f"--labelled-from chooses among classes of anomalies, and {name} has {len(anomalous)}; give labels of three"
+            " values or more, or leave it out"
+        )
+    wanted = _known(asked["labelled_from"], tuple(anomalous))
+    if isinstance(wanted, int):
+        if not 1 <= wanted <= len(anomalous):
+            raise InputError(
+                f"--labelled-from must be from 1 to {len(anomalous)}, the classes of anomalies, got {wanted}"
+            )
+        drawn = np.random.default_rng(asked["seed"]).permutation(len(anomalous))[:wanted]
+        sets = [tuple(anomalous[i] for i in sorted(drawn.tolist()))]
+    else:
+        sets = [(each,) for each in anomalous] if wanted == "each" else [wanted]
+    for classes in sets:
+        for each in classes:
+            if each not in anomalous:
+                raise UnknownNameError("class of anomalies", each, anomalous, among=f"the labels of {name}")
+        yield (
+            f"{asked['labelled']:g} labelled from {','.join(classes)}",
+            np.concatenate([rows[each] for each in classes]),
+        )
 
 
 def _copied(pairs: list[tuple[Any, Any]]) -> str:

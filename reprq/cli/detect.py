@@ -72,7 +72,8 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 @click.option(
     "--auxiliary",
     metavar="NAME",
-    help="A corpus, for detectors that use one: its training samples, without classes named as those of the data.",
+    help="A corpus, for detectors that use one: its training samples, without classes named as those of the data; with"
+    " --embeddings a file of rows.",
 )
 @click.option(
     "--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Repeat with so many seeds, from --seed."
@@ -88,7 +89,8 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
     "detectors",
     multiple=True,
     metavar="NAME[:PARAMETER=VALUE,...]",
-    help="A detector such as knn:k=1 or pyod:ECOD; may be repeated. [default: knn, mahalanobis, centroid]",
+    help="A detector such as knn:k=1, pyod:ECOD or deep_svdd:milestones=[50,100]; a value is JSON or text. May be"
+    " repeated. [default: knn, mahalanobis, centroid]",
 )
 @options.run
 @options.output
@@ -111,7 +113,7 @@ def detect(
     --external and no --task, all classes are benign; with --benign, the classes that it names are, and all others are
     anomalous. --data also takes the protocols that `reprq datasets` lists. With --embeddings, the file's labels say
     which rows are anomalous (1, or all that --benign does not name), and 70 % of the benign rows train; with --groups
-    70 % of the groups without an anomaly.
+    70 % of the groups without an anomaly. --labelled-from names classes of the file's labels.
 
     Where a folder has masks (ground_truth/CLASS/NAME_mask.png) and a detector anomaly maps (fcdd, autoencoder),
     pixel_auroc is over all pixels of all images, pixel_auroc_per_image the mean over anomalous images.
@@ -133,7 +135,7 @@ def detect(
     _check_specifications(specs, file is None, oracle)
     if file is not None:
         options.only_with_backbone()
-        refuse_typed("anomaly", "external", "polluting", "labelled_from", "auxiliary", "pixels")
+        refuse_typed("anomaly", "external", "polluting", "pixels")
     elif groups is not None:
         raise click.UsageError("--groups goes with --embeddings")
     elif benign and typed("tasks"):
@@ -220,21 +222,38 @@ def _method(row: dict[str, Any]) -> str:
 
 
 def specification(text: str) -> dict[str, Any]:
-    """Read `knn:k=1,aggregation=mean` and `pyod:ECOD:contamination=0.05`; values are JSON, or text."""
+    """Read `knn:k=1,aggregation=mean`, `deep_svdd:milestones=[50,100]` and `pyod:ECOD:contamination=0.05`.
+
+    A value is JSON, whose commas and colons do not end it, or text up to the next comma; a list may hold bare words.
+    """
+    from reprq.detectors.registry import DETECTORS
+
     name, _, rest = text.partition(":")
-    if name in ("pyod", "raw", "hybrid"):
+    if any(known.startswith(f"{name}:") for known in DETECTORS.names()):
         inner, _, rest = rest.partition(":")
         name = f"{name}:{inner}"
     spec: dict[str, Any] = {"name": name}
-    for pair in filter(None, rest.split(",")):
-        parameter, equals, value = pair.partition("=")
-        if not equals:
+    while rest:
+        parameter, equals, rest = rest.partition("=")
+        if not equals or not parameter:
             raise click.BadParameter(f"expected NAME:PARAMETER=VALUE, got {text!r}", param_hint="--detector")
-        try:
-            spec[parameter] = json.loads(value)
-        except ValueError:
-            spec[parameter] = value
+        spec[parameter], rest = _value(rest)
     return spec
+
+
+def _value(text: str) -> tuple[Any, str]:
+    """The value that a text begins with, and what follows its comma."""
+    try:
+        value, end = json.JSONDecoder().raw_decode(text)
+        if text[end : end + 1] in ("", ","):
+            return value, text[end + 1 :]
+    except ValueError:
+        pass
+    if text.startswith("[") and "]" in text:  # of bare words
+        inner, _, rest = text[1:].partition("]")
+        return [_value(part.strip())[0] for part in inner.split(",") if part.strip()], rest.removeprefix(",")
+    value, _, rest = text.partition(",")
+    return value, rest
 
 
 def _check_specifications(specs: list[dict[str, Any]], of_samples: bool, oracle: bool) -> None:

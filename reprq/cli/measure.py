@@ -117,13 +117,15 @@ def _values(measured: Sequence[Any], metrics: Sequence[str], definitions: Any, i
     """One row a layer and metric; refused where not one number exists."""
     from reprq.errors import InputError
     from reprq.metrics import measure as measure_array
+    from reprq.metrics.registry import METRICS
 
     table = []
     for x in measured:
         found = measure_array(x, list(metrics) or None, definitions=definitions, intervals=intervals).values()
         if all(metric.value is None for metric in found):
-            reason = next(iter(found)).notes[-1]
-            raise InputError(f"the {len(x)} rows of {x.layer} have no metric: {reason}; give more rows that differ")
+            first = next(iter(found))
+            advice = "give more rows that differ" if METRICS.is_built_in(first.name) else "ask who made the metric"
+            raise InputError(f"the {len(x)} rows of {x.layer} have no metric: {first.notes[-1]}; {advice}")
         for metric in found:
             fields = {name: getattr(metric, name) for name in ("value", "low", "high", "n", "d", "definition")}
             table.append({"layer": x.layer, "metric": metric.name, **fields, "notes": list(metric.notes)})

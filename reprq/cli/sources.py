@@ -60,8 +60,11 @@ def extract_split(asked: dict[str, Any], network: Any, data: Any, samples: int |
     `how` goes to `reprq.extract`: dtype, precision, workers, batch_size.
     """
     from reprq.embeddings import extract
+    from reprq.embeddings.registry import poolings_named, vectors_note
     from reprq.progress import each_once
 
+    chosen = network.select_layers(asked["layers"])
+    say(*(vectors_note(name, chosen) for name in poolings_named(asked["pooling"])))
     total = len(data)
     with each_once(_said()):
         cache = extract(

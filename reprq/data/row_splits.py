@@ -16,6 +16,7 @@ def row_split(
     groups: Rows | None = None,
     pollution: float = 0.0,
     labelled: float = 0,
+    known: Rows | None = None,
     seed: int = 0,
     name: str = "the rows",
 ) -> Split:
@@ -29,11 +30,12 @@ def row_split(
         pollution: Share p in [0, 1) of the training rows that are anomalies: round(p / (1 - p) n) for n benign ones.
         labelled: How many anomalies are known, or as a share g in (0, 1) round(g / (1 - g) m) of m training rows. None
             of them pollutes.
+        known: The anomalous rows of which these are drawn; all by default.
         seed: Of all draws. More pollution is a superset of less.
         name: What the rows are called.
 
     Raises:
-        InputError: No group is all benign, or no anomalous row is left to score.
+        InputError: No group is all benign, fewer anomalous rows than are to be known, or none is left to score.
 
     Example:
         >>> split = row_split(np.repeat([0, 1], [10, 6]), labelled=2)
@@ -51,13 +53,18 @@ def row_split(
     rows = np.flatnonzero(truth == 1)
     order = rows[np.argsort(rank[np.searchsorted(anomalous, objects[rows])], kind="stable")]
     count = round(pollution / (1.0 - pollution) * len(fitted))
-    known = round(labelled / (1.0 - labelled) * (len(fitted) + count)) if labelled < 1 else int(labelled)
+    wanted = round(labelled / (1.0 - labelled) * (len(fitted) + count)) if labelled < 1 else int(labelled)
     train = np.sort(np.concatenate([fitted, order[:count]]))
-    labelled_rows = np.sort(order[count : count + known])
+    others = order[count:] if known is None else order[count:][np.isin(order[count:], known)]
+    if known is not None and wanted > len(others):
+        raise InputError(
+            f"{name} has {len(others)} anomalies of the classes to label, and {wanted} would be known; lower --labelled"
+        )
+    labelled_rows = np.sort(others[:wanted])
     test = np.flatnonzero(~np.isin(objects, objects[np.concatenate([train, labelled_rows])]))
-    if count + known and not truth[test].any() and (len(order) or known):
+    if count + wanted and not truth[test].any() and (len(order) or wanted):
         what, lower = f"{count} of them would pollute", "lower --pollution"
-        if known:
-            what, lower = f"{what} and {known} be known", "lower --pollution or --labelled"
+        if wanted:
+            what, lower = f"{what} and {wanted} be known", "lower --pollution or --labelled"
         raise InputError(f"{name} has {len(order)} anomalies, {what}; {lower}")
     return Split(name, train, test, truth[test], labelled_rows)

@@ -2,6 +2,9 @@
 
 from typing import Any, Self
 
+from reprq.detectors.registry import DETECTORS, is_network, names
+from reprq.errors import InputError, UnknownNameError
+
 
 class ByName:
     """The name of another detector and its parameters, kept as they were given; a subclass writes `_made`.
@@ -28,3 +31,21 @@ class ByName:
     def _made(self) -> Any:
         """The detector of that name, unfitted."""
         raise NotImplementedError
+
+
+def check_of_rows(prefix: str, model: Any) -> None:
+    """Raise an error unless a detector of rows has the name that follows a prefix.
+
+    Args:
+        prefix: "raw" of "raw:knn".
+        model: What follows it.
+
+    Raises:
+        UnknownNameError: No detector has that name; lists those of rows.
+        InputError: It is no name, or that of a detector of samples.
+    """
+    if not isinstance(model, str) or is_network(model) or is_network(f"{model}:NAME"):
+        raise InputError(f"{prefix} must name a detector of rows, such as {prefix}:knn, got {model!r}")
+    if model not in DETECTORS:
+        others = (entry.name for entry in DETECTORS if entry.prefix and entry.inputs == "rows")
+        raise UnknownNameError("detector of rows", model, (*names(), *others))

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from reprq.detectors import files
-from reprq.detectors.byname import ByName
+from reprq.detectors.byname import ByName, check_of_rows
 from reprq.detectors.registry import DETECTORS, create, is_network, name_of
 from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import InputError, OutputExistsError
@@ -177,8 +177,7 @@ class Hybrid(ByName):
         name = spec.get("name")
         if not isinstance(name, str) or not is_network(name) or DETECTORS.find(name).prefix:
             raise InputError(f"of must name a detector that trains a network, such as deep_svdd, got {of!r}")
-        if not isinstance(self.model, str) or is_network(self.model):
-            raise InputError(f"hybrid must name a detector of rows, such as hybrid:knn, got {self.model!r}")
+        check_of_rows("hybrid", self.model)
         of_rows, of_network = create(self.model).get_params(), create(name).get_params()
         own = {key: value for key, value in given.items() if key in of_rows or key not in of_network}
         others = {key: value for key, value in given.items() if key not in own or (key == "seed" and key in of_network)}

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.data import Dataset, as_dataset
-from reprq.detectors.byname import ByName
-from reprq.detectors.registry import create, is_network
+from reprq.detectors.byname import ByName, check_of_rows
+from reprq.detectors.registry import create
 from reprq.errors import InputError
 
 
@@ -53,8 +53,7 @@ class Raw(ByName):
         return scores
 
     def _made(self) -> Any:
-        if self.model.startswith("raw") or is_network(self.model):
-            raise InputError(f"raw must name a detector of rows, such as raw:knn, got {self.model!r}")
+        check_of_rows("raw", self.model)
         return create({"name": self.model, **self.parameters})
 
 

@@ -111,6 +111,21 @@ def check_pooling(pooling: str, layers: Sequence["Layer"] = ()) -> None:
         raise InputError(refusal(pooling, lacks, ", ".join(names)))
 
 
+def vectors_note(pooling: str, layers: Sequence["Layer"]) -> str:
+    """Say that a pooling changes no layer, since all put out vectors; "" where it changes some, or is the default.
+
+    Example:
+        >>> from reprq.backbones import Layer
+        >>> vectors_note("grid:2x2", [Layer(5, "pooled", "fc", layout="ND")])
+        "pooling 'grid:2x2' changes nothing: pooled is of vectors already"
+    """
+    if standard_name(pooling) == "avg" or any(layer.layout != "ND" for layer in layers):
+        return ""
+    names = ", ".join(layer.name for layer in layers)
+    verb = "is" if len(layers) == 1 else "are"
+    return f"pooling {pooling!r} changes nothing: {names} {verb} of vectors already"
+
+
 def unmet(entry: Entry, layout: str, class_token: bool, varying: bool) -> str:
     """Return what a pooling asks of a layer and this one does not have; "" where it has all."""
     if "class token" in entry.needs and not class_token:

@@ -16,10 +16,13 @@ from reprq.evaluation.localization import has_maps, judge_maps
 from reprq.evaluation.oracle import oracle_search
 from reprq.evaluation.pixels import PixelAUROC
 from reprq.evaluation.roc import auroc
+from reprq.registry import told
 from reprq.statistics.estimate import Estimate
 
 Spec = str | Mapping[str, Any]
 Rows = NDArray[np.int64]
+NEEDED = {"labelled": "labelled anomalies", "auxiliary": "an auxiliary corpus"}  # in words
+_ADVICE = {"labelled": "give some (labelled)", "auxiliary": "name one (auxiliary; of rows of files, another file)"}
 
 
 class SplitRows(Protocol):
@@ -179,21 +182,23 @@ def evaluate(
     began = clock()
     fitted, scored = take(train, split.train), take(test, split.test)
     labels, classes = split.labels, split.classes
-    if oracle:
-        grid = [_seeded(candidate, spec, seed) for candidate in oracle_grid(spec, fitted.shape[1])]
-        choice = oracle_search(grid, fitted, scored, labels, seed=seed)
-        made, name, left = choice.detector, choice.describe(), choice.remaining
-        labels, scored, classes = labels[left], scored[left], None if classes is None else classes[left]
-    else:
-        made = _seeded(create(spec), spec, seed)
-        if given:
-            made = made.set_params(**{name: value for name, value in given.items() if name in made.get_params()})
-        known = take(train, split.labelled) if len(split.labelled) else None
-        besides = {"labelled": known, "auxiliary": auxiliary, "masks": None if known is None else split.labelled_masks}
-        used = {*needs, *getattr(made, "uses", ())}  # the others are baselines, and learn from benign rows alone
-        made.fit(fitted, **{word: x for word, x in besides.items() if word in used and x is not None})
-        name = describe(made)
-    scores = made.anomaly_score(scored)
+    with told(f"detector {spec['name']}"):
+        if oracle:
+            grid = [_seeded(candidate, spec, seed) for candidate in oracle_grid(spec, fitted.shape[1])]
+            choice = oracle_search(grid, fitted, scored, labels, seed=seed)
+            made, name, left = choice.detector, choice.describe(), choice.remaining
+            labels, scored, classes = labels[left], scored[left], None if classes is None else classes[left]
+        else:
+            made = _seeded(create(spec), spec, seed)
+            if given:
+                made = made.set_params(**{name: value for name, value in given.items() if name in made.get_params()})
+            known = take(train, split.labelled) if len(split.labelled) else None
+            masks = None if known is None else split.labelled_masks
+            besides = {"labelled": known, "auxiliary": auxiliary, "masks": masks}
+            used = {*needs, *getattr(made, "uses", ())}  # the others are baselines, and learn from benign rows alone
+            made.fit(fitted, **{word: x for word, x in besides.items() if word in used and x is not None})
+            name = describe(made)
+        scores = made.anomaly_score(scored)
     found = judge(
         name, scores, labels, classes=classes, groups=split.groups, n_train=len(fitted), seconds=clock() - began
     )
@@ -241,16 +246,28 @@ def check_needs(spec: Mapping[str, Any], split: SplitRows, *, has_auxiliary: boo
         InputError: It needs labelled anomalies or a corpus, and there is none.
     """
     name = str(spec["name"])
-    needs = DETECTORS.find(name).needs if name in DETECTORS else frozenset()
-    if "labelled" in needs and not len(split.labelled):
+    if lacks := lacking(name, split, has_auxiliary=has_auxiliary):
         raise InputError(
-            f"detector {name} needs labelled anomalies, and the split {split.name} has none; give some (labelled)"
+            f"detector {name} needs {NEEDED[lacks]}, and the split {split.name} has none; {_ADVICE[lacks]}"
         )
-    if "auxiliary" in needs and not has_auxiliary:
-        raise InputError(
-            f"detector {name} needs an auxiliary corpus, and the split {split.name} has none; name one (auxiliary)"
-        )
-    return needs
+    return _needs_of(name)
+
+
+def lacking(name: str, split: SplitRows, *, has_auxiliary: bool) -> str:
+    """Return the first thing that a detector needs besides rows and a split lacks, of `NEEDED`; "" where it has all.
+
+    Example:
+        >>> from reprq.data import Split
+        >>> lacking("supervised", Split.whole(3, [0, 1]), has_auxiliary=False)
+        'labelled'
+    """
+    there = {"labelled": len(split.labelled) > 0, "auxiliary": has_auxiliary}
+    needs = _needs_of(name)
+    return next((word for word in NEEDED if word in needs and not there[word]), "")
+
+
+def _needs_of(name: str) -> frozenset[str]:
+    return DETECTORS.find(name).needs if name in DETECTORS else frozenset()
 
 
 def judge(

@@ -66,7 +66,7 @@ def answer(
         if 2.0 ** (1 - networks) > _LEVEL:  # the least p-value that the test can give
             headline += f" With {_of(networks, 'network')} nothing could be."
     elif len(sure) == len(leaders):
-        headline = "Yes, in this study: quality measured on benign samples alone predicted every detector."
+        headline = f"Yes, in this study: quality measured on {_alone(results)} predicted every detector."
     else:
         headline = (
             f"In part: a metric predicted {len(sure)} of {len(leaders)} detectors, for the others nothing is sure."
@@ -110,11 +110,21 @@ def _scope(results: StudyResults) -> str:
     where = f" of {datasets} data sets" if datasets > 1 else ""
     architectures = detectors["network"].nunique() if "network" in detectors else len(labels)
     return (
-        f"{_of(metrics['metric'].nunique(), 'metric')} of quality, measured on benign training samples alone, were set"
+        f"{_of(metrics['metric'].nunique(), 'metric')} of quality, measured on {_alone(results, 'training ')}, were set"
         f" against the AUROC of {_of(detectors['definition'].nunique(), 'detector')} on"
         f" {_of(tasks, 'one-class task')}{where}, over {_of(count, 'layer')} of"
         f" {_of(len(labels), 'network')} ({_of(architectures, 'architecture')}, {random} with random weights)."
     )
+
+
+def _alone(results: StudyResults, kind: str = "") -> str:
+    """What the metrics were measured on."""
+    return f"{kind}samples, some of them anomalous" if is_polluted(results) else f"benign {kind}samples alone"
+
+
+def is_polluted(results: StudyResults) -> bool:
+    """Whether some training rows are anomalous, in one scenario of the study at least."""
+    return bool(results.metrics["scenario"].astype(str).str.contains("% polluted", regex=False).any())
 
 
 def _of(count: int, noun: str) -> str:

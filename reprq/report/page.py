@@ -22,7 +22,7 @@ from reprq.evaluation import holm
 from reprq.metrics import METRICS
 from reprq.registry import Entry
 from reprq.report import tables
-from reprq.report.answer import Answer, answer
+from reprq.report.answer import Answer, answer, is_polluted
 from reprq.report.pictures import pictures
 from reprq.storage import write_text
 from reprq.study import StudyResults
@@ -130,6 +130,7 @@ def _rendered(results: StudyResults, said: dict[str, Any]) -> str:
         question=_QUESTION,
         **said,
         definitions=_definitions(results),
+        rows_trained_on="training rows, some of them anomalous" if is_polluted(results) else "benign training rows",
         detectors=sorted({str(name) for name in results.detectors["definition"]}),
         provenance=_provenance(results),
         style=Markup(style),  # our own files, which no study can change

@@ -92,9 +92,10 @@ class CellRunner:
             found = [self._measure(job, cell.measure)]
         elif cell.detector is None:
             found = measure(self._layer(job.place), cell.split, list(cell.keys))
-        elif reads_rows(cell.detector):
+        elif cell.reads_rows:
             test, auxiliary = self._beside(job)
-            found = [detect(self._layer(job.place), cell.split, cell.detector, cell.seed, test, auxiliary)]
+            given = None if reads_rows(cell.detector) else {"device": job.device}
+            found = [detect(self._layer(job.place), cell.split, cell.detector, cell.seed, test, auxiliary, given)]
         else:
             found = [self._detect_samples(job, cell.detector)]
         return dict(zip(cell.keys.values(), found, strict=True))
@@ -183,10 +184,11 @@ def detect(
     seed: int = 0,
     external: NDArray[np.floating] | None = None,
     auxiliary: NDArray[np.floating] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Row:
     """Fit a detector on the training rows of a split and judge it on its test rows; `seconds` is for both."""
     test = rows.test if external is None else np.concatenate([rows.test, external])
-    found = evaluate(spec, split, rows.train, test, auxiliary=auxiliary, seed=seed)
+    found = evaluate(spec, split, rows.train, test, auxiliary=auxiliary, given=given, seed=seed)
     return _row(spec, found, (*rows.classes, *([split.external] if split.external else [])))
 
 

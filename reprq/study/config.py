@@ -105,6 +105,11 @@ class StudyConfig(Section):
         for backbone in self.backbones:
             if unknown := sorted(set(backbone.datasets or ()) - set(datasets)):
                 raise ValueError(f"backbone {backbone.label!r} names the data set {unknown[0]!r}; there is {datasets}")
+            split = [data.dataset for data in self.datasets if backbone.runs_on(data) and data.name != EMBEDDINGS]
+            if backbone.groups is not None and split:
+                raise ValueError(
+                    f"backbone {backbone.label!r} has groups, and {split[0]!r} has its own split; remove groups"
+                )
             if not any(backbone.runs_on(data) for data in self.datasets):
                 raise ValueError(f"backbone {backbone.label!r} is a network and needs samples; name them in [data]")
         for section in self.splits:
@@ -134,7 +139,7 @@ class StudyConfig(Section):
         if not record["splits"]:
             del record["splits"]
         for section in record["backbones"]:
-            for name in ("datasets", "embeddings", "keys", "columns", "labels"):
+            for name in ("datasets", "embeddings", "keys", "columns", "labels", "groups"):
                 if section[name] is None:
                     del section[name]
         return record
@@ -217,7 +222,7 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         valid = _keys_at(first["loc"][:-1])
         near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         return f"unknown key {path}{hint} Valid: {', '.join(valid)}{more}"
     if first["type"] == "missing":
         return f"the key {path} is missing{more}"

@@ -20,7 +20,8 @@ from reprq.study.cells import CellStore
 from reprq.study.compute import LayerRows, detect, measure
 from reprq.study.config import StudyConfig, load_config
 from reprq.study.jobs import Cell, identity, reads_rows
-from reprq.study.plan import Plan, StudyPart
+from reprq.study.parts import StudyPart
+from reprq.study.plan import Plan
 from reprq.study.runner import study_folder
 from reprq.study.sources import Teachers, load_network
 

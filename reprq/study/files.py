@@ -1,7 +1,7 @@
 """Embedding files as a backbone of a study: anybody's features, split and cached like those of a network."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,13 @@ class EmbeddingFiles:
         name: What the backbone is called.
         layers: The embeddings by the name of their layer; all of the same rows.
         digest: SHA-256 (hex) of all numbers, labels and ids.
+        groups: (n,) what each row is a part of, or None.
     """
 
     name: str
     layers: dict[str, Embeddings]
     digest: str
+    groups: Rows | None = None
 
     @classmethod
     def read(cls, config: BackboneConfig, data: DataConfig) -> "EmbeddingFiles":
@@ -48,7 +50,10 @@ class EmbeddingFiles:
         """
         layers: dict[str, Embeddings] = {}
         sha = hashlib.sha256()
+        groups: Rows | None = None
         for name, path, key in config.layer_files(data.dataset):
+            if config.groups is not None and groups is None:
+                groups = load_embeddings(path, key, config.groups, columns=config.columns or ()).labels
             x = load_embeddings(path, key, config.labels, columns=config.columns or ())
             first = next(iter(layers.values()), x)
             if not _same_rows(x, first):
@@ -61,7 +66,7 @@ class EmbeddingFiles:
             sha.update(b"" if x.labels is None else x.labels.tobytes())
             for start in range(0, len(x), BLOCK_ROWS):
                 sha.update(np.ascontiguousarray(x.array[start : start + BLOCK_ROWS]).tobytes())
-        return cls(config.label, layers, sha.hexdigest())
+        return cls(config.label, layers, sha.hexdigest(), groups)
 
     @property
     def first(self) -> Embeddings:
@@ -73,21 +78,26 @@ class EmbeddingFiles:
 
         Of benign and anomalous rows 70 % of the benign ones train, drawn by the seed, and all others are scored; of
         classes none of which was named benign, 70 % of each train; likewise with `training_anomalies`, so that there
-        are some to pollute with and to label.
+        are some to pollute with and to label. Where the rows are parts of groups, 70 % of the groups train, and none is
+        on both sides: see `group_sides`.
 
         Raises:
-            InputError: files without labels, or too few benign rows.
+            InputError: files without labels, or too few benign rows or groups.
             UnknownNameError: a benign label that no row has.
         """
         classes, labels = self._classes(data)
         rng = np.random.default_rng(seed)
-        named = [] if training_anomalies else benign_classes(data, classes)
-        benign = [i for i, name in enumerate(classes) if name in named] or range(len(classes))
-        fitted = [benign_to_fit(np.flatnonzero(labels == number), rng) for number in benign]
-        train = np.sort(np.concatenate(fitted))
-        test = np.setdiff1d(np.arange(len(labels)), train)
+        named = benign_classes(data, classes)
+        benign = [i for i, name in enumerate(classes) if name in named]
+        if self.groups is not None:
+            train, test = group_sides(self.groups, labels, benign, rng, training_anomalies=training_anomalies)
+        else:
+            each = range(len(classes)) if training_anomalies or not benign else benign
+            fitted = [benign_to_fit(np.flatnonzero(labels == number), rng) for number in each]
+            train = np.sort(np.concatenate(fitted))
+            test = np.setdiff1d(np.arange(len(labels)), train)
         if len(train) < 2:
-            many = int(np.isin(labels, list(benign)).sum())
+            many = int(np.isin(labels, benign).sum()) if benign else len(labels)
             raise InputError(f"{data.dataset} must have at least 3 benign rows to train on, got {many}")
         info = split_info(seed, 1.0 - BENIGN_SHARE)
         source = _RowSource(self.first)
@@ -112,6 +122,12 @@ class EmbeddingFiles:
             return _OUTCOMES, found
         names = tuple(str(named[number]) if named else str(number) for number in numbers.tolist())
         return names, labels.astype(np.int64)
+
+    def fits_groups(self, other: "EmbeddingFiles") -> bool:
+        """Whether it has no groups, or those of other files."""
+        if self.groups is None:
+            return True
+        return other.groups is not None and np.array_equal(self.groups, other.groups)
 
     def rows_of(self, samples: Dataset) -> Rows:
         """Return where the rows of some samples are, by their ids.
@@ -155,6 +171,49 @@ class EmbeddingFiles:
                         )
                     writer.write(name, number, block, values)
         return writer.path
+
+
+def group_sides(
+    groups: Rows, labels: Rows, benign: Sequence[int], rng: np.random.Generator, *, training_anomalies: bool = False
+) -> tuple[Rows, Rows]:
+    """Return the training and the test rows of data whose rows are parts of groups, none of which is on both sides.
+
+    Args:
+        groups: (n,) what each row is a part of.
+        labels: (n,) class numbers.
+        benign: The benign classes: 70 % of the groups without another train. Where none is named, 70 % of the groups of
+            each class do; a group of several classes is scored.
+        rng: Draws.
+        training_anomalies: Whether 70 % of the groups with anomalies of one class train too; their benign rows are
+            left out.
+
+    Raises:
+        InputError: Fewer than 2 groups are benign.
+
+    Example:
+        >>> groups, labels = np.repeat([0, 1, 2, 3], 2), np.array([0, 0, 0, 0, 0, 0, 0, 1])
+        >>> train, test = group_sides(groups, labels, [0], np.random.default_rng(0))
+        >>> groups[train].tolist(), groups[test].tolist()
+        ([0, 0, 2, 2], [1, 1, 3, 3])
+    """
+    named = np.where(np.isin(labels, benign), -1, labels) if len(benign) else labels  # the benign classes are one
+    held = np.unique(np.stack([groups, named], axis=1), axis=0)
+    anomalous = held[held[:, 1] >= 0]
+    objects, kinds = np.unique(anomalous[:, 0], return_counts=True)
+    of_one = anomalous[np.isin(anomalous[:, 0], objects[kinds == 1])]
+    classes = {int(kind): of_one[of_one[:, 1] == kind, 0] for kind in np.unique(of_one[:, 1])}
+    if len(benign):
+        classes[-1] = np.setdiff1d(held[:, 0], objects)
+        if len(classes[-1]) < 2:
+            many = len(np.unique(groups))
+            raise InputError(f"groups must have 2 or more without an anomalous row, got {len(classes[-1])} of {many}")
+    wanted = [kind for kind in sorted(classes) if kind < 0 or training_anomalies or not len(benign)]
+    drawn = {kind: benign_to_fit(classes[kind], rng) for kind in wanted}
+    taken = np.zeros(len(groups), dtype=bool)
+    for kind, of_kind in drawn.items():
+        taken |= np.isin(groups, of_kind) & (named == kind)
+    kept = ~np.isin(groups, np.concatenate([[], *drawn.values()]))
+    return np.flatnonzero(taken), np.flatnonzero(kept)
 
 
 def _same_rows(x: Embeddings, other: Embeddings) -> bool:

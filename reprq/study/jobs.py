@@ -92,6 +92,13 @@ class Cell:
         return self.measure or ("metrics" if self.detector is None else next(iter(self.keys)))
 
     @property
+    def reads_rows(self) -> bool:
+        """Whether its detector is fitted on the rows of its layer, not on samples."""
+        if self.detector is None or not self.layer:
+            return False
+        return reads_rows(self.detector) or "layer" not in needs_of(self.detector)
+
+    @property
     def backbone(self) -> str | None:
         """What the backbone is called."""
         return None if self.network is None else self.network.config.label

@@ -1,20 +1,20 @@
 """What a study consists of: networks, and the cells of each, known by their digests before anything is computed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from reprq import pretext
 from reprq.backbones import load_backbone
 from reprq.data import Dataset, Split, Transform, check_masks
 from reprq.embeddings import cached_name
-from reprq.embeddings.registry import check_pooling
+from reprq.embeddings.registry import check_pooling, vectors_note
 from reprq.errors import InputError, UnknownNameError
-from reprq.evaluation.detection import check_needs, localizes
+from reprq.evaluation.detection import localizes
 from reprq.metrics.definitions import select
 from reprq.provenance import digest
 from reprq.study.config import StudyConfig
 from reprq.study.files import EmbeddingFiles, file_backbones, reads_files
+from reprq.study.fits import Fits
 from reprq.study.jobs import (
     Cell,
     Network,
@@ -26,40 +26,14 @@ from reprq.study.jobs import (
     masks_identity,
     metric_key,
     name_of,
-    needs_of,
-    reads_rows,
     samples_identity,
     training_rows,
 )
 from reprq.study.measures import PROBE, can_probe, plain_and_measures
+from reprq.study.parts import StudyPart
 from reprq.study.sections import BackboneConfig, DataConfig
 from reprq.study.sources import Teachers, load_network, load_samples, shown
 from reprq.study.splits import StudySplits, study_splits, takes_training_anomalies
-
-
-@dataclass(frozen=True)
-class StudyPart:
-    """One backbone on one data set under one seed, which is extracted at once; or no backbone, for what needs none.
-
-    Attributes:
-        seed: Of its random weights and its samples.
-        data: The section of the data set.
-        backbone: The section of the backbone, or None.
-    """
-
-    seed: int
-    data: DataConfig
-    backbone: BackboneConfig | None
-
-    @property
-    def key(self) -> tuple[int, str, str | None]:
-        """What tells it from the other parts of the study."""
-        return self.seed, self.data.dataset, None if self.backbone is None else self.backbone.label
-
-    @property
-    def network_config(self) -> BackboneConfig | None:
-        """The section of a backbone that is a network, not files."""
-        return None if self.backbone is None or self.backbone.embeddings is not None else self.backbone
 
 
 class Plan:
@@ -82,6 +56,7 @@ class Plan:
         plain, self.measures = plain_and_measures(config.metrics)
         self.metrics = {name: metric.identifier for name, metric in select(plain).items()}
         self.detectors = {definition_of(spec): spec for spec in config.detectors}
+        self._fits = Fits(self.detectors)
         self.distillation: Spec = next((d for d in config.detectors if name_of(d) == "distillation"), "distillation")
         self._files = {
             (backbone.label, data.dataset): EmbeddingFiles.read(backbone, data)
@@ -98,8 +73,10 @@ class Plan:
             for seed in config.seeds
             for data in config.datasets
         }
-        self._check_needs()
+        self._check_masks()
+        self._left_out = self._fits.left_out([(part, self.splits_of(part)) for part in self.parts])
         self._networks: dict[tuple[int, str], Network] = {}
+        self._pooled: dict[str, str] = {}
         self._transforms: dict[tuple[int, str], Transform] = {}
         self._of_files: dict[tuple[int, str, str | None], Network] = {}
         self._cells: tuple[object, list[Cell]] = None, []
@@ -107,7 +84,8 @@ class Plan:
         for seed, backbone in self.backbones:
             self._check(backbone, seed)
         for part in self.parts:
-            self._check_part(part)
+            if part.is_files:
+                self._check_rows(part)
 
     @property
     def backbones(self) -> list[tuple[int, BackboneConfig]]:
@@ -135,21 +113,27 @@ class Plan:
     def _load(self, data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
         if not reads_files(data):
             return load_samples(data, seed)
-        first = next(file_backbones(self.config.backbones, data))
+        files = [self._files[own.label, data.dataset] for own in file_backbones(self.config.backbones, data)]
+        first = next((own for own in files if own.groups is not None), files[0])
+        for own in files:
+            if not own.fits_groups(first):
+                raise InputError(
+                    f"the embeddings {own.name!r} must have the groups of {first.name!r}, got others; give one choice"
+                )
         polluted = takes_training_anomalies(self.config.splits_of(data))
-        return shown(data, self._files[first.label, data.dataset].split(data, seed, training_anomalies=polluted), seed)
+        return shown(data, first.split(data, seed, training_anomalies=polluted), seed)
 
     @property
     def parts(self) -> list[StudyPart]:
         """Every backbone on every data set under every seed, in the order of tables; last what needs no backbone."""
         config = self.config
-        alone = [None] if any("backbone" not in needs_of(spec) for spec in self.detectors.values()) else []
+        alone = [None] if self._fits.any_without_backbone else []
         return [
             StudyPart(seed, data, backbone)
             for seed in config.seeds
             for data in config.datasets
             for backbone in (*config.backbones, *alone)
-            if backbone is None or backbone.runs_on(data)
+            if (backbone.runs_on(data) if backbone is not None else not reads_files(data))
         ]
 
     def samples_of(self, backbone: BackboneConfig, seed: int) -> list[Dataset]:
@@ -162,6 +146,7 @@ class Plan:
         """How the samples' files were understood, and what the networks that are there do not see of them."""
         found = [note for pair in self.samples.values() for samples in pair for note in samples.notes]
         found += [note for splits in self.splits.values() for note in splits.notes]
+        found += self._left_out
         if "linear_probe" in self.measures:
             unfit = [name for name in self.datasets if not can_probe(*self.samples[self.config.seeds[0], name])]
             found += [f"no linear_probe on {name}: some classes that are scored do not train" for name in unfit]
@@ -174,6 +159,7 @@ class Plan:
                 transform = self._transforms[(seed, backbone.label)]
                 seen = [note for data in self.samples_of(backbone, seed) for note in transform.seen(data).notes]
                 found += [note if note in found else f"{backbone.label}: {note}" for note in seen]
+        found += self._pooled.values()
         return list(dict.fromkeys(found))
 
     @property
@@ -206,6 +192,8 @@ class Plan:
             for data in self.samples_of(backbone, seed):
                 loaded.check_takes(data)
             self._networks[where] = Network.of(loaded, config, seed)
+            if note := vectors_note(config.pooling, loaded.select_layers(config.layers)):
+                self._pooled[backbone.label] = f"{backbone.label}: {note}"
             self._transforms[where] = loaded.preprocessing
         return self._networks[where]
 
@@ -221,9 +209,14 @@ class Plan:
 
     def count(self, part: StudyPart) -> int:
         """Return how many cells a part has, trained or not."""
-        each = bool(self.metrics) + len(self._measures_of(part)) + len(self._detectors_of(part, "layer"))
-        once = len(self._detectors_of(part, ""))
-        return (self._layers(part) * each + once) * len(self.splits[part.seed, part.data.dataset].splits)
+        splits = self.splits_of(part)
+        measured = (bool(self.metrics) + len(self._measures_of(part))) * len(splits)
+        each, once = (sum(len(self._fits.of(part, split, layer=on)) for split in splits) for on in (True, False))
+        return self._layers(part) * (measured + each) + once
+
+    def splits_of(self, part: StudyPart) -> tuple[Split, ...]:
+        """Return the splits of a part's data set."""
+        return self.splits[part.seed, part.data.dataset].splits
 
     def _layers(self, part: StudyPart) -> int:
         """How many layers a part has, trained or not."""
@@ -233,15 +226,6 @@ class Plan:
             network = self.network_of(part)
             return 0 if network is None else len(network.layers)
         return len(load_backbone(part.network_config.name, "random").select_layers(part.network_config.layers))
-
-    def _detectors_of(self, part: StudyPart, layer: str) -> dict[str, Spec]:
-        """The detectors that are fitted on a layer of a part, or those that need none."""
-        found = {}
-        for definition, spec in self.detectors.items():
-            needs = needs_of(spec)
-            if ("layer" in needs) == bool(layer) and ("backbone" in needs) == (part.backbone is not None):
-                found[definition] = spec
-        return found
 
     def _measures_of(self, part: StudyPart) -> list[str]:
         """Those of the measures asked for that a part can have."""
@@ -267,10 +251,10 @@ class Plan:
         ]
         measures = self._measures_of(part)
         layers: list[tuple[str, int | None]] = [] if network is None else [*network.layers]
+        fitted = {on: [self._fits.of(part, split, layer=on) for split in splits.splits] for on in (True, False)}
         for layer, number in (*layers, ("", None)):
             stored = cached_name(layer, network.config.pooling) if network and layer else ""
-            detectors = self._detectors_of(part, layer)
-            for split, others in zip(splits.splits, beside, strict=True):
+            for split, others, detectors in zip(splits.splits, beside, fitted[bool(layer)], strict=True):
                 base = base_key(stored, split)
                 keys = self._metric_keys(part, base, rows, split, measures) if layer else []
                 for made in keys:
@@ -300,34 +284,17 @@ class Plan:
             self._digests[known] = digest(made)
         return self._digests[known]
 
-    def _check_needs(self) -> None:
-        """Raise an error if a split lacks what a detector needs."""
-        for splits in self.splits.values():
-            for spec in self.detectors.values():
-                for split in splits.splits:
-                    check_needs({"name": name_of(spec)}, split, has_auxiliary=bool(split.auxiliary))
+    def _check_masks(self) -> None:
+        """Raise an error if masks that a detector's maps would be judged by cannot be read."""
         if any(localizes(name_of(spec)) for spec in self.detectors.values()):
             each = [split for splits in self.splits.values() for split in splits.splits]
             check_masks([masks for split in each for masks in (split.masks, split.labelled_masks)], "the study")
 
-    def _check_part(self, part: StudyPart) -> None:
-        """Raise an error if the rows of a part are of files, and lack some, or a detector needs samples."""
-        on_samples = [
-            name
-            for name, spec in self.detectors.items()
-            if not reads_rows(spec) and ("backbone" in needs_of(spec)) == (part.backbone is not None)
-        ]
-        own = part.backbone is not None and part.network_config is None
-        if on_samples and (own or reads_files(part.data)):
-            called = part.data.dataset if part.backbone is None else part.backbone.label
-            raise InputError(
-                f"detector {on_samples[0]} trains a network on samples, and {called!r} is embedding files; remove one"
-                " of them"
-            )
-        if own:
-            others = self.splits[part.seed, part.data.dataset].others.values()
-            for samples in (*self.samples[part.seed, part.data.dataset], *(other.samples for other in others)):
-                self.files(part).rows_of(samples)
+    def _check_rows(self, part: StudyPart) -> None:
+        """Raise an error if the files of a part lack some of its rows."""
+        others = self.splits[part.seed, part.data.dataset].others.values()
+        for samples in (*self.samples[part.seed, part.data.dataset], *(other.samples for other in others)):
+            self.files(part).rows_of(samples)
 
     def _check(self, backbone: BackboneConfig, seed: int) -> None:
         if backbone.pretext is not None and backbone.pretext.task not in pretext.names():

@@ -20,6 +20,7 @@ METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "stud
 CLASSES_FILE = "classes.csv"
 BY_CLASS = "by_class"  # of a stored row: [auroc, low, high, anomalies] by the name of the anomalous class
 FAILURES_FILE = "failures.csv"
+_ROWS = "rows"  # of the record on disk: how many a table has
 SCHEMA_VERSION = 1  # of all these files
 POINT = ["backbone", "layer", "layer_number"]
 CLUSTERS = ("backbone", "architecture")  # what may count as one independent observation
@@ -99,7 +100,10 @@ class StudyResults:
         path = Path(path)
         try:
             study = json.loads((path / STUDY_FILE).read_text(encoding="utf-8"))
+            if not isinstance(study, dict):
+                raise ValueError(f"{STUDY_FILE} holds no record")
             metrics, detectors = (read_table(path / name, _TEXTS) for name in (METRICS_FILE, DETECTORS_FILE))
+            _check_counts(study.pop(_ROWS, {}), {METRICS_FILE: metrics, DETECTORS_FILE: detectors})
             if lacking := [c for c in (*POINT, "task", "value") if c not in metrics] + [
                 c for c in (*POINT, "task", "auroc") if c not in detectors
             ]:
@@ -124,7 +128,9 @@ class StudyResults:
             (self.path / FAILURES_FILE).unlink(missing_ok=True)
         else:
             write_table(self.failures, self.path / FAILURES_FILE)
-        write_text(self.path / STUDY_FILE, json.dumps(self.study, indent=2, ensure_ascii=False) + "\n")
+        rows = {METRICS_FILE: len(self.metrics), DETECTORS_FILE: len(self.detectors)}
+        record = json.dumps({**self.study, _ROWS: rows}, indent=2, ensure_ascii=False)
+        write_text(self.path / STUDY_FILE, record + "\n")
 
 
 _TEXTS = (
@@ -139,6 +145,13 @@ _TEXTS = (
     "definition",
     "anomaly",
 )
+
+
+def _check_counts(recorded: Mapping[str, int], tables: Mapping[str, pd.DataFrame]) -> None:
+    """Raise a ValueError where a table has other rows than the study wrote; records of older studies do not say."""
+    for name, table in tables.items():
+        if recorded.get(name, len(table)) != len(table):
+            raise ValueError(f"{name} has {len(table)} rows, and {recorded[name]} were written")
 
 
 def _read_classes(path: Path) -> pd.DataFrame:

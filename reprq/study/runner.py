@@ -19,8 +19,9 @@ from reprq.study.cells import CellStore, Row
 from reprq.study.compute import CellOutcome
 from reprq.study.config import StudyConfig, load_config
 from reprq.study.execute import Executor, InProcess, Processes
-from reprq.study.jobs import Cell, Job, Network, identity, reads_rows
-from reprq.study.plan import Plan, StudyPart
+from reprq.study.jobs import Cell, Job, Network, identity
+from reprq.study.parts import StudyPart
+from reprq.study.plan import Plan
 from reprq.study.registered import check_registered
 from reprq.study.repeats import repeated_layers, without_layers
 from reprq.study.results import (
@@ -221,7 +222,7 @@ class StudyRun:
     def _beside(self, part: StudyPart, todo: Sequence[Cell]) -> dict[tuple[str, str], Path]:
         """The folders of the embeddings of external anomalies and corpora that detectors of rows still need."""
         splits = self.plan.splits[part.seed, part.data.dataset]
-        rows = [cell.split for cell in todo if cell.detector is not None and reads_rows(cell.detector)]
+        rows = [cell.split for cell in todo if cell.reads_rows]
         needed = {(other.role, other.samples.name): other for split in rows for other in splits.others_of(split)}
         return {name: self._embedded(part, other.samples) for name, other in needed.items()}
 

@@ -191,6 +191,8 @@ class BackboneConfig(Section):
         keys: The arrays or columns of vectors that are read; several of one file are its layers.
         columns: The columns of numbers that are the embedding ("emb_*").
         labels: The array or column of the labels.
+        groups: The array or column that says what each row is a part of, as a patient or a recording: none is in
+            training and test. Of files that are their own data set; the first file's hold for all.
     """
 
     name: str
@@ -205,6 +207,7 @@ class BackboneConfig(Section):
     keys: list[str] | None = Field(default=None, min_length=1)
     columns: str | None = None
     labels: str | None = None
+    groups: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -228,8 +231,10 @@ class BackboneConfig(Section):
             raise ValueError(
                 f"backbone {self.label!r} is embedding files: remove its pretext, preprocessing and pooling"
             )
-        if self.embeddings is None and (self.keys or self.columns or self.labels):
-            raise ValueError(f"backbone {self.label!r} is a network: keys, columns and labels go with embeddings")
+        if self.embeddings is None and (self.keys or self.columns or self.labels or self.groups):
+            raise ValueError(
+                f"backbone {self.label!r} is a network: keys, columns, labels and groups go with embeddings"
+            )
         if self.keys is not None and len(self.keys) > 1 and not isinstance(self.embeddings, str):
             raise ValueError(f"backbone {self.label!r} has several files and several keys; give one file or one key")
         return self

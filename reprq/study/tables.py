@@ -1,6 +1,8 @@
 """The tables of a study as they are made, row by row, and as files: CSV, or Parquet where they are large."""
 
+import csv
 import math
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,11 +64,12 @@ def read_table(path: Path, texts: Sequence[str]) -> pd.DataFrame:
 
     Raises:
         OSError: neither file is there, or it cannot be read.
-        ValueError: it is no table.
+        ValueError: it is no table, or was cut short.
         InputError: it is Parquet, and pyarrow is not installed.
     """
     large = path.with_suffix(".parquet")
     if path.exists() or not large.exists():
+        _check_whole(path)
         # The last digit counts: values that were equal must be ties again.
         found: pd.DataFrame = pd.read_csv(path, dtype=dict.fromkeys(texts, str), **exact_floats())
         return found
@@ -78,6 +81,23 @@ def read_table(path: Path, texts: Sequence[str]) -> pd.DataFrame:
     for name in [name for name in found if pd.api.types.is_object_dtype(found[name])]:
         found[name] = np.where(found[name].isna(), math.nan, found[name].to_numpy(object))
     return found
+
+
+def _check_whole(path: Path) -> None:
+    """Raise a ValueError where a CSV file was cut short: its last line does not end, or a row lacks columns."""
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 1))
+        if file.read() not in (b"\n", b"\r"):
+            raise ValueError(f"{path.name} is cut short: its last line does not end")
+    with path.open(encoding="utf-8", newline="") as text:
+        rows = csv.reader(text)
+        width = len(next(rows, []))
+        for row in rows:
+            if row and len(row) != width:
+                raise ValueError(
+                    f"{path.name} is damaged: line {rows.line_num} has {len(row)} values, and there are {width} columns"
+                )
 
 
 def has_table(path: Path) -> bool:

@@ -51,7 +51,7 @@ def test_the_layers_of_a_network_of_ones_own(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     rows = _rows("layers", "listed_network:make", "--size", "8")
     assert [(row["name"], row["shape"], row["width"]) for row in rows] == [("0", "4 x 6 x 6", 4), ("1", "4 x 6 x 6", 4)]
-    with pytest.raises(UnknownNameError, match="unknown layer of listed_network:make '2': Valid: 0 0, 1 1"):
+    with pytest.raises(UnknownNameError, match="unknown layer of listed_network:make '2'. Valid: 0 0, 1 1"):
         CliRunner().invoke(
             cli, ["layers", "listed_network:make", "--size", "8", "--layers", "2"], catch_exceptions=False
         )

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
 
+from reprq.cli.detect import specification
+
 Reprq = Callable[..., Any]
 LENET = ("--backbone", "lenet", "--weights", "random", "--quiet", "--samples", 100, "--layer", 1)
 KNN = ("--detector", "knn:k=1")
+HSC = ("--detector", "hsc:epochs=1", "--auxiliary")
 
 
 def rows(ran: Any) -> list[dict[str, Any]]:
@@ -243,3 +247,75 @@ def test_a_corpus_goes_without_the_classes_of_the_task(reprq: Reprq, tmp_path: P
     same = reprq(*asked, *quick, "--auxiliary", f"folder:{tmp_path / 'pets'}")
     assert same.status == 1
     assert "names a class of the task; give another corpus" in same.err
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("knn:k=1,aggregation=mean", {"name": "knn", "k": 1, "aggregation": "mean"}),
+        ("deep_svdd:milestones=[50,100],epochs=2", {"name": "deep_svdd", "milestones": [50, 100], "epochs": 2}),
+        ("hsc:augmentations=[crop, flip],seed=1", {"name": "hsc", "augmentations": ["crop", "flip"], "seed": 1}),
+        ("pyod:ECOD:contamination=0.05", {"name": "pyod:ECOD", "contamination": 0.05}),
+        (
+            'hybrid:knn:of={"name": "flow", "epochs": 1},k=2',
+            {"name": "hybrid:knn", "of": {"name": "flow", "epochs": 1}, "k": 2},
+        ),
+        ('knn:metric="a,b",k=3', {"name": "knn", "metric": "a,b", "k": 3}),
+        ("knn:metric=2x", {"name": "knn", "metric": "2x"}),
+        ("knn:metric=", {"name": "knn", "metric": ""}),
+        ("knn:flags=[]", {"name": "knn", "flags": []}),
+    ],
+)
+def test_values_of_a_detector_are_json_or_text(text: str, spec: dict[str, Any]) -> None:
+    assert specification(text) == spec
+
+
+@pytest.mark.parametrize("text", ["knn:k", "knn:k=1,mean", "knn:=1", "knn:a=[1,2"])
+def test_a_value_without_a_name_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="expected NAME:PARAMETER=VALUE"):
+        specification(text)
+
+
+def test_known_anomalies_of_a_file_are_of_the_classes_named(reprq: Reprq, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(90, 4))
+    state = np.repeat(["good", "crack", "dent"], [60, 18, 12])
+    np.savez(tmp_path / "a.npz", X=x, state=state)
+    file = ("detect", "--embeddings", tmp_path / "a.npz", "--labels", "state", "--benign", "good", "--json", *KNN)
+    found = rows(reprq(*file, "--labelled", 5, "--labelled-from", "each"))
+    assert [row["task"] for row in found] == ["5 labelled from crack", "5 labelled from dent"]
+    assert {row["n_anomalies"] for row in found} == {25}
+    assert len(rows(reprq(*file, "--labelled", 5, "--labelled-from", 2))) == 1
+    for option, said in (
+        (("--labelled", 13, "--labelled-from", "dent"), "12 anomalies of the classes to label, and 13 would be known"),
+        (("--labelled", 3, "--labelled-from", "good"), "unknown class of anomalies 'good'"),
+        (("--labelled", 3, "--labelled-from", 3), "must be from 1 to 2"),
+    ):
+        ran = reprq(*file, *option)
+        assert ran.status == 1
+        assert said in ran.err
+    np.savez(tmp_path / "b.npz", X=x, y=np.repeat([0, 1], [60, 30]))
+    ran = reprq("detect", "--embeddings", tmp_path / "b.npz", "--labelled", 3, "--labelled-from", "1")
+    assert ran.status == 1
+    assert "give labels of three values or more" in ran.err
+    (row,) = rows(
+        reprq(
+            "detect",
+            "--embeddings",
+            tmp_path / "b.npz",
+            "--json",
+            "--detector",
+            "hsc:epochs=1",
+            "--quiet",
+            "--auxiliary",
+            corpus(tmp_path, 4),
+        )
+    )
+    assert row["detector"].startswith("hsc")
+    ran = reprq("detect", "--embeddings", tmp_path / "b.npz", "--quiet", *HSC, corpus(tmp_path, 3))
+    assert "auxiliary must have 4 columns as X has, got 3" in ran.err
+
+
+def corpus(folder: Path, width: int) -> Path:
+    path = folder / f"corpus{width}.npz"
+    np.savez(path, X=np.random.default_rng(1).normal(size=(30, width)))
+    return path

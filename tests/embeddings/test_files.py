@@ -537,7 +537,7 @@ def test_a_layer_is_exported_by_its_number(lenet: Any, images: Any, tmp_path: Pa
     cache = extract(lenet, images.select(range(4)), cache_dir=tmp_path, progress=False)
     for layer, name in ((0, "conv1"), ("1", "conv2"), (-1, "pooled")):
         assert np.array_equal(np.load(export(cache, tmp_path / f"{name}.npy", layer)), cache[name].array)
-    with pytest.raises(UnknownNameError, match=r"unknown layer of .* 'conv9': .*Valid: 0 conv1, 1 conv2"):
+    with pytest.raises(UnknownNameError, match=r"unknown layer of .* 'conv9'.*Valid: 0 conv1, 1 conv2"):
         export(cache, tmp_path / "x.npy", "conv9")
     with pytest.raises(InputError, match="must have one complete layer, got conv1, conv2"):
         export(cache, tmp_path / "x.npy")

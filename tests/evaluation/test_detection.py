@@ -1,6 +1,7 @@
 """The one evaluation against its steps written out."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,3 +103,31 @@ def test_scores_are_judged_on_a_part_of_the_rows():
     found = evaluate("knn", SPLIT, TRAIN, TEST)
     assert found.on(np.arange(9)).auroc == auroc(CLASSES[:9] > 0, found.scores[:9])
     assert found.on(CLASSES < 2).counts()["n_anomalies"] == 20
+
+
+class Failing:
+    """A detector of somebody else's that raises what it likes."""
+
+    def fit(self, x: Any, y: Any = None) -> Any:
+        raise ZeroDivisionError("division by zero")
+
+    def anomaly_score(self, x: Any) -> Any:
+        return np.zeros(len(x))
+
+    def describe(self) -> str:
+        return "failing"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return {}
+
+    def set_params(self, **params: Any) -> Any:
+        return self
+
+
+def test_what_a_detector_raises_is_one_sentence() -> None:
+    DETECTORS.register(Entry(name="failing", target=Failing, inputs="rows"))
+    try:
+        with pytest.raises(InputError, match="detector failing fails with ZeroDivisionError: division by zero"):
+            evaluate("failing", Split.whole(3, [0, 1]), np.eye(3), np.eye(3)[:2])
+    finally:
+        DETECTORS.remove("failing")

@@ -10,10 +10,13 @@ import pytest
 from reprq import detectors, metrics
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
+from reprq.data.row_splits import row_split
 from reprq.embeddings import extract
 from reprq.errors import CacheError, ConfigError, InputError, ReprqError, UnknownNameError
 from reprq.evaluation import auroc
+from reprq.evaluation.detection import evaluate
 from reprq.study import StudyResults, estimate_study, load_config, run_study
+from reprq.study.files import group_sides
 
 HOW: dict[str, Any] = {"metrics": ["rankme", "trace"], "detectors": ["centroid"]}
 
@@ -127,15 +130,99 @@ def test_mistakes_are_one_sentence_before_any_work(tmp_path: Path) -> None:
         (UnknownNameError, "features", {"embeddings": good, "keys": ["features"]}),
         (ConfigError, "has no layer 'deep'", {"embeddings": good, "layers": ["deep"]}),
         (ConfigError, "remove its pretext, preprocessing and pooling", {"embeddings": good, "pooling": "max"}),
-        (ConfigError, "keys, columns and labels go with embeddings", {"name": "lenet", "keys": ["X"]}),
+        (ConfigError, "keys, columns, labels and groups go with embeddings", {"name": "lenet", "keys": ["X"]}),
     ]
     for error, sentence, section in bad:
         with pytest.raises(error) as caught:
             run({"backbones": [section], **({} if "embeddings" in section else {"data": {"name": "digits"}})}, tmp_path)
         assert sentence in str(caught.value)
         assert "\n" not in str(caught.value)
+    with pytest.raises(UnknownNameError, match="patient"):
+        run({"backbones": [{"embeddings": good, "groups": "patient"}]}, tmp_path)
+    with pytest.raises(ConfigError, match="'digits' has its own split; remove groups"):
+        run({"backbones": [{"embeddings": good, "groups": "y"}], "data": {"name": "digits"}}, tmp_path)
     with pytest.raises(InputError, match="trains a network on samples"):
         run({"backbones": [{"embeddings": good}], "detectors": ["distillation"]}, tmp_path)
     with pytest.raises(ConfigError, match="no backbone runs on the data set 'embeddings'"):
         load_config({"data": {"name": "embeddings"}, "backbones": [{"name": "lenet"}]})
     assert not (tmp_path / "run").exists()
+
+
+def test_groups_are_split_as_by_detect(tmp_path: Path) -> None:
+    groups = np.array([f"patient {i // 4}" for i in range(52)])
+    path = save(tmp_path / "a.npz", patient=groups)
+    (row,) = run({"backbones": [{"embeddings": path, "groups": "patient"}]}, tmp_path).detectors.to_dict("records")
+    held = np.load(path)
+    split = row_split(held["y"], groups=np.unique(groups, return_inverse=True)[1])
+    same = evaluate("centroid", split, held["X"], held["X"])
+    assert {name: row[name] for name in ("n_train", "n_test", "n_anomalies")} == same.counts()
+    assert row["auroc"] == same.auroc.value
+    pd.DataFrame({"a": held["X"][:, 0], "b": held["X"][:, 1], "y": held["y"], "nurse": groups}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    table = {"embeddings": tmp_path / "t.csv", "groups": "nurse", "columns": "a,b", "labels": "y"}
+    again = run({"backbones": [table]}, tmp_path, force=True).detectors
+    assert again["n_train"].tolist() == [row["n_train"]]
+    other = save(tmp_path / "b.npz", nurse=np.array([f"nurse {i // 2}" for i in range(52)]))
+    both = [{"embeddings": path, "groups": "patient"}, {"embeddings": other, "groups": "nurse"}]
+    with pytest.raises(InputError, match="'b' must have the groups of 'a', got others"):
+        run({"backbones": both}, tmp_path, force=True)
+
+
+@pytest.mark.parametrize("benign", [[0], [0, 1], []])
+@pytest.mark.parametrize("anomalies", [False, True])
+def test_no_group_is_on_both_sides(benign: list[int], anomalies: bool) -> None:
+    rng = np.random.default_rng(4)
+    groups = rng.integers(0, 60, 400)
+    labels = np.where(rng.random(400) < 0.1, rng.integers(0, 4, 400), groups % 4)  # some groups of several classes
+    train, test = group_sides(groups, labels, benign, np.random.default_rng(1), training_anomalies=anomalies)
+    assert not set(groups[train]) & set(groups[test])
+    assert len(train)
+    for group in np.unique(groups[train]):
+        found = set(labels[(groups == group)])
+        trained = set(labels[train[groups[train] == group]])
+        if not benign:
+            assert len(found) == 1
+        elif not anomalies:
+            assert found <= set(benign)
+        else:
+            assert found <= set(benign) or trained == found - set(benign)
+            assert len(found - set(benign)) <= 1
+
+
+def test_a_detector_that_trains_takes_the_rows_of_every_layer(tmp_path: Path) -> None:
+    one, two = save(tmp_path / "one.npz"), save(tmp_path / "two.npz", 1)
+    spec = {"name": "deep_svdd", "epochs": 1}
+    config = {"backbones": [{"label": "mine", "embeddings": [one, two]}], "detectors": [spec, "centroid"]}
+    before = estimate_study({**HOW, **config}, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False)
+    found = run(config, tmp_path)
+    assert found.failures.empty, found.failures
+    assert before.cells == 2 * 3
+    deep = found.detectors[found.detectors["detector"] == "deep_svdd"]
+    assert deep["layer"].tolist() == ["one", "two"]
+    for path, value in zip((one, two), deep["auroc"], strict=True):
+        held = np.load(path)
+        assert value == evaluate(spec, row_split(held["y"]), held["X"], held["X"]).auroc.value
+
+
+def test_what_cannot_be_fitted_is_left_out_and_said(tmp_path: Path) -> None:
+    path = save(tmp_path / "mine.npz")
+    supervised = {"name": "supervised", "epochs": 1}
+    config = {
+        "backbones": [{"embeddings": path}],
+        "detectors": [supervised, "centroid"],
+        "splits": {"labelled": [0, 4]},
+    }
+    before = estimate_study({**HOW, **config}, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False)
+    said = [note for note in before.notes if note.startswith("supervised")]
+    assert len(said) == 1
+    assert said[0].endswith("is left out of unimodal:benign: it needs labelled anomalies")
+    found = run(config, tmp_path)
+    assert found.failures.empty, found.failures
+    assert before.cells == 2 + 2 + 1
+    tried = found.detectors.groupby("detector")["task"].apply(list).to_dict()
+    assert tried["supervised"] == ["unimodal:benign, 4 labelled"]
+    assert len(tried["centroid"]) == 2
+    assert said[0] in found.study["data_notes"]
+    with pytest.raises(InputError, match="supervised needs labelled anomalies"):
+        run({**config, "splits": []}, tmp_path, force=True)

@@ -2,12 +2,13 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from reprq.errors import InputError
+from reprq.errors import InputError, ReprqError
 from reprq.study import StudyResults, tables
 from reprq.study.results import DETECTORS_FILE, METRICS_FILE
 
@@ -82,3 +83,23 @@ def test_a_damaged_parquet_file_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text("{}")
     with pytest.raises(Exception, match=r"is not the folder of a finished study"):
         StudyResults.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cut", "said"),
+    [
+        (lambda text: text[:-4], "metrics.csv is cut short: its last line does not end"),
+        (lambda text: text[: text.rindex(",")] + "\n", "metrics.csv is damaged: line 4 has"),
+        (lambda text: "\n".join(text.splitlines()[:-1]) + "\n", "metrics.csv has 2 rows, and 3 were written"),
+    ],
+)
+def test_a_table_that_was_cut_short_is_one_sentence(tmp_path: Path, cut: Callable[[str], str], said: str) -> None:
+    point = {"backbone": "a", "layer": "b", "layer_number": 1, "task": "t"}
+    table = pd.DataFrame([{**point, "value": 0.5, "seed": i} for i in range(3)])
+    StudyResults(table, table.rename(columns={"value": "auroc"}), {}, tmp_path).save()
+    assert len(StudyResults.load(tmp_path).metrics) == 3
+    path = tmp_path / METRICS_FILE
+    path.write_text(cut(path.read_text()))
+    with pytest.raises(ReprqError) as caught:
+        StudyResults.load(tmp_path)
+    assert said in str(caught.value)

@@ -18,7 +18,7 @@ from reprq.backbones.batch import mapped
 from reprq.data import Batch, Dataset, Transform
 from reprq.detectors.calibration import FALSE_ALARM_RATE
 from reprq.detectors.conformal import threshold as conformal_threshold
-from reprq.detectors.deep.samples import Samples, as_inputs, as_samples, noun_of
+from reprq.detectors.deep.samples import Samples, as_inputs, as_samples, check_alike, noun_of
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import DataError, InputError, OutputExistsError, ReprqError
@@ -93,6 +93,8 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"{type(self).__name__} learns from {known} samples alone, got {unused[0]}; leave it out")
         samples = as_samples(X, rows=self.takes_rows)
         others = {name: as_samples(x, rows=self.takes_rows, name=name) for name, x in besides.items()}
+        for name, other in others.items():
+            check_alike(other, samples, name)
         if len(samples) < LEAST_SAMPLES:
             noun = noun_of(samples)
             raise DataError(

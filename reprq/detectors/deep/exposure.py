@@ -13,7 +13,7 @@ from reprq.data import Batch, Dataset
 from reprq.detectors.deep.augmentation import augmented, check_augmentations
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import Scaling, encoder
-from reprq.detectors.deep.samples import Samples, as_samples, noun_of
+from reprq.detectors.deep.samples import Samples, as_samples, check_alike, noun_of
 from reprq.detectors.rows.base import check_count
 from reprq.errors import DataError, InputError, counted
 from reprq.training import Examples, Schedule, Step
@@ -150,13 +150,12 @@ def check_corpus(samples: Samples, corpus: Samples, name: str = "auxiliary") -> 
     """Raise a DataError where a corpus is empty or holds copies of benign samples."""
     if not len(corpus):
         raise DataError(f"{name} must hold at least one sample, got none; give some")
+    check_alike(corpus, samples, name)
     if isinstance(samples, Dataset) and isinstance(corpus, Dataset):
         copies = int(corpus.copies_of(samples).sum())
-    elif isinstance(samples, np.ndarray) and isinstance(corpus, np.ndarray):
-        known = {row.tobytes() for row in samples}
-        copies = sum(row.tobytes() in known for row in corpus)
     else:
-        raise InputError(f"{name} must hold {noun_of(samples)}s as X does, got {noun_of(corpus)}s; give such")
+        known = {row.tobytes() for row in np.asarray(samples)}
+        copies = sum(row.tobytes() in known for row in np.asarray(corpus))
     if copies:
         raise DataError(f"{name} holds {counted(copies, noun_of(samples))} of X, to the byte; leave out what is benign")
 

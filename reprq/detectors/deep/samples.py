@@ -77,6 +77,22 @@ def check_width(samples: Samples, columns: int, name: str) -> None:
         )
 
 
+def check_alike(other: Samples, samples: Samples, name: str) -> None:
+    """Raise an InputError where samples that come besides are of another kind or width than those to fit on.
+
+    Args:
+        other: They.
+        samples: What is fitted on, `X`.
+        name: Of the argument: "labelled", "auxiliary".
+    """
+    if isinstance(other, Dataset) != isinstance(samples, Dataset):
+        raise InputError(f"{name} must hold {noun_of(samples)}s as X does, got {noun_of(other)}s; give such")
+    if isinstance(other, Dataset) or isinstance(samples, Dataset) or other.shape[1] == samples.shape[1]:
+        return
+    wanted, got = samples.shape[1], other.shape[1]
+    raise InputError(f"{name} must have {wanted} columns as X has, got {got}; give rows of the same features")
+
+
 def noun_of(samples: Samples) -> str:
     """Return what one of them is called in a sentence."""
     return samples.noun if isinstance(samples, Dataset) else "row"

@@ -70,7 +70,7 @@ def test_submodules_are_what_a_feature_extractor_gives(resnet: Backbone) -> None
     ],
 )
 def test_a_submodule_that_there_is_not_lists_its_neighbours(spec: str, message: str, resnet: Backbone) -> None:
-    with pytest.raises(UnknownNameError, match=f"unknown layer of resnet18 '.*': .*{message}|{message}"):
+    with pytest.raises(UnknownNameError, match=f"unknown layer of resnet18 '.*'.*{message}|{message}"):
         resnet.select_layers(spec)
 
 

@@ -152,7 +152,7 @@ def test_images_take_labelled_images(zeros, mixed):
         ({"labelled": "known", "labels": ["bad"] * 30}, "labels must be 1 for anomalous and 0 for benign samples"),
         ({"labels": [1]}, "labels are those of labelled samples, and none are given; give labelled too"),
         ({"labelled": np.full((3, 5), np.nan)}, "labelled"),
-        ({"labelled": np.zeros((3, 4))}, "X has 4 features, but DeepSAD is expecting 5"),
+        ({"labelled": np.zeros((3, 4))}, "labelled must have 5 columns as X has, got 4"),
         ({"auxiliary": np.zeros((3, 5))}, "got auxiliary; leave it out"),
     ],
 )
