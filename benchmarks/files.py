@@ -4,7 +4,7 @@ FOLDER has a folder of images a class. The bare loop is torchvision's ImageFolde
 worker processes as reprq has threads, the network's own forward pass, and five layers averaged and kept in memory.
 reprq lists and hashes the files, sees that all of them decode, reads what the crop leaves out, tries the network, and
 writes a cache. Both see the same files at the same size, and their features are compared. Rounds alternate; times are
-the shortest, and of the processor those of this process alone: a DataLoader's workers are others.
+the shortest, those of the processor with a DataLoader's workers.
 """
 
 import argparse
