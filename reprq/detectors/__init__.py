@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.distillation import Distillation
     from reprq.detectors.deep.fcdd import FCDD
     from reprq.detectors.deep.flow import Flow
+    from reprq.detectors.deep.geometric import Geometric
     from reprq.detectors.deep.hsc import HSC
     from reprq.detectors.deep.sad import DeepSAD
+    from reprq.detectors.deep.ss_dgm import SSDGM
     from reprq.detectors.deep.supervised import SupervisedClassifier
     from reprq.detectors.deep.svdd import DeepSVDD
     from reprq.detectors.files import load, save
@@ -45,11 +47,13 @@ _MODULES = {
     "DeepDetector": "reprq.detectors.deep.base",
     "DeepSAD": "reprq.detectors.deep.sad",
     "DeepSVDD": "reprq.detectors.deep.svdd",
+    "SSDGM": "reprq.detectors.deep.ss_dgm",
     "SupervisedClassifier": "reprq.detectors.deep.supervised",
     "BCE": "reprq.detectors.deep.classifiers",
     "FCDD": "reprq.detectors.deep.fcdd",
     "Focal": "reprq.detectors.deep.classifiers",
     "Flow": "reprq.detectors.deep.flow",
+    "Geometric": "reprq.detectors.deep.geometric",
     "HSC": "reprq.detectors.deep.hsc",
     "Distillation": "reprq.detectors.deep.distillation",
     "load": "reprq.detectors.files",
@@ -92,6 +96,7 @@ __all__ = [
     "OCSVM",
     "PCA",
     "SSAD",
+    "SSDGM",
     "ArrayDetector",
     "Autoencoder",
     "Centroid",
@@ -103,6 +108,7 @@ __all__ = [
     "Flow",
     "Focal",
     "Gaussian",
+    "Geometric",
     "IForest",
     "Mahalanobis",
     "PyOD",

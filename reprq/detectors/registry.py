@@ -153,6 +153,15 @@ DETECTORS = Registry(
             citation="Ruff et al. 2020",
         ),
         Entry(
+            name="ss_dgm",
+            target="reprq.detectors.deep.ss_dgm:SSDGM",
+            inputs="samples",
+            needs=frozenset({"labelled"}),
+            label="SS-DGM",
+            about="log-odds of the class of known anomalies in a semi-supervised deep generative model, M2 or M1+M2",
+            citation="Kingma et al. 2014",
+        ),
+        Entry(
             name="hsc",
             target="reprq.detectors.deep.hsc:HSC",
             inputs="samples",
@@ -178,6 +187,15 @@ DETECTORS = Registry(
             label="focal",
             about="as bce, with the focal loss",
             citation="Lin et al. 2017",
+        ),
+        Entry(
+            name="geometric",
+            target="reprq.detectors.deep.geometric:Geometric",
+            inputs="samples",
+            label="geometric",
+            about="how badly a classifier of geometric transformations of benign images tells those of an image (GT, or"
+            " GT+ with heads=separate)",
+            citation="Golan & El-Yaniv 2018; Hendrycks et al. 2019",
         ),
         Entry(
             name="autoencoder",

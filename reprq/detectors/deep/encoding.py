@@ -56,8 +56,8 @@ class EncodingDetector(ScheduledDetector):
         else:
             name = self.network or self.default_networks["rows"]
         found = architecture_named(name, self.dim)
-        if images != bool(found.filters):
-            wanted = "images" if found.filters else "rows of numbers"
+        if images != bool(found.size):
+            wanted = "images" if found.size else "rows of numbers"
             raise InputError(f"network {name} takes {wanted}, got {'images' if images else 'rows'}; name another")
         scaling = self.preprocessing or ("contrast" if images else "z-score")
         if (images and scaling == "z-score") or (not images and scaling == "contrast"):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.samples import as_samples
 from reprq.detectors.labelled import known_labels
+from reprq.detectors.registry import name_of
 from reprq.errors import InputError
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step
 
@@ -25,10 +26,12 @@ class LabelledDetector(DeepDetector):
     shares, at least one labelled sample, in one forward pass.
 
     Attributes:
+        must_know: Whether it cannot do without a known anomaly.
         labelled_share_: m / (n + m), n without the samples held out.
     """
 
     uses: ClassVar[frozenset[str]] = frozenset({"labelled"})
+    must_know: ClassVar[bool] = False
     batch_size: int
     labelled_share_: float
 
@@ -47,6 +50,9 @@ class LabelledDetector(DeepDetector):
                 cannot be used.
             DataError: Too few samples.
         """
+        if self.must_know and (labelled is None or (labels is not None and not np.any(labels))):
+            known = name_of(self)
+            raise InputError(f"{known} learns from known anomalies, got none; give labelled, some with the label 1")
         self._labels: NDArray[np.int64] | None = None
         if labelled is not None:
             labelled = as_samples(labelled, rows=self.takes_rows, name="labelled")

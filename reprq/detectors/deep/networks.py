@@ -1,4 +1,4 @@
-"""The networks of Ruff (2021) for one-class learning: without biases, with unbounded activations, and their mirrors."""
+"""The networks of deep detectors: those of Ruff (2021) with their mirrors, or any architecture of a backbone."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -7,9 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from reprq.backbones.sources.architectures import OWN, build_network, default_preprocessing, torchvision_names
 from reprq.errors import InputError, UnknownNameError
 
 LEAKINESS = 0.01
+_BACKBONE_WIDTH = 128
 _KERNEL, _PADDING, _EPS = 5, 2, 1e-4
 
 
@@ -22,12 +24,15 @@ class Architecture:
         widths: Of its dense layers; the last is the embedding.
         size: Side of its images, in pixels; 0 for rows.
         channels: Of its images.
+        backbone: The name of an architecture such as resnet18, which takes the place of the layers above; its last
+            layer is as wide as the embedding.
     """
 
     filters: tuple[int, ...]
     widths: tuple[int, ...]
     size: int = 0
     channels: Literal["gray", "rgb"] = "gray"
+    backbone: str = ""
 
 
 ARCHITECTURES = {
@@ -40,7 +45,10 @@ ARCHITECTURES = {
 
 
 def architecture_named(name: str, dim: int | None = None) -> Architecture:
-    """Return an architecture: one of `ARCHITECTURES`, or "mlp:128-64-32" with its own widths.
+    """Return an architecture: one of `ARCHITECTURES`, "mlp:128-64-32" with its own widths, or that of a backbone.
+
+    Those of backbones are torchvision's, LeNet and the CIFAR ResNets; "resnet18:64" takes images of 64 x 64, "resnet18"
+    of the size of its preprocessing. Their embedding is 128 wide.
 
     Args:
         name: Its name.
@@ -48,15 +56,20 @@ def architecture_named(name: str, dim: int | None = None) -> Architecture:
 
     Raises:
         UnknownNameError: No such architecture.
-        InputError: Widths that are no whole numbers of at least 1.
+        InputError: Widths or a size that are no whole numbers of at least 1.
 
     Example:
         >>> architecture_named("mlp:128-64-32", dim=4).widths
         (128, 64, 4)
     """
     head, colon, rest = name.partition(":")
+    if head in _backbones():
+        if colon and not (rest.isdecimal() and int(rest)):
+            raise InputError(f"network {head} must have a size such as {head}:64, got {name!r}")
+        size = int(rest) if colon else default_preprocessing(head).size
+        return Architecture((), (dim or _BACKBONE_WIDTH,), size, "rgb", head)
     if head not in ARCHITECTURES or (colon and head != "mlp"):
-        raise UnknownNameError("network", name, (*ARCHITECTURES, "mlp:WIDTHS"))
+        raise UnknownNameError("network", name, ARCHITECTURES, ("mlp:WIDTHS", "the architecture of a backbone"))
     found = ARCHITECTURES[head]
     if colon:
         widths = rest.split("-")
@@ -66,11 +79,12 @@ def architecture_named(name: str, dim: int | None = None) -> Architecture:
     return found if dim is None else replace(found, widths=(*found.widths[:-1], dim))
 
 
-def encoder(of: Architecture, inputs: int, *, leakiness: float = LEAKINESS, bias: bool = False) -> nn.Sequential:
+def encoder(of: Architecture, inputs: int, *, leakiness: float = LEAKINESS, bias: bool = False) -> nn.Module:
     """Return the network from (n, C, size, size) images or (n, d) rows to (n, widths[-1]) embeddings.
 
     Every hidden layer is a convolution (5 x 5, padding 2) or a dense layer, batch normalization (not affine, eps 1e-4),
-    a leaky ReLU, and after a convolution a 2 x 2 max-pooling. The last dense layer is linear. Weights are Glorot's.
+    a leaky ReLU, and after a convolution a 2 x 2 max-pooling. The last dense layer is linear. Weights are Glorot's. A
+    backbone has layers and first weights of its own, and biases only where they are asked for.
 
     Args:
         of: The sizes.
@@ -78,6 +92,10 @@ def encoder(of: Architecture, inputs: int, *, leakiness: float = LEAKINESS, bias
         leakiness: The slope of the leaky ReLU below 0. The released code has 0.01, the thesis says 0.1.
         bias: Whether layers have biases, by which a one-class network can be constant (Ruff 2021, Proposition 2).
     """
+    if of.backbone:
+        seed = int(torch.randint(2**31, ()))
+        network = build_network(of.backbone, num_classes=of.widths[-1], in_channels=inputs, size=of.size, seed=seed)
+        return network if bias else _without_biases(network)
     layers: list[nn.Module] = []
     for filters in of.filters:
         layers += [nn.Conv2d(inputs, filters, _KERNEL, padding=_PADDING, bias=bias), nn.BatchNorm2d(filters, _EPS)]
@@ -97,7 +115,14 @@ def decoder(of: Architecture, outputs: int, *, leakiness: float = LEAKINESS, bia
     """Return the mirrored network, from embeddings back to inputs: pooling becomes doubling by the nearest pixel.
 
     Images end in a sigmoid, in [0, 1], rows in a linear layer.
+
+    Raises:
+        InputError: The network is that of a backbone, which is not mirrored.
     """
+    if of.backbone:
+        raise InputError(
+            f"network {of.backbone} has no decoder; name one of {', '.join(ARCHITECTURES)} to rebuild inputs"
+        )
     widths = [*reversed(of.widths)]
     if of.filters:
         widths.append(of.filters[-1] * _side(of) ** 2)
@@ -168,6 +193,21 @@ class Scaling(nn.Module):
         centered = x - x.mean((2, 3), keepdim=True)
         spread = centered.abs().mean((2, 3), keepdim=True)
         return centered / torch.where(spread > 0, spread, 1.0)
+
+
+def _backbones() -> tuple[str, ...]:
+    return (*OWN, *torchvision_names())
+
+
+def _without_biases(network: nn.Module) -> nn.Module:
+    """The network with no bias in any layer, and its normalizations not affine."""
+    for module in network.modules():
+        if getattr(module, "affine", False):
+            module.affine = False  # type: ignore[assignment]
+            module.register_parameter("weight", None)
+        if isinstance(getattr(module, "bias", None), nn.Parameter):
+            module.register_parameter("bias", None)
+    return network
 
 
 def _side(of: Architecture) -> int:

@@ -56,6 +56,10 @@ class DeepSAD(LabelledDetector, DeepSVDD):
     objective: Literal["one-class", "soft-boundary"] = field(default="one-class", init=False)  # no soft boundary
     nu: float = field(default=0.1, init=False)
     warm_up_epochs: int = field(default=10, init=False)
+    reconstruction: float = field(default=0.0, init=False)  # labelled anomalies take the place of remedies
+    inverse_variance: float = field(default=0.0, init=False)
+    artificial_negatives: float = field(default=0.0, init=False)
+    frozen: bool = field(default=False, init=False)
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""

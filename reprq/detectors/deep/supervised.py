@@ -1,9 +1,7 @@
 """A classifier of known anomalies against everything else: what Deep SAD is measured against."""
 
 from dataclasses import dataclass
-from typing import Any, Self
 
-import numpy as np
 from torch import Tensor, nn
 
 from reprq.data import Batch
@@ -12,7 +10,6 @@ from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.exposure import Headed
 from reprq.detectors.deep.labelled import LabelledDetector, LabelledStep
 from reprq.detectors.deep.networks import Scaling, encoder
-from reprq.errors import InputError
 from reprq.training import Schedule, Step
 
 
@@ -21,7 +18,7 @@ class SupervisedClassifier(LabelledDetector, EncodingDetector):
     """The logit of a classifier of known anomalies against all other samples, which count as benign (Ruff 2021, B.1).
 
     Binary cross-entropy, mean over the n samples without a label and the m with one; the network of `DeepSVDD` and a
-    linear layer. It knows the anomalies that it was shown, and need not know others.
+    linear layer. There must be a known anomaly. It knows the anomalies that it was shown, and need not know others.
 
     Args:
         network: This and the others as in `DeepSVDD`.
@@ -38,15 +35,7 @@ class SupervisedClassifier(LabelledDetector, EncodingDetector):
     lr: float = 1e-4
     milestones: tuple[int, ...] | list[int] = (50,)
     weight_decay: float = 1e-6
-
-    def fit(self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None, labels: Any = None) -> Self:
-        """Learn to tell known anomalies from everything else; forgets any earlier fit.
-
-        Args and errors are those of `DeepSAD`, but there must be a known anomaly.
-        """
-        if labelled is None or (labels is not None and not np.any(labels)):
-            raise InputError("supervised learns from known anomalies, got none; give labelled, some with the label 1")
-        return super().fit(X, labelled=labelled, auxiliary=auxiliary, labels=labels)
+    must_know = True
 
     def describe(self) -> str:
         """Return for example "supervised[epochs=150,lr=0.0001]", and whatever is not at its default."""

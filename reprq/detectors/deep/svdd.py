@@ -16,6 +16,8 @@ from reprq.data import Batch
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import Scaling, decoder, encoder
 from reprq.detectors.deep.reconstruction import MeanStep, Reconstruction
+from reprq.detectors.deep.remedies import Remedies, RemedyStep, encoder_weights, start_encoder
+from reprq.detectors.deep.samples import Samples
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice
 from reprq.errors import InputError
@@ -48,7 +50,8 @@ class DeepSVDD(EncodingDetector):
         objective: "one-class" or "soft-boundary".
         nu: Of the soft boundary: the share of training samples that may lie outside, in (0, 1).
         network: "mnist" or "fashion_mnist" (28 x 28, gray), "cifar10" (32 x 32, RGB), "mlp" or "mlp:128-64-32" for
-            rows. By default "mlp" for rows, "mnist" where the first images are gray, and "cifar10".
+            rows, or a backbone's such as "resnet18" or "resnet18:64" for images of 64 x 64, without its biases and
+            with a last layer of 128. By default "mlp" for rows, "mnist" where the first images are gray, and "cifar10".
         preprocessing: "contrast" (L1 contrast normalization, then min-max), "min-max" or "z-score"; see
             `reprq.detectors.deep.networks.Scaling`. By default "contrast" for images and "z-score" for rows.
         dim: Width of the embedding, if not the network's own.
@@ -56,6 +59,13 @@ class DeepSVDD(EncodingDetector):
         pretrain_epochs: Of an autoencoder by whose encoder phi starts, with the decoder mirrored and the squared error
             summed over all values; 0 for none.
         warm_up_epochs: Epochs of the soft boundary before R is first set.
+        start_from: The file of a saved deep_svdd, deep_sad or autoencoder of the same network, by whose encoder phi
+            starts; center and scaling are still those of the samples. None for random weights.
+        reconstruction: This and the next three are remedies against a collapse (Ruff 2021, section 2.2.3), weights of
+            what is added to the loss: of the squared error of a decoder that learns beside phi,
+        inverse_variance: of 1 / (trace of the covariance of the embeddings of a batch), and
+        artificial_negatives: of 1 / d for as much uniform noise between the extremes of the batch. 0 leaves one out.
+        frozen: Whether all but the last layer of phi stays as pretraining or `start_from` made it.
         epochs: Passes over the training samples.
         batch_size: Samples a step.
         lr: The learning rate of Adam.
@@ -86,6 +96,11 @@ class DeepSVDD(EncodingDetector):
     nu: float = 0.1
     pretrain_epochs: int = 0
     warm_up_epochs: int = 10
+    start_from: str | None = None
+    reconstruction: float = 0.0
+    inverse_variance: float = 0.0
+    artificial_negatives: float = 0.0
+    frozen: bool = False
     epochs: int = 150
     batch_size: int = 200
     lr: float = 1e-4
@@ -120,6 +135,10 @@ class DeepSVDD(EncodingDetector):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise InputError(f"{name} must be a whole number of at least 0, got {value!r}")
+        if self.start_from is not None and not isinstance(self.start_from, str):
+            raise InputError(f"start_from must be the path of a saved detector, got {self.start_from!r}")
+        if self._remedies.frozen and not self.pretrain_epochs and self.start_from is None:
+            raise InputError("frozen keeps weights that were learned, and none are; give pretrain_epochs or start_from")
 
     def describe(self) -> str:
         """Return for example "deep_svdd[one-class,epochs=150,lr=0.0001]", and whatever is not at its default."""
@@ -133,9 +152,26 @@ class DeepSVDD(EncodingDetector):
         first, last = made["spread"]
         self.spread_, self.pretraining_ = (float(first), float(last)), made["pretraining"]
 
+    @property
+    def _remedies(self) -> Remedies:
+        return Remedies(self.reconstruction, self.inverse_variance, self.artificial_negatives, self.frozen)
+
+    def _open(self, samples: Samples) -> None:
+        super()._open(samples)
+        if self._architecture.backbone and (self.frozen or self.reconstruction or self.pretrain_epochs):
+            raise InputError(
+                f"network {self._network} can be neither frozen nor rebuilt from, nor pretrained by an autoencoder;"
+                " leave out frozen, reconstruction and pretrain_epochs, or name another"
+            )
+        if self.start_from is not None:
+            self._start = encoder_weights(self.start_from, self._key)
+
     def _build(self) -> "_Sphere":
         phi = encoder(self._architecture, self._channels(), leakiness=self.leakiness)
-        return _Sphere(Scaling(self._scaling, self._columns), phi, self._architecture.widths[-1])
+        sphere = _Sphere(Scaling(self._scaling, self._columns), phi, self._architecture.widths[-1])
+        if self.reconstruction:
+            sphere.mirror = decoder(self._architecture, self._channels(), leakiness=self.leakiness)
+        return sphere
 
     def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
         self.pretraining_ = []
@@ -146,18 +182,22 @@ class DeepSVDD(EncodingDetector):
 
     def _prepare(self, schedule: Schedule, kept: NDArray[np.int64]) -> None:
         super()._prepare(schedule, kept)
+        if self.start_from is not None:
+            start_encoder(self._sphere.phi, self._start, self.start_from)
         self.pretraining_ = self._pretrain(schedule)
         outputs = self._in_batches(self._embedding, self.inputs_, kept)
         self._sphere.center.copy_(away_from_zero(outputs.double().mean(0)))
         self._sphere.first_spread.copy_(self._spread(kept))
 
     def _pretrain(self, schedule: Schedule) -> list[Epoch]:
-        """Train the encoder with a decoder, which is then forgotten."""
+        """Train the encoder with a decoder, which is then forgotten unless the training on d has one too."""
         if not self.pretrain_epochs:
             return []
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(schedule.seed + _SEED_OF_PRETRAINING)
-            mirror = decoder(self._architecture, self._channels(), leakiness=self.leakiness).to(self.device)
+        mirror = self._sphere.mirror
+        if mirror is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(schedule.seed + _SEED_OF_PRETRAINING)
+                mirror = decoder(self._architecture, self._channels(), leakiness=self.leakiness).to(self.device)
         model = Reconstruction(self._sphere.scaling, self._sphere.phi, mirror)
         how = replace(schedule, epochs=self.pretrain_epochs, milestones=(), other_batch_size=None)
         bar = {"desc": f"{name_of(self)} autoencoder", "show": self.progress, "leave": False}
@@ -165,6 +205,13 @@ class DeepSVDD(EncodingDetector):
         return train(step, Examples(self.inputs_), checkpoint=self._checkpoint("autoencoder"), bar=bar)
 
     def _step(self, schedule: Schedule) -> Step:
+        plain = self._plain_step(schedule)
+        if not self._remedies:
+            return plain
+        objective = plain.objective if isinstance(plain, _SoftBoundaryStep) else torch.mean
+        return RemedyStep(self._sphere, schedule, self._remedies, objective, plain.end)
+
+    def _plain_step(self, schedule: Schedule) -> Step:
         if self.objective == "one-class":
             return MeanStep(self._sphere, schedule)
         kept, _ = split_rows(len(self.inputs_), schedule.seed, schedule.held_out)
@@ -195,7 +242,7 @@ class DeepSVDD(EncodingDetector):
             _LOG.warning(
                 "%s maps nearly everything to one point: over training samples and noise the variance of its"
                 " embeddings is %.3g (before training %.3g), and the squared length of its center %.3g; its scores say"
-                " little, so give fewer epochs or a lower lr",
+                " little, so give fewer epochs, a lower lr, or inverse_variance",
                 name_of(self),
                 *self.spread_[::-1],
                 length,
@@ -203,7 +250,7 @@ class DeepSVDD(EncodingDetector):
 
 
 class _Sphere(nn.Module):
-    """phi on scaled inputs, the center and the squared radius."""
+    """phi on scaled inputs, the center, the squared radius, and where phi is trained to rebuild inputs a decoder."""
 
     center: Tensor
     squared_radius: Tensor
@@ -212,6 +259,7 @@ class _Sphere(nn.Module):
     def __init__(self, scaling: Scaling, phi: nn.Module, dim: int) -> None:
         super().__init__()
         self.scaling, self.phi = scaling, phi
+        self.mirror: nn.Module | None = None
         self.register_buffer("center", torch.zeros(dim))
         self.register_buffer("squared_radius", torch.zeros((), dtype=torch.float64))
         self.register_buffer("first_spread", torch.zeros(()))
@@ -235,8 +283,12 @@ class _SoftBoundaryStep(Step):
         self.sphere, self.nu, self.warm_up, self.distances = sphere, nu, warm_up, distances
 
     def loss(self, batch: Examples, other: Examples | None) -> Tensor:
+        return self.objective(self.sphere(batch.inputs))
+
+    def objective(self, distances: Tensor) -> Tensor:
+        """Return the loss of squared distances."""
         squared_radius = self.sphere.squared_radius.float()
-        outside: Tensor = (self.sphere(batch.inputs) - squared_radius).relu()
+        outside = (distances - squared_radius).relu()
         return squared_radius + outside.mean() / self.nu
 
     def end(self, epoch: int) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from reprq.detectors import Autoencoder, DeepSVDD, load
 from reprq.detectors.deep.networks import ARCHITECTURES, Scaling, architecture_named, decoder, encoder
 from reprq.errors import InputError, UnknownNameError
 
@@ -92,3 +93,38 @@ def test_rows_are_scaled_by_column():
         scaling.learn([torch.from_numpy(part) for part in np.array_split(rows, 3)])
         expected = (rows - shift) / np.where(scale > 0, scale, 1)
         np.testing.assert_allclose(scaling(torch.from_numpy(rows)).numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lenet", "cifar_resnet20", "resnet18:32"])
+def test_the_architecture_of_a_backbone_without_its_biases(name):
+    of = architecture_named(name, dim=6)
+    assert (of.widths, of.size, of.channels) == ((6,), 32, "rgb")
+    torch.manual_seed(0)
+    phi = encoder(of, 3)
+    assert not any(key.endswith("bias") for key, _ in phi.named_parameters())
+    assert torch.equal(phi.eval()(torch.zeros(1, 3, 32, 32)), torch.zeros(1, 6))
+    assert phi(torch.randn(2, 3, 32, 32)).shape == (2, 6)
+    assert any(key.endswith("bias") for key, _ in encoder(of, 3, bias=True).named_parameters())
+    torch.manual_seed(0)
+    again = encoder(of, 3)
+    assert all(torch.equal(a, b) for a, b in zip(phi.parameters(), again.parameters(), strict=True))
+    with pytest.raises(InputError, match=f"network {of.backbone} has no decoder; name one of mnist"):
+        decoder(of, 3)
+
+
+def test_the_size_of_a_backbone_is_that_of_its_preprocessing_or_given():
+    assert architecture_named("resnet18").size == 224
+    with pytest.raises(InputError, match="network resnet18 must have a size such as resnet18:64, got 'resnet18:0'"):
+        architecture_named("resnet18:0")
+
+
+def test_deep_svdd_with_a_backbone(zeros, mixed, tmp_path):
+    settings = {"network": "lenet", "epochs": 1, "batch_size": 16, "dim": 4}
+    detector = DeepSVDD(**settings).fit(zeros)
+    assert detector.embed(mixed).shape == (40, 4)
+    detector.save(tmp_path / "d")
+    np.testing.assert_array_equal(load(tmp_path / "d").anomaly_score(mixed), detector.anomaly_score(mixed))
+    with pytest.raises(InputError, match="network lenet can be neither frozen nor rebuilt from, nor pretrained"):
+        DeepSVDD(pretrain_epochs=1, **settings).fit(zeros)
+    with pytest.raises(InputError, match="network lenet has no decoder"):
+        Autoencoder(**settings).fit(zeros)
