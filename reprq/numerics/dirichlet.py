@@ -45,7 +45,8 @@ def fit_dirichlet(mean: Array, mean_log: Array) -> Array:
             break
         gained, alpha, value = better - value, moved, better
         if alpha.sum() > _MOST:
-            return np.clip(alpha * (_MOST / alpha.sum()), _LEAST, None)
+            alpha = np.clip(alpha * (_MOST / alpha.sum()), _LEAST, None)
+            break
         if gained <= _TOLERANCE * max(1.0, abs(value)) and share == 1.0:
             break
     return alpha
