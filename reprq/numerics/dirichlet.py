@@ -7,15 +7,15 @@ from scipy.special import digamma, gammaln, polygamma, xlogy
 Array = NDArray[np.float64]
 
 _LEAST, _MOST = 1e-6, 1e6
-_ROUNDS, _HALVINGS, _TOLERANCE = 100, 40, 1e-9
+_ROUNDS, _TOLERANCE = 100, 1e-10
 
 
 def fit_dirichlet(mean: Array, mean_log: Array) -> Array:
     """Return the concentration of a Dirichlet distribution that makes observed probabilities most likely.
 
     The log-likelihood is concave; it is climbed by Newton's method, whose Hessian is a diagonal and a rank-one matrix
-    (Minka 2000), from the approximation of Wicker et al. (2008). Where the probabilities hardly vary it has no maximum:
-    the sum of the concentration ends at 1e6, and none of its values below 1e-6.
+    (Minka 2000), from the approximation of Wicker et al. (2008). Where the probabilities hardly vary it has no maximum,
+    and the sum of the concentration ends at about 1e6.
 
     Args:
         mean: (K,) of the probabilities p_k over observations.
@@ -34,20 +34,14 @@ def fit_dirichlet(mean: Array, mean_log: Array) -> Array:
     alpha = np.clip(mean * min(total, _MOST), _LEAST, None)
     value = _likelihood(alpha, mean_log)
     for _ in range(_ROUNDS):
-        step = _newton(alpha, mean_log)
-        share = 1.0
-        for _ in range(_HALVINGS):
-            moved = alpha + share * step
-            if moved.min() >= _LEAST and (better := _likelihood(moved, mean_log)) >= value:
-                break
-            share /= 2
-        else:
+        step, share, gained = _newton(alpha, mean_log), 1.0, -1.0
+        while gained < 0 and share > _LEAST:
+            moved = np.maximum(alpha + share * step, alpha / 10)  # a step may not leave the positive numbers
+            gained, share = _likelihood(moved, mean_log) - value, share / 2
+        if gained < 0 or moved.sum() > _MOST:
             break
-        gained, alpha, value = better - value, moved, better
-        if alpha.sum() > _MOST:
-            alpha = np.clip(alpha * (_MOST / alpha.sum()), _LEAST, None)
-            break
-        if gained <= _TOLERANCE * max(1.0, abs(value)) and share == 1.0:
+        alpha, value = moved, value + gained
+        if gained <= _TOLERANCE * max(1.0, abs(value)):
             break
     return alpha
 
