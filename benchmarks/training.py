@@ -6,8 +6,8 @@
 Both sides of a pair train the same network, from the same weights, on the same batches: in float32, channels last, by
 Adam. The bare loop shuffles, gathers a batch, and takes the step; nothing is held out. Times are the shortest of some
 runs in turn, a step; the ratio is that of processor times. The AUROC of rows is that of the benign rows that were not
-trained on (two fifths of them) and of all anomalies, for a number of seeds. PyOD is skipped where it is not installed:
-pip install pyod.
+trained on (two fifths of them) and of all anomalies, for a number of seeds. PyOD and DeepOD are skipped where they are
+not installed: pip install pyod deepod.
 """
 
 import argparse
@@ -116,6 +116,15 @@ def rows_and_peer(
             return scored
 
         calls["pyod DeepSVDD"] = partial(run, "pyod DeepSVDD", theirs)
+    if tabular := peer("deepod.models.tabular"):
+
+        def deepod(seed: int) -> NDArray[np.float64]:
+            settings: dict[str, Any] = {"epochs": epochs, "batch_size": 64, "device": "cpu", "verbose": 0}
+            detector = tabular.DeepSVDD(random_state=seed, **settings)
+            detector.fit(x[kept])
+            return np.asarray(detector.decision_function(x[judged]))
+
+        calls["deepod DeepSVDD"] = partial(run, "deepod DeepSVDD", deepod)
     for who, timing in timed_in_turn(calls, seeds).items():
         mean, sd = np.mean(scores[who]), np.std(scores[who])
         record.add(case, who, timing, auroc=float(mean), sd=float(sd))

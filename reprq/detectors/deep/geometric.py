@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from reprq.data import Batch
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.exposure import check_corpus, drawn
 from reprq.detectors.deep.networks import Scaling, encoder
@@ -142,7 +141,8 @@ class Geometric(EncodingDetector):
         totals = torch.zeros(2, *net.concentration.shape, dtype=torch.float64)
         with torch.no_grad():
             for part in parts:
-                for t, logs in enumerate(net.log_probabilities(self._here(self.inputs_[part]))):
+                x: Any = self._here(self.inputs_[part])
+                for t, logs in enumerate(net.log_probabilities(x)):
                     totals[:, t] += torch.stack([logs.exp().sum(0), logs.sum(0)]).cpu()
         means = (totals / len(kept)).numpy()
         for t in range(len(net.sources)):
@@ -152,7 +152,7 @@ class Geometric(EncodingDetector):
     def _step(self, schedule: Schedule) -> Step:
         return TransformationStep(self._net, schedule, self.exposure_weight)
 
-    def _scores(self, x: Batch) -> Tensor:
+    def _scores(self, x: Any) -> Tensor:
         net, scores = self._net, torch.zeros(len(x), dtype=torch.float64, device=self.device)
         for t, logs in enumerate(net.log_probabilities(x)):
             if self._by_dirichlet:
@@ -197,7 +197,7 @@ class TransformationClassifier(nn.Module):
     def __init__(self, scaling: Scaling, phi: nn.Module, dim: int, side: int, *, separate: bool) -> None:
         super().__init__()
         known = UNMIRRORED if separate else ALL
-        self.sizes = (3, 3, 4) if separate else (len(known),)
+        self.sizes = [3, 3, 4] if separate else [len(known)]
         classes = torch.tensor([each[1:] for each in known] if separate else [(t,) for t in range(len(known))])
         starts = torch.tensor([sum(self.sizes[:i]) for i in range(len(self.sizes))])
         self.scaling, self.phi, self.head = scaling, phi, nn.Linear(dim, sum(self.sizes))

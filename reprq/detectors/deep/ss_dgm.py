@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from reprq.data import Batch
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.labelled import LabelledDetector
 from reprq.detectors.deep.networks import Architecture, Scaling, architecture_named, decoder, encoder
@@ -109,11 +108,11 @@ class SSDGM(LabelledDetector, EncodingDetector):
     def _step(self, schedule: Schedule) -> Step:
         return _SemiSupervisedStep(self._net, schedule, self.labelled_share_, self.alpha)
 
-    def _scores(self, x: Batch) -> Tensor:
+    def _scores(self, x: Any) -> Tensor:
         net = self._net
         return net.m2.log_odds(net.code(x)).double()
 
-    def _embedding(self, x: Batch) -> Tensor:
+    def _embedding(self, x: Any) -> Tensor:
         net = self._net
         outputs: Tensor = net.m2.phi(net.code(x))
         return outputs

@@ -87,7 +87,7 @@ class Sphere(nn.Module):
         architecture = architecture_named("mnist")
         self.scaling = Scaling("contrast")
         phi = encoder(architecture, 1, bias=kind == "biases")
-        bounded = [nn.Sigmoid() if isinstance(layer, nn.LeakyReLU) else layer for layer in phi]
+        bounded = [nn.Sigmoid() if isinstance(layer, nn.LeakyReLU) else layer for layer in phi.children()]
         self.phi = nn.Sequential(*bounded) if kind == "sigmoid" else phi
         self.center = nn.Parameter(torch.zeros(architecture.widths[-1]), requires_grad=kind == "learned centre")
 
