@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtri
 
 from reprq.errors import InputError
@@ -158,6 +157,8 @@ def score_interval(value: float, p: int, q: int, variance: float, z: float) -> t
 
 def _low_end(value: float, p: int, q: int, reach: float) -> float:
     """The least theta with (theta - value)^2 <= reach V(theta); V is the same for theta and 1 - theta."""
+    from scipy.optimize import brentq  # the tables of a study need no more than the names of columns
+
     if value <= 0.0:
         return 0.0
     if value >= 1.0:  # both sides have the factor 1 - theta
