@@ -25,7 +25,7 @@ class Masks:
 
     Example:
         >>> masks = Masks([np.eye(4), None])
-        >>> len(masks), masks[0].sum(), masks[1] is None, masks.present.tolist()
+        >>> len(masks), int(masks[0].sum()), masks[1] is None, masks.present.tolist()
         (2, 4, True, [True, False])
     """
 
