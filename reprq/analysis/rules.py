@@ -103,8 +103,8 @@ def study_arrays(
     made = {name: _arrays(part, metrics, detector, score) for name, part in (parts or by_dataset(results)).items()}
     studies = [study for study in made.values() if study is not None]
     if not studies:
-        raise ReprqError(f"{results.path} has no two layers with a {score} of {detector} in the same tasks")
-    lost = [f"{name} is left out: no two layers with a {score}" for name, study in made.items() if study is None]
+        raise ReprqError(f"{results.path} has no two layers with the {score} of {detector} in the same tasks")
+    lost = [f"{name} is left out: no two layers with the {score}" for name, study in made.items() if study is None]
     every = pd.concat([study.points[["network", "backbone"]] for study in studies])
     if cluster == "architecture" and every["network"].nunique() == 1 < every["backbone"].nunique():
         cluster = "backbone"
