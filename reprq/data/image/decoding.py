@@ -19,7 +19,7 @@ from reprq.data.failures import FileError
 from reprq.data.image.intensity import IntensityRange, is_deep, is_negative, scaled, stored_values
 
 VERSION = 2  # joins the digest of every file: embeddings of pixels that were read otherwise must not be found again
-_GRAY_MODES = "1LIF"  # first letters of Pillow's modes of one channel
+_GRAY_MODES = ("1", "L", "LA", "La", "I", "F")  # and those of a named byte order, such as "I;16"
 _BACKGROUND = (255, 255, 255, 255)
 _NEEDS_RANGE = "say which are black and white with --intensity-range LOW,HIGH (0,65535 is all of 16 bits)"
 _SMALLER = (
@@ -81,7 +81,7 @@ def read_header(path: Path) -> Header:
 
 
 def _header(image: ImageFile.ImageFile) -> Header:
-    size, gray = _upright_size(image), image.mode[0] in _GRAY_MODES
+    size, gray = _upright_size(image), image.mode.partition(";")[0] in _GRAY_MODES
     if _is_large(image):
         return Header(size, "have so many pixels that they are read at a reduced scale", gray)
     frames = image.format != "MPO" and getattr(image, "is_animated", False)  # an MPO is a photo and its preview

@@ -24,6 +24,7 @@ class SupervisedClassifier(LabelledDetector, EncodingDetector):
         network: This and the others as in `DeepSVDD`.
 
     Example:
+        >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> benign, known = rng.normal(size=(40, 5)), rng.normal(size=(4, 5), scale=4)
         >>> SupervisedClassifier(epochs=2).fit(benign, labelled=known).describe()

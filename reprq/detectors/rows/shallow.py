@@ -182,8 +182,8 @@ class GMM(ShallowDetector):
         self.components_ = int(self.model_.n_components)
 
     def _anomaly(self, rows: NDArray[np.float64]) -> Scores:
-        scores: Scores = -self.model_.score_samples(rows)
-        return scores
+        # a product of one row rounds otherwise than one of many
+        return score_in_blocks(rows, lambda block: -self.model_.score_samples(block))
 
 
 def kernel_sums(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, TiffImagePlugin
 
-from reprq.data.image.decoding import ImageFileError, decode, read_header
+from reprq.data.image.decoding import ImageFileError, decode, read_header, verified
 
 SAVED = {"jpg": {"quality": 100, "subsampling": 0}, "png": {}, "webp": {"lossless": True}, "tif": {}, "avif": {}}
 TO_STORED = {
@@ -219,7 +219,7 @@ def test_deep_pixels_are_scaled_by_the_stated_range_and_refused_without_one(
     ):
         decode(path)
     with pytest.raises(ImageFileError, match="more than 8 bits"):
-        decode(path, smallest=True)
+        verified(path)
 
 
 def test_a_negative_is_turned_round_and_a_nan_refused(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_cut_or_spoilt_file_decodes_or_is_refused_in_a_sentence(
         assert decode(path).mode == "RGB"
     if not noise:
         with pytest.raises(ImageFileError):
-            decode(path, smallest=True)
+            verified(path)
 
 
 def test_a_jpeg_beyond_pillows_limit_is_read_at_a_reduced_scale_and_others_say_what_to_do(
