@@ -52,6 +52,8 @@ def without_repeated_tasks(metrics: pd.DataFrame, detectors: pd.DataFrame) -> tu
 
 def _by_task(table: pd.DataFrame) -> dict[tuple[str, str], bytes]:
     """What a table says of each (data set, task), but for names, times and intervals, as bytes to compare."""
+    if table.empty:  # as that of metrics, where no cell has a layer
+        return {}
     columns = [column for column in (*_CELL, *_NUMBERS) if column in table]
     hashes = pd.util.hash_pandas_object(table[columns], index=False).to_numpy()
     codes, tasks = pd.factorize(pd.MultiIndex.from_arrays(_names_of_tasks(table)))
