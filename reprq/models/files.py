@@ -79,8 +79,15 @@ def save_model(model: Model, path: str | Path, *, with_weights: bool = False, fo
 
 
 def check_free(path: Path, force: bool) -> None:
-    """Raise an OutputExistsError where something stands at a path that may not be replaced."""
+    """Raise an OutputExistsError where something stands at a path that may not be replaced.
+
+    Raises:
+        ReprqError: No folder can be made there.
+    """
     if not path.exists():
+        above = next(parent for parent in path.absolute().parents if parent.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            raise ReprqError(f"{path} cannot be written: {above} takes no folder; give another path")
         return
     if not (path / _MODEL).is_file():
         raise OutputExistsError(f"{path} exists and is no model of reprq; give another path")

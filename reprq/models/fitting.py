@@ -1,5 +1,6 @@
 """From benign samples to a model: rows of the layers, the detector, and a threshold from samples held out."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,13 +19,12 @@ from reprq.embeddings import EmbeddingCache, Embeddings, extract
 from reprq.embeddings.registry import check_pooling, poolings_named
 from reprq.errors import InputError
 from reprq.models.embedder import Embedder, side_by_side, spread_of
-from reprq.models.model import Model
+from reprq.models.model import Model, origin_of
 from reprq.provenance import versions
 
 FALSE_ALARMS = 0.01
 _FOLDS = 5
 _KEPT_KINDS = 2  # values of one aspect; more than one is as good as any
-_ORIGIN = ("backbone", "weights_digest", "layer", "pooling")
 _BESIDES = ("labelled", "auxiliary")
 
 
@@ -153,9 +153,10 @@ def _on_rows(made: Any, rows: Embeddings, besides: Mapping[str, Any], rate: floa
     calibration, fitted = (
         _trained(made, rows.array, given, rate, seed) if deep else _of_rows(made, rows.array, given, rate)
     )
-    origin = {word: rows.provenance[word] for word in _ORIGIN if word in rows.provenance}
-    record = _record(fitted, calibration, "rows", len(rows), "row", seed)
-    record |= {"inputs": {"width": rows.width, "origin": origin}, "backbone": None, "layers": []}
+    source = str(rows.provenance.get("file", rows.provenance.get("data", "an array")))
+    record = _record(fitted, calibration, source, len(rows), "row", seed)
+    record["trained_on"]["fingerprint"] = hashlib.sha256(np.ascontiguousarray(rows.array).tobytes()).hexdigest()
+    record |= {"inputs": {"width": rows.width, "origin": origin_of(rows)}, "backbone": None, "layers": []}
     return Model(fitted, calibration, None, record, reads_rows=True)
 
 

@@ -16,6 +16,7 @@ from reprq.detectors.calibration import calibrate
 from reprq.embeddings import Embeddings
 from reprq.errors import InputError, OutputExistsError, ReprqError, UnknownNameError, WeightsError
 from reprq.models import Model, fit, load_model
+from reprq.models.files import check_free
 from reprq.models.scores import ScoreFile
 from reprq.storage import exact_floats
 
@@ -156,6 +157,8 @@ class TestFiles:
             lenet.save(tmp_path / "model")
         lenet.save(tmp_path / "model", force=True)
         assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "own"]
+        with pytest.raises(ReprqError, match="takes no folder; give another path"):
+            check_free(tmp_path / "own/photo.png/model", force=False)
 
     @pytest.mark.parametrize("name", ["model.json", "detector.safetensors"])
     @pytest.mark.parametrize("damage", ["gone", "cut", "foreign"])
@@ -186,6 +189,10 @@ class TestRefusals:
             model.score(normal(3, 5))
         with pytest.raises(InputError, match="weights digest that the model was fitted on, aaa, got bbb"):
             model.score(Embeddings(normal(3), provenance={**made, "weights_digest": "bbb"}))
+        assert len(model.score(Embeddings(normal(3), provenance={"backbone": "file", "file": "x.npy"}))) == 3
+        of_file = fit(None, Embeddings(normal(60), provenance={"backbone": "file", "file": "x.npy"}), false_alarms=0.05)
+        assert of_file.record["trained_on"]["data"] == "x.npy"
+        assert len(of_file.score(Embeddings(normal(3), provenance=made))) == 3
         with pytest.raises(InputError, match="must be rows of numbers"):
             model.score("digits")
         assert len(model.score(normal(3))) == 3
@@ -270,13 +277,15 @@ class TestScoreFile:
         assert json.loads((tmp_path / f"{name}.json").read_text())["samples"] == 1300
         assert not target.partial.exists()
 
-    def test_other_samples_start_anew(self, model: Model, tmp_path: Path) -> None:
+    def test_other_samples_of_the_same_names_start_anew(
+        self, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         target = ScoreFile(tmp_path / "scores.csv")
-        first, other = model.check(normal(600, seed=5)), model.check(normal(600, seed=6))
-        target.write(model, first, "model")
-        (tmp_path / "scores.csv").rename(tmp_path / "kept.csv")
-        # what another run left: the same ids, other content
-        table = target.write(model, other, "model")
+        with monkeypatch.context() as stopped:  # before the file is put in place
+            stopped.setattr(ScoreFile, "_put", lambda *given: None)
+            target.write(model, model.check(normal(600, seed=5)), "model")
+        assert target.partial.exists()
+        table = target.write(model, model.check(normal(600, seed=6)), "model")
         np.testing.assert_array_equal(table["score"], model.score(normal(600, seed=6))["score"])
 
     def test_a_name_that_cannot_be(self, model: Model, tmp_path: Path) -> None:
