@@ -35,6 +35,7 @@ _PACKAGES = (
     "study",
 )
 _NAMES = {
+    "Embed": "reprq.models",
     "Embeddings": "reprq.embeddings",
     "EmbeddingCache": "reprq.embeddings",
     "ReprqError": "reprq.errors",

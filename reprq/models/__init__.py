@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from reprq.models.files import load_model
     from reprq.models.fitting import fit
     from reprq.models.model import Model
+    from reprq.models.transformer import Embed
 
 _MODULES = {
     "Drift": "reprq.models.drift",
+    "Embed": "reprq.models.transformer",
     "Model": "reprq.models.model",
     "fit": "reprq.models.fitting",
     "load_model": "reprq.models.files",
 }
 
-__all__ = ["Drift", "Model", "fit", "load_model"]
+__all__ = ["Drift", "Embed", "Model", "fit", "load_model"]
 
 __getattr__ = from_modules(__name__, _MODULES)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from reprq.backbones import Backbone
 from reprq.data import Dataset
 from reprq.embeddings.forward import Forward, batches, pooled_layers
+from reprq.embeddings.registry import check_pooling, poolings_named
 from reprq.errors import InputError
 
 Rows = NDArray[np.float32]
@@ -27,7 +29,7 @@ class Embedder:
         backbone: The network.
         layers: The names of the layers; their rows stand side by side.
         pooling: How a layer becomes one row per sample.
-        scales: What the rows of each layer are divided by, see `spread_of`; 1 where there is one layer.
+        scales: What the rows of each layer are divided by, see `scales_of`.
         device: A torch device.
         batch_size: Samples a forward pass.
     """
@@ -40,7 +42,12 @@ class Embedder:
     batch_size: int = 32
 
     def blocks(self, data: Dataset, start: int = 0, workers: int = 1) -> Iterator[Rows]:
-        """Yield the rows of `BLOCK` samples after another, (n, d) float32.
+        """Yield the rows of `BLOCK` samples after another, (n, d) float32; see `layerwise`."""
+        for parts in self.layerwise(data, start, workers):
+            yield side_by_side(parts, self.scales)
+
+    def layerwise(self, data: Dataset, start: int = 0, workers: int = 1) -> Iterator[list[Rows]]:
+        """Yield the rows of each layer, not scaled, of `BLOCK` samples after another.
 
         Args:
             data: The samples.
@@ -53,18 +60,18 @@ class Embedder:
         layers = pooled_layers(self.backbone.select_layers(self.layers), [self.pooling])
         spans = [range(first, min(first + BLOCK, len(data))) for first in range(start, len(data), BLOCK)]
         source = batches(self.backbone.preprocessing, data, spans, self.batch_size, workers)
-        held: list[Rows] = []
+        held: list[list[Rows]] = []
         with Forward(self.backbone.network, layers, torch.device(self.device), noun=data.noun) as forward:
             for rows, block, inputs in source:
                 ids = data.ids[rows.start : rows.stop]
-                held.append(side_by_side([x.float().cpu().numpy() for x in forward(inputs, ids)], self.scales))
-                if not (finite := np.isfinite(held[-1]).all(axis=1)).all():
+                held.append([x.float().cpu().numpy() for x in forward(inputs, ids)])
+                if not (finite := np.isfinite(np.hstack(held[-1])).all(axis=1)).all():
                     raise InputError(
                         f"the network must give finite numbers, got a nan or an inf at the {data.noun}"
                         f" {str(ids[int(np.argmin(finite))])!r}; leave it out or mend the network"
                     )
                 if rows.stop == block.stop:
-                    yield np.concatenate(held)
+                    yield [np.concatenate(parts) for parts in zip(*held, strict=True)]
                     held.clear()
 
 
@@ -79,13 +86,31 @@ def side_by_side(layers: Sequence[NDArray[np.floating]], scales: Sequence[float]
     return np.hstack(parts) if len(parts) > 1 else parts[0]
 
 
-def spread_of(x: NDArray[np.floating]) -> float:
-    """Return the root mean squared distance of rows to their mean: what makes layers of any size count alike.
+def scales_of(layers: Sequence[NDArray[np.floating]]) -> tuple[float, ...]:
+    """Return what makes layers of any size count alike; 1 where there is one layer.
+
+    It is the root mean squared distance of a layer's rows to their mean, and 1 where they are all equal.
 
     Example:
-        >>> spread_of(np.array([[1.0, 0.0], [-1.0, 0.0]]))
-        1.0
+        >>> scales_of([np.array([[2.0, 0.0], [-2.0, 0.0]]), np.array([[7.0], [7.0]])])
+        (2.0, 1.0)
     """
-    rows = np.asarray(x, np.float64)
-    spread = float(np.sqrt(rows.var(axis=0).sum()))
-    return spread if spread > 0 else 1.0
+    if len(layers) == 1:
+        return (1.0,)
+    spreads = (float(np.sqrt(np.asarray(x, np.float64).var(axis=0).sum())) for x in layers)
+    return tuple(spread if spread > 0 else 1.0 for spread in spreads)
+
+
+def layer_names(network: Backbone, data: Dataset, layers: Any, pooling: str) -> list[str]:
+    """Return the names of the layers that are asked for, once they are known to suit the data and the pooling.
+
+    Raises:
+        InputError: Data of another modality, several poolings, or one that a layer cannot be pooled by.
+        UnknownNameError: A layer or a pooling that does not exist.
+    """
+    network.check_takes(data)
+    chosen = network.select_layers(layers)
+    if len(named := poolings_named(pooling)) != 1:
+        raise InputError(f"pooling must be one, got {pooling!r}; name one of {', '.join(named)}")
+    check_pooling(named[0], chosen)
+    return [layer.name for layer in chosen]

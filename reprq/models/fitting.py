@@ -16,9 +16,8 @@ from reprq.detectors.calibration import Calibration, calibrate, copies
 from reprq.detectors.registry import DETECTORS, create, describe, is_network, stands_alone
 from reprq.detectors.rows.base import ArrayDetector
 from reprq.embeddings import EmbeddingCache, Embeddings, extract
-from reprq.embeddings.registry import check_pooling, poolings_named
 from reprq.errors import InputError
-from reprq.models.embedder import Embedder, side_by_side, spread_of
+from reprq.models.embedder import Embedder, layer_names, scales_of, side_by_side
 from reprq.models.model import Model, origin_of
 from reprq.provenance import versions
 
@@ -122,7 +121,7 @@ def fit(
     _check_enough(len(said), false_alarms, said.noun, deep=is_network(spec["name"]))
     others = {word: _samples(x, split, seed, how) for word, x in besides.items()}
     network = _network(backbone, spec, weights, preprocessing, seed)
-    chosen = [] if network is None else _layers(network, said, layers, pooling)
+    chosen = [] if network is None else layer_names(network, said, layers, pooling)
     if network is None or is_network(spec["name"]):
         own: dict[str, Any] = {"teacher": network, "backbone": network, "layers": next(iter(chosen), None)}
         own |= {"pooling": pooling, "device": device, "progress": progress}
@@ -210,16 +209,6 @@ def _check_enough(n: int, rate: float, noun: str, *, deep: bool) -> None:
         )
 
 
-def _layers(network: Backbone, data: Dataset, layers: Any, pooling: str) -> list[str]:
-    """The names of the layers, once they are known to suit data and pooling."""
-    network.check_takes(data)
-    chosen = network.select_layers(layers)
-    if len(named := poolings_named(pooling)) != 1:
-        raise InputError(f"pooling must be one, got {pooling!r}; name one of {', '.join(named)}")
-    check_pooling(named[0], chosen)
-    return [layer.name for layer in chosen]
-
-
 def _network(
     backbone: str | Backbone | None, spec: Mapping[str, Any], weights: str | Path, preprocessing: Any, seed: int
 ) -> Backbone | None:
@@ -252,7 +241,7 @@ def _of_backbone(network: Backbone, asked: Any, weights: str | Path, seed: int) 
 def _embedded(network: Backbone, data: Dataset, layers: Sequence[str], options: dict[str, Any]) -> Any:
     """How the samples become rows, and these rows."""
     parts = _arrays(extract(network, data, list(layers), **options))
-    scales = tuple(spread_of(x) for x in parts) if len(parts) > 1 else (1.0,)
+    scales = scales_of(parts)
     embedder = Embedder(network, tuple(layers), options["pooling"], scales, options["device"], options["batch_size"])
     return embedder, side_by_side(parts, scales)
 
