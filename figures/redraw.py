@@ -37,9 +37,8 @@ def main() -> None:
     _write(every_pair(table), seeds / "every-metric-every-detector.png")
     draw_layers(pd.read_csv(seeds / "layers.csv"), pooled, seeds)
     draw_cka(pd.read_csv(HERE / "cka_jpeg_cifar10.csv"), HERE / "cka_jpeg_cifar10.png", rows=2000)
-    draw_mai2021(pd.read_csv(HERE / "mai2021" / "means.csv"), HERE / "mai2021")
-    for copy in (HERE / "mai2021").glob("*.svg"):
-        copy.unlink()
+    for name, figure in draw_mai2021(pd.read_csv(HERE / "mai2021" / "means.csv")).items():
+        _write(figure, HERE / "mai2021" / f"{name}.png")
 
 
 def draw_layers(layers: pd.DataFrame, pooled: pd.DataFrame, folder: Path) -> None:

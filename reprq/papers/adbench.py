@@ -9,6 +9,8 @@ draws takes the seed of the split.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,10 @@ from reprq.detectors import create, describe, names
 from reprq.errors import DataError
 from reprq.evaluation import mean_over_tasks, per_class_table
 from reprq.evaluation.detection import evaluate
-from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
-from reprq.progress import track
-from reprq.provenance import digest, file_digest
-from reprq.storage import make_folder
-from reprq.study.cells import CellStore, Row
+from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
+from reprq.papers.outcome import csv_text
+from reprq.provenance import file_digest
+from reprq.study.cells import Row
 
 FOLDERS = {"CV_by_ResNet18": "ResNet18", "NLP_by_BERT": "BERT", "NLP_by_RoBERTa": "RoBERTa"}
 
@@ -51,47 +52,27 @@ PRESETS = {
 }
 
 
-def run(
-    preset: str,
-    out: Path,
-    *,
-    root: Path | None,
-    seed: int = 0,
-    device: str = "cpu",
-    force: bool = False,
-    progress: bool = True,
-) -> list[Path]:
-    """Run a preset and write `table.md`, the cells as `cells.csv`, and `made.json`.
+def experiments(how: AdbenchPreset, run: PaperRun) -> Iterator[Experiment]:
+    """Declare the cells, `table.md` and `cells.csv`.
 
-    Args:
-        preset: A name in `PRESETS`.
-        out: The folder; finished cells stand in its `cells.jsonl` and are not computed again.
-        root: The folder with ADBench's `CV_by_ResNet18/*.npz`, `NLP_by_BERT/*.npz` and `NLP_by_RoBERTa/*.npz` (or with
-            `embeddings/` that holds them); None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
-        seed: The first seed.
-        device: Not used: these detectors run on the processor.
-        force: Replace the table of another configuration.
-        progress: Whether to show progress on stderr.
-
-    Raises:
-        DataError: no such files.
-        OutputExistsError: `out` holds the table of another configuration.
+    `root` has ADBench's `CV_by_ResNet18/*.npz`, `NLP_by_BERT/*.npz` and `NLP_by_RoBERTa/*.npz`, or `embeddings/` that
+    holds them.
     """
-    size = PRESETS[preset]
-    sets = _sets(data_root(root), size.sets)
-    seeds = list(range(seed, seed + size.seeds))
+    sets = _sets(data_root(run.root), how.sets)
+    seeds = list(range(run.seed, run.seed + how.seeds))
     methods = {name: describe(create(name)) for name in names()}
     files = {name: file_digest(path) for name, path in sorted(sets.items())}
-    made = {"preset": preset, "files": files, "seeds": seeds, "benign share": BENIGN_SHARE, "detectors": methods}
-    refuse_other(out, "made.json", made, force)
-    make_folder(out)
-    rows = list(_cells(CellStore(out / "cells.jsonl"), sets, files, seeds, methods, progress))
-    texts = {
-        "table.md": _page(rows, made),
-        "cells.csv": csv_text(rows),
-        "made.json": record_text(made),
-    }
-    return write_texts(out, texts)
+    made = {"preset": run.preset, "files": files, "seeds": seeds, "benign share": BENIGN_SHARE, "detectors": methods}
+    cells = []
+    for name, seed, method in product(sets, seeds, methods):
+        decides = {"set": name, "file": files[name], "seed": seed, "detector": methods[method], "share": BENIGN_SHARE}
+        cells.append(PaperCell(decides, partial(_judge, sets[name], seed, method), {"set": name}))
+    yield Experiment(
+        name="adbench",
+        made=made,
+        cells=cells,
+        tables=lambda rows: {"table.md": _page(rows, made), "cells.csv": csv_text(rows)},
+    )
 
 
 def _sets(folder: Path, wanted: tuple[str, ...] | None) -> dict[str, Path]:
@@ -108,30 +89,6 @@ def _sets(folder: Path, wanted: tuple[str, ...] | None) -> dict[str, Path]:
     return dict(sorted(chosen.items(), key=lambda item: (item[1].stat().st_size, item[0])))
 
 
-def _cells(
-    store: CellStore,
-    sets: dict[str, Path],
-    files: dict[str, str],
-    seeds: list[int],
-    methods: dict[str, str],
-    progress: bool,
-) -> Iterator[Row]:
-    total = len(sets) * len(seeds) * len(methods)
-    with track(total=total, desc="adbench", unit="cell", show=progress) as bar:
-        for name, path in sets.items():
-            x, y = _load(path)
-            for seed in seeds:
-                for method, definition in methods.items():
-                    key = digest(
-                        {"set": name, "file": files[name], "seed": seed, "detector": definition, "share": BENIGN_SHARE}
-                    )
-                    bar.set_postfix_str(f"{name} {method}")
-                    if key not in store:
-                        store.add(key, [{"set": name, **_judge(x, y, seed, method)}])
-                    yield from store[key]
-                    bar.update()
-
-
 def _load(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -140,21 +97,16 @@ def _load(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         raise DataError(f"{path} must hold X and y, got {error!r}; download it again") from None
 
 
-def _judge(x: NDArray[np.float32], y: NDArray[np.int64], seed: int, method: str) -> Row:
+def _judge(path: Path, seed: int, method: str) -> list[Row]:
     """Fit on 70 % of the benign rows and score the rest; the time is the processor's, fit and score together."""
+    x, y = _load(path)
     train = np.sort(benign_to_fit(np.flatnonzero(y == 0), np.random.default_rng(seed)))
     test = np.setdiff1d(np.arange(len(x)), train)
     split = Split("benign against the rest", train, test, y[test])
     found = evaluate(method, split, x, x, seed=seed, clock=time.process_time)
     values = {"auroc": found.auroc.value, "low": found.auroc.low, "high": found.auroc.high, "seconds": found.seconds}
-    return {
-        "seed": seed,
-        "detector": method,
-        "definition": found.detector,
-        **found.counts(),
-        "d": x.shape[1],
-        **values,
-    }
+    known = {"seed": seed, "detector": method, "definition": found.detector}
+    return [{**known, **found.counts(), "d": x.shape[1], **values}]
 
 
 def _page(rows: list[Row], made: dict[str, Any]) -> str:
@@ -215,3 +167,6 @@ def _mean_ranks(rows: list[Row]) -> dict[str, float]:
         for row, rank in zip(here, rankdata([-row["auroc"] for row in here]), strict=True):
             ranks.setdefault(row["detector"], []).append(float(rank))
     return {name: float(np.mean(values)) for name, values in ranks.items()}
+
+
+PAPER = Paper(PRESETS, experiments)

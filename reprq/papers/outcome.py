@@ -53,5 +53,6 @@ def record_text(made: Mapping[str, Any]) -> str:
 
 
 def csv_text(rows: list[Row]) -> str:
-    """Return rows as CSV, numbers with six significant digits."""
-    return pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    """Return rows as CSV, numbers with six significant digits; what is no single value is left out."""
+    flat = [{name: value for name, value in row.items() if not isinstance(value, list | dict)} for row in rows]
+    return pd.DataFrame(flat).to_csv(index=False, float_format="%.6g", lineterminator="\n")

@@ -18,8 +18,7 @@ class Reproduction:
         regenerates: Which figures and tables.
         data: What it reads, and from where.
         presets: The name of each preset, and what it does in how long; the quickest first.
-        module: The module whose `run(preset, out, *, root, seed, device, force, progress)` does it and returns the
-            paths that it wrote.
+        module: The module that declares it.
     """
 
     name: str
@@ -33,7 +32,7 @@ class Reproduction:
 def _paper(name: str, paper: str, regenerates: str, data: str, presets: Mapping[str, str], module: str) -> Entry:
     return Entry(
         name=name,
-        target=f"{module}:run",
+        target=f"{module}:PAPER",
         about=regenerates,
         citation=paper,
         facts={"data": data, "presets": presets, "module": module},

@@ -14,12 +14,13 @@ from reprq.data import load_dataset, select_tasks
 from reprq.errors import DataError, OutputExistsError, ReprqError, UnknownNameError
 from reprq.evaluation import auroc
 from reprq.papers import names, reproduce
-from reprq.papers.mai2021 import study
+from reprq.papers.mai2021 import PAPER
 from reprq.papers.mai2021.cases import load_cases, load_other, teacher_images
 from reprq.papers.mai2021.cells import DIRECT, Mai2021Cell
 from reprq.papers.mai2021.claims import findings
 from reprq.papers.mai2021.presets import PRESETS, PRETEXTS, Training
 from reprq.papers.mai2021.tables import absent, detector_table, mean_of, representation_means
+from reprq.provenance import digest
 
 TINY = dataclasses.replace(
     PRESETS["smoke"],
@@ -136,14 +137,14 @@ def test_the_rows_of_a_cell_are_what_their_names_say(cell):
 def test_everything_that_decides_the_rows_is_in_the_key(cell, cases, other):
     def key(**changes):
         given = {"preset": TINY, "pretext": "rotation", "case": cases[0], "images": cell.images, **changes}
-        return Mai2021Cell(**given, folder=cell.folder, device="cpu", progress=False).key
+        return Mai2021Cell(**given, folder=cell.folder, device="cpu", progress=False).decides
 
     student = dataclasses.replace(TINY, student=Training(epochs=2, batch_size=8))
     teacher = dataclasses.replace(TINY, teacher=Training(epochs=1, batch_size=8, lr=0.1))
     seeded = dataclasses.replace(cases[0], seed=1)
     changed = [key(preset=student), key(preset=teacher), key(case=seeded), key(pretext="simclr"), key(case=cases[1])]
-    assert key() == cell.key
-    assert len({cell.key, *changed}) == 6
+    assert key() == cell.decides
+    assert len({digest(each) for each in (cell.decides, *changed)}) == 6
 
 
 def tables(values):
@@ -227,7 +228,7 @@ def test_means_over_tasks_are_student_s_and_sizes_go_by_their_logarithm(known):
 
 def test_one_run_writes_everything_and_the_next_reads_it(tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "tiny", dataclasses.replace(TINY, tasks=("unimodal:6", "unimodal:7")))
-    paths = study.run("tiny", tmp_path / "run", progress=False)
+    paths = PAPER("tiny", tmp_path / "run", progress=False)
     assert all(path.stat().st_size > 100 for path in paths)
     assert {path.suffix for path in paths} == {".csv", ".md", ".json", ".png", ".svg"}
     detected = pd.read_csv(tmp_path / "run/detectors.csv")
@@ -242,11 +243,11 @@ def test_one_run_writes_everything_and_the_next_reads_it(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Mai2021Cell, "rows", no_work)
     before = {path.name: path.read_bytes() for path in paths}
-    study.run("tiny", tmp_path / "run", progress=False)
+    PAPER("tiny", tmp_path / "run", progress=False)
     assert {path.name: path.read_bytes() for path in paths} == before
     monkeypatch.setitem(PRESETS, "other", dataclasses.replace(TINY, tasks=("unimodal:9",)))
     with pytest.raises(OutputExistsError, match="holds the tables of another run; give another --out"):
-        study.run("other", tmp_path / "run", progress=False)
+        PAPER("other", tmp_path / "run", progress=False)
 
 
 def test_names_that_do_not_exist_are_refused(tmp_path):

@@ -11,8 +11,8 @@ from reprq.detectors import create
 from reprq.errors import DataError, OutputExistsError
 from reprq.evaluation import auroc
 from reprq.papers import names, reproduce
+from reprq.papers.beside import beside
 from reprq.papers.ruff2021 import PRESETS, Ruff2021Preset, tabular
-from reprq.papers.ruff2021.beside import beside
 from reprq.papers.ruff2021.deep import NetworkTraining, starting_from
 from reprq.papers.ruff2021.shallow import (
     Shallow,

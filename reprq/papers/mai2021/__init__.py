@@ -5,6 +5,6 @@ the gradient norm tell? `presets.py` says what is run, `cases.py` on which image
 one case, `claims.py` holds the poster's claims against the numbers, `figures.py` draws them.
 """
 
-from reprq.papers.mai2021.study import run
+from reprq.papers.mai2021.study import PAPER
 
-__all__ = ["run"]
+__all__ = ["PAPER"]

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,11 @@ class Mai2021Cell:
         self.preset, self.pretext, self.case, self.images = preset, pretext, case, images
         self.folder, self.device, self.progress = folder, device, progress
 
-    @property
-    def key(self) -> str:
-        """A digest of everything that decides the rows."""
+    @cached_property
+    def decides(self) -> dict[str, Any]:
+        """Everything that decides the rows."""
         split = self.case.split
-        made = {
+        return {
             "teacher": self._teacher_made(),
             "student": asdict(self.preset.student),
             "train": split.train.fingerprint,
@@ -74,7 +75,6 @@ class Mai2021Cell:
             "seed": self.case.seed,
             "detectors": [detectors.describe(detectors.create(spec)) for spec in DIRECT.values()],
         }
-        return digest(made)
 
     def rows(self) -> list[Row]:
         """Compute the rows: one a detector, and one of the representation."""
@@ -121,7 +121,7 @@ class Mai2021Cell:
         )
 
     def _student(self, teacher: Backbone) -> Distillation:
-        path = self.folder / f".student-{self.key[:12]}.checkpoint"
+        path = self.folder / f".student-{digest(self.decides)[:12]}.checkpoint"
         return Distillation(
             teacher,
             seed=self.case.seed,

@@ -1,13 +1,11 @@
 """The three scatter plots of the poster, one point a representation."""
 
-from pathlib import Path
-
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from reprq.evaluation import correlation
 from reprq.plots.representations import representation_scatter
-from reprq.plots.save import save
 
 _SCATTERS = {
     "mahalanobis-vs-distillation": ("mahalanobis", "AUROC of Mahalanobis on the teacher's embedding"),
@@ -17,22 +15,22 @@ _SCATTERS = {
 _SCORE = "AUROC of distillation"
 
 
-def draw(means: pd.DataFrame, out: Path) -> list[Path]:
-    """Draw the scatter plots from `representation_means` into a folder, as PNG and SVG."""
-    paths: list[Path] = []
+def draw(means: pd.DataFrame) -> dict[str, Figure]:
+    """Return the scatter plots of `representation_means`, by name."""
+    found: dict[str, Figure] = {}
     measured = set(means["measure"])
     for stem, (measure, label) in _SCATTERS.items():
         if measure not in measured:
             continue
         points = _points(means, measure)
-        found = correlation(points["x"], points["y"])
-        with mpl.rc_context({"figure.max_open_warning": 0}):
-            ax = representation_scatter(points, label, _SCORE, found)
+        ax = representation_scatter(points, label, _SCORE, correlation(points["x"], points["y"]))
         if measure.startswith("brittleness"):
             ax.set_xscale("log")
-        paths += save(ax.figure, out / stem)  # type: ignore[arg-type]
-        mpl.pyplot.close(ax.figure)  # type: ignore[arg-type]
-    return paths
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        plt.close(figure)
+        found[stem] = figure
+    return found
 
 
 def _points(means: pd.DataFrame, measure: str) -> pd.DataFrame:

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from reprq.errors import UnknownNameError
-
 PRETEXTS = ("random", "classification", "rotation", "simclr", "vicreg", "autoencoder", "denoising", "supervised")
 
 
@@ -106,14 +104,3 @@ PRESETS: dict[str, Mai2021Preset] = {
     "plant-pathology-2020": Mai2021Preset(data="plant-pathology-2020", teacher=_LONG, student=_LONG, **_LARGE),  # type: ignore[arg-type]
     "xray-parcels": Mai2021Preset(data="xray-parcels", teacher=_LONG, student=_LONG, **_LARGE),  # type: ignore[arg-type]
 }
-
-
-def preset_named(name: str) -> Mai2021Preset:
-    """Return a preset.
-
-    Raises:
-        UnknownNameError: There is none of that name.
-    """
-    if name not in PRESETS:
-        raise UnknownNameError("preset of mai2021", name, PRESETS)
-    return PRESETS[name]

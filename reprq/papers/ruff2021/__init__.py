@@ -1,17 +1,15 @@
 """Ruff (2021), "Deep One-Class Learning": its tables beside what we find."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from reprq.data.image.named import data_root
+from reprq.papers.engine import Experiment, Paper, PaperRun
 from reprq.papers.ruff2021 import deep, shallow, tabular
 from reprq.papers.ruff2021.deep import NetworkTraining
-from reprq.papers.ruff2021.judging import Bench
 from reprq.papers.ruff2021.shallow import Shallow
 from reprq.papers.ruff2021.tabular import TabularPreset
 from reprq.provenance import file_digest
-from reprq.study.cells import CellStore
 
 
 @dataclass(frozen=True)
@@ -49,38 +47,19 @@ PRESETS = {
 }
 
 
-def run(
-    preset: str,
-    out: Path,
-    *,
-    root: Path | None,
-    seed: int = 0,
-    device: str = "cpu",
-    force: bool = False,
-    progress: bool = True,
-) -> list[Path]:
-    """Run a preset; every table is written as soon as it is done, with its cells and how it was made.
+def experiments(how: Ruff2021Preset, run: PaperRun) -> Iterator[Experiment]:
+    """Declare the tables, each with its cells and how it was made.
 
-    Args:
-        preset: A name in `PRESETS`.
-        out: The folder; finished cells stand in its `cells.jsonl` and are not computed again.
-        root: The folder with `MNIST/raw` (or `torchvision/MNIST/raw`), `tabular/`, ADBench's files, and for CIFAR-10
-            torchvision's files or `images/cifar10_jpeg/`; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
-        seed: The first seed.
-        device: Of the networks.
-        force: Replace the tables of another configuration.
-        progress: Whether to show progress on stderr.
-
-    Raises:
-        DataError: A file is missing.
-        OutputExistsError: `out` holds the tables of another configuration.
+    `root` has `MNIST/raw` (or `torchvision/MNIST/raw`), `tabular/`, ADBench's files, and for CIFAR-10 torchvision's
+    files or `images/cifar10_jpeg/`.
     """
-    size, folder = PRESETS[preset], data_root(root)
-    given: dict[str, Any] = {"seed": seed, "force": force, "progress": progress}
-    paths = shallow.run(size.shallow, folder, out, **given)
-    bench = Bench(CellStore(out / "cells.jsonl"), device)
+    folder = data_root(run.root)
+    yield shallow.experiment(how.shallow, folder, run)
     files = {name: folder / "tabular" / f"{file}.npz" for name, file in shallow.SETS.items()}
     sets = {name: shallow.tabular_rows(path) for name, path in files.items()}
-    digests = {name: file_digest(path) for name, path in files.items()}
-    paths += tabular.run(size.tabular, sets, digests, out, bench, **given)
-    return paths + deep.run(size.deep, folder, out, bench, **given)
+    yield tabular.experiment(how.tabular, sets, {name: file_digest(path) for name, path in files.items()}, run)
+    for name, training in how.deep.items():
+        yield deep.experiment(name, training, folder, run)
+
+
+PAPER = Paper(PRESETS, experiments)

@@ -9,7 +9,6 @@ their spread over the squared length of the centre, and the AUROC are taken: wha
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,13 +23,12 @@ from reprq.detectors.deep.networks import Scaling, architecture_named, encoder
 from reprq.detectors.deep.svdd import away_from_zero
 from reprq.evaluation.roc import auroc
 from reprq.metrics import measure
-from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
+from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
+from reprq.papers.fits import VERSION, rows_digest
+from reprq.papers.outcome import csv_text
 from reprq.papers.ruff2021.deep import load
-from reprq.papers.ruff2021.judging import Bench, rows_digest
-from reprq.plots.save import save
-from reprq.progress import track
 from reprq.seeding import seeded
-from reprq.study.cells import CellStore, Row
+from reprq.study.cells import Row
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step, train
 
 KINDS = ("sound", "biases", "learned centre", "sigmoid")
@@ -109,72 +107,37 @@ class _OneClass(Step):
         return self.model(batch.inputs).mean()  # type: ignore[no-any-return]
 
 
-def run(
-    preset: str,
-    out: Path,
-    *,
-    root: Path | None,
-    seed: int = 0,
-    device: str = "cpu",
-    force: bool = False,
-    progress: bool = True,
-) -> list[Path]:
-    """Run a preset and write `collapse.png`, `collapse.svg`, `collapse.csv` and `made.json`.
-
-    Args:
-        preset: A name in `PRESETS`.
-        out: The folder; finished trainings stand in its `cells.jsonl` and are not run again.
-        root: The folder with `MNIST/raw` or `torchvision/MNIST/raw`.
-        seed: The first seed.
-        device: Of the networks.
-        force: Replace the results of another configuration.
-        progress: Whether to show progress on stderr.
-
-    Raises:
-        DataError: A file is missing.
-        OutputExistsError: `out` holds the results of another run.
-    """
-    how = PRESETS[preset]
-    train_side, test = load("mnist", data_root(root), how.per_class, seed=seed)
+def experiments(how: CollapsePreset, run: PaperRun) -> Iterator[Experiment]:
+    """Declare the trainings, `collapse.png`, `collapse.svg` and `collapse.csv`; `root` has `MNIST/raw`."""
+    train_side, test = load("mnist", data_root(run.root), how.per_class, seed=run.seed)
     data = {side.split: side.fingerprint for side in (train_side, test)}
-    made = {"preset": preset, "seed": seed, "data": data, "training": asdict(how), "kinds": KINDS}
-    refuse_other(out, "made.json", made, force)
-    bench = Bench(CellStore(out / "cells.jsonl"), device)
-    total = how.seeds * len(how.digits) * len(KINDS)
-    with track(total=total, desc="collapse", unit="training", show=progress) as bar:
-        rows: list[Row] = []
-        for found in cells(train_side, test, how, bench, seed):
-            rows += found
-            bar.update()
-    texts = {"collapse.csv": csv_text(rows), "made.json": record_text(made)}
-    return [*save(_picture(rows), out / "collapse"), *write_texts(out, texts)]
+    yield Experiment(
+        name="collapse",
+        made={"preset": run.preset, "seed": run.seed, "data": data, "training": asdict(how), "kinds": KINDS},
+        cells=cells(train_side, test, how, run),
+        tables=lambda rows: {"collapse.csv": csv_text(rows)},
+        figures=lambda rows: {"collapse": _picture(rows)},
+    )
 
 
-def cells(train_side: Dataset, test: Dataset, how: CollapsePreset, bench: Bench, seed: int) -> Iterator[list[Row]]:
-    """Train every kind on every digit, and measure along the way."""
-    for number in range(seed, seed + how.seeds):
+def cells(train_side: Dataset, test: Dataset, how: CollapsePreset, run: PaperRun) -> Iterator[PaperCell]:
+    """Declare the training of every kind on every digit, measured along the way."""
+    for seed in range(run.seed, run.seed + how.seeds):
         for digit in how.digits:
             (task,) = select_tasks(train_side.classes, f"unimodal:{digit}")
             split = task_split(train_side, test, task)
             for kind in KINDS:
                 decides = {
-                    **{"kind": kind, "digit": digit, "seed": number, "rows": rows_digest(split)},
+                    **{"kind": kind, "digit": digit, "seed": seed, "rows": rows_digest(split)},
                     **{"data": [train_side.fingerprint, test.fingerprint], "how": [how.epochs, how.lr, how.batch_size]},
-                    "measured": how.measured,
+                    **{"measured": how.measured, "version": VERSION},
                 }
-                made = partial(_trained, kind, train_side, test, split, how, number, bench.device)
-                yield [{"digit": digit, "kind": kind, "seed": number, **row} for row in bench.kept(decides, made)]
+                compute = partial(_trained, kind, train_side, test, split, how, seed, run.device)
+                yield PaperCell(decides, compute, {"digit": digit, "kind": kind, "seed": seed})
 
 
 def _trained(
-    kind: str,
-    train_side: Dataset,
-    test: Dataset,
-    split: Split,
-    how: CollapsePreset,
-    seed: int,
-    device: str,
-    checkpoint: Path,
+    kind: str, train_side: Dataset, test: Dataset, split: Split, how: CollapsePreset, seed: int, device: str
 ) -> list[Row]:
     """One row an epoch measured; trainings are too short for a checkpoint."""
     benign, scored, labels = train_side.select(split.train), test.select(split.test), split.labels
@@ -244,3 +207,6 @@ def _picture(rows: list[Row]) -> Any:
     handles, labels = axes[0][0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(KINDS), fontsize=9)
     return fig
+
+
+PAPER = Paper(PRESETS, experiments)

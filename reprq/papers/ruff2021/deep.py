@@ -6,8 +6,10 @@ train; all test images are scored.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,10 @@ from reprq.detectors.deep.autoencoder import Autoencoder
 from reprq.detectors.deep.svdd import DeepSVDD
 from reprq.errors import DataError
 from reprq.evaluation.detection import judge
-from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
-from reprq.papers.ruff2021.beside import LEGEND, beside
-from reprq.papers.ruff2021.judging import Bench, row_of, rows_digest
-from reprq.progress import track
+from reprq.papers.beside import LEGEND, beside
+from reprq.papers.engine import Experiment, PaperCell, PaperRun
+from reprq.papers.fits import VERSION, row_of, rows_digest
+from reprq.papers.outcome import csv_text
 from reprq.study.cells import Row
 from reprq.training import Epoch, Schedule
 
@@ -130,82 +132,81 @@ def load(name: str, folder: Path, per_class: tuple[int, int] | None = None, *, s
     return [side.sample(per_class=count, seed=seed) for side, count in zip(sides, counts, strict=True)]
 
 
-def cells(name: str, train: Dataset, test: Dataset, how: NetworkTraining, bench: Bench, seed: int) -> Iterator[Row]:
-    """Fit and judge every detector on every class, seed by seed."""
-    for number in range(seed, seed + how.seeds):
-        for benign in how.classes or CLASSES[name]:
-            (task,) = select_tasks(train.classes, f"unimodal:{benign}")
-            for row in _cell(train, test, task_split(train, test, task), how, bench, number):
-                yield {"table": "2.1", "data": name, "task": benign, **row}
+def experiment(name: str, how: NetworkTraining, folder: Path, run: PaperRun) -> Experiment:
+    """Declare the fits on a data set and their table; where CIFAR-10 is not in the folder, the table says so.
+
+    Raises:
+        DataError: MNIST is not in the folder.
+    """
+    files = f"table-2.1-deep-{name}"
+    try:
+        train, test = load(name, folder, how.per_class, seed=run.seed)
+    except DataError as error:
+        if name == "mnist":
+            raise
+        text = f"{_heading(name)}\n\nmissing: {error}\n"
+        return Experiment(name=name, cells=(), tables=lambda rows: {f"{files}.md": text}, record="")
+    data = {side.split: side.fingerprint for side in (train, test)}
+    return Experiment(
+        name=name,
+        made={"data": data, "seed": run.seed, "training": asdict(how)},
+        cells=cells(name, train, test, how, run),
+        tables=lambda rows: {f"{files}.md": _table(name, rows, how), f"{files}.csv": csv_text(rows)},
+        record=f"{files}.json",
+    )
 
 
-def _cell(train: Dataset, test: Dataset, split: Split, how: NetworkTraining, bench: Bench, seed: int) -> Iterator[Row]:
-    """The autoencoder, and what starts from it."""
+def cells(name: str, train: Dataset, test: Dataset, how: NetworkTraining, run: PaperRun) -> Iterator[PaperCell]:
+    """Declare every detector on every class, seed by seed: the autoencoder, then what starts from it."""
     data, spec = [train.fingerprint, test.fingerprint], how.first()
-    decides = {"detector": spec, "seed": seed, "data": data, "rows": rows_digest(split)}
-    file = bench.file(decides, "safetensors")
-    benign = train.select(split.train)
+    for seed, benign in product(range(run.seed, run.seed + how.seeds), how.classes or CLASSES[name]):
+        (task,) = select_tasks(train.classes, f"unimodal:{benign}")
+        split = task_split(train, test, task)
+        decides = {"detector": spec, "seed": seed, "data": data, "rows": rows_digest(split), "version": VERSION}
+        known = {"table": "2.1", "data": name, "task": benign}
+        fitted = _Fitted(train, test, split, seed, run, run.file(decides, "safetensors"))
+        yield PaperCell(decides, partial(fitted.first, spec, decides), {**known, "method": AE})
+        for method, own in how.after().items():
+            later = {**decides, "after": own}
+            yield PaperCell(later, partial(fitted.after, own, later), {**known, "method": method})
 
-    def first(checkpoint: Path) -> list[Row]:
+
+@dataclass(frozen=True)
+class _Fitted:
+    """An autoencoder in its file, and what starts from it, on one split."""
+
+    train: Dataset
+    test: Dataset
+    split: Split
+    seed: int
+    run: PaperRun
+    file: Path
+
+    def first(self, spec: dict[str, Any], decides: dict[str, Any]) -> list[Row]:
         began = time.process_time()
-        detector = create({**spec, "seed": seed, "device": bench.device, "checkpoint": checkpoint}).fit(benign)
-        row = _judged(detector, describe(detector), split, test, seed, began)
-        detector.save(file, force=True)
+        detector = create({**spec, **self._given(decides)}).fit(self._benign)
+        row = self._judged(detector, describe(detector), began)
+        detector.save(self.file, force=True)
         return [row]
 
-    yield {"method": AE, **bench.kept(decides, first)[0]}
-    for method, own in how.after().items():
+    def after(self, own: dict[str, Any], decides: dict[str, Any]) -> list[Row]:
+        began = time.process_time()
+        start = Autoencoder.load(self.file, device=self.run.device)
+        detector = starting_from(start, **own, **self._given(decides))
+        name = f"{describe(create({'name': 'deep_svdd', **own}))} from {describe(start)}"
+        return [self._judged(detector.fit(self._benign), name, began)]
 
-        def after(checkpoint: Path, own: dict[str, Any] = own) -> list[Row]:
-            began = time.process_time()
-            start = Autoencoder.load(file, device=bench.device)
-            detector = starting_from(start, **own, seed=seed, device=bench.device, checkpoint=checkpoint)
-            name = f"{describe(create({'name': 'deep_svdd', **own}))} from {describe(start)}"
-            return [_judged(detector.fit(benign), name, split, test, seed, began)]
+    @property
+    def _benign(self) -> Dataset:
+        return self.train.select(self.split.train)
 
-        yield {"method": method, **bench.kept({**decides, "after": own}, after)[0]}
+    def _given(self, decides: dict[str, Any]) -> dict[str, Any]:
+        return {"seed": self.seed, "device": self.run.device, "checkpoint": self.run.file(decides, "pt")}
 
-
-def _judged(detector: Any, name: str, split: Split, test: Dataset, seed: int, began: float) -> Row:
-    scores = detector.anomaly_score(test.select(split.test))
-    n, seconds = len(split.train), time.process_time() - began
-    return row_of(judge(name, scores, split.labels, n_train=n, seconds=seconds), seed)
-
-
-def run(
-    how: Mapping[str, NetworkTraining], folder: Path, out: Path, bench: Bench, *, seed: int, force: bool, progress: bool
-) -> list[Path]:
-    """Write a table, its cells and how they were made for each data set.
-
-    Args:
-        how: For each data set that is to be run.
-        folder: Where they are; CIFAR-10 is left out where it is not there, and its table says so.
-        out: Where to.
-        bench: Runs the cells.
-        seed: The first seed.
-        force: Replace what was made otherwise.
-        progress: Whether to show progress.
-    """
-    paths: list[Path] = []
-    for name, training in how.items():
-        files = f"table-2.1-deep-{name}"
-        try:
-            train, test = load(name, folder, training.per_class, seed=seed)
-        except DataError as error:
-            if name == "mnist":
-                raise
-            paths += write_texts(out, {f"{files}.md": f"{_heading(name)}\n\nmissing: {error}\n"})
-            continue
-        data = {side.split: side.fingerprint for side in (train, test)}
-        record = {"data": data, "seed": seed, "training": asdict(training)}
-        refuse_other(out, f"{files}.json", record, force)
-        count = training.seeds * len(training.classes or CLASSES[name]) * (1 + len(training.after()))
-        fits = cells(name, train, test, training, bench, seed)
-        found = track(fits, total=count, desc=name, unit="fit", show=progress)
-        rows = [{key: value for key, value in row.items() if key != "by_class"} for row in found]
-        texts = {f"{files}.md": _table(name, rows, training), f"{files}.csv": csv_text(rows)}
-        paths += write_texts(out, {**texts, f"{files}.json": record_text(record)})
-    return paths
+    def _judged(self, detector: Any, name: str, began: float) -> Row:
+        scores = detector.anomaly_score(self.test.select(self.split.test))
+        n, seconds = len(self.split.train), time.process_time() - began
+        return row_of(judge(name, scores, self.split.labels, n_train=n, seconds=seconds), self.seed)
 
 
 def _heading(name: str) -> str:

@@ -7,7 +7,6 @@ a larger. Published are the values with all of the thesis' corpus (Table 2.4).
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,11 @@ from reprq.data import Dataset, load_dataset, select_tasks
 from reprq.data.corpus import without_classes
 from reprq.data.image.named import data_root
 from reprq.data.splits import task_split
-from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
+from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
+from reprq.papers.fits import fit_cell
+from reprq.papers.outcome import csv_text
 from reprq.papers.ruff2021.deep import CLASSES, load
-from reprq.papers.ruff2021.judging import Bench
-from reprq.plots.save import save
-from reprq.progress import track
-from reprq.study.cells import CellStore, Row
+from reprq.study.cells import Row
 
 PUBLISHED = dict(zip(CLASSES["cifar10"], (96.3, 98.7, 92.7, 89.8, 96.6, 94.2, 97.9, 97.6, 98.2, 97.4), strict=True))
 METHODS = {"HSC": "hsc", "BCE": "bce"}
@@ -67,63 +65,38 @@ PRESETS = {
 }
 
 
-def run(
-    preset: str,
-    out: Path,
-    *,
-    root: Path | None,
-    seed: int = 0,
-    device: str = "cpu",
-    force: bool = False,
-    progress: bool = True,
-) -> list[Path]:
-    """Run a preset and write `exposure.png`, `exposure.svg`, `exposure.md`, `exposure.csv` and `made.json`.
+def experiments(how: ExposurePreset, run: PaperRun) -> Iterator[Experiment]:
+    """Declare the fits, `exposure.png`, `exposure.svg`, `exposure.md` and `exposure.csv`.
 
-    Args:
-        preset: A name in `PRESETS`.
-        out: The folder; finished fits stand in its `cells.jsonl` and are not computed again.
-        root: The folder with torchvision's CIFAR-10 or `images/cifar10_jpeg/`, and the corpus, a folder a synset with
-            `classes.tsv`, in `images/tiny_imagenet_32/`.
-        seed: The first seed.
-        device: Of the networks.
-        force: Replace the results of another configuration.
-        progress: Whether to show progress on stderr.
-
-    Raises:
-        DataError: A file is missing.
-        OutputExistsError: `out` holds the results of another run.
+    `root` has torchvision's CIFAR-10 or `images/cifar10_jpeg/`, and the corpus in `images/tiny_imagenet_32/`, a folder
+    a synset with `classes.tsv`.
     """
-    how, folder = PRESETS[preset], data_root(root)
+    folder = data_root(run.root)
     corpus = without_classes(load_dataset(folder / "images" / "tiny_imagenet_32", whole=True), CLASSES["cifar10"])
-    train, test = load("cifar10", folder, how.per_class, seed=seed)
+    train, test = load("cifar10", folder, how.per_class, seed=run.seed)
     data = {"train": train.fingerprint, "test": test.fingerprint, "corpus": corpus.fingerprint}
-    left = len(np.unique(corpus.labels))
-    made = {"preset": preset, "seed": seed, "data": data, "training": asdict(how), "corpus": [len(corpus), left]}
-    refuse_other(out, "made.json", made, force)
-    bench = Bench(CellStore(out / "cells.jsonl"), device)
-    fits = cells(train, test, corpus, data, how, bench, seed)
-    rows = [*track(fits, desc="exposure", unit="fit", show=progress)]
-    texts = {"exposure.md": _table(rows, how, len(corpus), left), "exposure.csv": csv_text(rows)}
-    return [*save(_picture(rows, how), out / "exposure"), *write_texts(out, {**texts, "made.json": record_text(made)})]
+    size = [len(corpus), len(np.unique(corpus.labels))]
+    yield Experiment(
+        name="exposure",
+        made={"preset": run.preset, "seed": run.seed, "data": data, "training": asdict(how), "corpus": size},
+        cells=cells(train, test, corpus, how, run),
+        tables=lambda rows: {"exposure.md": _table(rows, how, *size), "exposure.csv": csv_text(rows)},
+        figures=lambda rows: {"exposure": _picture(rows, how)},
+    )
 
 
-def cells(
-    train: Dataset, test: Dataset, corpus: Dataset, data: dict[str, str], how: ExposurePreset, bench: Bench, seed: int
-) -> Iterator[Row]:
-    """Fit and judge every method on every class with every size of the corpus, the methods one after the other."""
-    sides = [data["train"], data["test"]]
-    for number in range(seed, seed + how.seeds):
+def cells(train: Dataset, test: Dataset, corpus: Dataset, how: ExposurePreset, run: PaperRun) -> Iterator[PaperCell]:
+    """Declare every method on every class with every size of the corpus, the methods one after the other."""
+    given: dict[str, Any] = {"data": [train.fingerprint, test.fingerprint], "corpus": corpus.fingerprint}
+    for seed in range(run.seed, run.seed + how.seeds):
         for method in how.methods:
             for benign in how.classes:
                 (task,) = select_tasks(train.classes, f"unimodal:{benign}")
                 split = task_split(train, test, task)
                 for size in how.sizes:
-                    spec, digest = how.detector(method, size), data["corpus"]
-                    row = bench.judge(
-                        spec, split, train, test, data=sides, seed=number, auxiliary=corpus, corpus=digest
-                    )
-                    kept = {key: value for key, value in row.items() if key != "by_class"}
-                    yield {"method": method, "task": benign, "corpus_size": size or len(corpus), **kept}
+                    known = {"method": method, "task": benign, "corpus_size": size or len(corpus)}
+                    spec = how.detector(method, size)
+                    yield fit_cell(run, spec, split, train, test, seed=seed, known=known, auxiliary=corpus, **given)
 
 
 def _table(rows: list[Row], how: ExposurePreset, size: int, synsets: int) -> str:
@@ -169,3 +142,6 @@ def _picture(rows: list[Row], how: ExposurePreset) -> Any:
     axes[0].set_ylabel("AUROC, per cent")
     axes[0].legend(fontsize=8)
     return fig
+
+
+PAPER = Paper(PRESETS, experiments)

@@ -7,8 +7,7 @@ shown, and Deep SAD what is benign besides (the scenarios i and ii there).
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import permutations
-from pathlib import Path
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,17 @@ import numpy as np
 from reprq.data import Dataset, select_tasks
 from reprq.data.image.named import data_root
 from reprq.data.splits import task_split
-from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
+from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
+from reprq.papers.fits import fit_cell
+from reprq.papers.outcome import csv_text
 from reprq.papers.ruff2021.deep import load
-from reprq.papers.ruff2021.judging import Bench
-from reprq.plots.save import save
-from reprq.progress import track
-from reprq.study.cells import CellStore, Row
+from reprq.study.cells import Row
 
 Case = tuple[str, str, str]  # benign, known, polluting
 GAMMAS = (0.0, 0.01, 0.05, 0.1, 0.2)
 METHODS = {"Deep SAD": "deep_sad", "supervised": "supervised"}
 KNOWN, UNKNOWN = "the known digit", "digits that nothing names"
+_JUDGED = (KNOWN, UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -71,74 +70,53 @@ PRESETS = {
 }
 
 
-def run(
-    preset: str,
-    out: Path,
-    *,
-    root: Path | None,
-    seed: int = 0,
-    device: str = "cpu",
-    force: bool = False,
-    progress: bool = True,
-) -> list[Path]:
-    """Run a preset and write `labels.png`, `labels.svg`, `labels.md`, `labels.csv` and `made.json`.
-
-    Args:
-        preset: A name in `PRESETS`.
-        out: The folder; finished fits stand in its `cells.jsonl` and are not computed again.
-        root: The folder with `MNIST/raw` or `torchvision/MNIST/raw`.
-        seed: The first seed.
-        device: Of the networks.
-        force: Replace the results of another configuration.
-        progress: Whether to show progress on stderr.
-
-    Raises:
-        DataError: A file is missing.
-        OutputExistsError: `out` holds the results of another run.
-    """
-    how = PRESETS[preset]
-    train, test = load("mnist", data_root(root), how.per_class, seed=seed)
+def experiments(how: LabelsPreset, run: PaperRun) -> Iterator[Experiment]:
+    """Declare the fits, `labels.png`, `labels.svg`, `labels.md` and `labels.csv`; `root` has `MNIST/raw`."""
+    train, test = load("mnist", data_root(run.root), how.per_class, seed=run.seed)
     data = {side.split: side.fingerprint for side in (train, test)}
-    made = {"preset": preset, "seed": seed, "data": data, "training": asdict(how)}
-    refuse_other(out, "made.json", made, force)
-    bench = Bench(CellStore(out / "cells.jsonl"), device)
-    rows = [*track(cells(train, test, how, bench, seed), desc="labels", unit="fit", show=progress)]
-    texts = {"labels.md": _table(rows, how), "labels.csv": csv_text(rows), "made.json": record_text(made)}
-    return [*save(_picture(rows, how), out / "labels"), *write_texts(out, texts)]
+    yield Experiment(
+        name="labels",
+        made={"preset": run.preset, "seed": run.seed, "data": data, "training": asdict(how)},
+        cells=cells(train, test, how, run),
+        tables=lambda rows: {
+            "labels.md": _table(rows, how),
+            "labels.csv": csv_text([{**row, **{judged: _auroc(row, judged) for judged in _JUDGED}} for row in rows]),
+        },
+        figures=lambda rows: {"labels": _picture(rows, how)},
+    )
 
 
-def cells(train: Dataset, test: Dataset, how: LabelsPreset, bench: Bench, seed: int) -> Iterator[Row]:
-    """Fit and judge every detector in every case at every share of known anomalies."""
+def cells(train: Dataset, test: Dataset, how: LabelsPreset, run: PaperRun) -> Iterator[PaperCell]:
+    """Declare every detector in every case at every share of known anomalies."""
     data = [train.fingerprint, test.fingerprint]
-    for number in range(seed, seed + how.seeds):
-        for benign, known, polluting in how.cases:
-            (task,) = select_tasks(train.classes, f"unimodal:{benign}")
-            for pollution in how.pollution:
-                for gamma in GAMMAS:
-                    dirty, named = [polluting], [known]
-                    given = {"pollution": pollution, "polluting": dirty, "labelled": gamma, "labelled_from": named}
-                    split = task_split(train, test, task, **given, seed=number)  # type: ignore[arg-type]
-                    for method, name in METHODS.items():
-                        if gamma or name != "supervised":
-                            row = bench.judge(how.detector(name), split, train, test, data=data, seed=number)
-                            yield _row(row, method, (benign, known, polluting), pollution, gamma)
+    shares = product(how.cases, how.pollution, GAMMAS)
+    for seed, ((benign, known, polluting), pollution, gamma) in product(range(run.seed, run.seed + how.seeds), shares):
+        (task,) = select_tasks(train.classes, f"unimodal:{benign}")
+        dirty: dict[str, Any] = {"pollution": pollution, "polluting": [polluting]}
+        split = task_split(train, test, task, **dirty, labelled=gamma, labelled_from=[known], seed=seed)
+        where = {"benign": benign, "known": known, "polluting": polluting, "pollution": pollution, "gamma": gamma}
+        for method, name in METHODS.items():
+            if gamma or name != "supervised":
+                row = {"method": method, **where}
+                yield fit_cell(run, how.detector(name), split, train, test, data=data, seed=seed, known=row)
 
 
-def _row(row: Row, method: str, case: Case, pollution: float, gamma: float) -> Row:
-    benign, known, polluting = case
+def _auroc(row: Row, judged: str) -> float:
+    """Against all other digits ("auroc"), the known one, or the mean over those that nothing names."""
+    if judged == "auroc":
+        return float(row["auroc"])
     by_class = row["by_class"]
-    unknown = [value for name, value in by_class.items() if name not in case]
-    kept = {key: value for key, value in row.items() if key != "by_class"}
-    where = {"benign": benign, "known": known, "polluting": polluting, "pollution": pollution, "gamma": gamma}
-    return {"method": method, **where, KNOWN: by_class[known], UNKNOWN: float(np.mean(unknown)), **kept}
+    named = (row["benign"], row["known"], row["polluting"])
+    digits = [row["known"]] if judged == KNOWN else [digit for digit in by_class if digit not in named]
+    return float(np.mean([by_class[digit] for digit in digits]))
 
 
-def _means(rows: list[Row], how: LabelsPreset, method: str, pollution: float, judged: str) -> list[tuple[float, float]]:
+def _means(rows: list[Row], method: str, pollution: float, judged: str) -> list[tuple[float, float]]:
     """The mean over cases and seeds, in per cent, at each share."""
     found = []
     for gamma in GAMMAS:
         values = [
-            100.0 * row[judged]
+            100.0 * _auroc(row, judged)
             for row in rows
             if (row["method"], row["pollution"], row["gamma"]) == (method, pollution, gamma)
         ]
@@ -161,8 +139,8 @@ def _table(rows: list[Row], how: LabelsPreset) -> str:
     lines.append(["---"] * 3 + ["---:"] * len(GAMMAS))
     for method in METHODS:
         for pollution in how.pollution:
-            for judged in ("auroc", KNOWN, UNKNOWN):
-                found = dict(_means(rows, how, method, pollution, judged))
+            for judged in ("auroc", *_JUDGED):
+                found = dict(_means(rows, method, pollution, judged))
                 said = "all other digits" if judged == "auroc" else judged
                 values = [f"{found[gamma]:.1f}" if gamma in found else "-" for gamma in GAMMAS]
                 lines.append([method, f"{100 * pollution:g} %", said, *values])
@@ -175,10 +153,10 @@ def _picture(rows: list[Row], how: LabelsPreset) -> Any:
 
     fig = Figure(figsize=(9, 3.6), layout="constrained")
     axes = fig.subplots(1, 2, sharex=True, sharey=True)
-    for ax, judged in zip(axes, (KNOWN, UNKNOWN), strict=True):
+    for ax, judged in zip(axes, _JUDGED, strict=True):
         for method, color in zip(METHODS, ("#1b6ca8", "#c8553d"), strict=True):
             for pollution, style in zip(how.pollution, ("-", "--"), strict=False):
-                found = _means(rows, how, method, pollution, judged)
+                found = _means(rows, method, pollution, judged)
                 label = f"{method}, {100 * pollution:g} % polluted"
                 ax.plot(*zip(*found, strict=True), style, marker="o", markersize=4, color=color, label=label)
         ax.set_title(f"against {judged}", fontsize=10)
@@ -187,3 +165,6 @@ def _picture(rows: list[Row], how: LabelsPreset) -> Any:
     axes[0].set_ylabel("AUROC, per cent")
     axes[0].legend(fontsize=8, loc="lower right")
     return fig
+
+
+PAPER = Paper(PRESETS, experiments)

@@ -18,11 +18,11 @@ ALPHAS = (0.5, 0.75, 0.95)
 _DRAWS, _NEW = 1000, 20000
 
 
-def level_sets(seed: int) -> tuple[Any, list[Row]]:
-    """Return the picture, and a row for each dimension and alpha: the level c, its radius, and the share found inside.
+def level_sets(seed: int) -> list[Row]:
+    """Return a row for each dimension and alpha: the level c, its radius, and the share found inside.
 
     Example:
-        >>> row = level_sets(0)[1][0]
+        >>> row = level_sets(0)[0]
         >>> row["alpha"], round(row["radius"], 4), abs(row["found"] - row["alpha"]) < 0.05
         (0.5, 0.6745, True)
     """
@@ -37,10 +37,11 @@ def level_sets(seed: int) -> tuple[Any, list[Row]]:
             level = float(np.exp(-(radius**2) / 2) / (2 * np.pi) ** (d / 2))
             inside = float(np.mean(scores <= np.quantile(held_out, alpha)))
             rows.append({"dimensions": d, "alpha": alpha, "radius": radius, "level": level, "found": inside})
-    return _picture(rows, seed), rows
+    return rows
 
 
-def _picture(rows: list[Row], seed: int) -> Any:
+def draw_level_sets(rows: list[Row], seed: int) -> Any:
+    """Return a panel for each dimension, with the level of every alpha."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Circle
 

@@ -6,6 +6,7 @@ does, and as the mean over images with a defect, as the text says; intervals res
 upsampling, which needs no training, so that all values are read from one network; the receptive field is the network's.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,11 +22,10 @@ from reprq.detectors import describe
 from reprq.detectors.deep.fcdd import FCDD
 from reprq.errors import DataError
 from reprq.evaluation import auroc, pixel_auroc
-from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
-from reprq.papers.ruff2021.judging import Bench
-from reprq.plots.save import save
-from reprq.progress import track
-from reprq.study.cells import CellStore, Row
+from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
+from reprq.papers.fits import VERSION
+from reprq.papers.outcome import csv_text
+from reprq.study.cells import Row
 
 DEFECTS = ("blowhole", "break", "crack", "fray", "uneven")
 
@@ -62,54 +62,39 @@ PRESETS = {
 }
 
 
-def run(
-    preset: str,
-    out: Path,
-    *,
-    root: Path | None,
-    seed: int = 0,
-    device: str = "cpu",
-    force: bool = False,
-    progress: bool = True,
-) -> list[Path]:
-    """Run a preset and write `maps.png`, `maps.svg`, `maps.csv` and `made.json`.
+def experiments(how: MapsPreset, run: PaperRun) -> Iterator[Experiment]:
+    """Declare the networks, `maps.png`, `maps.svg` and `maps.csv`.
 
-    Args:
-        preset: A name in `PRESETS`.
-        out: The folder; finished fits stand in its `cells.jsonl` and are not computed again.
-        root: The folder with `images/magnetic_tile/`: good/ and a folder for each defect, and
-            ground_truth/DEFECT/NAME_mask.png.
-        seed: Of images and networks.
-        device: Of the networks.
-        force: Replace the results of another configuration.
-        progress: Whether to show progress on stderr.
-
-    Raises:
-        DataError: A file is missing.
-        OutputExistsError: `out` holds the results of another run.
+    `root` has `images/magnetic_tile/`: good/, a folder for each defect, and ground_truth/DEFECT/NAME_mask.png.
     """
-    how = PRESETS[preset]
-    folder = data_root(root) / "images" / "magnetic_tile"
+    folder = data_root(run.root) / "images" / "magnetic_tile"
     if not (folder / "good").is_dir():
         raise DataError(f"{folder} must hold good/, a folder for each defect and ground_truth/; put the tiles there")
-    benign, tested, files = tiles(folder, how, seed)
+    benign, tested, files = tiles(folder, how, run.seed)
     masks = [mask_of(folder, file, how.size) for file in files]
     data = {"train": benign.fingerprint, "test": tested.fingerprint}
-    made = {"preset": preset, "seed": seed, "data": data, "training": asdict(how)}
-    refuse_other(out, "made.json", made, force)
-    bench = Bench(CellStore(out / "cells.jsonl"), device)
-    rows: list[Row] = []
-    for network in track(how.networks, desc="maps", unit="network", show=progress):
-        decides = {"network": network, "how": asdict(how), "seed": seed, "data": data}
-        file = bench.file(decides, "safetensors")
-        rows += bench.kept(decides, partial(_judged, network, how, benign, tested, masks, seed, device, file))
-    drawn: list[Path] = []
-    if file.exists():
+    cells = []
+    for network in how.networks:
+        decides = {"network": network, "how": asdict(how), "seed": run.seed, "data": data, "version": VERSION}
+        compute = partial(_judged, network, how, benign, tested, masks, run, decides)
+        cells.append(PaperCell(decides, compute))
+    last = run.file(cells[-1].decides, "safetensors")
+
+    def figures(rows: list[Row]) -> dict[str, Any]:
+        if not last.exists():
+            return {}
         shown = [int(np.flatnonzero([path.parent.name == defect for path in files])[0]) for defect in DEFECTS]
         best = max((row for row in rows if row["network"] == how.networks[-1]), key=lambda row: row["pixel_auroc"])
-        detector = FCDD.load(file, device=device).set_params(sigma=best["sigma"])
-        drawn = [*save(_picture(detector, tested.select(shown), [masks[i] for i in shown], how.size), out / "maps")]
-    return [*drawn, *write_texts(out, {"maps.csv": csv_text(rows), "made.json": record_text(made)})]
+        detector = FCDD.load(last, device=run.device).set_params(sigma=best["sigma"])
+        return {"maps": _picture(detector, tested.select(shown), [masks[i] for i in shown], how.size)}
+
+    yield Experiment(
+        name="maps",
+        made={"preset": run.preset, "seed": run.seed, "data": data, "training": asdict(how)},
+        cells=cells,
+        tables=lambda rows: {"maps.csv": csv_text(rows)},
+        figures=figures,
+    )
 
 
 def tiles(folder: Path, how: MapsPreset, seed: int) -> tuple[Dataset, Dataset, list[Path]]:
@@ -139,10 +124,8 @@ def _judged(
     benign: Dataset,
     tested: Dataset,
     masks: list[NDArray[np.bool_]],
-    seed: int,
-    device: str,
-    file: Path,
-    checkpoint: Path,
+    run: PaperRun,
+    decides: dict[str, Any],
 ) -> list[Row]:
     """Train, and read one row a sigma."""
     epochs, milestone = how.epochs
@@ -153,20 +136,20 @@ def _judged(
         milestones=(milestone,),
         batch_size=how.batch_size,
         held_out=0.0,
-        seed=seed,
-        device=device,
-        checkpoint=checkpoint,
+        seed=run.seed,
+        device=run.device,
+        checkpoint=run.file(decides, "pt"),
     ).fit(benign)
-    detector.save(file, force=True)
+    detector.save(run.file(decides, "safetensors"), force=True)
     labels = (np.asarray(tested.labels) != tested.classes.index("good")).astype(np.int64)
     images = auroc(labels, detector.anomaly_score(tested))
     found = []
     for sigma in how.sigmas:
         maps = detector.set_params(sigma=sigma).anomaly_map(tested)
-        scores = {**pixel_auroc(masks, maps, seed=seed).columns(), "image_auroc": images.value}
+        scores = {**pixel_auroc(masks, maps, seed=run.seed).columns(), "image_auroc": images.value}
         counts = {"n_train": len(benign), "n_test": len(tested), "n_defects": int(labels.sum())}
         row = {"network": network, "detector": describe(detector), "field": detector.field_.size, "sigma": sigma}
-        found.append({**row, **scores, **counts, "seed": seed})
+        found.append({**row, **scores, **counts, "seed": run.seed})
     return found
 
 
@@ -190,3 +173,6 @@ def _picture(detector: FCDD, images: Dataset, masks: list[NDArray[np.bool_]], si
         ax.set_ylabel(name, fontsize=10)
     fig.colorbar(mesh, ax=axes[1], shrink=0.9)
     return fig
+
+
+PAPER = Paper(PRESETS, experiments)

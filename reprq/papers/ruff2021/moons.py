@@ -5,7 +5,7 @@ uniform over the plot. The thesis does not give the parameters of its generator:
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ LOW, HIGH = (-3.0, -1.6), (3.6, 3.0)
 RADII, NOISES = (2.0, 0.6), (0.15, 0.05)
 CENTERS = ((0.0, 0.0), (2.0, 0.1))
 GRID = 80
+VERSION = 2  # of what the toy figures draw
 
 
 def moons(n: int, seed: int) -> Array:
@@ -57,14 +58,40 @@ def grid() -> Array:
     return np.stack(axes, axis=1)
 
 
+def ranks(scores: Array) -> list[int]:
+    """Return the rank of every place of a map by its score, the least anomalous 0.
+
+    Example:
+        >>> ranks(np.array([0.3, -1.0, 7.0]))
+        [1, 0, 2]
+    """
+    found: list[int] = scores.argsort().argsort().tolist()
+    return found
+
+
+def shortened(settings: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """Return a detector with a share of its epochs, where it has any.
+
+    Example:
+        >>> shortened({"name": "flow", "epochs": 150}, 0.1), shortened({"name": "mve"}, 0.1)
+        ({'name': 'flow', 'epochs': 15}, {'name': 'mve'})
+    """
+    epochs = {"epochs": max(1, round(share * settings["epochs"]))} if "epochs" in settings else {}
+    return {**settings, **epochs}
+
+
 def panels(
-    train: Array, maps: Mapping[str, Array], *, columns: int = 3, marks: Mapping[str, tuple[Array, str]] | None = None
+    train: Array,
+    maps: Mapping[str, Sequence[int]],
+    *,
+    columns: int = 3,
+    marks: Mapping[str, tuple[Array, str]] | None = None,
 ) -> Any:
     """Return one panel a title: the rank of every place by its score, dark where anomalous, and training rows.
 
     Args:
         train: (n, 2) training rows.
-        maps: Scores of `grid` by the title of the panel.
+        maps: Ranks of `grid` by the title of the panel.
         columns: How many panels stand side by side.
         marks: Other rows to draw by their name, with their color.
     """
@@ -73,9 +100,11 @@ def panels(
     lines = math.ceil(len(maps) / columns)
     fig = Figure(figsize=(3 * columns, 1.93 * lines + (0.5 if marks else 0)), layout="constrained")
     axes = fig.subplots(lines, columns, sharex=True, sharey=True)
-    for ax, (title, scores) in zip(axes.flat, maps.items(), strict=False):
-        ranks = scores.argsort().argsort().reshape(GRID, GRID) / (len(scores) - 1)
-        mesh = ax.imshow(ranks, origin="lower", extent=(LOW[0], HIGH[0], LOW[1], HIGH[1]), cmap="Greys", vmin=0, vmax=1)
+    for ax, (title, places) in zip(axes.flat, maps.items(), strict=False):
+        shades = np.reshape(places, (GRID, GRID)) / (len(places) - 1)
+        mesh = ax.imshow(
+            shades, origin="lower", extent=(LOW[0], HIGH[0], LOW[1], HIGH[1]), cmap="Greys", vmin=0, vmax=1
+        )
         ax.scatter(*train.T, s=1, color=BENIGN, linewidths=0, rasterized=True)  # else the SVG is a megabyte
         for name, (rows, color) in (marks or {}).items():
             ax.scatter(*rows.T, s=5, color=color, linewidths=0, rasterized=True, label=name)

@@ -20,6 +20,7 @@ of the grid" is the best of all 50 in hindsight, above which no choice among the
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,10 @@ from reprq.data import Dataset, Split, load_dataset
 from reprq.errors import DataError
 from reprq.evaluation import hold_out
 from reprq.evaluation.detection import Detection, evaluate
-from reprq.papers.ruff2021.tables import write_tables
-from reprq.progress import track
-from reprq.provenance import digest, file_digest
-from reprq.study.cells import CellStore, Row
+from reprq.papers.engine import Experiment, PaperCell, PaperRun
+from reprq.papers.ruff2021.tables import tables
+from reprq.provenance import file_digest
+from reprq.study.cells import Row
 
 Array = NDArray[np.float64]
 
@@ -66,52 +67,38 @@ class Shallow:
     candidates: bool
 
 
-def run(size: Shallow, folder: Path, out: Path, *, seed: int, force: bool, progress: bool) -> list[Path]:
-    """Write `table-2.1.md`, `table-2.3.md`, the cells as CSV, and `made.json`.
+def experiment(size: Shallow, folder: Path, run: PaperRun) -> Experiment:
+    """Declare the cells, `table-2.1.md`, `table-2.3.md` and `cells.csv`.
 
     Args:
         size: How much of the protocol to run.
         folder: The folder with `MNIST/raw` (or `torchvision/MNIST/raw`) and `tabular/`, ADBench's files.
-        out: The folder; finished cells stand in its `cells.jsonl` and are not computed again.
-        seed: The first seed.
-        force: Replace the tables of another configuration.
-        progress: Whether to show progress on stderr.
+        run: What is asked.
 
     Raises:
         DataError: a file is missing.
-        OutputExistsError: `out` holds the tables of another configuration.
     """
     inside = folder / "torchvision"
     sides = [load_dataset("mnist", split, root=inside if inside.is_dir() else folder) for split in ("train", "test")]
     train, test = (
-        side if count is None else side.sample(per_class=count, seed=seed)
+        side if count is None else side.sample(per_class=count, seed=run.seed)
         for side, count in zip(sides, (size.train, size.test), strict=True)
     )
     files = {name: folder / "tabular" / f"{file}.npz" for name, file in SETS.items()}
     tabular = {name: tabular_rows(path) for name, path in files.items()}
     digests = {name: file_digest(path) for name, path in files.items()}
-    seeds = list(range(seed, seed + size.seeds))
+    seeds = list(range(run.seed, run.seed + size.seeds))
     made = {"preset": size.name, "seeds": seeds, "data": {side.split: side.fingerprint for side in (train, test)}}
-
-    def cells(store: CellStore) -> Iterator[Row]:
-        total = 20 + len(tabular) * len(seeds)
-        with track(total=total, desc="ruff2021", unit="cell", show=progress) as bar:
-            for preprocessing in ("[0, 1]", "GCN"):
-                for digit in range(10):
-                    key = digest({**made, "digit": digit, "preprocessing": preprocessing, "version": 1})
-                    if key not in store:
-                        store.add(key, _digit(train, test, digit, preprocessing, size, seeds))
-                    yield from store[key]
-                    bar.update()
-            for name, (x, y) in tabular.items():
-                for number in seeds:
-                    key = digest({"set": name, "file": digests[name], "seed": number, "version": 3})
-                    if key not in store:
-                        store.add(key, _split_and_score(name, x, y, number))
-                    yield from store[key]
-                    bar.update()
-
-    return write_tables(out, cells, {**made, "files": digests}, force)
+    cells = []
+    for preprocessing, digit in product(("[0, 1]", "GCN"), range(10)):
+        decides: dict[str, Any] = {**made, "digit": digit, "preprocessing": preprocessing, "version": 1}
+        cells.append(PaperCell(decides, partial(_digit, train, test, digit, preprocessing, size, seeds)))
+    for (name, (x, y)), seed in product(tabular.items(), seeds):
+        decides = {"set": name, "file": digests[name], "seed": seed, "version": 3}
+        cells.append(PaperCell(decides, partial(_split_and_score, name, x, y, seed)))
+    return Experiment(
+        name="ruff2021", made={**made, "files": digests}, cells=cells, tables=lambda rows: tables(rows, made)
+    )
 
 
 def contrast_normalised(images: Array) -> Array:

@@ -1,15 +1,13 @@
 """What Ruff (2021) printed, and the tables that set it beside what was found."""
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from reprq.evaluation import per_class_table
-from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
-from reprq.storage import make_folder
-from reprq.study.cells import CellStore, Row
+from reprq.papers.outcome import csv_text
+from reprq.study.cells import Row
 
 PUBLISHED = {  # AUROC in per cent
     "iForest": (98.0, 97.3, 88.6, 89.9, 92.7, 85.5, 95.6, 92.0, 89.9, 93.5),
@@ -38,30 +36,18 @@ _METHOD_TABULAR = (
 )
 
 
-def write_tables(
-    out: Path, cells: Callable[[CellStore], Iterable[Row]], made: dict[str, Any], force: bool
-) -> list[Path]:
-    """Compute the cells, and write them and the tables into `out`.
+def tables(rows: list[Row], made: dict[str, Any]) -> dict[str, str]:
+    """Return the tables and their rows as CSV, by the names of their files.
 
     Args:
-        out: The folder; made where it is not there.
-        cells: Gives the rows, those that are in the store from there.
-        made: What decides the numbers.
-        force: Replace the tables of another configuration.
-
-    Raises:
-        OutputExistsError: `out` holds the tables of another configuration.
+        rows: Of all cells.
+        made: Preset and seeds.
     """
-    refuse_other(out, "made.json", made, force)
-    make_folder(out)
-    rows = list(cells(CellStore(out / "cells.jsonl")))
-    texts = {
+    return {
         "table-2.1.md": _table_2_1([row for row in rows if row["table"] == "2.1"], made),
         "table-2.3.md": _table_2_3([row for row in rows if row["table"] == "2.3"], made),
         "cells.csv": csv_text(rows),
-        "made.json": record_text(made),
     }
-    return write_texts(out, texts)
 
 
 def _columns(rows: list[Row], names: list[str], published: dict[str, Iterable[float]], tasks: list[str]) -> Any:

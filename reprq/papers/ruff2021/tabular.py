@@ -10,10 +10,10 @@ autoencoder.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,11 @@ from reprq.data import Split
 from reprq.detectors import create
 from reprq.detectors.registry import DETECTORS
 from reprq.evaluation.detection import evaluate
-from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
-from reprq.papers.ruff2021.beside import LEGEND, beside
-from reprq.papers.ruff2021.judging import Bench, row_of, rows_digest
+from reprq.papers.beside import LEGEND, beside
+from reprq.papers.engine import Experiment, PaperCell, PaperRun
+from reprq.papers.fits import VERSION, fit_cell, row_of, rows_digest
+from reprq.papers.outcome import csv_text
 from reprq.papers.ruff2021.shallow import TABULAR_GAMMAS, TABULAR_NUS, oracle_row
-from reprq.progress import track
 from reprq.study.cells import Row
 
 Array = NDArray[np.float64]
@@ -66,35 +66,24 @@ class TabularPreset:
         return {**given, "held_out": 0.0, **more}
 
 
-def run(
-    how: TabularPreset,
-    sets: Mapping[str, tuple[Array, NDArray[np.int64]]],
-    files: Mapping[str, str],
-    out: Path,
-    bench: Bench,
-    *,
-    seed: int,
-    force: bool,
-    progress: bool,
-) -> list[Path]:
-    """Write the table, its cells and how they were made.
+def experiment(
+    how: TabularPreset, sets: Mapping[str, tuple[Array, NDArray[np.int64]]], files: Mapping[str, str], run: PaperRun
+) -> Experiment:
+    """Declare the fits and the table.
 
     Args:
         how: How long and how often.
         sets: Rows and labels of each set.
         files: The digest of each set's file.
-        out: Where to.
-        bench: Runs the cells.
-        seed: The first seed.
-        force: Replace what was made otherwise.
-        progress: Whether to show progress.
+        run: What is asked.
     """
-    record = {"files": dict(files), "seed": seed, "training": asdict(how), "labelled": LABELLED}
-    refuse_other(out, "table-c.1.json", record, force)
-    rows = [*track(cells(sets, files, how, bench, seed), desc="Table C.1", unit="row", show=progress)]
-    shown = [{key: value for key, value in row.items() if key != "by_class"} for row in rows]
-    texts = {"table-c.1.md": _table(rows, how, seed), "table-c.1.csv": csv_text(shown)}
-    return write_texts(out, {**texts, "table-c.1.json": record_text(record)})
+    return Experiment(
+        name="Table C.1",
+        made={"files": dict(files), "seed": run.seed, "training": asdict(how), "labelled": LABELLED},
+        cells=cells(sets, files, how, run),
+        tables=lambda rows: {"table-c.1.md": _table(rows, how, run.seed), "table-c.1.csv": csv_text(rows)},
+        record="table-c.1.json",
+    )
 
 
 def _table(rows: list[Row], how: TabularPreset, seed: int) -> str:
@@ -122,28 +111,22 @@ def _table(rows: list[Row], how: TabularPreset, seed: int) -> str:
 
 
 def cells(
-    sets: Mapping[str, tuple[Array, NDArray[np.int64]]],
-    files: Mapping[str, str],
-    how: TabularPreset,
-    bench: Bench,
-    seed: int,
-) -> Iterator[Row]:
-    """Fit and judge every method on every set, seed by seed."""
-    for number in range(seed, seed + how.seeds):
-        for name, (x, y) in sets.items():
-            split = sixty_forty(y, number)
-            rows = standardised(x, split.train)
-            data = [files[name]]
-            common = {"table": "C.1", "task": name}
-            for method, spec in _networks(name, how):
-                row = bench.judge(spec, split, rows, rows, data=data, seed=number)
-                yield {**common, "method": method, **row}
-            for method, candidates, codes in _kernels():
-                of = how.network(name, "autoencoder") if codes else None
-                decides = {"candidates": candidates, "of": of, "seed": number, "data": data, "rows": rows_digest(split)}
-                made = _grid(candidates, of, split, rows, number, bench.device)
-                for row in bench.kept(decides, made):
-                    yield {**row, **common, "method": f"{method} {'hybrid' if codes else 'raw'}"}
+    sets: Mapping[str, tuple[Array, NDArray[np.int64]]], files: Mapping[str, str], how: TabularPreset, run: PaperRun
+) -> Iterator[PaperCell]:
+    """Declare every method on every set, seed by seed."""
+    for seed, (name, (x, y)) in product(range(run.seed, run.seed + how.seeds), sets.items()):
+        split = sixty_forty(y, seed)
+        rows = standardised(x, split.train)
+        data = [files[name]]
+        known = {"table": "C.1", "task": name}
+        for method, spec in _networks(name, how):
+            yield fit_cell(run, spec, split, rows, rows, data=data, seed=seed, known={**known, "method": method})
+        for method, candidates, codes in _kernels():
+            of = how.network(name, "autoencoder") if codes else None
+            decides = {"candidates": candidates, "of": of, "seed": seed, "data": data, "rows": rows_digest(split)}
+            decides["version"] = VERSION
+            compute = partial(_grid, candidates, of, split, rows, seed, run, decides)
+            yield PaperCell(decides, compute, {**known, "method": f"{method} {'hybrid' if codes else 'raw'}"})
 
 
 def sixty_forty(y: NDArray[np.int64], seed: int) -> Split:
@@ -188,27 +171,29 @@ def _kernels() -> Iterator[tuple[str, list[dict[str, Any]], bool]]:
 
 
 def _grid(
-    candidates: list[dict[str, Any]], of: dict[str, Any] | None, split: Split, rows: Array, seed: int, device: str
-) -> Callable[[Path], list[Row]]:
-    """What makes the rows of a grid: gamma by the rule 1 / (d variance), the oracle's choice and the best of all."""
-
-    def made(checkpoint: Path) -> list[Row]:
-        began, found = time.process_time(), rows
-        if of is not None:
-            network = create({**of, "seed": seed, "device": device, "checkpoint": checkpoint}).fit(rows[split.train])
-            found = network.embed(rows).astype(np.float64)
-        trained = time.process_time() - began
-        train = found[split.train]
-        variance = float(np.mean((train - train.mean(axis=0)) ** 2)) or 1.0  # gamma is in units of rows scaled to 1
-        scaled = [{**spec, "gamma": spec["gamma"] * variance} for spec in candidates]
-        rule = {key: value for key, value in candidates[0].items() if key not in ("gamma", "nu")}
-        scored = [evaluate(spec, split, found, found, seed=seed, clock=time.process_time) for spec in scaled]
-        by_rule = evaluate(rule, split, found, found, seed=seed, clock=time.process_time)
-        best = max(scored, key=lambda each: each.auroc.value)
-        seconds = trained + sum(each.seconds for each in scored)
-        chosen = [replace(by_rule, seconds=trained + by_rule.seconds), replace(best, seconds=seconds)]
-        named = zip(("rule", "best of the grid"), chosen, strict=True)
-        oracle = {**oracle_row(scored, seed), "seconds": seconds}
-        return [{**row_of(each, seed), "setting": setting} for setting, each in named] + [oracle]
-
-    return made
+    candidates: list[dict[str, Any]],
+    of: dict[str, Any] | None,
+    split: Split,
+    rows: Array,
+    seed: int,
+    run: PaperRun,
+    decides: dict[str, Any],
+) -> list[Row]:
+    """The rows of a grid: gamma by the rule 1 / (d variance), the best of all and the oracle's choice."""
+    began, found = time.process_time(), rows
+    if of is not None:
+        given = {"seed": seed, "device": run.device, "checkpoint": run.file(decides, "pt")}
+        found = create({**of, **given}).fit(rows[split.train]).embed(rows).astype(np.float64)
+    trained = time.process_time() - began
+    train = found[split.train]
+    variance = float(np.mean((train - train.mean(axis=0)) ** 2)) or 1.0  # gamma is in units of rows scaled to 1
+    scaled = [{**spec, "gamma": spec["gamma"] * variance} for spec in candidates]
+    rule = {key: value for key, value in candidates[0].items() if key not in ("gamma", "nu")}
+    scored = [evaluate(spec, split, found, found, seed=seed, clock=time.process_time) for spec in scaled]
+    by_rule = evaluate(rule, split, found, found, seed=seed, clock=time.process_time)
+    best = max(scored, key=lambda each: each.auroc.value)
+    seconds = trained + sum(each.seconds for each in scored)
+    chosen = [replace(by_rule, seconds=trained + by_rule.seconds), replace(best, seconds=seconds)]
+    named = zip(("rule", "best of the grid"), chosen, strict=True)
+    oracle = {**oracle_row(scored, seed), "seconds": seconds}
+    return [{**row_of(each, seed), "setting": setting} for setting, each in named] + [oracle]

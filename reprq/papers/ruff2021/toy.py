@@ -5,8 +5,8 @@ chosen to look alike, so that the published numbers show an order of methods and
 true log-density, above which no detector can come but by chance: some uniform rows fall on the moons.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from reprq.detectors import create, describe
 from reprq.evaluation.roc import auroc
-from reprq.papers.outcome import csv_text, record_text, refuse_other, write_texts
-from reprq.papers.ruff2021.levels import level_sets
-from reprq.papers.ruff2021.moons import anomalies, grid, moons, panels, surprise
-from reprq.papers.ruff2021.toy_labels import labelled_toy
-from reprq.plots.save import save
-from reprq.progress import track
+from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
+from reprq.papers.outcome import csv_text
+from reprq.papers.ruff2021.levels import draw_level_sets, level_sets
+from reprq.papers.ruff2021.moons import VERSION, anomalies, grid, moons, panels, ranks, shortened, surprise
+from reprq.papers.ruff2021.toy_labels import draw_labelled, labelled_cells
 from reprq.study.cells import Row
 
 Array = NDArray[np.float64]
 
-PRESETS = {"quick": 0.1, "full": 1.0}
+PRESETS = {"quick": 0.1, "full": 1.0}  # of the epochs
+_N = 1000
 _NET = {"batch_size": 100, "network": "mlp:64-32-8"}
 # Figure, published AUROC in per cent, detector; epochs are those of the preset "full".
 METHODS: dict[str, tuple[str, float, dict[str, Any]]] = {
@@ -45,59 +45,65 @@ METHODS: dict[str, tuple[str, float, dict[str, Any]]] = {
 }
 
 
-def run(
-    preset: str,
-    out: Path,
-    *,
-    root: Path | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    force: bool = False,
-    progress: bool = True,
-) -> list[Path]:
-    """Run a preset and write `moons`, `levels` and `labelled`, each as PNG, SVG and CSV, and `made.json`.
-
-    Args:
-        preset: A name in `PRESETS`.
-        out: The folder.
-        root: Not used: the rows are drawn.
-        seed: Of the rows and of detectors that draw.
-        device: Of the detectors that train.
-        force: Replace what was made otherwise.
-        progress: Whether to show progress on stderr.
-
-    Raises:
-        OutputExistsError: `out` holds the results of another run.
-    """
-    made = {"preset": preset, "seed": seed, "version": 2}
-    refuse_other(out, "made.json", made, force)
-    train, benign, uniform = moons(1000, seed), moons(1000, seed + 1), anomalies(1000, seed)
-    test, labels = np.concatenate([benign, uniform]), np.repeat([0, 1], 1000)
-    points = grid()
-    rows: list[Row] = []
-    maps: dict[str, Array] = {}
-    for method, (figure, published, settings) in track(METHODS.items(), desc="moons", unit="method", show=progress):
-        detector = create(_shortened(settings, PRESETS[preset]))
-        given = {"seed": seed, "device": device}
-        detector.set_params(**{name: value for name, value in given.items() if name in detector.get_params()})
-        scores = detector.fit(train).anomaly_score(np.concatenate([test, points]))
-        found = auroc(labels, scores[: len(test)])
-        maps[f"{method}: {100 * found.value:.1f} (thesis {published})"] = scores[len(test) :]
-        rows.append({"method": method, "figure": figure, "detector": describe(detector), "auroc": 100 * found.value})
-        rows[-1] |= {"low": 100 * found.low, "high": 100 * found.high, "published": published}
-    best = auroc(labels, surprise(test))
-    rows.append({"method": "best", "figure": "", "detector": "true density", "auroc": 100 * best.value})
-    rows[-1] |= {"low": 100 * best.low, "high": 100 * best.high, "published": None}
-    levels, of_levels = level_sets(seed)
-    drawn = [*save(panels(train, maps), out / "moons"), *save(levels, out / "levels")]
-    picture, labelled = labelled_toy(PRESETS[preset], seed, device, points, progress)
-    drawn += save(picture, out / "labelled")
-    tables = {"moons.csv": rows, "levels.csv": of_levels, "labelled.csv": labelled}
-    texts = {name: csv_text(table) for name, table in tables.items()}
-    return [*drawn, *write_texts(out, {**texts, "made.json": record_text(made)})]
+def experiments(share: float, run: PaperRun) -> Iterator[Experiment]:
+    """Declare `moons`, `levels` and `labelled`, each as PNG, SVG and CSV; no data is read."""
+    yield _experiment("moons", _cells(share, run), _picture, run)
+    decides = {"toy": "levels", "seed": run.seed, "version": VERSION}
+    yield _experiment("levels", [PaperCell(decides, partial(level_sets, run.seed))], draw_level_sets, run)
+    yield _experiment("labelled", labelled_cells(share, run), draw_labelled, run)
 
 
-def _shortened(settings: Mapping[str, Any], share: float) -> dict[str, Any]:
-    """A detector with a share of its epochs."""
-    epochs = {"epochs": max(1, round(share * settings["epochs"]))} if "epochs" in settings else {}
-    return {**settings, **epochs}
+def _experiment(
+    name: str, cells: Iterable[PaperCell], picture: Callable[[list[Row], int], Any], run: PaperRun
+) -> Experiment:
+    return Experiment(
+        name=name,
+        made={"preset": run.preset, "seed": run.seed, "version": VERSION},
+        cells=cells,
+        tables=lambda rows: {f"{name}.csv": csv_text(rows)},
+        figures=lambda rows: {name: picture(rows, run.seed)},
+    )
+
+
+def _cells(share: float, run: PaperRun) -> Iterator[PaperCell]:
+    """A cell a detector, and one of the true density."""
+    for method, (figure, published, settings) in METHODS.items():
+        spec = shortened(settings, share)
+        decides = {"toy": "moons", "detector": spec, "seed": run.seed, "version": VERSION}
+        known = {"method": method, "figure": figure, "published": published}
+        yield PaperCell(decides, partial(_judged, spec, run), known)
+    decides = {"toy": "moons", "detector": "true density", "seed": run.seed, "version": VERSION}
+    yield PaperCell(decides, partial(_best, run.seed), {"method": "best", "figure": "", "published": None})
+
+
+def _judged(spec: dict[str, Any], run: PaperRun) -> list[Row]:
+    """AUROC in per cent with its interval, and the ranks of the places of the map."""
+    test, labels = _test(run.seed)
+    detector = create(spec)
+    given = {"seed": run.seed, "device": run.device}
+    detector.set_params(**{name: value for name, value in given.items() if name in detector.get_params()})
+    scores = detector.fit(moons(_N, run.seed)).anomaly_score(np.concatenate([test, grid()]))
+    row = {"detector": describe(detector), **_per_cent(labels, scores[: len(test)])}
+    return [{**row, "ranks": ranks(scores[len(test) :])}]
+
+
+def _best(seed: int) -> list[Row]:
+    test, labels = _test(seed)
+    return [{"detector": "true density", **_per_cent(labels, surprise(test))}]
+
+
+def _test(seed: int) -> tuple[Array, NDArray[np.int64]]:
+    return np.concatenate([moons(_N, seed + 1), anomalies(_N, seed)]), np.repeat([0, 1], _N)
+
+
+def _per_cent(labels: NDArray[np.int64], scores: Array) -> Row:
+    found = auroc(labels, scores)
+    return {"auroc": 100 * found.value, "low": 100 * found.low, "high": 100 * found.high}
+
+
+def _picture(rows: list[Row], seed: int) -> Any:
+    titles = {f"{row['method']}: {row['auroc']:.1f} (thesis {row['published']})": row for row in rows if "ranks" in row}
+    return panels(moons(_N, seed), {title: row["ranks"] for title, row in titles.items()})
+
+
+PAPER = Paper(PRESETS, experiments)

@@ -5,6 +5,8 @@ training has rows without a label, of which a few are anomalies of the first pla
 labelled anomalies. A classifier tells the known place, a one-class method the other, a semi-supervised one both.
 """
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,8 @@ from numpy.typing import NDArray
 
 from reprq.detectors import create, describe
 from reprq.evaluation.roc import auroc
-from reprq.papers.ruff2021.moons import moons, panels
-from reprq.progress import track
+from reprq.papers.engine import PaperCell, PaperRun
+from reprq.papers.ruff2021.moons import VERSION, grid, moons, panels, ranks, shortened
 from reprq.study.cells import Row
 
 Array = NDArray[np.float64]
@@ -21,11 +23,11 @@ KNOWN, NOVEL = (2.9, 2.3), (-2.3, -1.0)
 _SPREAD = 0.2
 _UNLABELLED, _DIRTY, _LABELLED, _TEST = 600, 6, 12, 500
 _NET = {"network": "mlp:64-32-8", "batch_size": 100, "held_out": 0.0, "lr": 1e-3}
-METHODS: dict[str, tuple[dict[str, Any], int]] = {  # with the epochs of the preset "full"
-    "OC-SVM, unsupervised": ({"name": "ocsvm", "nu": 0.05}, 0),
-    "classifier, supervised": ({"name": "supervised", **_NET}, 100),
-    "SSAD, semi-supervised": ({"name": "ssad", "nu": 0.05}, 0),
-    "Deep SAD, semi-supervised": ({"name": "deep_sad", **_NET}, 100),
+METHODS: dict[str, dict[str, Any]] = {  # epochs are those of the preset "full"
+    "OC-SVM, unsupervised": {"name": "ocsvm", "nu": 0.05},
+    "classifier, supervised": {"name": "supervised", **_NET, "epochs": 100},
+    "SSAD, semi-supervised": {"name": "ssad", "nu": 0.05},
+    "Deep SAD, semi-supervised": {"name": "deep_sad", **_NET, "epochs": 100},
 }
 
 
@@ -35,31 +37,38 @@ def place(center: tuple[float, float], n: int, seed: int) -> Array:
     return rows
 
 
-def labelled_toy(share: float, seed: int, device: str, points: Array, progress: bool) -> tuple[Any, list[Row]]:
-    """Fit every method; return the picture, and one row each with the AUROC against either place.
+def labelled_cells(share: float, run: PaperRun) -> Iterator[PaperCell]:
+    """Declare every method, with a share of its epochs."""
+    for method, settings in METHODS.items():
+        spec = shortened(settings, share)
+        decides = {"toy": "labelled", "detector": spec, "seed": run.seed, "version": VERSION}
+        yield PaperCell(decides, partial(_judged, spec, run), {"method": method})
 
-    Args:
-        share: Of the epochs.
-        seed: Of rows and detectors.
-        device: Of the networks.
-        points: (m, 2) the places of the picture, row by row.
-        progress: Whether to show progress.
-    """
+
+def _judged(spec: dict[str, Any], run: PaperRun) -> list[Row]:
+    """AUROC in per cent against either place, and the ranks of the places of the map."""
+    seed = run.seed
     train = np.concatenate([moons(_UNLABELLED, seed), place(KNOWN, _DIRTY, seed)])
     known = np.concatenate([moons(_LABELLED, seed + 2), place(KNOWN, _LABELLED, seed + 2)])
+    tested = [moons(_TEST, seed + 1), *(place(center, _TEST, seed + 1) for center in (KNOWN, NOVEL))]
+    given = {"seed": seed, "device": run.device} if "epochs" in spec else {}
+    detector = create({**spec, **given})
     labels = np.repeat([0, 1], _LABELLED)
-    benign, first, second = moons(_TEST, seed + 1), place(KNOWN, _TEST, seed + 1), place(NOVEL, _TEST, seed + 1)
-    rows: list[Row] = []
-    maps: dict[str, Array] = {}
+    learned = {"labelled": known, "labels": labels} if "labelled" in getattr(detector, "uses", ()) else {}
+    scores = detector.fit(train, **learned).anomaly_score(np.concatenate([*tested, grid()]))
+    benign, told, novel = np.split(scores[: 3 * _TEST], 3)
     truth = np.repeat([0, 1], _TEST)
-    for method, (settings, epochs) in track(METHODS.items(), desc="labels", unit="method", show=progress):
-        more: dict[str, Any] = {"epochs": max(1, round(share * epochs)), "seed": seed, "device": device}
-        detector = create({**settings, **(more if epochs else {})})
-        given = {"labelled": known, "labels": labels} if "labelled" in getattr(detector, "uses", ()) else {}
-        scores = detector.fit(train, **given).anomaly_score(np.concatenate([benign, first, second, points]))
-        inside, told, new = np.split(scores[: 3 * _TEST], 3)
-        found = [100 * auroc(truth, np.concatenate([inside, each])).value for each in (told, new)]
-        maps[f"{method}\nknown {found[0]:.1f}, novel {found[1]:.1f}"] = scores[3 * _TEST :]
-        rows.append({"method": method, "detector": describe(detector), "known": found[0], "novel": found[1]})
-    marks = {"labelled anomaly": (place(KNOWN, _LABELLED, seed + 2), "#c8553d"), "novel": (second[:60], "#e0a100")}
-    return panels(train, maps, columns=2, marks=marks), rows
+    found = [100 * auroc(truth, np.concatenate([benign, each])).value for each in (told, novel)]
+    row = {"detector": describe(detector), "known": found[0], "novel": found[1]}
+    return [{**row, "ranks": ranks(scores[3 * _TEST :])}]
+
+
+def draw_labelled(rows: list[Row], seed: int) -> Any:
+    """Return a panel for each method, with what is labelled and what nothing names."""
+    train = np.concatenate([moons(_UNLABELLED, seed), place(KNOWN, _DIRTY, seed)])
+    marks = {
+        "labelled anomaly": (place(KNOWN, _LABELLED, seed + 2), "#c8553d"),
+        "novel": (place(NOVEL, _TEST, seed + 1)[:60], "#e0a100"),
+    }
+    maps = {f"{row['method']}\nknown {row['known']:.1f}, novel {row['novel']:.1f}": row["ranks"] for row in rows}
+    return panels(train, maps, columns=2, marks=marks)

@@ -1,4 +1,4 @@
-"""Tables that set what was found beside what Ruff (2021) printed."""
+"""Tables that set what was found beside what a paper printed."""
 
 from collections.abc import Mapping, Sequence
 
