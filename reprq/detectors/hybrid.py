@@ -12,10 +12,12 @@ from safetensors.numpy import save_file
 
 from reprq.detectors import files
 from reprq.detectors.byname import ByName, check_of_rows
-from reprq.detectors.registry import DETECTORS, create, is_network, name_of
+from reprq.detectors.calibration import FALSE_ALARM_RATE, Calibration, copies
+from reprq.detectors.registry import DETECTORS, create, is_network, name_of, stands_alone
 from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import InputError, OutputExistsError
 from reprq.storage import write_whole
+from reprq.training import split_rows
 
 _KEY, _PARTS = "reprq.hybrid", ("network", "rows")
 
@@ -106,7 +108,8 @@ class Hybrid(ByName):
             NotFittedError: `fit` has not been called.
             InputError: As of the deep detector.
         """
-        scores: NDArray[np.float64] = self._fitted().anomaly_score(self.embed(X))
+        rows = self.embed(X)
+        scores: NDArray[np.float64] = self._fitted().anomaly_score(rows) if len(rows) else np.empty(0)
         return scores
 
     def embed(self, X: Any) -> NDArray[np.float32]:
@@ -114,6 +117,35 @@ class Hybrid(ByName):
         self._fitted()
         rows: NDArray[np.float32] = self.network_.embed(X)
         return rows
+
+    def predict(self, X: Any, threshold: float | None = None) -> NDArray[np.int64]:
+        """Scikit-learn's labels: -1 for anomalous samples (score above the threshold), 1 for benign ones.
+
+        Args:
+            X: Samples, as for `fit`.
+            threshold: The largest `anomaly_score` of a benign sample. By default about 5 % of new benign samples are
+                called anomalous: they are compared with those that the network held out of its training, both scored
+                by a detector of rows that is fitted on the others, see `calibration_`.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            InputError: As `anomaly_score`; or no threshold is given, and the network held no sample out.
+        """
+        if threshold is not None:
+            return np.where(self.anomaly_score(X) > threshold, -1, 1)
+        calibration, rows = self.calibration_, self.embed(X)
+        return np.where(calibration.scores(rows) > calibration.threshold, -1, 1)
+
+    @property
+    def calibration_(self) -> Calibration:
+        """The embeddings that neither the network nor the detector beside them has learned from, scored by it."""
+        rows, schedule = self._fitted(), self.network_.schedule()
+        kept, held_out = split_rows(len(rows.benign_), schedule.seed, schedule.held_out)
+        if not len(held_out):
+            raise InputError("predict needs a threshold, because no sample was held out; give one, or held_out")
+        clone = type(rows)(**rows.get_params()).fit(rows.benign_[kept], **rows.besides())
+        left = rows.benign_[held_out]
+        return Calibration(((clone, clone.anomaly_score(left)),), int(copies(left).max()) + 1, FALSE_ALARM_RATE)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write both detectors, each as its own file would be, into one safetensors file.
@@ -177,6 +209,11 @@ class Hybrid(ByName):
         name = spec.get("name")
         if not isinstance(name, str) or not is_network(name) or DETECTORS.find(name).prefix:
             raise InputError(f"of must name a detector that trains a network, such as deep_svdd, got {of!r}")
+        if not stands_alone(name):
+            raise InputError(
+                f"of must name a detector whose embeddings are its own, such as deep_svdd, got {name}, which embeds as"
+                f" its backbone does; use {self.model} on the layer of that backbone"
+            )
         check_of_rows("hybrid", self.model)
         of_rows, of_network = create(self.model).get_params(), create(name).get_params()
         own = {key: value for key, value in given.items() if key in of_rows or key not in of_network}

@@ -23,6 +23,7 @@ def known_labels(labels: Any, n: int) -> NDArray[np.int64]:
     found = np.asarray(labels)
     if found.shape != (n,):
         raise InputError(f"labels must be one for each of the {n} labelled samples, got the shape {found.shape}")
-    if found.dtype.kind not in "biuf" or not np.isin(found, (0, 1)).all():
-        raise InputError("labels must be 1 for anomalous and 0 for benign samples, got others")
+    strange = found[~np.isin(found, (0, 1))] if found.dtype.kind in "biuf" else found
+    if len(strange):
+        raise InputError(f"labels must be 1 for anomalous and 0 for benign samples, got {strange.tolist()[0]!r}")
     return found.astype(np.int64)

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from reprq.data import load_dataset
 from reprq.detectors import KNN, SSAD, DeepSAD, DeepSVDD, create, describe, load, save
 from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import InputError, OutputExistsError, UnknownNameError
 from reprq.evaluation.detection import evaluate
+from reprq.training import split_rows
 
 QUICK = {"epochs": 2, "batch_size": 16, "lr": 0.01}
 RNG = np.random.default_rng(0)
@@ -77,11 +79,43 @@ def test_a_split_gives_it_what_it_learns_from():
     assert found.fitted.detector_.known_.tolist() == [1] * 6
 
 
+def test_predict_compares_with_samples_that_neither_of_the_two_has_seen():
+    rng = np.random.default_rng(1)
+    benign, fresh = rng.normal(size=(400, 5)), rng.normal(size=(2_000, 5))
+    hybrid = create({"name": "hybrid:knn", "k": 3, "seed": 3, **QUICK}).fit(benign)
+    kept, held_out = split_rows(400, 3)
+    others = KNN(k=3).fit(hybrid.embed(benign)[kept])
+    held = np.sort(others.anomaly_score(hybrid.embed(benign)[held_out]))
+    expected = np.where(others.anomaly_score(hybrid.embed(fresh)) > held[-2], -1, 1)  # 5 % of 41 are 2, itself one
+    np.testing.assert_array_equal(hybrid.predict(fresh), expected)
+    assert 0.01 < np.mean(expected < 0) < 0.15
+    assert hybrid.predict(benign[:3] + 100).tolist() == [-1] * 3
+    over = hybrid.anomaly_score(fresh)
+    np.testing.assert_array_equal(hybrid.predict(fresh, threshold=0.5), np.where(over > 0.5, -1, 1))
+
+
+def test_no_images_have_no_scores():
+    zeros = load_dataset("digits").restrict(["0"]).sample(20)
+    hybrid = create({"name": "hybrid:knn", "k": 3, **QUICK}).fit(zeros)
+    assert hybrid.anomaly_score(zeros.select([])).shape == (0,)
+    assert (hybrid.predict(zeros) == 1).sum() >= 16
+
+
+def test_predict_asks_for_a_threshold_where_none_can_be_found():
+    hybrid = create({"name": "hybrid:knn", "k": 3, "held_out": 0.0, **QUICK}).fit(BENIGN)
+    assert hybrid.predict(ROWS, threshold=-1.0).tolist() == [-1] * 9
+    with pytest.raises(InputError, match="predict needs a threshold, because no sample was held out; give one"):
+        hybrid.predict(ROWS)
+    with pytest.raises(NotFittedError):
+        create("hybrid:knn").predict(ROWS)
+
+
 @pytest.mark.parametrize(
     ("spec", "error", "message"),
     [
         ({"name": "hybrid:knn", "of": "knn"}, InputError, "of must name a detector that trains a network, such as"),
         ({"name": "hybrid:knn", "of": "raw:knn"}, InputError, "of must name a detector that trains a network"),
+        ({"name": "hybrid:knn", "of": "distillation"}, InputError, "distillation, which embeds as its backbone does"),
         ({"name": "hybrid:knn", "of": 3}, InputError, "of must name a detector that trains a network.*got 3"),
         ({"name": "hybrid:deep_svdd"}, InputError, "hybrid must name a detector of rows, such as hybrid:knn, got"),
         ({"name": "hybrid:knm"}, UnknownNameError, "did you mean 'knn'"),

@@ -256,7 +256,7 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def _what(cls) -> str:
-        return f"a {cls.__name__}"
+        return f"a file of {cls.__name__}"
 
     def _described(self, *first: str) -> str:
         """The name, some parameters, epochs and lr, and whatever else is not at its default."""

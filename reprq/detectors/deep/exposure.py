@@ -148,8 +148,6 @@ class Headed(nn.Module):
 
 def check_corpus(samples: Samples, corpus: Samples, name: str = "auxiliary") -> None:
     """Raise a DataError where a corpus is empty or holds copies of benign samples."""
-    if not len(corpus):
-        raise DataError(f"{name} must hold at least one sample, got none; give some")
     check_alike(corpus, samples, name)
     if isinstance(samples, Dataset) and isinstance(corpus, Dataset):
         copies = int(corpus.copies_of(samples).sum())

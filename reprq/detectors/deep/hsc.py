@@ -31,8 +31,8 @@ class HSC(ExposureDetector):
         leakiness: Slope of the leaky ReLU below 0.
         corpus_size: How many samples of the corpus are used, drawn by `seed`; a smaller draw is part of a larger.
             Default: all.
-        augmentations: Of training images: "flip", "crop", "noise"; see `reprq.detectors.deep.augmentation`. The thesis
-            has all three on CIFAR-10, and a jitter of colors by 0.01, which is not offered.
+        augmentations: Of training images: "jitter" (of colors), "flip", "crop", "noise", all of which the thesis has on
+            CIFAR-10; see `reprq.detectors.deep.augmentation.augmented`.
         epochs: Passes over the benign samples.
         batch_size: Benign samples a step, and as many of the corpus.
         sigma: Of the Gaussian that blurs maps, in pixels: that of FCDD at 32 pixels; 0 for none.

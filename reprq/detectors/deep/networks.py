@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reprq.backbones.sources.architectures import OWN, build_network, default_preprocessing, torchvision_names
+from reprq.detectors.deep.backbone_encoder import BackboneEncoder, has_source, size_of
 from reprq.errors import InputError, UnknownNameError
 
 LEAKINESS = 0.01
@@ -47,8 +48,9 @@ ARCHITECTURES = {
 def architecture_named(name: str, dim: int | None = None) -> Architecture:
     """Return an architecture: one of `ARCHITECTURES`, "mlp:128-64-32" with its own widths, or that of a backbone.
 
-    Those of backbones are torchvision's, LeNet and the CIFAR ResNets; "resnet18:64" takes images of 64 x 64, "resnet18"
-    of the size of its preprocessing. Their embedding is 128 wide.
+    Those of backbones are torchvision's, LeNet and the CIFAR ResNets, "timm:NAME", "hf:NAME_OR_PATH" and those of
+    other sources; "resnet18:64" takes images of 64 x 64, "resnet18" of the size of its preprocessing. Their embedding
+    is 128 wide.
 
     Args:
         name: Its name.
@@ -56,7 +58,7 @@ def architecture_named(name: str, dim: int | None = None) -> Architecture:
 
     Raises:
         UnknownNameError: No such architecture.
-        InputError: Widths or a size that are no whole numbers of at least 1.
+        InputError: Widths or a size that are no whole numbers of at least 1; a source that is not installed.
 
     Example:
         >>> architecture_named("mlp:128-64-32", dim=4).widths
@@ -68,6 +70,11 @@ def architecture_named(name: str, dim: int | None = None) -> Architecture:
             raise InputError(f"network {head} must have a size such as {head}:64, got {name!r}")
         size = int(rest) if colon else default_preprocessing(head).size
         return Architecture((), (dim or _BACKBONE_WIDTH,), size, "rgb", head)
+    if has_source(name):
+        source, _, last = name.rpartition(":")
+        sized = has_source(source) and last.isdecimal() and int(last)
+        backbone, size = (source, int(last)) if sized else (name, size_of(name))
+        return Architecture((), (dim or _BACKBONE_WIDTH,), size, "rgb", backbone)
     if head not in ARCHITECTURES or (colon and head != "mlp"):
         raise UnknownNameError("network", name, ARCHITECTURES, ("mlp:WIDTHS", "the architecture of a backbone"))
     found = ARCHITECTURES[head]
@@ -93,8 +100,11 @@ def encoder(of: Architecture, inputs: int, *, leakiness: float = LEAKINESS, bias
         bias: Whether layers have biases, by which a one-class network can be constant (Ruff 2021, Proposition 2).
     """
     if of.backbone:
-        seed = int(torch.randint(2**31, ()))
-        network = build_network(of.backbone, num_classes=of.widths[-1], in_channels=inputs, size=of.size, seed=seed)
+        seed, dim = int(torch.randint(2**31, ())), of.widths[-1]
+        if has_source(of.backbone):
+            network: nn.Module = BackboneEncoder(of.backbone, of.size, dim, seed)
+        else:
+            network = build_network(of.backbone, num_classes=dim, in_channels=inputs, size=of.size, seed=seed)
         return network if bias else _without_biases(network)
     layers: list[nn.Module] = []
     for filters in of.filters:

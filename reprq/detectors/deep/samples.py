@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reprq.data import Dataset, Transform, as_dataset
 from reprq.data.arrays import is_array
-from reprq.errors import InputError
+from reprq.errors import DataError, InputError
 from reprq.training import Inputs
 from reprq.validation import as_matrix
 
@@ -84,7 +84,12 @@ def check_alike(other: Samples, samples: Samples, name: str) -> None:
         other: They.
         samples: What is fitted on, `X`.
         name: Of the argument: "labelled", "auxiliary".
+
+    Raises:
+        DataError: There are none.
     """
+    if not len(other):
+        raise DataError(f"{name} must hold at least one sample, got none; give some")
     if isinstance(other, Dataset) != isinstance(samples, Dataset):
         raise InputError(f"{name} must hold {noun_of(samples)}s as X does, got {noun_of(other)}s; give such")
     if isinstance(other, Dataset) or isinstance(samples, Dataset) or other.shape[1] == samples.shape[1]:

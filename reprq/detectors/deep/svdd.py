@@ -50,8 +50,9 @@ class DeepSVDD(EncodingDetector):
         objective: "one-class" or "soft-boundary".
         nu: Of the soft boundary: the share of training samples that may lie outside, in (0, 1).
         network: "mnist" or "fashion_mnist" (28 x 28, gray), "cifar10" (32 x 32, RGB), "mlp" or "mlp:128-64-32" for
-            rows, or a backbone's such as "resnet18" or "resnet18:64" for images of 64 x 64, without its biases and
-            with a last layer of 128. By default "mlp" for rows, "mnist" where the first images are gray, and "cifar10".
+            rows, or a backbone's such as "resnet18", "resnet18:64" for images of 64 x 64 or "timm:resnet18:64", with
+            random weights, without its biases and with a last layer of 128. By default "mlp" for rows, "mnist" where
+            the first images are gray, and "cifar10".
         preprocessing: "contrast" (L1 contrast normalization, then min-max), "min-max" or "z-score"; see
             `reprq.detectors.deep.networks.Scaling`. By default "contrast" for images and "z-score" for rows.
         dim: Width of the embedding, if not the network's own.

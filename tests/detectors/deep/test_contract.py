@@ -211,6 +211,9 @@ def test_what_it_cannot_learn_from_is_refused(make, fit, given, name):
         if word not in make(name).uses:
             with pytest.raises(InputError, match=f"learns from benign .*samples alone, got {word}; leave it out"):
                 fit(make(name), benign, **{word: samples})
+        else:
+            with pytest.raises(DataError, match=f"{word} must hold at least one sample, got none; give some"):
+                make(name).fit(benign, **{word: samples.select([])})
 
 
 @pytest.mark.parametrize("name", OF_ROWS)

@@ -6,7 +6,7 @@ import torch
 
 from reprq.data import load_dataset
 from reprq.detectors import BCE, HSC, Focal, create
-from reprq.detectors.deep.augmentation import augmented
+from reprq.detectors.deep.augmentation import _YIQ, _color_change, augmented
 from reprq.detectors.deep.classifiers import focal_loss
 from reprq.detectors.deep.exposure import ExposureStep, drawn
 from reprq.detectors.deep.networks import architecture_named, encoder
@@ -135,6 +135,30 @@ def test_augmentations_change_images_alone_and_keep_their_values():
     assert lost == 256 - (16 - abs(down[0])) * (16 - abs(across[0]))
     assert 0 < (augmented(x, ("noise",)) - x).abs().max() < 0.01
     assert augmented(x, ()) is x
+
+
+def test_jitter_changes_color_by_a_hundredth_image_by_image():
+    torch.manual_seed(0)
+    x = (0.2 + 0.6 * torch.rand(1, 3, 8, 8)).repeat(40, 1, 1, 1)
+    jittered = augmented(x, ["jitter"])
+    assert 0.001 < (jittered - x).abs().max() < 0.06
+    assert len(torch.unique(jittered[:, 0, 0, 0])) == 40
+    gray = torch.full((40, 3, 8, 8), 0.5)
+    turned = augmented(gray, ["jitter"])  # without contrast or color, only the brightness is left
+    assert torch.allclose(turned, turned[:, :1, :1, :1].expand_as(turned), atol=1e-3)
+    assert (turned - 0.5).abs().max() < 0.0051
+    assert torch.allclose(augmented(x[:, :1], ["jitter"]).std((1, 2, 3)), x[:, :1].std((1, 2, 3)), rtol=0.021)
+    assert augmented(torch.ones(40, 1, 8, 8), ["jitter"]).max() == 1
+
+
+def test_a_change_of_color_leaves_the_luma():
+    torch.manual_seed(0)
+    color, luma = torch.rand(9, 3), torch.tensor([0.299, 0.587, 0.114])
+    scale, angle = 1 + torch.rand(9), 6 * torch.rand(9)
+    changed = torch.einsum("nij,nj->ni", _color_change(scale, angle), color)
+    assert torch.allclose(changed @ luma, color @ luma, atol=1e-5)
+    chroma, after = (np.linalg.norm(((_YIQ @ each.T)[1:]).numpy(), axis=0) for each in (color, changed))
+    np.testing.assert_allclose(after, scale.numpy() * chroma, rtol=1e-4)
 
 
 def test_a_corpus_that_holds_benign_samples_is_refused(rows):

@@ -5,9 +5,13 @@ import pytest
 import torch
 from torch import nn
 
+from reprq.backbones import as_backbone
+from reprq.backbones.entries import BACKBONES
 from reprq.detectors import Autoencoder, DeepSVDD, load
 from reprq.detectors.deep.networks import ARCHITECTURES, Scaling, architecture_named, decoder, encoder
 from reprq.errors import InputError, UnknownNameError
+from reprq.registry import Entry
+from reprq.seeding import seeded
 
 SHAPES = {
     "mnist": (1, 28, 28),
@@ -116,6 +120,60 @@ def test_the_size_of_a_backbone_is_that_of_its_preprocessing_or_given():
     assert architecture_named("resnet18").size == 224
     with pytest.raises(InputError, match="network resnet18 must have a size such as resnet18:64, got 'resnet18:0'"):
         architecture_named("resnet18:0")
+
+
+class Maps(nn.Module):
+    """A network without a classifier: its deepest layer is a map."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+def made_maps(name, weights, preprocessing, seed):
+    with seeded(seed):
+        return as_backbone(Maps(), preprocessing={"size": 12, "resize": 12, **(preprocessing or {})}, name=name)
+
+
+@pytest.fixture
+def source():
+    BACKBONES.register(Entry(name="maps:NAME", target=made_maps, inputs="image", about="small maps"))
+    yield "maps:one"
+    BACKBONES.remove("maps:NAME")
+
+
+def test_a_backbone_of_any_source_is_an_encoder(source, zeros, mixed, tmp_path):
+    assert [architecture_named(name).size for name in (source, f"{source}:8")] == [12, 8]
+    of = architecture_named(f"{source}:8", dim=5)
+    assert (of.backbone, of.widths, of.channels) == (source, (5,), "rgb")
+    torch.manual_seed(3)
+    phi = encoder(of, 3).eval()
+    assert not any(key.endswith("bias") for key, _ in phi.named_parameters())
+    x = torch.randn(2, 3, 8, 8)
+    torch.testing.assert_close(phi(x), phi.network(x).mean((2, 3)) @ phi.last.weight.T)
+    settings = {"network": f"{source}:8", "epochs": 1, "batch_size": 16, "dim": 4}
+    detector = DeepSVDD(**settings).fit(zeros)
+    detector.save(tmp_path / "d")
+    np.testing.assert_array_equal(load(tmp_path / "d").anomaly_score(mixed), detector.anomaly_score(mixed))
+    with pytest.raises(InputError, match="network maps:one has no decoder"):
+        Autoencoder(**settings).fit(zeros)
+
+
+def test_the_classifier_of_a_network_of_timm_is_left_out():
+    pytest.importorskip("timm")
+    phi = encoder(architecture_named("timm:test_resnet.r160_in1k:32", dim=3), 3)
+    assert [name for name, _ in phi.named_parameters() if "fc" in name or "last" in name] == ["last.weight"]
+    phi(torch.randn(2, 3, 32, 32)).sum().backward()
+    assert all(weight.grad is not None for weight in phi.parameters())
+
+
+@pytest.mark.parametrize("name", ["teacher:t.safetensors", "os:abort", "maps:one"])
+def test_what_brings_weights_or_code_is_no_architecture(name):
+    with pytest.raises(UnknownNameError, match=f"unknown network '{name}'"):
+        DeepSVDD(network=name).check_parameters()
 
 
 def test_deep_svdd_with_a_backbone(zeros, mixed, tmp_path):
