@@ -78,8 +78,8 @@ def recommend_for(
             `reprq.data.read_as`.
 
     Returns:
-        A `Recommendation` without choices; its `regret` is that of the source study, if one is given; of several data
-        sets, of rules fitted on the others.
+        A `Recommendation` without choices, whose `first` is what `reprq.fit` takes; its `regret` is that of the source
+        study, if one is given; of several data sets, of rules fitted on the others.
 
     Raises:
         DataError: no samples, or some that do not decode.
@@ -124,7 +124,10 @@ def recommend_for(
     if study is not None:
         judged = recommend(study, trust["detector"].iloc[0], seed=seed)
         regret, notes = judged.regret, [*notes, *judged.notes]
-    return Recommendation(_ranking(points, trust), regret=regret, trust=trust, notes=tuple(notes))
+    ranking = _ranking(points, trust)
+    first = ranking[ranking["rule"] == COMBINATION].iloc[0]
+    chosen = networks[first["backbone"]].arguments(first["layer"])
+    return Recommendation(ranking, regret=regret, trust=trust, notes=tuple(notes), first=chosen)
 
 
 def _trust(directions: Directions, detector: str | None) -> pd.DataFrame:

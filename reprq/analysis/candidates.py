@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from reprq.backbones import Backbone, load_backbone
+from reprq.embeddings.cache.cache import layers_and_poolings
 from reprq.embeddings.registry import check_pooling, poolings_named
 from reprq.errors import InputError
 from reprq.study.config import load_backbone_section
@@ -17,11 +18,25 @@ Layers = str | int | Sequence[str | int]
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One network, which of its layers are ranked, and how they are pooled."""
+    """One network, which of its layers are ranked, and how they are pooled.
+
+    Attributes:
+        backbone: The network.
+        layers: Which of its layers.
+        pooling: How they are pooled.
+        asked: What loads the network again, in the words of `reprq.fit`.
+    """
 
     backbone: Backbone
     layers: Layers
     pooling: str | Sequence[str]
+    asked: Mapping[str, Any]
+
+    def arguments(self, layer: str) -> dict[str, Any]:
+        """Return what `reprq.fit` takes to read a layer that is called so in a cache."""
+        names = [each.name for each in self.backbone.select_layers(self.layers)]
+        read, pooling = layers_and_poolings(names, poolings_named(self.pooling))[layer]
+        return {**self.asked, "layers": read, "pooling": pooling}
 
 
 def candidates(
@@ -50,21 +65,18 @@ def candidates(
     found: dict[str, Candidate] = {}
     for each in _listed(backbones):
         if isinstance(each, Backbone):
-            label, candidate = each.name, Candidate(each, layers, pooling)
+            label, candidate = each.name, Candidate(each, layers, pooling, {"backbone": each})
         else:
             section = _section(each)
             said = section.model_fields_set
-            loaded = load_backbone(
-                section.name,
-                section.weights if "weights" in said else weights,
-                preprocessing={**(preprocessing or {}), **section.preprocessing} or None,
-                seed=seed,
-            )
+            how: dict[str, Any] = {"weights": section.weights if "weights" in said else weights, "seed": seed}
+            how["preprocessing"] = {**(preprocessing or {}), **section.preprocessing} or None
             label = section.name if isinstance(each, str) else section.label
             candidate = Candidate(
-                loaded,
+                load_backbone(section.name, **how),
                 section.layers if "layers" in said else layers,
                 section.pooling if "pooling" in said else pooling,
+                {"backbone": section.name, **how},
             )
         chosen = candidate.backbone.select_layers(candidate.layers)
         for each in poolings_named(candidate.pooling):

@@ -4,6 +4,7 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,8 @@ class Recommendation:
         trust: One row a detector and metric: the correlation on which a ranking without anomalies rests; empty for a
             study's own.
         notes: What a reader must know.
+        first: The backbone and layer that the combination puts first, in the words of `reprq.fit`, so that
+            `reprq.fit(data=data, **found.first)` fits on it; empty for a study.
     """
 
     ranking: pd.DataFrame
@@ -50,6 +53,7 @@ class Recommendation:
     choices: pd.DataFrame = field(default_factory=pd.DataFrame)
     trust: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: tuple[str, ...] = ()
+    first: Mapping[str, Any] = field(default_factory=dict)
 
 
 def recommend(
@@ -146,7 +150,7 @@ def recommend(
     }
     if sources:
         made = {name: _of_datasets(table, own) for name, table in made.items()}
-    return Recommendation(**made, notes=tuple(notes))
+    return Recommendation(made["ranking"], made["regret"], made["choices"], notes=tuple(notes))
 
 
 def _of_datasets(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from reprq.cli import options
 from reprq.cli.sources import described, extract_split, load_data, load_file, load_network, say
 
 Side = tuple[Any, Any, Any]  # training rows, test rows, and those of a corpus or None
@@ -163,7 +164,7 @@ def from_data(asked: dict[str, Any], specs: list[dict[str, Any]]) -> Iterator[Ca
     copied = _copied([(data.train, side) for side in (data.test, data.external) if side is not None])
     said = (*data.notes, *((copied,) if copied else ()))
     say(*said)
-    if asked["backbone"] is None:
+    if asked["backbone"] is None and asked["config"] is None:
         source = f"{data.train.noun}s of {data.train.name}"
         for split in data.splits:
             yield Case(
@@ -176,19 +177,39 @@ def from_data(asked: dict[str, Any], specs: list[dict[str, Any]]) -> Iterator[Ca
                 notes=said,
             )
         return
-    network = load_network(asked)
-    sides = [data.train, data.test, data.external, data.auxiliary]
-    caches: list[Any] = [None if side is None else extract_split(asked, network, side, None).cache for side in sides]
-    notes = tuple(note for cache in caches if cache is not None for note in cache.notes) + said
-    source = f"{asked['backbone']} ({network.weights}) on {len(data.train)} training and {len(samples[1])} test"
-    source += f" {data.train.noun}s of {data.train.name}"
-    first = next(iter(caches[0]))
-    for layer in caches[0]:
-        rows = _layer(caches, layer)
-        own = {"teacher": network, "backbone": network, "layers": layer, "pooling": asked["pooling"], **how}
-        for split in data.splits:
-            columns = {"layer": layer, "task": split.name}
-            yield Case(source, columns, split, rows, samples, own, classes, notes, layer == first)
+    from reprq.embeddings.cache.cache import layers_and_poolings
+    from reprq.embeddings.registry import poolings_named
+
+    fresh = True  # what needs no layer is fitted on the turn of the first
+    for named, network, own in _networks(asked):
+        sides = [data.train, data.test, data.external, data.auxiliary]
+        caches: list[Any] = [None if side is None else extract_split(own, network, side, None).cache for side in sides]
+        notes = tuple(note for cache in caches if cache is not None for note in cache.notes) + said
+        source = "several networks" if named else f"{network.name} ({network.weights})"
+        source += f" on {len(data.train)} training and {len(samples[1])} test {data.train.noun}s of {data.train.name}"
+        names = [layer.name for layer in network.select_layers(own["layers"])]
+        for layer, (name, pooling) in layers_and_poolings(names, poolings_named(own["pooling"])).items():
+            rows = _layer(caches, layer)
+            given = {"teacher": network, "backbone": network, "layers": name, "pooling": pooling, **how}
+            for split in data.splits:
+                columns = {**named, "layer": layer, "task": split.name}
+                yield Case(source, columns, split, rows, samples, given, classes, notes, fresh)
+            fresh = False
+
+
+def _networks(asked: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any, dict[str, Any]]]:
+    """The networks of --backbone or --config: columns that name it, the network, and what is asked of its layers."""
+    if asked["config"] is None:
+        yield {}, load_network(asked), asked
+        return
+    from reprq.analysis.candidates import candidates
+
+    options.check_device(asked["device"])
+    common = {name: asked[name] for name in ("weights", "layers", "pooling", "seed")}
+    found = candidates(options.load_networks(asked["config"]), preprocessing=options.preprocessing(asked), **common)
+    for label, network in found.items():
+        own = {**asked, "layers": network.layers, "pooling": network.pooling}
+        yield {"backbone": label}, network.backbone, own
 
 
 def _layer(caches: list[Any], layer: str) -> Side:

@@ -17,6 +17,7 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 
 @click.command(cls=Command)
 @options.network
+@options.networks
 @options.embeddings
 @click.option(
     "--groups",
@@ -109,11 +110,11 @@ def detect(
 ) -> None:
     """Fit detectors on benign embeddings and print their AUROC with its 95 % interval.
 
-    With --backbone, each class of the data is benign in turn (unimodal) or anomalous in turn (multimodal); with
-    --external and no --task, all classes are benign; with --benign, the classes that it names are, and all others are
-    anomalous. --data also takes the protocols that `reprq datasets` lists. With --embeddings, the file's labels say
-    which rows are anomalous (1, or all that --benign does not name), and 70 % of the benign rows train; with --groups
-    70 % of the groups without an anomaly. --labelled-from names classes of the file's labels.
+    With --backbone, or each network of --config, each class of the data is benign in turn (unimodal) or anomalous in
+    turn (multimodal); with --external and no --task, all classes are benign; with --benign, the classes that it names
+    are, and all others are anomalous. --data also takes the protocols that `reprq datasets` lists. With --embeddings,
+    the file's labels say which rows are anomalous (1, or all that --benign does not name), and 70 % of the benign rows
+    train; with --groups 70 % of the groups without an anomaly. --labelled-from names classes of the file's labels.
 
     Where a folder has masks (ground_truth/CLASS/NAME_mask.png) and a detector anomaly maps (fcdd, autoencoder),
     pixel_auroc is over all pixels of all images, pixel_auroc_per_image the mean over anomalous images.
@@ -123,9 +124,12 @@ def detect(
     from reprq.detectors.registry import stands_alone
 
     specs = [specification(text) for text in detectors or DEFAULT_DETECTORS]
-    alone = file is None and asked["backbone"] is None and all(stands_alone(spec["name"]) for spec in specs)
+    networks = asked["config"] or asked["backbone"]
+    alone = file is None and networks is None and all(stands_alone(spec["name"]) for spec in specs)
     if not alone:
-        _check_source(asked["backbone"], file, specs)
+        _check_source(networks, file, specs)
+    if asked["config"] is not None and asked["backbone"] is not None:
+        raise click.UsageError("give either --backbone NAME or --config FILE.toml: both say which networks")
     if asked["seed"] + seeds - 1 > options.MAX_SEED:
         raise click.UsageError(f"--seed and --seeds must end at {options.MAX_SEED} at most; lower one of them")
     from reprq.cli.cases import from_data, from_file, refuse_typed, typed
@@ -166,14 +170,14 @@ def detect(
         echo_table(means)
 
 
-def _check_source(backbone: str | None, file: Path | None, specs: list[dict[str, Any]]) -> None:
+def _check_source(networks: Any, file: Path | None, specs: list[dict[str, Any]]) -> None:
     """Raise a usage error unless there is one source of rows, and name the detector that asks for it."""
     from reprq.detectors.registry import stands_alone
 
-    if backbone is None and file is None:
+    if networks is None and file is None:
         asking = next(spec["name"] for spec in specs if not stands_alone(spec["name"]))
         raise click.UsageError(f"detector {asking} needs rows: give either --backbone NAME or --embeddings FILE")
-    options.one_source(backbone, file)
+    options.one_source(networks, file)
 
 
 def _left_out(rows: list[dict[str, Any]], form: str | None) -> set[str]:

@@ -25,13 +25,7 @@ from reprq.cli.groups import Command
 )
 @click.option("--labelled", metavar="NAME", help="Known anomalies, for a detector that learns from some: as --data.")
 @click.option("--auxiliary", metavar="NAME", help="A corpus, for a detector that learns from one: as --data.")
-@click.option(
-    "--false-alarms",
-    default=0.01,
-    show_default=True,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="The share of new benign samples that may be called anomalous.",
-)
+@options.false_alarms
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="The folder to write; `reprq score` reads it."
 )

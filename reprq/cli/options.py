@@ -117,6 +117,21 @@ network = _stack(
     inputs,
 )
 
+networks = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="The networks: [[backbones]] as of a study, each with its own weights, preprocessing, layers and pooling.",
+)
+
+false_alarms = click.option(
+    "--false-alarms",
+    default=0.01,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="The share of new benign samples that may be called anomalous.",
+)
+
 files = _stack(
     click.option(
         "--intensity-range",
@@ -199,7 +214,14 @@ def preprocessing(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: asked[name] for name in PREPROCESSING if asked.get(name) is not None}
 
 
-def one_source(backbone: str | None, file: Path | None) -> None:
+def load_networks(config: Path) -> list[Any]:
+    """Return the sections of the networks that a TOML file has."""
+    from reprq.study.config import load_backbones
+
+    return list(load_backbones(config))
+
+
+def one_source(backbone: object, file: Path | None) -> None:
     """Raise a usage error unless there is exactly one source of embeddings."""
     if (backbone is None) == (file is None):
         raise click.UsageError("give either --backbone NAME or --embeddings FILE")

@@ -22,9 +22,9 @@ SHOWN = 5  # layers
 @click.option(
     "--backbones",
     metavar="A,B=WEIGHTS,...|FILE.toml",
-    help="With --data: the networks to choose from, each with weights of its own where it says so; or the [[backbones]]"
-    " of a TOML file as of a study, each with its own weights, preprocessing, layers and pooling.",
+    help="With --data: the networks to choose from, each with weights of its own where it says so; or as --config.",
 )
+@options.networks
 @click.option("--layers", default="all", show_default=True, metavar="1-4|all", help="With --data: which layers.")
 @click.option(
     "--weights",
@@ -47,8 +47,23 @@ SHOWN = 5  # layers
     help="A study to learn from; may be repeated. With --data in place of the packaged one; with RUN beside it; alone,"
     " at least two, of which each data set is judged by rules from the others.",
 )
-@click.option("--detector", help="The detector to choose for. [default: all of RUN, or the first of the study]")
+@click.option(
+    "--detector",
+    metavar="NAME",
+    help="The detector to choose for; with --fit also NAME:PARAMETER=VALUE,... [default: all of RUN, or the first of"
+    " the study; with --fit knn]",
+)
 @click.option("--exclude", multiple=True, metavar="LABEL", help="With RUN: leave out such backbones, as in 'cifar_*'.")
+@click.option("--fit", "fitted", is_flag=True, help="With --data: fit --detector on the first layer, as `reprq fit`.")
+@options.false_alarms
+@click.option(
+    "--out",
+    default="model",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="With --fit: the folder to write; `reprq score` reads it.",
+)
+@click.option("--force", is_flag=True, help="With --fit: replace a model that is there.")
 @options.scenario
 @options.target
 @options.cluster("architecture", "With RUN: what rules are fitted without, with all its networks.")
@@ -64,6 +79,7 @@ def recommend(
     run: Path | None,
     data: str | None,
     backbones: str | None,
+    config: Path | None,
     detector: str | None,
     exclude: tuple[str, ...],
     scenario: str | None,
@@ -105,32 +121,77 @@ def recommend(
             form,
         )
         return
-    if not backbones:
-        raise click.UsageError("--data needs --backbones A,B,...; `reprq backbones` lists them")
+    if bool(backbones) == (config is not None):
+        raise click.UsageError(
+            "--data needs either --backbones A,B,... (`reprq backbones` lists them) or --config FILE.toml"
+        )
     _only_with("--data", {"cluster", "exclude", "scenario", "targets"})
-    from reprq.analysis import recommend_for
-    from reprq.data.names import readable
-
+    fitting = {name: asked.pop(name) for name in ("fitted", "out", "force", "false_alarms")}
+    if not fitting["fitted"]:
+        _only_with("--data without --fit", set(fitting))
     options.check_device(asked["device"])
     changed = {name: asked.pop(name) for name in options.PREPROCESSING}
-    asked["preprocessing"] = options.preprocessing(changed)
-    names = _networks(backbones)
-    found = recommend_for(
-        data or "", names, detector=detector, source=sources or None, seed=seed, progress=not quiet, **asked
-    )
-    _print_ranking(found, readable(data or ""), top, form)
+    asked |= {"preprocessing": options.preprocessing(changed), "seed": seed, "progress": not quiet}
+    networks = _networks(backbones or "") if config is None else options.load_networks(config)
+    _for_data(data or "", networks, sources, detector, asked, fitting, top, form)
+
+
+def _for_data(
+    data: str,
+    networks: list[Any],
+    sources: tuple[Path, ...],
+    detector: str | None,
+    asked: dict[str, Any],
+    fitting: dict[str, Any],
+    top: int | None,
+    form: str | None,
+) -> None:
+    """Rank the layers of networks for samples of one's own, and where that is asked for fit a model on the first."""
+    from reprq.analysis import recommend_for
+    from reprq.cli.detect import specification
+    from reprq.data.names import readable
+    from reprq.models import fit
+
+    spec = None
+    if fitting["fitted"]:
+        spec = specification(detector or "knn")
+        detector = spec["name"]
+        _check_fit(data, spec, asked, fitting)
+    found = recommend_for(data, networks, detector=detector, source=sources or None, **asked)
+    if spec is None:
+        _print_ranking(found, readable(data), top, form)
+        return
+    model = fit(data=data, detector=spec, false_alarms=fitting["false_alarms"], **{**asked, **found.first})
+    model.save(fitting["out"], force=fitting["force"])
+    said = {"path": str(fitting["out"]), "model": model.record}
+    _print_ranking(found, readable(data), top, form, said)
+    click.echo(f"\n{fitting['out']}: {model.describe()}", err=form is not None)
+
+
+def _check_fit(data: str, spec: dict[str, Any], asked: dict[str, Any], fitting: dict[str, Any]) -> None:
+    """Raise an error for what would stop the fit after all layers were measured."""
+    from reprq.data import benign_rows, load_dataset
+    from reprq.detectors import create
+    from reprq.detectors.registry import is_network
+    from reprq.models.files import check_free
+    from reprq.models.fitting import check_enough
+
+    check_free(fitting["out"], fitting["force"])
+    create(spec)
+    names = ("root", "download", "seed", "intensity_range", "skip_broken")
+    kept = benign_rows(load_dataset(data, whole=True, **{name: asked[name] for name in names}), asked["benign"]).samples
+    n = min(len(kept), asked["samples"] or len(kept))
+    check_enough(n, fitting["false_alarms"], kept.noun, deep=is_network(spec["name"]))
 
 
 _OF_DATA = {"benign", "backbones", "layers", "weights", "samples", "pooling", "root", "download", "device"}
-_OF_DATA |= {"cache_dir", "intensity_range", "skip_broken"}
+_OF_DATA |= {"cache_dir", "intensity_range", "skip_broken", "config", "fitted", "out", "force", "false_alarms"}
 
 
 def _networks(text: str) -> list[Any]:
     """Read `A,B=WEIGHTS` or the name of a TOML file."""
-    from reprq.study.config import load_backbones
-
     if text.strip().endswith(".toml"):
-        return list(load_backbones(text.strip()))
+        return options.load_networks(Path(text.strip()))
     names = [name.strip() for name in text.split(",") if name.strip()]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise click.UsageError(f"--backbones must name each backbone once, got {twice[0]} more than once")
@@ -177,11 +238,14 @@ _REGRET = (
 )
 
 
-def _print_ranking(found: "Recommendation", data: str, top: int | None, form: str | None) -> None:
+def _print_ranking(
+    found: "Recommendation", data: str, top: int | None, form: str | None, fitted: dict[str, Any] | None = None
+) -> None:
     from reprq.cli.output import emit, text_table
 
     if form is not None:
-        context = {"data": data, "notes": list(found.notes), "trust": found.trust.to_dict("records")}
+        context: dict[str, Any] = {"data": data, "notes": list(found.notes), "trust": found.trust.to_dict("records")}
+        context |= {} if fitted is None else {"fitted": fitted}
         context |= {"regret": found.regret.to_dict("records")}
         ranking = found.ranking
         if top is not None:
@@ -190,6 +254,7 @@ def _print_ranking(found: "Recommendation", data: str, top: int | None, form: st
         return
     detector = found.trust["detector"].iloc[0]
     emit(form, "recommend", _top(found, top), {}, f"The first layers for {detector}, by all metrics together")
+    click.echo(f"\nTheir metrics on {data}\n{text_table(_metrics(found, top))}")
     click.echo("\nHow each metric went with AUROC in the study that the weights come from (Spearman, 95 %)")
     click.echo(text_table(found.trust.drop(columns="detector").to_dict("records")))
     for row in found.regret.to_dict("records"):
@@ -203,6 +268,16 @@ def _print_ranking(found: "Recommendation", data: str, top: int | None, form: st
                 f" the last layer{_interval(row, 'over_last')}."
             )
     _echo_notes(found)
+
+
+def _metrics(found: "Recommendation", top: int | None) -> list[dict[Any, Any]]:
+    """One row a metric: its value on each of the first layers, by their ranks."""
+    values = found.ranking.set_index(["rule", "backbone", "layer"])["value"]
+    first = {(row["backbone"], row["layer"]): f"{row['rank']}: {row['layer']}" for row in _top(found, top)}
+    return [
+        {"metric": name, **{f"{said} of {of}": values[name, of, layer] for (of, layer), said in first.items()}}
+        for name in found.trust["metric"]
+    ]
 
 
 def _interval(row: dict[Any, Any], name: str) -> str:

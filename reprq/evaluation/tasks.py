@@ -116,21 +116,23 @@ def _mean_over_tasks(table: Rows, score: str, confidence: float) -> Estimate | N
 
 
 def means_of_methods(rows: Sequence[dict[str, Any]], method: Callable[[dict[str, Any]], str]) -> list[dict[str, Any]]:
-    """Return the mean over tasks and seeds of every layer and method that has several.
+    """Return the mean over tasks and seeds of every network, layer, number of shots and method that has several.
 
     Args:
-        rows: Each with layer, task (optional), seed and auroc.
+        rows: Each with layer, seed and auroc; backbone, shots and task where there are several.
         method: What a row's detector is called, whatever was chosen for its task.
     """
     found = []
-    for layer, name in dict.fromkeys((row["layer"], method(row)) for row in rows):
-        cells = [row for row in rows if (row["layer"], method(row)) == (layer, name)]
+    point = [name for name in ("backbone", "layer", "shots") if name in rows[0]] if rows else []
+    for key in dict.fromkeys((*(row[name] for name in point), method(row)) for row in rows):
+        cells = [row for row in rows if (*(row[name] for name in point), method(row)) == key]
         table = {column: [row.get(column, "") for row in cells] for column in ("task", "seed", "auroc")}
         classes = {task_class(task) for task in table["task"]}
         if len(classes) > 1 or len(set(table["seed"])) > 1 < len(set(table["auroc"])):
             mean = mean_over_tasks(table)
             ends = {"auroc": mean.value, "low": mean.low, "high": mean.high}
-            found.append({"layer": layer, "detector": name, **ends, "n_cells": len(cells), "notes": list(mean.notes)})
+            named = dict(zip((*point, "detector"), key, strict=True))
+            found.append({**named, **ends, "n_cells": len(cells), "notes": list(mean.notes)})
     return found
 
 

@@ -118,7 +118,7 @@ def fit(
     said, note = benign_rows(_samples(data, split, seed, how), benign)
     if samples is not None and samples < len(said):
         said = said.sample(samples, seed=seed)
-    _check_enough(len(said), false_alarms, said.noun, deep=is_network(spec["name"]))
+    check_enough(len(said), false_alarms, said.noun, deep=is_network(spec["name"]))
     others = {word: _samples(x, split, seed, how) for word, x in besides.items()}
     network = _network(backbone, spec, weights, preprocessing, seed)
     chosen = [] if network is None else layer_names(network, said, layers, pooling)
@@ -148,7 +148,7 @@ def _on_rows(made: Any, rows: Embeddings, besides: Mapping[str, Any], rate: floa
     """A model of rows of numbers."""
     given = {word: np.asarray(getattr(x, "array", x)) for word, x in besides.items()}
     deep = not isinstance(made, ArrayDetector)
-    _check_enough(len(rows), rate, "row", deep=deep)
+    check_enough(len(rows), rate, "row", deep=deep)
     calibration, fitted = (
         _trained(made, rows.array, given, rate, seed) if deep else _of_rows(made, rows.array, given, rate)
     )
@@ -197,7 +197,7 @@ def _check_rows(backbone: Any, spec: Mapping[str, Any], made: Any) -> None:
         raise InputError(f"detector {spec['name']} reads samples, got rows of numbers; give a data set")
 
 
-def _check_enough(n: int, rate: float, noun: str, *, deep: bool) -> None:
+def check_enough(n: int, rate: float, noun: str, *, deep: bool) -> None:
     """Raise an InputError where so many samples cannot promise the rate."""
     usable = n // 2 if deep else n
     needed = math.ceil(1.0 / rate - 1.0 - 1e-9)

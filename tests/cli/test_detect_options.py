@@ -319,3 +319,37 @@ def corpus(folder: Path, width: int) -> Path:
     path = folder / f"corpus{width}.npz"
     np.savez(path, X=np.random.default_rng(1).normal(size=(30, width)))
     return path
+
+
+def test_networks_of_a_file_have_preprocessing_layers_and_pooling_of_their_own(reprq: Reprq, tmp_path: Path) -> None:
+    own = tmp_path / "networks.toml"
+    own.write_text(
+        """
+        [[backbones]]
+        name = "lenet"
+        label = "whole"
+        layers = "conv1"
+        preprocessing = { squash = true }
+
+        [[backbones]]
+        name = "lenet"
+        label = "larger"
+        weights = "random"
+        layers = "2,3"
+        pooling = "max"
+        preprocessing = { resize = 40, size = 32 }
+        """
+    )
+    asked = ("--config", own, "--weights", "random", "--quiet", "--samples", 60, "--task", "unimodal:3")
+    body = json.loads(reprq("detect", *asked, *KNN, "--seeds", 2, "--json").out)
+    points = [("whole", "conv1"), ("larger", "conv3@max"), ("larger", "pooled@max")]
+    assert [(row["backbone"], row["layer"]) for row in body["rows"]] == points * 2
+    assert [(row["backbone"], row["layer"]) for row in body["mean"]] == points
+    student = ("--detector", "distillation:epochs=1", "--json")
+    assert [row["layer"] for row in rows(reprq("detect", *asked, *student))] == [layer for _, layer in points]
+    for wrong, said in (
+        (("--backbone", "lenet"), "give either --backbone NAME or --config FILE.toml"),
+        (("--embeddings", "x.npy"), "give either --backbone NAME or --embeddings FILE"),
+    ):
+        ran = reprq("detect", *asked, *wrong)
+        assert (ran.status, said in ran.err) == (2, True)

@@ -102,7 +102,11 @@ def several_runs(run: Path) -> list[Path]:
         (["RUN", "--weights", "random"], 2, "--weights does not go with RUN"),
         (["RUN", "--squash"], 2, "--squash does not go with RUN"),
         (["--data", "digits", "--backbones", "lenet, lenet"], 2, "--backbones must name each backbone once, got lenet"),
-        (["--data", "digits"], 2, "--data needs --backbones"),
+        (["--data", "digits"], 2, "--data needs either --backbones"),
+        (["--data", "digits", "--backbones", "lenet", "--config", "nets.toml"], 2, "--data needs either --backbones"),
+        (["--data", "digits", "--backbones", "lenet", "--out", "x"], 2, "--out does not go with --data without --fit"),
+        (["--data", "digits", "--backbones", "lenet=random", "--fit", "--samples", "50"], 1, "needs at least 99"),
+        (["RUN", "--fit"], 2, "--fit does not go with RUN"),
         (["--data", "digits", "--backbones", "lenet", "--exclude", "a"], 2, "--exclude does not go with --data"),
         (["--data", "digits", "--backbones", "lenett"], 1, "did you mean 'lenet'?"),
         (["--data", "folder:none", "--backbones", "lenet", "--weights", "random"], 1, "none does not exist"),
@@ -131,7 +135,9 @@ def _rows(ran: Any) -> Any:
     return json.loads(ran.out)
 
 
-def test_each_network_has_weights_and_preprocessing_of_its_own(reprq: Reprq, folder: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def networks(tmp_path: Path) -> Path:
+    """Two networks of one name, each with preprocessing, layers and pooling of its own."""
     own = tmp_path / "networks.toml"
     own.write_text(
         """
@@ -149,7 +155,28 @@ def test_each_network_has_weights_and_preprocessing_of_its_own(reprq: Reprq, fol
         pooling = "max"
         """
     )
-    body = _rows(reprq("recommend", "--data", f"folder:{folder}", "--backbones", own, "--json", "--quiet"))
+    return own
+
+
+def test_the_first_layer_becomes_a_model_in_one_command(reprq: Reprq, networks: Path, tmp_path: Path) -> None:
+    asked = ["recommend", "--data", "digits", "--config", networks, "--samples", "120", "--quiet", "--fit"]
+    ran = reprq(*asked, "--detector", "knn:k=1", "--false-alarms", "0.05", "--out", tmp_path / "model")
+    assert ran.status == 0, ran.err
+    first = ran.out.splitlines()[2].split()
+    assert f"1: {first[2]} of {first[1]}" in ran.out.split("Their metrics on digits")[1].splitlines()[1]
+    layer, _, pooling = first[2].partition("@")
+    assert f"knn[k=1,kth,euclidean] on {layer} of lenet, fitted on 120 benign images of digits" in ran.out
+    record = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert (record["layers"], record["pooling"]) == ([layer], pooling or "avg")
+    assert record["backbone"]["preprocessing"]["squash"] == (first[1] == "whole")
+    assert reprq("score", tmp_path / "model", "digits", "--quiet").status == 0
+    assert "--force" in reprq(*asked, "--out", tmp_path / "model").err
+    body = _rows(reprq(*asked, "--false-alarms", "0.05", "--out", tmp_path / "model", "--force", "--json"))
+    assert body["fitted"]["model"]["layers"] == [layer]
+
+
+def test_each_network_has_weights_and_preprocessing_of_its_own(reprq: Reprq, folder: Path, networks: Path) -> None:
+    body = _rows(reprq("recommend", "--data", f"folder:{folder}", "--backbones", networks, "--json", "--quiet"))
     points = {(row["backbone"], row["layer"]) for row in body["rows"]}
     cropped = {("cropped", f"{layer}@max") for layer in ("conv1", "conv2", "conv3")}
     assert points >= {("whole", "conv1"), *cropped}

@@ -19,7 +19,7 @@ resume is the same count of files in both.
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -61,6 +61,16 @@ def cached_name(layer: str, pooling: str) -> str:
     """
     pooling = standard_name(pooling)
     return layer if pooling == "avg" and not is_pooling(layer.rpartition("@")[2]) else f"{layer}@{pooling}"
+
+
+def layers_and_poolings(layers: Iterable[str], poolings: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return which layer and pooling each name in a cache stands for.
+
+    Example:
+        >>> layers_and_poolings(["layer3"], ["avg", "max"])
+        {'layer3': ('layer3', 'avg'), 'layer3@max': ('layer3', 'max')}
+    """
+    return {cached_name(layer, pooling): (layer, pooling) for layer in layers for pooling in poolings}
 
 
 class EmbeddingCache(Mapping[str, Embeddings]):
