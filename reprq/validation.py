@@ -122,7 +122,7 @@ def as_labels(labels: Any, n: int, name: str = "labels") -> NDArray[np.int64]:
     array = _column(labels, n, name, "one label a score")
     if array.dtype == np.dtype(object):
         array = as_real(array, name)
-    if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+    if array.dtype.kind not in "biuf" or not ((array == 0) | (array == 1)).all():
         raise InputError(f"{name} must be 0 (benign) or 1 (anomalous), got {np.unique(array)[:5].tolist()}")
     return array.astype(np.int64)
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, Protocol, Self
 
 from numpy.typing import NDArray
@@ -331,7 +332,7 @@ def create(spec: str | Mapping[str, Any]) -> Any:
     if not isinstance(name, str):
         raise InputError(f"detector must be a name or a mapping with a name, got {spec!r}; try one of {names()}")
     kind = _class_of(name, given)
-    valid = tuple(inspect.signature(kind).parameters)
+    valid = _parameters(kind)
     unknown = sorted(set(given) - set(valid))
     if unknown and "parameters" not in valid:
         raise InputError(f"detector {name} has no parameter {unknown[0]!r}; valid: {', '.join(valid) or '(none)'}")
@@ -340,6 +341,12 @@ def create(spec: str | Mapping[str, Any]) -> Any:
         raise InputError(f"detector {name} must have the method {lacking[0]}; {kind.__name__} lacks it")
     getattr(detector, "check_parameters", lambda: None)()
     return detector
+
+
+@cache
+def _parameters(kind: Any) -> tuple[str, ...]:
+    """The parameters of a detector's class; asked for once, since reading a signature takes longer than a small fit."""
+    return tuple(inspect.signature(kind).parameters)
 
 
 def _class_of(name: str, given: dict[str, Any]) -> Any:

@@ -1,6 +1,5 @@
 """What one cell computes, and how a worker does one cell after another without reading a layer twice."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,29 +61,28 @@ class LayerRows:
     classes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, train: Path, test: Path, layer: str) -> "LayerRows":
+    def read(cls, train: EmbeddingCache, test: EmbeddingCache, layer: str) -> "LayerRows":
         """Read one layer of two caches."""
-        first, second = EmbeddingCache(train, [layer]), EmbeddingCache(test, [layer])
-        return cls(first[layer].array, first.labels, second[layer].array, second.labels, second.classes)
+        return cls(train[layer].array, train.labels, test[layer].array, test.labels, test.classes)
 
 
 class CellRunner:
-    """Computes one cell after another; the layer that it read last is kept for the next."""
+    """Computes one cell after another; the layer that it read last is kept for the next, and its caches stay open."""
 
     def __init__(self) -> None:
         self._place: Place | None = None
         self._rows: LayerRows | None = None
+        self._beside_rows: dict[Path, NDArray[np.floating]] = {}
+        self._caches: dict[Path, EmbeddingCache] = {}
         self._samples: dict[tuple[int, str], TrainAndTest] = {}
         self._others: dict[tuple[int, str, str, str], Dataset] = {}
 
     def attempt(self, job: Job) -> CellOutcome:
         """Compute a cell; whatever goes wrong in it is its outcome."""
         try:
-            rows = self._compute(job)
-            json.dumps(list(rows.values()), allow_nan=False)  # here, where it fails one cell and not the study
+            return CellOutcome(job.cell, self._compute(job))
         except Exception as error:  # detectors are other people's code, and the other cells must go on
             return CellOutcome.failed(job.cell, error)
-        return CellOutcome(job.cell, rows)
 
     def _compute(self, job: Job) -> dict[str, Row]:
         cell = job.cell
@@ -93,9 +91,9 @@ class CellRunner:
         elif cell.detector is None:
             found = measure(self._layer(job.place), cell.split, list(cell.keys))
         elif cell.reads_rows:
-            test, auxiliary = self._beside(job)
-            given = None if reads_rows(cell.detector) else {"device": job.device}
-            found = [detect(self._layer(job.place), cell.split, cell.detector, cell.seed, test, auxiliary, given)]
+            rows, given = self._layer(job.place), None if reads_rows(cell.detector) else {"device": job.device}
+            external, auxiliary = self._beside(job, "external"), self._beside(job, "auxiliary")
+            found = [detect(rows, cell.split, cell.detector, cell.seed, external, auxiliary, given)]
         else:
             found = [self._detect_samples(job, cell.detector)]
         return dict(zip(cell.keys.values(), found, strict=True))
@@ -126,14 +124,14 @@ class CellRunner:
         found = evaluate(spec, cell.split, train, scored, auxiliary=others.get("auxiliary"), given=own, seed=cell.seed)
         return _row(spec, found, scored.classes)
 
-    def _beside(self, job: Job) -> tuple[NDArray[np.floating] | None, NDArray[np.floating] | None]:
-        """The rows of external anomalies and of a corpus in the cell's layer."""
-        layer = job.cell.stored_layer
-        external, auxiliary = (
-            EmbeddingCache(job.others[role][1], [layer])[layer].array if role in job.others else None
-            for role in ("external", "auxiliary")
-        )
-        return external, auxiliary
+    def _beside(self, job: Job, role: str) -> NDArray[np.floating] | None:
+        """The rows of external anomalies or of a corpus in the cell's layer, if its split takes any."""
+        if role not in job.others:
+            return None
+        folder, layer = job.others[role][1], job.cell.stored_layer
+        if folder not in self._beside_rows:
+            self._beside_rows[folder] = self._cache(folder, layer)[layer].array
+        return self._beside_rows[folder]
 
     def _other(self, job: Job, role: str) -> Dataset:
         data = job.others[role][0]
@@ -145,9 +143,18 @@ class CellRunner:
 
     def _layer(self, place: Place) -> LayerRows:
         if self._rows is None or self._place != place:
-            self._rows = None  # before the next is read: one layer in memory, not two
-            self._place, self._rows = place, LayerRows.read(*place)
+            self._rows, self._beside_rows = None, {}  # before the next is read: one layer in memory, not two
+            if self._place is None or self._place[:2] != place[:2]:
+                self._caches = {}
+            self._place, (train, test, layer) = place, place
+            self._rows = LayerRows.read(self._cache(train, layer), self._cache(test, layer), layer)
         return self._rows
+
+    def _cache(self, folder: Path, layer: str) -> EmbeddingCache:
+        """An embedding cache, opened once for all layers that it has."""
+        if layer not in self._caches.get(folder, ()):
+            self._caches[folder] = EmbeddingCache(folder)
+        return self._caches[folder]
 
     def _samples_of(self, job: Job) -> TrainAndTest:
         drawn = job.cell.seed, job.cell.dataset

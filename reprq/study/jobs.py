@@ -9,7 +9,6 @@ from reprq.backbones import Backbone
 from reprq.data import Dataset, Split
 from reprq.data.oneclass import PROTOCOL
 from reprq.detectors import DETECTORS, create, describe
-from reprq.embeddings import cached_name
 from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError
 from reprq.evaluation.detection import localizes
@@ -66,6 +65,7 @@ class Cell:
         network: The backbone; None for a detector that needs none.
         layer: The layer's name; "" for a detector that needs none.
         number: The layer's number; None where there is no layer.
+        stored_layer: The layer's name in the embedding cache.
         split: Which rows train and which are scored.
         detector: Name or table of parameters; None for the metrics.
         keys: The digest of every result by the name of its metric, or the detector's one by its definition.
@@ -76,6 +76,7 @@ class Cell:
     network: Network | None
     layer: str
     number: int | None
+    stored_layer: str
     split: Split
     detector: Spec | None
     keys: Mapping[str, str]
@@ -102,11 +103,6 @@ class Cell:
     def backbone(self) -> str | None:
         """What the backbone is called."""
         return None if self.network is None else self.network.config.label
-
-    @property
-    def stored_layer(self) -> str:
-        """The layer's name in the embedding cache."""
-        return "" if self.network is None or not self.layer else cached_name(self.layer, self.network.config.pooling)
 
     def columns(self) -> Row:
         """Return what every row of the cell begins with."""

@@ -258,11 +258,11 @@ class Plan:
                 base = base_key(stored, split)
                 keys = self._metric_keys(part, base, rows, split, measures) if layer else []
                 for made in keys:
-                    yield Cell(part.seed, part.data.dataset, network, layer, number, split, None, made)
+                    yield Cell(part.seed, part.data.dataset, network, layer, number, stored, split, None, made)
                 for definition, spec in detectors.items():
                     masks = masks_identity(split, spec)
                     key = {definition: detector_key(base, rows, split, definition, part.seed, others, masks)}
-                    yield Cell(part.seed, part.data.dataset, network, layer, number, split, spec, key)
+                    yield Cell(part.seed, part.data.dataset, network, layer, number, stored, split, spec, key)
 
     def _metric_keys(
         self, part: StudyPart, base: dict[str, Any], rows: list[str], split: Split, measures: list[str]

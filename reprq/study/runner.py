@@ -180,13 +180,22 @@ class StudyRun:
         if not todo:
             return
         bar.set_postfix_str(name if backbone is None else f"extracting {name}")
-        for outcome in self._outcomes(part, todo, where, bar):
-            if outcome.rows:
-                self.store.add_all({key: [row] for key, row in outcome.rows.items()})
-            same = alike[tuple(outcome.cell.keys.values())]
-            if outcome.error:
-                self.failures += [replace(outcome, cell=cell) for cell in same]
-            bar.update(len(same))
+        with self.store.kept_open():
+            for outcome in map(self._stored, self._outcomes(part, todo, where, bar)):
+                same = alike[tuple(outcome.cell.keys.values())]
+                if outcome.error:
+                    self.failures += [replace(outcome, cell=cell) for cell in same]
+                bar.update(len(same))
+
+    def _stored(self, outcome: CellOutcome) -> CellOutcome:
+        """What became of a cell, once its rows are stored; rows that are no JSON fail this cell and not the study."""
+        if outcome.error:
+            return outcome
+        try:
+            self.store.add_all({key: [row] for key, row in outcome.rows.items()})
+        except (TypeError, ValueError) as error:
+            return CellOutcome.failed(outcome.cell, error)
+        return outcome
 
     def _name(self, part: StudyPart) -> str:
         """What the progress bar calls a part."""

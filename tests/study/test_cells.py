@@ -69,3 +69,20 @@ def test_a_file_that_was_changed_meanwhile_is_one_sentence(tmp_path: Path) -> No
     path.unlink()
     with pytest.raises(ReprqError, match=r"cells\.jsonl cannot be read: No such file"):
         store["a"]
+
+
+def test_while_the_file_is_kept_open_every_cell_is_on_disk_at_once_also_beside_those_of_another_run(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "cells.jsonl"
+    store = CellStore(path)
+    with store.kept_open():
+        store.add("a", [{"value": 1}])
+        assert "a" in CellStore(path)
+        CellStore(path).add("b", [{"value": 2}])
+        store.add("c", [{"value": 3}])
+    store.add("d", [{"value": 4}])
+    assert [*store.read("acd")] == [[{"value": 1}], [{"value": 3}], [{"value": 4}]]
+    assert len(CellStore(path)) == 4
+    with pytest.raises(ReprqError, match="cannot be written"), CellStore(tmp_path / "none" / "c.jsonl").kept_open():
+        pass
