@@ -61,3 +61,14 @@ def test_types_ship_with_the_package() -> None:
 def test_an_unknown_attribute_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'extrakt'"):
         reprq.extrakt  # noqa: B018
+
+
+@pytest.mark.parametrize("package", ["backbones", "data", "detectors", "metrics", "papers", "pretext"])
+def test_one_function_lists_what_a_package_knows_by_name(package: str) -> None:
+    module = importlib.import_module(f"reprq.{package}")
+    names = module.names()
+    assert isinstance(names, tuple)
+    assert all(isinstance(name, str) for name in names)
+    if "available" in module.__all__:
+        assert tuple(known.name for known in module.available()) == names
+    assert not {"listed", "reproductions", "protocols", "source_names"} & set(module.__all__)

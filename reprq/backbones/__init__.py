@@ -5,7 +5,7 @@ They import torch, and are imported on first use; the names of their sources cos
 
 from typing import TYPE_CHECKING
 
-from reprq.backbones.entries import BACKBONES, source_names
+from reprq.backbones.entries import BACKBONES
 from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reprq.backbones.layers.taps import Tap
     from reprq.backbones.networks.cifar_resnet import CifarResNet
     from reprq.backbones.networks.lenet import LeNet
-    from reprq.backbones.registry import BackboneInfo, available, load_backbone
+    from reprq.backbones.registry import BackboneInfo, available, load_backbone, names
     from reprq.backbones.sources.architectures import build_network, default_preprocessing
     from reprq.backbones.sources.python import as_backbone
     from reprq.data.image.preprocessing import Preprocessing
@@ -30,6 +30,7 @@ _MODULES = {
     "BackboneInfo": "reprq.backbones.registry",
     "available": "reprq.backbones.registry",
     "load_backbone": "reprq.backbones.registry",
+    "names": "reprq.backbones.registry",
     "build_network": "reprq.backbones.sources.architectures",
     "default_preprocessing": "reprq.backbones.sources.architectures",
     "as_backbone": "reprq.backbones.sources.python",
@@ -53,7 +54,7 @@ __all__ = [
     "default_preprocessing",
     "layer_shapes",
     "load_backbone",
-    "source_names",
+    "names",
 ]
 
 __getattr__ = from_modules(__name__, _MODULES)

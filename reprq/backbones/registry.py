@@ -48,7 +48,7 @@ def available(search: str = "", source: str | None = None) -> list[BackboneInfo]
 
     Args:
         search: What the name contains, whatever its case.
-        source: One of `reprq.backbones.source_names()`; None for all.
+        source: "reprq", "torchvision", "timm" or that of another package; None for all.
 
     Raises:
         UnknownNameError: No such source.
@@ -57,14 +57,35 @@ def available(search: str = "", source: str | None = None) -> list[BackboneInfo]
         >>> available("cifar_resnet")[0]
         BackboneInfo(name='cifar_resnet20', source='reprq', default_weights=None, parameters=269722)
     """
-    if source is not None and source not in source_names():
-        raise UnknownNameError("source of backbones", source, source_names())
-    found = [*_own(), *_torchvision(), *(_timm() if source in (None, "timm") else ()), *_brought()]
-    wanted = [info for info in found if search.lower() in info.name.lower() and source in (None, info.source)]
+    wanted = _listed(search, source)
     uncounted = [info for info in wanted if info.parameters is None and info.source == "timm"]
     if len(uncounted) > _MOST_COUNTED:
         return wanted
     return [replace(info, parameters=timm.count_timm(info.name)) if info in uncounted else info for info in wanted]
+
+
+def names(search: str = "", source: str | None = None) -> tuple[str, ...]:
+    """Return the names of the backbones that `available` lists.
+
+    Args:
+        search: What the name contains, whatever its case.
+        source: One of theirs; None for all.
+
+    Raises:
+        UnknownNameError: No such source.
+
+    Example:
+        >>> names("cifar", "reprq")[:2]
+        ('cifar_resnet20', 'cifar_resnet32')
+    """
+    return tuple(info.name for info in _listed(search, source))
+
+
+def _listed(search: str, source: str | None) -> list[BackboneInfo]:
+    if source is not None and source not in source_names():
+        raise UnknownNameError("source of backbones", source, source_names())
+    found = [*_own(), *_torchvision(), *(_timm() if source in (None, "timm") else ()), *_brought()]
+    return [info for info in found if search.lower() in info.name.lower() and source in (None, info.source)]
 
 
 def _own() -> list[BackboneInfo]:

@@ -9,7 +9,9 @@ from reprq.cli.names import Names
 
 @click.command(cls=Command)
 @click.argument("search", default="")
-@click.option("--source", type=Names("reprq.backbones:source_names"), help="Those of one source; all by default.")
+@click.option(
+    "--source", type=Names("reprq.backbones.entries:source_names"), help="Those of one source; all by default."
+)
 @options.output
 def backbones(search: str, source: str | None, form: str | None) -> None:
     """List the networks whose name contains SEARCH (all by default).

@@ -34,17 +34,17 @@ def figures(
     A run that was interrupted goes on where it stopped.
     """
     from reprq.cli.output import emit
-    from reprq.papers import reproduce, reproductions
+    from reprq.papers import available, reproduce
 
     if name is None:
         rows = [
             {"name": r.name, "preset": each, "what it runs": said, "paper": r.paper, "regenerates": r.regenerates}
-            for r in reproductions()
+            for r in available()
             for each, said in r.presets.items()
         ]
         emit(form, "figures", _short(rows) if form is None else rows, {})
         if form is None:
-            for found in reproductions():
+            for found in available():
                 click.echo(f"{found.name}: {found.paper}. {found.regenerates}. Data: {found.data}.")
         return
     options.check_device(device)

@@ -7,13 +7,13 @@ from reprq.data.adapters import as_dataset
 from reprq.data.benign import Benign, benign_rows
 from reprq.data.dataset import Dataset
 from reprq.data.image.masks import Masks, check_masks
-from reprq.data.image.protocols import PROTOCOLS, Protocol, load_protocol, protocols
+from reprq.data.image.protocols import PROTOCOLS, load_protocol
 from reprq.data.image.sources import ArraySource, FileSource, ImageSource
 from reprq.data.image.views import patches
 from reprq.data.modality import Batch, Modality, Seen, Source, Transform
 from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.reading import read_as
-from reprq.data.registry import DATASETS, Asked, DatasetInfo, available, load_dataset
+from reprq.data.registry import DATASETS, Asked, DatasetInfo, available, load_dataset, names
 from reprq.data.scenarios import Scenario, Splits, named_tasks, scenario_splits
 from reprq.data.splits import Split, distinct, task_split
 from reprq.data.tasks import Task, benign_task, one_class_tasks, select_tasks
@@ -35,7 +35,6 @@ __all__ = [
     "Masks",
     "Modality",
     "OneClassSplit",
-    "Protocol",
     "Scenario",
     "Seen",
     "Source",
@@ -52,10 +51,10 @@ __all__ = [
     "load_dataset",
     "load_protocol",
     "named_tasks",
+    "names",
     "one_class_split",
     "one_class_tasks",
     "patches",
-    "protocols",
     "read_as",
     "scenario_splits",
     "select_tasks",

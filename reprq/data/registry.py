@@ -97,6 +97,16 @@ def available() -> list[DatasetInfo]:
     return [_info(entry) for entry in DATASETS]
 
 
+def names() -> tuple[str, ...]:
+    """Return the names that `load_dataset` knows.
+
+    Example:
+        >>> names()[:3]
+        ('digits', 'cifar10', 'cifar100')
+    """
+    return DATASETS.names()
+
+
 def _info(entry: Entry) -> DatasetInfo:
     classes, train, test = (entry.facts.get(size) for size in ("classes", "train", "test"))
     return DatasetInfo(entry.name, classes, train, test, entry.about, entry.inputs or "image")

@@ -127,7 +127,7 @@ class Definition:
     gradient: Callable[[Facts], Spectrum | None] | None = None
 
 
-def names(kind: Kind = "one-pass") -> list[str]:
+def names(kind: Kind = "one-pass") -> tuple[str, ...]:
     """Return the names of the metrics that `measure` knows.
 
     Args:
@@ -137,16 +137,16 @@ def names(kind: Kind = "one-pass") -> list[str]:
 
     Example:
         >>> names()[:5]
-        ['alpha_req', 'rankme', 'aucev', 'cosine_compactness', 'participation_ratio']
+        ('alpha_req', 'rankme', 'aucev', 'cosine_compactness', 'participation_ratio')
         >>> names("rows")[:3]
-        ['uniformity', 'twonn', 'mean_knn_distance']
+        ('uniformity', 'twonn', 'mean_knn_distance')
     """
     if kind not in _INPUTS:
         raise UnknownNameError("kind of metrics", kind, _INPUTS)
-    return [entry.name for entry in METRICS if entry.inputs in _INPUTS[kind]]
+    return tuple(entry.name for entry in METRICS if entry.inputs in _INPUTS[kind])
 
 
-def identifiers(kind: Kind = "one-pass") -> list[str]:
+def identifiers(kind: Kind = "one-pass") -> tuple[str, ...]:
     """Return the identifiers of the definitions, the default of each metric first.
 
     Args:
@@ -158,7 +158,7 @@ def identifiers(kind: Kind = "one-pass") -> list[str]:
         >>> identifiers("rows")[1]
         'twonn[euclidean,discard=0.1]'
     """
-    return [definition.identifier for definition in _of_kind(kind)]
+    return tuple(definition.identifier for definition in _of_kind(kind))
 
 
 def _of_kind(kind: Kind) -> list[Definition]:

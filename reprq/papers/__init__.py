@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from reprq.lazy import from_modules
-from reprq.papers.registry import PAPERS, Reproduction, names, reproduce, reproductions
+from reprq.papers.registry import PAPERS, Reproduction, available, names, reproduce
 
 if TYPE_CHECKING:
     from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
@@ -16,10 +16,10 @@ __all__ = [
     "PaperCell",
     "PaperRun",
     "Reproduction",
+    "available",
     "fit_cell",
     "names",
     "reproduce",
-    "reproductions",
 ]
 
 _ENGINE = dict.fromkeys(("Experiment", "Paper", "PaperCell", "PaperRun"), "reprq.papers.engine")

@@ -160,7 +160,7 @@ def names() -> tuple[str, ...]:
     return PAPERS.names()
 
 
-def reproductions() -> tuple[Reproduction, ...]:
+def available() -> tuple[Reproduction, ...]:
     """Return what is known of every reproduction."""
     return tuple(find(name) for name in names())
 

@@ -14,7 +14,7 @@ from reprq.metrics import measure
 def test_measure_gives_what_the_single_functions_give(rng):
     x = rng.standard_normal((300, 40)) + 1
     result = measure(x)
-    assert list(result) == metrics.names()
+    assert tuple(result) == metrics.names()
     for name, metric in result.items():
         assert metric.value == pytest.approx(getattr(metrics, name)(x), rel=1e-12)
         assert metric.name == name
@@ -43,7 +43,7 @@ def test_default_identifiers_are_stable():
 def test_all_definitions_stand_side_by_side(rng):
     x = rng.standard_normal((200, 30)) + 2
     everything = measure(x, definitions="all")
-    assert list(everything) == metrics.identifiers()
+    assert tuple(everything) == metrics.identifiers()
     assert len(set(everything)) == len(everything)
     rank = measure(x, ["rankme"], definitions="all")
     assert rank["rankme[eigen,centred,eps=1e-7]"].value == metrics.rankme(x, centred=True, values="eigen")
@@ -155,7 +155,7 @@ def test_to_dict_is_json_and_to_frame_is_tidy(rng):
     assert back["rankme"]["definition"] == "rankme[singular,uncentred,eps=1e-7]"
     table = result.to_frame()
     assert list(table.columns) == ["metric", "value", "definition", "low", "high", "n", "d", "notes"]
-    assert list(table["metric"]) == metrics.names()
+    assert tuple(table["metric"]) == metrics.names()
     assert table["value"].dtype == float
     assert "alpha_req" in repr(result)
 

@@ -6,7 +6,6 @@ After Mai (2021), chapter 3; what that chapter leaves open is stated where it wa
 import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +19,6 @@ from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.tasks import Task
 from reprq.errors import DataError, InputError
 from reprq.registry import Entry, Registry
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """A named protocol: what it is, the layout it expects, and the function that reads a folder."""
-
-    name: str
-    what: str
-    layout: str
-    load: Callable[..., list[OneClassSplit]]
 
 
 def cats_vs_dogs(
@@ -170,21 +159,11 @@ PROTOCOLS = Registry(
 """What `load_protocol` knows by name. A target takes a folder and a seed, and gives a list of `OneClassSplit`."""
 
 
-def protocols() -> list[Protocol]:
-    """Return the named protocols.
-
-    Example:
-        >>> [protocol.name for protocol in protocols()]
-        ['cats-vs-dogs', 'plant-pathology-2020', 'xray-parcels']
-    """
-    return [Protocol(entry.name, entry.about, entry.facts.get("layout", ""), entry.load()) for entry in PROTOCOLS]
-
-
 def load_protocol(name: str, root: Path | str | None = None, *, seed: int = 0) -> list[OneClassSplit]:
     """Return the one-class splits of a named protocol.
 
     Args:
-        name: One of `protocols()`.
+        name: One of `PROTOCOLS.names()`.
         root: The folder of its images; None means the folder of that name in `$REPRQ_DATA`, else in
             `~/.cache/reprq/data`.
         seed: Of its draws.

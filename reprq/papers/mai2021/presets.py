@@ -21,7 +21,7 @@ class Mai2021Preset:
     """What a run does.
 
     Attributes:
-        data: "digits", "cifar10", or one of `reprq.data.image.protocols()`.
+        data: "digits", "cifar10", or one of `reprq.data.PROTOCOLS.names()`.
         architecture: Of teachers and students.
         size: Side of the input in pixels.
         other: The labelled data set of the classification teacher, none of whose classes is in `data`.

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reprq.data import load_protocol, protocols
+from reprq.data import PROTOCOLS, load_protocol
 from reprq.data.image.protocols import cats_vs_dogs, plant_pathology, xray_parcels
 from reprq.errors import DataError, InputError, UnknownNameError
 
@@ -130,11 +130,11 @@ def test_a_parcel_needs_both_views(parcels: Path) -> None:
         xray_parcels(parcels, size=8, stride=4)
 
 
-@pytest.mark.parametrize("protocol", protocols(), ids=lambda protocol: protocol.name)
-def test_the_error_says_the_layout(protocol, tmp_path: Path) -> None:
+@pytest.mark.parametrize("entry", list(PROTOCOLS), ids=lambda entry: entry.name)
+def test_the_error_says_the_layout(entry, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a folder") as caught:
-        load_protocol(protocol.name, tmp_path / "nowhere")
-    assert protocol.layout in str(caught.value)
+        load_protocol(entry.name, tmp_path / "nowhere")
+    assert entry.facts["layout"] in str(caught.value)
 
 
 def test_unknown_protocols_and_the_default_root() -> None:
