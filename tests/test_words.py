@@ -35,6 +35,7 @@ OF_IMAGES_BY_NATURE = (
     "data/text/folder.py",  # files that are no documents
     "detectors/deep/",
     "detectors/files.py",
+    "detectors/patch/",
     "detectors/raw.py",
     "detectors/registry.py",
     "embeddings/formats/names.py",  # columns of other people's files

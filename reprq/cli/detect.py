@@ -121,7 +121,7 @@ def detect(
 
     --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """
-    from reprq.detectors.registry import stands_alone
+    from reprq.detectors.registry import needs_layer, stands_alone
 
     specs = [specification(text) for text in detectors or DEFAULT_DETECTORS]
     networks = asked["config"] or asked["backbone"]
@@ -160,7 +160,7 @@ def detect(
             source = source or case.source
             notes |= dict.fromkeys(case.notes)
             # a detector that needs no layer is fitted once a split: on the first layer's turn
-            rows += [_judge(case, spec, seed, oracle) for spec in specs if case.first or not stands_alone(spec["name"])]
+            rows += [_judge(case, spec, seed, oracle) for spec in specs if case.first or needs_layer(spec)]
     means = means_of_methods(rows, _method)
     left_out = _left_out(rows, form)
     shown = [{name: value for name, value in row.items() if name not in left_out} for row in rows]
@@ -192,7 +192,7 @@ def _left_out(rows: list[dict[str, Any]], form: str | None) -> set[str]:
 
 def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
     """One row of the table."""
-    from reprq.detectors.registry import is_network, stands_alone
+    from reprq.detectors.registry import is_network, needs_layer
     from reprq.evaluation.detection import evaluate
     from reprq.evaluation.pixels import PIXEL_COLUMNS
 
@@ -201,7 +201,7 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[
     found = evaluate(spec, case.split, *side[:2], auxiliary=side[2], given=given, seed=seed, oracle=oracle)
     return {
         **case.columns,
-        **({"layer": ""} if stands_alone(spec["name"]) else {}),
+        **({} if needs_layer(spec) else {"layer": ""}),
         "seed": seed,
         "detector": found.detector,
         "oracle": oracle,

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.svdd import DeepSVDD
     from reprq.detectors.files import load, save
     from reprq.detectors.oracle import oracle_grid
+    from reprq.detectors.patch.padim import PaDiM
+    from reprq.detectors.patch.patchcore import PatchCore
+    from reprq.detectors.patch.spade import SPADE
     from reprq.detectors.registry import DETECTORS, Detector, create, describe, is_network, names
     from reprq.detectors.rows.base import ArrayDetector
     from reprq.detectors.rows.centroid import Centroid
@@ -59,6 +62,9 @@ _MODULES = {
     "load": "reprq.detectors.files",
     "save": "reprq.detectors.files",
     "oracle_grid": "reprq.detectors.oracle",
+    "PaDiM": "reprq.detectors.patch.padim",
+    "PatchCore": "reprq.detectors.patch.patchcore",
+    "SPADE": "reprq.detectors.patch.spade",
     "DETECTORS": "reprq.detectors.registry",
     "Detector": "reprq.detectors.registry",
     "create": "reprq.detectors.registry",
@@ -95,6 +101,7 @@ __all__ = [
     "MVE",
     "OCSVM",
     "PCA",
+    "SPADE",
     "SSAD",
     "SSDGM",
     "ArrayDetector",
@@ -111,6 +118,8 @@ __all__ = [
     "Geometric",
     "IForest",
     "Mahalanobis",
+    "PaDiM",
+    "PatchCore",
     "PyOD",
     "SupervisedClassifier",
     "Threshold",

@@ -19,8 +19,9 @@ from reprq.errors import InputError, OutputExistsError
 from reprq.numerics.tensors import host
 from reprq.storage import write_whole
 
+_NETWORKS = ("backbone", "teacher")
 _KEY, _BESIDES = "reprq.detector", "besides."
-_DEEP = ("reprq.deep", "reprq.distillation", "reprq.hybrid")
+_DEEP = ("reprq.deep", "reprq.distillation", "reprq.hybrid", "reprq.patch")
 
 
 def save(detector: Any, path: str | Path, *, force: bool = False) -> None:
@@ -63,10 +64,11 @@ def load(path: str | Path, **given: Any) -> Any:
 
     Args:
         path: The file.
-        **given: What a deep detector's file does not hold: the device, and of a distillation the teacher.
+        **given: What a deep detector's file does not hold: the device, and of one with a backbone the `backbone` (of a
+            distillation also called `teacher`).
 
     Raises:
-        InputError: the file is missing, damaged, or holds no detector; or the teacher is not given.
+        InputError: the file is missing, damaged, or holds no detector; or the backbone is not given.
     """
     path = Path(path)
     try:
@@ -86,9 +88,14 @@ def load(path: str | Path, **given: Any) -> Any:
     if deep is None:
         made = create(spec)
         return made.fit_pixels(benign) if isinstance(made, Raw) else made.fit(benign, labels, **besides)
-    if "backbone" in (entry := DETECTORS.find(name)).needs and "teacher" not in given:
-        raise InputError(f"{path} is a student, whose teacher is not in the file; give load(path, teacher=...)")
-    return entry.load().load(path, **given)
+    kind = DETECTORS.find(name).load()
+    if "backbone" in DETECTORS.find(name).needs:
+        own = next(word for word in _NETWORKS if hasattr(kind, word))
+        network = next((given.pop(word) for word in _NETWORKS if word in given), None)
+        if network is None:
+            raise InputError(f"{path} is a {name}, whose network is not in the file; give load(path, {own}=...)")
+        given[own] = network
+    return kind.load(path, **given)
 
 
 def _saver(detector: Any) -> Any:

@@ -207,7 +207,7 @@ class Hybrid(ByName):
         of = given.pop("of", "deep_svdd")
         spec = dict(of) if isinstance(of, dict) else {"name": of}
         name = spec.get("name")
-        if not isinstance(name, str) or not is_network(name) or DETECTORS.find(name).prefix:
+        if not isinstance(name, str) or not is_network(name) or not _embeds(name):
             raise InputError(f"of must name a detector that trains a network, such as deep_svdd, got {of!r}")
         if not stands_alone(name):
             raise InputError(
@@ -219,3 +219,9 @@ class Hybrid(ByName):
         own = {key: value for key, value in given.items() if key in of_rows or key not in of_network}
         others = {key: value for key, value in given.items() if key not in own or (key == "seed" and key in of_network)}
         return create({**others, **spec}), create({"name": self.model, **own})
+
+
+def _embeds(name: str) -> bool:
+    """Whether a detector trains a network of its own that embeds samples."""
+    entry = DETECTORS.find(name)
+    return entry.inputs == "samples" and not entry.prefix

@@ -224,6 +224,33 @@ DETECTORS = Registry(
             citation="Liznerski et al. 2021",
         ),
         Entry(
+            name="padim",
+            target="reprq.detectors.patch.padim:PaDiM",
+            inputs="maps",
+            needs=frozenset({"backbone", "layer"}),
+            label="PaDiM",
+            about="Mahalanobis distance of the patches of an image to a Gaussian at every position, with a map",
+            citation="Defard et al. 2021",
+        ),
+        Entry(
+            name="patchcore",
+            target="reprq.detectors.patch.patchcore:PatchCore",
+            inputs="maps",
+            needs=frozenset({"backbone", "layer"}),
+            label="PatchCore",
+            about="distance of the patches of an image to a few benign patches that cover all, with a map",
+            citation="Roth et al. 2022",
+        ),
+        Entry(
+            name="spade",
+            target="reprq.detectors.patch.spade:SPADE",
+            inputs="maps",
+            needs=frozenset({"backbone", "layer"}),
+            label="SPADE",
+            about="distance to the nearest benign images, with a map of distances to the patches of these",
+            citation="Cohen & Hoshen 2020",
+        ),
+        Entry(
             name="raw:NAME",
             target="reprq.detectors.raw:Raw",
             inputs="samples",
@@ -310,6 +337,20 @@ def stands_alone(name: str) -> bool:
         (True, False, False)
     """
     return is_network(name) and not DETECTORS.find(name).needs & {"backbone", "layer"}
+
+
+def needs_layer(spec: str | Mapping[str, Any]) -> bool:
+    """Whether a detector is fitted anew on every layer: it reads rows, or a layer that its parameters do not name.
+
+    Example:
+        >>> needs_layer("knn"), needs_layer("patchcore"), needs_layer({"name": "patchcore", "layers": [2, 3]})
+        (True, True, False)
+    """
+    given = {"name": spec} if isinstance(spec, str) else spec
+    name = str(given.get("name"))
+    if not is_network(name):
+        return True
+    return "layer" in DETECTORS.find(name).needs and "layers" not in given
 
 
 def create(spec: str | Mapping[str, Any]) -> Any:

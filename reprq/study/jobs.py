@@ -9,6 +9,7 @@ from reprq.backbones import Backbone
 from reprq.data import Dataset, Split
 from reprq.data.oneclass import PROTOCOL
 from reprq.detectors import DETECTORS, create, describe
+from reprq.detectors.registry import needs_layer
 from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError
 from reprq.evaluation.detection import localizes
@@ -20,6 +21,7 @@ from reprq.study.sections import BackboneConfig, DataConfig
 
 Spec = str | dict[str, Any]
 _OWN = ("teacher", "backbone", "layers", "pooling", "device")  # what a study sets for a detector of samples
+_LAYER_OF_THE_ROW = {"layers": "own", "pooling": "own pooling"}
 _WITHOUT_LAYER = ("teacher", "backbone", "device")
 
 
@@ -227,11 +229,13 @@ def reads_rows(spec: Spec) -> bool:
 
 
 def needs_of(spec: Spec) -> frozenset[str]:
-    """What a detector must be given; one of rows needs a layer of a backbone."""
-    if reads_rows(spec):
-        return DETECTORS.find(name_of(spec)).needs | {"backbone", "layer"}
+    """What a detector must be given; one of rows needs a layer of a backbone, and one that names its layers none."""
     needs = DETECTORS.find(name_of(spec)).needs
-    return needs | {"backbone"} if "layer" in needs else needs
+    if reads_rows(spec):
+        return needs | {"backbone", "layer"}
+    if "layer" not in needs:
+        return needs
+    return (needs if needs_layer(spec) else needs - {"layer"}) | {"backbone"}
 
 
 def definition_of(spec: Spec) -> str:
@@ -250,5 +254,6 @@ def definition_of(spec: Spec) -> str:
                 " those of the row; remove it"
             )
         if "layer" in needs:
-            table |= {"layers": "own", "pooling": "own pooling"}
+            own_of = create(table).get_params()
+            table |= {name: value for name, value in _LAYER_OF_THE_ROW.items() if name in own_of}
     return describe(create(table))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reprq.backbones import load_backbone
 from reprq.cli import main
 from reprq.data import Masks, as_dataset, load_dataset, select_tasks, task_split
 from reprq.detectors import FCDD
@@ -145,6 +146,31 @@ def test_detect_prints_pixel_figures_where_there_are_masks(folder, capsys, monke
     assert "raw:knn has no anomaly maps to judge by pixel" in run(capsys, monkeypatch, *knn, "--pixels").err
     (folder / "ground_truth" / "crack" / "0_mask.png").write_bytes(b"no")
     assert "0_mask.png does not decode: not an image" in run(capsys, monkeypatch, *how).err
+
+
+def test_patches_are_judged_by_detect_and_in_studies_on_a_layer_or_on_several_that_they_name(
+    folder, tmp_path, capsys, monkeypatch
+):
+    patchcore, layers = {"name": "patchcore", "layers": [0, 1], "coreset": 20}, ("conv1", "conv2")
+    split, train, test = sides(folder)
+    lenet = load_backbone("lenet", "random", seed=0)
+    expected = evaluate(patchcore, split, train, test, given={"backbone": lenet})
+    assert expected.pixels.pooled.value > 0.9
+    how = ("--data", f"folder:{folder}", "--backbone", "lenet", "--weights", "random", "--task", "unimodal:good")
+    how += ("--detector", "patchcore:layers=[0,1],coreset=20", "--detector", "padim", "--layer", "0,1", "--json")
+    rows = json.loads(run(capsys, monkeypatch, *how).out)["rows"]
+    names = ["patchcore[layers=0,1,coreset=20,neighbors=9]", *(f"padim[layers={name},channels=100]" for name in layers)]
+    assert [row["detector"] for row in rows] == names
+    assert [row["layer"] for row in rows] == ["", *layers]
+    assert rows[0]["pixel_auroc"] == pytest.approx(expected.pixels.pooled.value, abs=1e-6)
+    config = {
+        **{"title": "parts", "data": {"name": f"folder:{folder}"}, "tasks": ["unimodal:good"]},
+        "backbones": [{"name": "lenet", "weights": "random", "layers": "0,1"}],
+        "detectors": [patchcore, "padim"],
+    }
+    table = run_study(config, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False).detectors
+    assert table["layer"].fillna("").tolist() == ["conv1", "conv2", ""]
+    assert table["pixel_auroc"].iloc[2] == pytest.approx(expected.pixels.pooled.value, abs=1e-6)
 
 
 def test_a_study_has_pixel_columns_and_computes_anew_where_masks_change(folder, tmp_path):

@@ -13,7 +13,9 @@ from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import DataError, InputError, OutputExistsError
 from reprq.evaluation import auroc
 
-SAMPLES = [entry.name for entry in DETECTORS if entry.inputs == "samples" and DETECTORS.is_built_in(entry.name)]
+BUILT_IN = [entry for entry in DETECTORS if DETECTORS.is_built_in(entry.name)]
+SAMPLES = [entry.name for entry in BUILT_IN if entry.inputs == "samples"]
+MAPS = [entry.name for entry in BUILT_IN if entry.inputs == "maps"]
 QUICK = {"epochs": 4, "batch_size": 16, "lr": 0.01}
 SPECS = {
     **{name: {"name": name, **QUICK} for name in SAMPLES},
@@ -22,6 +24,7 @@ SPECS = {
     "geometric, separate heads": {"name": "geometric", **QUICK, "network": "mnist", "heads": "separate"},
     "ss_dgm, M1 pretrained": {"name": "ss_dgm", **QUICK, "variant": "m1+m2", "pretrain_epochs": 2},
     "distillation": {"name": "distillation", **QUICK, "batch_size": 4, "lr": 0.001},
+    **{name: {"name": name, "layers": "1,2"} for name in MAPS},
     "raw:NAME": {"name": "raw:knn", "k": 2},
     "hybrid:NAME": {"name": "hybrid:knn", "k": 2, **QUICK},
     "autoencoder, denoising": {"name": "autoencoder", **QUICK, "noise": 0.3},
@@ -30,7 +33,7 @@ SPECS = {
         **{"warm_up_epochs": 2, "pretrain_epochs": 2},
     },
 }
-TRAINED = [name for name in SPECS if not name.startswith(("raw", "hybrid"))]
+TRAINED = [name for name in SPECS if name not in ("raw:NAME", "hybrid:NAME", *MAPS)]
 OF_ROWS = [name for name in TRAINED if getattr(create(SPECS[name]), "takes_rows", False)]
 CASES = [(name, "images") for name in SPECS] + [(name, "rows") for name in OF_ROWS]
 TRAINED_CASES = [(name, kind) for name, kind in CASES if name in TRAINED]
@@ -39,7 +42,9 @@ TRAINED_CASES = [(name, kind) for name, kind in CASES if name in TRAINED]
 @pytest.fixture
 def make(random_teacher):
     def made(name, **changes):
-        own = {"teacher": random_teacher} if "backbone" in DETECTORS.find(SPECS[name]["name"]).needs else {}
+        entry = DETECTORS.find(SPECS[name]["name"])
+        word = "backbone" if entry.inputs == "maps" else "teacher"
+        own = {word: random_teacher} if "backbone" in entry.needs else {}
         return create({**SPECS[name], **own, **changes})
 
     return made

@@ -193,7 +193,9 @@ def test_a_student_of_the_first_release_is_read(teacher, benign, test_images, tm
     save_file(tensors, tmp_path / "old", {"reprq.distillation": json.dumps(made)})
     for again in (Distillation.load(tmp_path / "old", teacher), detectors.load(tmp_path / "old", teacher=teacher)):
         np.testing.assert_array_equal(again.anomaly_score(test_images), detector.anomaly_score(test_images))
-    with pytest.raises(InputError, match=r"is a student, whose teacher is not in the file; give load\(path, teacher"):
+    with pytest.raises(
+        InputError, match=r"is a distillation, whose network is not in the file; give load\(path, teacher"
+    ):
         detectors.load(tmp_path / "old")
 
 
