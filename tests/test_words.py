@@ -44,6 +44,8 @@ OF_IMAGES_BY_NATURE = (
     "evaluation/detection.py",
     "evaluation/localization.py",
     "evaluation/pixels.py",
+    "models/export.py",
+    "models/graph.py",
     "papers/",
     "plots/",
     "pretext/",

@@ -18,6 +18,7 @@ from reprq.cli.completion import completion
 from reprq.cli.correlate import correlate
 from reprq.cli.datasets import datasets
 from reprq.cli.detect import detect
+from reprq.cli.export import export
 from reprq.cli.extract import extract
 from reprq.cli.figures import figures
 from reprq.cli.fit import fit
@@ -52,6 +53,7 @@ for command in (
     detect,
     fit,
     score,
+    export,
     study,
     correlate,
     recommend,

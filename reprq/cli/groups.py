@@ -16,6 +16,7 @@ _SECTIONS = {
     "A detector at work": {
         "fit": "A detector and its threshold, from benign samples, into a folder.",
         "score": "What such a model says of new samples.",
+        "export": "Such a model as an ONNX file.",
     },
     "Many representations": {
         "study": "Backbones x layers x tasks x detectors, from a file.",

@@ -7,6 +7,7 @@ import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
+from reprq.cli.sources import samples_for
 
 _MOST_SHOWN = 10
 
@@ -76,18 +77,7 @@ def _data(
         from reprq.embeddings import load_embeddings
 
         return load_embeddings(file, key, labels, columns=columns or ())
-    from reprq.cli.sources import say
-    from reprq.data import load_dataset
-
-    reading = dict(model.record["inputs"].get("reading", {}))
-    reading.pop("skipped", None)
-    if asked["intensity_range"] is not None:
-        reading["intensity_range"] = asked["intensity_range"]
-    found = load_dataset(
-        str(data), asked["split"], root=asked["root"], whole=True, skip_broken=asked["skip_broken"], **reading
-    )
-    say(*found.notes)
-    return found
+    return samples_for(model, str(data), asked)
 
 
 def _print(model: Any, data: Any, form: str | None, monitor: bool, how: dict[str, Any]) -> None:

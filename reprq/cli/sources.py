@@ -39,6 +39,21 @@ def load_data(asked: dict[str, Any], split: str, *, whole: bool = False) -> Any:
     return data
 
 
+def samples_for(model: Any, data: str, asked: dict[str, Any]) -> Any:
+    """Return the data that the options name, read as at the fitting of a model."""
+    from reprq.data import load_dataset
+
+    reading = dict(model.record["inputs"].get("reading", {}))
+    reading.pop("skipped", None)
+    if asked["intensity_range"] is not None:
+        reading["intensity_range"] = asked["intensity_range"]
+    found = load_dataset(
+        data, asked["split"], root=asked["root"], whole=True, skip_broken=asked["skip_broken"], **reading
+    )
+    say(*found.notes)
+    return found
+
+
 def say(*notes: str) -> None:
     """Write notes to stderr, each once a run: both splits of a data set have the same."""
     said = _said()

@@ -69,7 +69,7 @@ class Calibration:
         Given them, the rate of split conformal prediction is Beta(c + 1, n - c) distributed, c of n being over the
         threshold; several folds come near to it.
         """
-        over, n = self._allowed, self.distinct
+        over, n = self.allowed, self.distinct
         over = math.floor(over * n / self.n)
         low, high = (float(beta.ppf(share, over + 1, n - over)) for share in (0.025, 0.975))
         return low, high
@@ -77,7 +77,7 @@ class Calibration:
     @property
     def threshold(self) -> float:
         """The score over which `scores` calls a row anomalous."""
-        return float(np.sort(np.concatenate([held for _, held in self.folds]))[-1 - self._allowed])
+        return float(np.sort(np.concatenate([held for _, held in self.folds]))[-1 - self.allowed])
 
     def judge(self, X: Any) -> Judged:
         """Return both `scores` and `p_values`, for the time of one of them."""
@@ -116,7 +116,7 @@ class Calibration:
         for start in range(0, len(excess), _BLOCK):
             part = slice(start, start + _BLOCK)
             over = np.hstack([scores[part, None] - held for scores, held in found])
-            excess[part] = np.partition(over, self._allowed, axis=1)[:, self._allowed]
+            excess[part] = np.partition(over, self.allowed, axis=1)[:, self.allowed]
         return self.threshold + excess
 
     def _p_values(self, by_fold: Sequence[Scores]) -> Scores:
@@ -126,7 +126,7 @@ class Calibration:
         return np.asarray((1.0 + self.distinct * as_high / self.n) / (self.distinct + 1.0), dtype=np.float64)
 
     @property
-    def _allowed(self) -> int:
+    def allowed(self) -> int:
         """How many held-out rows may score as high as a row that is called anomalous."""
         share = (self.rate * (self.distinct + 1) - 1.0) / self.distinct
         return math.floor(self.n * share + 1e-9)

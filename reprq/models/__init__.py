@@ -6,6 +6,7 @@ from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
     from reprq.models.drift import Drift
+    from reprq.models.export import Exported
     from reprq.models.files import load_model
     from reprq.models.fitting import fit
     from reprq.models.model import Model
@@ -15,10 +16,11 @@ _MODULES = {
     "Drift": "reprq.models.drift",
     "Embed": "reprq.models.transformer",
     "Model": "reprq.models.model",
+    "Exported": "reprq.models.export",
     "fit": "reprq.models.fitting",
     "load_model": "reprq.models.files",
 }
 
-__all__ = ["Drift", "Embed", "Model", "fit", "load_model"]
+__all__ = ["Drift", "Embed", "Exported", "Model", "fit", "load_model"]
 
 __getattr__ = from_modules(__name__, _MODULES)

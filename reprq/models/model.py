@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from reprq.errors import InputError
 from reprq.models.drift import Drift, drift_between
 from reprq.models.embedder import BLOCK, Embedder
 from reprq.progress import track
+
+if TYPE_CHECKING:
+    from reprq.models.export import Exported
 
 _ORIGIN = ("backbone", "weights_digest", "layer", "pooling")
 COLUMNS = ("id", "score", "p_value", "anomalous")
@@ -113,6 +116,22 @@ class Model:
     def drift(self, of_first: Any) -> Drift:
         """Compare what the detector of the first fold gave new samples (`Judged.of_first`) with its held-out ones."""
         return drift_between(self.calibration.folds[0][1], np.asarray(of_first, np.float64))
+
+    def to_onnx(
+        self, path: str | Path, data: Any = None, *, split: str = "test", samples: int = 64, force: bool = False
+    ) -> "Exported":
+        """Write the model as an ONNX graph that gives the same scores; see `reprq.models.export.to_onnx`.
+
+        Args:
+            path: The file, which ends in ".onnx".
+            data: On what both are compared, as for `score`; by default what the model was fitted on.
+            split: As for `score`.
+            samples: How many samples are compared, a seeded sample.
+            force: Whether to replace a file that is there.
+        """
+        from reprq.models.export import to_onnx
+
+        return to_onnx(self, path, data, split=split, samples=samples, force=force)
 
     def check(self, data: Any, *, split: str = "test", any_kind: bool = False) -> Any:
         """Return the data as the model reads it, once it is known to be of the kind that it was fitted on.
