@@ -57,7 +57,7 @@ def main() -> None:
         figures.append(plots.correlation_grid(points, "AUROC", titles))
 
     def write() -> None:
-        plots.render(figures[-1], "svg")
+        plots.render(figures[-1], "svg", tight=False)
 
     draw()
     write()

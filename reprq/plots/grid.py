@@ -7,10 +7,11 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 
 from reprq.errors import InputError
 from reprq.evaluation import Correlation
+from reprq.plots.arrange import Panels, margins_of, place_panels
 from reprq.plots.fit import FIT_NOTE, draw_fit
 from reprq.plots.metric_vs_score import (
     LEGEND_TITLE,
@@ -25,6 +26,8 @@ from reprq.plots.panels import by_dataset
 from reprq.plots.styles import legend_handles, plain, random_backbones, shortened, styles, tidy
 
 _CELL = (2.25, 1.95)  # inches
+_LEAST_WIDTH = 4.0
+_LETTER = 0.06  # inches of a letter of 8 points, with some to spare
 _EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"  # a setting is not broken inside
 
 
@@ -56,57 +59,58 @@ def correlation_grid(
     check_points(points, extra=("detector", "metric"))
     if points.empty:
         raise InputError("points must have at least one row, got none; measure at least one layer")
-    detectors, metrics = points["detector"].nunique(), points["metric"].nunique()
-    looks, parts = (
-        styles([str(name) for name in points["backbone"].unique()], random_backbones(points)),
-        by_dataset(points),
-    )
-    columns = max(1, int((_CELL[0] * metrics + 0.6) // 1.9))
-    height = len(parts) * (_CELL[1] * detectors + 0.4) + 0.4 + 0.19 * -(-len(looks) // columns)
-    figure = plt.figure(figsize=(_CELL[0] * metrics + 0.6, height), layout="constrained")
+    looks = styles([str(name) for name in points["backbone"].unique()], random_backbones(points))
+    parts = by_dataset(points)
     over = "all data sets: " if len(parts) > 1 else ""
     shown = {pair: over + describe(found, short=True) for pair, found in (correlations or {}).items()}
-    fitted = False
-    for place, (name, own) in zip(figure.subfigures(len(parts), 1, squeeze=False)[:, 0], parts.items(), strict=True):
-        if name:
-            place.suptitle(plain(name), fontsize=10)
-        fitted |= _draw_pairs(place, points, own, looks, score_label, shown)
+    figure = plt.figure(figsize=(_CELL[0] * points["metric"].nunique() + 0.6, _CELL[1] * points["detector"].nunique()))
+    grids, fitted = [], False
+    for own in parts.values():
+        grid, has_line = _draw_pairs(figure, points, own, looks, score_label, shown)
+        grids.append(grid)
+        fitted |= has_line
         shown = {}  # once
-    figure.legend(
+    margins = margins_of(grids, _CELL[0])
+    entry = 0.55 + _LETTER * max(len(shortened(name)) for name in looks)  # inches of the legend
+    width = max(margins.left + margins.column * grids[0].shape[1], entry, _LEAST_WIDTH)
+    figure.set_figwidth(width)
+    heads = [figure.text(0.5, 0.0, plain(name), fontsize=10, ha="center") if name else None for name in parts]
+    legend = figure.legend(
         handles=legend_handles(looks),
-        loc="outside lower center",
-        ncols=min(columns, len(looks)),
+        loc="lower center",
+        ncols=min(int(width // entry), len(looks)),
         frameon=False,
         fontsize=8,
-        title=f"{LEGEND_TITLE}; {FIT_NOTE}" if fitted else LEGEND_TITLE,
+        title=textwrap.fill(f"{LEGEND_TITLE}; {FIT_NOTE}" if fitted else LEGEND_TITLE, int(width / _LETTER)),
         title_fontsize=8,
     )
     if title:
-        figure.suptitle(textwrap.fill(title.replace("$", r"\$"), 110), fontsize=11)
+        figure.suptitle(textwrap.fill(title.replace("$", r"\$"), min(110, int(0.7 * width / _LETTER))), fontsize=11)
+    place_panels(grids, heads, legend, margins, _CELL[1] - 0.4)
     return figure
 
 
 def _draw_pairs(
-    place: SubFigure,
+    figure: Figure,
     every: pd.DataFrame,
     points: pd.DataFrame,
     looks: Mapping[str, Mapping[str, Any]],
     score_label: str,
     titles: Mapping[tuple[str, str], str],
-) -> bool:
+) -> tuple[Panels, bool]:
     """Draw the pairs of one data set, with a row for every detector and a column for every metric of all of them.
 
     Returns:
-        Whether there was a line to draw.
+        The panels, and whether there was a line to draw.
     """
     detectors, metrics = list(every["detector"].unique()), list(every["metric"].unique())
-    axes = place.subplots(len(detectors), len(metrics), sharex="col", sharey="row", squeeze=False)
+    axes = figure.subplots(len(detectors), len(metrics), sharex="col", sharey="row", squeeze=False)
     called, fitted = detector_labels(detectors), False
     for j, metric in enumerate(metrics):
         measured = points[points["metric"] == metric]
         for i, detector in enumerate(detectors):
             ax, pair = axes[i, j], measured[measured["detector"] == detector]
-            ax.set_title(titles.get((detector, metric), ""), fontsize=8)
+            ax.set_title(titles.get((detector, metric), ""), fontsize=8, y=1.0)  # where it is: nothing to measure
             if pair.empty:
                 tidy(ax)
                 ax.text(0.5, 0.5, "no points", transform=ax.transAxes, ha="center", va="center", color="0.4")
@@ -114,13 +118,14 @@ def _draw_pairs(
                 draw_points(ax, pair, looks, scale=0.75)
         if not measured.empty:
             scale_metric_axis(axes[0, j], measured["x"])  # the column shares it
+            axes[0, j].minorticks_off()  # they would be half of the time of writing
         for ax, detector in zip(axes[:, j], detectors, strict=True):
             pair = measured[measured["detector"] == detector]
             fitted |= not pair.empty and draw_fit(ax, pair, log=is_logarithmic(measured["x"]), scale=0.75)
         axes[-1, j].set_xlabel(textwrap.fill(metric_label(str(metric)), 24), fontsize=9)
     for ax, detector in zip(axes[:, 0], detectors, strict=True):
         ax.set_ylabel(f"{_wrapped(called[detector])}\n{score_label}", fontsize=8)
-    return fitted
+    return axes, fitted
 
 
 def _wrapped(detector: str) -> str:

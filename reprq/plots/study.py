@@ -67,7 +67,7 @@ def _figures(results: "StudyResults", shown: pd.DataFrame, folder: Path, method:
             continue
         figure = correlation_grid(drawn, "AUROC", found, title)
         stem = "-".join(filter(None, ["metric-vs-auroc", str(group), alone, re.sub(r"[^\w.-]+", "-", scenario)]))
-        written += save(figure, folder / re.sub(r"[\\/:]+", "-", stem))
+        written += save(figure, folder / re.sub(r"[\\/:]+", "-", stem), tight=False)
         plt.close(figure)
     return written
 

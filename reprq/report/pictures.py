@@ -111,11 +111,12 @@ def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str
 
 
 def _picture(drawn: Axes | Figure, title: str, caption: str, alternative: str) -> Picture:
+    grid = isinstance(drawn, Figure)  # which fills its figure
     figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
     assert figure is not None
-    kind, data = "svg+xml", plots.render(figure, "svg")
+    kind, data = "svg+xml", plots.render(figure, "svg", tight=not grid)
     if len(data) > _LARGEST_SVG:
-        kind, data = "png", plots.render(figure, "png")
+        kind, data = "png", plots.render(figure, "png", tight=not grid)
     width, height = (round(side * _DOTS) for side in figure.get_size_inches())
     plt.close(figure)
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -80,13 +80,15 @@ def test_a_grid_stands_below_the_other(collisions):
     pairs = list(itertools.product(("knn[k=5]", "centroid"), ("rankme", "aucev")))
     points = pd.concat([table(["digits", "cifar"], detector=d, metric=m) for d, m in pairs])
     figure = plots.correlation_grid(points, "AUROC", dict.fromkeys(pairs, FOUND), "Two data sets")
-    one, other = figure.subfigs
-    assert [place.get_suptitle() for place in (one, other)] == ["digits", "cifar"]
-    assert {ax.get_title() for ax in one.axes} == {"all data sets: \u03c1 = -0.62 [-0.80, -0.31]"}
-    assert {ax.get_title() for ax in other.axes} == {""}
-    assert one.axes[0].get_xlim()[1] < 5
-    assert other.axes[0].get_xlim()[0] > 50
+    one, other = figure.axes[:4], figure.axes[4:]
+    assert [text.get_text() for text in figure.texts] == ["digits", "cifar", "Two data sets"]
+    assert {ax.get_title() for ax in one} == {"all data sets: \u03c1 = -0.62 [-0.80, -0.31]"}
+    assert {ax.get_title() for ax in other} == {""}
+    assert one[0].get_xlim()[1] < 5
+    assert other[0].get_xlim()[0] > 50
     assert collisions(figure) == []
+    heads = {text.get_text(): text.get_position()[1] for text in figure.texts}
+    assert heads["digits"] > one[0].get_position().y1 > one[3].get_position().y0 > heads["cifar"]
 
 
 @pytest.mark.parametrize("draw", [

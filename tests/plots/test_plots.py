@@ -224,11 +224,25 @@ def test_a_study_of_two_data_sets_is_drawn_together_and_each_by_itself(tmp_path,
     results = StudyResults(measured, judged, {"config": {"title": "two"}}, tmp_path)
     table = correlate(results, dataset=["all", "each"], method="spearman", n_resamples=100)
     drawn = {}
-    monkeypatch.setattr("reprq.plots.study.save", lambda figure, stem: [drawn.setdefault(stem.name, figure), stem][1:])
+    monkeypatch.setattr(
+        "reprq.plots.study.save", lambda figure, stem, tight: [drawn.setdefault(stem.name, figure), stem][1:]
+    )
     paths = plots.draw_study(results, table)
     assert [path.name for path in paths] == [f"metric-vs-auroc-all{end}" for end in ("", "-digits", "-cats-small")]
-    grids = [[place.get_suptitle() for place in figure.subfigs] for figure in drawn.values()]
-    assert grids == [["digits", "cats:small"], [""], [""]]
+    heads = [[text.get_text() for text in figure.texts if text is not figure._suptitle] for figure in drawn.values()]
+    assert heads == [["digits", "cats:small"], [], []]
     offsets = drawn["metric-vs-auroc-all-digits"].axes[0].collections[0].get_offsets()
     own = measured[measured["dataset"] == "digits"]["value"]
     np.testing.assert_allclose(np.sort(offsets[:, 0]), np.sort(own))
+
+
+def test_a_grid_fills_its_figure():
+    """What it draws reaches the edges of the figure and not beyond, so that it need not be measured to be written."""
+    for backbones in (FOUR, ["a " + "x" * 60]):
+        figure = plots.correlation_grid(*_grid_arguments(backbones))
+        box = figure.get_tightbbox()
+        width, height = figure.get_size_inches()
+        assert 0 <= box.x0 < box.x1 <= width
+        assert 0 <= box.y0 < box.y1 <= height
+        assert box.width > 0.95 * width
+        assert box.height > 0.95 * height
