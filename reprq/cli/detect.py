@@ -181,7 +181,7 @@ def _check_source(networks: Any, file: Path | None, specs: list[dict[str, Any]])
 
 
 def _left_out(rows: list[dict[str, Any]], form: str | None) -> set[str]:
-    """The columns that are not shown: those of pixels where no row has any, and what only one form has room for."""
+    """The columns that are not shown: those of pixels where no row has any, and what only one form has space for."""
     from reprq.evaluation.pixels import PIXEL_COLUMNS
 
     found = {"by_class"} if form != "json" else set()

@@ -80,7 +80,7 @@ whole_images = _stack(
         "--crop",
         type=click.Choice(["center", "centre", "none"]),
         callback=_one_way,
-        help="none keeps whole images: the longer side fits, the rest is the mean colour. [default: the network's own]",
+        help="none keeps whole images: the longer side fits, the rest is the mean color. [default: the network's own]",
     ),
     click.option(
         "--squash",

@@ -176,7 +176,7 @@ def _by_neighbours(name: str, layer: str, share: float, forward: Forward) -> str
     return (
         f"layer {layer!r} of {name} must depend on each {forward.noun} alone, got rows that differ by {percent(share)}"
         f" of the largest value beside other {forward.noun}s{_in_training(forward)}; let it use running statistics"
-        f" (BatchNorm in evaluation mode), and normalise or attend over other axes than that of the"
+        f" (BatchNorm in evaluation mode), and normalize or attend over other axes than that of the"
         f" {forward.noun}s{padded}"
     )
 

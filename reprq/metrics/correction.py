@@ -55,7 +55,7 @@ def corrected_spectrum(x: Any, *, steps: int = _STEPS, seed: int = 0) -> Spectru
             f"x must have more rows than columns, got n = {moments.n} and d = {moments.d}: the smallest eigenvalues of"
             " fewer rows are hidden, not biased; give more rows, or reduce d"
         )
-    found = resolved_spectra(moments, spectra(moments), again(x)).centred / (moments.n - 1)
+    found = resolved_spectra(moments, spectra(moments), again(x)).centered / (moments.n - 1)
     sample = found[found > 0]
     if not len(sample):
         raise InputError("x must have rows that differ, got all rows equal: it has no spectrum")

@@ -107,7 +107,7 @@ class Definition:
         compute: From the facts to the value.
         bounds: From (n, d) to the least and the greatest value possible.
         default: Whether `name` alone means this definition.
-        centring: "centred", "uncentred", or "" where the metric is no formula of a spectrum.
+        centering: "centred", "uncentred", or "" where the metric is no formula of a spectrum.
         of_rows: Whether it compares rows with each other, so that one pass is not enough.
         smooth: Whether leaving rows out moves the value by little, as the jackknife needs; a maximum over rows jumps.
         of_totals: The formula, where it needs no second moment but the diagonal.
@@ -120,7 +120,7 @@ class Definition:
     compute: Callable[[Facts], Computed]
     bounds: Callable[[int, int], Bounds]
     default: bool
-    centring: str
+    centering: str
     of_rows: bool = False
     smooth: bool = True
     of_totals: Callable[[Totals], float] | None = None
@@ -243,13 +243,13 @@ def _spectral(
         d = facts.moments.d
         return facts.resolved(d) if smallest and facts.moments.n >= d else facts.spectra
 
-    def compute(values: Values, centring: str, facts: Facts) -> Computed:
-        return Computed(formula(spectrum_of(both(facts), values, centring == "centred"), facts.moments.d))
+    def compute(values: Values, centering: str, facts: Facts) -> Computed:
+        return Computed(formula(spectrum_of(both(facts), values, centering == "centred"), facts.moments.d))
 
-    def slopes(values: Values, centring: str, facts: Facts) -> Spectrum | None:
+    def slopes(values: Values, centering: str, facts: Facts) -> Spectrum | None:
         if both(facts) is not facts.spectra:
             return None
-        spectrum = spectrum_of(facts.spectra, values, centring == "centred")
+        spectrum = spectrum_of(facts.spectra, values, centering == "centred")
         found = gradient(spectrum)
         if values == "singular":
             found = np.divide(found, 2 * spectrum, out=np.zeros_like(found), where=spectrum > 0)
@@ -258,43 +258,43 @@ def _spectral(
     return [
         Definition(
             name,
-            f"{name}[{values},{centring}{option}]",
-            partial(compute, values, centring),
+            f"{name}[{values},{centering}{option}]",
+            partial(compute, values, centering),
             bounds,
-            (values, centring) == kinds[0],
-            centring,
-            gradient=partial(slopes, values, centring),
+            (values, centering) == kinds[0],
+            centering,
+            gradient=partial(slopes, values, centering),
         )
-        for values, centring in kinds
+        for values, centering in kinds
     ]
 
 
-def _first(values: Values, centring: str) -> list[tuple[Values, str]]:
+def _first(values: Values, centering: str) -> list[tuple[Values, str]]:
     """Return all kinds of spectrum, this one first."""
-    return sorted(KINDS, key=lambda kind: kind != (values, centring))
+    return sorted(KINDS, key=lambda kind: kind != (values, centering))
 
 
 def _of_spectrum(formula: Callable[[Spectrum], float]) -> Callable[[Spectrum, int], float]:
     return lambda spectrum, d: formula(spectrum)
 
 
-def _trace(centred: bool) -> Definition:
+def _trace(centered: bool) -> Definition:
     def compute(facts: Facts) -> Computed:
-        return Computed(trace_of(facts.moments, centred))
+        return Computed(trace_of(facts.moments, centered))
 
-    identifier = "trace[centred,n-1]" if centred else "trace[uncentred,n]"
-    of_totals = partial(trace_of, centred=centred)
-    return Definition("trace", identifier, compute, _between(0.0, inf), centred, "", of_totals=of_totals)
+    identifier = "trace[centred,n-1]" if centered else "trace[uncentred,n]"
+    of_totals = partial(trace_of, centered=centered)
+    return Definition("trace", identifier, compute, _between(0.0, inf), centered, "", of_totals=of_totals)
 
 
 def _alpha(fit_range: tuple[int, int], weighted: bool) -> Definition:
     def fitted(facts: Facts) -> AlphaFit:
-        return fit_alpha(facts.resolved(2 * fit_range[1]).centred, fit_range, weighted)
+        return fit_alpha(facts.resolved(2 * fit_range[1]).centered, fit_range, weighted)
 
     def gradient(facts: Facts) -> Spectrum | None:
         if facts.resolved(2 * fit_range[1]) is not facts.spectra:
             return None
-        return alpha_gradient(facts.spectra.centred, fitted(facts), weighted)
+        return alpha_gradient(facts.spectra.centered, fitted(facts), weighted)
 
     def compute(facts: Facts) -> Computed:
         fit = fitted(facts)

@@ -6,9 +6,9 @@ from reprq.errors import InputError
 
 
 def unbiased_hsic(product: float, both: float, sums: float, n: int) -> float:
-    """Return the unbiased HSIC of two centred kernels K and L.
+    """Return the unbiased HSIC of two centered kernels K and L.
 
-    It drops the diagonals k and l of both; as the rows of a centred kernel sum to zero, all its other sums follow from
+    It drops the diagonals k and l of both; as the rows of a centered kernel sum to zero, all its other sums follow from
     them: 1K1 = -sum k, 1KL1 = k.l.
 
     Args:

@@ -29,12 +29,12 @@ def cka(
     bandwidth: float = 1.0,
     batch_size: int | None = None,
 ) -> float:
-    """Return the centred kernel alignment HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y)) of two representations.
+    """Return the centered kernel alignment HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y)) of two representations.
 
-    With the linear kernel and centred columns HSIC(X, Y) is |X^T Y|_F^2 / (n - 1)^2; it is computed so, or from the
+    With the linear kernel and centered columns HSIC(X, Y) is |X^T Y|_F^2 / (n - 1)^2; it is computed so, or from the
     n x n Gram matrices where that is less work. The RBF kernel exp(-|a - b|^2 / (2 s^2)) always takes n x n.
 
-    Float64 input is computed in float64. For the linear kernel float16 and float32 input is centred in float64,
+    Float64 input is computed in float64. For the linear kernel float16 and float32 input is centered in float64,
     multiplied in float32 blocks and summed in float64: half the time, and within 1e-6 of the float64 result. Dask
     arrays stay where they are: their workers sum products of float64 blocks, for the linear kernel alone.
 
@@ -99,7 +99,7 @@ def cka_matrix(
 ) -> NDArray[np.float64]:
     """Return the CKA of every layer of one network with every layer of another, or with each other.
 
-    Each layer is centred once and its HSIC with itself computed once; with `ys` None no pair is computed twice. All
+    Each layer is centered once and its HSIC with itself computed once; with `ys` None no pair is computed twice. All
     layers are held in float64 at once (with the RBF kernel as n x n matrices).
 
     Args:

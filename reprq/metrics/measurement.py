@@ -225,7 +225,7 @@ def _with_interval(
         return _noted(metric, note)
     low, high = jackknife_interval(metric.value, values, definition.bounds(metric.n, metric.d))
     notes = (*metric.notes, *heavy)
-    if definition.centring or definition.of_rows:
+    if definition.centering or definition.of_rows:
         notes += (f"interval of the value at n = {metric.n} (n / d = {metric.n / metric.d:.3g}), not at a larger n",)
     return replace(metric, low=low, high=high, notes=notes)
 
@@ -265,7 +265,7 @@ def _rank_notes(definition: Definition, value: float, n: int) -> tuple[str, ...]
 
 def _spectral_notes(definition: Definition, facts: Facts) -> tuple[str, ...]:
     """What is doubtful about a number that rests on a spectrum."""
-    if not definition.centring:
+    if not definition.centering:
         return ()
     moments, notes = facts.moments, []
     if moments.n <= moments.d:
@@ -273,8 +273,8 @@ def _spectral_notes(definition: Definition, facts: Facts) -> tuple[str, ...]:
     constant = int((moments.scatter_diagonal == 0).sum())
     if constant:
         notes.append(f"{constant} of {moments.d} columns are constant")
-    squares = facts.spectra.centred if definition.centring == "centred" else facts.spectra.uncentred
+    squares = facts.spectra.centered if definition.centering == "centred" else facts.spectra.uncentered
     share = float(squares[0] / squares.sum()) if squares[0] > 0 else 0.0
     if share > _DOMINANT and moments.d > 1:
-        notes.append(f"one direction holds {share:.1%} of the {definition.centring} sum of squares")
+        notes.append(f"one direction holds {share:.1%} of the {definition.centering} sum of squares")
     return tuple(notes)

@@ -75,7 +75,7 @@ def fit_twonn(x: Any, discard: float = 0.1) -> TwoNN:
     logs = np.log(ratios[:kept])
     heights = -np.log1p(-np.arange(1, kept + 1) / n)
     if not logs.any():
-        raise InputError("x must have two nearest neighbours at different distances, got equal ones (a lattice?)")
+        raise InputError("x must have two nearest neighbors at different distances, got equal ones (a lattice?)")
     return TwoNN(float(logs @ heights / (logs @ logs)), float(np.mean(ratios > FAR)))
 
 

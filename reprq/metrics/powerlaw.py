@@ -67,7 +67,7 @@ def alpha_req(x: Any, fit_range: tuple[int, int] = FIT_RANGE, weighted: bool = T
         >>> round(alpha_req(q * np.arange(1, 51) ** -0.75), 1)
         1.5
     """
-    return fit_alpha(resolved_spectra_of(x, 2 * fit_range[1]).centred, fit_range, weighted).alpha
+    return fit_alpha(resolved_spectra_of(x, 2 * fit_range[1]).centered, fit_range, weighted).alpha
 
 
 def fit_alpha(spectrum: ArrayLike, fit_range: tuple[int, int] = FIT_RANGE, weighted: bool = True) -> AlphaFit:

@@ -70,7 +70,7 @@ METRICS = Registry(
             "stable_rank",
             "moments",
             "stable rank",
-            "squared Frobenius norm over squared spectral norm, uncentred",
+            "squared Frobenius norm over squared spectral norm, uncentered",
             "higher is less collapsed",
             "Tsitsulin et al. 2023",
         ),

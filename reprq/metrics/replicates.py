@@ -48,10 +48,10 @@ def replicates(
             gradients[key] = gradient
         else:
             anew[key] = definition
-    for centring in ("centred", "uncentred"):
-        some = {key: gradient for key, gradient in gradients.items() if chosen[key].centring == centring}
+    for centering in ("centred", "uncentred"):
+        some = {key: gradient for key, gradient in gradients.items() if chosen[key].centering == centering}
         if some:
-            values = _to_first_order(list(some.values()), whole, groups, centring == "centred")
+            values = _to_first_order(list(some.values()), whole, groups, centering == "centred")
             found |= dict(zip(some, values, strict=True))
     return found | _computed_anew(anew, groups, whole.rows, x)
 
@@ -62,11 +62,11 @@ def is_linear(n: int, d: int) -> bool:
 
 
 def _to_first_order(
-    gradients: Sequence[Floats], whole: Facts, groups: Sequence[Moments], centred: bool
+    gradients: Sequence[Floats], whole: Facts, groups: Sequence[Moments], centered: bool
 ) -> list[list[float | None]]:
     """Return what leaving each group out changes, for each metric; what is common to all groups is of no matter."""
-    vectors = whole.reduction.eigenvectors(centred)
-    means = np.stack([group.mean - whole.moments.mean * centred for group in groups], axis=1)
+    vectors = whole.reduction.eigenvectors(centered)
+    means = np.stack([group.mean - whole.moments.mean * centered for group in groups], axis=1)
     between = np.square(vectors.T @ means) * [group.n for group in groups]
     scale = len(groups) / (len(groups) - 1)  # what is left is that much less than all
     found: list[Floats] = []

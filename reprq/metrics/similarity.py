@@ -12,7 +12,7 @@ from reprq.numerics.tensors import Rows, host, is_tensor, namespace, together
 
 
 def procrustes_distance(x: Any, y: Any) -> float:
-    """Return the orthogonal Procrustes distance of two representations after centring and scaling to unit norm.
+    """Return the orthogonal Procrustes distance of two representations after centering and scaling to unit norm.
 
     min over orthogonal Q of |X - Y Q|_F^2 = 2 - 2 |X^T Y|_* with |X|_F = |Y|_F = 1 and |.|_* the sum of the singular
     values.

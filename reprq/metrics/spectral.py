@@ -15,7 +15,7 @@ Values = Literal["singular", "eigen"]
 Spectrum = NDArray[np.float64]
 
 
-def rankme(x: Any, eps: float = 1e-7, *, centred: bool = False, values: Values = "singular") -> float:
+def rankme(x: Any, eps: float = 1e-7, *, centered: bool = False, values: Values = "singular") -> float:
     """Return RankMe: the exponential of the entropy of the singular values, a smooth count of the directions in use.
 
     exp(-sum_k p_k log p_k) with p_k = sigma_k / sum_j sigma_j + eps, in nats, over the min(n, d) singular values of x.
@@ -23,14 +23,14 @@ def rankme(x: Any, eps: float = 1e-7, *, centred: bool = False, values: Values =
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
         eps: Added to each share.
-        centred: Whether the mean is taken away first.
+        centered: Whether the mean is taken away first.
         values: "singular", or "eigen" for the squares of the singular values.
 
     Returns:
         Between 1 (one direction, collapsed) and min(n, d) (all directions alike); higher is less collapsed.
 
     Raises:
-        InputError: x is not a finite (n, d) matrix of at least two rows, or has nothing but zeros (centred: but equal
+        InputError: x is not a finite (n, d) matrix of at least two rows, or has nothing but zeros (centered: but equal
             rows); eps is not in [0, 1).
 
     References:
@@ -44,17 +44,17 @@ def rankme(x: Any, eps: float = 1e-7, *, centred: bool = False, values: Values =
     """
     if not 0 <= eps < 1:
         raise InputError(f"eps must be in [0, 1), got {eps}; the paper uses 1e-7")
-    return rankme_of(spectrum_of(_spectra(x), values, centred), eps)
+    return rankme_of(spectrum_of(_spectra(x), values, centered), eps)
 
 
-def aucev(x: Any, *, centred: bool = True, values: Values = "singular") -> float:
+def aucev(x: Any, *, centered: bool = True, values: Values = "singular") -> float:
     """Return the area under the cumulative explained variance: how early the leading directions hold everything.
 
     The mean over k of sum_{j <= k} sigma_j / sum_j sigma_j, over the min(n, d) singular values of x less its mean.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
-        centred: Whether the mean is taken away first.
+        centered: Whether the mean is taken away first.
         values: "singular", or "eigen" for the squares of the singular values.
 
     Returns:
@@ -71,15 +71,15 @@ def aucev(x: Any, *, centred: bool = True, values: Values = "singular") -> float
         >>> aucev([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
         0.75
     """
-    return aucev_of(spectrum_of(_spectra(x), values, centred))
+    return aucev_of(spectrum_of(_spectra(x), values, centered))
 
 
-def participation_ratio(x: Any, *, centred: bool = True, values: Values = "eigen") -> float:
+def participation_ratio(x: Any, *, centered: bool = True, values: Values = "eigen") -> float:
     """Return the participation ratio (sum lambda)^2 / sum lambda^2 of the eigenvalues of the covariance.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
-        centred: Whether the mean is taken away first.
+        centered: Whether the mean is taken away first.
         values: "eigen", or "singular" for the roots of the eigenvalues.
 
     Returns:
@@ -95,17 +95,17 @@ def participation_ratio(x: Any, *, centred: bool = True, values: Values = "eigen
         >>> participation_ratio([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
         2.0
     """
-    return participation_ratio_of(spectrum_of(_spectra(x), values, centred))
+    return participation_ratio_of(spectrum_of(_spectra(x), values, centered))
 
 
-def effective_rank(x: Any, *, centred: bool = True, values: Values = "eigen") -> float:
+def effective_rank(x: Any, *, centered: bool = True, values: Values = "eigen") -> float:
     """Return the effective rank: the exponential of the entropy of the eigenvalues of the covariance, in nats.
 
     exp(-sum_k p_k log p_k) with p_k = lambda_k / sum_j lambda_j.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
-        centred: Whether the mean is taken away first.
+        centered: Whether the mean is taken away first.
         values: "eigen", or "singular" for the roots of the eigenvalues.
 
     Returns:
@@ -116,27 +116,27 @@ def effective_rank(x: Any, *, centred: bool = True, values: Values = "eigen") ->
 
     References:
         Roy & Vetterli, "The effective rank", EUSIPCO 2007, definition 1, which takes the singular values of the
-        matrix: `values="singular", centred=False`.
+        matrix: `values="singular", centered=False`.
 
     Example:
         >>> round(effective_rank([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), 9)
         2.0
     """
-    return effective_rank_of(spectrum_of(_spectra(x), values, centred))
+    return effective_rank_of(spectrum_of(_spectra(x), values, centered))
 
 
-def stable_rank(x: Any, *, centred: bool = False) -> float:
+def stable_rank(x: Any, *, centered: bool = False) -> float:
     """Return the stable rank |x|_F^2 / |x|_2^2: all squared singular values over the largest.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
-        centred: Whether the mean is taken away first.
+        centered: Whether the mean is taken away first.
 
     Returns:
         Between 1 (one direction) and min(n, d) (all alike); higher is a higher rank.
 
     Raises:
-        InputError: x is not a finite (n, d) matrix of at least two rows, or all zero (centred: its rows all equal).
+        InputError: x is not a finite (n, d) matrix of at least two rows, or all zero (centered: its rows all equal).
 
     References:
         Rudelson & Vershynin, "Sampling from large matrices", JACM 2007; of embeddings: Tsitsulin et al., "Unsupervised
@@ -146,18 +146,18 @@ def stable_rank(x: Any, *, centred: bool = False) -> float:
         >>> stable_rank([[2.0, 0.0], [0.0, 1.0]])
         1.25
     """
-    return leading_ratio_of(spectrum_of(_spectra(x), "eigen", centred))
+    return leading_ratio_of(spectrum_of(_spectra(x), "eigen", centered))
 
 
-def nesum(x: Any, *, centred: bool = True) -> float:
+def nesum(x: Any, *, centered: bool = True) -> float:
     """Return NESum, the normalised eigenvalue sum of the covariance: sum_k lambda_k / lambda_1.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
-        centred: Whether the mean is taken away first.
+        centered: Whether the mean is taken away first.
 
     Returns:
-        Between 1 (collapsed) and min(n, d) (whitened). It is the stable rank of the centred matrix.
+        Between 1 (collapsed) and min(n, d) (whitened). It is the stable rank of the centered matrix.
 
     Raises:
         InputError: x is not a finite (n, d) matrix of at least two rows, or its rows are all equal.
@@ -169,15 +169,15 @@ def nesum(x: Any, *, centred: bool = True) -> float:
         >>> nesum([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
         2.0
     """
-    return leading_ratio_of(spectrum_of(_spectra(x), "eigen", centred))
+    return leading_ratio_of(spectrum_of(_spectra(x), "eigen", centered))
 
 
-def condition_number(x: Any, *, centred: bool = True, values: Values = "eigen") -> float:
+def condition_number(x: Any, *, centered: bool = True, values: Values = "eigen") -> float:
     """Return the condition number lambda_1 / lambda_d of the covariance: what inverting it costs in digits.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n more than d.
-        centred: Whether the mean is taken away first.
+        centered: Whether the mean is taken away first.
         values: "eigen", or "singular" for the condition number of the matrix itself.
 
     Returns:
@@ -193,15 +193,15 @@ def condition_number(x: Any, *, centred: bool = True, values: Values = "eigen") 
         4.0
     """
     both = resolved_spectra_of(x)
-    return condition_number_of(spectrum_of(both, values, centred), both.d)
+    return condition_number_of(spectrum_of(both, values, centered), both.d)
 
 
-def trace(x: Any, *, centred: bool = True) -> float:
+def trace(x: Any, *, centered: bool = True) -> float:
     """Return the trace of the covariance, the total variance: sum of squared deviations over n - 1.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
-        centred: False for the mean squared length of a row, sum of squares over n.
+        centered: False for the mean squared length of a row, sum of squares over n.
 
     Returns:
         At least 0, in squared units of x; 0 means all rows equal.
@@ -210,10 +210,10 @@ def trace(x: Any, *, centred: bool = True) -> float:
         InputError: x is not a finite (n, d) matrix of at least two rows.
 
     Example:
-        >>> trace([[1.0, 0.0], [3.0, 0.0]]), trace([[1.0, 0.0], [3.0, 0.0]], centred=False)
+        >>> trace([[1.0, 0.0], [3.0, 0.0]]), trace([[1.0, 0.0], [3.0, 0.0]], centered=False)
         (2.0, 5.0)
     """
-    return trace_of(Moments.of(x, min_rows=2), centred)
+    return trace_of(Moments.of(x, min_rows=2), centered)
 
 
 def isoscore(x: Any) -> float:
@@ -240,7 +240,7 @@ def isoscore(x: Any) -> float:
         1.0
     """
     both = _spectra(x)
-    return isoscore_of(both.centred, both.d)
+    return isoscore_of(both.centered, both.d)
 
 
 def rankme_of(spectrum: Spectrum, eps: float) -> float:
@@ -281,10 +281,10 @@ def condition_number_of(spectrum: Spectrum, d: int) -> float:
     return float(spectrum[0] / spectrum[-1])
 
 
-def trace_of(moments: Moments | Totals, centred: bool) -> float:
+def trace_of(moments: Moments | Totals, centered: bool) -> float:
     """Return the trace of the covariance of the rows that `moments` has seen; see `trace`."""
     deviations = float(moments.scatter_diagonal.sum())
-    if centred:
+    if centered:
         return deviations / (moments.n - 1)
     return deviations / moments.n + float(moments.mean @ moments.mean)
 
@@ -296,15 +296,15 @@ def isoscore_of(spectrum: Spectrum, d: int) -> float:
     return float(max(participation_ratio_of(spectrum) - 1.0, 0.0) / (d - 1))
 
 
-def spectrum_of(both: Spectra, values: Values, centred: bool) -> Spectrum:
-    """Return the singular values, or their squares, of the centred or the uncentred matrix, descending.
+def spectrum_of(both: Spectra, values: Values, centered: bool) -> Spectrum:
+    """Return the singular values, or their squares, of the centered or the uncentered matrix, descending.
 
     Raises:
         InputError: `values` is neither "singular" nor "eigen".
     """
     if values not in ("singular", "eigen"):
         raise InputError(f"values must be 'singular' or 'eigen', got {values!r}")
-    squares = both.centred if centred else both.uncentred
+    squares = both.centered if centered else both.uncentered
     return np.sqrt(squares) if values == "singular" else squares
 
 

@@ -59,6 +59,6 @@ def drift_between(fitted: NDArray[np.float64], new: NDArray[np.float64]) -> Drif
     """
     found = ks_2samp(fitted, new)
     share = (1.0 - _CONFIDENCE) / 2.0  # for either sample
-    room = sum(math.sqrt(math.log(2.0 / share) / (2.0 * len(x))) for x in (fitted, new))
+    margin = sum(math.sqrt(math.log(2.0 / share) / (2.0 * len(x))) for x in (fitted, new))
     value = float(found.statistic)
-    return Drift(value, max(0.0, value - room), min(1.0, value + room), float(found.pvalue), len(fitted), len(new))
+    return Drift(value, max(0.0, value - margin), min(1.0, value + margin), float(found.pvalue), len(fitted), len(new))

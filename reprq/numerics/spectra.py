@@ -1,4 +1,4 @@
-"""The centred and the uncentred spectrum of a matrix, both from one tridiagonal reduction."""
+"""The centered and the uncentered spectrum of a matrix, both from one tridiagonal reduction."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ class Spectra:
     """The squared singular values of a matrix as it is and of the matrix less its mean.
 
     Attributes:
-        centred: (min(n, d),) float64, squared singular values of x - mean(x), descending; the eigenvalues of the
+        centered: (min(n, d),) float64, squared singular values of x - mean(x), descending; the eigenvalues of the
             covariance times n - 1.
-        uncentred: (min(n, d),) float64, squared singular values of x, descending; those of x^T x.
+        uncentered: (min(n, d),) float64, squared singular values of x, descending; those of x^T x.
         n: Rows.
         d: Columns.
     """
 
-    centred: NDArray[np.float64]
-    uncentred: NDArray[np.float64]
+    centered: NDArray[np.float64]
+    uncentered: NDArray[np.float64]
     n: int
     d: int
 
@@ -60,8 +60,8 @@ def spectra(moments: Moments) -> Spectra:
     gram[:, 0] = np.sqrt(n) * _reflect_vector(along, np.ones(n))
     gram[0, 0] = n * float(moments.mean @ moments.mean)
     diagonal, off = _tridiagonal(gram)[:2]
-    centred = np.append(_eigenvalues(diagonal[1:], off[1:]), 0.0)
-    return _clean(centred, _eigenvalues(diagonal, off), n, d)
+    centered = np.append(_eigenvalues(diagonal[1:], off[1:]), 0.0)
+    return _clean(centered, _eigenvalues(diagonal, off), n, d)
 
 
 def _gram(rows: Rows, mean: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -86,14 +86,14 @@ class Reduction:
     @cached_property
     def spectra(self) -> Spectra:
         """Both spectra, as `spectra` returns them."""
-        centred, uncentred = (_eigenvalues(self._diagonal_of(centred), self._off) for centred in (True, False))
-        return _clean(centred, uncentred, self._n, self._d)
+        centered, uncentered = (_eigenvalues(self._diagonal_of(centered), self._off) for centered in (True, False))
+        return _clean(centered, uncentered, self._n, self._d)
 
-    def eigenvectors(self, centred: bool) -> NDArray[np.float64]:
-        """Return the eigenvectors of the centred or the uncentred second moment, (d, d), columns as the spectrum."""
+    def eigenvectors(self, centered: bool) -> NDArray[np.float64]:
+        """Return the eigenvectors of the centered or the uncentered second moment, (d, d), columns as the spectrum."""
         if self._d == 1:
             return np.ones((1, 1))
-        _, found = eigh_tridiagonal(self._diagonal_of(centred), self._off, lapack_driver="stemr", check_finite=False)
+        _, found = eigh_tridiagonal(self._diagonal_of(centered), self._off, lapack_driver="stemr", check_finite=False)
         vectors: NDArray[np.float64] = self._basis @ found[:, ::-1]
         return vectors
 
@@ -107,20 +107,20 @@ class Reduction:
         v = _reflector(self._mean)
         return basis if v is None else blas.dger(-2.0, v, v @ basis, a=basis, overwrite_a=1)
 
-    def _diagonal_of(self, centred: bool) -> NDArray[np.float64]:
+    def _diagonal_of(self, centered: bool) -> NDArray[np.float64]:
         diagonal: NDArray[np.float64] = self._diagonal.copy()
-        diagonal[0] += 0.0 if centred else self._n * float(self._mean @ self._mean)
+        diagonal[0] += 0.0 if centered else self._n * float(self._mean @ self._mean)
         return diagonal
 
 
-def spectrum(x: Any, *, centred: bool = True) -> NDArray[np.float64]:
+def spectrum(x: Any, *, centered: bool = True) -> NDArray[np.float64]:
     """Return the eigenvalues of the covariance of x, or of its second moment around zero.
 
     Centred, they are those of (x - mean)^T (x - mean) / (n - 1); uncentred, those of x^T x / n.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
-        centred: Whether the mean is taken away first.
+        centered: Whether the mean is taken away first.
 
     Returns:
         (min(n, d),) float64, descending, in squared units of x. Singular values below the rounding error of the largest
@@ -134,7 +134,7 @@ def spectrum(x: Any, *, centred: bool = True) -> NDArray[np.float64]:
         [0.6667, 0.1667]
     """
     both = resolved_spectra_of(x)
-    return both.centred / (both.n - 1) if centred else both.uncentred / both.n
+    return both.centered / (both.n - 1) if centered else both.uncentered / both.n
 
 
 def again(x: Any) -> Again | None:
@@ -166,7 +166,7 @@ def resolved_spectra(moments: Moments, found: Spectra, rows: Again | None, count
     if moments.rows is not None:
         kept = moments.rows
         rows = lambda: [kept]  # noqa: E731
-    if count < 1 or rows is None or found.centred[count - 1] >= _RESOLVED * found.centred[0]:
+    if count < 1 or rows is None or found.centered[count - 1] >= _RESOLVED * found.centered[0]:
         return found
     return singular_spectra(rows(), moments.mean, moments.n)
 
@@ -185,11 +185,11 @@ def singular_spectra(rows: Iterable[Rows], mean: NDArray[np.float64], n: int) ->
         found = _singular_values_there(tensors.joined([first, *blocks]), mean, n)
     else:
         found = _singular_values(chain([first], blocks), mean, n)
-    centred, uncentred = (values[: min(n, d)] for values in found)
-    floor = max(n, d) * np.finfo(np.float64).eps * centred[0]  # as in `_clean`, the mean costs no digits
-    for values in (centred, uncentred):
+    centered, uncentered = (values[: min(n, d)] for values in found)
+    floor = max(n, d) * np.finfo(np.float64).eps * centered[0]  # as in `_clean`, the mean costs no digits
+    for values in (centered, uncentered):
         values[values <= floor] = 0.0
-    return Spectra(np.square(centred), np.square(uncentred), n, d)
+    return Spectra(np.square(centered), np.square(uncentered), n, d)
 
 
 def _singular_values(
@@ -280,9 +280,9 @@ def _eigenvalues(diagonal: NDArray[np.float64], off: NDArray[np.float64]) -> NDA
     return np.sort(values)[::-1]
 
 
-def _clean(centred: NDArray[np.float64], uncentred: NDArray[np.float64], n: int, d: int) -> Spectra:
-    """Set to 0 what rounding alone can have made; the mean costs no digits, so the centred spectrum gives the scale."""
-    floor = max(len(centred), 1) * np.finfo(np.float64).eps * max(float(centred[0]), 0.0)
-    for values in (centred, uncentred):
+def _clean(centered: NDArray[np.float64], uncentered: NDArray[np.float64], n: int, d: int) -> Spectra:
+    """Set to 0 what rounding alone can have made; the mean costs no digits, so the centered one gives the scale."""
+    floor = max(len(centered), 1) * np.finfo(np.float64).eps * max(float(centered[0]), 0.0)
+    for values in (centered, uncentered):
         values[values <= floor] = 0.0
-    return Spectra(centred, uncentred, n, d)
+    return Spectra(centered, uncentered, n, d)

@@ -1,4 +1,4 @@
-"""A table as coloured cells, with names beside them and numbers in them as far as there is room."""
+"""A table as coloured cells, with names beside them and numbers in them as far as they fit."""
 
 import math
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _TALL = 0.13  # inches it must be tall, which is also the distance from one labe
 def draw_cells(
     frame: pd.DataFrame, ax: Axes, form: Callable[[float], str], label: str = "", bar: bool = True, **given: Any
 ) -> Colorbar | None:
-    """Draw a table with `seaborn.heatmap`; where there is no room for every name, each second, third ... is written.
+    """Draw a table with `seaborn.heatmap`; where not every name fits, each second, third ... is written.
 
     The colours (cividis) are the same to the colour-blind and in grey.
 
@@ -53,7 +53,7 @@ def draw_cells(
     if scale is not None:
         scale.ax.tick_params(labelsize=8)
         scale.set_label(label, fontsize=8)
-    height, width = _room(ax, *frame.shape)
+    height, width = _cell_size(ax, *frame.shape)
     colours = to_rgba_array(mesh.get_facecolor())[frame.notna().to_numpy().ravel()]
     for text, colour in zip(ax.texts[len(ax.texts) - len(colours) :], colours, strict=True):
         if width < _ANNOTATED or height < _TALL:
@@ -68,7 +68,7 @@ def draw_cells(
     return scale
 
 
-def _room(ax: Axes, rows: int, columns: int) -> tuple[float, float]:
+def _cell_size(ax: Axes, rows: int, columns: int) -> tuple[float, float]:
     """Height and width of a cell in inches, once the names and the scale of colours have their place."""
     figure = ax.get_figure(root=True)
     assert figure is not None

@@ -20,7 +20,7 @@ from reprq.validation import as_labels, as_scores
 Floats = NDArray[np.float64]
 
 _BAND = "band: pointwise 95 %"
-_INSIDE = 2  # curves whose legend has room below them
+_INSIDE = 2  # curves whose legend fits below them
 _PLACES = np.linspace(0.0, 1.0, 201)
 _MOST_BINS = 40
 _LOG_SPAN = 20.0

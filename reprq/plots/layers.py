@@ -24,7 +24,7 @@ def layer_heatmap(table: pd.DataFrame, value: str, label: str = "", ax: Axes | N
     """Draw a metric or score of every layer (columns, by its number in the network) of every backbone (rows).
 
     The colours (cividis) are the same to the colour-blind and in grey, on a logarithmic scale where the largest value
-    is more than 20 times the smallest. Cells name their value where there is room; a number that a network has no layer
+    is more than 20 times the smallest. Cells name their value where they fit; a number that a network has no layer
     of is an empty cell, and a number that no network has a layer of is no column.
 
     Args:

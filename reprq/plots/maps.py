@@ -94,7 +94,7 @@ def map_plot(
     if where.ndim != 2 or where.shape[1] != 2 or not np.isfinite(where).all():
         raise InputError(f"positions must be finite and of shape (n, 2), got {where.shape}; project(x) gives them")
     if (labels is None) == (scores is None):
-        raise InputError("give either labels or scores to colour the map by, not both and not neither")
+        raise InputError("give either labels or scores to color the map by, not both and not neither")
     ours = ax is None
     ax = axes_of(ax, (4.6, 4.4) if scores is None else (5.6, 4.4))
     size = float(np.clip(4000 / len(where), 4, 28))

@@ -19,8 +19,8 @@ def similarity_heatmap(
 ) -> Axes:
     """Draw a table of similarities, the first layer of both networks at the lower left.
 
-    The colours (cividis) are the same to the colour-blind and in grey. Every cell names its value where there is
-    room; where there is none for the name of every layer, every second one is named, or every third.
+    The colours (cividis) are the same to the colour-blind and in grey. Every cell names its value where it
+    fits; where the names of all layers do not, every second one is named, or every third.
 
     Args:
         frame: One row a layer of one network, one column a layer of the other; finite.

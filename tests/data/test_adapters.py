@@ -154,7 +154,7 @@ def test_torchvisions_folders_keep_their_classes_in_subsets_too(files: list[Path
 
 
 REFUSED = {
-    "normalised array": ((PIXELS / 255 - 0.5) / 0.2, "are no 8-bit pixels; reprq resizes, crops and normalises"),
+    "normalised array": ((PIXELS / 255 - 0.5) / 0.2, "are no 8-bit pixels; reprq resizes, crops and normalizes"),
     "normalised items": (Items(lambda i: (FIRST[i] / 255 - 0.5) / 0.2), "item 0 of the Items holds float32 from -2.5"),
     "interpolated floats": (np.random.default_rng(0).random((N, 5, 5)), "are no 8-bit pixels"),
     "16 bits": (PIXELS.astype(np.uint16) * 257, "uint16 from 0 to"),

@@ -46,7 +46,7 @@ def test_all_definitions_stand_side_by_side(rng):
     assert tuple(everything) == metrics.identifiers()
     assert len(set(everything)) == len(everything)
     rank = measure(x, ["rankme"], definitions="all")
-    assert rank["rankme[eigen,centred,eps=1e-7]"].value == metrics.rankme(x, centred=True, values="eigen")
+    assert rank["rankme[eigen,centred,eps=1e-7]"].value == metrics.rankme(x, centered=True, values="eigen")
     assert {metric.name for metric in rank.values()} == {"rankme"}
     assert everything["cosine_compactness[mean]"].value == metrics.cosine_compactness(x, to="mean")
 

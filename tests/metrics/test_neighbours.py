@@ -62,7 +62,7 @@ def test_twonn_finds_the_dimension_of_a_flat_sheet(rng, dimension):
         (np.eye(3)[[0, 0, 1, 1]], 0.1, "at least 3 distinct rows, got 2"),
         (np.eye(2), 0.1, "x must have at least 3 rows, got 2"),
         (np.eye(3), 0.5, "discard must leave at least 2 ratios, got 1 of 3"),
-        (np.eye(30), 0.1, "two nearest neighbours at different distances"),
+        (np.eye(30), 0.1, "two nearest neighbors at different distances"),
     ],
 )
 def test_bad_input_of_twonn_is_named(x, discard, message):

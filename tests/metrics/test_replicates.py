@@ -34,12 +34,12 @@ def test_eigenvectors_are_those_of_both_second_moments(rng: np.random.Generator,
     x = rng.standard_normal((90, 13)) * np.linspace(1, 3, 13) + mean
     moments = Moments.of(x)
     reduction = Reduction(moments)
-    for centred, values in ((True, reduction.spectra.centred), (False, reduction.spectra.uncentred)):
-        vectors = reduction.eigenvectors(centred)
-        second = moments.scatter + (0 if centred else 90 * np.outer(moments.mean, moments.mean))
+    for centered, values in ((True, reduction.spectra.centered), (False, reduction.spectra.uncentered)):
+        vectors = reduction.eigenvectors(centered)
+        second = moments.scatter + (0 if centered else 90 * np.outer(moments.mean, moments.mean))
         np.testing.assert_allclose(vectors.T @ vectors, np.eye(13), atol=1e-10)
         np.testing.assert_allclose(second @ vectors, vectors * values, atol=1e-10 * values[0])
-    np.testing.assert_array_equal(reduction.spectra.centred, spectra(moments).centred)
+    np.testing.assert_array_equal(reduction.spectra.centered, spectra(moments).centered)
     assert Reduction(Moments.of(np.arange(4.0)[:, None])).eigenvectors(True).tolist() == [[1.0]]
 
 

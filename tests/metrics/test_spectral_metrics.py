@@ -9,9 +9,9 @@ from reprq import metrics
 from reprq.errors import InputError
 
 
-def singular_values(x, centred):
+def singular_values(x, centered):
     x = np.asarray(x, dtype=np.float64)
-    if centred:
+    if centered:
         x = x - x.mean(axis=0)
         x = x - x.mean(axis=0)  # what rounding left of the mean
     return np.linalg.svd(x, compute_uv=False)
@@ -45,18 +45,18 @@ def oracle_alpha(eigenvalues, rank, first=11, last=100, weighted=True):
 @pytest.mark.parametrize("shift", [0.0, 3.0])
 def test_metrics_equal_the_equations_on_an_svd(rng, shape, shift):
     x = rng.standard_normal(shape) * rng.uniform(0.1, 2, shape[1]) + shift
-    for centred in (False, True):
-        sigma = singular_values(x, centred)
+    for centered in (False, True):
+        sigma = singular_values(x, centered)
         for spectrum, values in ((sigma, "singular"), (sigma**2, "eigen")):
-            options = {"centred": centred, "values": values}
+            options = {"centered": centered, "values": values}
             assert metrics.rankme(x, **options) == pytest.approx(oracle_rankme(spectrum), rel=1e-9)
             assert metrics.aucev(x, **options) == pytest.approx(oracle_aucev(spectrum), rel=1e-9)
             assert metrics.participation_ratio(x, **options) == pytest.approx(oracle_participation(spectrum), rel=1e-9)
             assert metrics.effective_rank(x, **options) == pytest.approx(oracle_rankme(spectrum, eps=0), rel=1e-9)
-        assert metrics.stable_rank(x, centred=centred) == pytest.approx(
+        assert metrics.stable_rank(x, centered=centered) == pytest.approx(
             np.linalg.norm(sigma) ** 2 / sigma[0] ** 2, rel=1e-9
         )
-        assert metrics.nesum(x, centred=centred) == metrics.stable_rank(x, centred=centred)
+        assert metrics.nesum(x, centered=centered) == metrics.stable_rank(x, centered=centered)
     if shape[1] > 11:
         rank = min(shape[0] - 1, shape[1])
         assert metrics.alpha_req(x) == pytest.approx(oracle_alpha(sigma**2, rank), rel=1e-9)
@@ -73,14 +73,14 @@ def test_accuracy_against_a_float64_svd(make_power_law, dtype, mean, a, shape):
     x = x / x.std() + mean * x.std(axis=0) / x.std()
     x = x.astype(dtype)  # what the rounding to dtype leaves is the matrix that is measured
     result = metrics.measure(x, definitions="all")
-    centred, uncentred = singular_values(x, True), singular_values(x, False)
+    centered, uncentered = singular_values(x, True), singular_values(x, False)
     expected = {
-        "rankme[singular,uncentred,eps=1e-7]": oracle_rankme(uncentred),
-        "rankme[singular,centred,eps=1e-7]": oracle_rankme(centred),
-        "aucev[singular,centred]": oracle_aucev(centred),
-        "aucev[singular,uncentred]": oracle_aucev(uncentred),
-        "participation_ratio[eigen,centred]": oracle_participation(centred**2),
-        "alpha_req[eigen,centred,ranks=11-100,weighted]": oracle_alpha(centred**2, min(shape[0] - 1, shape[1])),
+        "rankme[singular,uncentred,eps=1e-7]": oracle_rankme(uncentered),
+        "rankme[singular,centred,eps=1e-7]": oracle_rankme(centered),
+        "aucev[singular,centred]": oracle_aucev(centered),
+        "aucev[singular,uncentred]": oracle_aucev(uncentered),
+        "participation_ratio[eigen,centred]": oracle_participation(centered**2),
+        "alpha_req[eigen,centred,ranks=11-100,weighted]": oracle_alpha(centered**2, min(shape[0] - 1, shape[1])),
     }
     assert {name: result[name].value for name in expected} == pytest.approx(expected, rel=1e-6)
 
@@ -88,9 +88,9 @@ def test_accuracy_against_a_float64_svd(make_power_law, dtype, mean, a, shape):
 def test_small_uncentred_eigenvalues_survive_a_huge_mean(make_power_law):
     x = make_power_law(300, 150, 2.0)
     x = x + 1000 * x.std(axis=0)
-    expected = singular_values(x, centred=False) ** 2 / 300
+    expected = singular_values(x, centered=False) ** 2 / 300
     assert expected[0] / expected[-1] > 1e10  # a Gram matrix alone would lose the last eight digits of the smallest
-    np.testing.assert_allclose(metrics.spectrum(x, centred=False), expected, rtol=1e-8)
+    np.testing.assert_allclose(metrics.spectrum(x, centered=False), expected, rtol=1e-8)
 
 
 @pytest.mark.parametrize("a", [0.5, 1.0, 2.0, 3.0])
@@ -136,21 +136,21 @@ def test_trace_and_condition_number_equal_the_covariance(rng):
     x = rng.standard_normal((70, 9)) * np.arange(1, 10) + 5
     covariance = np.cov(x.T)
     assert metrics.trace(x) == pytest.approx(np.trace(covariance))
-    assert metrics.trace(x, centred=False) == pytest.approx(np.square(x).sum() / 70)
+    assert metrics.trace(x, centered=False) == pytest.approx(np.square(x).sum() / 70)
     assert metrics.trace(np.ones((5, 3))) == 0
     assert metrics.condition_number(x) == pytest.approx(np.linalg.cond(covariance))
-    assert metrics.condition_number(x, values="singular", centred=False) == pytest.approx(np.linalg.cond(x))
+    assert metrics.condition_number(x, values="singular", centered=False) == pytest.approx(np.linalg.cond(x))
 
 
 def test_the_spectrum_is_that_of_the_covariance(rng):
     x = rng.standard_normal((50, 4)) + 7
     np.testing.assert_allclose(metrics.spectrum(x), np.linalg.eigvalsh(np.cov(x.T))[::-1], rtol=1e-12)
-    np.testing.assert_allclose(metrics.spectrum(x, centred=False), np.linalg.eigvalsh(x.T @ x / 50)[::-1], rtol=1e-12)
+    np.testing.assert_allclose(metrics.spectrum(x, centered=False), np.linalg.eigvalsh(x.T @ x / 50)[::-1], rtol=1e-12)
 
 
 def test_a_spectrum_ends_where_the_rank_does(rng):
     assert np.count_nonzero(metrics.spectrum(rng.standard_normal((20, 50)))) == 19
-    assert np.count_nonzero(metrics.spectrum(rng.standard_normal((20, 50)), centred=False)) == 20
+    assert np.count_nonzero(metrics.spectrum(rng.standard_normal((20, 50)), centered=False)) == 20
     low_rank = rng.standard_normal((90, 5)) @ rng.standard_normal((5, 40))
     assert np.count_nonzero(metrics.spectrum(low_rank)) == 5
 
@@ -169,7 +169,8 @@ def test_metrics_do_not_move_with_rotation_scale_or_order(seed, scale, n, d):
 
 
 @pytest.mark.parametrize(
-    "metric", [metrics.alpha_req, metrics.aucev, metrics.participation_ratio, lambda x: metrics.rankme(x, centred=True)]
+    "metric",
+    [metrics.alpha_req, metrics.aucev, metrics.participation_ratio, lambda x: metrics.rankme(x, centered=True)],
 )
 def test_equal_rows_have_no_value(metric):
     with pytest.raises(InputError):

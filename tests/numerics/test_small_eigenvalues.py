@@ -16,26 +16,26 @@ def decaying(n, d, power, offset=0.0, seed=0):
     return (left * np.arange(1.0, m + 1) ** -power) @ right.T + offset
 
 
-def exact(x, centred):
-    return np.linalg.svd(x - x.mean(axis=0) if centred else x, compute_uv=False)
+def exact(x, centered):
+    return np.linalg.svd(x - x.mean(axis=0) if centered else x, compute_uv=False)
 
 
-@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("centered", [True, False])
 @pytest.mark.parametrize(("n", "d", "power"), [(40, 30, 5), (300, 60, 4), (2500, 40, 6), (31, 30, 5)])
-def test_condition_numbers_are_those_of_a_singular_value_decomposition(n, d, power, centred):
+def test_condition_numbers_are_those_of_a_singular_value_decomposition(n, d, power, centered):
     x = decaying(n, d, power)
-    truth = exact(x, centred)
-    found = metrics.condition_number(x, centred=centred, values="singular")
+    truth = exact(x, centered)
+    found = metrics.condition_number(x, centered=centered, values="singular")
     assert found == pytest.approx(truth[0] / truth[-1], rel=1e-4)
-    name = f"condition_number[singular,{'centred' if centred else 'uncentred'}]"
+    name = f"condition_number[singular,{'centred' if centered else 'uncentred'}]"
     assert metrics.measure(x, [name])[name].value == found
 
 
 def test_an_orthonormal_basis_times_powers_has_its_own_condition_number():
     left = np.linalg.qr(np.random.default_rng(0).standard_normal((40, 30)))[0]
     x = left * np.arange(1.0, 31.0) ** -5
-    assert metrics.condition_number(x, centred=False, values="singular") == pytest.approx(30.0**5, rel=1e-6)
-    assert metrics.condition_number(x + 1e6, centred=False) > 1e20
+    assert metrics.condition_number(x, centered=False, values="singular") == pytest.approx(30.0**5, rel=1e-6)
+    assert metrics.condition_number(x + 1e6, centered=False) > 1e20
 
 
 @pytest.mark.parametrize(("n", "d", "last"), [(40, 30, 30), (300, 120, 100), (60, 90, 59)])

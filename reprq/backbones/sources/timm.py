@@ -88,7 +88,7 @@ def timm_preprocessing(stated: Mapping[str, Any]) -> tuple[Preprocessing, list[s
     data: Any = importlib.import_module("timm.data")
     config = data.resolve_data_config(pretrained_cfg=dict(stated))
     _, height, width = config["input_size"]
-    notes = [f"timm crops with {config['crop_mode']!r}, here the centre is cropped"] * (config["crop_mode"] == "border")
+    notes = [f"timm crops with {config['crop_mode']!r}, here the center is cropped"] * (config["crop_mode"] == "border")
     if height != width:
         notes.append(f"timm gives images of {height} x {width} pixels, here they are square")
     return Preprocessing(

@@ -18,7 +18,7 @@ _COLOURS = (1, 3)
 _WIDE_MODES = ("I", "F")  # of Pillow: more than 8 bits a channel
 _ALPHA = 4
 _BEFORE = (
-    "reprq resizes, crops and normalises as the backbone asks, so give the images before any such step: PIL images,"
+    "reprq resizes, crops and normalizes as the backbone asks, so give the images before any such step: PIL images,"
     " uint8 from 0 to 255, or ToTensor() alone"
 )
 

@@ -160,7 +160,7 @@ def _content_box(image: Image.Image, white: int, at_least: int) -> Box:
 
 
 def _widened(places: NDArray[np.int64], length: int, at_least: int) -> tuple[int, int]:
-    """First and last place of the content, widened evenly to `at_least` pixels where there is room."""
+    """First and last place of the content, widened evenly to `at_least` pixels where there is space."""
     low, high = int(places[0]), int(places[-1]) + 1
     missing = min(at_least, length) - (high - low)
     if missing > 0:

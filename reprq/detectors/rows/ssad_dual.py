@@ -108,16 +108,16 @@ class _Weights:
         change = np.asarray(sum(step * self.column(row) for step, row in zip(by, rows, strict=True)))
         curvature = float(sum(step * change[row] for step, row in zip(by, rows, strict=True)))
         slope = sum(step * float(self.gradient[row]) for step, row in zip(by, rows, strict=True))
-        room = [
+        limits = [
             (self.upper[row] - self.weights[row]) / step if step > 0 else self.weights[row] / -step
             for step, row in zip(by, rows, strict=True)
         ]
-        room += [self.slack / -move.slack] if move.slack < 0 else []
-        far = min(-slope / max(curvature, _FLAT), *room)
-        for step, row, most in zip(by, rows, room, strict=False):
+        limits += [self.slack / -move.slack] if move.slack < 0 else []
+        far = min(-slope / max(curvature, _FLAT), *limits)
+        for step, row, most in zip(by, rows, limits, strict=False):
             full = self.upper[row] if step > 0 else 0.0
             self.weights[row] = full if far == most else self.weights[row] + far * step
-        self.slack = 0.0 if move.slack < 0 and far == room[-1] else self.slack + far * move.slack
+        self.slack = 0.0 if move.slack < 0 and far == limits[-1] else self.slack + far * move.slack
         self.gradient += far * change
 
 
