@@ -17,12 +17,14 @@ from reprq.numerics.shortlist import (
     Single,
     Squares,
     faster_engine,
+    least_queries,
     ragged,
 )
 from reprq.numerics.threads import in_threads
 
 _BUDGET = 64 * 2**20  # bytes of what is held of a batch of queries
 _PAIR_BUDGET = 2**16  # entries of a block of differences: half a MB, inside a core's cache
+_MODERATE = 1e6  # largest entries that float32 squares without being scaled, and their inverses
 _SMALLEST = 1e-30  # of the rows' entries, of which float32 has all digits
 
 
@@ -105,7 +107,8 @@ class ExactNeighbours:
 
     def _candidates(self, queries: Matrix, k: int, own: Ids | None) -> Iterator[tuple[slice, Candidates]]:
         shortlist = self._shortlist(len(queries))
-        step = _step(16 * queries.shape[1] + 64 * k)
+        d = queries.shape[1]
+        step = _step(16 * d + 64 * k, most=max(1024, least_queries(d)))
         for start in range(0, len(queries), step):
             part = slice(start, start + step)
             yield part, shortlist.search(self._single(queries[part]), k, None if own is None else own[part])
@@ -161,14 +164,15 @@ class ExactNeighbours:
 
     def _single(self, rows: Matrix) -> Single:
         """What `centred` gives, in float32 and but for a power of two: the shortlist is made of it."""
-        power = 2.0 ** -np.ceil(np.log2(self._scale))
+        power = 1.0 if 1 / _MODERATE < self._scale < _MODERATE else 2.0 ** -np.ceil(np.log2(self._scale))
         if rows.dtype != np.float32 or self.rows.dtype != np.float32 or not _SMALLEST < self._scale < LARGEST:
             wide: Squares = np.subtract(rows, self._centre, dtype=np.float64)
             wide *= power
             with np.errstate(over="ignore"):
                 return wide.astype(np.float32)
         single: Single = np.subtract(rows, self._centre.astype(np.float32))  # rounded once, as a cast from float64 is
-        single *= np.float32(power)
+        if power != 1.0:
+            single *= np.float32(power)
         return single
 
     def centred(self, rows: Matrix) -> Squares:
@@ -178,9 +182,9 @@ class ExactNeighbours:
         return centred
 
 
-def _step(row_bytes: int) -> int:
-    """How many rows of some bytes the budget holds, at least one and at most 1,024: they stay near the processor."""
-    return min(max(_BUDGET // row_bytes, 1), 1024)
+def _step(row_bytes: int, most: int = 1024) -> int:
+    """How many rows of some bytes the budget holds, at least one and few enough to stay near the processor."""
+    return min(max(_BUDGET // row_bytes, 1), most)
 
 
 def _in_steps(numbers: Ids, step: int) -> list[Ids]:
@@ -200,9 +204,14 @@ def pair_squares(rows: Matrix, queries: Matrix, row: Ids, query: Ids) -> Squares
     step = max(1, _PAIR_BUDGET // rows.shape[1])
 
     def fill(stretch: slice) -> None:
+        size = min(step, stretch.stop - stretch.start), rows.shape[1]
+        ours, theirs, wide = np.empty(size, rows.dtype), np.empty(size, queries.dtype), np.empty(size)
         for start in range(stretch.start, stretch.stop, step):
             part = slice(start, min(start + step, stretch.stop))
-            difference = np.subtract(rows[row[part]], queries[query[part]], dtype=np.float64)
+            used = slice(0, part.stop - start)
+            difference = wide[used]
+            difference[...] = np.take(rows, row[part], axis=0, out=ours[used], mode="clip")  # "raise" would copy
+            difference -= np.take(queries, query[part], axis=0, out=theirs[used], mode="clip")
             np.einsum("pd,pd->p", difference, difference, out=squares[part])
 
     in_threads(fill, len(row), least=step)

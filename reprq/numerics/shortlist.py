@@ -27,9 +27,12 @@ _VARIABLE = "REPRQ_NEIGHBOURS"
 
 _QUERIES, _ROWS = 1024, 4096  # of one product: 16 MiB
 _WIDE = 256  # columns from which adding the squared lengths is little beside the product
+_COLUMNS = 512  # of one sum of products: several sums, added, are rounded less than one
+_CACHED = 2**16  # entries that stay near the processor from one pass to the next
 _MANY = 256  # candidates, beyond four for each neighbour, that are too many to keep
 LARGEST = 1e37  # squares that float32 can hold, and the sums on the way to them
 _MEASURED = 2**33  # multiply-adds, about a second on one core, that are worth the measurement
+_FAISS_ENTRIES = 2**17  # from 128,000 entries of queries on FAISS 1.15 multiplies matrices
 _WIDTHS = (64, 1024)
 
 
@@ -65,21 +68,21 @@ class Reach:
     """How near the k nearest rows are seen, by the error bound of the float32 formula (Higham 2002, section 3.1).
 
     With u = 2^-24 a sum of d products is off by d u times the sum of their sizes. So the squared distance r^2 of rows
-    x and y is seen within (d + 12) u (|x| + |y|)^2, where 12 is for centring, scaling and comparing; or, where the
-    squared lengths are summed pairwise and added afterwards, within 2 (d + 4) u |x| |y| + 80 u (|x| + |y|)^2, less than
-    half of that. Rows as near as r have |y| <= |x| + r.
+    x and y is seen within (d + 12) u (|x| + |y|)^2, where 12 is for centring, scaling and comparing. Where the squared
+    lengths are summed pairwise and added afterwards, and no product passes more than t sums, it is within
+    2 (t + 4) u |x| |y| + 80 u (|x| + |y|)^2, less than half of that. Rows as near as r have |y| <= |x| + r.
 
     Args:
         queries: (m, d) float32.
-        pairwise: Whether the second bound holds.
+        sums: The t of the second bound, where that one holds.
     """
 
-    def __init__(self, queries: Single, pairwise: bool = False) -> None:
+    def __init__(self, queries: Single, sums: int | None = None) -> None:
         d = queries.shape[1]
         self.squares: Squares = squared_lengths(queries).astype(np.float64)
         self._lengths = np.sqrt(self.squares)
-        self._all = min((80 if pairwise else d + 12) * 2.0**-24, 0.1)
-        self._cross = min(2 * (d + 4) * 2.0**-24, 0.1) if pairwise else 0.0
+        self._all = min((d + 12 if sums is None else 80) * 2.0**-24, 0.1)
+        self._cross = 0.0 if sums is None else min(2 * (sums + 4) * 2.0**-24, 0.1)
         self._tiny = (d + 12) * float(np.finfo(np.float32).tiny)
 
     def ends(self, seen: NDArray[np.floating], part: slice = slice(None)) -> tuple[Squares, Squares]:
@@ -100,7 +103,11 @@ class Reach:
 
 def squared_lengths(rows: Single) -> Single:
     """The squared length of each row, summed pairwise: off by at most 64 2^-24 of it."""
-    lengths: Single = np.square(rows).sum(axis=1)
+    lengths = np.empty(len(rows), dtype=np.float32)
+    step = max(1, _CACHED // rows.shape[1])
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        np.square(rows[part]).sum(axis=1, out=lengths[part])
     return lengths
 
 
@@ -138,11 +145,14 @@ class ProductShortlist:
         return _joined(found)
 
     def _search(self, queries: Single, k: int, own: Ids | None) -> list[Candidates]:
-        reach = Reach(queries, self._wide)
         left = queries if self._wide else np.pad(queries, ((0, 0), (0, 1)), constant_values=1.0)
+        parts = -(-left.shape[1] // _COLUMNS)
+        columns = -(-left.shape[1] // parts)
+        reach = Reach(queries, columns + parts if self._wide else None)
+        space = np.empty((min(parts, 2), len(queries) * min(_ROWS, len(self._rows))), dtype=np.float32)
         pools: dict[int, _Pool] = {}
         for start in range(0, len(self._rows), _ROWS):
-            block = left @ self._rows[start : start + _ROWS].T
+            block = _product(left, self._rows[start : start + _ROWS], columns, space)
             if self._wide:
                 block += self._lengths[start : start + _ROWS]
             if own is not None:
@@ -158,6 +168,17 @@ class ProductShortlist:
         return [pools[start].candidates() for start in sorted(pools)]
 
 
+def _product(queries: Single, rows: Single, columns: int, space: Single) -> Single:
+    """The products of all pairs, some columns at a time, in memory that is there: new pages take as long as these."""
+    block: Single
+    block, *more = (flat[: len(queries) * len(rows)].reshape(len(queries), len(rows)) for flat in space)
+    np.matmul(queries[:, :columns], rows[:, :columns].T, out=block)
+    for start in range(columns, rows.shape[1], columns):
+        part = slice(start, start + columns)
+        block += np.matmul(queries[:, part], rows[:, part].T, out=more[0])
+    return block
+
+
 class _Pool:
     """The rows seen so far that may be among the k nearest of some queries, less |x|^2 as they are seen.
 
@@ -170,8 +191,8 @@ class _Pool:
     def __init__(self, reach: Reach, part: slice, k: int) -> None:
         self._reach, self._part, self._k = reach, part, k
         self._squares = reach.squares[part]
-        self._values = np.empty((len(self._squares), 0), dtype=np.float32)
-        self._ids = np.empty((len(self._squares), 0), dtype=np.int64)
+        self._found: list[tuple[Ids, Ids, Single]] = []  # queries, rows and values since they were last narrowed down
+        self._count = 0
         self._kth = np.full(len(self._squares), np.inf)
         self._failed = ~(self._squares < LARGEST)
         self._limit = np.where(self._failed, -np.inf, np.inf).astype(np.float32)
@@ -185,28 +206,35 @@ class _Pool:
             self._tighten(_bound(block, self._k))
             self._give_up(np.count_nonzero(block <= self._limit[:, None], axis=1))
             near = np.flatnonzero(block <= self._limit[:, None])
-        if not len(near):
-            return
-        query, row = np.divmod(near, block.shape[1])
-        self._values = np.concatenate(
-            [self._values, ragged(block.ravel()[near], query, len(block), np.inf)], axis=1, dtype=np.float32
-        )
-        self._ids = np.concatenate([self._ids, ragged(row + start, query, len(block), -1)], axis=1)
-        if self._values.shape[1] >= self._k:
-            self._kth = np.partition(self._values, self._k - 1, axis=1)[:, self._k - 1].astype(np.float64)
-            self._tighten(self._kth)
-        kept = (self._values <= self._limit[:, None]) & (self._ids >= 0)
-        self._give_up(np.count_nonzero(kept, axis=1))
-        kept &= ~self._failed[:, None]
-        query, column = np.nonzero(kept)
-        self._values = ragged(self._values[query, column], query, len(block), np.inf)
-        self._ids = ragged(self._ids[query, column], query, len(block), -1)
+        query = near // block.shape[1]
+        self._found.append((query, near - query * block.shape[1] + start, block.ravel()[near]))
+        self._count += len(near)
+        if self._count > len(block) * (_MANY // 2 + 2 * self._k):
+            ids, values, kept = self._narrowed()
+            query, column = np.nonzero(kept)
+            self._found = [(query, ids[query, column], values[query, column])]
+            self._count = len(query)
 
     def candidates(self) -> Candidates:
         """What is left when all rows have been seen."""
+        ids, values, kept = self._narrowed()
         low, _ = self._reach.ends(self._kth + self._squares, self._part)
-        nearer = (self._values < (low - self._squares)[:, None]) & (self._ids >= 0)
-        return Candidates(self._ids, nearer, ~self._failed)
+        return Candidates(np.where(kept, ids, -1), kept & (values < (low - self._squares)[:, None]), ~self._failed)
+
+    def _narrowed(self) -> tuple[Ids, Single, NDArray[np.bool_]]:
+        """The rows that were found, (m, w) ids and values, and which may still be among the k nearest."""
+        query, ids, values = (np.concatenate(each) for each in zip(*self._found, strict=True))
+        if len(self._found) > 1:
+            order = np.argsort(query.astype(np.int16), kind="stable")  # by radix
+            query, ids, values = query[order], ids[order], values[order]
+        ids = ragged(ids, query, len(self._squares), -1)
+        values = ragged(values, query, len(self._squares), np.inf)
+        if values.shape[1] >= self._k:
+            self._kth = np.partition(values, self._k - 1, axis=1)[:, self._k - 1].astype(np.float64)
+            self._tighten(self._kth)
+        kept = (values <= self._limit[:, None]) & (ids >= 0)
+        self._give_up(np.count_nonzero(kept, axis=1))
+        return ids, values, kept & ~self._failed[:, None]
 
     def _tighten(self, kth: NDArray[np.floating]) -> None:
         _, high = self._reach.ends(kth + self._squares, self._part)
@@ -347,7 +375,8 @@ def measured_seconds() -> dict[Engine, tuple[float, ...]]:
     rng = np.random.default_rng(0)
     found: dict[Engine, list[float]] = {engine: [] for engine in ENGINES}
     for d in _WIDTHS:
-        rows, queries = (rng.random((count, d), dtype=np.float32) - 0.5 for count in (_ROWS, _QUERIES // 4))
+        counts = _ROWS, max(_QUERIES // 4, least_queries(d))
+        rows, queries = (rng.random((count, d), dtype=np.float32) - 0.5 for count in counts)
         made: dict[Engine, Shortlist] = {
             "product": ProductShortlist([rows], len(rows), d),
             "faiss": FaissShortlist([rows], d),
@@ -355,6 +384,16 @@ def measured_seconds() -> dict[Engine, tuple[float, ...]]:
         for engine, shortlist in made.items():
             found[engine].append(min(_seconds(shortlist, queries) for _ in range(2)))
     return {engine: tuple(times) for engine, times in found.items()}
+
+
+def least_queries(d: int) -> int:
+    """Return how many queries FAISS multiplies matrices for; it takes three times as long for each of fewer.
+
+    Example:
+        >>> least_queries(64), least_queries(2048)
+        (2048, 64)
+    """
+    return -(-_FAISS_ENTRIES // d)
 
 
 def _seconds(shortlist: Shortlist, queries: Single) -> float:

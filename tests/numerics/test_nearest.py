@@ -41,6 +41,14 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shortlist, "_QUERIES", 7)
 
 
+@pytest.fixture(params=["narrow", "wide"])
+def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let products be summed whole, with the squared lengths as a column, and in parts, with these added afterwards."""
+    if request.param == "wide":
+        monkeypatch.setattr(shortlist, "_WIDE", 1)
+        monkeypatch.setattr(shortlist, "_COLUMNS", 5)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @given(
     n=st.integers(1, 60),
@@ -75,7 +83,7 @@ def test_neighbours_are_the_oracles(
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
 @pytest.mark.parametrize("spread", [1e-7, 1e-2])
-@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.usefixtures("small_blocks", "width")
 def test_rows_that_float32_cannot_tell_apart_are_ranked_exactly(
     engine: shortlist.Engine, offset: float, spread: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +101,7 @@ def test_rows_that_float32_cannot_tell_apart_are_ranked_exactly(
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("order", ["random", "nearer and nearer", "farther and farther"])
 @pytest.mark.parametrize("k", [1, 5, 30, 299])
-@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.usefixtures("small_blocks", "width")
 def test_neither_batch_nor_order_nor_memory_changes_a_bit(engine: shortlist.Engine, order: str, k: int) -> None:
     rng = np.random.default_rng(1)
     rows, queries = rng.normal(size=(300, 16)), rng.normal(size=(50, 16))
