@@ -44,6 +44,7 @@ OF_IMAGES_BY_NATURE = (
     "evaluation/detection.py",
     "evaluation/localization.py",
     "evaluation/pixels.py",
+    "evaluation/regions.py",
     "models/export.py",
     "models/graph.py",
     "papers/",
@@ -51,8 +52,6 @@ OF_IMAGES_BY_NATURE = (
     "pretext/",
     "report/pictures.py",
     "study/compute.py",
-    "study/results.py",
-    "study/runner.py",
 )
 
 

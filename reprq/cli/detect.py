@@ -84,6 +84,7 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
     is_flag=True,
     help="Fail unless anomaly maps can be judged by masks; without, that is done where it can be.",
 )
+@click.option("--by-class", is_flag=True, help="Print each class of anomalies in a table of its own; --json has it.")
 @click.option("--oracle", is_flag=True, help="Choose OC-SVM's and KDE's parameters on a tenth of the test labels.")
 @click.option(
     "--detector",
@@ -105,6 +106,7 @@ def detect(
     detectors: tuple[str, ...],
     seeds: int,
     oracle: bool,
+    by_class: bool,
     form: str | None,
     **asked: Any,
 ) -> None:
@@ -118,6 +120,9 @@ def detect(
 
     Where a folder has masks (ground_truth/CLASS/NAME_mask.png) and a detector anomaly maps (fcdd, autoencoder),
     pixel_auroc is over all pixels of all images, pixel_auroc_per_image the mean over anomalous images.
+
+    aupro is the overlap with marked regions, averaged over false positive rates up to 0.3; --by-class has a table of
+    all figures for each class of anomalies.
 
     --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """
@@ -165,6 +170,9 @@ def detect(
     left_out = _left_out(rows, form)
     shown = [{name: value for name, value in row.items() if name not in left_out} for row in rows]
     emit(form, "detect", shown, {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}, source)
+    if by_class and form is None:
+        click.echo("\nby class of anomalies")
+        echo_table(_class_rows(rows))
     if means and form is None:
         click.echo("\nmean over tasks and seeds")
         echo_table(means)
@@ -182,19 +190,19 @@ def _check_source(networks: Any, file: Path | None, specs: list[dict[str, Any]])
 
 def _left_out(rows: list[dict[str, Any]], form: str | None) -> set[str]:
     """The columns that are not shown: those of pixels where no row has any, and what only one form has space for."""
-    from reprq.evaluation.pixels import PIXEL_COLUMNS
+    from reprq.evaluation.localization import MAP_COLUMNS
 
     found = {"by_class"} if form != "json" else set()
     if form is None:
-        found |= {name for name in PIXEL_COLUMNS if "per_image_" in name}
-    return found if any(row["pixel_auroc"] is not None for row in rows) else {*found, *PIXEL_COLUMNS}
+        found |= {name for name in MAP_COLUMNS if "per_image_" in name}
+    return found if any(row["pixel_auroc"] is not None for row in rows) else {*found, *MAP_COLUMNS}
 
 
 def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
     """One row of the table."""
     from reprq.detectors.registry import is_network, needs_layer
     from reprq.evaluation.detection import evaluate
-    from reprq.evaluation.pixels import PIXEL_COLUMNS
+    from reprq.evaluation.localization import MAP_COLUMNS
 
     side = case.samples if is_network(spec["name"]) and case.samples is not None else case.rows
     given = {name: value for name, value in case.given.items() if side is case.samples and name not in spec}
@@ -208,15 +216,32 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[
         "auroc": found.auroc.value,
         "low": found.auroc.low,
         "high": found.auroc.high,
-        **dict.fromkeys(PIXEL_COLUMNS),
+        **dict.fromkeys(MAP_COLUMNS),
         **({} if found.pixels is None else found.pixels.columns()),
         **found.counts(),
         "notes": list(found.notes),
-        "by_class": [
-            {"anomaly": case.classes[number], "auroc": value.value, "low": value.low, "high": value.high}
-            for number, value in found.by_class().items()
-        ],
+        "by_class": _by_class(found, case.classes),
     }
+
+
+def _by_class(found: Any, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The figures of each class of anomalies."""
+    maps = {} if found.pixels is None else found.pixels.by_class
+    return [
+        {
+            **{"anomaly": classes[number], "auroc": value.value, "low": value.low, "high": value.high},
+            **(maps[number].columns() if number in maps else {}),
+        }
+        for number, value in found.by_class().items()
+    ]
+
+
+def _class_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row a row of the table and class of anomalies; of pixel figures per image only the value."""
+    names = ("layer", "task", "seed", "detector")
+    found = [{**{name: row[name] for name in names}, **part} for row in rows for part in row["by_class"]]
+    columns = dict.fromkeys(name for row in found for name in row if "per_image_" not in name)
+    return [{name: row.get(name) for name in columns} for row in found]
 
 
 def _method(row: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reprq.evaluation.paired import Comparison, paired_delong
     from reprq.evaluation.pixels import PixelAUROC, pixel_auroc
     from reprq.evaluation.probe import linear_probe
+    from reprq.evaluation.regions import aupro
     from reprq.evaluation.roc import auroc
     from reprq.evaluation.tasks import ClassTable, mean_over_tasks, per_class_table
     from reprq.statistics.correlation import Correlation, correlation
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from reprq.statistics.multiplicity import holm
 
 _MODULES = {
+    "aupro": "reprq.evaluation.regions",
     "auroc": "reprq.evaluation.roc",
     "roc_band": "reprq.evaluation.band",
     "auroc_bootstrap": "reprq.evaluation.bootstrap",
@@ -66,6 +68,7 @@ __all__ = [
     "OracleChoice",
     "PixelAUROC",
     "at_threshold",
+    "aupro",
     "auroc",
     "auroc_bootstrap",
     "average_precision",

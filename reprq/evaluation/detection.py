@@ -12,9 +12,8 @@ from reprq.detectors.oracle import oracle_grid
 from reprq.detectors.registry import DETECTORS, create, describe
 from reprq.errors import InputError, ReprqError
 from reprq.evaluation.groups import max_over_groups
-from reprq.evaluation.localization import has_maps, judge_maps
+from reprq.evaluation.localization import MapFigures, has_maps, judge_maps
 from reprq.evaluation.oracle import oracle_search
-from reprq.evaluation.pixels import PixelAUROC
 from reprq.evaluation.roc import auroc
 from reprq.registry import told
 from reprq.statistics.estimate import Estimate
@@ -78,7 +77,7 @@ class Detection:
         n_train: How many rows it was fitted on.
         seconds: Of fit and scores.
         fitted: The detector, fitted; None where only its scores are known.
-        pixels: The AUROC of its maps against the masks of the split, where it has maps and the split masks.
+        pixels: The figures of its maps against the masks of the split, where it has maps and the split masks.
         pixel_note: Why `pixels` is None; "" where nobody could expect it.
     """
 
@@ -90,7 +89,7 @@ class Detection:
     n_train: int
     seconds: float
     fitted: Any = None
-    pixels: PixelAUROC | None = None
+    pixels: MapFigures | None = None
     pixel_note: str = ""
 
     def counts(self) -> dict[str, int]:
@@ -100,7 +99,7 @@ class Detection:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know before trusting the numbers."""
-        of_pixels = () if self.pixels is None else self.pixels.pooled.notes
+        of_pixels = () if self.pixels is None else self.pixels.auroc.pooled.notes
         said = tuple(f"pixels: {note}" for note in of_pixels)
         return (*self.auroc.notes, *said, *((self.pixel_note,) if self.pixel_note else ()))
 
@@ -206,7 +205,8 @@ def evaluate(
     if pixels is False or split.masks is None or not has_maps(made) or getattr(made, "transform_", made) is None:
         return found
     try:
-        return replace(found, pixels=judge_maps(made, scored, split.masks, split.labels, seed=seed))
+        figures = judge_maps(made, scored, split.masks, split.labels, classes=split.classes, seed=seed)
+        return replace(found, pixels=figures)
     except ReprqError as error:
         if pixels:
             raise

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,41 +75,57 @@ def pixel_auroc(
     critical_value(confidence)
     if resamples < 1:
         raise InputError(f"resamples must be at least 1, got {resamples}; 1000 is usual")
-    if len(maps) != len(masks):
-        raise InputError(f"maps must be as many as masks, got {len(maps)} and {len(masks)}")
-    marked = [None if mask is None or not (found := np.asarray(mask) != 0).any() else found for mask in masks]
-    rows = np.array([i for i, mask in enumerate(marked) if mask is not None], dtype=np.int64)
-    if not len(rows):
-        raise InputError("masks must mark a pixel of some image, got none; pixels are judged where some are anomalous")
+    marked, rows = marked_pixels(masks, maps)
     wins, p, q = _wins(marked, maps, rows)
     if not q.sum():
         raise InputError("masks must leave a pixel that is not anomalous, got none")
-    rng = np.random.default_rng(seed)
-    first = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=resamples).astype(np.float64)
-    others = np.setdiff1d(np.arange(len(marked)), rows)
-    weights = np.zeros((resamples, len(marked)))
-    weights[:, rows] = first
-    if len(others):
-        weights[:, others] = rng.multinomial(len(others), np.full(len(others), 1 / len(others)), size=resamples)
-    n, few = len(marked), _few(len(rows))
+    first, weights = resampled_images(rows, len(marked), resamples, seed)
+    n, others = len(marked), len(marked) - len(rows)
     with np.errstate(invalid="ignore"):
         pooled = ((first @ wins) * weights).sum(1) / ((first @ p) * (weights @ q))
     value = float(wins.sum() / (p.sum() * q.sum()))
-    counts = len(rows), max(len(others), len(rows))
+    counts = len(rows), max(others, len(rows))
     whole = q[rows] > 0
     single = wins[np.arange(len(rows)), rows][whole] / (p[whole] * q[rows][whole])
     if not len(single):
         raise InputError("masks must leave pixels of an anomalous image that are not anomalous, got none")
     means = first[:, whole] @ single / np.maximum(first[:, whole].sum(1), 1)
     return PixelAUROC(
-        _estimate(value, pooled[np.isfinite(pooled)], counts, n, confidence, few),
-        _estimate(float(single.mean()), means[first[:, whole].any(1)], counts, len(single), confidence, few),
+        estimate_over_images(value, pooled[np.isfinite(pooled)], counts, n, confidence),
+        estimate_over_images(float(single.mean()), means[first[:, whole].any(1)], counts, len(single), confidence),
     )
+
+
+def marked_pixels(masks: Sequence[Any], maps: Any) -> tuple[list[Any], NDArray[np.int64]]:
+    """Return the masks as booleans, None where nothing is marked, and which images have a marked pixel.
+
+    Raises:
+        InputError: There are as many maps as masks, or no pixel is marked.
+    """
+    if len(maps) != len(masks):
+        raise InputError(f"maps must be as many as masks, got {len(maps)} and {len(masks)}")
+    marked = [None if mask is None or not (found := np.asarray(mask) != 0).any() else found for mask in masks]
+    rows = np.array([i for i, mask in enumerate(marked) if mask is not None], dtype=np.int64)
+    if not len(rows):
+        raise InputError("masks must mark a pixel of some image, got none; pixels are judged where some are anomalous")
+    return marked, rows
+
+
+def resampled_images(rows: NDArray[np.int64], n: int, resamples: int, seed: int) -> tuple[Array, Array]:
+    """Return how often each of some anomalous images is drawn, (r, a), and each of all n, (r, n); others apart."""
+    rng = np.random.default_rng(seed)
+    first = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=resamples).astype(np.float64)
+    others = np.setdiff1d(np.arange(n), rows)
+    weights = np.zeros((resamples, n))
+    weights[:, rows] = first
+    if len(others):
+        weights[:, others] = rng.multinomial(len(others), np.full(len(others), 1 / len(others)), size=resamples)
+    return first, weights
 
 
 def _wins(marked: Sequence[Any], maps: Any, rows: NDArray[np.int64]) -> tuple[Array, Array, Array]:
     """A, (anomalous images, images), and the numbers of anomalous pixels of the first and of others of the second."""
-    found = [_map(maps, marked, i)[marked[i]] for i in rows]
+    found = [checked_map(maps, marked, i)[marked[i]] for i in rows]
     p = np.array([len(scores) for scores in found], dtype=np.float64)
     owner = np.repeat(np.arange(len(rows)), p.astype(np.int64))
     scores = np.concatenate(found)
@@ -117,23 +133,25 @@ def _wins(marked: Sequence[Any], maps: Any, rows: NDArray[np.int64]) -> tuple[Ar
     scores, owner = scores[order], owner[order]
     wins, q = np.zeros((len(rows), len(marked))), np.zeros(len(marked))
     for j, mask in enumerate(marked):
-        values = _map(maps, marked, j)
+        values = checked_map(maps, marked, j)
         other = np.sort(values.ravel() if mask is None else values[~mask])
-        wins[:, j] = np.bincount(owner, weights=_placed(scores, other), minlength=len(rows))
+        wins[:, j] = np.bincount(
+            owner, weights=(placed(scores, other, "left") + placed(scores, other, "right")) / 2.0, minlength=len(rows)
+        )
         q[j] = len(other)
     return wins, p, q
 
 
-def _placed(scores: NDArray[Any], other: NDArray[Any]) -> Array:
-    """How many of `other` each score is above, a tie counting one half; `scores` are sorted."""
-    found = np.zeros(len(scores) + 1)
-    for side in ("left", "right"):
-        found += np.bincount(np.searchsorted(scores, other, side), minlength=len(scores) + 1)
-    placed: Array = np.cumsum(found)[:-1] / 2.0
-    return placed
+def placed(scores: NDArray[Any], other: NDArray[Any], side: Literal["left", "right"]) -> Array:
+    """Return how many of `other` each score is above ("left") or not below ("right"); both are sorted."""
+    found = np.bincount(
+        np.searchsorted(scores, other, "right" if side == "left" else "left"), minlength=len(scores) + 1
+    )
+    return np.cumsum(found)[:-1].astype(np.float64)
 
 
-def _map(maps: Any, marked: Sequence[Any], i: int) -> NDArray[Any]:
+def checked_map(maps: Any, marked: Sequence[Any], i: int) -> NDArray[Any]:
+    """Return the map of an image, which must be as large as its mask and hold finite numbers."""
     found = np.asarray(maps[int(i)])
     mask = marked[i]
     if found.ndim != 2 or (mask is not None and mask.shape != found.shape):
@@ -144,15 +162,19 @@ def _map(maps: Any, marked: Sequence[Any], i: int) -> NDArray[Any]:
     return found
 
 
-def _estimate(
-    value: float, values: Array, counts: tuple[int, int], n: int, confidence: float, notes: tuple[str, ...]
-) -> Estimate:
+def estimate_over_images(value: float, values: Array, counts: tuple[int, int], n: int, confidence: float) -> Estimate:
+    """Return a figure of pixels with an interval by its values on resamples of images, or Newcombe's where they agree.
+
+    Args:
+        value: Of all images.
+        values: Of resamples.
+        counts: How many images have anomalous pixels, and how many others count.
+        n: How many were judged.
+        confidence: Of the interval.
+    """
+    notes = (f"only {counted(counts[0], 'image')} with anomalous pixels",) if counts[0] < FEW_ROWS else ()
     if counts[0] < _LEAST_IMAGES or np.ptp(values) == 0:
         low, high = score_interval(value, *counts, 0.0, critical_value(confidence))
         return Estimate(value, low, high, n, "newcombe", confidence, notes)
     low, high = np.quantile(values, [0.5 - confidence / 2.0, 0.5 + confidence / 2.0])
     return Estimate(value, float(low), float(high), n, "image-bootstrap", confidence, notes)
-
-
-def _few(images: int) -> tuple[str, ...]:
-    return (f"only {counted(images, 'image')} with anomalous pixels",) if images < FEW_ROWS else ()

@@ -19,7 +19,7 @@ from reprq.storage import readable
 from reprq.study import measures
 from reprq.study.cells import Row
 from reprq.study.jobs import Cell, Job, Spec, definition_of, name_of, needs_of, reads_rows
-from reprq.study.results import BY_CLASS, HALVES
+from reprq.study.results import BY_CLASS, HALVES, MAPS_BY_CLASS
 from reprq.study.sources import load_network, load_samples
 from reprq.study.splits import Other
 
@@ -215,4 +215,13 @@ def _row(spec: Spec, found: Detection, classes: tuple[str, ...]) -> Row:
         **found.counts(),
         "seconds": round(found.seconds, 6),
         BY_CLASS: by_class,
+        **_maps_by_class(found, classes),
     }
+
+
+def _maps_by_class(found: Detection, classes: tuple[str, ...]) -> Row:
+    """The figures of maps of each anomalous class, where there are any."""
+    if found.pixels is None or not found.pixels.by_class:
+        return {}
+    by_class = found.pixels.by_class.items()
+    return {MAPS_BY_CLASS: {readable(str(classes[number])): figures.columns() for number, figures in by_class}}

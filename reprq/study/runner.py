@@ -11,7 +11,7 @@ from reprq.backbones import Backbone
 from reprq.data import Dataset
 from reprq.embeddings import default_cache_dir, extract
 from reprq.errors import ConfigError, InputError, OutputExistsError, WeightsError
-from reprq.evaluation.pixels import PIXEL_COLUMNS
+from reprq.evaluation.localization import MAP_COLUMNS
 from reprq.progress import track
 from reprq.provenance import versions
 from reprq.storage import make_folder
@@ -28,6 +28,7 @@ from reprq.study.results import (
     BY_CLASS,
     CLASS_COLUMNS,
     DETECTOR_COLUMNS,
+    MAPS_BY_CLASS,
     METRIC_COLUMNS,
     SCHEMA_VERSION,
     STUDY_FILE,
@@ -296,10 +297,10 @@ class StudyRun:
                     (metrics if cell.detector is None else detectors).add(columns[1], row)
                     for judged in _by_class(row):
                         classes.add(columns[1], judged)
-        table = detectors.frame()
-        if table[PIXEL_COLUMNS[0]].isna().all():
-            table = table.drop(columns=[*PIXEL_COLUMNS])
-        return metrics.frame(), table, classes.frame()
+        of_detectors, of_classes = detectors.frame(), classes.frame()
+        if of_detectors[[*MAP_COLUMNS]].isna().all(axis=None):
+            of_detectors, of_classes = (table.drop(columns=[*MAP_COLUMNS]) for table in (of_detectors, of_classes))
+        return metrics.frame(), of_detectors, of_classes
 
     def _record(self) -> dict[str, Any]:
         networks = [network for part in self.plan.parts if (network := self.plan.network_of(part)) is not None]
@@ -345,4 +346,5 @@ def _by_class(row: Row) -> Iterator[Row]:
     """The rows of the table of anomalous classes of a detector's stored row; cells of older studies have none."""
     for name, (value, low, high, count) in row.get(BY_CLASS, {}).items():
         judged = {"auroc": value, "auroc_low": low, "auroc_high": high, "n_anomalies": count}
+        judged |= row.get(MAPS_BY_CLASS, {}).get(name, {})
         yield {"detector": row["detector"], "definition": row["definition"], "anomaly": name, **judged}

@@ -57,7 +57,7 @@ class Bright:
 def test_maps_of_a_detector_are_judged_image_by_image_and_what_has_no_mask_is_left_out(folder):
     split, _, test = sides(folder)
     scored = test.select(split.test)
-    found = judge_maps(Bright(), scored, split.masks, split.labels)
+    found = judge_maps(Bright(), scored, split.masks, split.labels).auroc
     kept = [i for i in range(10) if split.labels[i] == 0 or split.masks[i] is not None]
     maps = Bright().anomaly_map(scored)[kept]
     expected = pixel_auroc([split.masks[i] for i in kept], maps)
@@ -78,8 +78,8 @@ def test_the_one_evaluation_lays_masks_over_what_the_detector_saw(folder):
     nearest = [None if image is None else np.asarray(image.resize((12, 12), 0)) for image in images]
     kept = [i for i in range(10) if split.labels[i] == 0 or nearest[i] is not None]
     marked = np.concatenate([np.zeros(144) if nearest[i] is None else nearest[i].ravel() for i in kept])
-    assert found.pixels.pooled.value == pytest.approx(auroc(marked, maps[kept].ravel()).value, abs=1e-6)
-    assert found.pixels.pooled.low <= found.pixels.pooled.value <= found.pixels.pooled.high
+    assert found.pixels.auroc.pooled.value == pytest.approx(auroc(marked, maps[kept].ravel()).value, abs=1e-6)
+    assert found.pixels.auroc.pooled.low <= found.pixels.auroc.pooled.value <= found.pixels.auroc.pooled.high
     assert evaluate(FCDD_QUICK, split, train, test, pixels=False).pixels is None
     assert found.on(np.arange(10)).pixels is None
 
@@ -122,7 +122,7 @@ def test_benign_images_with_marked_pixels_give_no_figure(folder):
     with pytest.raises(InputError, match="masks mark no pixel of what the detector sees"):
         judge_maps(Bright(), test.select(split.test), Masks([np.zeros((9, 9))] * 10), split.labels)
     images = as_dataset(np.zeros((2, 8, 8), dtype=np.uint8))
-    assert judge_maps(Bright(), images, Masks([np.eye(8), None]), np.array([1, 0])).pooled.value == 0.5
+    assert judge_maps(Bright(), images, Masks([np.eye(8), None]), np.array([1, 0])).auroc.pooled.value == 0.5
 
 
 def run(capsys, monkeypatch, *arguments):
@@ -137,9 +137,12 @@ def test_detect_prints_pixel_figures_where_there_are_masks(folder, capsys, monke
     how = ("--data", f"folder:{folder}", "--task", "unimodal:good", "--detector", detector)
     (row,) = json.loads(run(capsys, monkeypatch, *how, "--json").out)["rows"]
     split, train, test = sides(folder)
-    assert row["pixel_auroc"] == pytest.approx(evaluate(FCDD_QUICK, split, train, test).pixels.pooled.value)
+    assert row["pixel_auroc"] == pytest.approx(evaluate(FCDD_QUICK, split, train, test).pixels.auroc.pooled.value)
     assert row["pixel_auroc_per_image_low"] <= row["pixel_auroc_per_image"]
     assert "pixels: 1 anomalous image without a marked pixel left out" in row["notes"]
+    lines = run(capsys, monkeypatch, *how, "--by-class").out.partition("by class of anomalies\n")[2].splitlines()
+    assert [word in lines[0].split() for word in ("anomaly", "auroc", "aupro", "aupro_high")] == [True] * 4
+    assert lines[1].split()[2:4] == [row["detector"], "crack"]
     knn = ("--data", f"folder:{folder}", "--task", "unimodal:good", "--detector", "raw:knn")
     (row,) = json.loads(run(capsys, monkeypatch, *knn, "--json").out)["rows"]
     assert "pixel_auroc" not in row
@@ -155,22 +158,27 @@ def test_patches_are_judged_by_detect_and_in_studies_on_a_layer_or_on_several_th
     split, train, test = sides(folder)
     lenet = load_backbone("lenet", "random", seed=0)
     expected = evaluate(patchcore, split, train, test, given={"backbone": lenet})
-    assert expected.pixels.pooled.value > 0.9
+    assert expected.pixels.auroc.pooled.value > 0.9
     how = ("--data", f"folder:{folder}", "--backbone", "lenet", "--weights", "random", "--task", "unimodal:good")
     how += ("--detector", "patchcore:layers=[0,1],coreset=20", "--detector", "padim", "--layer", "0,1", "--json")
     rows = json.loads(run(capsys, monkeypatch, *how).out)["rows"]
     names = ["patchcore[layers=0,1,coreset=20,neighbors=9]", *(f"padim[layers={name},channels=100]" for name in layers)]
     assert [row["detector"] for row in rows] == names
     assert [row["layer"] for row in rows] == ["", *layers]
-    assert rows[0]["pixel_auroc"] == pytest.approx(expected.pixels.pooled.value, abs=1e-6)
+    assert rows[0]["pixel_auroc"] == pytest.approx(expected.pixels.auroc.pooled.value, abs=1e-6)
+    assert rows[0]["aupro"] == pytest.approx(expected.pixels.aupro.value, abs=1e-6)
+    ((crack,),) = [row["by_class"] for row in rows[:1]]
+    assert (crack["anomaly"], crack["aupro"]) == ("crack", pytest.approx(rows[0]["aupro"]))
     config = {
         **{"title": "parts", "data": {"name": f"folder:{folder}"}, "tasks": ["unimodal:good"]},
         "backbones": [{"name": "lenet", "weights": "random", "layers": "0,1"}],
         "detectors": [patchcore, "padim"],
     }
-    table = run_study(config, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False).detectors
+    found = run_study(config, tmp_path / "run", cache_dir=tmp_path / "cache", progress=False)
+    table = found.detectors
     assert table["layer"].fillna("").tolist() == ["conv1", "conv2", ""]
-    assert table["pixel_auroc"].iloc[2] == pytest.approx(expected.pixels.pooled.value, abs=1e-6)
+    assert found.classes["aupro"].tolist() == pytest.approx(table["aupro"].tolist())
+    assert table["pixel_auroc"].iloc[2] == pytest.approx(expected.pixels.auroc.pooled.value, abs=1e-6)
 
 
 def test_a_study_has_pixel_columns_and_computes_anew_where_masks_change(folder, tmp_path):
@@ -186,7 +194,7 @@ def test_a_study_has_pixel_columns_and_computes_anew_where_masks_change(folder, 
     table = first.detectors.set_index("detector")
     split, train, test = sides(folder)
     assert table.loc["fcdd", "pixel_auroc"] == pytest.approx(
-        evaluate(FCDD_QUICK, split, train, test).pixels.pooled.value
+        evaluate(FCDD_QUICK, split, train, test).pixels.auroc.pooled.value
     )
     assert np.isnan(table.loc["raw:knn", "pixel_auroc"])
     stored = (tmp_path / "run" / "cells.jsonl").read_text()
@@ -196,3 +204,19 @@ def test_a_study_has_pixel_columns_and_computes_anew_where_masks_change(folder, 
     added = (tmp_path / "run" / "cells.jsonl").read_text()
     assert added.startswith(stored)
     assert added.count("\n") == stored.count("\n") + 1
+
+
+def test_classes_of_anomalies_are_judged_apart():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(90, 110, (9, 8, 8), dtype=np.uint8)
+    masks = np.zeros((9, 8, 8), dtype=bool)
+    masks[3:, 2:5, 2:5] = True
+    pixels[3:6, 2:5, 2:5] = 255  # class 1 is seen, class 2 is not
+    kinds = np.repeat([0, 1, 2], 3)
+    kept = Masks([None] * 3 + [*masks[3:]])
+    found = judge_maps(Bright(), as_dataset(pixels), kept, (kinds > 0).astype(int), classes=kinds)
+    assert (found.by_class[1].auroc.pooled.value, found.by_class[1].aupro.value) == (1.0, 1.0)
+    assert found.by_class[2].auroc.pooled.value < 0.7
+    expected = pixel_auroc([None] * 3 + [*masks[6:]], pixels[[0, 1, 2, 6, 7, 8]].astype(float))
+    assert found.by_class[2].auroc == expected
+    assert 0.5 < found.aupro.value < 1
