@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -154,18 +156,58 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def run(site, tmp_path):
-    """Run a command with the package installed; the result of its --json and what it said."""
+COMMANDS = """
+import contextlib, io, json, os, sys
 
-    def run(*arguments: str, status: int = 0):
-        path = os.pathsep.join([str(site), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-        environment = {**os.environ, "PYTHONPATH": path, "REPRQ_CACHE": str(tmp_path / "cache")}
-        command = [sys.executable, "-c", "from reprq.cli import main; main()", *arguments]
-        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == status, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
+from reprq.cli import main
+
+for line in sys.stdin:
+    folder, arguments = json.loads(line)
+    os.chdir(folder)
+    os.environ["REPRQ_CACHE"] = os.path.join(folder, "cache")
+    sys.argv, status = ["reprq", *arguments], 0
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as stop:
+            status = stop.code or 0
+    out.seek(0), err.seek(0)
+    print(json.dumps([status, out.read(), err.read()]), flush=True)
+"""
+
+
+class Ran(NamedTuple):
+    """What a command ended with and wrote."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def process(site):
+    """One process with the package installed, which runs one command after the other: torch is loaded once."""
+    path = os.pathsep.join([str(site), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    command = [sys.executable, "-c", COMMANDS]
+    with subprocess.Popen(command, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True) as process:
+        yield process
+
+
+@pytest.fixture
+def run(process, tmp_path):
+    """Run a command in an empty folder."""
+
+    def run(*arguments: str, status: int = 0) -> Ran:
+        process.stdin.write(json.dumps([str(tmp_path), arguments]) + "\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        ran = Ran(*json.loads(line))
+        assert ran.status == status, ran.stderr
+        assert "Traceback" not in ran.stderr
+        return ran
 
     return run
 
