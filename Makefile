@@ -1,10 +1,11 @@
 # The README's two commands, `make demo` and `make test`, do all their own set-up in .venv; `make check` is for changes.
+# make test SELECT='-m "not once"' leaves out what is slow and the same with every release.
 # Another interpreter has an environment of its own: make test PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check
-PYTEST := -m pytest -n auto --dist loadscope -q
+PYTEST := -m pytest -n auto --dist loadscope -q $(SELECT)
 
 .PHONY: demo test test-numeric test-lowest coverage wheel check docs clean
 
@@ -24,12 +25,13 @@ coverage: $(VENV)/ready-dev
 wheel: $(VENV)/ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/wheel.py
 
-# Numbers must not hang on the processor: the tests of numbers again with the matrix products of another (OpenBLAS).
+# Numbers must not hang on the processor: the tests of numbers again with the matrix products of another (OpenBLAS,
+# which torch does not use).
 NUMERIC := $(foreach part,numerics statistics metrics detectors evaluation,tests/$(part) reprq/$(part)) tests/test_forms_of_arrays.py tests/test_identifiers.py
 KERNEL ?= $(if $(filter x86_64 amd64 AMD64,$(shell uname -m)),Nehalem,ARMV8)
 test-numeric: $(VENV)/ready-dev
 	@OPENBLAS_CORETYPE=$(KERNEL) $(BIN)/python -c 'import scipy.linalg, threadpoolctl as t; print("BLAS kernels:", *{b.get("architecture", b["internal_api"]) for b in t.threadpool_info() if b["user_api"] == "blas"})'
-	OPENBLAS_CORETYPE=$(KERNEL) OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST) $(NUMERIC)
+	OPENBLAS_CORETYPE=$(KERNEL) OMP_NUM_THREADS=1 $(BIN)/python $(PYTEST) $(NUMERIC) --ignore=tests/detectors/deep --ignore=reprq/detectors/deep
 
 # With the oldest releases that pyproject.toml allows.
 test-lowest: .venv-lowest/ready

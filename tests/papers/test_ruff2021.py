@@ -139,6 +139,7 @@ def test_the_likeliest_of_the_grid_is_what_cross_validation_picks() -> None:
         assert 2 ** float(name) == pytest.approx(search.best_params_["bandwidth"])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("script", ["ruff2021_tables.py", "adbench_table.py"])
 def test_the_scripts_say_what_is_missing(script: str, tmp_path: Path) -> None:
     path = Path(__file__).resolve().parents[2] / "figures" / script

@@ -103,6 +103,7 @@ def test_a_network_that_cannot_run_fails_its_cells_and_the_others_go_on(
     assert found.failures["reason"].str.contains("nan|inf").all()
 
 
+@pytest.mark.once
 def test_a_worker_that_is_killed_costs_one_cell(jobs: list[Job]) -> None:
     with Processes(2) as where:
         outcomes = where.run(jobs)
@@ -155,6 +156,7 @@ weights = "random"
 """
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_killed_run_ends_at_once_and_the_next_goes_on(how: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(STUDY)
@@ -186,6 +188,7 @@ def test_a_killed_run_ends_at_once_and_the_next_goes_on(how: signal.Signals, tmp
     assert len(keys) == len(set(keys)) == 4 * 20 * 4  # nothing was computed twice
 
 
+@pytest.mark.once
 def test_idle_workers_leave_no_semaphore_behind(tmp_path: Path) -> None:
     small = 'classes = ["0", "1"]\ntrain_per_class = 20\ntest_per_class = 10\n[[backbones]]\nlayers = [-1]'
     text = STUDY.replace('{ name = "knn", k = 1 }', '{ name = "distillation", epochs = 1 }')  # its progress has a lock

@@ -305,6 +305,7 @@ pretext.train_teacher("simclr", load_dataset("digits").sample(60), out=sys.argv[
 """
 
 
+@pytest.mark.once
 def test_a_killed_process_goes_on_to_the_same_bytes(tmp_path):
     def start(name):
         command = [sys.executable, "-c", textwrap.dedent(TEACHER), str(tmp_path / name / "t.safetensors")]

@@ -15,6 +15,8 @@ SCRIPT = Path(__file__).with_name("survival.py")
 REPRQ = [sys.executable, "-m", "reprq"]
 EXTRACT = ["extract", "--backbone", "lenet", "--weights", "random", "--samples", "1100", "--quiet", "--json"]
 
+pytestmark = pytest.mark.once
+
 
 def files(folder: Path) -> dict[str, bytes]:
     """The bytes of the one cache in a folder."""
