@@ -1,13 +1,15 @@
 """`reprq detect`: one-class detectors on the embeddings of a layer, judged by AUROC."""
 
-import json
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from reprq.cli import options
+from reprq.cli import options, shots
 from reprq.cli.groups import Command
+from reprq.cli.specifications import specification
 
 if TYPE_CHECKING:
     from reprq.cli.cases import Case
@@ -80,6 +82,15 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
     "--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Repeat with so many seeds, from --seed."
 )
 @click.option(
+    "--shots",
+    "few",
+    callback=shots.numbers,
+    metavar="1,2,4,...",
+    help="Learn from so many benign samples, drawn anew with every seed: the curve of AUROC.",
+)
+@click.option("--plot", type=click.Path(path_type=Path), metavar="PICTURE", help="Draw the curve of --shots.")
+@click.option("--force", is_flag=True, help="Replace the picture that is there.")
+@click.option(
     "--pixels",
     is_flag=True,
     help="Fail unless anomaly maps can be judged by masks; without, that is done where it can be.",
@@ -105,6 +116,9 @@ def detect(
     benign: tuple[str, ...],
     detectors: tuple[str, ...],
     seeds: int,
+    few: tuple[int, ...],
+    plot: Path | None,
+    force: bool,
     oracle: bool,
     by_class: bool,
     form: str | None,
@@ -156,17 +170,29 @@ def detect(
             raise click.UsageError(
                 f"--{classes.replace('_', '-')} says of which classes, --{share} how many; give both"
             )
+    if plot is not None:
+        if not few:
+            raise click.UsageError("--plot draws the curve of --shots; give --shots 1,2,4,...")
+        options.check_output(plot, force)
     rows: list[dict[str, Any]] = []
     source = ""
     notes: dict[str, None] = {}
+    unable = shots.Unable()
     for seed in range(asked["seed"], asked["seed"] + seeds):
         now = {**asked, "seed": seed, "benign": benign, "specs": specs}
         for case in from_file(file, key, columns, labels, groups, now) if file is not None else from_data(now, specs):
             source = source or case.source
             notes |= dict.fromkeys(case.notes)
             # a detector that needs no layer is fitted once a split: on the first layer's turn
-            rows += [_judge(case, spec, seed, oracle) for spec in specs if case.first or needs_layer(spec)]
+            turn = [spec for spec in specs if case.first or needs_layer(spec)]
+            for part, spec in product(shots.cases_of(case, few, seed), turn):
+                rows += unable.judge(partial(_judge, part, spec, seed, oracle), part, spec["name"])
+    notes |= dict.fromkeys(unable.notes(rows))
     means = means_of_methods(rows, _method)
+    if few:
+        context = {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}
+        shots.print_curve(rows, context, form, plot)
+        return
     left_out = _left_out(rows, form)
     shown = [{name: value for name, value in row.items() if name not in left_out} for row in rows]
     emit(form, "detect", shown, {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}, source)
@@ -248,41 +274,6 @@ def _method(row: dict[str, Any]) -> str:
     """A detector's identifier; of an oracle, whose parameters differ from task to task, its name alone."""
     name = str(row["detector"])
     return f"{name.split('[')[0]}[oracle]" if row["oracle"] else name
-
-
-def specification(text: str) -> dict[str, Any]:
-    """Read `knn:k=1,aggregation=mean`, `deep_svdd:milestones=[50,100]` and `pyod:ECOD:contamination=0.05`.
-
-    A value is JSON, whose commas and colons do not end it, or text up to the next comma; a list may hold bare words.
-    """
-    from reprq.detectors.registry import DETECTORS
-
-    name, _, rest = text.partition(":")
-    if any(known.startswith(f"{name}:") for known in DETECTORS.names()):
-        inner, _, rest = rest.partition(":")
-        name = f"{name}:{inner}"
-    spec: dict[str, Any] = {"name": name}
-    while rest:
-        parameter, equals, rest = rest.partition("=")
-        if not equals or not parameter:
-            raise click.BadParameter(f"expected NAME:PARAMETER=VALUE, got {text!r}", param_hint="--detector")
-        spec[parameter], rest = _value(rest)
-    return spec
-
-
-def _value(text: str) -> tuple[Any, str]:
-    """The value that a text begins with, and what follows its comma."""
-    try:
-        value, end = json.JSONDecoder().raw_decode(text)
-        if text[end : end + 1] in ("", ","):
-            return value, text[end + 1 :]
-    except ValueError:
-        pass
-    if text.startswith("[") and "]" in text:  # of bare words
-        inner, _, rest = text[1:].partition("]")
-        return [_value(part.strip())[0] for part in inner.split(",") if part.strip()], rest.removeprefix(",")
-    value, _, rest = text.partition(",")
-    return value, rest
 
 
 def _check_specifications(specs: list[dict[str, Any]], of_samples: bool, oracle: bool) -> None:

@@ -54,9 +54,9 @@ def fit(
     --data is all of a folder without a split, or one split of what has any; with --benign the classes that it names.
     A model of --embeddings scores files alike; rows that --labels calls anomalous are left out.
     """
-    from reprq.cli.detect import specification
     from reprq.cli.output import emit
     from reprq.cli.sources import benign_rows, load_file, say
+    from reprq.cli.specifications import specification
     from reprq.models.files import check_free
     from reprq.models.fitting import fit as fit_model
 

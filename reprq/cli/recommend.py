@@ -148,7 +148,7 @@ def _for_data(
 ) -> None:
     """Rank the layers of networks for samples of one's own, and where that is asked for fit a model on the first."""
     from reprq.analysis import recommend_for
-    from reprq.cli.detect import specification
+    from reprq.cli.specifications import specification
     from reprq.data.names import readable
     from reprq.models import fit
 

@@ -1,7 +1,7 @@
 """A split: which rows train, which are known anomalies, which are scored, and which of those are anomalous."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +78,24 @@ class Split:
         """
         truth = np.asarray(labels, dtype=np.int64)
         return cls(name, np.arange(n_train), np.arange(len(truth)), truth, groups=groups)
+
+    def few(self, n: int, seed: int = 0) -> "Split":
+        """Return the split with `n` of its training rows; under one seed fewer are among more.
+
+        Args:
+            n: How many, at least 1.
+            seed: Of the draw.
+
+        Raises:
+            InputError: The split has fewer.
+
+        Example:
+            >>> Split.whole(50, [0, 1]).few(3).train
+            array([18, 23, 36])
+        """
+        if not 1 <= n <= len(self.train):
+            raise InputError(f"shots must be from 1 to {len(self.train)}, the training rows of {self.name}, got {n}")
+        return replace(self, train=np.sort(np.random.default_rng(seed).permutation(self.train)[:n]))
 
     @property
     def rows(self) -> tuple[bytes, ...]:

@@ -12,6 +12,7 @@ from reprq.plots.metric_vs_score import describe, metric_vs_score
 from reprq.plots.names import detector_label, metric_label
 from reprq.plots.overlays import overlay_gallery
 from reprq.plots.save import render, save
+from reprq.plots.shots import shots_plot
 from reprq.plots.similarity import similarity_heatmap
 from reprq.plots.spectrum import spectrum_plot
 from reprq.plots.study import draw_study
@@ -37,6 +38,7 @@ __all__ = [
     "roc_plot",
     "save",
     "score_histogram",
+    "shots_plot",
     "similarity_heatmap",
     "spectrum_plot",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reprq.cli.detect import specification
+from reprq.cli.specifications import specification
 
 Reprq = Callable[..., Any]
 LENET = ("--backbone", "lenet", "--weights", "random", "--quiet", "--samples", 100, "--layer", 1)
@@ -353,3 +353,38 @@ def test_networks_of_a_file_have_preprocessing_layers_and_pooling_of_their_own(r
     ):
         ran = reprq("detect", *asked, *wrong)
         assert (ran.status, said in ran.err) == (2, True)
+
+
+def test_the_curve_of_few_benign_samples(reprq: Reprq, tmp_path: Path, labelled: Path) -> None:
+    asked = ("detect", "--embeddings", labelled, "--shots", "8, 2,32", "--seeds", 3, *KNN, "--detector", "mahalanobis")
+    body = json.loads(reprq(*asked, "--json").out)
+    assert [(row["shots"], row["n_train"]) for row in body["rows"][:6:2]] == [(2, 2), (8, 8), (32, 32)]
+    means = {(row["detector"], row["shots"]): row for row in body["mean"]}
+    nearest = [means["knn[k=1,kth,euclidean]", n] for n in (2, 8, 32)]
+    assert nearest[0]["auroc"] < nearest[1]["auroc"] < nearest[2]["auroc"]
+    assert all(row["low"] <= row["auroc"] <= row["high"] and row["n_cells"] == 3 for row in nearest)
+    ran = reprq(*asked, "--plot", tmp_path / "curve.png")
+    assert ran.status == 0, ran.err
+    assert "AUROC with so many benign samples, means over tasks and seeds" in ran.out
+    assert sorted(path.name for path in tmp_path.glob("curve.*")) == ["curve.png", "curve.svg"]
+    assert "--force" in reprq(*asked, "--plot", tmp_path / "curve.png").err
+    assert reprq(*asked, "--csv").out.startswith("layer,shots,seed,detector")
+    one = reprq("detect", "--embeddings", labelled, "--shots", "1,2", *KNN, "--detector", "knn:k=2").out
+    assert "one draw, so intervals are of the test samples alone" in one
+    assert "note: knn is left out with 1 benign: k must be at most the number of benign rows" in one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("--shots", "1,x"), 2, "expected different numbers from 1 on with commas, got '1,x'"),
+        (("--shots", "2,2"), 2, "expected different numbers"),
+        (("--shots", "0"), 2, "expected different numbers"),
+        (("--plot", "x.png"), 2, "--plot draws the curve of --shots"),
+        (("--shots", "1000"), 1, "shots must be from 1 to 140, the training rows of"),
+        (("--shots", "1,2", "--detector", "knn"), 1, "k must be at most the number of benign rows"),
+    ],
+)
+def test_mistakes_about_shots(reprq: Reprq, labelled: Path, arguments: tuple[str, ...], status: int, said: str) -> None:
+    ran = reprq("detect", "--embeddings", labelled, *arguments)
+    assert (ran.status, said in ran.err) == (status, True), ran.err

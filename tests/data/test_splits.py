@@ -98,3 +98,14 @@ def test_what_cannot_be_is_one_sentence(how, error, said):
 def test_labels_of_another_length_are_refused():
     with pytest.raises(InputError, match="labels must have one entry for each of the 2 test rows"):
         Split("a", np.arange(2), np.arange(2), np.zeros(3, dtype=np.int64))
+
+
+def test_few_training_rows_are_among_more_and_another_seed_draws_others():
+    split = Split.whole(40, [0, 1], name="a task")
+    assert set(split.few(3, 1).train) <= set(split.few(9, 1).train) <= set(split.train)
+    assert set(split.few(9, 1).train) != set(split.few(9, 2).train)
+    assert split.few(40).train.tolist() == list(range(40))
+    assert split.few(9).test is split.test
+    for n in (0, 41):
+        with pytest.raises(InputError, match=f"shots must be from 1 to 40, the training rows of a task, got {n}"):
+            split.few(n)

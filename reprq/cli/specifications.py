@@ -1,0 +1,41 @@
+"""How a detector is named on the command line: `knn:k=1,aggregation=mean`."""
+
+import json
+from typing import Any
+
+import click
+
+
+def specification(text: str) -> dict[str, Any]:
+    """Read `knn:k=1,aggregation=mean`, `deep_svdd:milestones=[50,100]` and `pyod:ECOD:contamination=0.05`.
+
+    A value is JSON, whose commas and colons do not end it, or text up to the next comma; a list may hold bare words.
+    """
+    from reprq.detectors.registry import DETECTORS
+
+    name, _, rest = text.partition(":")
+    if any(known.startswith(f"{name}:") for known in DETECTORS.names()):
+        inner, _, rest = rest.partition(":")
+        name = f"{name}:{inner}"
+    spec: dict[str, Any] = {"name": name}
+    while rest:
+        parameter, equals, rest = rest.partition("=")
+        if not equals or not parameter:
+            raise click.BadParameter(f"expected NAME:PARAMETER=VALUE, got {text!r}", param_hint="--detector")
+        spec[parameter], rest = _value(rest)
+    return spec
+
+
+def _value(text: str) -> tuple[Any, str]:
+    """The value that a text begins with, and what follows its comma."""
+    try:
+        value, end = json.JSONDecoder().raw_decode(text)
+        if text[end : end + 1] in ("", ","):
+            return value, text[end + 1 :]
+    except ValueError:
+        pass
+    if text.startswith("[") and "]" in text:  # of bare words
+        inner, _, rest = text[1:].partition("]")
+        return [_value(part.strip())[0] for part in inner.split(",") if part.strip()], rest.removeprefix(",")
+    value, _, rest = text.partition(",")
+    return value, rest
