@@ -14,6 +14,7 @@ from reprq.numerics.moments import Moments, blocks_of
 from reprq.numerics.spectra import Again, again
 from reprq.numerics.totals import totals_less_each
 
+_FEW = 4  # eigenvectors whose quadratic forms take less than the matrix that they make up
 ROWS_A_COLUMN = 3  # from so many on eigenvalues move to first order; with fewer, leaving rows out bends them
 
 Floats = NDArray[np.float64]
@@ -77,23 +78,51 @@ def _to_first_order(
                 found.append(ratio * same)
                 break
         else:
-            found.append(-scale * (_inner_products(vectors, slopes, groups) + slopes @ between))
+            affine = _affine(slopes, whole.spectra.centered) if centered else None
+            inner = (
+                _with_matrix(np.triu(whole.moments.scatter_lower.T).T, *affine, groups)
+                if affine is not None
+                else _inner_products(vectors, slopes, groups)
+            )
+            found.append(-scale * (inner + slopes @ between))
     return [[float(value) for value in values] for values in found]
+
+
+def _affine(slopes: Floats, spectrum: Floats) -> tuple[float, float] | None:
+    """Return b and a where slope j is b lambda_j + a: then V diag(slopes) V' is b S + a I, and needs no product."""
+    b = float(slopes[0] - slopes[-1]) / (float(spectrum[0] - spectrum[-1]) or 1.0)
+    a = float(slopes[0]) - b * float(spectrum[0])
+    if not np.allclose(slopes, a + b * spectrum, rtol=0.0, atol=1e-12 * float(np.abs(slopes).max())):
+        return None
+    return b, a
 
 
 def _inner_products(vectors: Floats, slopes: Floats, groups: Sequence[Moments]) -> Floats:
     """Return <V diag(slopes) V', S_b> for the second moment S_b of each group."""
     d = len(slopes)
     common = float(np.median(slopes))
+    few = np.flatnonzero(slopes != common)
+    if len(few) <= _FEW:
+        forms = np.stack([group.quadratic_forms(vectors[:, few]) for group in groups])
+        return forms @ (slopes[few] - common) + common * _traces(groups)
     matrix = np.zeros((d, d), order="F")
     for sign in (1.0, -1.0):
         some = np.flatnonzero(sign * (slopes - common) > 0)
         if len(some):
             part = np.asfortranarray(vectors[:, some] * np.sqrt(np.abs(slopes[some] - common)))
             matrix = blas.dsyrk(sign, part, beta=1.0, c=matrix, lower=1, overwrite_c=1)
-    matrix *= 2.0
-    matrix[np.diag_indices(d)] *= 0.5
-    return np.array([group.inner_product(matrix) + common * group.scatter_diagonal.sum() for group in groups])
+    return _with_matrix(matrix, 1.0, common, groups)
+
+
+def _with_matrix(lower: Floats, b: float, a: float, groups: Sequence[Moments]) -> Floats:
+    """Return <b M + a I, S_b> for a symmetric M, given by its lower triangle in column order, which is overwritten."""
+    lower *= 2.0 * b
+    lower[np.diag_indices(len(lower))] *= 0.5
+    return np.array([group.inner_product(lower) for group in groups]) + a * _traces(groups)
+
+
+def _traces(groups: Sequence[Moments]) -> Floats:
+    return np.array([group.scatter_diagonal.sum() for group in groups])
 
 
 def _computed_anew(

@@ -179,6 +179,11 @@ class Moments:
         parts = (slice(start, start + _COLUMNS) for start in range(0, self.d, _COLUMNS))  # they stay near the processor
         return sum(float(np.vdot(scatter[:, part].T, lower[:, part].T)) for part in parts)
 
+    def quadratic_forms(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return v' `scatter` v, (r,), for the columns v of (d, r) vectors: few of them."""
+        scatter = np.asfortranarray(self.scatter) if self._scatter is None else self._scatter
+        return np.array([vector @ blas.dsymv(1.0, scatter, vector, lower=1) for vector in vectors.T])
+
     @property
     def duplicates(self) -> int:
         """How many rows repeat an earlier row."""

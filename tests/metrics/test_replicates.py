@@ -96,6 +96,16 @@ def test_spreads_are_those_of_rows_left_out(name: str, monkeypatch: pytest.Monke
         assert low < linear[key] / anew[key] < high, key
 
 
+def test_few_eigenvectors_and_slopes_along_the_spectrum_take_no_matrix_and_give_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, chosen = SHAPES["constant columns"], select([key for key in OF_SPECTRA if "condition" not in key])
+    short = spreads(x, chosen, monkeypatch, 1)
+    monkeypatch.setattr("reprq.metrics.replicates._FEW", -1)
+    monkeypatch.setattr("reprq.metrics.replicates._affine", lambda *_: None)
+    assert short == pytest.approx(spreads(x, chosen, monkeypatch, 1), rel=1e-9)
+
+
 def test_spreads_do_not_depend_on_how_rows_come(rng: np.random.Generator) -> None:
     x = rng.standard_normal((600, 24)).astype(np.float32)
     whole, streamed = measure(x, intervals=True), measure(iter(np.split(x, [100, 350])), intervals=True)
