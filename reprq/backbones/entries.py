@@ -4,6 +4,7 @@ from reprq.registry import Entry, Registry
 
 _PLAIN = "reprq.backbones.registry:load_named"
 _UNLISTED = {"listed": False}
+_BRINGS_WEIGHTS = {**_UNLISTED, "brings_weights": True}
 BACKBONES = Registry(
     "source of backbones",
     (
@@ -25,11 +26,18 @@ BACKBONES = Registry(
             facts=_UNLISTED,
         ),
         Entry(
+            name="words:PATH",
+            target="reprq.backbones.sources.word_vectors:load_words",
+            inputs="text",
+            about="vectors of words in the text format of GloVe, word2vec or fastText",
+            facts=_BRINGS_WEIGHTS,
+        ),
+        Entry(
             name="teacher:PATH",
             target="reprq.backbones.registry:load_teacher",
             inputs="image",
             about="a teacher that reprq trained",
-            facts=_UNLISTED,
+            facts=_BRINGS_WEIGHTS,
         ),
         Entry(
             name="package.module:callable",
@@ -51,3 +59,13 @@ def source_names() -> tuple[str, ...]:
         ('reprq', 'torchvision', 'timm')
     """
     return tuple(entry.name.partition(":")[0] for entry in BACKBONES if entry.facts.get("listed", True))
+
+
+def brings_weights(name: str) -> bool:
+    """Whether a backbone's name is that of a file with its weights.
+
+    Example:
+        >>> brings_weights("teacher:t.safetensors"), brings_weights("timm:resnet18"), brings_weights("resnet18")
+        (True, False, False)
+    """
+    return ":" in name and name in BACKBONES and bool(BACKBONES.find(name).facts.get("brings_weights"))

@@ -124,8 +124,9 @@ def load_backbone(
 
     Args:
         name: A torchvision classification model, "lenet", "cifar_resnet20" and the like, "timm:NAME",
-            "hf:NAME_OR_PATH" for a model of Hugging Face that takes images or texts, "package.module:callable" for a
-            network of one's own (see `as_backbone`), or "teacher:PATH" for a teacher that reprq trained.
+            "hf:NAME_OR_PATH" for a model of Hugging Face that takes images or texts, "words:PATH" for vectors of words,
+            "package.module:callable" for a network of one's own (see `as_backbone`), or "teacher:PATH" for a teacher
+            that reprq trained.
         weights: "default" (those of its source, downloaded once), "random", or the path of a safetensors or state-dict
             file; `PATH#PART` names the part to take of a file in which several fit ("last.ckpt#teacher"). A network of
             one's own comes as its callable makes it, unless a path is given.

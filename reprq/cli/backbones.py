@@ -17,8 +17,8 @@ def backbones(search: str, source: str | None, form: str | None) -> None:
     """List the networks whose name contains SEARCH (all by default).
 
     timm's stand here where timm is installed; their parameters are counted where no more than 60 are listed. Beside
-    these, hf:NAME_OR_PATH is a model of Hugging Face for images or texts, package.module:callable a network of your
-    own, and teacher:PATH a teacher that reprq trained.
+    these, hf:NAME_OR_PATH is a model of Hugging Face for images or texts, words:PATH a file of vectors of words,
+    package.module:callable a network of your own, and teacher:PATH a teacher that reprq trained.
     """
     from reprq.backbones import available
     from reprq.cli.output import emit

@@ -11,7 +11,9 @@ from reprq.cli.groups import Command
 @click.command(cls=Command)
 @click.argument("name")
 @click.option(
-    "--weights", metavar="default|random|PATH[#PART]", help="The weights.  [default: random; of teacher:PATH its own]"
+    "--weights",
+    metavar="default|random|PATH[#PART]",
+    help="The weights.  [default: random; of teacher:PATH and words:PATH their own]",
 )
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
 @click.option("--layers", default="all", show_default=True, metavar="3|layer3|layer1.*|all", help="Which layers.")
@@ -25,11 +27,12 @@ def layers(name: str, weights: str | None, size: int | None, layers: str, form: 
     from dataclasses import replace
 
     from reprq.backbones import layer_shapes, load_backbone
+    from reprq.backbones.entries import brings_weights
     from reprq.cli.output import emit
     from reprq.embeddings.repeats import repeated_on_noise
 
     if weights is None:
-        weights = "default" if name.startswith("teacher:") else "random"
+        weights = "default" if brings_weights(name) else "random"
     backbone = load_backbone(name, weights, preprocessing={"size": size} if size else None)
     backbone = replace(backbone, layers=tuple(backbone.select_layers(layers)))
     shapes = layer_shapes(backbone)

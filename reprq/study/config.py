@@ -4,7 +4,7 @@ import difflib
 import os
 import string
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -299,16 +299,18 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
     def at(path: str) -> str:
         return str(folder / Path(path).expanduser())
 
-    def at_data(name: str) -> str:
+    def at_name(name: str, known: Collection[str]) -> str:
         prefix, _, path = name.partition(":")
-        return f"{prefix}:{at(path)}" if f"{prefix}:PATH" in with_paths else name
+        return f"{prefix}:{at(path)}" if f"{prefix}:PATH" in known else name
 
     def at_section(data: DataConfig) -> DataConfig:
-        return data.model_copy(update={"name": at_data(data.name), "root": at(data.root) if data.root else None})
+        name = at_name(data.name, names())
+        return data.model_copy(update={"name": name, "root": at(data.root) if data.root else None})
 
-    from reprq.data import available  # tables are read without it
+    from reprq.backbones.entries import BACKBONES
+    from reprq.data import names  # tables are read without it
 
-    with_paths = {info.name for info in available()}
+    networks = BACKBONES.names()
     datasets = [at_section(data) for data in config.datasets]
     splits = [
         section.model_copy(
@@ -328,9 +330,8 @@ def _anchored(config: StudyConfig, folder: Path) -> StudyConfig:
         elif backbone.weights not in ("default", "random"):
             update["weights"] = at(backbone.weights)
         if backbone.pretext is not None:
-            update["pretext"] = backbone.pretext.model_copy(update={"data": at_data(backbone.pretext.data)})
-        if backbone.name.startswith("teacher:"):
-            update["name"] = f"teacher:{at(backbone.name.removeprefix('teacher:'))}"
+            update["pretext"] = backbone.pretext.model_copy(update={"data": at_name(backbone.pretext.data, names())})
+        update["name"] = at_name(backbone.name, networks)
         backbones.append(backbone.model_copy(update=update))
     data = datasets[0] if isinstance(config.data, DataConfig) else datasets
     return config.model_copy(update={"data": data, "splits": splits, "backbones": backbones})

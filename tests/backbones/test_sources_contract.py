@@ -33,6 +33,10 @@ def example(entry: Entry, request: pytest.FixtureRequest) -> str:
     """A name that the source knows, with its files made."""
     if entry.name == "hf:NAME_OR_PATH":
         return f"hf:{request.getfixturevalue('bert')}"
+    if entry.name == "words:PATH":
+        path = request.getfixturevalue("tmp_path") / "words.txt"
+        path.write_text("a 0.5 1\ncat 2 -1\nsat 0 3\n")
+        return f"words:{path}"
     if entry.name == "teacher:PATH":
         out = request.getfixturevalue("tmp_path") / "teacher.safetensors"
         return f"teacher:{train_teacher('random', 'digits', out=out, progress=False)}"

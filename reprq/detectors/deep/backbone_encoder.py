@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Tap, load_backbone
-from reprq.backbones.entries import BACKBONES
+from reprq.backbones.entries import BACKBONES, brings_weights
 from reprq.embeddings.pooling import pool_layer
 from reprq.errors import InputError
 
-_NOT_BUILT = ("teacher:", "package.module:")  # a teacher brings weights; a callable of a file could be any code
+_ANY_CODE = "package.module:"  # a callable of a file
 
 
 def has_source(name: str) -> bool:
@@ -20,7 +20,7 @@ def has_source(name: str) -> bool:
         >>> has_source("timm:resnet18"), has_source("resnet18"), has_source("teacher:t.safetensors")
         (True, False, False)
     """
-    return ":" in name and name in BACKBONES and not name.startswith(_NOT_BUILT)
+    return ":" in name and name in BACKBONES and not (brings_weights(name) or name.startswith(_ANY_CODE))
 
 
 @functools.lru_cache(maxsize=8)
