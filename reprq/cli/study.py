@@ -7,6 +7,7 @@ import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
+from reprq.optional import require
 
 if TYPE_CHECKING:
     from reprq.study import StudyResults
@@ -32,12 +33,27 @@ _SCORES = ["auroc", "auroc_low", "auroc_high", "n_train", "n_test", "n_anomalies
     metavar="ADDRESS",
     help="A dask scheduler whose workers compute the cells; they must see the --cache folder under the same path.",
 )
+@click.option(
+    "--mlflow",
+    "experiment",
+    metavar="EXPERIMENT",
+    help="Write the finished study to MLflow, as runs of this experiment; where is MLFLOW_TRACKING_URI's to say.",
+)
 @click.option("--force", is_flag=True, help="Replace the tables of another study in the same folder.")
 @click.option("--device", default="cpu", show_default=True, help="A torch device: cpu, cuda, cuda:1, mps.")
 @click.option("--cache", "cache_dir", type=click.Path(path_type=Path), help="Folder of the embedding caches.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @options.output
-def study(file: Path, out: Path | None, dry_run: bool, device: str, quiet: bool, form: str | None, **how: Any) -> None:
+def study(
+    file: Path,
+    out: Path | None,
+    dry_run: bool,
+    experiment: str | None,
+    device: str,
+    quiet: bool,
+    form: str | None,
+    **how: Any,
+) -> None:
     """Run the study that the TOML FILE describes, and print how well each metric predicted detection.
 
     A run that was interrupted goes on where it stopped. A cell that fails is listed in failures.csv while the others
@@ -53,12 +69,16 @@ def study(file: Path, out: Path | None, dry_run: bool, device: str, quiet: bool,
     if dry_run:
         _estimate(config, out, how["workers"], how["cache_dir"], quiet, form)
         return
-    from reprq.study import run_study
+    from reprq.study import log_to_mlflow, run_study
 
+    if experiment is not None:
+        require("mlflow", "mlflow", "--mlflow")
     results = run_study(config, out, device=device, progress=not quiet, **how)
     for note in results.study.get("data_notes", []):
         click.echo(f"note: {note}", err=True)
     _report(results, form)
+    if experiment is not None:
+        click.echo(f"MLflow: run {log_to_mlflow(results, experiment)} of {experiment}", err=form is not None)
     _complain(results)
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from reprq.study.estimate import StudyEstimate, estimate_study
     from reprq.study.results import StudyResults
     from reprq.study.runner import run_study
+    from reprq.study.tracking import log_to_mlflow
 
 _MODULES = {
     "StudyConfig": "reprq.study.config",
@@ -17,6 +18,7 @@ _MODULES = {
     "estimate_study": "reprq.study.estimate",
     "StudyResults": "reprq.study.results",
     "run_study": "reprq.study.runner",
+    "log_to_mlflow": "reprq.study.tracking",
 }
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "StudyResults",
     "estimate_study",
     "load_config",
+    "log_to_mlflow",
     "run_study",
 ]
 

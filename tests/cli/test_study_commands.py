@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -211,3 +212,13 @@ def test_a_scheduler_needs_its_extra_or_an_answer(reprq: Reprq, file: Path, monk
         1,
         "reprq: --scheduler needs dask.distributed, which is not installed; run pip install 'reprq[distributed]'\n",
     )
+
+
+def test_mlflow_that_is_not_there_is_said_before_the_work(
+    reprq: Reprq, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    ran = reprq("study", file, "--out", tmp_path / "run", "--mlflow", "lenets")
+    assert (ran.status, ran.out) == (1, "")
+    assert "--mlflow needs mlflow, which is not installed; run pip install 'reprq[mlflow]'" in ran.err
+    assert not (tmp_path / "run").exists()
