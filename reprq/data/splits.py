@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reprq.data.dataset import Dataset
 from reprq.data.tasks import Task
+from reprq.data.views import joined
 from reprq.errors import DataError, InputError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def task_split(
         labels=labels,
         labelled=labelled_rows,
         classes=classes,
-        masks=masks_of(test.select(rows), labels) if external is None else None,
+        masks=masks_of((test if external is None else joined(test, external)).select(rows), labels),
         labelled_masks=train.select(labelled_rows).masks,
         dataset=train.name,
         task=task.name,

@@ -1,13 +1,17 @@
 """Two data sets as one; nothing is copied until a row is asked for."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reprq.data.dataset import Dataset
 from reprq.data.modality import Source
 from reprq.errors import InputError
+
+if TYPE_CHECKING:
+    from reprq.data.image.masks import Masks
 
 
 class JoinedSource:
@@ -40,6 +44,20 @@ class JoinedSource:
         """Raise a `DataError` that names row `i` if it cannot be used."""
         source, row = self.of(i)
         source.verify(row)
+
+    def masks(self, rows: Sequence[int]) -> "Masks | None":
+        """Return the masks of some rows; None where no row has one."""
+        from reprq.data.image.masks import JoinedMasks
+
+        places: list[tuple[Masks, int] | None] = [None] * len(rows)
+        for source in (self.first, self.second):
+            if not hasattr(source, "masks"):
+                continue
+            own = [(place, self.of(row)[1]) for place, row in enumerate(rows) if self.of(row)[0] is source]
+            found = source.masks([row for _, row in own])
+            for i, (place, _) in enumerate(own if found is not None else ()):
+                places[place] = (found, i) if found.present[i] else None
+        return JoinedMasks(places) if any(places) else None
 
 
 def joined(first: Dataset, second: Dataset) -> Dataset:

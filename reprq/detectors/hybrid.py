@@ -58,8 +58,8 @@ class Hybrid(ByName):
 
     @property
     def uses(self) -> frozenset[str]:
-        """What `fit` can learn from besides, of "labelled" and "auxiliary": whatever either can."""
-        return frozenset().union(*(getattr(part, "uses", ()) for part in self._pair())) - {"masks"}
+        """What `fit` can learn from besides, of "labelled", "auxiliary" and "masks": whatever either can."""
+        return frozenset().union(*(getattr(part, "uses", ()) for part in self._pair()))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return both names and all parameters of both."""
@@ -72,7 +72,16 @@ class Hybrid(ByName):
         network, rows = self._pair()
         return f"hybrid:{rows.describe()}@{network.describe()}"
 
-    def fit(self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None, labels: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        labelled: Any = None,
+        auxiliary: Any = None,
+        labels: Any = None,
+        masks: Any = None,
+    ) -> Self:
         """Train the network on samples, then fit the detector of rows on their embeddings; forgets any earlier fit.
 
         Args:
@@ -81,6 +90,7 @@ class Hybrid(ByName):
             labelled: Labelled samples, for whichever of the two learns from them.
             auxiliary: A corpus, for a deep detector that learns from one.
             labels: Of `labelled`: 1 is anomalous, 0 benign; by default all are anomalous.
+            masks: Of `labelled`, for a deep detector that learns from masks, such as FCDD.
 
         Raises:
             ReprqError: Whatever either detector says.
@@ -92,7 +102,9 @@ class Hybrid(ByName):
         if "labelled" in network.uses or not of_rows:
             if "labels" in known and "labelled" not in network.uses:
                 raise InputError(f"{self.describe()} learns from no labelled samples; leave labels out")
-            network.fit(X, **known, auxiliary=auxiliary)
+            if masks is not None and "masks" not in network.uses:
+                raise InputError(f"{self.describe()} learns from no masks; leave masks out")
+            network.fit(X, **known, auxiliary=auxiliary, **({} if masks is None else {"masks": masks}))
         else:
             network.fit(X, auxiliary=auxiliary)
         if of_rows and labelled is not None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from reprq.data import load_dataset
-from reprq.detectors import KNN, SSAD, DeepSAD, DeepSVDD, create, describe, load, save
+from reprq.data import as_dataset, load_dataset
+from reprq.detectors import FCDD, KNN, SSAD, DeepSAD, DeepSVDD, create, describe, load, save
 from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import InputError, OutputExistsError, UnknownNameError
 from reprq.evaluation.detection import evaluate
@@ -130,3 +130,20 @@ def test_wrong_pairs_are_refused(spec, error, message):
 def test_an_unfitted_one_says_so():
     with pytest.raises(NotFittedError, match="is not fitted; call fit"):
         create("hybrid:knn").anomaly_score(ROWS)
+
+
+def test_the_deep_one_learns_from_masks_where_it_can():
+    images = np.random.default_rng(1).integers(0, 60, (20, 16, 16, 3), dtype=np.uint8)
+    known, masks = images[:6].copy(), np.zeros((6, 16, 16), dtype=bool)
+    masks[:, 4:8, 4:8] = True
+    known[masks] = 250
+    besides = {"labelled": as_dataset(known), "masks": masks}
+    quick = {"network": "fashion_mnist", "size": 16, "epochs": 1, "batch_size": 8}
+    hybrid = create({"name": "hybrid:knn", "of": "fcdd", **quick}).fit(as_dataset(images), **besides)
+    assert "masks" in hybrid.uses
+    network = FCDD(**quick).fit(as_dataset(images), **besides)
+    np.testing.assert_array_equal(hybrid.embed(as_dataset(known)), network.embed(as_dataset(known)))
+    blind = FCDD(**quick).fit(as_dataset(images), labelled=as_dataset(known))
+    assert not np.array_equal(blind.embed(as_dataset(known)), network.embed(as_dataset(known)))
+    with pytest.raises(InputError, match="learns from no masks; leave masks out"):
+        create({"name": "hybrid:knn", "of": "deep_sad", **QUICK}).fit(BENIGN, labelled=KNOWN, masks=masks)

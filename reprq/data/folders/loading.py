@@ -20,7 +20,7 @@ SPLITS = ("train", "test")
 def load_files(
     path: str | Path,
     kind: FileKind,
-    source: Callable[[Path, Sequence[str], Mapping[str, str]], Source],
+    source: Callable[[Path, Sequence[str], Mapping[str, tuple[str, ...]]], Source],
     split: str,
     seed: int,
     *,
@@ -74,7 +74,7 @@ def load_files(
         source=source(root, files, masks),
         rows=rows,
         split_info=made,
-        notes=_notes(shown, folder, layout, whole, len(masks)),
+        notes=_notes(shown, folder, layout, whole, sum(map(len, masks.values()))),
         modality=kind.modality,
     )
 

@@ -11,31 +11,40 @@ from reprq.data.folders.split_names import role_of
 from reprq.data.names import class_name
 
 
-def paired_masks(folder: Folder, images: Iterable[str]) -> dict[str, str]:
-    """Return the mask of every image that has one, both as paths relative to the folder.
+def paired_masks(folder: Folder, images: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the masks of every image that has any, all as paths relative to the folder.
 
     A mask has the name of its image, "001", or that with an ending, "001_mask", "001_GT"; of several it is the one
     whose folders are most like the image's, read from the end, without those that say masks or a side of a split:
-    `ground_truth/crack/001_mask.png` is the mask of `test/crack/001.png`. A mask is of one image, the first of `images`
-    that it fits.
+    `ground_truth/crack/001_mask.png` is the mask of `test/crack/001.png`. Where no file has it, a folder of masks may
+    have the image's name, and they are all its masks, one a defect: `ground_truth/crack/001/000.png`, as in MVTec LOCO
+    AD. A mask is of one image, the first of `images` that it fits.
 
     Args:
         folder: The root.
         images: Its images, as paths; earlier ones are served first.
     """
     by_stem: dict[str, list[str]] = defaultdict(list)
+    inside: dict[str, list[str]] = defaultdict(list)
     for mask in folder.all_masks():
         stem = PurePath(mask).stem
         for name in {stem, without_mask_ending(stem)}:
             by_stem[name].append(mask)
-    found: dict[str, str] = {}
+        inside[PurePath(mask).parent.as_posix()].append(mask)
+    folders: dict[str, list[str]] = defaultdict(list)
+    for parent in inside:
+        folders[PurePath(parent).name].append(parent)
+    found: dict[str, tuple[str, ...]] = {}
     taken: set[str] = set()
     for image in images:
-        likeness = {mask: _likeness(image, mask) for mask in by_stem[PurePath(image).stem] if mask not in taken}
-        mask = max(likeness, key=lambda mask: likeness[mask], default="")
-        if mask and likeness[mask] >= (0, 0):
-            found[image] = mask
-            taken.add(mask)
+        stem = PurePath(image).stem
+        for named in (by_stem[stem], folders[stem]):
+            likeness = {mask: _likeness(image, mask) for mask in named if mask not in taken}
+            best = max(likeness, key=lambda mask: likeness[mask], default="")
+            if best and likeness[best] >= (0, 0):
+                found[image] = tuple(sorted(inside[best])) if named is folders[stem] else (best,)
+                taken.update((best, *found[image]))
+                break
     return found
 
 

@@ -32,7 +32,7 @@ IMAGES = FileKind(
 def load_folder(path: str | Path, split: str, seed: int, *, whole: bool = False) -> Dataset:
     """Return one split of a folder of images, which are decoded when they are asked for; see `load_files`."""
 
-    def source(root: Path, files: Sequence[str], masks: Mapping[str, str]) -> FileSource:
+    def source(root: Path, files: Sequence[str], masks: Mapping[str, tuple[str, ...]]) -> FileSource:
         return FileSource(root, files, masks=masks)
 
     return load_files(path, IMAGES, source, split, seed, whole=whole)

@@ -73,14 +73,14 @@ class MaskFiles(Masks):
 
     Args:
         root: The folder that paths are relative to.
-        pairs: The image and its mask, or None.
+        files: The image and its masks, of which a pixel is anomalous in any, or None.
     """
 
-    def __init__(self, root: Path, pairs: Sequence[tuple[str, str] | None]) -> None:
-        self.root, self.pairs = root, tuple(pairs)
+    def __init__(self, root: Path, files: Sequence[tuple[str, tuple[str, ...]] | None]) -> None:
+        self.root, self.files = root, tuple(files)
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.files)
 
     def __getitem__(self, i: int) -> Mask | None:
         """Return the mask of image `i`.
@@ -88,21 +88,63 @@ class MaskFiles(Masks):
         Raises:
             DataError: It does not decode, or is not as large as its image.
         """
-        pair = self.pairs[i]
-        return None if pair is None else _read(self.root, *pair)
+        if (found := self.files[i]) is None:
+            return None
+        image, masks = found
+        whole: Mask = np.logical_or.reduce([_read(self.root, image, mask) for mask in masks])
+        return whole
 
     @property
     def present(self) -> NDArray[np.bool_]:
         """(n,) which images have a mask."""
-        return np.array([pair is not None for pair in self.pairs], dtype=np.bool_)
+        return np.array([found is not None for found in self.files], dtype=np.bool_)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the bytes of all masks, in order."""
         sha = hashlib.sha256()
-        for pair in self.pairs:
-            sha.update(b"-" if pair is None else hashlib.sha256(_bytes(self.root / pair[1])).digest())
+        for found in self.files:
+            bytes_of = [_bytes(self.root / mask) for mask in found[1]] if found else []
+            sha.update(hashlib.sha256(b"".join(bytes_of)).digest() if found else b"-")
         return sha.hexdigest()
+
+
+class JoinedMasks(Masks):
+    """Masks of images of several sources.
+
+    Args:
+        places: The masks of a source and the place there, or None for an image without a mask.
+    """
+
+    def __init__(self, places: Sequence[tuple[Masks, int] | None]) -> None:
+        self.places = tuple(places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, i: int) -> Mask | None:
+        """Return the mask of image `i`, as its source gives it."""
+        found = self.places[i]
+        return None if found is None else found[0][found[1]]
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """(n,) which images have a mask."""
+        return np.array([found is not None for found in self.places], dtype=np.bool_)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of what all masks hold, in order."""
+        sha = hashlib.sha256()
+        for i in range(len(self)):
+            mask = self[i]
+            sha.update(b"-" if mask is None else repr(mask.shape).encode() + np.packbits(mask).tobytes())
+        return sha.hexdigest()
+
+    @property
+    def parts(self) -> list[Masks]:
+        """The masks of its sources."""
+        return list({id(found[0]): found[0] for found in self.places if found is not None}.values())
 
 
 def check_masks(masks: Iterable[Any], where: str) -> None:
@@ -115,8 +157,9 @@ def check_masks(masks: Iterable[Any], where: str) -> None:
     Raises:
         DataError: Masks that do not decode or are not as large as their images; the message names them.
     """
-    files = [found for found in masks if isinstance(found, MaskFiles)]
-    pairs = {(found.root, *pair): None for found in files for pair in found.pairs if pair is not None}
+    given = [part for found in masks for part in (found.parts if isinstance(found, JoinedMasks) else [found])]
+    files = [(found.root, own) for found in given if isinstance(found, MaskFiles) for own in found.files if own]
+    pairs = {(root, image, mask): None for root, (image, several) in files for mask in several}
     failures: dict[str, DataError] = {}
     for root, image, mask in pairs:
         try:

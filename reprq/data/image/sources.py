@@ -85,7 +85,7 @@ class FileSource(ImageSource):
         root: The folder that `files` are relative to.
         files: Relative paths, one a row.
         intensity_range: The stored values that become black and white; needed by images of more than 8 bits a channel.
-        masks: The file of the mask of every image that has one, by that image's file.
+        masks: The files of the masks of every image that has any, by that image's file.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class FileSource(ImageSource):
         files: Sequence[str],
         intensity_range: IntensityRange | None = None,
         *,
-        masks: Mapping[str, str] | None = None,
+        masks: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.root = root
         self.files = tuple(files)
@@ -109,10 +109,9 @@ class FileSource(ImageSource):
 
     def masks(self, rows: Sequence[int]) -> MaskFiles | None:
         """Return the masks of some rows; None where no row has one."""
-        pairs = [
-            (self.files[row], self._masks[self.files[row]]) if self.files[row] in self._masks else None for row in rows
-        ]
-        return MaskFiles(self.root, pairs) if any(pairs) else None
+        names = [self.files[row] for row in rows]
+        found = [(name, self._masks[name]) if name in self._masks else None for name in names]
+        return MaskFiles(self.root, found) if any(found) else None
 
     def item(self, i: int) -> Image.Image:
         """Return row `i` as an RGB image; an `ImageFileError` names the file that does not decode."""

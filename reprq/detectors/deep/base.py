@@ -266,8 +266,12 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
         for name, value in self.get_params().items():
             value = tuple(value) if isinstance(value, list) else value
             if name not in (*_UNSAID, *first) and value != getattr(plain, name):
-                said.append(f"{name}={'-'.join(map(str, value)) if isinstance(value, tuple) else value}")
+                said.append(f"{name}={self._word(name, value)}")
         return f"{name_of(self)}[{','.join(said)}]"
+
+    def _word(self, name: str, value: Any) -> str:
+        """How a parameter that is not at its default stands in the identifier."""
+        return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
     def _examples(self) -> Examples:
         return Examples(self.inputs_)

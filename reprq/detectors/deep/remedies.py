@@ -1,5 +1,6 @@
 """What keeps the network of Deep SVDD from becoming constant, beside a fixed center (Ruff 2021, section 2.2.3)."""
 
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,6 +117,15 @@ def encoder_weights(path: str | Path, key: str) -> dict[str, Tensor]:
     if not saved or not found:
         raise InputError(f"start_from must be a saved deep_svdd, deep_sad or autoencoder, got {path}; give such a file")
     return found
+
+
+def weights_digest(weights: dict[str, Tensor]) -> str:
+    """Return 12 letters that tell the weights of an encoder from others, wherever their file is."""
+    sha = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        sha.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        sha.update(weight.contiguous().numpy().tobytes())
+    return sha.hexdigest()[:12]
 
 
 def start_encoder(phi: nn.Module, weights: dict[str, Tensor], path: str | Path) -> None:

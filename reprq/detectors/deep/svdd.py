@@ -16,7 +16,7 @@ from reprq.data import Batch
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import Scaling, decoder, encoder
 from reprq.detectors.deep.reconstruction import MeanStep, Reconstruction
-from reprq.detectors.deep.remedies import Remedies, RemedyStep, encoder_weights, start_encoder
+from reprq.detectors.deep.remedies import Remedies, RemedyStep, encoder_weights, start_encoder, weights_digest
 from reprq.detectors.deep.samples import Samples
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice
@@ -80,6 +80,7 @@ class DeepSVDD(EncodingDetector):
         progress: Whether to show progress on stderr.
 
     Attributes:
+        start_: Digest of the weights in `start_from`, which stands in the identifier; "" for none.
         center_: (d,) float32, c.
         radius_: R, of the soft boundary; 0 for one-class.
         spread_: Trace of the covariance of the embeddings of training samples and uniform noise, before and after the
@@ -107,6 +108,7 @@ class DeepSVDD(EncodingDetector):
     lr: float = 1e-4
     milestones: tuple[int, ...] | list[int] = (50,)
     weight_decay: float = 1e-6
+    start_: str = field(init=False)
     spread_: tuple[float, float] = field(init=False)
     pretraining_: list[Epoch] = field(init=False)
 
@@ -145,11 +147,17 @@ class DeepSVDD(EncodingDetector):
         """Return for example "deep_svdd[one-class,epochs=150,lr=0.0001]", and whatever is not at its default."""
         return self._described("objective")
 
+    def _word(self, name: str, value: Any) -> str:
+        if name != "start_from":
+            return super()._word(name, value)
+        return getattr(self, "start_", "") or weights_digest(encoder_weights(value, self._key))
+
     def _known(self) -> dict[str, Any]:
-        return {**super()._known(), "spread": self.spread_, "pretraining": self.pretraining_}
+        return {**super()._known(), "start": self.start_, "spread": self.spread_, "pretraining": self.pretraining_}
 
     def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
         super()._reopen(made, path)
+        self.start_ = made.get("start", self.start_from or "")  # the path in files of before
         first, last = made["spread"]
         self.spread_, self.pretraining_ = (float(first), float(last)), made["pretraining"]
 
@@ -164,8 +172,10 @@ class DeepSVDD(EncodingDetector):
                 f"network {self._network} can be neither frozen nor rebuilt from, nor pretrained by an autoencoder;"
                 " leave out frozen, reconstruction and pretrain_epochs, or name another"
             )
+        self.start_ = ""
         if self.start_from is not None:
             self._start = encoder_weights(self.start_from, self._key)
+            self.start_ = weights_digest(self._start)
 
     def _build(self) -> "_Sphere":
         phi = encoder(self._architecture, self._channels(), leakiness=self.leakiness)

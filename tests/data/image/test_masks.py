@@ -38,7 +38,7 @@ def _touch(root: Path, *names: str) -> Folder:
 @pytest.mark.parametrize("case", PAIRS)
 def test_a_mask_belongs_to_the_image_of_its_class_and_name(tmp_path, case):
     image, mask = PAIRS[case]
-    expected = {} if case.startswith("another") else {image: mask}
+    expected = {} if case.startswith("another") else {image: (mask,)}
     assert paired_masks(_touch(tmp_path, image, mask), [image]) == expected
 
 
@@ -46,9 +46,24 @@ def test_sides_of_a_split_keep_their_own_masks_and_the_scored_side_comes_first(t
     images = [f"{side}/crack/1.png" for side in ("test", "train")]
     masks = [f"{side}/masks/crack/1.png" for side in ("train", "test")]
     folder = _touch(tmp_path, *images, *masks)
-    assert paired_masks(folder, images) == {image: image.replace("/crack", "/masks/crack") for image in images}
+    assert paired_masks(folder, images) == {image: (image.replace("/crack", "/masks/crack"),) for image in images}
     other = _touch(tmp_path / "mvtec", *images, "ground_truth/crack/1_mask.png")
-    assert paired_masks(other, images) == {images[0]: "ground_truth/crack/1_mask.png"}
+    assert paired_masks(other, images) == {images[0]: ("ground_truth/crack/1_mask.png",)}
+
+
+def test_a_folder_of_masks_with_the_name_of_an_image_holds_its_masks(tmp_path):
+    """The layout of MVTec LOCO AD: one mask a defect."""
+    images = [f"test/{kind}/{i}.png" for kind in ("good", "logical", "structural") for i in ("000", "001")]
+    masks = [
+        f"ground_truth/{kind}/{i}/00{k}.png" for kind in ("logical", "structural") for i, k in (("000", 0), ("001", 1))
+    ]
+    masks.append("ground_truth/logical/001/000.png")
+    assert paired_masks(_touch(tmp_path, *images, *masks), images) == {
+        "test/logical/000.png": ("ground_truth/logical/000/000.png",),
+        "test/logical/001.png": ("ground_truth/logical/001/000.png", "ground_truth/logical/001/001.png"),
+        "test/structural/000.png": ("ground_truth/structural/000/000.png",),
+        "test/structural/001.png": ("ground_truth/structural/001/001.png",),
+    }
 
 
 def _saved(path: Path, values, mode=None) -> Path:
@@ -173,3 +188,38 @@ def test_masks_of_arrays_are_checked_and_must_fit_the_split():
     assert wide.shape == (3, 3)
     with pytest.raises(InputError, match=r"anomaly_map must be as large as what the network sees, \(8, 8\)"):
         Masks([SQUARE]).over(0, Preprocessing(size=8, resize=8), (4, 4))
+
+
+def test_a_pixel_is_anomalous_where_any_of_several_masks_says_so(folder):
+    other = np.zeros((6, 9), dtype=np.uint8)
+    other[5, 8] = 1
+    one = folder / "ground_truth" / "crack" / "0_mask.png"
+    alone = _split(folder).masks.digest
+    one.rename(folder / "ground_truth" / "crack" / "first.png")
+    (folder / "ground_truth" / "crack" / "0").mkdir()
+    (folder / "ground_truth" / "crack" / "first.png").rename(folder / "ground_truth" / "crack" / "0" / "000.png")
+    assert _split(folder).masks.digest == alone
+    bad = _saved(folder / "ground_truth" / "crack" / "0" / "001.png", other * np.uint8(255))
+    split = _split(folder)
+    assert (split.masks[int(np.flatnonzero(split.labels)[0])] == ((SQUARE == 1) | (other == 1))).all()
+    assert split.masks.digest != alone
+    assert "with 5 masks" in load_dataset(f"folder:{folder}", "test").notes[0]
+    bad.write_bytes(b"")
+    with pytest.raises(DataError, match=r"the mask .*001.png does not decode|001.png"):
+        check_masks([split.masks], "parts")
+
+
+def test_external_anomalies_bring_their_masks(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("other")
+    for i in range(3):
+        _saved(elsewhere / "scratch" / f"{i}.png", np.full((6, 9, 3), 9 * i, dtype=np.uint8))
+        _saved(elsewhere / "ground_truth" / "scratch" / f"{i}_mask.png", SQUARE * np.uint8(255))
+    external = load_dataset(f"folder:{elsewhere}", "test", whole=True)
+    split = _split(folder, external=external)
+    assert split.masks.present.tolist() == (split.labels == 1).tolist()
+    assert int(split.labels.sum()) == 3
+    assert (split.masks[len(split.test) - 1] == (SQUARE == 1)).all()
+    check_masks([split.masks], "parts")
+    first = split.masks.digest
+    _saved(elsewhere / "ground_truth" / "scratch" / "1_mask.png", SQUARE.T[:6, :6].repeat(2, 1)[:, :9] * np.uint8(255))
+    assert _split(folder, external=external).masks.digest != first

@@ -1,5 +1,8 @@
 """Remedies against a collapse and warm starts: their terms against the equations, and what they change."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -76,7 +79,15 @@ def test_a_fit_starts_from_the_weights_of_another(table, tmp_path):
             assert torch.equal(weight, dict(again.network_.phi.named_parameters())[name])
         assert not np.array_equal(again.center_, first.center_)  # it is that of the network as it starts
         again.save(tmp_path / kind.__name__)
+    unfitted = DeepSVDD(**still)
+    shutil.copy(tmp_path / "first", tmp_path / "moved")
+    named = unfitted.describe()
+    assert named == DeepSVDD(**{**still, "start_from": str(tmp_path / "moved")}).describe()
+    assert re.search(r"start_from=[0-9a-f]{12},?", named)
+    DeepSVDD(**QUICK, seed=3).fit(table[0]).save(tmp_path / "moved", force=True)
+    assert named != DeepSVDD(**{**still, "start_from": str(tmp_path / "moved")}).describe()
     (tmp_path / "first").unlink()
+    assert load(tmp_path / "DeepSVDD").describe() == named
     assert load(tmp_path / "DeepSVDD").anomaly_score(table[1]).shape == (40,)
     with pytest.raises(InputError, match="start_from must be a deep detector that reprq saved, got .*first"):
         DeepSVDD(**still).fit(table[0])
