@@ -11,6 +11,7 @@ from reprq.data.image.folder import load_folder
 from reprq.data.image.named import load_digits, load_torchvision
 from reprq.data.reading import read_as
 from reprq.data.text.folder import load_text
+from reprq.data.text.named import load_newsgroups, load_reuters
 from reprq.errors import InputError, UnknownNameError
 from reprq.registry import Entry, Registry
 
@@ -57,6 +58,14 @@ def _text(asked: Asked) -> Dataset:
     return load_text(asked.path, asked.split, asked.seed, whole=asked.whole)
 
 
+def _newsgroups(asked: Asked) -> Dataset:
+    return load_newsgroups(asked.name, asked.split, asked.seed, asked.root)
+
+
+def _reuters(asked: Asked) -> Dataset:
+    return load_reuters(asked.name, asked.split, asked.root)
+
+
 def _named(name: str, target: Callable[[Asked], Dataset], about: str, **sizes: int) -> Entry:
     return Entry(name=name, target=target, inputs="image", about=about, facts=sizes)
 
@@ -69,6 +78,27 @@ DATASETS = Registry(
         _named("cifar100", _torchvision, "--download (169 MB)", classes=100, train=50000, test=10000),
         _named("mnist", _torchvision, "--download (12 MB)", classes=10, train=60000, test=10000),
         _named("usps", _torchvision, "--download (8 MB)", classes=10, train=7291, test=2007),
+        Entry(
+            name="20newsgroups",
+            target=_newsgroups,
+            inputs="text",
+            about="--root FOLDER with 20news-bydate or 20_newsgroups; six groups, no headers, footers and quotes",
+            facts={"classes": 6},
+        ),
+        Entry(
+            name="20newsgroups-whole",
+            target=_newsgroups,
+            inputs="text",
+            about="the same with headers, footers and quotes",
+            facts={"classes": 6},
+        ),
+        Entry(
+            name="reuters",
+            target=_reuters,
+            inputs="text",
+            about="--root FOLDER with reut2-*.sgm; seven topics of Reuters-21578, ModApte's split",
+            facts={"classes": 7, "train": 5444, "test": 2179},
+        ),
         Entry(
             name="folder:PATH",
             target=_folder,
@@ -91,8 +121,8 @@ def available() -> list[DatasetInfo]:
     """Return what `load_dataset` knows, with sizes and where the files come from.
 
     Example:
-        >>> [info.name for info in available()]
-        ['digits', 'cifar10', 'cifar100', 'mnist', 'usps', 'folder:PATH', 'text:PATH']
+        >>> [info.name for info in available() if info.modality == "text"]
+        ['20newsgroups', '20newsgroups-whole', 'reuters', 'text:PATH']
     """
     return [_info(entry) for entry in DATASETS]
 
@@ -126,8 +156,8 @@ def load_dataset(
     """Return one split of a data set.
 
     Args:
-        name: "digits", "cifar10", "cifar100", "mnist", "usps", "folder:PATH" of images or "text:PATH" of documents;
-            a `Path` is a folder of images.
+        name: "digits", "cifar10", "cifar100", "mnist", "usps", "folder:PATH" of images, "20newsgroups",
+            "20newsgroups-whole", "reuters" or "text:PATH" of documents; a `Path` is a folder of images.
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.
