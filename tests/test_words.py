@@ -23,6 +23,7 @@ OF_IMAGES_BY_NATURE = (
     "cli/detect.py",
     "cli/layers.py",
     "cli/options.py",
+    "cli/score.py",
     "cli/train.py",
     "data/__init__.py",  # public names
     "data/adapters.py",
@@ -47,6 +48,8 @@ OF_IMAGES_BY_NATURE = (
     "evaluation/regions.py",
     "models/export.py",
     "models/graph.py",
+    "models/maps.py",
+    "models/model.py",
     "papers/",
     "plots/",
     "pretext/",

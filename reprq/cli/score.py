@@ -9,7 +9,7 @@ from reprq.cli import options
 from reprq.cli.groups import Command
 from reprq.cli.sources import samples_for
 
-_MOST_SHOWN = 10
+_MOST_SHOWN, _MOST_PICTURED = 10, 12
 
 
 @click.command(cls=Command)
@@ -20,6 +20,11 @@ _MOST_SHOWN = 10
 @click.option("--root", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @options.files
 @click.option("--out", type=click.Path(path_type=Path), help="Write all scores to this .csv or .parquet file; resumes.")
+@click.option(
+    "--maps",
+    type=click.Path(path_type=Path),
+    help="Write where each photo is anomalous to this folder, and a picture of the most anomalous ones; resumes.",
+)
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
 @click.option("--monitor", is_flag=True, help="Say whether the scores have changed since fitting; the data is benign.")
 @click.option("--any-kind", is_flag=True, help="Take samples of another size or color than those of the fitting.")
@@ -36,6 +41,7 @@ def score(
     columns: str | None,
     labels: str | None,
     out: Path | None,
+    maps: Path | None,
     force: bool,
     monitor: bool,
     any_kind: bool,
@@ -46,6 +52,8 @@ def score(
 
     DATA is as --data of other commands, all of a folder without a split; or --embeddings for a model of rows. --csv
     prints every sample as soon as it is scored; without it or --json the most anomalous ones are shown.
+
+    --maps writes ID.tiff, float32 in the photo's own pixels, nan where a crop left them out, and most_anomalous.png.
     """
     if (data is None) == (file is None):
         raise click.UsageError("give either DATA, such as folder:PATH, or --embeddings FILE")
@@ -57,10 +65,39 @@ def score(
     loaded = load_model(model, weights=asked["weights"], device=asked["device"])
     given = loaded.check(_data(loaded, data, file, key, columns, labels, asked), any_kind=any_kind)
     how = {"workers": asked["workers"], "progress": not asked["quiet"]}
+    folder = None if maps is None else _map_folder(loaded, given, maps, force)
     if target is not None:
-        _report(loaded, target.write(loaded, given, str(model), **how), monitor, form)
-        return
-    _print(loaded, given, form, monitor, how)
+        table = target.write(loaded, given, str(model), **how)
+        _report(loaded, table, monitor, form)
+    else:
+        table = _print(loaded, given, form, monitor, how)
+    if folder is not None:
+        _write_maps(folder, given, table, not asked["quiet"])
+
+
+def _map_folder(model: Any, data: Any, path: Path, force: bool) -> Any:
+    """The folder of maps, once the model is known to have some."""
+    from reprq.models.maps import MapFolder, maps_of_photos
+
+    maps_of_photos(model, data)
+    return MapFolder(path, model, force=force)
+
+
+def _write_maps(folder: Any, data: Any, table: Any, progress: bool) -> None:
+    """Write the map of every photo, and a picture of those with the highest scores."""
+    from reprq.plots import overlay_gallery, render
+    from reprq.storage import write_whole
+
+    folder.write(data, progress=progress)
+    scores = table["score"].to_numpy()
+    shown = scores.argsort(kind="stable")[::-1][:_MOST_PICTURED]
+    chosen = data.select(shown)
+    titles = [f"{Path(str(name)).name}: {score:.4g}" for name, score in zip(chosen.ids, scores[shown], strict=True)]
+    maps = [folder.read(str(name)) for name in chosen.ids]
+    figure = overlay_gallery(chosen, maps, titles=titles, threshold=folder.model.record.get("map_threshold"))
+    picture = folder.path / "most_anomalous.png"
+    write_whole(picture, lambda temporary: temporary.write_bytes(render(figure, "png")))
+    click.echo(f"{folder.path}: a map of each of {len(data)} {data.noun}s, and {picture.name}", err=True)
 
 
 def _data(
@@ -80,8 +117,8 @@ def _data(
     return samples_for(model, str(data), asked)
 
 
-def _print(model: Any, data: Any, form: str | None, monitor: bool, how: dict[str, Any]) -> None:
-    """Print scores as they come, or all together."""
+def _print(model: Any, data: Any, form: str | None, monitor: bool, how: dict[str, Any]) -> Any:
+    """Print scores as they come, or all together; return the table."""
     import pandas as pd
 
     from reprq.models.model import COLUMNS
@@ -95,7 +132,9 @@ def _print(model: Any, data: Any, form: str | None, monitor: bool, how: dict[str
         if form == "csv":
             click.echo(part.to_csv(index=False, header=False), nl=False)
         parts.append(part.assign(of_first=judged.of_first))
-    _report(model, pd.concat(parts, ignore_index=True), monitor, form)
+    table = pd.concat(parts, ignore_index=True)
+    _report(model, table, monitor, form)
+    return table
 
 
 def _report(model: Any, table: Any, monitor: bool, form: str | None) -> None:

@@ -7,6 +7,7 @@ from reprq.data.adapters import as_dataset
 from reprq.data.benign import Benign, benign_rows
 from reprq.data.dataset import Dataset
 from reprq.data.image.masks import Masks, check_masks
+from reprq.data.image.photo import to_photo
 from reprq.data.image.protocols import PROTOCOLS, load_protocol
 from reprq.data.image.sources import ArraySource, FileSource, ImageSource
 from reprq.data.image.views import patches
@@ -59,4 +60,5 @@ __all__ = [
     "scenario_splits",
     "select_tasks",
     "task_split",
+    "to_photo",
 ]

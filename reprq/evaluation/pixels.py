@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,19 +135,18 @@ def _wins(marked: Sequence[Any], maps: Any, rows: NDArray[np.int64]) -> tuple[Ar
     for j, mask in enumerate(marked):
         values = checked_map(maps, marked, j)
         other = np.sort(values.ravel() if mask is None else values[~mask])
-        wins[:, j] = np.bincount(
-            owner, weights=(placed(scores, other, "left") + placed(scores, other, "right")) / 2.0, minlength=len(rows)
-        )
+        wins[:, j] = np.bincount(owner, weights=_placed(scores, other), minlength=len(rows))
         q[j] = len(other)
     return wins, p, q
 
 
-def placed(scores: NDArray[Any], other: NDArray[Any], side: Literal["left", "right"]) -> Array:
-    """Return how many of `other` each score is above ("left") or not below ("right"); both are sorted."""
-    found = np.bincount(
-        np.searchsorted(scores, other, "right" if side == "left" else "left"), minlength=len(scores) + 1
-    )
-    return np.cumsum(found)[:-1].astype(np.float64)
+def _placed(scores: NDArray[Any], other: NDArray[Any]) -> Array:
+    """How many of `other` each score is above, a tie counting one half; `scores` are sorted."""
+    found = np.zeros(len(scores) + 1)
+    for side in ("left", "right"):
+        found += np.bincount(np.searchsorted(scores, other, side), minlength=len(scores) + 1)
+    placed: Array = np.cumsum(found)[:-1] / 2.0
+    return placed
 
 
 def checked_map(maps: Any, marked: Sequence[Any], i: int) -> NDArray[Any]:

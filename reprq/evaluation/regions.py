@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 
 from reprq.errors import InputError
-from reprq.evaluation.pixels import checked_map, estimate_over_images, marked_pixels, placed, resampled_images
+from reprq.evaluation.pixels import checked_map, estimate_over_images, marked_pixels, resampled_images
 from reprq.evaluation.roc import critical_value
 from reprq.statistics.estimate import Estimate
 
@@ -145,14 +145,15 @@ class _Curves:
 
     def count(self, values: NDArray[Any], marked: Sequence[Any], maps: Any) -> tuple[Array, Array]:
         """Read the benign pixels of all images; return how many are above each sorted value, and how many at least."""
-        above, least = np.zeros(len(values)), np.zeros(len(values))
+        ends = np.zeros((2, len(values) + 1))  # how many benign pixels are above so many of the values, or not below
         for i, mask in enumerate(marked):
             found = checked_map(maps, marked, i)
             benign = np.sort(found.ravel() if mask is None else found[~mask])
-            above += len(benign) - placed(values, benign, "right")
-            least += len(benign) - placed(values, benign, "left")
+            np.add.at(ends[0], np.searchsorted(values, benign, "left"), 1.0)
+            np.add.at(ends[1], np.searchsorted(values, benign, "right"), 1.0)
             self.false[i] = len(benign) - np.searchsorted(benign, self.thresholds, "left")
             self.benign[i] = len(benign)
+        above, least = ends[:, ::-1].cumsum(axis=1)[:, -2::-1]
         return above, least
 
     def area(self, anomalous: Array, images: Array) -> Array:

@@ -132,7 +132,7 @@ def load_model(
             )
         reads_rows, known = record["reads_rows"], record["backbone"]
         network = None if known is None else _network(path, known, record["with_weights"], backbone, weights)
-        given: dict[str, Any] = {} if network is None else {"teacher": network}
+        given: dict[str, Any] = {} if network is None else {"backbone": network}
         array = not (path / _CALIBRATION).exists()
         detector = load_detector(path / _DETECTOR, **({} if array else {**given, "device": device}))
         if array:
@@ -175,8 +175,8 @@ def _network(
 
 
 def _network_of(model: Model) -> Backbone | None:
-    """The backbone of a model: the embedder's, or the teacher of a student."""
+    """The backbone of a model: the embedder's, or the detector's own."""
     if model.embedder is not None:
         return model.embedder.backbone
-    found = getattr(model.detector, "teacher", None)
+    found = getattr(model.detector, "backbone", None) or getattr(model.detector, "teacher", None)
     return found if isinstance(found, Backbone) else None

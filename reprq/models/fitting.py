@@ -18,6 +18,7 @@ from reprq.detectors.rows.base import ArrayDetector
 from reprq.embeddings import EmbeddingCache, Embeddings, extract
 from reprq.errors import InputError
 from reprq.models.embedder import Embedder, layer_names, scales_of, side_by_side
+from reprq.models.maps import highest_benign
 from reprq.models.model import Model, origin_of
 from reprq.provenance import versions
 
@@ -123,17 +124,19 @@ def fit(
     network = _network(backbone, spec, weights, preprocessing, seed)
     chosen = [] if network is None else layer_names(network, said, layers, pooling)
     if network is None or is_network(spec["name"]):
-        own: dict[str, Any] = {"teacher": network, "backbone": network, "layers": next(iter(chosen), None)}
+        own: dict[str, Any] = {"teacher": network, "backbone": network, "layers": _one_or_all(chosen)}
         own |= {"pooling": pooling, "device": device, "progress": progress}
         made.set_params(**{k: v for k, v in own.items() if k in made.get_params() and k not in spec and v is not None})
         embedder = None
-        calibration, fitted = _trained(made, said, others, false_alarms, seed)
+        calibration, fitted, held_out = _trained(made, said, others, false_alarms, seed)
+        map_threshold = highest_benign(fitted, held_out, false_alarms)
     else:
         options = {"pooling": pooling, "batch_size": batch_size, "workers": workers, "device": device, "seed": seed}
         options |= {"cache_dir": cache_dir, "progress": progress}
         embedder, x = _embedded(network, said, chosen, options)
         learned = {word: _again(embedder, other, options) for word, other in others.items()}
         calibration, fitted = _of_rows(made, x, learned, false_alarms)
+        map_threshold = None
     record = _record(fitted, calibration, said.name, len(said), said.noun, seed)
     record["trained_on"] |= {"split": said.split, "fingerprint": said.fingerprint, "benign": note}
     kinds = {aspect: values[:_KEPT_KINDS] for aspect, values in kinds_of(said).items()}
@@ -141,6 +144,7 @@ def fit(
     record["backbone"] = None if network is None else _of_backbone(network, backbone, weights, seed)
     record |= {"layers": chosen, "pooling": pooling, "batch_size": batch_size}
     record["scales"] = [] if embedder is None else list(embedder.scales)
+    record["map_threshold"] = map_threshold
     return Model(fitted, calibration, embedder, record)
 
 
@@ -150,7 +154,7 @@ def _on_rows(made: Any, rows: Embeddings, besides: Mapping[str, Any], rate: floa
     deep = not isinstance(made, ArrayDetector)
     check_enough(len(rows), rate, "row", deep=deep)
     calibration, fitted = (
-        _trained(made, rows.array, given, rate, seed) if deep else _of_rows(made, rows.array, given, rate)
+        _trained(made, rows.array, given, rate, seed)[:2] if deep else _of_rows(made, rows.array, given, rate)
     )
     source = str(rows.provenance.get("file", rows.provenance.get("data", "an array")))
     record = _record(fitted, calibration, source, len(rows), "row", seed)
@@ -262,8 +266,8 @@ def _of_rows(made: Any, x: Any, besides: Mapping[str, Any], rate: float) -> tupl
     return calibrate(fitted, rate), fitted
 
 
-def _trained(made: Any, data: Any, besides: Mapping[str, Any], rate: float, seed: int) -> tuple[Calibration, Any]:
-    """A detector that trains, on what is not held out, and the scores of what is."""
+def _trained(made: Any, data: Any, besides: Mapping[str, Any], rate: float, seed: int) -> tuple[Calibration, Any, Any]:
+    """The scores of what is held out, a detector that was fitted on what is not, and what is."""
     groups = copies(data.content.astype(np.float32) if isinstance(data, Dataset) else data)
     distinct = int(groups.max()) + 1
     wanted = max(distinct // _FOLDS, math.ceil(1.0 / rate - 1.0 - 1e-9))
@@ -271,8 +275,14 @@ def _trained(made: Any, data: Any, besides: Mapping[str, Any], rate: float, seed
     left = np.isin(groups, np.random.default_rng(seed).permutation(distinct)[:wanted])
     kept, out = np.flatnonzero(~left), np.flatnonzero(left)
     fitted = made.fit(_take(data, kept), **besides)
-    held = np.asarray(fitted.anomaly_score(_take(data, out)), np.float64)
-    return Calibration(((fitted, held),), wanted, rate), fitted
+    held_out = _take(data, out)
+    held = np.asarray(fitted.anomaly_score(held_out), np.float64)
+    return Calibration(((fitted, held),), wanted, rate), fitted, held_out
+
+
+def _one_or_all(layers: Sequence[str]) -> str | list[str] | None:
+    """The layers as a detector's parameter, under the identifier that one has."""
+    return list(layers) if len(layers) > 1 else next(iter(layers), None)
 
 
 def _take(data: Any, rows: NDArray[np.int64]) -> Any:

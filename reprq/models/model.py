@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reprq.data import Dataset, as_dataset, load_dataset
 from reprq.data.kinds import kinds_of
@@ -132,6 +133,28 @@ class Model:
         from reprq.models.export import to_onnx
 
         return to_onnx(self, path, data, split=split, samples=samples, force=force)
+
+    def maps(
+        self, data: Any, *, split: str = "test", any_kind: bool = False, progress: bool = False
+    ) -> Iterator[tuple[str, NDArray[np.float64]]]:
+        """Yield the id of every photo and where it is anomalous, (height, width) in its own pixels.
+
+        Of a detector with an `anomaly_map` it is that. Of a detector of rows it is what the detector says of single
+        positions of the layers' maps, though it was fitted on pooled ones: to be compared within a photo, not with the
+        threshold. Either is interpolated bilinearly. What a crop leaves out is nan; see `reprq.data.to_photo`.
+
+        Args:
+            data: As for `score`.
+            split: As for `score`.
+            any_kind: As for `score`.
+            progress: Whether to show progress on stderr.
+
+        Raises:
+            InputError: As of `score`; a model that has no maps (says why).
+        """
+        from reprq.models.maps import maps_of_photos
+
+        return maps_of_photos(self, self.check(data, split=split, any_kind=any_kind), progress=progress)
 
     def check(self, data: Any, *, split: str = "test", any_kind: bool = False) -> Any:
         """Return the data as the model reads it, once it is known to be of the kind that it was fitted on.

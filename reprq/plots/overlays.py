@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from PIL import Image
 
 from reprq.errors import InputError
@@ -22,28 +22,30 @@ _OPAQUE = 0.55
 
 def overlay_gallery(
     images: Any,
-    maps: ArrayLike,
+    maps: Any,
     *,
     masks: Sequence[Any] | None = None,
     titles: Sequence[str] | None = None,
+    threshold: float | None = None,
     columns: int = 3,
 ) -> Figure:
     """Draw images, and beside each its anomaly map over it; one scale of colors and one bar for all.
 
     Args:
         images: What gives the image of a row, as in `image_extremes`.
-        maps: (n, H, W), higher is more anomalous. Images are resized to them, so that both lie over each other. Colors
-            go from the 1 % quantile of all pixels of all maps to the 99.9 % quantile.
-        masks: (H, W) each, or None: what is marked is outlined.
+        maps: n maps of shape (H, W), of one size or several, higher is more anomalous; nan where nothing is known,
+            which stays as the image is. Images are resized to them, so that both lie over each other. Colors go from
+            the 1 % quantile of all pixels of all maps to the 99.9 % quantile.
+        masks: (H, W) each, or None: what is marked is outlined in cyan.
         titles: Of the images.
+        threshold: A value of the maps, whose contour is drawn in white.
         columns: How many pairs stand beside each other.
 
     Raises:
-        InputError: `maps` are not finite and of shape (n, H, W), masks of another shape, or another number of titles.
+        InputError: `maps` are not finite but for nan, or not of shape (H, W), masks of another shape, or another number
+            of titles.
     """
-    found = np.asarray(maps, dtype=np.float64)
-    if found.ndim != 3 or not found.size or not np.isfinite(found).all():
-        raise InputError(f"maps must be finite and of shape (n, H, W), got shape {found.shape}")
+    found = _checked(maps)
     for name, given in (("masks", masks), ("titles", titles)):
         if given is not None and len(given) != len(found):
             raise InputError(f"{name} must be one a map, got {len(given)} for {len(found)} maps")
@@ -51,7 +53,7 @@ def overlay_gallery(
         raise InputError(f"columns must be at least 1, got {columns}")
     columns = min(columns, len(found))
     rows = -(-len(found) // columns)
-    low, high = np.quantile(found, [0.01, 0.999])
+    low, high = np.quantile(np.concatenate([each[~np.isnan(each)] for each in found]), [0.01, 0.999])
     size = (2 * columns * _SIDE + 0.9, rows * (_SIDE + 0.3))
     fig, axes = plt.subplots(rows, 2 * columns, figsize=size, layout="constrained", squeeze=False)
     for ax in axes.flat:
@@ -62,14 +64,26 @@ def overlay_gallery(
         for ax in (left, right):
             ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
         right.imshow(values, cmap="inferno", vmin=low, vmax=high, alpha=_OPAQUE)
+        if threshold is not None and np.nanmin(values) < threshold < np.nanmax(values):
+            right.contour(values, levels=[threshold], colors="white", linewidths=0.9)
         if masks is not None and masks[i] is not None:
             _outline(right, np.asarray(masks[i]) != 0, values.shape)
         if titles is not None:
             left.set_title(plain(str(titles[i])), fontsize=8, loc="left")
     bar = fig.colorbar(ScalarMappable(Normalize(low, high), "inferno"), ax=axes, fraction=0.03, pad=0.01, extend="both")
-    bar.set_label("anomaly map", fontsize=8)
+    bar.set_label("anomaly map" + ("" if threshold is None else f", contour at {threshold:.4g}"), fontsize=8)
     bar.ax.tick_params(labelsize=8)
     return fig
+
+
+def _checked(maps: Any) -> list[NDArray[np.float64]]:
+    found = [np.asarray(each, dtype=np.float64) for each in maps]
+    for each in found:
+        if each.ndim != 2 or np.isinf(each).any() or np.isnan(each).all():
+            raise InputError(f"maps must be n arrays of shape (H, W), finite but for nan, got shape {each.shape}")
+    if not found:
+        raise InputError("maps must be at least one, got none")
+    return found
 
 
 def _outline(ax: Axes, mask: Any, shape: tuple[int, ...]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 Run = Callable[..., Any]
 FIT = ["fit", "--backbone", "lenet", "--weights", "random", "--layer", "2", "--benign", "0,1,2", "--quiet"]
@@ -51,6 +52,33 @@ def test_rows_of_a_file(reprq: Run, tmp_path: Path) -> None:
     assert ran.out.count("True") >= 5
     ran = reprq("score", tmp_path / "model", "--embeddings", tmp_path / "wide.npy")
     assert (ran.status, "must have 3 columns" in ran.err) == (1, True)
+
+
+def test_maps_of_photos_and_a_picture_of_the_most_anomalous(reprq: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for kind, n in (("good", 40), ("new", 4)):
+        (tmp_path / kind).mkdir()
+        for i in range(n):
+            pixels = rng.integers(100, 110, (32, 48), dtype=np.uint8)
+            pixels[12:20, 16:24] = 10 if (kind, i) == ("new", 3) else 100
+            Image.fromarray(pixels).save(tmp_path / kind / f"{i}.png")
+    how = ["--backbone", "lenet", "--weights", "random", "--layer", "0,1", "--false-alarms", "0.1", "--quiet"]
+    how += ["--detector", "padim:sigma=1", "--data", f"folder:{tmp_path / 'good'}", "--out", tmp_path / "model"]
+    assert reprq("fit", *how).status == 0
+    new, maps = f"folder:{tmp_path / 'new'}", tmp_path / "maps"
+    ran = reprq("score", tmp_path / "model", new, "--maps", maps, "--csv", "--quiet")
+    assert ran.status == 0, ran.err
+    assert len(ran.out.splitlines()) == 5
+    assert "a map of each of 4 images, and most_anomalous.png" in ran.err
+    files = sorted(file.name for file in maps.iterdir())
+    assert files == ["0.tiff", "1.tiff", "2.tiff", "3.tiff", "maps.json", "most_anomalous.png"]
+    with Image.open(maps / "3.tiff") as image:
+        assert (image.mode, image.size) == ("F", (48, 32))
+        row, column = np.unravel_index(np.nanargmax(np.asarray(image)), (32, 48))
+    assert 10 <= row < 22
+    assert 14 <= column < 26
+    assert "maps are of photos" not in ran.err
+    assert "is no folder of maps" in reprq("score", tmp_path / "model", new, "--maps", tmp_path / "good").err
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,9 @@ def test_all_maps_have_one_scale_and_lie_over_their_images():
 @pytest.mark.parametrize(
     ("maps", "how", "said"),
     [
-        (MAPS[0], {}, r"maps must be finite and of shape \(n, H, W\)"),
-        (MAPS * np.nan, {}, "maps must be finite"),
+        (MAPS[0], {}, r"maps must be n arrays of shape \(H, W\)"),
+        (MAPS * np.nan, {}, "maps must be n arrays .* finite but for nan"),
+        ([], {}, "maps must be at least one, got none"),
         (MAPS, {"titles": ["a"]}, "titles must be one a map, got 1 for 5 maps"),
         (MAPS, {"masks": [np.eye(3)] * 5}, r"masks must be as large as maps, \(8, 8\), got \(3, 3\)"),
         (MAPS, {"columns": 0}, "columns must be at least 1"),
@@ -38,3 +39,15 @@ def test_what_cannot_be_drawn_is_one_sentence(maps, how, said):
     with pytest.raises(InputError, match=said):
         overlay_gallery(IMAGES, maps, **how)
     plt.close("all")
+
+
+def test_maps_of_several_sizes_with_parts_unknown_and_a_contour():
+    maps = [np.full((6, 9), 0.2), np.arange(20.0).reshape(4, 5)]
+    maps[0][:, :2] = np.nan
+    fig = overlay_gallery(IMAGES, maps, threshold=9.5)
+    pairs = [ax for ax in fig.axes if len(ax.images) == 2]
+    assert [ax.images[1].get_array().shape for ax in pairs] == [(6, 9), (4, 5)]
+    assert np.ma.getmaskarray(pairs[0].images[1].get_array())[:, :2].all()
+    assert [len(ax.collections) for ax in pairs] == [0, 1]  # the first is below the threshold everywhere
+    assert fig.axes[-1].get_ylabel() == "anomaly map, contour at 9.5"
+    plt.close(fig)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from reprq.data.dataset import Dataset
 from reprq.data.image.coverage import coverage
+from reprq.data.image.photo import Placement
 from reprq.data.modality import Seen
 from reprq.errors import InputError
 
@@ -128,6 +129,19 @@ class Preprocessing:
         laid = np.asarray(nearest._cropped(image) if self.crop == "center" else nearest._whole(image), dtype=np.float32)
         return self._centred(laid[..., None])[..., 0] > 0
 
+    def placements(self, width: int, height: int) -> tuple[Placement, Placement]:
+        """Return how a photo of this size lies in the tensor, across and down; see `reprq.data.to_photo`."""
+        sides = (width, height)
+        if self.crop == "none":
+            new = self._fitted(width, height)
+            starts = [(self.size - side) // 2 for side in new]
+            spans = zip(sides, new, starts, strict=True)
+            across, down = (Placement(n / side, -start, start, start + n) for side, n, start in spans)
+            return across, down
+        resized = zip(sides, self._resized(width, height), strict=True)
+        across, down = (Placement(n / side, round((n - self.size) / 2), 0, self.size) for side, n in resized)
+        return across, down
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image as the network takes it."""
@@ -213,11 +227,15 @@ class Preprocessing:
 
     def _whole(self, image: Image.Image) -> Image.Image:
         """Squash the image to the square, or fit it in."""
-        longer = max(image.size)
-        new = (self.size, self.size)
-        if not self.squash:
-            new = tuple(max(1, round(side * self.size / longer)) for side in image.size)  # type: ignore[assignment]
+        new = self._fitted(*image.size)
         return image if new == image.size else image.resize(new, _FILTERS[self.interpolation])
+
+    def _fitted(self, width: int, height: int) -> tuple[int, int]:
+        """The size of an image that is kept whole."""
+        if self.squash:
+            return self.size, self.size
+        longer = max(width, height)
+        return max(1, round(width * self.size / longer)), max(1, round(height * self.size / longer))
 
     def _centred(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Put normalised pixels in the middle of a square of zeros, which are the mean colour."""

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Layer, Tap, load_backbone
@@ -14,6 +15,7 @@ from reprq.backbones.batch import mapped, mask_of
 from reprq.backbones.sources.architectures import check_name
 from reprq.data import Batch, Dataset
 from reprq.detectors.deep.base import DeepDetector
+from reprq.detectors.deep.maps import blurred, check_blur, gradient_map
 from reprq.detectors.deep.samples import Samples
 from reprq.detectors.deep.scheduled import TrainedDetector
 from reprq.embeddings.pooling import pool_layer
@@ -46,6 +48,7 @@ class Distillation(TrainedDetector):
         lr: The learning rate of Adam.
         patience: Epochs without a better loss on the hold-out before training stops.
         precision: "float32", or "bfloat16" for autocast.
+        sigma: Of the Gaussian that blurs maps, in pixels; 0 for none.
         seed: Of the student's weights, the hold-out and the order of samples.
         device: A torch device.
         checkpoint: A file for the state between epochs, so that an interrupted fit goes on.
@@ -73,6 +76,7 @@ class Distillation(TrainedDetector):
     lr: float = 1e-3
     patience: int = 5
     precision: str = "float32"
+    sigma: float = 4.0
     _key = "reprq.distillation"
     _not_saved = ("teacher", *DeepDetector._not_saved)
 
@@ -85,6 +89,7 @@ class Distillation(TrainedDetector):
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
         super().check_parameters()
+        check_blur(self.sigma)
         if self.teacher is not None and not isinstance(self.teacher, (Backbone, str)):
             raise InputError(f"teacher must be a Backbone or its name, got {type(self.teacher).__name__}")
         if self.student is not None and not isinstance(self.student, str):
@@ -111,6 +116,22 @@ class Distillation(TrainedDetector):
         """
         self.check_fitted()
         return self._scores(x)
+
+    def anomaly_map(self, X: Any) -> NDArray[np.float64]:
+        """Return the sum over channels of |d score / d x| at every pixel, through both networks, blurred: (m, H, W).
+
+        Salehi et al. 2021, section 3.3, with a Gaussian of `sigma` pixels, and without the opening that follows there.
+        H and W are those of the teacher's input.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            InputError: The teacher takes no images, or `X` is not of the kind that it was fitted on.
+        """
+        self.check_fitted()
+        if (modality := self.teacher_.preprocessing.modality) != "image":
+            raise InputError(f"anomaly_map is of images, and this teacher takes another modality, {modality}")
+        found: NDArray[np.float64] = self._of_samples(self._map, X).double().numpy()
+        return found
 
     @classmethod
     def load(cls, path: str | Path, teacher: Backbone | str, *, device: str = "cpu") -> Self:  # type: ignore[override]
@@ -195,8 +216,16 @@ class Distillation(TrainedDetector):
     def _scores(self, x: Batch) -> Tensor:
         with torch.no_grad():
             known = self._heads(mapped(x, torch.Tensor.detach))
-        pairs = zip(self.student_(x), known, strict=True)
-        return torch.stack([(mine.double() - theirs.double()).square().sum(1) for mine, theirs in pairs]).sum(0)
+        return _distance(self.student_(x), known)
+
+    def _map(self, x: Any) -> Tensor:
+        found = gradient_map(lambda inputs: _distance(self.student_(inputs), self._heads(inputs)), x)
+        return blurred(found, self.sigma)
+
+
+def _distance(mine: list[Tensor], theirs: list[Tensor]) -> Tensor:
+    pairs = zip(mine, theirs, strict=True)
+    return torch.stack([(one.double() - other.double()).square().sum(1) for one, other in pairs]).sum(0)
 
 
 class _Reader:

@@ -12,13 +12,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from scipy.ndimage import gaussian_filter
 from sklearn.base import BaseEstimator
 
 from reprq.backbones import Backbone, load_backbone
 from reprq.data import Dataset, Transform, as_dataset
 from reprq.detectors.deep.maps import check_blur
-from reprq.detectors.patch.reader import Patches, PatchReader
+from reprq.detectors.patch.reader import Patches, PatchReader, spread
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import NotFittedError, check_count
 from reprq.errors import DataError, InputError, OutputExistsError, ReprqError
@@ -44,6 +43,7 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
         backbone: A `Backbone`, or the name of one.
         layers: Which of its layers, as in `Backbone.select_layers`; all must put out maps or tokens.
         average: Side of the neighborhood over which positions are averaged, an odd number.
+        normalize: Whether every patch is brought to length 1, so that directions alone count; the papers do not.
         grid: Side of the common grid of all layers; by default that of the layer with the most positions.
         sigma: Of the Gaussian that smooths maps, in pixels of the network's input; 0 for none.
         batch_size: Images a forward pass.
@@ -59,6 +59,7 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
     backbone: Backbone | str | None = field(default=None, kw_only=False)
     layers: str | int | Sequence[str | int] = -1
     average: int = 3
+    normalize: bool = False
     grid: int | None = None
     sigma: float = 4.0
     batch_size: int = 32
@@ -120,8 +121,9 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
             NotFittedError: `fit` has not been called.
             InputError: `X` holds no images.
         """
-        shape = self._fitted().backbone.input_shape[1:]
-        found = [self._spread(self._maps(block), shape) for block in self._read(X)]
+        shape = (self._fitted().backbone.input_shape[1], self._fitted().backbone.input_shape[2])
+        grid = self._fitted().grid
+        found = [spread(self._maps(block), grid, shape, self.sigma) for block in self._read(X)]
         return np.concatenate(found) if found else np.empty((0, *shape))
 
     def check_parameters(self) -> None:
@@ -133,6 +135,8 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
         check_count("average", self.average)
         if self.average % 2 == 0:
             raise InputError(f"average must be an odd number, got {self.average!r}; 3 is the papers'")
+        if not isinstance(self.normalize, bool):
+            raise InputError(f"normalize must be True or False, got {self.normalize!r}")
         if self.grid is not None:
             check_count("grid", self.grid)
         check_count("batch_size", self.batch_size)
@@ -147,7 +151,8 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
         plain = type(self)()
         layers = self.layers if isinstance(self.layers, str | int) else ",".join(map(str, self.layers))
         values = {name: getattr(self, name) for name in ("average", "grid", "sigma")}
-        others = [f"{name}={value:g}" for name, value in values.items() if value != getattr(plain, name)]
+        others = ["normalized"] * self.normalize
+        others += [f"{name}={value:g}" for name, value in values.items() if value != getattr(plain, name)]
         return f"{name_of(self)}[{','.join([f'layers={layers}', *self._settings(), *others])}]"
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
@@ -229,7 +234,8 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
         if backbone.preprocessing.modality != "image":
             raise InputError(f"{type(self).__name__} reads patches of images, and {backbone.name} takes none")
         self.transform_ = backbone.preprocessing
-        return PatchReader(backbone, self.layers, average=self.average, grid=self.grid, device=self.device)
+        how: dict[str, Any] = {"average": self.average, "normalize": self.normalize, "grid": self.grid}
+        return PatchReader(backbone, self.layers, **how, device=self.device)
 
     def _check(self, images: Dataset) -> None:
         images.check_modality("image")
@@ -253,13 +259,6 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
                     raise InputError(f"{reader.backbone.name} must give finite numbers, got a nan or an inf; mend it")
                 yield found
                 bar.update(len(rows))
-
-    def _spread(self, maps: Maps, shape: tuple[int, ...]) -> Maps:
-        """(b, positions) as maps of a shape."""
-        on_grid = torch.from_numpy(maps).reshape(len(maps), 1, *self._fitted().grid)
-        whole = torch.nn.functional.interpolate(on_grid, shape, mode="bilinear", align_corners=False)[:, 0].numpy()
-        smooth: Maps = gaussian_filter(whole, (0, self.sigma, self.sigma), mode="nearest") if self.sigma else whole
-        return smooth
 
 
 def check_memory(memory: Any) -> None:

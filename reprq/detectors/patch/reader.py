@@ -7,6 +7,7 @@ from math import isqrt, prod
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -31,6 +32,7 @@ class PatchReader:
         backbone: The network; in evaluation mode, and moved to `device`.
         layers: As in `Backbone.select_layers`.
         average: Side of the neighborhood, an odd number; 1 takes positions as they are.
+        normalize: Whether every patch is brought to length 1.
         grid: Side of the common grid; None for that of the layer with the most positions.
         device: A torch device.
 
@@ -48,10 +50,12 @@ class PatchReader:
         layers: Sequence[str | int] | str | int,
         *,
         average: int = 3,
+        normalize: bool = False,
         grid: int | None = None,
         device: str = "cpu",
     ) -> None:
-        self.backbone, self.layers, self.average = backbone, backbone.select_layers(layers), average
+        self.backbone, self.layers = backbone, backbone.select_layers(layers)
+        self.average, self.normalize = average, normalize
         if flat := [layer.name for layer in self.layers if layer.layout == "ND" or layer.varying]:
             others = [layer.name for layer in backbone.layers if layer.layout != "ND"]
             raise InputError(
@@ -69,6 +73,7 @@ class PatchReader:
     def __call__(self, x: Batch) -> Tensor:
         """Return the patches of a batch, (n, h w, d) float32; the rows of an image line by line."""
         found = torch.cat([_on_grid(each, self.grid) for each in self._maps(x)], dim=1)
+        found = F.normalize(found) if self.normalize else found
         return found.flatten(2).transpose(1, 2)
 
     def _maps(self, x: Batch) -> list[Tensor]:
@@ -103,6 +108,20 @@ def _on_grid(maps: Tensor, grid: tuple[int, int]) -> Tensor:
     if height >= grid[0] and width >= grid[1]:
         return F.adaptive_avg_pool2d(maps, grid)
     return F.interpolate(maps, grid, mode="bilinear", align_corners=False)
+
+
+def spread(
+    values: NDArray[np.float64], grid: tuple[int, int], shape: tuple[int, int], sigma: float = 0.0
+) -> NDArray[np.float64]:
+    """Return (n, positions) values of a grid as (n, H, W) maps: bilinear, then a Gaussian; the border goes on as it is.
+
+    Example:
+        >>> spread(np.array([[1.0, 3.0]]), (1, 2), (1, 4))
+        array([[[1. , 1.5, 2.5, 3. ]]])
+    """
+    on_grid = torch.from_numpy(values).reshape(len(values), 1, *grid)
+    whole = F.interpolate(on_grid, shape, mode="bilinear", align_corners=False)[:, 0].numpy()
+    return np.asarray(gaussian_filter(whole, (0, sigma, sigma), mode="nearest") if sigma else whole)
 
 
 @dataclass(frozen=True)

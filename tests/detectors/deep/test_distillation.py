@@ -259,3 +259,22 @@ def test_wrong_images_are_refused(teacher, benign, fitted):
         Distillation(teacher).fit(benign.select([0, 1, 2]))
     with pytest.raises(NotFittedError, match="Distillation is not fitted; call fit with benign samples"):
         Distillation(teacher).anomaly_score(benign)
+
+
+def test_a_map_is_the_gradient_of_the_score_by_differences(random_teacher, zeros, mixed):
+    detector = Distillation(random_teacher, epochs=1, sigma=0, layers=1).fit(zeros)
+    maps = detector.anomaly_map(mixed.select([0, 25]))
+    assert (maps.shape, maps.dtype) == ((2, 32, 32), np.float64)
+    x = random_teacher.preprocessing(mixed.item(25))[None]
+    step, expected = 1e-2, 0.0
+    for channel in range(3):
+        up, down = x.clone(), x.clone()
+        up[0, channel, 14, 17] += step
+        down[0, channel, 14, 17] -= step
+        with torch.no_grad():
+            expected += abs(float(detector._scores(up) - detector._scores(down))) / (2 * step)
+    assert maps[1, 14, 17] == pytest.approx(expected, rel=0.05)
+    whole = detector.set_params(sigma=1.0).anomaly_map(mixed.select([25]))[0]
+    assert whole[8:-8, 8:-8].mean() == pytest.approx(maps[1, 8:-8, 8:-8].mean(), rel=0.2)
+    with pytest.raises(InputError, match="sigma must be a number of pixels"):
+        Distillation(random_teacher, sigma=-1).fit(zeros)

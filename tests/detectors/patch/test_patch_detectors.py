@@ -145,6 +145,7 @@ def test_a_saved_detector_scores_alike(detector, benign, mixed, network, tmp_pat
         ({"name": "patchcore", "coreset": True}, "coreset must be a share in"),
         ({"name": "patchcore", "neighbors": 0}, "neighbors must be a positive integer"),
         ({"name": "patchcore", "average": 2}, "average must be an odd number, got 2"),
+        ({"name": "patchcore", "normalize": 1}, "normalize must be True or False, got 1"),
         ({"name": "patchcore", "sigma": -1}, "sigma must be a number of pixels"),
         ({"name": "patchcore", "layers": []}, "layers must name at least one layer"),
         ({"name": "patchcore", "backbone": 3}, "backbone must be a Backbone or its name, got int"),

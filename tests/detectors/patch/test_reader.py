@@ -37,6 +37,8 @@ def test_patches_are_averages_over_neighbors_without_what_is_beyond_the_border(t
     for i, j, channel in ((0, 0, 0), (0, 5, 1), (7, 7, 2), (3, 4, 0)):
         assert found[1, 8 * i + j, channel] == pytest.approx(neighborhood(x[1, channel].numpy(), i, j, 1))
     np.testing.assert_array_equal(PatchReader(two, "fine", average=1)(x)[0, :, 2], x[0, 2].flatten())
+    unit = PatchReader(two, "fine", normalize=True)(x).numpy()
+    np.testing.assert_allclose(unit, found / np.linalg.norm(found, axis=2, keepdims=True), rtol=1e-5)
 
 
 def test_layers_stand_side_by_side_on_the_larger_grid(two):

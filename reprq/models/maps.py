@@ -1,0 +1,153 @@
+"""Where the photos that a model scores are anomalous, in their own pixels."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from reprq.data import Dataset, to_photo
+from reprq.data.image.sources import header_of
+from reprq.detectors.conformal import threshold
+from reprq.detectors.patch.reader import PatchReader, spread
+from reprq.errors import InputError, OutputExistsError
+from reprq.models.embedder import Embedder
+from reprq.models.model import Model
+from reprq.progress import track
+from reprq.provenance import digest
+from reprq.storage import make_folder, write_text, write_whole
+from reprq.training import Inputs
+
+Map = NDArray[np.float64]
+_BATCH = 32
+_POOLED = ("avg", "mean", "max", "gem")  # a row of these has the channels of a position
+
+
+def maps_of_photos(model: Model, data: Dataset, *, progress: bool = False) -> Iterator[tuple[str, Map]]:
+    """Yield the id and the map of every photo; see `Model.maps`.
+
+    Args:
+        model: The model.
+        data: What `Model.check` returned.
+        progress: Whether to show progress on stderr.
+
+    Raises:
+        InputError: The model has no maps.
+    """
+    if model.reads_rows or data.modality != "image":
+        raise InputError("maps are of photos, and this model reads something else; use score")
+    if model.embedder is not None:
+        _check_pooling(model.embedder)
+        transform = model.embedder.backbone.preprocessing
+        made = _by_position(model.embedder, model.detector, data)
+    elif has_maps(model.detector):
+        transform = model.detector.transform_
+        made = _in_batches(model.detector, data)
+    else:
+        raise InputError(f"{model.record['method']} has no anomaly maps; fit a detector that has, such as patchcore")
+    return _on_photos(made, transform, data, progress)
+
+
+def has_maps(detector: Any) -> bool:
+    """Whether a fitted detector has maps over the input that its transform makes of photos."""
+    return callable(getattr(detector, "anomaly_map", None)) and getattr(detector, "transform_", None) is not None
+
+
+def highest_benign(detector: Any, held_out: Any, rate: float) -> float | None:
+    """Return the value that a share of at most `rate` of new benign photos exceeds anywhere in their maps.
+
+    It is conformal, as the threshold of scores; None where there are no maps.
+    """
+    if not isinstance(held_out, Dataset) or held_out.modality != "image" or not has_maps(detector):
+        return None
+    return threshold(np.array([found.max() for found in _in_batches(detector, held_out)]), rate).value
+
+
+def _in_batches(detector: Any, data: Dataset) -> Iterator[Map]:
+    for first in range(0, len(data), _BATCH):
+        yield from detector.anomaly_map(data.select(np.arange(first, min(first + _BATCH, len(data)))))
+
+
+def _by_position(embedder: Embedder, detector: Any, data: Dataset) -> Iterator[Map]:
+    """The scores of a detector of rows at every position of the common grid of the layers."""
+    backbone = embedder.backbone
+    reader = PatchReader(backbone, embedder.layers, average=1, device=embedder.device)
+    scales = np.repeat(np.asarray(embedder.scales, np.float32), reader.widths)
+    shape = (backbone.input_shape[1], backbone.input_shape[2])
+    inputs = Inputs(data, backbone.preprocessing, memory=0)
+    for rows in torch.split(torch.arange(len(inputs)), embedder.batch_size):
+        with torch.no_grad():
+            found = reader(inputs[rows]).cpu().numpy() / scales
+        scores = detector.anomaly_score(found.reshape(-1, found.shape[2]))
+        yield from spread(scores.reshape(found.shape[:2]), reader.grid, shape)
+
+
+def _check_pooling(embedder: Embedder) -> None:
+    if embedder.pooling not in _POOLED:
+        raise InputError(
+            f"maps of a detector of rows need one of the poolings {', '.join(_POOLED)}, got {embedder.pooling!r}; fit"
+            " with such a one, or a detector that has maps of its own, such as patchcore"
+        )
+
+
+def _on_photos(maps: Iterator[Map], transform: Any, data: Dataset, progress: bool) -> Iterator[tuple[str, Map]]:
+    for i, found in enumerate(track(maps, total=len(data), desc="maps", unit="image", show=progress)):
+        yield str(data.ids[i]), to_photo(found, transform, *header_of(data.source, int(data.rows[i])).size)
+
+
+class MapFolder:
+    """A folder of maps: ID.tiff for every photo, float32 in the photo's own pixels, nan where a crop left them out.
+
+    What is there is not computed again by the same model, so that an interrupted run goes on.
+
+    Args:
+        path: The folder.
+        model: Whose maps they are.
+        force: Whether to replace the maps of another model.
+
+    Raises:
+        OutputExistsError: The folder holds something else, or the maps of another model and `force` is False.
+    """
+
+    def __init__(self, path: Path, model: Model, *, force: bool = False) -> None:
+        self.path, self.model = path, model
+        self._made = path / "maps.json"
+        self._record = {"model": digest(model.record), "threshold": model.record.get("map_threshold")}
+        if path.exists() and not self._made.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise OutputExistsError(f"{path} exists and is no folder of maps; give another path")
+        self._old = self._made.exists() and json.loads(self._made.read_text(encoding="utf-8")) != self._record
+        if self._old and not force:
+            raise OutputExistsError(f"{path} has the maps of another model; give another path, or --force")
+
+    def write(self, data: Dataset, *, progress: bool = False) -> None:
+        """Write the maps that are missing, and how they were made."""
+        make_folder(self.path)
+        if self._old:
+            for file in self.path.rglob("*.tiff"):
+                file.unlink()
+        write_text(self._made, json.dumps(self._record, indent=2) + "\n")
+        files = [self.file(name) for name in data.ids.tolist()]
+        missing = np.array([i for i, file in enumerate(files) if not file.exists()], dtype=np.int64)
+        found = maps_of_photos(self.model, data.select(missing), progress=progress)
+        for i, (_, values) in zip(missing.tolist(), found, strict=True):
+            make_folder(files[i].parent)
+            write_whole(files[i], _saver(values))
+
+    def file(self, name: str) -> Path:
+        """Return the file of a photo's map, by the photo's id."""
+        inside = [part for part in Path(name).parts if part not in ("..", "/")]
+        return self.path.joinpath(*inside[:-1], f"{Path(name).stem}.tiff")
+
+    def read(self, name: str) -> NDArray[np.float32]:
+        """Return the map of a photo, (height, width)."""
+        with Image.open(self.file(name)) as image:
+            return np.asarray(image)
+
+
+def _saver(values: Map) -> Callable[[Path], None]:
+    image = Image.fromarray(values.astype(np.float32))
+    return lambda temporary: image.save(temporary, format="TIFF")
