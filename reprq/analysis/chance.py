@@ -16,6 +16,7 @@ from reprq.analysis.rules import Floats, LeftOut, StudyArrays, picks
 Ints = NDArray[np.int64]
 Cluster = list[list[Ints]]  # of its networks, the points on each data set
 _BLOCK = 2**21  # entries of the largest temporary array
+_ALONE = np.zeros(1, dtype=np.int64)
 _TIES = 1e-6  # moved values that stand on several layers are told apart by chance, as values of their own would be
 
 
@@ -104,13 +105,18 @@ def _move(groups: list[list[Cluster]], sources: Sequence[Ints], rng: np.random.G
     """Write which point's values each point gets, (P,) by data set; not where the other network is not on that one."""
     for clusters in groups:
         for to, giver in zip(clusters, rng.permutation(len(clusters)), strict=True):
-            order = rng.permutation(len(clusters[giver]))
-            for i, place in enumerate(rng.permutation(len(to))):
+            order = _order(len(clusters[giver]), rng)
+            for i, place in enumerate(_order(len(to), rng)):
                 for source, given, taken in zip(
                     sources, clusters[giver][order[i % len(order)]], to[place], strict=True
                 ):
                     if len(given):
                         source[taken] = given[_same_depth(len(taken), len(given))]
+
+
+def _order(count: int, rng: np.random.Generator) -> Ints:
+    """A permutation; that of one network, as most clusters have, draws nothing."""
+    return rng.permutation(count) if count > 1 else _ALONE
 
 
 @cache

@@ -53,7 +53,12 @@ def typed(name: str) -> bool:
 
 
 def from_file(
-    file: Path, key: str | None, columns: str | None, labels: str | None, groups: str | None, asked: dict[str, Any]
+    file: Path | str,
+    key: str | None,
+    columns: str | None,
+    labels: str | None,
+    groups: str | None,
+    asked: dict[str, Any],
 ) -> Iterator[Case]:
     """The one case of a labelled file: 70 % of the benign rows train, the rest and all anomalies are scored.
 

@@ -108,7 +108,7 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 @options.run
 @options.output
 def detect(
-    file: Path | None,
+    file: Path | str | None,
     key: str | None,
     columns: str | None,
     labels: str | None,
@@ -204,7 +204,7 @@ def detect(
         echo_table(means)
 
 
-def _check_source(networks: Any, file: Path | None, specs: list[dict[str, Any]]) -> None:
+def _check_source(networks: Any, file: Path | str | None, specs: list[dict[str, Any]]) -> None:
     """Raise a usage error unless there is one source of rows, and name the detector that asks for it."""
     from reprq.detectors.registry import stands_alone
 

@@ -36,7 +36,7 @@ from reprq.cli.groups import Command
 @options.run
 @click.option("--json", "form", flag_value="json", help="Print the model's record as JSON.")
 def fit(
-    file: Path | None,
+    file: Path | str | None,
     key: str | None,
     columns: str | None,
     labels: str | None,

@@ -42,7 +42,7 @@ DEFAULT_SAMPLES = 256
 @options.run
 @options.output
 def measure(
-    file: Path | None,
+    file: Path | str | None,
     key: str | None,
     columns: str | None,
     labels: str | None,

@@ -180,13 +180,21 @@ poolings = click.option(
     help=f"{_POOLING}; several are made in one pass.",
 )
 
+
+class _PathOrUrl(click.Path):
+    """A path; a URL stays as it was typed, since a path has one slash where it has two."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
+
+
 embeddings = _stack(
     click.option(
         "--embeddings",
         "file",
-        type=click.Path(path_type=Path),
+        type=_PathOrUrl(path_type=Path),
         help="Instead of a backbone: arrays (.npy, .npz, .safetensors, .pt, .mat, .h5, zarr), a table (.csv, .tsv,"
-        " .csv.gz, .jsonl, .parquet, .feather), a folder of shards, or a cache.",
+        " .csv.gz, .jsonl, .parquet, .feather), a folder of shards, or a cache; or the URL of one.",
     ),
     click.option(
         "--key", metavar="NAME", help="The array, list column, kind of shards or layer, if there are several."
@@ -221,7 +229,7 @@ def load_networks(config: Path) -> list[Any]:
     return list(load_backbones(config))
 
 
-def one_source(backbone: object, file: Path | None) -> None:
+def one_source(backbone: object, file: Path | str | None) -> None:
     """Raise a usage error unless there is exactly one source of embeddings."""
     if (backbone is None) == (file is None):
         raise click.UsageError("give either --backbone NAME or --embeddings FILE")

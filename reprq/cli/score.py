@@ -36,7 +36,7 @@ _MOST_SHOWN, _MOST_PICTURED = 10, 12
 def score(
     model: Path,
     data: str | None,
-    file: Path | None,
+    file: Path | str | None,
     key: str | None,
     columns: str | None,
     labels: str | None,
@@ -103,7 +103,7 @@ def _write_maps(folder: Any, data: Any, table: Any, progress: bool) -> None:
 def _data(
     model: Any,
     data: str | None,
-    file: Path | None,
+    file: Path | str | None,
     key: str | None,
     columns: str | None,
     labels: str | None,

@@ -98,7 +98,9 @@ def extract_split(asked: dict[str, Any], network: Any, data: Any, samples: int |
     return Extracted(cache, total)
 
 
-def load_file(file: Path, key: str | None, columns: str | None, labels: str | None, benign: tuple[str, ...]) -> Any:
+def load_file(
+    file: Path | str, key: str | None, columns: str | None, labels: str | None, benign: tuple[str, ...]
+) -> Any:
     """Return the embeddings of a file, their labels 0 (benign) and 1 (anomalous) where it has any."""
     import dataclasses
 
@@ -112,7 +114,7 @@ def load_file(file: Path, key: str | None, columns: str | None, labels: str | No
     return dataclasses.replace(x, labels=truth)
 
 
-def benign_rows(x: Any, file: Path) -> Any:
+def benign_rows(x: Any, file: Path | str) -> Any:
     """Return the rows that are not labelled anomalous; raises an `InputError` where there is none."""
     from reprq.errors import InputError
 
@@ -126,9 +128,10 @@ def benign_rows(x: Any, file: Path) -> Any:
     return _rows(x, x.labels == 0)
 
 
-def described(x: Any, file: Path) -> str:
+def described(x: Any, file: Path | str) -> str:
     """Return the name of a file and, where it holds more than one array, what of it was read."""
-    return f"{file.name} ({x.provenance['read']})" if "read" in x.provenance else file.name
+    name = Path(file).name
+    return f"{name} ({x.provenance['read']})" if "read" in x.provenance else name
 
 
 def sampled(x: Any, samples: int | None, seed: int) -> Any:

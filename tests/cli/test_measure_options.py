@@ -189,3 +189,13 @@ def test_one_row_is_one_plain_line(reprq: Reprq, tmp_path: Path) -> None:
 def test_cka_of_a_file_is_wrong_usage(reprq: Reprq, file: Path, tmp_path: Path) -> None:
     ran = reprq("measure", "--embeddings", file, "--cka", tmp_path / "cka.png")
     assert (ran.status, ran.out) == (2, "")
+
+
+def test_a_file_may_be_named_by_its_url(reprq: Reprq, file: Path) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is an optional extra")
+    asked = ("--metric", "rankme", "--json")
+    ran, here = (reprq("measure", "--embeddings", name, *asked) for name in (file.as_uri(), file))
+    assert (ran.status, ran.out) == (0, here.out)
+    ran = reprq("measure", "--embeddings", "memory://files/none.npy")
+    assert (ran.status, ran.out) == (1, "")
+    assert "there are no embeddings at memory://files/none.npy; check the URL" in ran.err
