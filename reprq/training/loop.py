@@ -69,7 +69,8 @@ def train(
             saved.add(row, step)
             progress.update()
             progress.set_postfix_str(_said(row))
-            file.save({"history": saved.history, "best": saved.best, **step.state()})
+            if checkpoint is not None:
+                file.save({"history": saved.history, "best": saved.best, **step.state()})
             if on_epoch is not None:
                 with seeded(schedule.seed, step.device):
                     on_epoch(step, row)
@@ -123,6 +124,7 @@ class _TrainingRun:
         order = np.random.default_rng([schedule.seed, 1, epoch]).permutation(self.kept)
         batches = _batches(order, schedule.batch_size)
         with seeded(int(np.random.default_rng([schedule.seed, 2, epoch]).integers(2**62)), device):
+            self.step.model.train()
             self.step.start(epoch)
             losses = [self._update(epoch, i, *rows) for i, rows in enumerate(self._paired(batches, epoch), start=1)]
             self.step.end(epoch)
@@ -137,7 +139,8 @@ class _TrainingRun:
 
     def _update(self, epoch: int, number: int, rows: Tensor, others: Tensor | None) -> Tensor:
         self.rates.set(self.step.schedule.rate(epoch, (epoch - 1) * self.steps + number))
-        self.step.model.train()
+        if not self.step.model.training:  # a hook has changed it; setting it anew takes as long as a small layer
+            self.step.model.train()
         second = None if self.other is None or others is None else self._batch(self.other, others)
         loss = self.step.update(self._batch(self.examples, rows), second)
         if self.on_batch is not None:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -86,7 +86,9 @@ class Step(ABC):
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context in which a forward pass has the schedule's precision."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.schedule.precision == "bfloat16")
+        if self.schedule.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def state(self) -> dict[str, Any]:
         """Return all that must be known to go on, in tensors and plain values."""

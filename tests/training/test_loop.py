@@ -267,6 +267,15 @@ def test_several_optimizers_keep_their_own_rates_and_state(tmp_path):
     assert train(TwoOptimizers(schedule, seed=5), REGRESSION, checkpoint=file) == history
 
 
+def test_all_of_the_model_trains_from_the_first_step_on():
+    step, modes = Regression(schedule_of()), []
+    for part in step.model.children():
+        part.eval()  # as a backbone inside a module that is new
+    train(step, REGRESSION, on_batch=lambda step, loss: modes.append([each.training for each in step.model.modules()]))
+    assert modes
+    assert all(map(all, modes))
+
+
 def test_hooks_see_every_step_and_epoch_and_change_nothing():
     plain, losses, rows = train(Regression(schedule_of()), REGRESSION), [], []
 
