@@ -21,12 +21,17 @@ def test_each_kind_breaks_one_rule() -> None:
     assert [kind for kind in KINDS if biased[kind]] == ["biases"]
     assert [kind for kind in KINDS if bounded[kind]] == ["sigmoid"]
     x = torch.rand(3, 1, 28, 28)
+    assert {type(layer) for layer in layers["sound"]} - {type(layer) for layer in Sphere("sound", False).phi} == {
+        nn.BatchNorm2d
+    }
     sphere = Sphere("sound").eval()
     torch.testing.assert_close(sphere(x), (sphere.embed(x) - sphere.center).square().sum(1))
 
 
 def test_metrics_are_taken_along_the_training(mnist_root: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setitem(collapse.PRESETS, "quick", CollapsePreset(("3",), 2, (0, 2), 1e-2, 8, (15, 8)))
+    monkeypatch.setitem(
+        collapse.PRESETS, "quick", CollapsePreset(("3",), 2, (0, 2), 1e-2, 8, (15, 8), normalized=(False,))
+    )
     out = tmp_path / "out"
     paths = reproduce("ruff2021-collapse", "quick", out, root=mnist_root, progress=False)
     assert [path.name for path in paths] == ["collapse.png", "collapse.svg", "collapse.csv", "made.json"]

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reprq.detectors.deep.autoencoder import Autoencoder
 from reprq.errors import DataError
 from reprq.papers import reproduce
 from reprq.papers.ruff2021 import maps
-from reprq.papers.ruff2021.maps import DEFECTS, MapsPreset, mask_of
+from reprq.papers.ruff2021.maps import CONFETTI, DEFECTS, ERROR, GRADIENT, MASKS, MapsPreset, maps_of, mask_of, tiles
 
 
 @pytest.fixture
@@ -32,17 +33,39 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_one_network_is_read_at_every_sigma(root: Path, tmp_path: Path, monkeypatch) -> None:
-    tiny = MapsPreset(("fashion_mnist",), 24, (1.0, 3.0), (1, 1), 4, (8, 3), 1)
+    methods = ((CONFETTI, "fashion_mnist"), (MASKS, "fashion_mnist"), (GRADIENT, "exposure"), (ERROR, "cifar10"))
+    tiny = MapsPreset(methods, 24, (1.0, 3.0), (1, 1), 4, (8, 3), 1, labelled=1)
     monkeypatch.setitem(maps.PRESETS, "quick", tiny)
     out = tmp_path / "out"
     paths = reproduce("ruff2021-maps", "quick", out, root=root, progress=False)
     assert [path.name for path in paths] == ["maps.png", "maps.svg", "maps.csv", "made.json"]
     rows = list(csv.DictReader(io.StringIO((out / "maps.csv").read_text())))
-    assert [row["sigma"] for row in rows] == ["1", "3"]
-    assert {(row["image_auroc"], row["n_test"], row["n_defects"], row["field"]) for row in rows} == {
-        (rows[0]["image_auroc"], "8", "5", "16")
-    }
-    assert rows[0]["pixel_auroc"] != rows[1]["pixel_auroc"]
+    assert [(row["method"], row["network"]) for row in rows] == [pair for pair in methods for _ in range(2)]
+    assert [row["sigma"] for row in rows] == ["1", "3"] * 4
+    assert {(row["n_test"], row["n_defects"]) for row in rows} == {("8", "5")}
+    assert [row["field"] for row in rows] == ["16"] * 4 + [""] * 4
+    for one, other in zip(rows[::2], rows[1::2], strict=True):
+        assert one["image_auroc"] == other["image_auroc"]
+        assert one["pixel_auroc"] != other["pixel_auroc"]
+
+
+def test_no_tile_trains_and_is_scored(root: Path) -> None:
+    how = MapsPreset(((MASKS, "fashion_mnist"),), 20, (1.0,), (1, 1), 4, (8, 3), labelled=1)
+    given = tiles(root / "images/magnetic_tile", how, 0)
+    sides = [set(side.ids) for side in (given.benign, given.known, given.tested)]
+    assert [len(side) for side in sides] == [8, 5, 8]
+    assert len(set.union(*sides)) == 21
+    assert given.masks.any((1, 2)).tolist() == (given.kinds != "good").tolist()
+    assert given.known_masks.any((1, 2)).all()
+
+
+def test_maps_of_any_network_have_the_same_side(root: Path) -> None:
+    how = MapsPreset(((ERROR, "cifar10"),), 20, (2.0,), (1, 1), 4, (8, 3), 1, labelled=1)
+    given = tiles(root / "images/magnetic_tile", how, 0)
+    detector = Autoencoder(network="cifar10", epochs=1, batch_size=4).fit(given.benign)
+    maps = maps_of(detector, given.tested, 2.0, 20)
+    assert maps.shape == (8, 20, 20)
+    assert detector.sigma == 2.0 * 32 / 20
 
 
 def test_masks_are_squashed_and_keep_what_is_marked(root: Path) -> None:

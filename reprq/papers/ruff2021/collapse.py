@@ -2,11 +2,14 @@
 
 One digit of MNIST is benign. Four networks learn the one-class objective alike: the sound one has no biases, a fixed
 centre and leaky ReLUs; the others break one rule each: biases (Proposition 2), a learned centre (Proposition 1), a
-sigmoid in the place of the leaky ReLU (Proposition 3). After chosen epochs the metrics of benign test embeddings,
-their spread over the squared length of the centre, and the AUROC are taken: what moves before the AUROC does, sees it.
+sigmoid in the place of the leaky ReLU (Proposition 3). Batch normalization, which the thesis' networks have, keeps
+hidden layers from shrinking, so that all are trained without it too. After chosen epochs the loss and the metrics of
+benign test embeddings, their spread over the squared length of the centre, and the AUROC are taken: what moves before
+the AUROC does, sees it.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -33,8 +36,11 @@ from reprq.training import Epoch, Examples, Inputs, Schedule, Step, train
 
 KINDS = ("sound", "biases", "learned centre", "sigmoid")
 METRICS = ("rankme", "participation_ratio", "aucev", "cosine_compactness")
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_LOGARITHMIC = ("loss", "relative_spread")
 _PANELS = {
     "auroc": "AUROC",
+    "loss": "squared distance to c",
     "relative_spread": "trace / ||c||²",
     "rankme": "RankMe",
     "participation_ratio": "participation ratio",
@@ -55,6 +61,7 @@ class CollapsePreset:
         batch_size: Images a step.
         per_class: Training and test images a class, a seeded sample.
         seeds: How many.
+        normalized: Whether hidden layers are normalized over the batch, each in turn.
     """
 
     digits: tuple[str, ...]
@@ -64,11 +71,12 @@ class CollapsePreset:
     batch_size: int
     per_class: tuple[int, int]
     seeds: int = 1
+    normalized: tuple[bool, ...] = (False, True)
 
 
 PRESETS = {
-    "quick": CollapsePreset(("3",), 4, (0, 2, 4), 1e-2, 32, (64, 20)),
-    "cpu": CollapsePreset(("3", "8"), 60, (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 40, 50, 60), 1e-2, 50, (500, 100)),
+    "quick": CollapsePreset(("3",), 4, (0, 2, 4), 1e-2, 32, (64, 20), normalized=(False,)),
+    "cpu": CollapsePreset(("3",), 100, (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 45, 60, 80, 100), 3e-3, 50, (500, 100)),
     "full": CollapsePreset(tuple("0123456789"), 250, tuple(range(0, 251, 5)), 1e-3, 200, (5000, 800), 3),
 }
 
@@ -78,15 +86,18 @@ class Sphere(nn.Module):
 
     Args:
         kind: One of `KINDS`.
+        normalized: Whether hidden layers are normalized over the batch.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, normalized: bool = True) -> None:
         super().__init__()
         architecture = architecture_named("mnist")
         self.scaling = Scaling("contrast")
         phi = encoder(architecture, 1, bias=kind == "biases")
-        bounded = [nn.Sigmoid() if isinstance(layer, nn.LeakyReLU) else layer for layer in phi.children()]
-        self.phi = nn.Sequential(*bounded) if kind == "sigmoid" else phi
+        layers = [layer for layer in phi.children() if normalized or not isinstance(layer, _NORMS)]
+        if kind == "sigmoid":
+            layers = [nn.Sigmoid() if isinstance(layer, nn.LeakyReLU) else layer for layer in layers]
+        self.phi = nn.Sequential(*layers)
         self.center = nn.Parameter(torch.zeros(architecture.widths[-1]), requires_grad=kind == "learned centre")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -122,22 +133,29 @@ def experiments(how: CollapsePreset, run: PaperRun) -> Iterator[Experiment]:
 
 def cells(train_side: Dataset, test: Dataset, how: CollapsePreset, run: PaperRun) -> Iterator[PaperCell]:
     """Declare the training of every kind on every digit, measured along the way."""
-    for seed in range(run.seed, run.seed + how.seeds):
-        for digit in how.digits:
-            (task,) = select_tasks(train_side.classes, f"unimodal:{digit}")
-            split = task_split(train_side, test, task)
-            for kind in KINDS:
-                decides = {
-                    **{"kind": kind, "digit": digit, "seed": seed, "rows": rows_digest(split)},
-                    **{"data": [train_side.fingerprint, test.fingerprint], "how": [how.epochs, how.lr, how.batch_size]},
-                    **{"measured": how.measured, "version": VERSION},
-                }
-                compute = partial(_trained, kind, train_side, test, split, how, seed, run.device)
-                yield PaperCell(decides, compute, {"digit": digit, "kind": kind, "seed": seed})
+    seeds = range(run.seed, run.seed + how.seeds)
+    for seed, digit, normalized in itertools.product(seeds, how.digits, how.normalized):
+        (task,) = select_tasks(train_side.classes, f"unimodal:{digit}")
+        split = task_split(train_side, test, task)
+        for kind in KINDS:
+            known = {"digit": digit, "normalized": normalized, "kind": kind, "seed": seed}
+            decides = {
+                **{**known, "rows": rows_digest(split), "data": [train_side.fingerprint, test.fingerprint]},
+                **{"how": [how.epochs, how.lr, how.batch_size], "measured": how.measured, "version": VERSION},
+            }
+            sphere = partial(Sphere, kind, normalized)
+            compute = partial(_trained, sphere, train_side, test, split, how, seed, run.device)
+            yield PaperCell(decides, compute, known)
 
 
 def _trained(
-    kind: str, train_side: Dataset, test: Dataset, split: Split, how: CollapsePreset, seed: int, device: str
+    make: Callable[[], Sphere],
+    train_side: Dataset,
+    test: Dataset,
+    split: Split,
+    how: CollapsePreset,
+    seed: int,
+    device: str,
 ) -> list[Row]:
     """One row an epoch measured; trainings are too short for a checkpoint."""
     benign, scored, labels = train_side.select(split.train), test.select(split.test), split.labels
@@ -145,7 +163,7 @@ def _trained(
     inputs, tested = Inputs(benign, transform), Inputs(scored, transform)[range(len(scored))].to(device)
     known = inputs[range(len(benign))].to(device)
     with seeded(seed):
-        sphere = Sphere(kind).to(device)
+        sphere = make().to(device)
     sphere.scaling.learn([known])
     sphere.eval()
     with torch.no_grad():
@@ -182,26 +200,27 @@ def _measured(sphere: Sphere, tested: Tensor, labels: NDArray[Any]) -> Row:
 
 
 def _picture(rows: list[Row]) -> Any:
-    """A row of panels for each digit, a panel for each figure, a line for each kind."""
+    """A row of panels for each digit and way of normalization, a panel for each figure, a line for each kind."""
     from matplotlib.figure import Figure
 
-    digits = list(dict.fromkeys(row["digit"] for row in rows))
-    fig = Figure(figsize=(15, 2.7 * len(digits) + 0.5), layout="constrained")
-    axes = fig.subplots(len(digits), len(_PANELS), sharex=True, squeeze=False)
-    for line, digit in zip(axes, digits, strict=True):
+    cases = list(dict.fromkeys((row["digit"], row["normalized"]) for row in rows))
+    fig = Figure(figsize=(17, 2.7 * len(cases) + 0.5), layout="constrained")
+    axes = fig.subplots(len(cases), len(_PANELS), sharex=True, squeeze=False)
+    for line, case in zip(axes, cases, strict=True):
         for ax, (name, title) in zip(line, _PANELS.items(), strict=True):
             for number, kind in enumerate(KINDS):
-                found = [row for row in rows if (row["digit"], row["kind"]) == (digit, kind)]
+                found = [row for row in rows if (row["digit"], row["normalized"], row["kind"]) == (*case, kind)]
                 for seed in dict.fromkeys(row["seed"] for row in found):
                     points = [(row["epoch"], row[name]) for row in found if row["seed"] == seed]
                     known = [(epoch, value) for epoch, value in points if value is not None]
                     label = kind if seed == found[0]["seed"] else None
                     ax.plot(*zip(*known, strict=True), color=f"C{number}", marker=".", markersize=4, label=label)
-            if name == "relative_spread":
+            if name in _LOGARITHMIC:
                 ax.set_yscale("log")
             ax.set_title(title, fontsize=9)
             ax.tick_params(labelsize=7)
-        line[0].set_ylabel(f"digit {digit} benign", fontsize=9)
+        said = "batch normalization" if case[1] else "no normalization"
+        line[0].set_ylabel(f"digit {case[0]} benign\n{said}", fontsize=9)
     for ax in axes[-1]:
         ax.set_xlabel("epoch", fontsize=8)
     handles, labels = axes[0][0].get_legend_handles_labels()
