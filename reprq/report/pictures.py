@@ -52,9 +52,10 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
     detector, metric = answer.detector, answer.metric
     named = detector_label(detector)
     over = points(results, metric, "auroc", detector)
-    if over.empty:
-        return []
     found = {(str(row["detector"]), str(row["metric"])): correlation_of(row) for row in table.to_dict("records")}
+    every = _all_pairs(results, table, found)
+    if over.empty:
+        return every
     pair = found[detector, metric]
     drawn = [] if table["coefficient"].isna().all() else [_coefficients(table)]
     drawn += [
@@ -83,7 +84,7 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
                 f"Line plot of {name} over the depth of each network, {span}",
             ),
         ]
-    return [*drawn, _all_pairs(results, table, found)]
+    return [*drawn, *every]
 
 
 def _coefficients(table: pd.DataFrame) -> Picture:
@@ -95,19 +96,23 @@ def _coefficients(table: pd.DataFrame) -> Picture:
     )
 
 
-def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str, str], Correlation]) -> Picture:
+def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str, str], Correlation]) -> list[Picture]:
     pairs = table[["detector", "metric"]].itertuples(index=False, name=None)
     over = pd.concat(
         points(results, metric, "auroc", detector).assign(detector=detector, metric=metric)
         for detector, metric in pairs
     )
-    return _picture(
-        plots.correlation_grid(over, "AUROC", found),
-        "Every metric against every detector",
-        "Over each picture Spearman's rho with its 95 % interval, which resamples whole networks.",
-        f"{over['metric'].nunique()} by {over['detector'].nunique()} scatter plots; the table of correlations has their"
-        " numbers",
-    )
+    if over.empty:
+        return []
+    shape = f"{over['metric'].nunique()} by {over['detector'].nunique()}"
+    return [
+        _picture(
+            plots.correlation_grid(over, "AUROC", found),
+            "Every metric against every detector",
+            "Over each picture Spearman's rho with its 95 % interval, which resamples whole networks.",
+            f"{shape} scatter plots; the table of correlations has their numbers",
+        )
+    ]
 
 
 def _picture(drawn: Axes | Figure, title: str, caption: str, alternative: str) -> Picture:

@@ -1,20 +1,24 @@
 """A modality is one file and one entry: sound, which reprq does not have, goes the whole way without an edit to it."""
 
 import hashlib
+import json
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import nn
 
 import reprq
-from reprq.backbones import as_backbone
+from reprq.backbones import BACKBONES, as_backbone
+from reprq.cli import cli
 from reprq.data import DATASETS, Asked, Dataset
 from reprq.data.modality import Seen
 from reprq.errors import InputError
 from reprq.registry import Entry
+from reprq.study import run_study
 
 RATE, LENGTH = 8000, 800
 
@@ -74,15 +78,16 @@ class Waveform:
 def load_clips(asked: Asked) -> Dataset:
     root = Path(asked.path)
     files = sorted(str(path.relative_to(root)) for path in root.rglob("*.wav"))
+    rows = np.arange(len(files)) if asked.whole else np.arange(asked.split == "test", len(files), 2)
     classes = tuple(sorted({file.split("/")[0] for file in files}))
     return Dataset(
         name=asked.name,
         split=asked.split,
         classes=classes,
-        labels=np.array([classes.index(file.split("/")[0]) for file in files]),
-        ids=np.array(files),
+        labels=np.array([classes.index(files[row].split("/")[0]) for row in rows]),
+        ids=np.array(files)[rows],
         source=Clips(root, files),
-        rows=np.arange(len(files)),
+        rows=rows,
         split_info={"kind": "none"},
         modality="audio",
     )
@@ -100,15 +105,22 @@ def clips(tmp_path):
                 file.setsampwidth(2)
                 file.setframerate(RATE)
                 file.writeframes((tone * 2**14).astype(np.int16).tobytes())
-    entry = DATASETS.register(Entry(name="audio:PATH", target=load_clips, inputs="audio", about="clips in CLASS/"))
-    yield reprq.load_dataset(f"audio:{tmp_path}")
-    DATASETS.remove(entry.name)
+    DATASETS.register(Entry(name="audio:PATH", target=load_clips, inputs="audio", about="clips in CLASS/"))
+    BACKBONES.register(Entry(name="tones:NAME", target=tones, inputs="audio", facts={"listed": False}))
+    yield reprq.load_dataset(f"audio:{tmp_path}", whole=True)
+    DATASETS.remove("audio:PATH")
+    BACKBONES.remove("tones:NAME")
+
+
+def tones(name="tones:a", weights="random", preprocessing=None, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = nn.Sequential(nn.Conv1d(1, 16, 64, stride=8), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+        return as_backbone(nn.Sequential(*network, nn.Linear(16, 8)), preprocessing=Waveform(), name=name)
 
 
 def test_sound_is_loaded_embedded_cached_measured_and_detected_by_an_entry(clips, tmp_path):
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv1d(1, 16, 64, stride=8), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten())
-    backbone = as_backbone(nn.Sequential(*network, nn.Linear(16, 8)), preprocessing=Waveform(), name="tones")
+    backbone = tones()
     cache = reprq.extract(backbone, clips, layers="all", cache_dir=tmp_path / "cache", progress=False)
     rows = cache["pooled"].array
     assert rows.shape == (40, 16)
@@ -118,6 +130,25 @@ def test_sound_is_loaded_embedded_cached_measured_and_detected_by_an_entry(clips
     assert reprq.evaluation.auroc(np.repeat([0, 1], [10, 20]), scores).value == 1
     again = reprq.extract(backbone, clips, layers="all", cache_dir=tmp_path / "cache", progress=False)
     np.testing.assert_array_equal(again["pooled"].array, rows)
+
+
+def test_the_command_line_and_a_study_take_sound(clips, tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRQ_CACHE", str(tmp_path / "cache"))
+    asked = ["--backbone", "tones:a", "--weights", "random", "--data", clips.name, "--layer", "pooled", "--quiet"]
+    said = [
+        CliRunner().invoke(cli, [command, *asked, *more, "--json"], catch_exceptions=False).stdout
+        for command, more in (
+            ("measure", ["--metric", "rankme"]),
+            ("detect", ["--detector", "knn", "--task", "unimodal:low"]),
+        )
+    ]
+    measured, judged = (next(x[0] for x in json.loads(text).values() if isinstance(x, list) and x) for text in said)
+    assert (measured["metric"], measured["n"]) == ("rankme", 20)
+    assert (judged["n_train"], judged["n_test"], judged["auroc"]) == (10, 20, 1.0)
+    study = {"data": {"name": clips.name}, "backbones": [{"name": "tones:a", "weights": "random"}]}
+    results = run_study({**study, "detectors": ["knn"], "metrics": ["rankme"]}, tmp_path / "run", progress=False)
+    assert set(results.detectors["layer"]) >= {"pooled"}
+    assert results.detectors["auroc"].max() == 1.0
 
 
 def test_sound_is_told_from_other_data(clips, tmp_path):

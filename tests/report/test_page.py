@@ -116,3 +116,12 @@ def test_cells_that_failed_are_listed_with_their_reasons(make_study, tmp_path):
 def test_what_is_no_study_is_refused(tmp_path):
     with pytest.raises(ReprqError, match="not the folder of a finished study"):
         write_report(tmp_path)
+
+
+def test_pairs_with_points_are_drawn_where_the_first_has_none(make_study, tmp_path):
+    """A metric that no layer has a value of comes first in a small study of texts."""
+    results = make_study(tmp_path / "run", ["a"], layers=2)
+    none = results.metrics["metric"] == "rankme"
+    results.metrics.loc[none, "value"] = float("nan")
+    page = write_report(results, tmp_path / "page.html").read_text("utf-8")
+    assert page.count("data:image/") >= 1
