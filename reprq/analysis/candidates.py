@@ -10,7 +10,7 @@ from reprq.backbones import Backbone, load_backbone
 from reprq.embeddings.cache.cache import layers_and_poolings
 from reprq.embeddings.registry import check_pooling, poolings_named
 from reprq.errors import InputError
-from reprq.study.config import load_backbone_section
+from reprq.study.loading import load_backbone_section
 from reprq.study.sections import BackboneConfig
 
 Layers = str | int | Sequence[str | int]

@@ -158,11 +158,12 @@ class _Data:
 
 def from_data(asked: dict[str, Any], specs: list[dict[str, Any]]) -> Iterator[Case]:
     """Every split of a data set; on every layer of a backbone where there is one. Samples are extracted once."""
-    from reprq.data import PROTOCOLS
+    from reprq.data import PROTOCOLS, check_masks
+    from reprq.evaluation.detection import masks_to_judge_by
 
     data = _of_protocol(asked) if asked["data"] in PROTOCOLS else _plain(asked)
     _check_needs(specs, data.splits)
-    _check_masks(specs, data.splits, data.train.name, asked["pixels"])
+    check_masks(masks_to_judge_by(specs, data.splits, insist=asked["pixels"]), data.train.name)
     samples = (data.train, data.scored, data.auxiliary)
     how = {"device": asked["device"], "progress": not asked["quiet"]}
     classes = samples[1].classes
@@ -232,19 +233,6 @@ def _check_needs(specs: list[dict[str, Any]], splits: list[Any]) -> None:
     for spec in specs:
         for split in splits:
             check_needs(spec, split, has_auxiliary=bool(split.auxiliary))
-
-
-def _check_masks(specs: list[dict[str, Any]], splits: list[Any], where: str, asked: bool) -> None:
-    """Raise an error for masks that cannot be used, and where pixels are asked for and no detector has maps."""
-    from reprq.data import check_masks
-    from reprq.evaluation.detection import check_maps, localizes
-
-    having = [spec for spec in specs if localizes(spec["name"])]
-    if asked:
-        for split in splits:
-            check_maps((having or specs)[0], split)
-    if having:
-        check_masks([masks for split in splits for masks in (split.masks, split.labelled_masks)], where)
 
 
 def _of_protocol(asked: dict[str, Any]) -> _Data:

@@ -224,7 +224,7 @@ def preprocessing(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def load_networks(config: Path) -> list[Any]:
     """Return the sections of the networks that a TOML file has."""
-    from reprq.study.config import load_backbones
+    from reprq.study.loading import load_backbones
 
     return list(load_backbones(config))
 

@@ -59,7 +59,7 @@ def study(
     A run that was interrupted goes on where it stopped. A cell that fails is listed in failures.csv while the others
     go on, and is tried again by the next run.
     """
-    from reprq.study.config import load_config
+    from reprq.study.loading import load_config
     from reprq.study.names import check_names
 
     config = load_config(file)

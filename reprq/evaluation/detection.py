@@ -1,7 +1,7 @@
 """The one evaluation: a detector and a split give one row."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -222,6 +222,24 @@ def check_maps(spec: Mapping[str, Any], split: SplitRows) -> None:
             f"the split {split.name} has no masks of its anomalies to judge maps by; give images with masks"
             " (ground_truth/CLASS/NAME_mask.png)"
         )
+
+
+def masks_to_judge_by(specs: Iterable[Spec], splits: Sequence[SplitRows], *, insist: bool = False) -> list[Any]:
+    """Return the masks that some detectors are judged by or learn from; none where none of them has maps.
+
+    Args:
+        specs: The detectors.
+        splits: What they are to be judged on.
+        insist: Whether figures of pixels are asked for: some detector must have maps, and every split masks.
+
+    Raises:
+        InputError: Figures are asked for and cannot be.
+    """
+    each = [{"name": spec} if isinstance(spec, str) else spec for spec in specs]
+    having = [spec for spec in each if localizes(str(spec["name"]))]
+    for split in splits if insist else ():
+        check_maps((having or each)[0], split)
+    return [masks for split in splits for masks in (split.masks, split.labelled_masks)] if having else []
 
 
 def localizes(name: str) -> bool:

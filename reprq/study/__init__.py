@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING
 from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
-    from reprq.study.config import StudyConfig, load_config
+    from reprq.study.config import StudyConfig
     from reprq.study.estimate import StudyEstimate, estimate_study
+    from reprq.study.loading import load_config
     from reprq.study.results import StudyResults
     from reprq.study.runner import run_study
     from reprq.study.tracking import log_to_mlflow
 
 _MODULES = {
     "StudyConfig": "reprq.study.config",
-    "load_config": "reprq.study.config",
+    "load_config": "reprq.study.loading",
     "StudyEstimate": "reprq.study.estimate",
     "estimate_study": "reprq.study.estimate",
     "StudyResults": "reprq.study.results",

@@ -18,8 +18,9 @@ from reprq.provenance import digest
 from reprq.statistics.power import LEVEL, detectable_correlation, networks_needed
 from reprq.study.cells import CellStore
 from reprq.study.compute import LayerRows, detect, measure
-from reprq.study.config import StudyConfig, load_config
+from reprq.study.config import StudyConfig
 from reprq.study.jobs import Cell, identity, reads_rows
+from reprq.study.loading import load_config
 from reprq.study.parts import StudyPart
 from reprq.study.plan import Plan
 from reprq.study.runner import study_folder

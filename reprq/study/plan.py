@@ -9,7 +9,7 @@ from reprq.data import Dataset, Split, Transform, check_masks
 from reprq.embeddings import cached_name
 from reprq.embeddings.registry import check_pooling, vectors_note
 from reprq.errors import InputError, UnknownNameError
-from reprq.evaluation.detection import localizes
+from reprq.evaluation.detection import masks_to_judge_by
 from reprq.metrics.definitions import select
 from reprq.provenance import digest
 from reprq.study.config import StudyConfig
@@ -73,7 +73,8 @@ class Plan:
             for seed in config.seeds
             for data in config.datasets
         }
-        self._check_masks()
+        every = [split for splits in self.splits.values() for split in splits.splits]
+        check_masks(masks_to_judge_by(self.detectors.values(), every, insist=config.pixels), "the study")
         self._left_out = self._fits.left_out([(part, self.splits_of(part)) for part in self.parts])
         self._networks: dict[tuple[int, str], Network] = {}
         self._pooled: dict[str, str] = {}
@@ -283,12 +284,6 @@ class Plan:
             made = samples_identity(samples) if network is None else identity(network, samples, self.config.dtype)
             self._digests[known] = digest(made)
         return self._digests[known]
-
-    def _check_masks(self) -> None:
-        """Raise an error if masks that a detector's maps would be judged by cannot be read."""
-        if any(localizes(name_of(spec)) for spec in self.detectors.values()):
-            each = [split for splits in self.splits.values() for split in splits.splits]
-            check_masks([masks for split in each for masks in (split.masks, split.labelled_masks)], "the study")
 
     def _check_rows(self, part: StudyPart) -> None:
         """Raise an error if the files of a part lack some of its rows."""

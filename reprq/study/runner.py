@@ -17,9 +17,10 @@ from reprq.provenance import versions
 from reprq.storage import make_folder
 from reprq.study.cells import CellStore, Row
 from reprq.study.compute import CellOutcome
-from reprq.study.config import StudyConfig, load_config
+from reprq.study.config import StudyConfig
 from reprq.study.execute import Executor, InProcess, Processes
 from reprq.study.jobs import Cell, Job, Network, identity
+from reprq.study.loading import load_config
 from reprq.study.parts import StudyPart
 from reprq.study.plan import Plan
 from reprq.study.registered import check_registered

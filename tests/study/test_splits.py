@@ -19,8 +19,8 @@ from reprq.evaluation import auroc
 from reprq.registry import Entry
 from reprq.report import render_page
 from reprq.study import StudyResults, estimate_study, run_study
-from reprq.study.config import load_config
 from reprq.study.jobs import definition_of
+from reprq.study.loading import load_config
 from reprq.study.plan import Plan
 from reprq.study.sources import Teachers
 
@@ -333,3 +333,24 @@ def test_a_mistake_is_one_sentence_before_any_work(
     with pytest.raises(error, match=said):
         run(splits=changed)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_study_can_insist_on_figures_by_pixel(tmp_path):
+    rng = np.random.default_rng(0)
+    for kind, n in (("train/good", 6), ("test/good", 4), ("test/crack", 4)):
+        (tmp_path / kind).mkdir(parents=True)
+        for i in range(n):
+            Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(tmp_path / kind / f"{i}.png")
+    study = {"data": {"name": f"folder:{tmp_path}"}, "detectors": ["raw:knn"], "pixels": True}
+    with pytest.raises(InputError, match="detector raw:knn has no anomaly maps to judge by pixel; name"):
+        run_study(study, tmp_path / "run", progress=False)
+    fcdd = {"name": "fcdd", "network": "fashion_mnist", "size": 16, "epochs": 1, "batch_size": 4}
+    with pytest.raises(InputError, match="the split unimodal:good has no masks of its anomalies to judge maps by"):
+        run_study({**study, "detectors": [fcdd, "raw:knn"]}, tmp_path / "run", progress=False)
+    (tmp_path / "ground_truth/crack").mkdir(parents=True)
+    for i in range(4):
+        mask = np.zeros((16, 16), dtype=np.uint8)
+        mask[2:7, 3:9] = 255
+        Image.fromarray(mask).save(tmp_path / f"ground_truth/crack/{i}_mask.png")
+    found = run_study({**study, "detectors": [fcdd, "raw:knn"]}, tmp_path / "run", progress=False).detectors
+    assert found.set_index("detector")["pixel_auroc"].notna().to_dict() == {"fcdd": True, "raw:knn": False}
