@@ -19,12 +19,18 @@ _MOST_SHOWN, _MOST_PICTURED = 10, 12
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "test"]), help="Which split.")
 @click.option("--root", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @options.files
-@click.option("--out", type=click.Path(path_type=Path), help="Write all scores to this .csv or .parquet file; resumes.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write all scores to this .csv or .parquet file; the same command goes on with it after an interruption, which"
+    " --csv does not.",
+)
 @click.option(
     "--maps",
     type=click.Path(path_type=Path),
     help="Write where each photo is anomalous to this folder, and a picture of the most anomalous ones; resumes.",
 )
+@click.option("--filepath", is_flag=True, help="Add the column filepath, the absolute path of each file, to a table.")
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
 @click.option("--monitor", is_flag=True, help="Say whether the scores have changed since fitting; the data is benign.")
 @click.option("--any-kind", is_flag=True, help="Take samples of another size or color than those of the fitting.")
@@ -45,16 +51,20 @@ def score(
     force: bool,
     monitor: bool,
     any_kind: bool,
+    filepath: bool,
     form: str | None,
     **asked: Any,
 ) -> None:
     """Score samples with a MODEL that `reprq fit` wrote: id, score, p_value among benign samples, anomalous.
 
     DATA is as --data of other commands, all of a folder without a split; or --embeddings for a model of rows. --csv
-    prints every sample as soon as it is scored; without it or --json the most anomalous ones are shown.
+    prints every sample as soon as it is scored, and starts anew when it is interrupted; --out goes on. Without these
+    or --json the most anomalous samples are shown.
 
     --maps writes ID.tiff, float32 in the photo's own pixels, nan where a crop left them out, and most_anomalous.png.
     """
+    if filepath and file is not None:
+        raise click.UsageError("--filepath goes with DATA, whose samples may be files")
     if (data is None) == (file is None):
         raise click.UsageError("give either DATA, such as folder:PATH, or --embeddings FILE")
     from reprq.models.files import load_model
@@ -64,13 +74,13 @@ def score(
     target = None if out is None else ScoreFile(out, force=force)
     loaded = load_model(model, weights=asked["weights"], device=asked["device"])
     given = loaded.check(_data(loaded, data, file, key, columns, labels, asked), any_kind=any_kind)
-    how = {"workers": asked["workers"], "progress": not asked["quiet"]}
+    how = {"workers": asked["workers"], "progress": not asked["quiet"], "paths": given.paths if filepath else []}
     folder = None if maps is None else _map_folder(loaded, given, maps, force)
     if target is not None:
         table = target.write(loaded, given, str(model), **how)
         _report(loaded, table, monitor, form)
     else:
-        table = _print(loaded, given, form, monitor, how)
+        table = _print(loaded, given, form, monitor, **how)
     if folder is not None:
         _write_maps(folder, given, table, not asked["quiet"])
 
@@ -117,21 +127,24 @@ def _data(
     return samples_for(model, str(data), asked)
 
 
-def _print(model: Any, data: Any, form: str | None, monitor: bool, how: dict[str, Any]) -> Any:
+def _print(model: Any, data: Any, form: str | None, monitor: bool, *, paths: list[str], **how: Any) -> Any:
     """Print scores as they come, or all together; return the table."""
     import pandas as pd
 
     from reprq.models.model import COLUMNS
 
-    parts = []
+    parts, at = [], 0
     if form == "csv":
-        click.echo(",".join(COLUMNS))
+        click.echo(",".join([*COLUMNS, *(["filepath"] if paths else [])]))
     for ids, judged in model.judge(data, **how):
         columns = (ids, judged.scores, judged.p_values, judged.scores > model.threshold)
         part = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+        if paths:
+            part["filepath"] = paths[at : at + len(part)]
         if form == "csv":
             click.echo(part.to_csv(index=False, header=False), nl=False)
         parts.append(part.assign(of_first=judged.of_first))
+        at += len(part)
     table = pd.concat(parts, ignore_index=True)
     _report(model, table, monitor, form)
     return table

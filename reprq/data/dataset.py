@@ -80,6 +80,17 @@ class Dataset:
         found: Masks | None = self.source.masks(self.rows.tolist()) if hasattr(self.source, "masks") else None
         return found
 
+    @property
+    def paths(self) -> list[str]:
+        """The absolute path of the file of every row.
+
+        Raises:
+            InputError: The rows are no files.
+        """
+        if not hasattr(self.source, "path"):
+            raise InputError(f"{self.name} has {self.noun}s that are no files; give a folder or paths")
+        return [str(self.source.path(row).absolute()) for row in self.rows.tolist()]
+
     def item(self, i: int) -> Any:
         """Return row `i`: an RGB image of PIL, a text, ...
 

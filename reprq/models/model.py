@@ -90,8 +90,9 @@ class Model:
             progress: Whether to show progress on stderr.
 
         Returns:
-            A row per sample: `id`, `score` (higher is more anomalous), `p_value` among benign samples, in (0, 1], and
-            `anomalous`, whether the score is above the threshold.
+            A row per sample, under the index of a DataFrame or Series that came in: `id`, `score` (higher is more
+            anomalous), `p_value` among benign samples, in (0, 1], and `anomalous`, whether the score is above the
+            threshold.
 
         Raises:
             InputError: Data of another modality, width, backbone, size or color than the model was fitted on.
@@ -99,7 +100,8 @@ class Model:
         """
         given = self.check(data, split=split, any_kind=any_kind)
         parts = list(self.stream(given, workers=workers, progress=progress))
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+        table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+        return table.set_axis(data.index) if isinstance(data, pd.DataFrame | pd.Series) else table
 
     def monitor(self, data: Any, *, split: str = "test", any_kind: bool = False, progress: bool = False) -> Drift:
         """Compare the scores of new samples that are benign with those of the held-out samples of the fitting.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from reprq.data import Dataset
 from reprq.errors import OutputExistsError, ReprqError, UnknownNameError
 from reprq.models.embedder import BLOCK
-from reprq.models.model import COLUMNS, Model
+from reprq.models.model import Model
 from reprq.optional import require
 from reprq.provenance import digest, versions
 from reprq.storage import write_text, write_whole
@@ -46,13 +46,23 @@ class ScoreFile:
         self.path = path
         self.partial = path.with_name(f".{path.name}.partial")
 
-    def write(self, model: Model, data: Any, name: str, *, workers: int = 1, progress: bool = False) -> pd.DataFrame:
+    def write(
+        self,
+        model: Model,
+        data: Any,
+        name: str,
+        *,
+        paths: Sequence[str] = (),
+        workers: int = 1,
+        progress: bool = False,
+    ) -> pd.DataFrame:
         """Score what is not scored yet, and write the file.
 
         Args:
             model: The model.
             data: What `Model.check` returned.
             name: What to call the model in the record.
+            paths: Of every sample, for a column `filepath`; none is no column.
             workers: Threads that read samples while the network runs.
             progress: Whether to show progress on stderr.
 
@@ -82,7 +92,9 @@ class ScoreFile:
                 f"{self.partial} cannot be written: {error.strerror}; free some space or give another --out"
             ) from None
         table = self._table(parts, model.threshold)
-        self._put(table.drop(columns="of_first"), model, data, name, [part["content"] for part in parts])
+        shown = table.drop(columns="of_first")
+        shown = shown.assign(filepath=list(paths)) if paths else shown
+        self._put(shown, model, data, name, [part["content"] for part in parts])
         return table
 
     def _resumed(self, head: dict[str, Any], data: Any) -> list[dict[str, Any]]:
@@ -112,7 +124,7 @@ class ScoreFile:
     def _put(self, table: pd.DataFrame, model: Model, data: Any, name: str, content: list[str]) -> None:
         record = {"model": name, "data": getattr(data, "name", "rows"), "split": getattr(data, "split", "")}
         record |= {"samples": len(table), "content": digest(content), "versions": versions()}
-        record |= {"columns": list(COLUMNS), "fitted": dict(model.record)}
+        record |= {"columns": list(table), "fitted": dict(model.record)}
 
         def fill(temporary: Path) -> None:
             if self.path.suffix == ".parquet":

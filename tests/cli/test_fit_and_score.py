@@ -1,5 +1,6 @@
 """`reprq fit` and `reprq score`."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+from reprq.models import load_model
 
 Run = Callable[..., Any]
 FIT = ["fit", "--backbone", "lenet", "--weights", "random", "--layer", "2", "--benign", "0,1,2", "--quiet"]
@@ -38,6 +41,32 @@ def test_scores_as_csv_json_table_and_file(reprq: Run, model: Path, tmp_path: Pa
     assert ran.status == 0
     found = pd.read_csv(tmp_path / "scores.csv", dtype={"id": str})
     assert [f"{row.id}" for row in found.itertuples()] == [line.split(",")[0] for line in lines[1:]]
+
+
+def test_paths_of_files_for_other_tools(reprq: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "good").mkdir()
+    for i in range(20):
+        Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(tmp_path / f"good/{i:02d}.png")
+    monkeypatch.chdir(tmp_path)
+    asked = ["--backbone", "lenet", "--weights", "random", "--data", "folder:good", "--false-alarms", "0.1", "--quiet"]
+    assert reprq("fit", *asked, "--out", "model").status == 0
+    expected = [str(tmp_path / f"good/{i:02d}.png") for i in range(20)]
+    score = ["score", "model", "folder:good", "--quiet", "--filepath"]
+    printed = pd.read_csv(io.StringIO(reprq(*score, "--csv").out))
+    assert list(printed) == ["id", "score", "p_value", "anomalous", "filepath"]
+    assert reprq(*score, "--out", "scores.csv").status == 0
+    assert json.loads(Path("scores.csv.json").read_text())["columns"][-1] == "filepath"
+    for found in (printed, pd.read_csv("scores.csv")):
+        assert found["filepath"].tolist() == expected
+    table = pd.DataFrame({"filepath": expected[3:5]}, index=["a", "b"])
+    scores = load_model("model").score(table)
+    assert scores.index.tolist() == ["a", "b"]
+    np.testing.assert_allclose(scores["score"], printed["score"][3:5], rtol=1e-5)
+    ran = reprq("score", "model", "digits", "--filepath", "--any-kind", "--quiet")
+    assert (ran.status, "digits has images that are no files" in ran.err) == (1, True)
+    ran = reprq("score", "model", "--embeddings", "x.npy", "--filepath")
+    assert (ran.status, "--filepath goes with DATA" in ran.err) == (2, True)
 
 
 def test_rows_of_a_file(reprq: Run, tmp_path: Path) -> None:

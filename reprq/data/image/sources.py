@@ -107,6 +107,10 @@ class FileSource(ImageSource):
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_headers": {}, "_images": {}, "_room": _KEPT_PIXELS}  # what is kept is for one process
 
+    def path(self, i: int) -> Path:
+        """Return the file of row `i`."""
+        return self.root / self.files[i]
+
     def masks(self, rows: Sequence[int]) -> MaskFiles | None:
         """Return the masks of some rows; None where no row has one."""
         names = [self.files[row] for row in rows]

@@ -18,6 +18,10 @@ class TextFiles:
     def __init__(self, root: Path, files: Sequence[str]) -> None:
         self.root, self.files = root, tuple(files)
 
+    def path(self, i: int) -> Path:
+        """Return the file of document `i`."""
+        return self.root / self.files[i]
+
     def item(self, i: int) -> str:
         """Return document `i`; a `DocumentError` names the file that is none."""
         return self._read(i)[0]
