@@ -129,6 +129,15 @@ DETECTORS = Registry(
             citation="Mai et al. 2021",
         ),
         Entry(
+            name="cvdd",
+            target="reprq.detectors.deep.cvdd:CVDD",
+            inputs="samples",
+            needs=frozenset({"backbone", "layer"}),
+            label="CVDD",
+            about="distance of what attention heads take from the tokens of a text to a few contexts of benign texts",
+            citation="Ruff et al. 2019",
+        ),
+        Entry(
             name="deep_svdd",
             target="reprq.detectors.deep.svdd:DeepSVDD",
             inputs="samples",

@@ -81,6 +81,10 @@ class Tokenization:
             raise DataError(f"a document must have a token, got none of {text[:40]!r}; leave it out")
         return {name: torch.tensor(found[name]) for name in self.arguments}
 
+    def words_of(self, text: str) -> list[str]:
+        """Return the tokens that `__call__` numbers, as the tokenizer writes them."""
+        return list(self.tokenizer.convert_ids_to_tokens(self(text)[_IDS].tolist()))
+
     def collate(self, samples: Sequence[Tokens]) -> Tokens:
         """Return the batch of n texts, each tensor (n, L) with L the longest, padded on the right."""
         pad = {_IDS: int(self.tokenizer.pad_token_id or 0)}

@@ -75,6 +75,10 @@ class Words:
         """Return the words of a text: (L,) int64, 1 <= L <= `max_length`, and a mask of ones."""
         return self._sample((self._known(text) or [0])[: self.max_length])
 
+    def words_of(self, text: str) -> list[str]:
+        """Return the words that `__call__` numbers; an empty one for a text of which none is known."""
+        return ["" if number == 0 else self.vocabulary[number - 1] for number in self(text)[_IDS].tolist()]
+
     def collate(self, samples: Sequence[WordBatch]) -> WordBatch:
         """Return the batch of n texts, both tensors (n, L) with L the longest, padded on the right."""
         return {

@@ -30,7 +30,7 @@ from reprq.training import Epoch, Examples, Inputs, Schedule, Step, split_rows, 
 LEAST_SAMPLES = 4
 _BATCH = 256
 _HELD_OUT = "held_out_scores"
-_UNSAID = ("seed", "device", "checkpoint", "progress", "epochs", "lr")
+_UNSAID = ("seed", "epochs", "lr")
 
 
 class DeepDetector(BaseEstimator):  # type: ignore[misc]
@@ -265,7 +265,7 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
         said += [f"epochs={self.epochs}", f"lr={self.lr:g}"]
         for name, value in self.get_params().items():
             value = tuple(value) if isinstance(value, list) else value
-            if name not in (*_UNSAID, *first) and value != getattr(plain, name):
+            if name not in (*_UNSAID, *self._not_saved, *first) and value != getattr(plain, name):
                 said.append(f"{name}={self._word(name, value)}")
         return f"{name_of(self)}[{','.join(said)}]"
 

@@ -26,6 +26,7 @@ SPECS = {
     "geometric, separate heads": {"name": "geometric", **QUICK, "network": "mnist", "heads": "separate"},
     "ss_dgm, M1 pretrained": {"name": "ss_dgm", **QUICK, "variant": "m1+m2", "pretrain_epochs": 2},
     "distillation": {"name": "distillation", **QUICK, "batch_size": 4, "lr": 0.001},
+    "cvdd": {"name": "cvdd", **QUICK, "layers": 1, "contexts": 2, "attention": 8},
     **{name: {"name": name, "layers": "1,2"} for name in MAPS},
     "raw:NAME": {"name": "raw:knn", "k": 2},
     "hybrid:NAME": {"name": "hybrid:knn", "k": 2, **QUICK},
@@ -45,7 +46,7 @@ TRAINED_CASES = [(name, kind) for name, kind in CASES if name in TRAINED]
 def make(random_teacher):
     def made(name, **changes):
         entry = DETECTORS.find(SPECS[name]["name"])
-        word = "backbone" if entry.inputs == "maps" else "teacher"
+        word = "teacher" if entry.name == "distillation" else "backbone"
         own = {word: random_teacher} if "backbone" in entry.needs else {}
         return create({**SPECS[name], **own, **changes})
 
@@ -110,7 +111,8 @@ benign, known = load_dataset("digits").restrict(["0"]).sample(30), load_dataset(
 scored, teacher = load_dataset("digits", "test").sample(20), load_backbone("lenet", "random", seed=3)
 scores = {}
 for name in sys.argv[1:]:
-    spec = {"name": name, "epochs": 2, "batch_size": 16, **({"teacher": teacher} if name == "distillation" else {})}
+    own = {"distillation": {"teacher": teacher}, "cvdd": {"backbone": teacher, "layers": 1}}.get(name, {})
+    spec = {"name": name, "epochs": 2, "batch_size": 16, **own}
     besides = {word: known for word in DETECTORS.find(name).needs if word not in ("backbone", "layer")}
     scores[name] = create(spec).fit(benign, **besides).anomaly_score(scored).tolist()
 print(json.dumps(scores))
@@ -174,7 +176,7 @@ def test_a_saved_detector_scores_and_embeds_alike(make, fit, given, name, kind, 
     benign, samples, _ = given[kind]
     detector, path = fit(make(name), benign), tmp_path / "detector.safetensors"
     detector.save(path)
-    own = {"teacher": random_teacher} if hasattr(detector, "teacher") else {}
+    own = {word: random_teacher for word in ("teacher", "backbone") if hasattr(detector, word)}
     again = load(path, **own)
     np.testing.assert_array_equal(again.anomaly_score(samples), detector.anomaly_score(samples))
     np.testing.assert_array_equal(again.embed(samples), detector.embed(samples))
