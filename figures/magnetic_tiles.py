@@ -1,7 +1,8 @@
 """Patch detectors on magnetic tiles: image and pixel figures with intervals, by defect, time and memory.
 
-A fifth of the tiles without defect is held out (seed 0), and all tiles with defects are scored. Every cell runs in a
-process of its own, so that its memory is known; finished cells are kept and not computed again.
+A fifth of the tiles without defect is held out (seed 0), and all tiles with defects are scored; --train, --good and
+--defects take seeded samples of these. Every cell runs in a process of its own, so that its memory is known; finished
+cells are kept and not computed again.
 
     python figures/magnetic_tiles.py TILES WEIGHTS --out figures/magnetic_tiles
 
@@ -51,31 +52,39 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "magnetic_tiles")
     parser.add_argument("--cells", type=Path, help="the file of finished cells; by default in --out")
     parser.add_argument("--size", type=int, default=224, help="side of the input in pixels")
+    parser.add_argument("--train", type=int, help="tiles without defect to fit on; all by default")
+    parser.add_argument("--good", type=int, help="tiles without defect to score; all by default")
+    parser.add_argument("--defects", type=int, help="tiles of each defect to score; all by default")
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     store = CellStore(options.cells or options.out / "cells.jsonl")
     cells = [(label, spec) for label in options.networks for spec in DETECTORS]
-    rows, keys = [], {}
+    rows: list[dict[str, Any]] = []
     for label, spec in track(cells, desc="tiles", unit="cell"):
-        keys[label, str(spec)] = key = digest({"network": label, "detector": spec, "size": options.size})
+        key = digest({"network": label, "detector": spec, "size": options.size, "counts": counts(options)})
         if key not in store:
             with ProcessPoolExecutor(1) as alone:
-                store.add(key, alone.submit(judged, options.tiles, options.weights, label, spec, options.size).result())
+                store.add(key, alone.submit(judged, options, label, spec).result())
         rows += store[key]
         write(rows, options)
 
 
-def judged(tiles: Path, weights: Path, label: str, spec: dict[str, Any], size: int) -> list[dict[str, Any]]:
+def counts(options: argparse.Namespace) -> list[int | None]:
+    """How many tiles are used."""
+    return [options.train, options.good, options.defects]
+
+
+def judged(options: argparse.Namespace, label: str, spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Fit and judge a detector; a row of all defects, then one of each."""
     torch.set_num_threads(1)
-    data, split = held_out(tiles)
+    data, split = held_out(options.tiles, *counts(options))
     found = evaluate(
         {**spec, "layers": NETWORKS[label][2]},
         split,
         data,
         data,
-        given={"backbone": network(weights, label, size)},
+        given={"backbone": network(options.weights, label, options.size)},
         pixels=True,
         clock=time.process_time,
     )
@@ -85,12 +94,17 @@ def judged(tiles: Path, weights: Path, label: str, spec: dict[str, Any], size: i
     return [{**first, "defect": "all", **figures(found), **last}, *by_defect(found, data, first)]
 
 
-def held_out(tiles: Path, seed: int = 0) -> tuple[Dataset, Split]:
-    """Return the tiles, and the split that scores a fifth of the good ones and all others."""
+def held_out(
+    tiles: Path, train_on: int | None, good: int | None, defects: int | None, seed: int = 0
+) -> tuple[Dataset, Split]:
+    """Return the tiles, and the split that scores a fifth of the good ones and all others, or samples of these."""
     data = load_dataset(f"folder:{tiles}", whole=True)
-    good = np.random.default_rng(seed).permutation(np.flatnonzero(data.labels == data.classes.index(BENIGN)))
-    train = np.sort(good[: round(0.8 * len(good))])
-    test = np.setdiff1d(np.arange(len(data)), train)
+    rng = np.random.default_rng(seed)
+    kinds = {name: rng.permutation(np.flatnonzero(data.labels == i)) for i, name in enumerate(data.classes)}
+    benign = kinds.pop(BENIGN)
+    count = round(0.8 * len(benign))
+    train = np.sort(benign[:count][:train_on])
+    test = np.sort(np.concatenate([benign[count:][:good], *(rows[:defects] for rows in kinds.values())]))
     split = Split.whole(1, data.labels[test] != data.classes.index(BENIGN), name="tiles")
     return data, replace(split, train=train, test=test, classes=data.labels[test], masks=data.select(test).masks)
 
@@ -129,6 +143,7 @@ def write(rows: Sequence[dict[str, Any]], options: argparse.Namespace) -> None:
     table[whole].drop(columns="defect").to_csv(options.out / "detectors.csv", **how)
     table[~whole].drop(columns=["n_train", "seconds", "peak_mib"]).to_csv(options.out / "defects.csv", **how)
     made = {"size": options.size, "held_out": 0.2, "seed": 0, "networks": options.networks}
+    made |= dict(zip(("train", "good", "defects"), counts(options), strict=True))
     (options.out / "made.json").write_text(record_text(made), encoding="utf-8")
 
 
