@@ -21,6 +21,7 @@ OF_IMAGES_BY_NATURE = (
     "cli/cache.py",  # a key of --json that programs know
     "cli/cases.py",  # figures of pixels are called so, here and in the evaluation and studies
     "cli/detect.py",
+    "cli/galleries.py",
     "cli/layers.py",
     "cli/options.py",
     "cli/score.py",

@@ -96,6 +96,11 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
     help="Fail unless anomaly maps can be judged by masks; without, that is done where it can be.",
 )
 @click.option("--by-class", is_flag=True, help="Print each class of anomalies in a table of its own; --json has it.")
+@click.option(
+    "--gallery",
+    type=click.Path(path_type=Path),
+    help="A folder for pictures of the most anomalous images beside their maps, of every detector with maps.",
+)
 @click.option("--oracle", is_flag=True, help="Choose OC-SVM's and KDE's parameters on a tenth of the test labels.")
 @click.option(
     "--detector",
@@ -121,6 +126,7 @@ def detect(
     force: bool,
     oracle: bool,
     by_class: bool,
+    gallery: Path | None,
     form: str | None,
     **asked: Any,
 ) -> None:
@@ -186,7 +192,7 @@ def detect(
             # a detector that needs no layer is fitted once a split: on the first layer's turn
             turn = [spec for spec in specs if case.first or needs_layer(spec)]
             for part, spec in product(shots.cases_of(case, few, seed), turn):
-                rows += unable.judge(partial(_judge, part, spec, seed, oracle), part, spec["name"])
+                rows += unable.judge(partial(_judge, part, spec, seed, oracle, gallery), part, spec["name"])
     notes |= dict.fromkeys(unable.notes(rows))
     means = means_of_methods(rows, _method)
     if few:
@@ -224,7 +230,7 @@ def _left_out(rows: list[dict[str, Any]], form: str | None) -> set[str]:
     return found if any(row["pixel_auroc"] is not None for row in rows) else {*found, *MAP_COLUMNS}
 
 
-def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[str, Any]:
+def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool, gallery: Path | None) -> dict[str, Any]:
     """One row of the table."""
     from reprq.detectors.registry import is_network, needs_layer
     from reprq.evaluation.detection import evaluate
@@ -233,7 +239,7 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[
     side = case.samples if is_network(spec["name"]) and case.samples is not None else case.rows
     given = {name: value for name, value in case.given.items() if side is case.samples and name not in spec}
     found = evaluate(spec, case.split, *side[:2], auxiliary=side[2], given=given, seed=seed, oracle=oracle)
-    return {
+    row = {
         **case.columns,
         **({} if needs_layer(spec) else {"layer": ""}),
         "seed": seed,
@@ -248,6 +254,11 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool) -> dict[
         "notes": list(found.notes),
         "by_class": _by_class(found, case.classes),
     }
+    if gallery is not None:
+        from reprq.cli.galleries import draw
+
+        draw(gallery, row, found, case.split, side[1])
+    return row
 
 
 def _by_class(found: Any, classes: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -161,9 +161,15 @@ def test_patches_are_judged_by_detect_and_in_studies_on_a_layer_or_on_several_th
     assert expected.pixels.auroc.pooled.value > 0.9
     how = ("--data", f"folder:{folder}", "--backbone", "lenet", "--weights", "random", "--task", "unimodal:good")
     how += ("--detector", "patchcore:layers=[0,1],coreset=20", "--detector", "padim", "--layer", "0,1", "--json")
+    how += ("--gallery", str(tmp_path / "pictures"))
     rows = json.loads(run(capsys, monkeypatch, *how).out)["rows"]
     names = ["patchcore[layers=0,1,coreset=20,neighbors=9]", *(f"padim[layers={name},channels=100]" for name in layers)]
     assert [row["detector"] for row in rows] == names
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == [
+        "padim-layers=conv1,channels=100_conv1_unimodal-good_seed-0.png",
+        "padim-layers=conv2,channels=100_conv2_unimodal-good_seed-0.png",
+        "patchcore-layers=0,1,coreset=20,neighbors=9_unimodal-good_seed-0.png",
+    ]
     assert [row["layer"] for row in rows] == ["", *layers]
     assert rows[0]["pixel_auroc"] == pytest.approx(expected.pixels.auroc.pooled.value, abs=1e-6)
     assert rows[0]["aupro"] == pytest.approx(expected.pixels.aupro.value, abs=1e-6)
