@@ -16,7 +16,6 @@ from reprq.analysis.rules import Floats, LeftOut, StudyArrays, picks
 Ints = NDArray[np.int64]
 Cluster = list[list[Ints]]  # of its networks, the points on each data set
 _BLOCK = 2**21  # entries of the largest temporary array
-_ALONE = np.zeros(1, dtype=np.int64)
 _TIES = 1e-6  # moved values that stand on several layers are told apart by chance, as values of their own would be
 
 
@@ -92,31 +91,42 @@ def _drawn(
     groups: list[list[Cluster]], sizes: Sequence[int], draws: int, rng: np.random.Generator
 ) -> tuple[list[Ints], list[Floats]]:
     """Several permutations: the source of each point, and the noise that tells ties apart, (P, B) by data set."""
-    sources = [np.full((size, draws), -1, dtype=np.int64) for size in sizes]
+    givers = [np.empty((sum(map(len, clusters)), draws), dtype=np.int64) for clusters in groups]
     noise = [np.empty((size, draws)) for size in sizes]
     for b in range(draws):
-        _move(groups, [source[:, b] for source in sources], rng)
+        for clusters, giver in zip(groups, givers, strict=True):
+            giver[:, b] = _moved(clusters, rng)
         for small in noise:
             small[:, b] = _TIES * rng.uniform(size=len(small))
+    sources = [np.full((size, draws), -1, dtype=np.int64) for size in sizes]
+    for clusters, giver in zip(groups, givers, strict=True):
+        networks = [network for cluster in clusters for network in cluster]
+        for d, source in enumerate(sources):
+            _fill(source, [network[d] for network in networks], giver)
     return sources, noise
 
 
-def _move(groups: list[list[Cluster]], sources: Sequence[Ints], rng: np.random.Generator) -> None:
-    """Write which point's values each point gets, (P,) by data set; not where the other network is not on that one."""
-    for clusters in groups:
-        for to, giver in zip(clusters, rng.permutation(len(clusters)), strict=True):
-            order = _order(len(clusters[giver]), rng)
-            for i, place in enumerate(_order(len(to), rng)):
-                for source, given, taken in zip(
-                    sources, clusters[giver][order[i % len(order)]], to[place], strict=True
-                ):
-                    if len(given):
-                        source[taken] = given[_same_depth(len(taken), len(given))]
+def _moved(clusters: list[Cluster], rng: np.random.Generator) -> list[int]:
+    """Draw which network's values each network gets, by their numbers from the first cluster to the last."""
+    starts = np.cumsum([0, *map(len, clusters)]).tolist()
+    found = [0] * starts.pop()
+    for to, giver in enumerate(rng.permutation(len(clusters)).tolist()):
+        order = _order(len(clusters[giver]), rng)
+        for i, place in enumerate(_order(len(clusters[to]), rng)):
+            found[starts[to] + place] = starts[giver] + order[i % len(order)]
+    return found
 
 
-def _order(count: int, rng: np.random.Generator) -> Ints:
+def _fill(source: Ints, points: Sequence[Ints], giver: Ints) -> None:
+    """Write which point's values each point gets, (P, B); not where the other network is not on this data set."""
+    for taken, others in zip(points, giver, strict=True):
+        given = [own[_same_depth(len(taken), len(own))] if len(own) else np.full(len(taken), -1) for own in points]
+        source[taken] = np.stack(given)[others].T
+
+
+def _order(count: int, rng: np.random.Generator) -> list[int]:
     """A permutation; that of one network, as most clusters have, draws nothing."""
-    return rng.permutation(count) if count > 1 else _ALONE
+    return rng.permutation(count).tolist() if count > 1 else [0]
 
 
 @cache
