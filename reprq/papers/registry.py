@@ -109,8 +109,8 @@ PAPERS = Registry(
             "MNIST/raw or torchvision/MNIST/raw in --root",
             {
                 "quick": "one digit, 64 training images, four epochs; a quarter of a minute",
-                "cpu": "one digit, 500 training and 100 test images a digit, 100 epochs with and without batch"
-                " normalization, one seed; two minutes of one core",
+                "cpu": "one digit, 500 training and 100 test images a digit, 100 epochs without batch normalization,"
+                " one seed; a minute of one core",
                 "full": "ten digits, 5,000 training and 800 test images a digit, 250 epochs, three seeds; for a GPU",
             },
             "reprq.papers.ruff2021.collapse",

@@ -3,9 +3,9 @@
 One digit of MNIST is benign. Four networks learn the one-class objective alike: the sound one has no biases, a fixed
 centre and leaky ReLUs; the others break one rule each: biases (Proposition 2), a learned centre (Proposition 1), a
 sigmoid in the place of the leaky ReLU (Proposition 3). Batch normalization, which the thesis' networks have, keeps
-hidden layers from shrinking, so that all are trained without it too. After chosen epochs the loss and the metrics of
-benign test embeddings, their spread over the squared length of the centre, and the AUROC are taken: what moves before
-the AUROC does, sees it.
+hidden layers from shrinking, so that they are trained without it, and in the preset `full` with it too. After chosen
+epochs the loss and the metrics of benign test embeddings, their spread over the squared length of the centre, and the
+AUROC are taken: what moves before the AUROC does, sees it.
 """
 
 import itertools
@@ -76,7 +76,9 @@ class CollapsePreset:
 
 PRESETS = {
     "quick": CollapsePreset(("3",), 4, (0, 2, 4), 1e-2, 32, (64, 20), normalized=(False,)),
-    "cpu": CollapsePreset(("3",), 100, (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 45, 60, 80, 100), 3e-3, 50, (500, 100)),
+    "cpu": CollapsePreset(
+        ("3",), 100, (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 45, 60, 80, 100), 3e-3, 50, (500, 100), normalized=(False,)
+    ),
     "full": CollapsePreset(tuple("0123456789"), 250, tuple(range(0, 251, 5)), 1e-3, 200, (5000, 800), 3),
 }
 

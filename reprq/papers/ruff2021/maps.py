@@ -71,7 +71,7 @@ PRESETS = {
         ((MASKS, "fashion_mnist"), *_BASELINES), 32, (1.2, 4.0), (1, 1), 8, good=(16, 6), defects=2, labelled=1
     ),
     "cpu": MapsPreset(
-        ((MASKS, "fashion_mnist"), (MASKS, "imagenet"), (CONFETTI, "fashion_mnist"), *_BASELINES),
+        ((MASKS, "fashion_mnist"), *_BASELINES, (CONFETTI, "fashion_mnist"), (MASKS, "imagenet")),
         size=48,
         sigmas=(1.2, 2.0, 4.0, 8.0),
         epochs=(24, 18),
