@@ -170,7 +170,7 @@ def _of_kind(kind: Kind) -> list[Definition]:
 
 
 def _brought(entry: Entry) -> Definition:
-    """The definition of a metric that others bring as a function of the rows, or of their moments, to a number."""
+    """The definition that follows from an entry: a function of the rows, or of their moments, to a number."""
 
     def compute(facts: Facts) -> Computed:
         given = entry.call(host(facts.rows) if entry.inputs == "rows" else facts.moments)
@@ -182,7 +182,9 @@ def _brought(entry: Entry) -> Definition:
             raise InputError(f"{entry.name} gives {value}")
         return Computed(value)
 
-    return Definition(entry.name, entry.name, compute, _between(-inf, inf), True, "", of_rows=entry.inputs == "rows")
+    options, bounds = entry.facts.get("options", ""), entry.facts.get("bounds", (-inf, inf))
+    identifier = f"{entry.name}[{options}]" if options else entry.name
+    return Definition(entry.name, identifier, compute, _between(*bounds), True, "", of_rows=entry.inputs == "rows")
 
 
 def select(metrics: Sequence[str] | None) -> dict[str, Definition]:

@@ -11,7 +11,7 @@ from reprq.errors import ReprqError
 from reprq.pretext import train_teacher
 from reprq.registry import Entry
 
-# A name of each source; one that lists its networks (`facts["names"]`) needs no line here.
+# A name of each source; one that lists its networks or has an example (`facts`) needs no line here.
 SMALL = {
     "reprq": "lenet",
     "torchvision": "squeezenet1_1",
@@ -46,7 +46,7 @@ def example(entry: Entry, request: pytest.FixtureRequest) -> str:
         request.getfixturevalue("monkeypatch").syspath_prepend(folder)
     if entry.extra:
         pytest.importorskip(entry.extra)
-    return SMALL[entry.name] if entry.name in SMALL else entry.facts["names"][0]
+    return SMALL.get(entry.name) or entry.facts.get("example") or entry.facts["names"][0]
 
 
 @pytest.mark.parametrize("entry", list(BACKBONES), ids=lambda entry: entry.name)
