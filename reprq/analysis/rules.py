@@ -171,7 +171,7 @@ def scaled_ranks(values: Floats) -> Floats:
 def weights(studies: Sequence[StudyArrays]) -> Floats:
     """Return the ridge regression of ranked scores on ranked metrics: (K,).
 
-    It minimises sum (y - z w)^2 + N PENALTY |w|^2 / 12, y being the ranks of the scores within each task, z those of
+    It minimizes sum (y - z w)^2 + N PENALTY |w|^2 / 12, y being the ranks of the scores within each task, z those of
     the metrics, N the number of both, and 1/12 the variance of a rank. Data sets count alike, however many their tasks.
     """
     gram, cross = 0.0, 0.0

@@ -31,7 +31,7 @@ def as_dataset(
     """Return what a Python program holds as a data set of images or texts, with labels where it has some.
 
     The backbone's preprocessing starts from 8-bit images. So the items of a torch `Dataset` may be PIL images, paths,
-    uint8, or what `ToTensor()` alone makes of them, which is taken back exactly; floats that were normalised or
+    uint8, or what `ToTensor()` alone makes of them, which is taken back exactly; floats that were normalized or
     interpolated are refused, because nothing tells how to undo that. Every item is read once here, and again when its
     embedding is computed; a transform that draws at random gives another image then, and is refused too. Of a
     `DataLoader` the data set counts, in its own order, not the batches.

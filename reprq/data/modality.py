@@ -106,7 +106,7 @@ class Seen:
 
 
 class Transform(Protocol):
-    """From an item to what a network takes: resizing and normalising of images, tokens of texts."""
+    """From an item to what a network takes: resizing and normalizing of images, tokens of texts."""
 
     @property
     def modality(self) -> str:

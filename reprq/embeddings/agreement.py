@@ -5,7 +5,7 @@ difference that small must be no difference. Two rows x and y of a layer agree i
 
     |x - y| <= relative max(|x|, |y|) + absolute rms,
 
-where rms is the root mean square of what the layer puts out before it is pooled: the average of a normalised map is
+where rms is the root mean square of what the layer puts out before it is pooled: the average of a normalized map is
 near nothing, and all of it rounding. Seen on 9 networks were at most 6e-6 rms between batches of one image and of 8 in
 float32, and 3e-5 rms between a processor's oldest and newest instructions.
 """

@@ -27,7 +27,7 @@ def pool(
 
     Over positions p, which are the pixels of a map or the patches of tokens, class token and registers left out, a row
     is for every channel c: "avg" (or "mean") mean_p x_pc; "max" max_p x_pc; "gem" (mean_p max(x_pc, 1e-6)^3)^(1/3), the
-    generalised mean of Radenovic et al. 2018, equation 3, with p = 3 and their code's clamp. "cls" is the class token,
+    generalized mean of Radenovic et al. 2018, equation 3, with p = 3 and their code's clamp. "cls" is the class token,
     "cls+avg" it and the average after it. "flatten" is everything, class token and registers too, in the order of the
     layout. "grid:RxC" averages a map over R x C cells, as `adaptive_avg_pool2d` cuts them, channel by channel and row
     by row.

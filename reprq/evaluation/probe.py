@@ -21,7 +21,7 @@ def linear_probe(
 ) -> Estimate:
     """Compute the test accuracy of a linear head on frozen embeddings (Alain & Bengio 2016).
 
-    The head is multinomial logistic regression with an L2 penalty of C = 1 on columns standardised by the training
+    The head is multinomial logistic regression with an L2 penalty of C = 1 on columns standardized by the training
     rows. Nothing is chosen on the test rows.
 
     Args:

@@ -24,7 +24,7 @@ def gradient_norms(
     """Compute ||dL_i / dx_i|| for every input x_i with its own loss L_i, one backward pass a batch.
 
     The gradient of the sum of a batch's losses is, row by row, each input's own, as long as no input changes another's
-    loss. Batch normalisation in training mode does; the first input is computed alone to notice it.
+    loss. Batch normalization in training mode does; the first input is computed alone to notice it.
 
     Args:
         loss: From (b, C, H, W) inputs to their (b,) losses, differentiable in the inputs.

@@ -1,4 +1,4 @@
-"""Centred kernel alignment: do two representations place the same samples alike?"""
+"""Centered kernel alignment: do two representations place the same samples alike?"""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -173,7 +173,7 @@ def _layers(named: Mapping[str, Any], kernel: Kernel, bandwidth: float, debiased
     least = 4 if debiased else 2
     named = dict(zip(named, together(*named.values()), strict=True))
     if kernel == "linear" and all(_is_single(x) for x in named.values()):
-        with ThreadPoolExecutor() as threads:  # numpy centres in one thread each, and multiplies in all of them
+        with ThreadPoolExecutor() as threads:  # numpy centers in one thread each, and multiplies in all of them
             rows = list(threads.map(lambda item: centred_single(item[1], item[0], least), named.items()))
         layers = [_layer(name, x, kernel, bandwidth, debiased) for name, x in zip(named, rows, strict=True)]
         # The debiased estimate drops the diagonal of the kernel, and digits with it where that is most of the kernel:

@@ -1,4 +1,4 @@
-"""Measures from nearest neighbours: intrinsic dimension and local spread."""
+"""Measures from nearest neighbors: intrinsic dimension and local spread."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from reprq.numerics.rows import distinct_rows
 from reprq.numerics.tensor_neighbours import exact_neighbours
 from reprq.numerics.tensors import Rows, as_resident, double
 
-FAR = 100.0  # a second neighbour so many times as far as the first makes the first a near copy
+FAR = 100.0  # a second neighbor so many times as far as the first makes the first a near copy
 
 
 class TwoNN(NamedTuple):
@@ -28,7 +28,7 @@ class TwoNN(NamedTuple):
 
 
 def twonn(x: Any, discard: float = 0.1) -> float:
-    """Return the TwoNN intrinsic dimension, from the ratio of the distances to the two nearest neighbours.
+    """Return the TwoNN intrinsic dimension, from the ratio of the distances to the two nearest neighbors.
 
     With mu_i = r_2 / r_1 sorted and F = i / n, the slope through the origin of -log(1 - F) on log mu, the largest
     `discard` of the ratios left out. Of rows that are equal one is kept.
@@ -43,7 +43,7 @@ def twonn(x: Any, discard: float = 0.1) -> float:
 
     Raises:
         InputError: x is not a finite matrix, has fewer than 3 distinct rows, `discard` leaves fewer than 2 ratios, or
-            all rows have their two nearest neighbours equally far.
+            all rows have their two nearest neighbors equally far.
 
     References:
         Facco et al., "Estimating the intrinsic dimension of datasets by a minimal neighborhood information",
@@ -84,7 +84,7 @@ def mean_knn_distance(x: Any, k: int = 5) -> float:
 
     Args:
         x: (n, d) array or tensor, or an object whose `array` is one.
-        k: Neighbours, from 1 to n - 1.
+        k: Neighbors, from 1 to n - 1.
 
     Returns:
         At least 0, in units of x; lower is denser.
@@ -112,7 +112,7 @@ def nearest(rows: Rows, k: int) -> tuple[Matrix, NDArray[np.int64]]:
         k: From 1 to n - 1.
 
     Returns:
-        (n, k) float64 Euclidean distances, ascending, and (n, k) row numbers. A row is never its own neighbour, but a
+        (n, k) float64 Euclidean distances, ascending, and (n, k) row numbers. A row is never its own neighbor, but a
         row equal to it is, at distance 0.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Are two representations alike: their shapes after rotation, their canonical correlations, their neighbours?"""
+"""Are two representations alike: their shapes after rotation, their canonical correlations, their neighbors?"""
 
 from typing import Any
 
@@ -112,15 +112,15 @@ def pwcca(x: Any, y: Any, *, variance: float = 0.99) -> float:
 
 
 def mutual_knn(x: Any, y: Any, k: int = 10) -> float:
-    """Return the share of the k nearest neighbours that a sample has in both representations, averaged over samples.
+    """Return the share of the k nearest neighbors that a sample has in both representations, averaged over samples.
 
     Args:
         x: (n, d1) array or tensor, or an object whose `array` is one.
         y: (n, d2), the same samples in the same order.
-        k: Neighbours, by Euclidean distance (for the cosine, give rows of unit length); below n.
+        k: Neighbors, by Euclidean distance (for the cosine, give rows of unit length); below n.
 
     Returns:
-        Between 0 (k / (n - 1) by chance) and 1 (the same neighbours); higher is more alike.
+        Between 0 (k / (n - 1) by chance) and 1 (the same neighbors); higher is more alike.
 
     Raises:
         InputError: x or y is not a finite matrix, they differ in rows, or k is not in 1 to n - 1.

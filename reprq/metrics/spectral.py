@@ -150,7 +150,7 @@ def stable_rank(x: Any, *, centered: bool = False) -> float:
 
 
 def nesum(x: Any, *, centered: bool = True) -> float:
-    """Return NESum, the normalised eigenvalue sum of the covariance: sum_k lambda_k / lambda_1.
+    """Return NESum, the normalized eigenvalue sum of the covariance: sum_k lambda_k / lambda_1.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.
@@ -219,7 +219,7 @@ def trace(x: Any, *, centered: bool = True) -> float:
 def isoscore(x: Any) -> float:
     """Return IsoScore: the share of the dimensions that the covariance fills evenly.
 
-    The paper's seven steps, from the distance between the normalised eigenvalues and the ones vector to a share of
+    The paper's seven steps, from the distance between the normalized eigenvalues and the ones vector to a share of
     dimensions, reduce to (PR - 1) / (d - 1) with the participation ratio PR of the covariance.
 
     Args:

@@ -1,1 +1,1 @@
-"""Functions of arrays that metrics and detectors share: moments, spectra, covariances, distances, neighbours."""
+"""Functions of arrays that metrics and detectors share: moments, spectra, covariances, distances, neighbors."""

@@ -19,7 +19,7 @@ _SMALLEST = 1e-280  # fourth power of a length whose digits float64 still holds
 
 
 class CentralMoments(NamedTuple):
-    """Mean, covariance and mean fourth power of the length of centred rows.
+    """Mean, covariance and mean fourth power of the length of centered rows.
 
     Attributes:
         mean: (d,).
@@ -44,13 +44,13 @@ class Whitening(NamedTuple):
     rank: int
 
     def __call__(self, centred: Rows) -> Rows:
-        """Whiten (m, d) centred rows, where they are."""
+        """Whiten (m, d) centered rows, where they are."""
         matrix = beside(centred, self.matrix)
         return centred @ matrix if matrix.ndim == 2 else centred * matrix
 
 
 def central_moments(x: Rows) -> CentralMoments:
-    """Mean, covariance (1 / n) and fourth moment, centred first and accumulated in float64 blocks.
+    """Mean, covariance (1 / n) and fourth moment, centered first and accumulated in float64 blocks.
 
     Args:
         x: (n, d), any floating dtype; a tensor on a GPU is summed there.
@@ -82,7 +82,7 @@ def central_moments(x: Rows) -> CentralMoments:
 
 
 def ledoit_wolf_shrinkage(covariance: Array, fourth: float, n: int) -> float:
-    """Weight of the identity in (1 - s) S + s tr(S) / d I that minimises the expected Frobenius error.
+    """Weight of the identity in (1 - s) S + s tr(S) / d I that minimizes the expected Frobenius error.
 
     Ledoit & Wolf (2004), equation 14 and Lemmas 3.2 to 3.4: s = min(b, delta) / delta with delta = |S - mu I|^2 and
     b = sum_k |x_k x_kᵀ - S|^2 / n^2 = (mean |x|^4 - |S|^2) / n, in Frobenius norms; b needs no further product.

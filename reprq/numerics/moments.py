@@ -22,9 +22,9 @@ LARGEST = 1e140  # norm of a row; the sums of their squares, and the squares of 
 
 
 class Moments:
-    """The sufficient statistics of an (n, d) matrix: n, mean, centred second moment and the sum of unit vectors.
+    """The sufficient statistics of an (n, d) matrix: n, mean, centered second moment and the sum of unit vectors.
 
-    Blocks of rows are centred on their own mean in float64 and joined by the pairwise update of Chan, Golub & LeVeque
+    Blocks of rows are centered on their own mean in float64 and joined by the pairwise update of Chan, Golub & LeVeque
     (1983), so that column means far larger than the deviations cost no digits. While n <= d the rows themselves are
     the smaller statistic and are kept; with the first row more they are folded into the (d, d) second moment.
 
@@ -147,7 +147,7 @@ class Moments:
 
     @property
     def scatter(self) -> NDArray[np.float64]:
-        """The centred second moment, sum over rows of (x - mean)(x - mean)^T: (d, d) float64."""
+        """The centered second moment, sum over rows of (x - mean)(x - mean)^T: (d, d) float64."""
         if self._scatter is None:
             rows = self.rows if self.rows is not None else np.empty((0, self.d))
             if is_tensor(rows):

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours: a shortlist in float32 that is proved complete, ranked in float64."""
+"""Exact nearest neighbors: a shortlist in float32 that is proved complete, ranked in float64."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,7 @@ class ExactNeighbours:
     """The k nearest of n rows in Euclidean distance, as float64 differences of the original values give them.
 
     A float32 product computes squared distances as |x|^2 + |y|^2 - 2 x.y, which cancels. Here it only proposes. The
-    rows are centred and scaled first, so that float32 spends its digits on differences; every row that may be among the
+    rows are centered and scaled first, so that float32 spends its digits on differences; each row that may be among the
     k nearest, by the error bound of the float32 formula (`reprq.numerics.shortlist.Reach`), is ranked by float64
     differences of the values as they were given. Where float32 cannot tell enough rows apart, the query is searched
     in float64, with the same argument. So the result depends neither on the batch nor on what made the shortlist:
@@ -50,7 +50,7 @@ class ExactNeighbours:
     def __init__(self, rows: Matrix, device: str = "cpu", engine: Engine | None = None) -> None:
         self.rows = np.array(rows, order="C")
         self._centre = rows.mean(axis=0, dtype=np.float64).astype(rows.dtype).astype(np.float64)
-        ends = np.stack([rows.max(axis=0), rows.min(axis=0)])  # the largest entry of the centred rows is at one
+        ends = np.stack([rows.max(axis=0), rows.min(axis=0)])  # the largest entry of the centered rows is at one
         self._scale = float(np.max(np.abs(ends - self._centre))) or 1.0
         self._device, self._engine = device, engine
         self._shortlists: dict[Engine, Shortlist] = {}
@@ -70,7 +70,7 @@ class ExactNeighbours:
         Args:
             queries: (m, d) float32 or float64.
             k: How many, at most n (n - 1 where `own` is given).
-            own: (m,) the row that each query itself is, which is not its own neighbour.
+            own: (m,) the row that each query itself is, which is not its own neighbor.
 
         Returns:
             (m, k) squared distances in float64, ascending, and the (m, k) numbers of those rows; equally near ones

@@ -1,4 +1,4 @@
-"""What all comparisons of two representations share: centred rows of the same samples, and distances between rows."""
+"""What all comparisons of two representations share: centered rows of the same samples, and distances between rows."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from reprq.validation import as_matrix
 Matrix = NDArray[np.float64]
 
 BLOCK = 1024  # rows taken through all steps while they are near the processor
-LARGEST = 1e120  # sum of squares of a centred matrix that is not scaled
+LARGEST = 1e120  # sum of squares of a centered matrix that is not scaled
 
 
 def centred_rows(x: Any, name: str, min_rows: int = 2) -> Rows:
@@ -85,7 +85,7 @@ def check_paired(x: Rows, y: Rows, x_name: str = "x", y_name: str = "y") -> None
 
 
 def squared_distances(x: Rows, y: Rows | None = None) -> Rows:
-    """Return the squared Euclidean distances between rows that are centred, since an offset costs digits.
+    """Return the squared Euclidean distances between rows that are centered, since an offset costs digits.
 
     Args:
         x: (m, d) float64, also a tensor on a GPU.

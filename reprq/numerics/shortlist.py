@@ -29,7 +29,7 @@ _QUERIES, _ROWS = 1024, 4096  # of one product: 16 MiB
 _WIDE = 256  # columns from which adding the squared lengths is little beside the product
 _COLUMNS = 512  # of one sum of products: several sums, added, are rounded less than one
 _CACHED = 2**16  # entries that stay near the processor from one pass to the next
-_MANY = 256  # candidates, beyond four for each neighbour, that are too many to keep
+_MANY = 256  # candidates, beyond four for each neighbor, that are too many to keep
 LARGEST = 1e37  # squares that float32 can hold, and the sums on the way to them
 _MEASURED = 2**33  # multiply-adds, about a second on one core, that are worth the measurement
 _FAISS_ENTRIES = 2**17  # from 128,000 entries of queries on FAISS 1.15 multiplies matrices
@@ -57,7 +57,7 @@ class Shortlist(Protocol):
         """Find the candidates for the k nearest of every query.
 
         Args:
-            queries: (m, d) float32, centred and scaled as the rows are.
+            queries: (m, d) float32, centered and scaled as the rows are.
             k: At most n, or n - 1 where `own` is given.
             own: (m,) the row that each query itself is, which is no candidate.
         """
@@ -68,7 +68,7 @@ class Reach:
     """How near the k nearest rows are seen, by the error bound of the float32 formula (Higham 2002, section 3.1).
 
     With u = 2^-24 a sum of d products is off by d u times the sum of their sizes. So the squared distance r^2 of rows
-    x and y is seen within (d + 12) u (|x| + |y|)^2, where 12 is for centring, scaling and comparing. Where the squared
+    x and y is seen within (d + 12) u (|x| + |y|)^2, where 12 is for centering, scaling and comparing. Where the squared
     lengths are summed pairwise and added afterwards, and no product passes more than t sums, it is within
     2 (t + 4) u |x| |y| + 80 u (|x| + |y|)^2, less than half of that. Rows as near as r have |y| <= |x| + r.
 

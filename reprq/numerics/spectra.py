@@ -116,7 +116,7 @@ class Reduction:
 def spectrum(x: Any, *, centered: bool = True) -> NDArray[np.float64]:
     """Return the eigenvalues of the covariance of x, or of its second moment around zero.
 
-    Centred, they are those of (x - mean)^T (x - mean) / (n - 1); uncentred, those of x^T x / n.
+    Centered, they are those of (x - mean)^T (x - mean) / (n - 1); uncentered, those of x^T x / n.
 
     Args:
         x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 2.

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours of tensors on the device that they are on."""
+"""Exact nearest neighbors of tensors on the device that they are on."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from reprq.numerics.nearest import ExactNeighbours
 from reprq.numerics.tensors import Rows, beside, blocks, column_means, double, host, is_tensor, namespace
 
-_SLACK = 4  # neighbours beyond k on the shortlist: enough that the proof rarely fails
+_SLACK = 4  # neighbors beyond k on the shortlist: enough that the proof rarely fails
 _LARGEST = 1e38  # squares that float32 can hold, and the sums on the way to them
 _BUDGET = 256 * 2**20  # bytes held at once beside the rows
 _QUERIES = 1024
@@ -51,7 +51,7 @@ class TensorNeighbours:
         Args:
             queries: (m, d); an array is moved to the device of the rows.
             k: How many, at most n (n - 1 where `own` is given).
-            own: (m,) the row that each query itself is, which is not its own neighbour.
+            own: (m,) the row that each query itself is, which is not its own neighbor.
 
         Returns:
             (m, k) squared distances in float64, ascending, and the (m, k) numbers of those rows; equally near ones

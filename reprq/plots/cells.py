@@ -1,4 +1,4 @@
-"""A table as coloured cells, with names beside them and numbers in them as far as they fit."""
+"""A table as colored cells, with names beside them and numbers in them as far as they fit."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from seaborn.utils import relative_luminance
 
 from reprq.plots.styles import plain
 
-_MIDDLE = 0.18  # the luminance of a colour on which black and white are read equally well
+_MIDDLE = 0.18  # the luminance of a color on which black and white are read equally well
 CELL = 0.42  # inches a cell, where a figure is made for it
 _ANNOTATED = 0.32  # inches a cell must be wide for a number to stand in it
 _TALL = 0.13  # inches it must be tall, which is also the distance from one label to the next
@@ -25,18 +25,18 @@ def draw_cells(
 ) -> Colorbar | None:
     """Draw a table with `seaborn.heatmap`; where not every name fits, each second, third ... is written.
 
-    The colours (cividis) are the same to the colour-blind and in grey.
+    The colors (cividis) are the same to the color-blind and in gray.
 
     Args:
         frame: Numbers; a nan is an empty cell.
         ax: Where to draw.
         form: A number as text, of at most six letters.
-        label: Of the scale of colours.
+        label: Of the scale of colors.
         bar: Whether to draw that scale.
         **given: For `seaborn.heatmap`.
 
     Returns:
-        The scale of colours.
+        The scale of colors.
     """
     rows, columns = ([plain(str(name)) for name in names] for names in frame.axes)
     ax.tick_params(labelsize=8, length=0)
@@ -69,7 +69,7 @@ def draw_cells(
 
 
 def _cell_size(ax: Axes, rows: int, columns: int) -> tuple[float, float]:
-    """Height and width of a cell in inches, once the names and the scale of colours have their place."""
+    """Height and width of a cell in inches, once the names and the scale of colors have their place."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()

@@ -15,7 +15,7 @@ _COLUMNS = ("detector", "metric", "method", "coefficient", "low", "high")
 
 
 def forest_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the coefficient of every metric (rows) with its interval, one colour and marker a detector.
+    """Draw the coefficient of every metric (rows) with its interval, one color and marker a detector.
 
     An interval that holds 0 is drawn with a hollow marker. Rows stand in the order of the table; metrics without any
     coefficient are left out.

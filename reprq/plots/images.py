@@ -97,7 +97,7 @@ def _picture(ax: Axes, pixels: Any, left: float, bottom: float) -> None:
     height, width = pixels.shape[:2]
     w, h = width / max(height, width), height / max(height, width)
     x, y = left + (1 - w) / 2, bottom + (1 - h) / 2
-    ax.imshow(pixels, extent=(x, x + w, y, y + h), interpolation="nearest", cmap="gray")  # the map is for grey ones
+    ax.imshow(pixels, extent=(x, x + w, y, y + h), interpolation="nearest", cmap="gray")  # the map is for gray ones
 
 
 def pixels_of(images: Any, row: int) -> Any:

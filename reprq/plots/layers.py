@@ -23,7 +23,7 @@ _COLUMNS = ("backbone", "layer", "layer_number")
 def layer_heatmap(table: pd.DataFrame, value: str, label: str = "", ax: Axes | None = None) -> Axes:
     """Draw a metric or score of every layer (columns, by its number in the network) of every backbone (rows).
 
-    The colours (cividis) are the same to the colour-blind and in grey, on a logarithmic scale where the largest value
+    The colors (cividis) are the same to the color-blind and in gray, on a logarithmic scale where the largest value
     is more than 20 times the smallest. Cells name their value where they fit; a number that a network has no layer
     of is an empty cell, and a number that no network has a layer of is no column.
 
@@ -32,7 +32,7 @@ def layer_heatmap(table: pd.DataFrame, value: str, label: str = "", ax: Axes | N
             number, such as a stage and a block inside it, is numbered anew in the order of its layers. Missing values
             are left empty. With several data sets in a column `dataset` each has a panel of its own.
         value: The column to draw.
-        label: What the colours mean; the column's name by default.
+        label: What the colors mean; the column's name by default.
         ax: Where to draw; a new figure of a fitting size by default.
 
     Returns:

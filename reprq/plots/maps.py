@@ -1,4 +1,4 @@
-"""Embeddings in two dimensions, coloured by label or by score."""
+"""Embeddings in two dimensions, colored by label or by score."""
 
 import warnings
 from typing import Any, Literal
@@ -23,7 +23,7 @@ def project(x: Any, method: Method = "pca", *, seed: int = 0) -> NDArray[np.floa
     """Reduce embeddings to two dimensions, to look at.
 
     "pca" gives the first two principal components, whose distances mean something; "tsne" (scikit-learn, from a PCA,
-    perplexity 30 or a third of the rows) and "umap" (umap-learn, 15 neighbours) keep neighbours together, and the
+    perplexity 30 or a third of the rows) and "umap" (umap-learn, 15 neighbors) keep neighbors together, and the
     distances and sizes of their clusters mean nothing.
 
     Args:
@@ -73,15 +73,15 @@ def map_plot(
     label: str = "",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a map of `project`, coloured by label or by score.
+    """Draw a map of `project`, colored by label or by score.
 
     Args:
         positions: (n, 2).
-        labels: (n,) names or whole numbers, a colour and marker each (at most 16). Numbers 0 and 1 alone are called
+        labels: (n,) names or whole numbers, a color and marker each (at most 16). Numbers 0 and 1 alone are called
             benign and anomalous.
-        scores: (n,) anomaly scores instead, on a scale of colours (viridis) whose ends are the 1 % and 99 % quantiles;
+        scores: (n,) anomaly scores instead, on a scale of colors (viridis) whose ends are the 1 % and 99 % quantiles;
             the highest lie on top.
-        label: What the colours mean; "anomaly score" for scores by default.
+        label: What the colors mean; "anomaly score" for scores by default.
         ax: Where to draw; a new figure by default.
 
     Returns:

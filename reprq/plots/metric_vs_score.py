@@ -40,7 +40,7 @@ def metric_vs_score(
 ) -> Axes:
     """Draw a metric against a score: a point a (backbone, layer), larger the deeper, joined along a backbone's depth.
 
-    Backbones differ in colour and marker; hollow markers are networks with random weights. The horizontal axis is
+    Backbones differ in color and marker; hollow markers are networks with random weights. The horizontal axis is
     logarithmic where the largest metric is more than 20 times the smallest. From three backbones on the least-squares
     line is drawn with its 95 % band (`fit_band`), which resamples whole backbones.
 

@@ -16,7 +16,7 @@ COLUMNS = ("name", "x", "x_low", "x_high", "y", "y_low", "y_high")
 def representation_scatter(
     points: pd.DataFrame, x_label: str, y_label: str, correlation: Correlation | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw a point with both error bars for every representation, told apart by colour, marker and legend.
+    """Draw a point with both error bars for every representation, told apart by color, marker and legend.
 
     Args:
         points: One row a representation: name, x, x_low, x_high, y, y_low, y_high; an end may be nan.

@@ -19,14 +19,14 @@ def similarity_heatmap(
 ) -> Axes:
     """Draw a table of similarities, the first layer of both networks at the lower left.
 
-    The colours (cividis) are the same to the colour-blind and in grey. Every cell names its value where it
+    The colors (cividis) are the same to the color-blind and in gray. Every cell names its value where it
     fits; where the names of all layers do not, every second one is named, or every third.
 
     Args:
         frame: One row a layer of one network, one column a layer of the other; finite.
         ax: Where to draw; a new figure of a fitting size by default.
-        limits: The values at the ends of the colours; values beyond them take the colour of the end.
-        colorbar: Whether to draw the scale of the colours.
+        limits: The values at the ends of the colors; values beyond them take the color of the end.
+        colorbar: Whether to draw the scale of the colors.
 
     Returns:
         The Axes.

@@ -1,4 +1,4 @@
-"""How a backbone looks: the same colour and marker wherever it is drawn."""
+"""How a backbone looks: the same color and marker wherever it is drawn."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-# Okabe & Ito's colours without black and yellow, which read as axes and as paper, and two dark ones of Paul Tol.
+# Okabe & Ito's colors without black and yellow, which read as axes and as paper, and two dark ones of Paul Tol.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255")
 BENIGN, ANOMALOUS = "#0072B2", "#D55E00"
 _LONGEST = 48
@@ -15,7 +15,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 
 
 def styles(backbones: Sequence[str], random: Collection[str] = ()) -> dict[str, dict[str, Any]]:
-    """Return the colour and marker of each backbone, no two alike up to 64; random weights are hollow.
+    """Return the color and marker of each backbone, no two alike up to 64; random weights are hollow.
 
     Args:
         backbones: Distinct names.

@@ -14,7 +14,7 @@ _START, _CHANNELS, _LEAST_CHANNELS = 4, 128, 16
 
 
 class Autoencoding(ImageTask):
-    """Mean squared error over all values of the normalised input; the embedding is the bottleneck."""
+    """Mean squared error over all values of the normalized input; the embedding is the bottleneck."""
 
     def head(self, data: Dataset) -> nn.Module:
         """Return a decoder: 4 x 4 maps from a linear layer, convolved and doubled up to the size."""
@@ -49,7 +49,7 @@ class Autoencoding(ImageTask):
 class Denoising(Autoencoding):
     """The same from an input to which Gaussian noise of sigma = 1 is added (Vincent et al. 2008).
 
-    Sigma is in units of the network's normalised input; the paper corrupts by masking.
+    Sigma is in units of the network's normalized input; the paper corrupts by masking.
     """
 
     def views(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ _STRENGTH = 0.5
 def augmentation(size: int) -> v2.Transform:
     """Return SimCLR's random view of one (3, H, W) image in [0, 1] (Chen et al. 2020, appendix A).
 
-    Crop of 8 to 100 % of the area, flip, colour distortion of strength 0.5 (the paper's for CIFAR-10), grey with
+    Crop of 8 to 100 % of the area, flip, color distortion of strength 0.5 (the paper's for CIFAR-10), gray with
     probability 0.2, and Gaussian blur with probability 0.5 and a kernel of a tenth of the side.
     """
     s = _STRENGTH

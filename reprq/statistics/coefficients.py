@@ -47,7 +47,7 @@ def blocks(counts: Floats, n: int) -> list[Floats]:
 
 
 def resampled_ranks(values: Floats, codes: Ints, counts: Floats) -> Floats:
-    """Return the centred midranks of every row in every resample, (B, n), also of rows that were not drawn."""
+    """Return the centered midranks of every row in every resample, (B, n), also of rows that were not drawn."""
     distinct, where = np.unique(values, return_inverse=True)
     members = np.zeros((counts.shape[1], len(distinct)))
     np.add.at(members, (codes, where), 1)
@@ -81,9 +81,9 @@ def _pair_sums(x: Floats, y: Floats, codes: Ints) -> Floats:
 
 
 def within(method: str) -> Coefficient:
-    """Return the coefficient over layers inside the groups: sums over groups of centred products, then the ratio.
+    """Return the coefficient over layers inside the groups: sums over groups of centered products, then the ratio.
 
-    "pearson" centres each column in each group, which is the repeated-measures correlation of Bakdash & Marusich 2017;
+    "pearson" centers each column in each group, which is the repeated-measures correlation of Bakdash & Marusich 2017;
     "spearman" does so with the midranks inside the group; "kendall" counts the pairs inside groups. The sums of the
     rank methods are divided so that a group counts in proportion to its rows.
     """
@@ -112,7 +112,7 @@ def _inner(part: Floats, method: str) -> list[float]:
 
 
 def centred_scores(values: Floats, method: str) -> Floats:
-    """Return what a coefficient within a group multiplies: centred values, or centred midranks between -1/2 and 1/2."""
+    """Return what a coefficient within a group multiplies: centered values, or midranks between -1/2 and 1/2."""
     scores = values if method == "pearson" else midranks(values) / len(values)
     centred: Floats = scores - scores.mean()
     return centred

@@ -78,7 +78,7 @@ def correlation(
     Fisher's z scale. There is no interval from fewer than 6 groups, where too many resamples have no coefficient (as
     with covariates and few groups), or where all have the same one.
 
-    The p-value is a randomisation test in which whole groups change sign: x is centred (for the rank methods, its
+    The p-value is a randomization test in which whole groups change sign: x is centered (for the rank methods, its
     ranks), each group is multiplied by -1 or 1, the coefficient is computed anew, and the same is done with y in place
     of x; the p-value is the share of draws at least as extreme as the data, all 2^(G - 1) of them where that is no
     more than `n_resamples`. It is the wild cluster bootstrap of Cameron, Gelbach & Miller (2008) with the null imposed.
@@ -91,7 +91,7 @@ def correlation(
 
     `level` says which question is asked. "pooled" takes all points alike. "between" takes the mean point of each group:
     do networks that are better on average have more of x? "within" takes what is left inside the groups: in one
-    network, do better layers have more of x? There products are summed of values centred in their group (Pearson's, the
+    network, do better layers have more of x? It sums products of values centered in their group (Pearson's, the
     repeated-measures correlation of Bakdash & Marusich 2017), of midranks in their group over its size (Spearman's), or
     of the signs of pairs of one group (Kendall's), and the p-value flips the sign of each group's sum.
 

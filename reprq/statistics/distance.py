@@ -15,7 +15,7 @@ def distance_draws(x: Floats, y: Floats, codes: Ints, signs: Floats, rng: np.ran
     """Return the distance correlation of each pair of flips of x and y, (B,); the first is that of the data.
 
     Args:
-        x: (n,) centred, sorted by group.
+        x: (n,) centered, sorted by group.
         y: (n,) likewise.
         codes: (n,) the group of each row.
         signs: (B, G), the first row all 1; x takes them in this order, y in a random one.
@@ -43,7 +43,7 @@ def _flipped(values: Floats, codes: Ints, signs: Floats) -> _Distances:
 
 
 def _covariance(a: _Distances, b: _Distances, codes: Ints) -> Floats:
-    """The squared distance covariance of each flip, (B,): of distances centred by rows, columns and in all."""
+    """The squared distance covariance of each flip, (B,): of distances centered by rows, columns and in all."""
     n = len(codes)
     products = (
         (a.even * b.even, np.ones_like(a.signs)),

@@ -116,7 +116,7 @@ def share_as_extreme(ratios: Floats) -> float:
 
 
 def flipped_pearson(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
-    """Pearson's r of (flips[b, g] (x - mean), y) for each b; the flipped x is centred anew."""
+    """Pearson's r of (flips[b, g] (x - mean), y) for each b; the flipped x is centered anew."""
     x, y = x - x.mean(), y - y.mean()
     covariance = flips @ group_sums(x * y, codes)
     variance = (x @ x) - (flips @ group_sums(x, codes)) ** 2 / len(x)
@@ -124,12 +124,12 @@ def flipped_pearson(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
 
 
 def _flipped_spearman(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
-    """Spearman's rho likewise: the centred midranks are flipped."""
+    """Spearman's rho likewise: the centered midranks are flipped."""
     return flipped_pearson(midranks(x), midranks(y), codes, flips)
 
 
 def _flipped_kendall(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats:
-    """Kendall's S of (flips[b, g] x, y), x as centred ranks.
+    """Kendall's S of (flips[b, g] x, y), x as centered ranks.
 
     sgn(w_g x_i - w_h x_j) is w_g sgn(x_i - x_j) where w_g = w_h and w_g sgn(x_i + x_j) elsewhere, so that summed over
     all pairs it is linear in w.

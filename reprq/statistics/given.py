@@ -35,7 +35,7 @@ def curves(given: Floats, codes: Ints, method: str, inside: bool) -> tuple[Float
         given: (n, k), sorted by group, no column constant.
         codes: (n,) the group of each row.
         method: "pearson" takes values, the others midranks.
-        inside: Whether to rank and centre inside each group.
+        inside: Whether to rank and center inside each group.
     """
     points = len(given) - (int(codes[-1]) + 1 if inside else 0)
     most = max(2, min(_MOST_KNOTS, 1 + points // (_POINTS_A_TERM * given.shape[1])))
@@ -48,7 +48,7 @@ def curves(given: Floats, codes: Ints, method: str, inside: bool) -> tuple[Float
 
 
 def scores_of(columns: Floats, codes: Ints, method: str, inside: bool) -> Floats:
-    """Return columns (n, k) as a method compares them: values or midranks, centred over all rows or in each group."""
+    """Return columns (n, k) as a method compares them: values or midranks, centered over all rows or in each group."""
     parts = np.split(columns, np.flatnonzero(np.diff(codes)) + 1 if inside else [])
     return np.vstack([np.column_stack([centred_scores(column, method) for column in part.T]) for part in parts])
 
@@ -62,7 +62,7 @@ def residuals(x: Floats, y: Floats, terms: Floats | None, codes: Ints, method: s
         terms: (n, k) of `curves`, or None where nothing is given.
         codes: (n,) the group of each row.
         method: "pearson" takes values, the others midranks.
-        inside: Whether to rank and centre inside each group.
+        inside: Whether to rank and center inside each group.
     """
     scores = scores_of(np.column_stack([x, y]), codes, method, inside)
     if terms is None:
@@ -79,7 +79,7 @@ def partial(terms: Floats, method: str, inside: bool) -> Coefficient:
     Args:
         terms: (n, k) of `curves`.
         method: "pearson" or "spearman".
-        inside: Whether x and y are centred, and ranked, inside each group.
+        inside: Whether x and y are centered, and ranked, inside each group.
     """
 
     def of_sums(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:

@@ -167,7 +167,7 @@ def _constant(values: Floats) -> bool:
 
 
 def unit_scale(values: Floats) -> Floats:
-    """Centre and scale, so that the sums of squares below neither cancel, overflow nor vanish."""
+    """Center and scale, so that the sums of squares below neither cancel, overflow nor vanish."""
     values = values / (np.abs(values).max() or 1.0)
     values = values - values.mean()
     scaled: Floats = values / (np.abs(values).max() or 1.0)

@@ -178,7 +178,7 @@ class _TrainingRun:
 
 
 def _batches(rows: Rows, size: int) -> list[Tensor]:
-    """Split rows into batches as equal as can be, none of a single row, which batch normalisation cannot take."""
+    """Split rows into batches as equal as can be, none of a single row, which batch normalization cannot take."""
     count = max(1, min(math.ceil(len(rows) / size), len(rows) // 2))
     return [torch.from_numpy(part) for part in np.array_split(rows, count)]
 

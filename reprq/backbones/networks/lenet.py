@@ -7,11 +7,11 @@ from torch import nn
 class LeNet(nn.Module):
     """Three convolutions and one dense layer for 32 x 32 images, after Ruff et al. 2018, appendix B.
 
-    Each of the three modules is a 5 x 5 convolution (32, 64 and 128 filters), batch normalisation, a leaky ReLU and a
+    Each of the three modules is a 5 x 5 convolution (32, 64 and 128 filters), batch normalization, a leaky ReLU and a
     2 x 2 max-pooling; the dense layer gives the embedding. Unlike the paper's and the thesis' (Ruff 2021, section 2.2),
-    which serve Deep SVDD, it has biases, affine batch normalisation with eps = 1e-5 (theirs: not affine, 1e-4), a
+    which serve Deep SVDD, it has biases, affine batch normalization with eps = 1e-5 (theirs: not affine, 1e-4), a
     leakiness of 0.01, as their released code has (the thesis says 0.1), a linear head, and PyTorch's default
-    initialisation, uniform in +-1 / sqrt(fan in), not Glorot's.
+    initialization, uniform in +-1 / sqrt(fan in), not Glorot's.
 
     Args:
         num_classes: Outputs of the head.

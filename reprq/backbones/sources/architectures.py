@@ -67,7 +67,7 @@ def default_preprocessing(name: str) -> Preprocessing:
 def build_network(
     name: str, *, num_classes: int | None = None, in_channels: int = 3, size: int | None = None, seed: int = 0
 ) -> nn.Module:
-    """Return a network in training mode with its architecture's own random initialisation.
+    """Return a network in training mode with its architecture's own random initialization.
 
     The global random state of torch is left as it was.
 
@@ -76,7 +76,7 @@ def build_network(
         num_classes: Outputs of the head; None takes the architecture's own (10, or ImageNet's 1000).
         in_channels: 1 or 3; torchvision's models take 3.
         size: Side of the input, for the transformers that are built for one; None takes that of the default weights.
-        seed: Seed of the initialisation.
+        seed: Seed of the initialization.
 
     Raises:
         UnknownNameError: No such architecture.

@@ -77,7 +77,7 @@ def _tokenizer(transformers: Any, name: str, source: str) -> Any:
 
 
 def _encoder(model: Any) -> nn.Module:
-    """What embeds a text, of a model that translates or summarises."""
+    """What embeds a text, of a model that translates or summarizes."""
     encoder: nn.Module = model.get_encoder()
     return encoder
 

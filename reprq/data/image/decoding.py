@@ -187,7 +187,7 @@ def _from_8_bits(path: Path, image: Image.Image, intensity_range: IntensityRange
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    """RGB; what is transparent shows the background, not the colour that hides behind it."""
+    """RGB; what is transparent shows the background, not the color that hides behind it."""
     if not image.has_transparency_data:
         return image.convert("RGB")
     image = image.convert("RGBA")

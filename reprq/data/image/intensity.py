@@ -1,6 +1,6 @@
 """Intensities of more than 8 bits a channel, as X-ray and line cameras write them, and their stated way to 8.
 
-Pillow reads deep grey images whole, but cuts deep colour to its high bytes. A second pass over the same file with the
+Pillow reads deep gray images whole, but cuts deep color to its high bytes. A second pass over the same file with the
 bytes taken in the other order gives the low bytes.
 """
 
@@ -56,7 +56,7 @@ def stored_values(image: ImageFile.ImageFile) -> NDArray[Any]:
         image: A file that was opened and not yet decoded.
 
     Raises:
-        ValueError: deep colour that is stored in a way that cannot be read here.
+        ValueError: deep color that is stored in a way that cannot be read here.
     """
     if not _is_deep_colour(image):
         image.tile = _tiles(image, lambda tile: _raw(tile, "I;16B") if _maximum(tile) else tile)

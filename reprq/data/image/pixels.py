@@ -52,7 +52,7 @@ def as_image(value: Any, what: str, root: Path | str | None = None) -> Image.Ima
 
 
 def as_batch(value: Any, what: str) -> Pixels:
-    """Return many images of one size as (n, H, W) grey or (n, H, W, 3) RGB.
+    """Return many images of one size as (n, H, W) gray or (n, H, W, 3) RGB.
 
     Args:
         value: (n, H, W), (n, H, W, 1 or 3) or (n, 1 or 3, H, W), an array or tensor as `as_bytes` takes it.
@@ -87,7 +87,7 @@ def as_bytes(array: NDArray[Any], what: str) -> Pixels:
         what: What to call it in an error.
 
     Raises:
-        InputError: other values. Whether those are normalised, and by what, cannot be told from them.
+        InputError: other values. Whether those are normalized, and by what, cannot be told from them.
 
     Example:
         >>> as_bytes(np.array([0.0, 51 / 255, 1.0]), "data")

@@ -31,21 +31,21 @@ _FILTERS = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize, crop, scale, reorder and normalise one image; the same as torchvision's presets on the same image.
+    """Resize, crop, scale, reorder and normalize one image; the same as torchvision's presets on the same image.
 
     An image x in 0..255 becomes ((x * value_range / 255) - mean) / std, channel by channel.
 
     Attributes:
-        size: Side of the centre crop, in pixels.
+        size: Side of the center crop, in pixels.
         resize: Length of the shorter side before the crop, in pixels; at least `size`.
         mean: Subtracted from every channel, in the order of `channels` and in the unit of `value_range`.
         std: Divides every channel, in the same order and unit.
         channels: "rgb", "bgr" or "gray" (one channel).
-        value_range: The value of white before normalisation: 1 or 255.
+        value_range: The value of white before normalization: 1 or 255.
         interpolation: "bilinear", "bicubic", "lanczos" (all antialiased) or "nearest".
         squash: Whether both sides become `resize` long, whatever the image's aspect ratio, instead of the shorter one.
         crop: "center", or "none": the whole image is kept, and `resize` is `size`. Unless it is squashed, its longer
-            side becomes `size`, and the rest of the square is the mean colour, 0 once normalised.
+            side becomes `size`, and the rest of the square is the mean color, 0 once normalized.
 
     Example:
         >>> bgr = Preprocessing().replace(size=96, channels="bgr", value_range=255, mean=[104, 117, 123], std=1)
@@ -238,7 +238,7 @@ class Preprocessing:
         return max(1, round(width * self.size / longer)), max(1, round(height * self.size / longer))
 
     def _centred(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Put normalised pixels in the middle of a square of zeros, which are the mean colour."""
+        """Put normalized pixels in the middle of a square of zeros, which are the mean color."""
         height, width, channels = x.shape
         if height == width == self.size:
             return x
@@ -252,8 +252,8 @@ class Preprocessing:
 
         `squash` alone keeps the whole image: without `crop` or `resize` there is no crop. "centre" is "center".
 
-        Channels alone keep the colours' mean and std: "bgr" turns them round, and for "gray" each is averaged with the
-        weights that the conversion to gray gives the colours (0.299 red, 0.587 green, 0.114 blue); the mean is then
+        Channels alone keep the colors' mean and std: "bgr" turns them round, and for "gray" each is averaged with the
+        weights that the conversion to gray gives the colors (0.299 red, 0.587 green, 0.114 blue); the mean is then
         that of the gray images, the std about it. A new `value_range` needs `mean` and `std` with it.
 
         Raises:

@@ -54,7 +54,7 @@ class ArraySource(ImageSource):
     """Images that are in memory.
 
     Args:
-        pixels: (n, height, width) grey or (n, height, width, 3) RGB, uint8.
+        pixels: (n, height, width) gray or (n, height, width, 3) RGB, uint8.
     """
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:

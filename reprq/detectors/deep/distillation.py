@@ -31,7 +31,7 @@ _STUDENT_SEED = 1_000_003
 class Distillation(TrainedDetector):
     """Distance between a frozen teacher h and a student f that learned h on benign samples.
 
-    The student starts from random weights, never the teacher's, and minimises the mean over samples of
+    The student starts from random weights, never the teacher's, and minimizes the mean over samples of
     ||h(x) - f(x)||^2 / d, the mean squared error; the score of a sample is ||h(x) - f(x)||^2, summed over the layers.
     Mai, Davies & Griffin 2021; several layers as in Salehi et al. 2021, each with its own dimension in the mean. A
     tenth of the benign samples is held out for an early stop.

@@ -1,4 +1,4 @@
-"""Approximate nearest neighbours by FAISS, with their recall measured and their distances exact."""
+"""Approximate nearest neighbors by FAISS, with their recall measured and their distances exact."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ class ApproximateNeighbours:
     """Most of the k nearest of n rows, from a graph or inverted lists, with float64 distances.
 
     Where an index returns fewer than k rows, the missing ones are filled by an exact search, so a score is never made
-    of fewer neighbours than it says.
+    of fewer neighbors than it says.
 
     Args:
         rows: (n, d) float32 or float64; they are copied.

@@ -120,7 +120,7 @@ class KDE(ShallowDetector):
 
 
 class MVE(ShallowDetector):
-    """Squared distance in the smallest ellipsoid that holds all benign rows: 1 on its surface, 0 in its centre.
+    """Squared distance in the smallest ellipsoid that holds all benign rows: 1 on its surface, 0 in its center.
 
     Found to a relative tolerance of 1 % in the dual by Khachiyan's algorithm (Khachiyan 1996; Kumar & Yildirim 2005),
     inside the span of the benign rows. One anomaly among them stretches it: clean data only. What Ruff (2021, appendix

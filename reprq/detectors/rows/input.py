@@ -1,4 +1,4 @@
-"""The rows that detectors take: reprq's checks, in words that scikit-learn's estimator checks recognise too."""
+"""The rows that detectors take: reprq's checks, in words that scikit-learn's estimator checks recognize too."""
 
 from typing import Any
 

@@ -31,13 +31,13 @@ class KNN(ArrayDetector):
     distance to the k-th nearest row, with `mean` and `sum` that over the k nearest (Angiulli & Pizzuti 2002).
 
     Args:
-        k: How many neighbours, at most the number of benign rows.
+        k: How many neighbors, at most the number of benign rows.
         aggregation: "kth", "mean" or "sum" of the k distances.
         metric: "euclidean" or "cosine".
         center: Whether to subtract the mean of the benign rows first; it changes directions, not Euclidean distances.
-        normalize: Whether to divide rows by their Euclidean length first (after centring); cosine implies it.
+        normalize: Whether to divide rows by their Euclidean length first (after centering); cosine implies it.
         index: "flat" is exact. "hnsw" (graph, Malkov & Yashunin 2018) and "ivf" (inverted lists) find most of the
-            neighbours, and `recall_` says how many; their distances are exact all the same.
+            neighbors, and `recall_` says how many; their distances are exact all the same.
         device: Where a "flat" index makes its shortlist: "cpu", or "cuda" or "cuda:1" with faiss-gpu. The float64
             re-rank is the same, so scores do not depend on it. Rows that are a tensor on a GPU are searched there, with
             torch and whatever the device; scores agree to float64's rounding.

@@ -12,16 +12,16 @@ from reprq.numerics.shortlist import Ids
 
 
 class LOF(ShallowDetector):
-    """Local outlier factor (Breunig et al. 2000): how much sparser a row lies than its neighbours; 1 is as dense.
+    """Local outlier factor (Breunig et al. 2000): how much sparser a row lies than its neighbors; 1 is as dense.
 
-    With d(x, y) the distance, r_k(y) that of y to its k-th neighbour and N(x) the k nearest benign rows of x, the
+    With d(x, y) the distance, r_k(y) that of y to its k-th neighbor and N(x) the k nearest benign rows of x, the
     density is 1 / mean_{y in N(x)} max(r_k(y), d(x, y)), and the score is the mean density of N(x) over that of x.
 
     Where a benign row occurs more than k times its density would be infinite; equal rows then count once, which is the
     k-distinct-distance of the paper's footnote to definition 6.
 
     Args:
-        k: How many neighbours, 20 as in scikit-learn; with fewer rows, all the others.
+        k: How many neighbors, 20 as in scikit-learn; with fewer rows, all the others.
 
     Attributes:
         densities_: (m,) of the benign rows that count, in units of one over the scaled rows.

@@ -79,11 +79,11 @@ class PCA(_Reconstruction):
 class KPCA(_Reconstruction):
     """Reconstruction error of kernel PCA in feature space, Gaussian kernel (Hoffmann 2007, equation 8).
 
-    The squared distance of the centred feature vector to the span of the leading components, in [0, 2].
+    The squared distance of the centered feature vector to the span of the leading components, in [0, 2].
 
     Args:
         variance: Share of the feature variance that the components keep; Ruff (2021, appendix B.3) keeps 0.90, and
-            chooses the width so that half of the neighbours hold half of the similarity.
+            chooses the width so that half of the neighbors hold half of the similarity.
         gamma: Kernel exp(-gamma |x - y|^2), in units of the scaled rows; None is 1 / d.
         seed: Which 2,000 rows are used where there are more; the eigendecomposition is cubic in them.
 

@@ -1,6 +1,6 @@
 """The classic one-class methods on scikit-learn, after Ruff (2021), and no choice made on test labels.
 
-Rows are centred and divided by one number, their root mean square deviation, in float64 first: the defaults then mean
+Rows are centered and divided by one number, their root mean square deviation, in float64 first: the defaults then mean
 the same for embeddings of any offset and scale, and no digits are lost to an offset.
 """
 
@@ -18,7 +18,7 @@ from reprq.numerics.rows import Matrix, Scores, column_means, distinct_rows, sco
 
 
 class ShallowDetector(ArrayDetector):
-    """A detector of centred and scaled rows; a subclass writes `_learn` and `_anomaly`.
+    """A detector of centered and scaled rows; a subclass writes `_learn` and `_anomaly`.
 
     Attributes:
         mean_: (d,) mean of the benign rows.

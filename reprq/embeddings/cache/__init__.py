@@ -1,1 +1,1 @@
-"""Embeddings on disk: the cache of one network on one data set, how it is filled, and the catalogue of all caches."""
+"""Embeddings on disk: the cache of one network on one data set, how it is filled, and the catalog of all caches."""

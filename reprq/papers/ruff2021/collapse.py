@@ -1,10 +1,10 @@
 """Does quality see a collapse coming? Metrics of benign embeddings along the training of Deep SVDD (Ruff 2021, 2.2.2).
 
 One digit of MNIST is benign. Four networks learn the one-class objective alike: the sound one has no biases, a fixed
-centre and leaky ReLUs; the others break one rule each: biases (Proposition 2), a learned centre (Proposition 1), a
+center and leaky ReLUs; the others break one rule each: biases (Proposition 2), a learned center (Proposition 1), a
 sigmoid in the place of the leaky ReLU (Proposition 3). Batch normalization, which the thesis' networks have, keeps
 hidden layers from shrinking, so that they are trained without it, and in the preset `full` with it too. After chosen
-epochs the loss and the metrics of benign test embeddings, their spread over the squared length of the centre, and the
+epochs the loss and the metrics of benign test embeddings, their spread over the squared length of the center, and the
 AUROC are taken: what moves before the AUROC does, sees it.
 """
 
@@ -84,7 +84,7 @@ PRESETS = {
 
 
 class Sphere(nn.Module):
-    """phi on scaled images and a centre, which learns or not.
+    """phi on scaled images and a center, which learns or not.
 
     Args:
         kind: One of `KINDS`.

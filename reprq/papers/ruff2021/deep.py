@@ -1,6 +1,6 @@
 """Table 2.1 of Ruff (2021): Deep SVDD and the autoencoder, one class of MNIST or CIFAR-10 against the others.
 
-Networks, L1 contrast normalisation, batches of 200 and lambda = 1e-6 are the thesis'; a preset says how long and how
+Networks, L1 contrast normalization, batches of 200 and lambda = 1e-6 are the thesis'; a preset says how long and how
 fast they train. Deep SVDD starts from the encoder of the autoencoder that stands beside it. All benign training images
 train; all test images are scored.
 """

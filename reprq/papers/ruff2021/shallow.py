@@ -2,7 +2,7 @@
 
 Table 2.1: each digit is benign in turn, 6,000 images train, all 10,000 test images are scored; PCA keeps 95 % of the
 variance of the benign rows. Twice, because Ruff et al. (2018, section 4.2), who printed these numbers first, describe
-another preprocessing than pixels in [0, 1]: global contrast normalisation with the L1 norm, rescaled to [0, 1] by the
+another preprocessing than pixels in [0, 1]: global contrast normalization with the L1 norm, rescaled to [0, 1] by the
 minimum and maximum of the benign training rows ("GCN" here).
 
 OC-SVM's gamma in {2^-10, ..., 2^-1} and nu in {0.1, 0.01} were chosen on a tenth of the test rows there, which is an
@@ -11,7 +11,7 @@ labels, 1 / (d variance). KDE's bandwidth is the likeliest (leave-one-out here, 
 thesis' {2^0.5, ..., 2^5} alone.
 
 Table 2.3: 60 % of the benign rows train, the others and 40 % of the anomalies are scored (Ruff et al. 2020), OC-SVM
-alone. Features are standardised on the training rows, or taken to [0, 1] by their minimum and maximum; the released
+alone. Features are standardized on the training rows, or taken to [0, 1] by their minimum and maximum; the released
 code counts the other 60 % of the anomalies in, which a one-class method does not have ("min-max of all" here). Gamma
 in {2^-7, ..., 2^2} and nu in {0.01, 0.05, 0.1, 0.2, 0.5} are the thesis' (appendix B.1.2), chosen by the oracle; "best
 of the grid" is the best of all 50 in hindsight, above which no choice among them can come.
@@ -102,10 +102,10 @@ def experiment(size: Shallow, folder: Path, run: PaperRun) -> Experiment:
 
 
 def contrast_normalised(images: Array) -> Array:
-    """Global contrast normalisation with the L1 norm: each image less its mean, divided by its mean absolute value.
+    """Global contrast normalization with the L1 norm: each image less its mean, divided by its mean absolute value.
 
     Args:
-        images: (n, d), no image of one grey value alone.
+        images: (n, d), no image of one gray value alone.
 
     Example:
         >>> contrast_normalised(np.array([[0.0, 4.0], [1.0, 2.0]]))

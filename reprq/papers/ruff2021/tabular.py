@@ -1,7 +1,7 @@
 """Table C.1 of Ruff (2021): detectors of rows and deep ones on cardio, satellite and thyroid, few anomalies known.
 
 60 % of the benign rows train, and of 60 % of the anomalies as many are known as make 1 % of what trains; the others are
-scored. Rows are standardised by the benign training rows. The networks, 50 + 100 epochs at 1e-4 and 1e-5, batches of
+scored. Rows are standardized by the benign training rows. The networks, 50 + 100 epochs at 1e-4 and 1e-5, batches of
 200 and lambda = 1e-6 are those of appendix B.1; Deep SVDD and Deep SAD start from an autoencoder of 150 epochs.
 
 The kernel methods choose gamma in {2^-7, ..., 2^2}, and OC-SVM nu in {0.01, 0.05, 0.1, 0.2, 0.5}, on a tenth of the
