@@ -55,7 +55,7 @@ def save(detector: Any, path: str | Path, *, force: bool = False) -> None:
     if rows.labels_ is not None:
         found, arrays["labels"] = np.unique(rows.labels_, return_inverse=True)
         classes = found.tolist()
-    metadata = {_KEY: json.dumps({"spec": spec, "classes": classes})}
+    metadata = {_KEY: json.dumps({"spec": spec, "classes": classes, "origin": rows.origin_})}
     write_whole(path, lambda temporary: save_file(arrays, temporary, metadata))
 
 
@@ -87,7 +87,11 @@ def load(path: str | Path, **given: Any) -> Any:
         raise InputError(f"{path} must be a detector that reprq saved, got {error!r}; save it again") from error
     if deep is None:
         made = create(spec)
-        return made.fit_pixels(benign) if isinstance(made, Raw) else made.fit(benign, labels, **besides)
+        if isinstance(made, Raw):
+            return made.fit_pixels(benign)
+        fitted = made.fit(benign, labels, **besides)
+        fitted.origin_ = header.get("origin", {})  # which files of before did not say
+        return fitted
     kind = DETECTORS.find(name).load()
     if "backbone" in DETECTORS.find(name).needs:
         own = next(word for word in _NETWORKS if hasattr(kind, word))

@@ -16,10 +16,11 @@ from reprq.detectors.calibration import Calibration, calibrate, copies
 from reprq.detectors.registry import DETECTORS, create, describe, is_network, stands_alone
 from reprq.detectors.rows.base import ArrayDetector
 from reprq.embeddings import EmbeddingCache, Embeddings, extract
+from reprq.embeddings.origin import origin_of
 from reprq.errors import InputError
 from reprq.models.embedder import Embedder, layer_names, scales_of, side_by_side
 from reprq.models.maps import highest_benign
-from reprq.models.model import Model, origin_of
+from reprq.models.model import Model
 from reprq.provenance import versions
 
 FALSE_ALARMS = 0.01

@@ -13,6 +13,7 @@ from reprq.data import Dataset, as_dataset, load_dataset
 from reprq.data.kinds import kinds_of
 from reprq.detectors.calibration import Calibration, Judged
 from reprq.embeddings import Embeddings
+from reprq.embeddings.origin import check_origin
 from reprq.errors import InputError
 from reprq.models.drift import Drift, drift_between
 from reprq.models.embedder import BLOCK, Embedder
@@ -21,7 +22,6 @@ from reprq.progress import track
 if TYPE_CHECKING:
     from reprq.models.export import Exported
 
-_ORIGIN = ("backbone", "weights_digest", "layer", "pooling")
 COLUMNS = ("id", "score", "p_value", "anomalous")
 
 
@@ -212,13 +212,6 @@ class Model:
             yield data.array[first:stop] if self.reads_rows else data.select(np.arange(first, stop))
 
 
-def origin_of(x: Embeddings) -> dict[str, Any]:
-    """Return what rows say of the network and layer that they are from; a file of numbers says nothing."""
-    if x.provenance.get("backbone") == "file":
-        return {}
-    return {word: x.provenance[word] for word in _ORIGIN if word in x.provenance}
-
-
 def _rows(data: Any, made: Mapping[str, Any]) -> Embeddings:
     """Rows as wide as those of the fitting, and where both say so from the same place."""
     if isinstance(data, Dataset | str | Path):
@@ -228,13 +221,7 @@ def _rows(data: Any, made: Mapping[str, Any]) -> Embeddings:
     x = data if isinstance(data, Embeddings) else Embeddings(data)
     if x.width != made["width"]:
         raise InputError(f"data must have {made['width']} columns as the rows of the fitting, got {x.width}; give such")
-    said = origin_of(x)
-    for word, value in made["origin"].items():
-        if (own := said.get(word, value)) != value:
-            raise InputError(
-                f"data must be of the {word.replace('_', ' ')} that the model was fitted on, {value}, got {own}; give"
-                " embeddings of the same layer of the same network"
-            )
+    check_origin(made["origin"], x, "model", "data")
     return x
 
 

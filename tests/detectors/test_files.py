@@ -7,6 +7,7 @@ from safetensors.numpy import save_file
 
 from reprq.detectors import KNN, Centroid, load, save
 from reprq.detectors.rows.base import NotFittedError
+from reprq.embeddings import Embeddings
 from reprq.errors import InputError, OutputExistsError, UnknownNameError
 
 
@@ -62,3 +63,27 @@ def test_a_file_names_only_registered_detectors(tmp_path):
     save_file({"benign": np.eye(3)}, tmp_path / "x", metadata=header({"name": "os.system"}))
     with pytest.raises(UnknownNameError, match="unknown detector"):
         load(tmp_path / "x")
+
+
+def test_a_detector_refuses_rows_of_another_network_or_layer(benign, rows, tmp_path):
+    of = {"backbone": "resnet18", "weights_digest": "aaa", "layer": "layer3"}
+    own = Embeddings(rows, provenance=of)
+    made = KNN().fit(Embeddings(benign, provenance=of))
+    save(made, tmp_path / "detector.safetensors")
+    for detector in (made, load(tmp_path / "detector.safetensors")):
+        np.testing.assert_array_equal(detector.anomaly_score(own), detector.anomaly_score(rows))
+        for word, value in (("backbone", "resnet50"), ("weights_digest", "bbb"), ("layer", "layer2")):
+            other = Embeddings(rows, provenance={**of, word: value})
+            for ask in (detector.anomaly_score, detector.predict, detector.score_samples):
+                with pytest.raises(
+                    InputError, match=f"X must be of the {word.replace('_', ' ')} that the detector was"
+                ):
+                    ask(other)
+        numbers = Embeddings(rows, provenance={"backbone": "file", "file": "x.npy"})
+        np.testing.assert_array_equal(detector.anomaly_score(numbers), detector.anomaly_score(rows))
+    made.fit(benign).anomaly_score(own)  # a fit forgets the past
+
+
+def test_a_file_of_before_says_nothing_of_the_network(benign, rows, tmp_path):
+    save_file({"benign": benign}, tmp_path / "old", metadata=header({"name": "knn"}))
+    assert load(tmp_path / "old").origin_ == {}

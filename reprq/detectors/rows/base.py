@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from reprq.detectors.calibration import Calibration, calibrate, folds
 from reprq.detectors.rows.input import as_rows
+from reprq.embeddings.origin import check_origin, origin_of
 from reprq.errors import InputError
 from reprq.numerics.rows import Matrix, Scores
 from reprq.numerics.tensors import beside, is_resident, is_tensor
@@ -31,6 +32,8 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         benign_: (n, d) a copy of the rows it was fitted on; thresholds and saved files need them. Of a detector that
             `stays` and was fitted on a tensor on a GPU, it is a tensor there.
         labels_: (n,) their labels, or None.
+        origin_: Of which backbone, weights and layer they were, where they were `Embeddings` that say so; rows that say
+            otherwise are refused.
         calibration_: Held-out benign rows and the clones of the detector that have not seen them, by which
             `predict` judges. Computed on first use.
         offset_: Minus the threshold of `calibration_`.
@@ -41,6 +44,7 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     n_features_in_: int
     benign_: Matrix
     labels_: NDArray[Any] | None
+    origin_: dict[str, Any]
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the benign rows.
@@ -62,7 +66,7 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         labels = self._check_labels(y, len(rows))
         self._fit(benign, labels)
         validate_data(self, _named(X, rows), skip_check_array=True)
-        self.benign_, self.labels_ = benign, labels
+        self.benign_, self.labels_, self.origin_ = benign, labels, origin_of(X)
         self._known: dict[str, Any] = {}
         return self
 
@@ -74,9 +78,11 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             NotFittedError: `fit` has not been called.
-            InputError: `X` is not a finite (m, d) array of the right width, or its scores overflow.
+            InputError: `X` is not a finite (m, d) array of the right width, says that it is of another network or layer
+                than the rows of `fit`, or its scores overflow.
         """
         self.check_fitted()
+        check_origin(self.origin_, X, "detector")
         there = is_tensor(self.benign_)
         rows = as_rows(X, type(self).__name__, resident=there and is_resident(X))
         if rows.shape[1] != self.n_features_in_:
@@ -132,7 +138,9 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         They belong to clones fitted on four fifths of the benign rows, whose threshold is known; `anomaly_score` is of
         all of them.
         """
-        return -self.calibration_.scores(X)
+        calibration = self.calibration_
+        check_origin(self.origin_, X, "detector")
+        return -calibration.scores(X)
 
     def decision_function(self, X: Any) -> Scores:
         """`score_samples` minus `offset_`: negative for rows that `predict` calls anomalous."""
