@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.autoencoder import Autoencoder
     from reprq.detectors.deep.base import DeepDetector
     from reprq.detectors.deep.classifiers import BCE, Focal
+    from reprq.detectors.deep.cvdd import CVDD
     from reprq.detectors.deep.distillation import Distillation
     from reprq.detectors.deep.fcdd import FCDD
     from reprq.detectors.deep.flow import Flow
@@ -53,6 +54,7 @@ _MODULES = {
     "SSDGM": "reprq.detectors.deep.ss_dgm",
     "SupervisedClassifier": "reprq.detectors.deep.supervised",
     "BCE": "reprq.detectors.deep.classifiers",
+    "CVDD": "reprq.detectors.deep.cvdd",
     "FCDD": "reprq.detectors.deep.fcdd",
     "Focal": "reprq.detectors.deep.classifiers",
     "Flow": "reprq.detectors.deep.flow",
@@ -90,6 +92,7 @@ _MODULES = {
 
 __all__ = [
     "BCE",
+    "CVDD",
     "DETECTORS",
     "FCDD",
     "GMM",
