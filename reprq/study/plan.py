@@ -8,7 +8,7 @@ from reprq.backbones import load_backbone
 from reprq.data import Dataset, Split, Transform, check_masks
 from reprq.embeddings import cached_name
 from reprq.embeddings.registry import check_pooling, vectors_note
-from reprq.errors import InputError, UnknownNameError
+from reprq.errors import ConfigError, InputError, UnknownNameError
 from reprq.evaluation.detection import masks_to_judge_by
 from reprq.metrics.definitions import select
 from reprq.provenance import digest
@@ -75,6 +75,7 @@ class Plan:
         }
         every = [split for splits in self.splits.values() for split in splits.splits]
         check_masks(masks_to_judge_by(self.detectors.values(), every, insist=config.pixels), "the study")
+        self._check_measures()
         self._left_out = self._fits.left_out([(part, self.splits_of(part)) for part in self.parts])
         self._networks: dict[tuple[int, str], Network] = {}
         self._pooled: dict[str, str] = {}
@@ -148,12 +149,7 @@ class Plan:
         found = [note for pair in self.samples.values() for samples in pair for note in samples.notes]
         found += [note for splits in self.splits.values() for note in splits.notes]
         found += self._left_out
-        if "linear_probe" in self.measures:
-            unfit = [name for name in self.datasets if not can_probe(*self.samples[self.config.seeds[0], name])]
-            found += [f"no linear_probe on {name}: some classes that are scored do not train" for name in unfit]
-        if "brittleness" in self.measures:
-            without = [part for part in self.parts if part.backbone is not None and not self._has_gradients(part)]
-            found += [f"no brittleness of {p.key[2]} on {p.data.dataset}: no gradients of its input" for p in without]
+        found += self._not_measured()
         for seed, backbone in self.backbones:
             if self.ready(backbone, seed):
                 self.network(backbone, seed)
@@ -227,6 +223,23 @@ class Plan:
             network = self.network_of(part)
             return 0 if network is None else len(network.layers)
         return len(load_backbone(part.network_config.name, "random").select_layers(part.network_config.layers))
+
+    def _not_measured(self) -> list[str]:
+        """A sentence for each measure that is asked for and that some part cannot have."""
+        found = []
+        if "linear_probe" in self.measures:
+            unfit = [name for name in self.datasets if not can_probe(*self.samples[self.config.seeds[0], name])]
+            found += [f"no linear_probe on {name}: some classes that are scored do not train" for name in unfit]
+        if "brittleness" in self.measures:
+            without = [part for part in self.parts if part.backbone is not None and not self._has_gradients(part)]
+            found += [f"no brittleness of {p.key[2]} on {p.data.dataset}: no gradients of its input" for p in without]
+        return found
+
+    def _check_measures(self) -> None:
+        """Raise an error if all that is to be measured is what no part can have."""
+        parts = [part for part in self.parts if part.backbone is not None]
+        if parts and not self.metrics and not any(self._measures_of(part) for part in parts):
+            raise ConfigError(f"the study has no metric to measure, {'; '.join(self._not_measured())}; name another")
 
     def _measures_of(self, part: StudyPart) -> list[str]:
         """Those of the measures asked for that a part can have."""

@@ -225,9 +225,10 @@ class BackboneConfig(Section):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "BackboneConfig":
-        if self.pretext is not None and (self.weights != "default" or self.preprocessing):
+        of_files = self.embeddings is not None
+        if not of_files and self.pretext is not None and (self.weights != "default" or self.preprocessing):
             raise ValueError(f"backbone {self.label!r} has a pretext: remove its weights and preprocessing")
-        if self.embeddings is not None and (self.pretext is not None or self.preprocessing or self.pooling != "avg"):
+        if of_files and (self.pretext is not None or self.preprocessing or self.pooling != "avg"):
             raise ValueError(
                 f"backbone {self.label!r} is embedding files: remove its pretext, preprocessing and pooling"
             )

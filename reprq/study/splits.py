@@ -90,6 +90,11 @@ def study_splits(
     if data.is_protocol:
         return _of_protocol(data, sections, seed)
     train, test = pair
+    if reads_files(data) and any(section.external or section.auxiliary for section in sections):
+        raise ConfigError(
+            f"{data.dataset} is rows of files, whose external anomalies and corpora are found by ids; give [data] the"
+            " name of its samples, or judge one file by reprq detect --embeddings FILE --auxiliary FILE"
+        )
     found: list[Split] = []
     notes: list[str] = []
     repeats: list[str] = []

@@ -226,3 +226,24 @@ def test_what_cannot_be_fitted_is_left_out_and_said(tmp_path: Path) -> None:
     assert said[0] in found.study["data_notes"]
     with pytest.raises(InputError, match="supervised needs labelled anomalies"):
         run({**config, "splits": []}, tmp_path, force=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"metrics": ["brittleness"]},
+            "no metric to measure, no brittleness of a on embeddings: no gradients of its input; name another",
+        ),
+        ({"splits": {"auxiliary": "digits"}}, "rows of files, whose external anomalies and corpora are found by"),
+        ({"backbones": [{"embeddings": "a.npz", "pretext": {"task": "rotation", "data": "digits"}}]},
+         "backbone 'a' is embedding files: remove its pretext"),
+    ],
+)  # fmt: skip
+def test_what_files_cannot_have_is_said_before_any_work(tmp_path, change, message):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "a.npz", X=rng.normal(size=(30, 4)), y=np.repeat([0, 1], 15))
+    study = {"backbones": [{"embeddings": str(tmp_path / "a.npz"), "labels": "y"}], "detectors": ["knn"], **change}
+    with pytest.raises(ConfigError, match=message):
+        run_study(study, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
