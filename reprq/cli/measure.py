@@ -68,8 +68,8 @@ def measure(
         raise click.UsageError(f"{option} compares the layers of a network: give --backbone, not --embeddings")
     from reprq.cli.output import emit
     from reprq.cli.similarity import heatmap, pairs
-    from reprq.metrics.definitions import select
     from reprq.metrics.layers import similarity_named
+    from reprq.metrics.selection import select
 
     select(metrics or None)
     if similarity is not None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from reprq.lazy import from_modules
 from reprq.metrics.compactness import cosine_compactness
 from reprq.metrics.correction import corrected_spectrum
-from reprq.metrics.definitions import identifiers, names
 from reprq.metrics.discriminant import coherence, lidar
 from reprq.metrics.kernels import cka, cka_matrix
 from reprq.metrics.layers import SIMILARITIES, chance_similarity, layer_similarity
@@ -16,6 +15,7 @@ from reprq.metrics.measurement import Measurement, Metric, measure
 from reprq.metrics.neighbours import mean_knn_distance, twonn
 from reprq.metrics.powerlaw import AlphaFit, alpha_req, fit_alpha
 from reprq.metrics.registry import METRICS
+from reprq.metrics.selection import identifiers, names
 from reprq.metrics.similarity import mutual_knn, procrustes_distance, pwcca, svcca
 from reprq.metrics.spectral import (
     aucev,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from reprq.errors import InputError
-from reprq.metrics.definitions import Definition, Facts, identifiers, rank_bounds, select
+from reprq.metrics.definitions import rank_bounds
+from reprq.metrics.facts import Definition, Facts
 from reprq.metrics.jackknife import GROUPS, grouped_moments, jackknife_interval, merged
 from reprq.metrics.replicates import is_linear, replicates
+from reprq.metrics.selection import identifiers, select
 from reprq.numerics.dask_arrays import refuse_dask
 from reprq.numerics.moments import Moments, blocks_of
 from reprq.numerics.spectra import again

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.linalg import blas
 
 from reprq.errors import InputError
-from reprq.metrics.definitions import Definition, Facts
+from reprq.metrics.facts import Definition, Facts
 from reprq.metrics.jackknife import group_of_rows, leave_one_out
 from reprq.numerics.moments import Moments, blocks_of
 from reprq.numerics.spectra import Again, again

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from reprq.errors import InputError
-from reprq.metrics.definitions import select
 from reprq.metrics.measurement import measure
+from reprq.metrics.selection import select
 from reprq.numerics.moments import Moments
 from reprq.validation import as_matrix
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reprq.data.registry import DATASETS
 from reprq.detectors.registry import check_name
-from reprq.metrics.definitions import select
+from reprq.metrics.selection import select
 from reprq.study.config import StudyConfig
 from reprq.study.measures import plain_and_measures
 from reprq.study.sections import EMBEDDINGS

@@ -10,7 +10,7 @@ from reprq.embeddings import cached_name
 from reprq.embeddings.registry import check_pooling, vectors_note
 from reprq.errors import ConfigError, InputError, UnknownNameError
 from reprq.evaluation.detection import masks_to_judge_by
-from reprq.metrics.definitions import select
+from reprq.metrics.selection import select
 from reprq.provenance import digest
 from reprq.study.config import StudyConfig
 from reprq.study.files import EmbeddingFiles, file_backbones, reads_files

@@ -7,9 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from reprq.metrics import measure, names
-from reprq.metrics.definitions import DEFINITIONS, Definition, Facts, select
+from reprq.metrics.definitions import DEFINITIONS
+from reprq.metrics.facts import Definition, Facts
 from reprq.metrics.jackknife import GROUPS, grouped_moments, merged
 from reprq.metrics.replicates import ROWS_A_COLUMN, replicates
+from reprq.metrics.selection import select
 from reprq.numerics.moments import Moments
 from reprq.numerics.spectra import Reduction, Spectra, spectra
 
