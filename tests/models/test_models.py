@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,31 @@ class TestSamples:
         benign = test.select(np.flatnonzero(np.isin(test.labels, [0, 1, 2])))
         assert not lenet.monitor(benign).changed
         assert lenet.monitor(test).changed
+
+
+def test_several_layers_of_texts_whose_lengths_differ(
+    write_documents: Callable[..., Path], bert: Path, tmp_path: Path
+) -> None:
+    documents = f"text:{write_documents(tmp_path / 'documents', classes=2, each=30)}"
+    how = {"pooling": "mean", "progress": False, "cache_dir": tmp_path / "cache"}
+    model = fit(
+        f"hf:{bert}", documents, "1,2", benign="class0", detector={"name": "knn", "k": 1}, false_alarms=0.1, **how
+    )
+    assert model.record["inputs"]["modality"] == "text"
+    cache = reprq.extract(f"hf:{bert}", reprq.load_dataset(documents, whole=True), "1,2", **how)
+    first = cache[next(iter(cache))].labels == 0
+    for layer, scale in zip(cache, model.record["scales"], strict=True):
+        rows = cache[layer].array[first].astype(np.float64)
+        assert scale == pytest.approx(np.sqrt(((rows - rows.mean(0)) ** 2).sum(1).mean()), rel=1e-4)
+    rows = np.hstack([cache[layer].array / scale for layer, scale in zip(cache, model.record["scales"], strict=True)])
+    found = model.score(documents)
+    usual = np.median(np.concatenate([held for _, held in model.calibration.folds]))
+    np.testing.assert_allclose(found["score"], model.calibration.scores(rows), atol=1e-4 * usual)
+    assert reprq.evaluation.auroc(~first, found["score"].to_numpy()).value > 0.9
+    model.save(tmp_path / "model")
+    pd.testing.assert_frame_equal(load_model(tmp_path / "model").score(documents), found, rtol=1e-6)
+    with pytest.raises(InputError, match="must hold documents, which the model was fitted on, got images"):
+        model.score("digits")
 
 
 class TestFiles:
