@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from reprq.backbones import Backbone, Layer, Tap, load_backbone
+from reprq.backbones import Backbone, Layer, Tap
 from reprq.backbones.batch import mask_of
 from reprq.data import Batch, Dataset, as_dataset
 from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.samples import Samples
 from reprq.detectors.deep.scheduled import TrainedDetector
+from reprq.detectors.network import check_network, check_same, opened
 from reprq.detectors.rows.base import check_count
 from reprq.embeddings.pooling import LayerOutput
 from reprq.errors import InputError, listed
@@ -90,8 +91,7 @@ class CVDD(TrainedDetector):
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
         super().check_parameters()
-        if self.backbone is not None and not isinstance(self.backbone, (Backbone, str)):
-            raise InputError(f"backbone must be a Backbone or its name, got {type(self.backbone).__name__}")
+        check_network(self.backbone, "backbone")
         for name in ("contexts", "attention", "alpha_epochs"):
             check_count(name, getattr(self, name))
         if not _is_weight(self.orthogonality):
@@ -169,9 +169,7 @@ class CVDD(TrainedDetector):
             raise InputError(f"contexts must be at most the {len(samples)} {samples.noun}s, got {self.contexts}")
 
     def _open_backbone(self) -> None:
-        if self.backbone is None:
-            raise InputError("backbone must be a Backbone or its name, got None; give CVDD(backbone=...)")
-        self.backbone_ = self.backbone if isinstance(self.backbone, Backbone) else load_backbone(self.backbone)
+        self.backbone_ = opened(self.backbone, "backbone", self)
         self.transform_ = self.backbone_.preprocessing
         chosen = self.backbone_.select_layers(self.layers)
         if len(chosen) != 1 or chosen[0].layout == "ND":
@@ -190,8 +188,7 @@ class CVDD(TrainedDetector):
 
     def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
         self._open_backbone()
-        if self.backbone_.weights_digest != made["backbone"]:
-            raise InputError(f"backbone must be the one that {path} was fitted with, got other weights; give that one")
+        check_same(self.backbone_, made["backbone"], "backbone", path)
 
     def _build(self) -> "_Contexts":
         return _Contexts(self._width, self.attention, self.contexts)

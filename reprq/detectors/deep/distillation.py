@@ -18,6 +18,7 @@ from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.maps import blurred, check_blur, gradient_map
 from reprq.detectors.deep.samples import Samples
 from reprq.detectors.deep.scheduled import TrainedDetector
+from reprq.detectors.network import check_network, check_same, opened
 from reprq.embeddings.pooling import pool_layer
 from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError
@@ -90,8 +91,7 @@ class Distillation(TrainedDetector):
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
         super().check_parameters()
         check_blur(self.sigma)
-        if self.teacher is not None and not isinstance(self.teacher, (Backbone, str)):
-            raise InputError(f"teacher must be a Backbone or its name, got {type(self.teacher).__name__}")
+        check_network(self.teacher, "teacher")
         if self.student is not None and not isinstance(self.student, str):
             raise InputError(f"student must be the name of an architecture, got {self.student!r}")
         if self.student is not None and ":" not in self.student:  # the others have to be loaded to be known
@@ -154,7 +154,7 @@ class Distillation(TrainedDetector):
 
     def _open_teacher(self) -> None:
         """Load the teacher, with the layers to be read."""
-        self.teacher_ = self._load_teacher()
+        self.teacher_ = opened(self.teacher, "teacher", self)
         self.transform_ = self.teacher_.preprocessing
         self._heads = _Reader(self.teacher_, self.teacher_.select_layers(self.layers), self.pooling)
         self._heads.network.to(torch.device(self.device))
@@ -166,8 +166,7 @@ class Distillation(TrainedDetector):
 
     def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
         self._open_teacher()
-        if self.teacher_.weights_digest != made["teacher"]:
-            raise InputError(f"teacher must be the one that {path} was fitted with, got other weights; give that one")
+        check_same(self.teacher_, made["teacher"], "teacher", path)
 
     @classmethod
     def _what(cls) -> str:
@@ -183,11 +182,6 @@ class Distillation(TrainedDetector):
 
     def _step(self, schedule: Schedule) -> Step:
         return _ImitationStep(self.network_, schedule, self._widths)
-
-    def _load_teacher(self) -> Backbone:
-        if self.teacher is None:
-            raise InputError("teacher must be a Backbone or its name, got None; give Distillation(teacher=...)")
-        return self.teacher if isinstance(self.teacher, Backbone) else load_backbone(self.teacher)
 
     def _build(self) -> "_Student":
         """Build a student with its own random weights; a random teacher of the same seed must not be its twin."""

@@ -14,9 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
 
-from reprq.backbones import Backbone, load_backbone
+from reprq.backbones import Backbone
 from reprq.data import Dataset, Transform, as_dataset
 from reprq.detectors.deep.maps import check_blur
+from reprq.detectors.network import check_network, check_same, opened
 from reprq.detectors.patch.reader import Patches, PatchReader, spread
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import NotFittedError, check_count
@@ -128,8 +129,7 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
-        if self.backbone is not None and not isinstance(self.backbone, (Backbone, str)):
-            raise InputError(f"backbone must be a Backbone or its name, got {type(self.backbone).__name__}")
+        check_network(self.backbone, "backbone")
         if not isinstance(self.layers, str | int) and not len(self.layers):
             raise InputError("layers must name at least one layer, got none")
         check_count("average", self.average)
@@ -191,8 +191,7 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
             detector = cls(backbone, **made["parameters"], device=device)
             detector.check_parameters()
             reader = detector._opened()
-            if reader.backbone.weights_digest != made["backbone"]:
-                raise InputError(f"backbone must be the one that {path} was fitted with, got other weights; give that")
+            check_same(reader.backbone, made["backbone"], "backbone", path)
             detector._restore(arrays, reader)
         except ReprqError:
             raise
@@ -228,9 +227,7 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
         """Learn what `_arrays` returned."""
 
     def _opened(self) -> PatchReader:
-        if self.backbone is None:
-            raise InputError(f"backbone must be a Backbone or its name, got None; give {type(self).__name__}(backbone)")
-        backbone = self.backbone if isinstance(self.backbone, Backbone) else load_backbone(self.backbone)
+        backbone = opened(self.backbone, "backbone", self)
         if backbone.preprocessing.modality != "image":
             raise InputError(f"{type(self).__name__} reads patches of images, and {backbone.name} takes none")
         self.transform_ = backbone.preprocessing
