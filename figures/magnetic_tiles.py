@@ -23,21 +23,24 @@ import pandas as pd
 import torch
 
 from reprq.backbones import load_backbone
-from reprq.data import Dataset, Split, load_dataset
+from reprq.data import Dataset, Split, load_dataset, to_photo
+from reprq.detectors import create
 from reprq.evaluation.detection import Detection, evaluate
 from reprq.papers.outcome import record_text
+from reprq.plots import overlay_gallery
 from reprq.progress import track
 from reprq.provenance import digest
 from reprq.study.cells import CellStore
 
 BENIGN = "good"
+DRAWN = ("blowhole", "crack", "fray", BENIGN)
 NETWORKS = {
     "MobileNetV2, ImageNet": ("mobilenet_v2", "mobilenet_v2-imagenet_torchvision", [3, 4, 5]),
     "EfficientNet-Lite0, ImageNet": ("timm:tf_efficientnet_lite0", "tf_efficientnet_lite0-imagenet", [2, 3]),
-    "MobileNetV2, iNaturalist insects": ("mobilenet_v2", "mobilenet_v2-inat_insects", [3, 4, 5]),
 }
 DETECTORS: list[dict[str, Any]] = [
     {"name": "padim", "channels": None},
+    {"name": "patchcore", "normalize": True, "coreset": 0.1, "neighbors": 1},
     {"name": "patchcore", "normalize": True},
     {"name": "patchcore"},
     {"name": "spade", "normalize": True, "grid": 14},
@@ -45,7 +48,7 @@ DETECTORS: list[dict[str, Any]] = [
 
 
 def main() -> None:
-    """Run what is missing and write the tables."""
+    """Run what is missing, and write the tables and a picture of maps."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tiles", type=Path)
     parser.add_argument("weights", type=Path)
@@ -68,6 +71,23 @@ def main() -> None:
                 store.add(key, alone.submit(judged, options, label, spec).result())
         rows += store[key]
         write(rows, options)
+    picture(options)
+
+
+def picture(options: argparse.Namespace) -> None:
+    """Draw tiles of the test side beside their maps by the first detector on the first network."""
+    label, spec = options.networks[0], DETECTORS[0]
+    data, split = held_out(options.tiles, *counts(options))
+    detector = create({**spec, "layers": NETWORKS[label][2]})
+    detector.set_params(backbone=network(options.weights, label, options.size)).fit(data.select(split.train))
+    shown = np.concatenate([split.test[data.labels[split.test] == data.classes.index(kind)][:3] for kind in DRAWN])
+    tiles = data.select(shown)
+    sizes = [tiles.item(i).size for i in range(len(tiles))]
+    seen = zip(detector.anomaly_map(tiles), sizes, strict=True)
+    maps = [to_photo(values, detector.transform_, *size) for values, size in seen]
+    masks = None if tiles.masks is None else [tiles.masks[i] for i in range(len(tiles))]
+    figure = overlay_gallery(tiles, maps, masks=masks, titles=[str(name) for name in tiles.ids])
+    figure.savefig(options.out / "maps.png", dpi=100, bbox_inches="tight")
 
 
 def counts(options: argparse.Namespace) -> list[int | None]:
@@ -112,9 +132,7 @@ def held_out(
 def network(weights: Path, label: str, size: int) -> Any:
     """Load a network that sees whole tiles, squashed to a square."""
     name, file, _ = NETWORKS[label]
-    statistics = {"mean": 0.5, "std": 0.5} if "insects" in label else {}
-    preprocessing = {"size": size, "squash": True, **statistics}
-    return load_backbone(name, weights / f"{file}.safetensors", preprocessing=preprocessing)
+    return load_backbone(name, weights / f"{file}.safetensors", preprocessing={"size": size, "squash": True})
 
 
 def figures(found: Detection) -> dict[str, Any]:

@@ -138,11 +138,9 @@ def detect(
     the file's labels say which rows are anomalous (1, or all that --benign does not name), and 70 % of the benign rows
     train; with --groups 70 % of the groups without an anomaly. --labelled-from names classes of the file's labels.
 
-    Where a folder has masks (ground_truth/CLASS/NAME_mask.png) and a detector anomaly maps (fcdd, autoencoder),
-    pixel_auroc is over all pixels of all images, pixel_auroc_per_image the mean over anomalous images.
-
-    aupro is the overlap with marked regions, averaged over false positive rates up to 0.3; --by-class has a table of
-    all figures for each class of anomalies.
+    Where a folder has masks (ground_truth/CLASS/NAME_mask.png) and a detector anomaly maps (patchcore, fcdd, ...),
+    pixel_auroc is over all pixels of all images, pixel_auroc_per_image the mean over anomalous images, and aupro the
+    overlap with marked regions, averaged over false positive rates up to 0.3.
 
     --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
     """

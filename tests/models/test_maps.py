@@ -51,6 +51,23 @@ def test_spots_are_found_in_the_photos_own_pixels(name, request):
     assert all(where(values) for values in list(found.values())[2:])
 
 
+@pytest.mark.parametrize(
+    ("spec", "backbone"),
+    [
+        ({"name": "autoencoder", "epochs": 1}, None),
+        ({"name": "fcdd", "network": "fashion_mnist", "size": 24, "epochs": 1, "batch_size": 16}, None),
+        ({"name": "distillation", "epochs": 1}, "lenet"),
+    ],
+)
+def test_detectors_that_train_have_maps_in_the_photos_own_pixels(spec, backbone):
+    how = {"weights": "random"} if backbone else {}
+    model = reprq.fit(backbone, as_dataset(plates(24, 0)), 1, detector=spec, false_alarms=0.2, progress=False, **how)
+    (plain, spotted) = [values for _, values in model.maps(as_dataset(plates(2, 1, spots=(1,))))]
+    assert plain.shape == spotted.shape == (32, 48)
+    assert np.isnan(plain).mean() == (0 if spec["name"] == "fcdd" else pytest.approx(1 / 3))  # fcdd squashes
+    assert np.isfinite(model.record["map_threshold"])
+
+
 def test_the_threshold_of_maps_is_that_of_held_out_photos(padim, knn):
     threshold = padim.record["map_threshold"]
     found = [np.nanmax(values) for _, values in padim.maps(as_dataset(plates(60, 2)))]
