@@ -30,7 +30,7 @@ class PaperCell:
     Attributes:
         decides: All that decides its rows, of JSON values; they are kept under its digest.
         compute: Gives its rows, of JSON values.
-        known: Columns that stand before those of its rows, and are not kept.
+        known: Columns that stand before those of its rows, and in the place of any of their names; they are not kept.
     """
 
     decides: Mapping[str, Any]
@@ -112,7 +112,7 @@ class PaperRun:
             key = digest(cell.decides)
             if key not in self.store:
                 self.store.add(key, cell.compute())
-            rows += [{**cell.known, **row} for row in self.store[key]]
+            rows += [{**cell.known, **row, **cell.known} for row in self.store[key]]
         texts = dict(experiment.tables(rows))
         if experiment.record:
             texts[experiment.record] = record_text(experiment.made)

@@ -22,7 +22,7 @@ class Doubled:
         if number == self.fails:
             raise DataError("a file is missing")
         self.computed.append(number)
-        return [{"double": 2.0 * number, "spread": [number, number]}]
+        return [{"double": 2.0 * number, "number": "of the row", "spread": [number, number]}]
 
     def experiments(self, count: int, run: PaperRun):
         cells = [PaperCell({"number": i}, lambda i=i: self.compute(i), {"number": i}) for i in range(count)]
