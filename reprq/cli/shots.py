@@ -87,7 +87,7 @@ def print_curve(rows: list[dict[str, Any]], context: dict[str, Any], form: str |
         return
     over = "means over tasks and seeds" if context["mean"] else "one draw, so intervals are of the test samples alone"
     click.echo(f"{context['source']}\nAUROC with so many benign samples, {over}")
-    names = [name for name in ("backbone", "layer", "detector", "shots") if name in curve[0]]
+    names = [name for name in ("backbone", "layer", "task", "detector", "shots") if name in curve[0]]
     curve = sorted(curve, key=lambda row: [row[name] for name in names])
     names += ["auroc", "low", "high", *(["n_cells"] if context["mean"] else []), "notes"]
     echo_table([{name: row[name] for name in names} for row in curve])

@@ -20,8 +20,8 @@ def shots_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
     Args:
         table: One row a number of samples and detector, with the columns shots, detector, auroc, low and high, such as
-            the means of `reprq detect --shots --seeds`; with several backbones or layers, in columns of these names,
-            each has lines of its own.
+            the means of `reprq detect --shots --seeds`; with several backbones, layers or tasks, in columns of these
+            names, each has lines of its own.
         ax: Where to draw; a new figure by default.
 
     Returns:
@@ -36,7 +36,7 @@ def shots_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         raise InputError("table must have at least one AUROC, got none; give more benign samples")
     named = detector_labels(known["detector"].unique().tolist())
     line = known["detector"].map(named)
-    for column, word in (("layer", "on"), ("backbone", "of")):
+    for column, word in (("layer", "on"), ("backbone", "of"), ("task", "for")):
         if column in known and known[column].nunique() > 1:
             line = line + f" {word} " + known[column]
     known = known.assign(line=line)

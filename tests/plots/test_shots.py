@@ -40,3 +40,11 @@ def test_one_layer_is_not_named_and_bad_tables_are_refused():
     ):
         with pytest.raises(InputError, match=said):
             plots.shots_plot(wrong)
+
+
+def test_tasks_that_are_not_averaged_have_lines_of_their_own():
+    one = table()[lambda rows: rows["layer"] == "layer1"]
+    both = pd.concat([one.assign(task="unimodal:3"), one.assign(task="multimodal:3")])
+    names = [text.get_text() for text in plots.shots_plot(both).get_legend().get_texts()]
+    assert "centroid for unimodal:3" in names
+    assert len(names) == 6
