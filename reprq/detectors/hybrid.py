@@ -1,5 +1,6 @@
 """Hybrids: a detector of rows on the embeddings of a network that another detector trained."""
 
+import inspect
 import json
 import tempfile
 from pathlib import Path
@@ -102,6 +103,8 @@ class Hybrid(ByName):
         if "labelled" in network.uses or not of_rows:
             if "labels" in known and "labelled" not in network.uses:
                 raise InputError(f"{self.describe()} learns from no labelled samples; leave labels out")
+            if "labels" in known and "labels" not in inspect.signature(network.fit).parameters:
+                raise InputError(f"{self.describe()} takes all labelled samples for anomalies; leave labels out")
             if masks is not None and "masks" not in network.uses:
                 raise InputError(f"{self.describe()} learns from no masks; leave masks out")
             network.fit(X, **known, auxiliary=auxiliary, **({} if masks is None else {"masks": masks}))

@@ -147,3 +147,5 @@ def test_the_deep_one_learns_from_masks_where_it_can():
     assert not np.array_equal(blind.embed(as_dataset(known)), network.embed(as_dataset(known)))
     with pytest.raises(InputError, match="learns from no masks; leave masks out"):
         create({"name": "hybrid:knn", "of": "deep_sad", **QUICK}).fit(BENIGN, labelled=KNOWN, masks=masks)
+    with pytest.raises(InputError, match="takes all labelled samples for anomalies; leave labels out"):
+        create({"name": "hybrid:knn", "of": "fcdd", **quick}).fit(as_dataset(images), **besides, labels=np.zeros(6))
