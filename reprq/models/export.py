@@ -18,7 +18,7 @@ from reprq.data import Dataset, load_dataset
 from reprq.data.registry import UNNAMED
 from reprq.embeddings.forward import batches
 from reprq.errors import InputError, OutputExistsError, ReprqError, one_line
-from reprq.models.graph import Graph
+from reprq.models.graph import Graph, backbone_of
 from reprq.models.model import Model
 from reprq.optional import require
 from reprq.storage import write_whole
@@ -58,7 +58,8 @@ def to_onnx(
     The metadata `reprq` holds, as JSON, the preprocessing, the threshold and how the model was made.
 
     Args:
-        model: A model of images whose detector is a kNN with an exact index, a Mahalanobis or a centroid detector.
+        model: A model of images whose detector is a kNN with an exact index, a Mahalanobis or centroid detector, a
+            PatchCore or a PaDiM.
         path: The file, which ends in ".onnx".
         data: On what to compare, as for `Model.score`; by default what the model was fitted on, by its name.
         split: "train" or "test"; for data with a split.
@@ -152,8 +153,7 @@ def _annotate(onnx: Any, path: Path, model: Model) -> None:
 
 def _pixels(model: Model, data: Dataset) -> NDArray[np.float32]:
     """The graph's input for some samples."""
-    assert model.embedder is not None
-    transform: Any = model.embedder.backbone.preprocessing
+    transform: Any = backbone_of(model).preprocessing
     (portion,) = batches(transform, data, [range(len(data))], len(data))
     pixels: NDArray[np.float32] = transform.to_pixels(portion.inputs).numpy()
     return pixels

@@ -7,10 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from reprq.backbones import Tap
-from reprq.data import Batch
+from reprq.backbones import Backbone, Tap
 from reprq.detectors import KNN, Centroid, Mahalanobis
 from reprq.detectors.calibration import Calibration
+from reprq.detectors.patch.padim import PaDiM
+from reprq.detectors.patch.patchcore import PatchCore
+from reprq.detectors.patch.reader import PatchReader
 from reprq.embeddings.forward import pooled_layers
 from reprq.embeddings.pooling import pool_layer
 from reprq.errors import InputError
@@ -25,7 +27,7 @@ class Graph(nn.Module):
     standard deviation and order of channels are in the graph, resizing is not. What follows the backbone is float64.
 
     Args:
-        model: A model of images whose detector is a `KNN`, `Mahalanobis` or `Centroid`.
+        model: A model of images whose detector is a `KNN`, `Mahalanobis` or `Centroid`, or a `PatchCore` or `PaDiM`.
 
     Raises:
         InputError: Another model.
@@ -33,11 +35,7 @@ class Graph(nn.Module):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        if model.embedder is None:
-            raise InputError(
-                f"export needs a model with a backbone and a detector of rows, got {model.record['method']}; fit one"
-            )
-        self.rows = _ToRows(model.embedder)
+        self.rows = _ToRows(model.embedder) if model.embedder else _ToPatches(_reader_of(model))
         self.judge = _Judge(model.calibration)
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -46,26 +44,62 @@ class Graph(nn.Module):
         return found
 
 
+def backbone_of(model: Model) -> Backbone:
+    """Return the backbone of a model that has a graph.
+
+    Raises:
+        InputError: It has none.
+    """
+    return model.embedder.backbone if model.embedder else _reader_of(model).backbone
+
+
+def _reader_of(model: Model) -> PatchReader:
+    reader = getattr(model.detector, "reader_", None)
+    if not isinstance(reader, PatchReader):
+        raise InputError(
+            f"export needs a model with a backbone and a detector of rows or patches, got {model.record['method']};"
+            " fit one"
+        )
+    return reader
+
+
+def _normalization(backbone: Backbone) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What a backbone does to pixels after they were cut out."""
+    found: Callable[[torch.Tensor], torch.Tensor] | None = getattr(backbone.preprocessing, "normalize", None)
+    if found is None:
+        raise InputError(f"export needs a backbone that takes one tensor of pixels, got {backbone.name}")
+    return found
+
+
 class _ToRows(nn.Module):
     """Pixels to the rows that the detector reads."""
 
     def __init__(self, embedder: Embedder) -> None:
         super().__init__()
         backbone = embedder.backbone
-        self.normalize: Callable[[torch.Tensor], torch.Tensor] | None
-        self.normalize = getattr(backbone.preprocessing, "normalize", None)
-        if self.normalize is None:
-            raise InputError(f"export needs a backbone that takes one tensor of pixels, got {backbone.name}")
+        self.normalize = _normalization(backbone)
         self.network = backbone.network.cpu()
         self.scales = embedder.scales
         layers = pooled_layers(backbone.select_layers(embedder.layers), [embedder.pooling])
         self._tap = Tap(self.network, layers, lambda layer, output: pool_layer(layer, output, embedder.pooling))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        inputs: Batch = self.normalize(pixels) if self.normalize is not None else pixels
         with self._tap:
-            parts = self._tap(inputs).values()
+            parts = self._tap(self.normalize(pixels)).values()
         return torch.cat([part.float() / scale for part, scale in zip(parts, self.scales, strict=True)], dim=1)
+
+
+class _ToPatches(nn.Module):
+    """Pixels to the patches of images, (n, positions, width)."""
+
+    def __init__(self, reader: PatchReader) -> None:
+        super().__init__()
+        self.normalize = _normalization(reader.backbone)
+        self.network = reader.backbone.network.cpu()
+        self._reader = reader
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self._reader(self.normalize(pixels))
 
 
 class _Judge(nn.Module):
@@ -138,7 +172,51 @@ class _Distance(nn.Module):
         return centred.square().sum(dim=1)
 
 
-_MODULES: dict[type, Callable[[Any], nn.Module]] = {KNN: _Nearest, Mahalanobis: _Distance, Centroid: _Distance}
+class _Patches(nn.Module):
+    """`PatchCore`: the distance of the patch that is farthest from all of M, weighted by the rows of M around it."""
+
+    def __init__(self, detector: PatchCore) -> None:
+        super().__init__()
+        memory = torch.as_tensor(detector.memory_).double()
+        self.mean = memory.mean(dim=0)
+        self.memory = memory - self.mean  # distances do not depend on it, their rounding does
+        self.squares = self.memory.square().sum(dim=1)
+        self.around = torch.as_tensor(detector.around())
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        patches = patches - self.mean
+        products = patches @ self.memory.T
+        squares = patches.square().sum(dim=2, keepdim=True) + self.squares - 2.0 * products
+        nearest = squares.min(dim=2)
+        worst = nearest.values.argmax(dim=1, keepdim=True)
+        farthest = nearest.values.gather(1, worst).clamp(min=0.0).sqrt()
+        if self.around.shape[1] == 1:
+            return farthest[:, 0]
+        patch = patches.gather(1, worst[:, :, None].expand(-1, -1, patches.shape[2]))
+        rows = self.memory[self.around[nearest.indices.gather(1, worst)[:, 0]]]
+        others = (rows - patch).square().sum(dim=2).sqrt()
+        return (1.0 - 1.0 / torch.exp(others - farthest).sum(dim=1)) * farthest[:, 0]
+
+
+class _Gaussians(nn.Module):
+    """`PaDiM`: the largest Mahalanobis distance of a patch to the benign ones at its position."""
+
+    def __init__(self, detector: PaDiM) -> None:
+        super().__init__()
+        self.channels = torch.as_tensor(detector.channels_)
+        self.means = torch.as_tensor(detector.means_, dtype=torch.float64)
+        self.whitening = torch.as_tensor(detector.whitening_, dtype=torch.float64)
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        centered = patches.index_select(2, self.channels) - self.means
+        whitened = self.whitening @ centered[..., None]
+        return whitened[..., 0].square().sum(dim=2).amax(dim=1).sqrt()
+
+
+_MODULES: dict[type, Callable[[Any], nn.Module]] = {
+    **{KNN: _Nearest, Mahalanobis: _Distance, Centroid: _Distance},
+    **{PatchCore: _Patches, PaDiM: _Gaussians},
+}
 
 
 def _as_module(detector: Any) -> nn.Module:
@@ -146,6 +224,6 @@ def _as_module(detector: Any) -> nn.Module:
     made = _MODULES.get(type(detector))
     if made is None:
         raise InputError(
-            f"export knows the detectors knn, mahalanobis and centroid, got {type(detector).__name__}; fit one of these"
+            f"export knows knn, mahalanobis, centroid, patchcore and padim, got {type(detector).__name__}; fit one"
         )
     return made(detector)

@@ -58,6 +58,26 @@ def test_a_graph_gives_the_numbers_of_the_model(
     np.testing.assert_array_equal(found["anomalous"], found["score"] > model.threshold)
 
 
+@pytest.mark.parametrize(
+    ("layers", "detector", "rate"),
+    [
+        (1, {"name": "patchcore", "coreset": 0.05}, 0.1),
+        ("1,2", {"name": "patchcore", "coreset": 40, "neighbors": 1, "normalize": True}, 0.05),
+        ("1,2", {"name": "padim", "channels": 12}, 0.1),
+    ],
+)
+def test_a_graph_of_patches_gives_the_numbers_of_the_model(
+    layers: Any, detector: Any, rate: float, tmp_path: Path
+) -> None:
+    made = fit("lenet", "digits", layers, detector=detector, false_alarms=rate, **{**FIT, "samples": 40})
+    made.save(tmp_path / "model")
+    model = reprq.load_model(tmp_path / "model")
+    assert model.to_onnx(tmp_path / "model.onnx", "digits", samples=20).difference < 1e-4
+    test = reprq.load_dataset("digits", "test").sample(12)
+    found = run(tmp_path / "model.onnx", export._pixels(model, test))
+    np.testing.assert_allclose(found["score"], model.score(test)["score"], rtol=1e-4)
+
+
 def test_one_image_and_many_and_what_the_file_says(model: Model, tmp_path: Path) -> None:
     import onnx
 
@@ -94,8 +114,8 @@ def test_what_has_no_graph(model: Model, tmp_path: Path, capfd: pytest.CaptureFi
     held = fit("lenet", reprq.load_dataset("digits").sample(60), 2, false_alarms=0.05, weights="random", progress=False)
     held.record["trained_on"]["data"] = "python:list"
     for given, said in (
-        (rows, "needs a model with a backbone and a detector of rows, got knn"),
-        (pca, "knows the detectors knn, mahalanobis and centroid, got PCA"),
+        (rows, "needs a model with a backbone and a detector of rows or patches, got knn"),
+        (pca, "knows knn, mahalanobis, centroid, patchcore and padim, got PCA; fit one"),
         (graph, "needs a knn with index 'flat', which is exact, got 'hnsw'"),
         (odd, "must be made of operations that ONNX has, got .*adaptive_avg_pool2d"),
         (held, "data must be given for a model that was fitted on what a program held"),

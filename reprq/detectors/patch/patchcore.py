@@ -97,10 +97,9 @@ class PatchCore(PatchDetector):
         worst = distances.argmax(axis=1)
         images = np.arange(len(block))
         farthest, m_star = distances[images, worst], nearest[images, worst]
-        b = min(self.neighbors, len(self.memory_))
-        if b == 1:
+        around = self.memory_[self.around(m_star)]
+        if around.shape[1] == 1:
             return np.asarray(farthest)
-        around = self.memory_[self._search.search(self.memory_[m_star], b)[1]]
         others = np.sqrt(np.sum((around - block[images, worst].astype(np.float64)[:, None]) ** 2, axis=2))
         return reweighted(farthest, others)
 
@@ -111,6 +110,11 @@ class PatchCore(PatchDetector):
         """The distance of every patch to the nearest row of M, (b, positions), and which it is."""
         squares, rows = self._search.search(np.ascontiguousarray(block.reshape(-1, block.shape[2])), 1)
         return np.sqrt(squares).reshape(block.shape[:2]), rows.reshape(block.shape[:2])
+
+    def around(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Return (m, b) which rows of M are nearest to some rows of M, each the first of its own; to all by default."""
+        sought = self.memory_ if rows is None else self.memory_[rows]
+        return self._search.search(sought, min(self.neighbors, len(self.memory_)))[1]
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"memory": self.memory_}
