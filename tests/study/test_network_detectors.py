@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from reprq.data import load_dataset, select_tasks
@@ -48,9 +49,18 @@ def test_its_rows_look_like_any_other_and_are_what_the_detector_gives(config: di
 
 
 def test_what_the_row_decides_cannot_be_given(config: dict[str, Any], tmp_path: Path) -> None:
-    wrong = {**config, "detectors": [{"name": "distillation", "layers": [3]}]}
-    with pytest.raises(InputError, match="detector distillation in a study takes no 'layers': its backbone, layer"):
+    wrong = {**config, "detectors": [{"name": "distillation", "teacher": "lenet"}]}
+    with pytest.raises(InputError, match="detector distillation in a study takes no 'teacher'"):
         run_study(wrong, tmp_path / "run", progress=False)
+
+
+def test_layers_that_a_detector_names_itself_are_read_once_a_network(config: dict[str, Any], tmp_path: Path) -> None:
+    named = {"name": "distillation", "layers": ["conv1", "pooled"], "epochs": 1}
+    found = run_study({**config, "detectors": [named]}, tmp_path / "run", progress=False)
+    assert found.failures.empty
+    (row,) = found.detectors.to_dict("records")
+    assert "layers=conv1,pooled" in row["definition"]
+    assert pd.isna(row["layer"]) or row["layer"] == ""
 
 
 def test_its_time_is_not_counted_before_one_is_finished(config: dict[str, Any], tmp_path: Path) -> None:
