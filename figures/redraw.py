@@ -3,7 +3,7 @@
     python figures/redraw.py
 
 `jpeg_cifar10_seeds/coefficients.png` and `every-metric-every-detector.png` are drawn from its `correlation.csv`, its
-other pictures from `layers.csv`,
+other pictures from `layers.csv`, `magnetic_tiles_layers/auroc-of-kde-by-layer.png` from its `layers.csv`,
 `cka_jpeg_cifar10.png` from its CSV, and the scatter plots of `mai2021/` from its `means.csv`.
 """
 
@@ -36,6 +36,10 @@ def main() -> None:
     _write(forest_plot(pooled).figure, seeds / "coefficients.png")
     _write(every_pair(table), seeds / "every-metric-every-detector.png")
     draw_layers(pd.read_csv(seeds / "layers.csv"), pooled, seeds)
+    tiles = HERE / "magnetic_tiles_layers"
+    layers = pd.read_csv(tiles / "layers.csv")
+    heatmap = layer_heatmap(layers.assign(y=layers["kde[cv]"]), "y", "AUROC of KDE")
+    _write(heatmap.figure, tiles / "auroc-of-kde-by-layer.png")
     draw_cka(pd.read_csv(HERE / "cka_jpeg_cifar10.csv"), HERE / "cka_jpeg_cifar10.png", rows=2000)
     for name, figure in draw_mai2021(pd.read_csv(HERE / "mai2021" / "means.csv")).items():
         _write(figure, HERE / "mai2021" / f"{name}.png")
