@@ -255,7 +255,8 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool, gallery:
     if gallery is not None:
         from reprq.cli.galleries import draw
 
-        draw(gallery, row, found, case.split, side[1])
+        if draw(gallery, row, found, case.split, side[1]) is None:
+            row["notes"].append(f"no gallery of {spec['name']}, which has no maps of images")
     return row
 
 

@@ -5,6 +5,7 @@
 `weights.safetensors` holds the weights of the backbone where that was asked for.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -26,9 +27,9 @@ from reprq.detectors.rows.base import ArrayDetector
 from reprq.errors import InputError, OutputExistsError, ReprqError, WeightsError, one_line
 from reprq.models.embedder import Embedder
 from reprq.models.model import Model
-from reprq.storage import write_text
+from reprq.storage import write_text, write_whole
 
-FORMAT = 1
+FORMAT = 2
 _MODEL, _DETECTOR, _CALIBRATION, _WEIGHTS = (
     "model.json",
     "detector.safetensors",
@@ -62,15 +63,16 @@ def save_model(model: Model, path: str | Path, *, with_weights: bool = False, fo
     temporary = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         temporary.mkdir(parents=True)
-        record = {"format": FORMAT, **model.record, "reads_rows": model.reads_rows, "with_weights": with_weights}
-        write_text(temporary / _MODEL, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
         save_detector(model.detector, temporary / _DETECTOR)
         if not isinstance(model.detector, ArrayDetector):
             held = {"held_out": model.calibration.folds[0][1], "distinct": np.array([model.calibration.distinct])}
-            save_file(held, temporary / _CALIBRATION)
+            write_whole(temporary / _CALIBRATION, lambda file: save_file(held, file))
         if with_weights and (network := _network_of(model)) is not None:
             state = {name: x.detach().cpu().contiguous() for name, x in network.network.state_dict().items()}
-            save_tensors(state, temporary / _WEIGHTS)
+            write_whole(temporary / _WEIGHTS, lambda file: save_tensors(state, file))
+        record = {"format": FORMAT, **model.record, "reads_rows": model.reads_rows, "with_weights": with_weights}
+        record["files"] = {file.name: _digest(file) for file in sorted(temporary.iterdir())}
+        write_text(temporary / _MODEL, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
         _put(temporary, path)
     except (OSError, SafetensorError) as error:
         raise ReprqError(f"{path} cannot be written: {getattr(error, 'strerror', None) or one_line(error)}") from None
@@ -124,12 +126,15 @@ def load_model(
         WeightsError: The backbone is not to be had, or its weights are others than those of the fitting.
     """
     path = Path(path)
+    if not (path / _MODEL).is_file():
+        raise InputError(f"{path} must be a model that `reprq fit` wrote, got no {_MODEL} in it; give its folder")
     try:
         record = json.loads((path / _MODEL).read_text(encoding="utf-8"))
         if record["format"] != FORMAT:
             raise InputError(
                 f"{path} must be a model of format {FORMAT}, got format {record['format']}; use the reprq that wrote it"
             )
+        _check_files(path, record.pop("files"))
         reads_rows, known = record["reads_rows"], record["backbone"]
         network = None if known is None else _network(path, known, record["with_weights"], backbone, weights)
         given: dict[str, Any] = {} if network is None else {"backbone": network}
@@ -150,6 +155,21 @@ def load_model(
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(f"{path} must be a model that `reprq fit` wrote, got {one_line(error, kind=True)}") from error
     return Model(detector, calibration, embedder, record, reads_rows)
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _check_files(path: Path, digests: Mapping[str, str]) -> None:
+    """Raise an InputError where a file of a model is not the one that was written."""
+    for name, digest in digests.items():
+        if not (path / name).is_file():
+            raise InputError(f"{path} must be a model that `reprq fit` wrote, got no {name} in it; fit again")
+        if _digest(path / name) != digest:
+            raise InputError(f"{path} must be as `reprq fit` wrote it, got a {name} that was changed; fit again")
 
 
 def _network(

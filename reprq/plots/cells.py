@@ -42,9 +42,11 @@ def draw_cells(
     ax.tick_params(labelsize=8, length=0)
     sns.heatmap(
         frame.to_numpy(dtype=np.float64), ax=ax, annot=frame.map(form).to_numpy(), fmt="", annot_kws={"fontsize": 7},
-        xticklabels=columns, yticklabels=rows, cbar=bar, cbar_kws={"fraction": 0.046, "pad": 0.03},
+        xticklabels=False, yticklabels=False, cbar=bar, cbar_kws={"fraction": 0.046, "pad": 0.03},
         **({"cmap": "cividis"} | given),
     )  # fmt: skip
+    ax.set_xticks(np.arange(len(columns)) + 0.5, columns)  # seaborn would write them upright first, and measure that
+    ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
     longest = max(len(name) for name in columns)
     ax.tick_params(axis="x", rotation=90 if longest > 3 else 0)
     ax.tick_params(axis="y", rotation=0)

@@ -388,3 +388,11 @@ def test_the_curve_of_few_benign_samples(reprq: Reprq, tmp_path: Path, labelled:
 def test_mistakes_about_shots(reprq: Reprq, labelled: Path, arguments: tuple[str, ...], status: int, said: str) -> None:
     ran = reprq("detect", "--embeddings", labelled, *arguments)
     assert (ran.status, said in ran.err) == (status, True), ran.err
+
+
+def test_a_detector_without_maps_has_no_gallery_and_that_is_said(reprq: Reprq, tmp_path: Path) -> None:
+    asked = ("--backbone", "lenet", "--weights", "random", "--samples", 60, "--task", "unimodal:3")
+    ran = reprq("detect", *asked, "--detector", "centroid", "--gallery", tmp_path / "pictures")
+    assert ran.status == 0
+    assert "note: no gallery of centroid, which has no maps of images" in ran.out
+    assert not (tmp_path / "pictures").exists()

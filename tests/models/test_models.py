@@ -1,6 +1,7 @@
 """A model: the rate that its threshold keeps to, the scores of its calibration, and the same numbers from a file."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -152,6 +153,13 @@ def test_several_layers_of_texts_whose_lengths_differ(
         model.score("digits")
 
 
+def umask() -> int:
+    """The umask of this process, which can only be read by setting it."""
+    found = os.umask(0)
+    os.umask(found)
+    return found
+
+
 class TestFiles:
     def test_another_process_gives_the_same_scores(self, lenet: Model, tmp_path: Path) -> None:
         lenet.save(tmp_path / "model")
@@ -172,6 +180,21 @@ class TestFiles:
         (tmp_path / "model/model.json").write_text(json.dumps(record))
         with pytest.raises(WeightsError, match="must have the weights of the fitting"):
             load_model(tmp_path / "model")
+
+    def test_a_changed_or_missing_file_is_told(self, lenet: Model, tmp_path: Path) -> None:
+        lenet.save(tmp_path / "model", with_weights=True)
+        assert {file.stat().st_mode & 0o777 for file in (tmp_path / "model").iterdir()} == {0o666 & ~umask()}
+        for name in ("detector.safetensors", "weights.safetensors"):
+            content = (tmp_path / "model" / name).read_bytes()
+            (tmp_path / "model" / name).write_bytes(content[:-8] + bytes(x ^ 1 for x in content[-8:]))
+            with pytest.raises(InputError, match=f"got a {name} that was changed; fit again"):
+                load_model(tmp_path / "model")
+            (tmp_path / "model" / name).write_bytes(content)
+        (tmp_path / "model/detector.safetensors").unlink()
+        with pytest.raises(InputError, match=r"got no detector\.safetensors in it; fit again"):
+            load_model(tmp_path / "model")
+        with pytest.raises(InputError, match=r"nothing must be a model .*, got no model\.json in it; give its folder"):
+            load_model(tmp_path / "nothing")
 
     def test_nothing_is_replaced_unasked(self, lenet: Model, tmp_path: Path) -> None:
         (tmp_path / "own").mkdir()

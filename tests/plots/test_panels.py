@@ -101,3 +101,11 @@ def test_axes_of_ones_own_take_one_data_set(draw):
     with pytest.raises(InputError, match=r"ax is one panel, got 2 data sets \(digits, cifar\)"):
         draw(table(["digits", "cifar"]), ax)
     assert draw(table(["digits"]), ax) is ax
+
+
+def test_a_long_name_beside_one_cell_is_written_without_a_warning():
+    table = pd.DataFrame(
+        {"backbone": ["a name that is long " * 3, "b"], "layer": "x", "layer_number": 0, "v": [1.0, 0.5]}
+    )
+    ax = plots.layer_heatmap(table, "v")
+    assert [text.get_rotation() for text in ax.get_yticklabels()] == [0.0, 0.0]
