@@ -39,7 +39,7 @@ OF_IMAGES_BY_NATURE = (
     "detectors/files.py",
     "detectors/patch/",
     "detectors/raw.py",
-    "detectors/registry.py",
+    "detectors/entries.py",
     "embeddings/formats/names.py",  # columns of other people's files
     "embeddings/registry.py",
     "evaluation/__init__.py",

@@ -11,7 +11,7 @@ def specification(text: str) -> dict[str, Any]:
 
     A value is JSON, whose commas and colons do not end it, or text up to the next comma; a list may hold bare words.
     """
-    from reprq.detectors.registry import DETECTORS
+    from reprq.detectors.entries import DETECTORS
 
     name, _, rest = text.partition(":")
     if any(known.startswith(f"{name}:") for known in DETECTORS.names()):

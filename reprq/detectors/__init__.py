@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.ss_dgm import SSDGM
     from reprq.detectors.deep.supervised import SupervisedClassifier
     from reprq.detectors.deep.svdd import DeepSVDD
+    from reprq.detectors.entries import DETECTORS
     from reprq.detectors.files import load, save
     from reprq.detectors.oracle import oracle_grid
     from reprq.detectors.patch.padim import PaDiM
     from reprq.detectors.patch.patchcore import PatchCore
     from reprq.detectors.patch.spade import SPADE
-    from reprq.detectors.registry import DETECTORS, Detector, create, describe, is_network, names
+    from reprq.detectors.registry import Detector, create, describe, is_network, names
     from reprq.detectors.rows.base import ArrayDetector
     from reprq.detectors.rows.centroid import Centroid
     from reprq.detectors.rows.density import KDE, MVE, Gaussian
@@ -67,7 +68,7 @@ _MODULES = {
     "PaDiM": "reprq.detectors.patch.padim",
     "PatchCore": "reprq.detectors.patch.patchcore",
     "SPADE": "reprq.detectors.patch.spade",
-    "DETECTORS": "reprq.detectors.registry",
+    "DETECTORS": "reprq.detectors.entries",
     "Detector": "reprq.detectors.registry",
     "create": "reprq.detectors.registry",
     "describe": "reprq.detectors.registry",

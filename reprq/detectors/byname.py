@@ -2,7 +2,8 @@
 
 from typing import Any, Self
 
-from reprq.detectors.registry import DETECTORS, is_network, names
+from reprq.detectors.entries import DETECTORS
+from reprq.detectors.registry import is_network, names
 from reprq.errors import InputError, UnknownNameError
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from reprq.detectors.entries import DETECTORS
 from reprq.detectors.raw import Raw
-from reprq.detectors.registry import DETECTORS, create, name_of
+from reprq.detectors.registry import create, name_of
 from reprq.detectors.rows.base import ArrayDetector
 from reprq.errors import InputError, OutputExistsError
 from reprq.numerics.tensors import host

@@ -14,7 +14,8 @@ from safetensors.numpy import save_file
 from reprq.detectors import files
 from reprq.detectors.byname import ByName, check_of_rows
 from reprq.detectors.calibration import FALSE_ALARM_RATE, Calibration, copies
-from reprq.detectors.registry import DETECTORS, create, is_network, name_of, stands_alone
+from reprq.detectors.entries import DETECTORS
+from reprq.detectors.registry import create, is_network, name_of, stands_alone
 from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import InputError, OutputExistsError
 from reprq.storage import write_whole

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reprq.detectors.entries import DETECTORS
 from reprq.detectors.oracle import oracle_grid
-from reprq.detectors.registry import DETECTORS, create, describe
+from reprq.detectors.registry import create, describe
 from reprq.errors import InputError, ReprqError
 from reprq.evaluation.groups import max_over_groups
 from reprq.evaluation.localization import MapFigures, has_maps, judge_maps

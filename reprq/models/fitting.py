@@ -13,7 +13,8 @@ from reprq.backbones import Backbone, load_backbone
 from reprq.data import Dataset, as_dataset, benign_rows, load_dataset, read_as
 from reprq.data.kinds import kinds_of
 from reprq.detectors.calibration import Calibration, calibrate, copies
-from reprq.detectors.registry import DETECTORS, create, describe, is_network, stands_alone
+from reprq.detectors.entries import DETECTORS
+from reprq.detectors.registry import create, describe, is_network, stands_alone
 from reprq.detectors.rows.base import ArrayDetector
 from reprq.embeddings import EmbeddingCache, Embeddings, extract
 from reprq.embeddings.origin import origin_of

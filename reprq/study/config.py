@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from reprq.detectors.registry import DETECTORS, stands_alone
+from reprq.detectors.entries import DETECTORS
+from reprq.detectors.registry import stands_alone
 from reprq.study.sections import EMBEDDINGS, BackboneConfig, DataConfig, Section, SplitsConfig, Tasks
 
 

@@ -15,7 +15,7 @@ from reprq.registry import Entry, Registry
 
 _REGISTRIES = (
     "reprq.metrics.registry:METRICS",
-    "reprq.detectors.registry:DETECTORS",
+    "reprq.detectors.entries:DETECTORS",
     "reprq.backbones.entries:BACKBONES",
     "reprq.data.registry:DATASETS",
     "reprq.embeddings.registry:POOLINGS",

@@ -96,7 +96,7 @@ def test_a_detector_with_a_prefix_is_found_in_what_a_study_names(add: Any) -> No
 def test_a_process_adopts_entries_once(add: Any, module: Any) -> None:
     add(DETECTORS, name="middle", target=module.Middle, inputs="rows")
     sent = registered()
-    assert [entry.target for entry in sent["reprq.detectors.registry:DETECTORS"]] == ["own_parts:Middle"]
+    assert [entry.target for entry in sent["reprq.detectors.entries:DETECTORS"]] == ["own_parts:Middle"]
     adopt(sent)  # it is there already
     assert DETECTORS.find("middle").target is module.Middle
 

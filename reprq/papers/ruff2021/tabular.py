@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from reprq.data import Split
 from reprq.detectors import create
-from reprq.detectors.registry import DETECTORS
+from reprq.detectors.entries import DETECTORS
 from reprq.evaluation.detection import evaluate
 from reprq.papers.beside import LEGEND, beside
 from reprq.papers.engine import Experiment, PaperCell, PaperRun
