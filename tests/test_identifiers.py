@@ -33,6 +33,7 @@ DETECTOR_SETTINGS: list[dict[str, Any]] = [
     {"name": "knn", "k": 1},
     {"name": "knn", "aggregation": "mean"},
     {"name": "knn", "metric": "cosine"},
+    {"name": "ocsvm", "kernel": "cosine"},
 ]
 
 

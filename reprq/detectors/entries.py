@@ -92,7 +92,7 @@ DETECTORS = Registry(
             target=f"{_ROWS}.shallow:OCSVM",
             inputs="rows",
             label="OC-SVM",
-            about="one-class SVM with a Gaussian kernel, which is SVDD",
+            about="one-class SVM with a Gaussian kernel, which is SVDD, or a cosine kernel",
             citation="Schölkopf et al. 2001",
         ),
         Entry(

@@ -11,6 +11,7 @@ VARIANTS = [  # that run other code
     {"name": "mahalanobis", "covariance": "empirical"},
     {"name": "mahalanobis", "covariance": "oas"},
     {"name": "mahalanobis", "covariance": "diagonal"},
+    {"name": "ocsvm", "kernel": "cosine"},
 ]
 REGISTERED = [QUICK.get(name, name) for name in names()]
 

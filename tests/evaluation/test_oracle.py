@@ -54,6 +54,8 @@ def test_grids_keep_what_was_given():
     (fixed,) = oracle_grid({"name": "ocsvm", "nu": 0.1, "gamma": 1.0}, 4)
     assert (fixed.nu, fixed.gamma) == (0.1, 1.0)
     assert {detector.nu for detector in oracle_grid("ocsvm", 4)} == {0.1, 0.01}
+    cosine = oracle_grid({"name": "ocsvm", "kernel": "cosine"}, 4)
+    assert [detector.describe() for detector in cosine] == [f"ocsvm[nu={nu},cosine]" for nu in (0.05, 0.1, 0.2, 0.5)]
     assert 2.0 in [detector.bandwidth for detector in oracle_grid("kde", 4)]
     assert [detector.k for detector in oracle_grid({"name": "knn", "k": 2}, 4)] == [2]
     with pytest.raises(UnknownNameError, match="unknown detector 'knm'"):

@@ -1,7 +1,8 @@
 """The classic one-class methods on scikit-learn, after Ruff (2021), and no choice made on test labels.
 
 Rows are centered and divided by one number, their root mean square deviation, in float64 first: the defaults then mean
-the same for embeddings of any offset and scale, and no digits are lost to an offset.
+the same for embeddings of any offset and scale, and no digits are lost to an offset. A cosine kernel takes them as they
+are.
 """
 
 from abc import abstractmethod
@@ -11,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import ensemble, mixture, svm
 
-from reprq.detectors.rows.base import ArrayDetector, check_count
+from reprq.detectors.rows.base import ArrayDetector, check_choice, check_count
 from reprq.errors import InputError
 from reprq.numerics.pairs import squared_distances
-from reprq.numerics.rows import Matrix, Scores, column_means, distinct_rows, score_in_blocks
+from reprq.numerics.rows import Matrix, Scores, column_means, distinct_rows, score_in_blocks, unit_rows
 
 
 class ShallowDetector(ArrayDetector):
@@ -48,43 +49,71 @@ class ShallowDetector(ArrayDetector):
 
 
 class OCSVM(ShallowDetector):
-    """One-class SVM with a Gaussian kernel (Schölkopf et al. 2001), with which SVDD (Tax & Duin 2004) is the same.
+    """One-class SVM (Schölkopf et al. 2001); with a Gaussian kernel it is SVDD (Tax & Duin 2004).
 
-    The score is minus the weighted kernel sum, in [-1, 0]; 0 is far from all benign rows.
+    The score is minus the kernel sum, weighted by the dual's solution whose weights add to 1: in [-1, 0] with a
+    Gaussian kernel, where 0 is far from all benign rows, and in [-1, 1] with a cosine kernel, cos(x, y), which is a
+    linear one of rows of length 1 and has no center or scale. There a zero row, such as the mean vector of a text of
+    which no word is known, has cosine 0 with every row, as in scikit-learn's `normalize`.
 
     Args:
         nu: Upper bound on the share of benign rows left outside. Ruff (2021) tries 0.1 and 0.01 in Table 2.1; 0.01,
-            0.05, 0.1, 0.2 and 0.5 beside Deep SAD; 0.05 to 0.5 on texts; and, as SVDD, 0.01 to 0.2 in chapter 4.
+            0.05, 0.1, 0.2 and 0.5 beside Deep SAD; 0.05, 0.1, 0.2 and 0.5 with a cosine kernel on texts (Table 3.4);
+            and, as SVDD, 0.01 to 0.2 in chapter 4.
+        kernel: "gaussian" or "cosine".
         gamma: Kernel exp(-gamma |x - y|^2), in units of the scaled rows; None is 1 / d (scikit-learn's "scale"), a rule
             without labels. Ruff chose it on test labels, from 2^-10 to 2^-1 in Table 2.1 and from 2^-7 to 2^2 beside
             Deep SAD.
+
+    Raises:
+        InputError: from `fit`, of a cosine kernel where all rows are zero.
 
     Example:
         >>> scores = OCSVM(gamma=1.0).fit([[0.0], [1.0], [2.0]]).anomaly_score([[1.0], [9.0]])
         >>> bool(scores[0] < scores[1])
         True
+        >>> OCSVM(0.5, kernel="cosine").fit([[3.0, 0.0], [9.0, 0.0]]).anomaly_score([[1.0, 0.0], [0.0, 2.0]])
+        array([-1.,  0.])
     """
 
-    def __init__(self, nu: float = 0.1, *, gamma: float | None = None) -> None:
+    def __init__(self, nu: float = 0.1, *, kernel: str = "gaussian", gamma: float | None = None) -> None:
         self.nu = nu
+        self.kernel = kernel
         self.gamma = gamma
 
     def check_parameters(self) -> None:
-        """Raise an InputError unless nu is in (0, 1] and gamma is positive or None."""
+        """Raise an InputError unless nu is in (0, 1], the kernel is known, and gamma is its, and positive, or None."""
         if not 0.0 < self.nu <= 1.0:
             raise InputError(f"nu must be in (0, 1], got {self.nu!r}")
+        check_choice("kernel", self.kernel, ("gaussian", "cosine"))
         if self.gamma is not None and not self.gamma > 0.0:
             raise InputError(f"gamma must be positive, got {self.gamma!r}")
+        if self.gamma is not None and self.kernel == "cosine":
+            raise InputError(f"gamma is of a gaussian kernel, got {self.gamma!r} with kernel cosine; leave one out")
 
     def describe(self) -> str:
-        """Return for example "ocsvm[nu=0.1]"."""
-        return f"ocsvm[nu={self.nu:g}{'' if self.gamma is None else f',gamma={self.gamma:g}'}]"
+        """Return for example "ocsvm[nu=0.1]" or "ocsvm[nu=0.1,cosine]"."""
+        more = ",cosine" if self.kernel == "cosine" else "" if self.gamma is None else f",gamma={self.gamma:g}"
+        return f"ocsvm[nu={self.nu:g}{more}]"
+
+    def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
+        if self.kernel == "gaussian":
+            super()._fit(rows, labels)
+            return
+        self.mean_, self.scale_ = np.zeros(rows.shape[1]), 1.0
+        if not rows.any():
+            raise InputError("X must have a row that is not zero for a cosine kernel, got zeros alone; give others")
+        self.model_ = svm.OneClassSVM(nu=self.nu, kernel="linear", tol=1e-6).fit(_directions(rows))
+        weights = self.model_.dual_coef_[0]
+        self.direction_: NDArray[np.float64] = weights @ self.model_.support_vectors_ / weights.sum()
 
     def _learn(self, rows: NDArray[np.float64]) -> None:
         self.gamma_ = 1.0 / rows.shape[1] if self.gamma is None else self.gamma
         self.model_ = svm.OneClassSVM(nu=self.nu, gamma=self.gamma_, tol=1e-6).fit(rows)
 
     def _anomaly(self, rows: NDArray[np.float64]) -> Scores:
+        if self.kernel == "cosine":
+            return score_in_blocks(_directions(rows), lambda block: 0.0 - block @ self.direction_)
         support, weights = self.model_.support_vectors_, self.model_.dual_coef_[0]
         return -kernel_sums(rows, support, weights, self.gamma_) / float(weights.sum())  # nu n: else they grow with n
 
@@ -195,6 +224,14 @@ def kernel_sums(
         return np.asarray(np.exp(-gamma * squared_distances(block, support)) @ weights)
 
     return score_in_blocks(rows, of_block)
+
+
+def _directions(rows: Matrix) -> NDArray[np.float64]:
+    """Rows of length 1 in float64; a zero row stays one."""
+    found = np.zeros(rows.shape)
+    there = rows.any(axis=1)
+    found[there] = unit_rows(rows[there], "X", "")
+    return found
 
 
 def _within_float32(rows: NDArray[np.float64]) -> NDArray[np.float64]:

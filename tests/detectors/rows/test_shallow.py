@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, spearmanr
 from sklearn import ensemble, mixture, neighbors, svm
@@ -81,6 +82,35 @@ def test_the_forest_svm_lof_and_mixture_are_scikit_learns(mixed):
     np.testing.assert_allclose(GMM(2).fit(benign).anomaly_score(rows), -mixed_model.score_samples(z), rtol=1e-4)
 
 
+@pytest.mark.parametrize("nu", [0.05, 0.2, 0.5])
+def test_a_cosine_kernel_solves_the_dual_of_unit_rows(mixed, nu):
+    benign, rows = mixed
+    benign, rows = benign - 45, rows - 45
+    x, z = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (benign, rows))
+    most = 1 / (nu * len(x))
+    weights = minimize(  # of weights in [0, most] that add to 1, the shortest sum of rows
+        lambda a: 0.5 * a @ x @ x.T @ a,
+        np.full(len(x), 1 / len(x)),
+        jac=lambda a: x @ x.T @ a,
+        bounds=[(0, most)] * len(x),
+        constraints={"type": "eq", "fun": lambda a: a.sum() - 1, "jac": lambda a: np.ones(len(a))},
+        options={"ftol": 1e-14, "maxiter": 500},
+    ).x
+    detector = OCSVM(nu, kernel="cosine").fit(benign)
+    assert detector.describe() == f"ocsvm[nu={nu:g},cosine]"
+    scores = detector.anomaly_score(rows)
+    np.testing.assert_allclose(scores, -z @ x.T @ weights, atol=2e-5)
+    np.testing.assert_allclose(detector.anomaly_score(7 * rows), scores, rtol=1e-12)  # lengths do not count
+
+
+def test_a_zero_row_has_no_cosine_and_zeros_alone_are_refused(mixed):
+    benign, _ = mixed
+    detector = OCSVM(kernel="cosine").fit(np.vstack([benign, np.zeros((2, 6))]))
+    assert detector.anomaly_score(np.zeros((1, 6))).tolist() == [0.0]
+    with pytest.raises(InputError, match="X must have a row that is not zero for a cosine kernel"):
+        OCSVM(kernel="cosine").fit(np.zeros((5, 2)))
+
+
 def test_nu_bounds_the_share_of_benign_rows_outside(mixed):
     benign, _ = mixed
     for nu in (0.02, 0.1, 0.5):
@@ -153,6 +183,8 @@ def test_scale_and_offset_do_not_change_a_ranking(mixed):
     [
         ({"name": "ocsvm", "nu": 0.0}, r"nu must be in \(0, 1\], got 0.0"),
         ({"name": "ocsvm", "gamma": -1.0}, "gamma must be positive, got -1.0"),
+        ({"name": "ocsvm", "kernel": "linear"}, "kernel must be one of gaussian, cosine, got 'linear'"),
+        ({"name": "ocsvm", "kernel": "cosine", "gamma": 1.0}, "gamma is of a gaussian kernel, got 1.0"),
         ({"name": "kpca", "gamma": 0.0}, "gamma must be positive, got 0.0"),
         ({"name": "kde", "bandwidth": 0.0}, "bandwidth must be positive, got 0.0"),
         ({"name": "pca", "variance": 1.5}, "variance must be between 0 and 1, got 1.5"),
