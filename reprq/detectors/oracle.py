@@ -11,8 +11,9 @@ def oracle_grid(spec: str | Mapping[str, Any], d: int) -> list[Any]:
     """The unfitted candidates of a detector whose hyper-parameters Ruff (2021) chose on test labels.
 
     OC-SVM: nu in {0.1, 0.01} and ten gammas a factor of 2 apart, 2^-4 / d to 2^5 / d: as many as the thesis' 2^-10 to
-    2^-1, in units that fit any data; with a cosine kernel, nu in {0.05, 0.1, 0.2, 0.5} as for texts (3.2.3). KDE: bandwidths 2^-3, 2^-2.5, ..., 2^5 in units of the scaled rows, which hold the
-    thesis' 2^0.5 to 2^5. Nothing was chosen for the other detectors: the one candidate is the detector as it is.
+    2^-1, in units that fit any data; with a cosine kernel, nu in {0.05, 0.1, 0.2, 0.5} as for texts (3.2.3). KDE:
+    bandwidths 2^-3, 2^-2.5, ..., 2^5 in units of the scaled rows, which hold the thesis' 2^0.5 to 2^5. Nothing was
+    chosen for the other detectors: the one candidate is the detector as it is.
 
     Args:
         spec: A name, or a mapping of a name and parameters; a parameter given is not chosen.

@@ -129,6 +129,21 @@ PAPERS = Registry(
             "reprq.papers.ruff2021.maps",
         ),
         _paper(
+            "ruff2021-text",
+            'Ruff 2021, "Deep One-Class Learning"',
+            "Table 3.4 (CVDD and OC-SVM on six groups of 20 Newsgroups, beside the published values), the same on seven"
+            " classes of Reuters-21578, and the words of contexts",
+            "20_newsgroups/ or 20news-bydate-train/ and -test/, reut2-*.sgm and one glove*.txt of vectors, packed or"
+            " not, in --root or its text/",
+            {
+                "quick": "20 Newsgroups, 60 training texts, 3 epochs, one setting; half a minute",
+                "cpu": "both sets, 600 training texts of a class at most, 200 words of each, 100 epochs, one seed; half"
+                " an hour of one core",
+                "full": "all texts, five seeds; for a GPU",
+            },
+            "reprq.papers.ruff2021.text",
+        ),
+        _paper(
             "ruff2021-toy",
             'Ruff 2021, "Deep One-Class Learning"',
             "Figures 1.3 (level sets), 1.4, 2.2, 4.1 and 4.2 (Big Moon, Small Moon: nine detectors beside the published"
