@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reprq.backbones.layers.taps import Tap
     from reprq.backbones.networks.cifar_resnet import CifarResNet
     from reprq.backbones.networks.lenet import LeNet
+    from reprq.backbones.networks.resnet26 import ResNet26
     from reprq.backbones.registry import BackboneInfo, available, load_backbone, names
     from reprq.backbones.sources.architectures import build_network, default_preprocessing
     from reprq.backbones.sources.python import as_backbone
@@ -27,6 +28,7 @@ _MODULES = {
     "Tap": "reprq.backbones.layers.taps",
     "CifarResNet": "reprq.backbones.networks.cifar_resnet",
     "LeNet": "reprq.backbones.networks.lenet",
+    "ResNet26": "reprq.backbones.networks.resnet26",
     "BackboneInfo": "reprq.backbones.registry",
     "available": "reprq.backbones.registry",
     "load_backbone": "reprq.backbones.registry",
@@ -46,6 +48,7 @@ __all__ = [
     "Layer",
     "LeNet",
     "Preprocessing",
+    "ResNet26",
     "Tap",
     "Tokenization",
     "as_backbone",

@@ -8,7 +8,7 @@ _BRINGS_WEIGHTS = {**_UNLISTED, "brings_weights": True}
 BACKBONES = Registry(
     "source of backbones",
     (
-        Entry(name="reprq", target=_PLAIN, inputs="image", about="LeNet and the ResNets for CIFAR, by their names"),
+        Entry(name="reprq", target=_PLAIN, inputs="image", about="LeNet and ResNets for 32 x 32 pixels, by name"),
         Entry(name="torchvision", target=_PLAIN, inputs="image", about="torchvision's classification models, by name"),
         Entry(
             name="timm:NAME",

@@ -123,7 +123,7 @@ def load_backbone(
     """Return a backbone in evaluation mode, float32, on the CPU.
 
     Args:
-        name: A torchvision classification model, "lenet", "cifar_resnet20" and the like, "timm:NAME",
+        name: A torchvision classification model, "lenet", "cifar_resnet20" and the like, "resnet26", "timm:NAME",
             "hf:NAME_OR_PATH" for a model of Hugging Face that takes images or texts, "words:PATH" for vectors of words,
             "package.module:callable" for a network of one's own (see `as_backbone`), or "teacher:PATH" for a teacher
             that reprq trained.

@@ -107,6 +107,7 @@ _FOUR_OF_FEATURES = {f"stage{i}": f"features.{2 * i - 1}" for i in range(1, 5)}
 _FAMILIES: dict[str, Callable[[Any], Stages]] = {
     "ResNet": _named(stem="maxpool", **_LAYERS),
     "CifarResNet": _named(stem="relu", layer1="layer1", layer2="layer2", layer3="layer3"),
+    "ResNet26": _named(stem="pre_relu", layer1="layer1", layer2="layer2", layer3="layer3", end="end_bn_relu"),
     "LeNet": _named(conv1="conv1", conv2="conv2", conv3="conv3"),
     "AlexNet": _named(
         conv1="features.2",

@@ -8,11 +8,13 @@ from torchvision import models
 
 from reprq.backbones.networks.cifar_resnet import CifarResNet
 from reprq.backbones.networks.lenet import LeNet
+from reprq.backbones.networks.resnet26 import ResNet26
 from reprq.data.image.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from reprq.errors import InputError, UnknownNameError
 from reprq.seeding import seeded
 
-OWN = ("lenet", "cifar_resnet20", "cifar_resnet32", "cifar_resnet44", "cifar_resnet56", "cifar_resnet110")
+OWN = ("lenet", *(f"cifar_resnet{depth}" for depth in (20, 32, 44, 56, 110)), "resnet26")
+_STATISTICS = {"lenet": ((0.5,) * 3, (0.5,) * 3), "resnet26": (ResNet26.MEAN, ResNet26.STD)}
 _INCEPTION = ("googlenet", "inception_v3")
 _FORMS = ("timm:NAME", "hf:NAME_OR_PATH", "package.module:callable", "teacher:PATH")
 _TRANSFORMERS = ("vit_", "swin_", "maxvit_")  # what torchvision gives as their least size is the size of training
@@ -51,7 +53,7 @@ def default_preprocessing(name: str) -> Preprocessing:
     """
     check_name(name)
     if name in OWN:
-        mean, std = ((0.5,) * 3, (0.5,) * 3) if name == "lenet" else (IMAGENET_MEAN, IMAGENET_STD)
+        mean, std = _STATISTICS.get(name, (IMAGENET_MEAN, IMAGENET_STD))
         return Preprocessing(size=32, resize=32, mean=mean, std=std)
     preset = default_weights(name).transforms()
     plain = name in _INCEPTION
@@ -72,7 +74,7 @@ def build_network(
     The global random state of torch is left as it was.
 
     Args:
-        name: "lenet", "cifar_resnet20" and the like, or a torchvision classification model.
+        name: "lenet", "cifar_resnet20" and the like, "resnet26", or a torchvision classification model.
         num_classes: Outputs of the head; None takes the architecture's own (10, or ImageNet's 1000).
         in_channels: 1 or 3; torchvision's models take 3.
         size: Side of the input, for the transformers that are built for one; None takes that of the default weights.
@@ -93,6 +95,8 @@ def build_network(
             if size not in (None, LeNet.SIZE):
                 raise InputError(f"lenet takes images of size {LeNet.SIZE}, got {size}; give that or another backbone")
             return LeNet(in_channels=in_channels, **classes)
+        if name == "resnet26":
+            return ResNet26(in_channels=in_channels, **classes)
         if name in OWN:
             return CifarResNet(depth=int(name.removeprefix("cifar_resnet")), in_channels=in_channels, **classes)
         return _build_torchvision(name, classes, in_channels, size)

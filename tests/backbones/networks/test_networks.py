@@ -30,6 +30,31 @@ def test_a_shortcut_takes_every_second_pixel_and_pads_both_sides() -> None:
         assert torch.equal(block(x), expected)
 
 
+def test_resnet26_has_the_sizes_that_were_released() -> None:
+    network = build_network("resnet26", num_classes=1)
+    spatial = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size == (3, 3)]
+    assert len(spatial) == 25
+    assert sum(m.weight.numel() for m in spatial) == 5_826_240
+    assert sum(p.numel() for p in network.parameters()) == 5_834_305  # what ADIB learns
+    released = {"pre_conv.weight", "pre_bn.weight", "layer1.0.conv1.weight", "layer3.3.bn2.running_var"}
+    assert released | {"end_bn_relu.0.bias", "linears.weight"} <= set(network.state_dict())
+    last = network.layer3[3].conv2.weight.detach()
+    assert float(last.var()) == pytest.approx(2 / (9 * 256), rel=0.02)
+    assert build_network("resnet26", in_channels=1)(torch.zeros(2, 1, 32, 32)).shape == (2, 10)
+
+
+def test_the_shortcut_of_resnet26_averages_and_pads_after() -> None:
+    block = build_network("resnet26").eval().layer2[0]
+    torch.nn.init.zeros_(block.bn2.weight)  # the residual branch gives its bias, nothing
+    x = torch.rand(2, 64, 8, 8)
+    expected = torch.zeros(2, 128, 4, 4)
+    for i in range(4):
+        for j in range(4):
+            expected[:, :64, i, j] = x[:, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].mean((2, 3))
+    with torch.inference_mode():
+        torch.testing.assert_close(block(x), expected)
+
+
 def test_lenet_is_its_layers() -> None:
     network = LeNet(num_classes=4, in_channels=1).eval()
     x = torch.rand(3, 1, 32, 32)
@@ -45,7 +70,7 @@ def test_lenet_is_its_layers() -> None:
         assert network(x).shape == (3, 4)
 
 
-@pytest.mark.parametrize("name", ["lenet", "cifar_resnet20", "squeezenet1_1", "googlenet"])
+@pytest.mark.parametrize("name", ["lenet", "cifar_resnet20", "resnet26", "squeezenet1_1", "googlenet"])
 def test_a_seed_gives_the_same_network_and_leaves_torchs_state_alone(name: str) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
