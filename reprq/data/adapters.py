@@ -16,19 +16,21 @@ from reprq.data.image.pixels import as_batch
 from reprq.data.image.sources import ArraySource, FileSource
 from reprq.data.modality import Source
 from reprq.data.registry import UNNAMED, load_dataset
+from reprq.data.table.files import check_names
+from reprq.data.table.loading import rows_of_frame
 from reprq.data.text.sources import TextFiles, Texts
 from reprq.errors import DataError, InputError
 
 _ACCEPTED = (
     "a name such as 'digits' or 'folder:PATH', a Path, a torch Dataset or DataLoader, a Hugging Face Dataset, a uint8"
-    " array or tensor of images, a list of paths, PIL images or texts, or a DataFrame of paths or texts"
+    " array or tensor of images, a list of paths, PIL images or texts, or a DataFrame of paths, texts or variables"
 )
 
 
 def as_dataset(
     data: Any, split: str = "train", *, root: Path | str | None = None, download: bool = False, seed: int = 0
 ) -> Dataset:
-    """Return what a Python program holds as a data set of images or texts, with labels where it has some.
+    """Return what a Python program holds as a data set of images, texts or rows, with labels where it has some.
 
     The backbone's preprocessing starts from 8-bit images. So the items of a torch `Dataset` may be PIL images, paths,
     uint8, or what `ToTensor()` alone makes of them, which is taken back exactly; floats that were normalized or
@@ -44,8 +46,8 @@ def as_dataset(
             `DataLoader` of all its rows; a Hugging Face `Dataset`; a mapping of splits to such; images as an array or
             tensor (n, H, W), (n, H, W, 3) or (n, 3, H, W), uint8 or whole 255ths, alone or as `(images, labels)`; a
             sequence of paths, PIL images, arrays or texts, alone or each in a pair with its label; a DataFrame with a
-            column of them, and one of labels. Columns and keys are found by name (image, path, file, ..., text,
-            document, ...; label, class, target, ...).
+            column of them, or where there is none of numbers and categories, and one of labels. Columns and keys are
+            found by name (image, path, file, ..., text, document, ...; label, class, target, ...).
         split: "train" or "test": which side of named data or of a mapping, and what to call any other.
         root: Where named data is, and where relative paths start.
         download: Whether named data may be downloaded.
@@ -181,9 +183,13 @@ def _of_table(table: Any, root: Path | str | None) -> Parts:
     """A DataFrame or a Series."""
     if not hasattr(table, "columns"):
         return _of_items(table.tolist(), root)
+    check_names(list(map(str, table.columns)), "the DataFrame")
     columns = {name: table[name].tolist() for name in table.columns}
     files = [name for name, values in columns.items() if values and all(map(is_image_file, values))]
     named = item_columns(list(columns))
+    if not (named or files):
+        found = rows_of_frame(table)
+        return _Rows(found.source, found.ids or len(table), "table"), found.labels, None
     item, label = columns_of(list(columns), "the DataFrame", named if len(named) == 1 else files)
     rows, _, _ = _of_items([{item: value} for value in columns[item]] if item in named else columns[item], root)
     return rows, None if label is None else columns[label], None

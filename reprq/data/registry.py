@@ -10,6 +10,8 @@ from reprq.data.folders.loading import SPLITS
 from reprq.data.image.folder import load_folder
 from reprq.data.image.named import load_digits, load_torchvision
 from reprq.data.reading import read_as
+from reprq.data.table.loading import load_rows
+from reprq.data.table.named import SETS, load_half
 from reprq.data.text.folder import load_text
 from reprq.data.text.named import load_newsgroups, load_reuters
 from reprq.errors import InputError, UnknownNameError
@@ -66,6 +68,14 @@ def _reuters(asked: Asked) -> Dataset:
     return load_reuters(asked.name, asked.split, asked.root)
 
 
+def _rows(asked: Asked) -> Dataset:
+    return load_rows(asked.path, asked.split, asked.seed, whole=asked.whole)
+
+
+def _half(asked: Asked) -> Dataset:
+    return load_half(asked.name, asked.split, asked.seed, asked.root)
+
+
 def _named(name: str, target: Callable[[Asked], Dataset], about: str, **sizes: int) -> Entry:
     return Entry(name=name, target=target, inputs="image", about=about, facts=sizes)
 
@@ -99,6 +109,16 @@ DATASETS = Registry(
             about="--root FOLDER with reut2-*.sgm; seven topics of Reuters-21578, ModApte's split",
             facts={"classes": 7, "train": 5444, "test": 2179},
         ),
+        *(
+            Entry(
+                name=name,
+                target=_half,
+                inputs="table",
+                about=f"--root FOLDER with ADBench's {each.file}; half of the benign rows trains",
+                facts={"classes": 2, "train": each.train, "test": each.test},
+            )
+            for name, each in SETS.items()
+        ),
         Entry(
             name="folder:PATH",
             target=_folder,
@@ -110,6 +130,12 @@ DATASETS = Registry(
             target=_text,
             inputs="text",
             about="your own: documents in CLASS/, or a table with a column 'text'",
+        ),
+        Entry(
+            name="table:PATH",
+            target=_rows,
+            inputs="table",
+            about="your own: a file with a column a variable; PATH#COLUMN says which is the class",
         ),
     ],
     group="reprq.datasets",
@@ -157,7 +183,8 @@ def load_dataset(
 
     Args:
         name: "digits", "cifar10", "cifar100", "mnist", "usps", "folder:PATH" of images, "20newsgroups",
-            "20newsgroups-whole", "reuters" or "text:PATH" of documents; a `Path` is a folder of images.
+            "20newsgroups-whole", "reuters" or "text:PATH" of documents; "cardio", "satellite", "thyroid" or
+            "table:PATH" of rows of numbers and categories; a `Path` is a folder of images.
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.

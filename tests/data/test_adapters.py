@@ -195,7 +195,7 @@ REFUSED = {
         {"image": PIXELS, "fine_label": LABELS, "coarse_label": LABELS},
         "at most one column of labels",
     ),
-    "no column of images": (pd.DataFrame(np.eye(3)), "must have one column of images"),
+    "no column of images": ({"a": np.eye(3)}, "must have one column of images"),
 }
 
 

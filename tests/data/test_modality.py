@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -27,12 +28,15 @@ from reprq.data import (
 )
 from reprq.data.image.views import CroppedSource, ResizedSource
 from reprq.data.modality import MODALITIES, Source
+from reprq.data.table.encoding import Encoding
+from reprq.data.table.sources import TableRows
 from reprq.data.text.sources import TextFiles, Texts
 from reprq.data.views import JoinedSource
 from reprq.errors import InputError, UnknownNameError
 from reprq.registry import Entry
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3), dtype=np.uint8)
+SIZES, KINDS_OF_ROWS = np.array([1.0, 2.0, 5.0, 9.0]), np.array(["a", "b", "a", "b"], dtype=object)
 TEXTS = ["ba be bi", "da", "ga ge gi go gu ka", "pa"]
 
 
@@ -52,10 +56,11 @@ def sources(tmp_path: Path) -> dict[str, Source]:
         "joined": JoinedSource(ArraySource(PIXELS[:2]), 2, ArraySource(PIXELS[2:])),
         "text files": TextFiles(tmp_path, [f"{i}.txt" for i in range(4)]),
         "texts": Texts(TEXTS),
+        "rows": TableRows({"size": SIZES, "kind": KINDS_OF_ROWS}, "toy"),
     }
 
 
-KINDS = ("array", "files", "items", "resized", "cropped", "joined", "text files", "texts")
+KINDS = ("array", "files", "items", "resized", "cropped", "joined", "text files", "texts", "rows")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,8 +76,11 @@ def test_a_source_gives_the_same_item_and_digest_every_time(kind: str, sources: 
         assert source.digest(i) == digests[i]
 
 
-@pytest.fixture(params=["image", "text"])
+@pytest.fixture(params=["image", "text", "table"])
 def transform(request: pytest.FixtureRequest) -> Transform:
+    if request.param == "table":
+        rows = as_dataset(pd.DataFrame({"size": SIZES, "kind": KINDS_OF_ROWS}))
+        return Encoding("standard", "mean").learned(rows)
     if request.param == "image":
         return Preprocessing().replace(size=8)
     return load_backbone(f"hf:{request.getfixturevalue('bert')}").preprocessing
@@ -80,7 +88,7 @@ def transform(request: pytest.FixtureRequest) -> Transform:
 
 @pytest.fixture
 def data(transform: Transform, sources: dict[str, Source]) -> Dataset:
-    source = sources["array" if transform.modality == "image" else "texts"]
+    source = sources[{"image": "array", "text": "texts", "table": "rows"}[transform.modality]]
     ids, modality = np.array(list("wxyz")), transform.modality
     return Dataset("toy", "train", ("a",), np.zeros(4, np.int64), ids, source, np.arange(4), modality=modality)
 
@@ -131,7 +139,7 @@ def test_a_network_takes_a_batch_by_place_or_by_name() -> None:
 
 
 def test_every_data_set_by_name_has_a_modality_and_unknown_ones_are_told() -> None:
-    assert {info.modality for info in available()} == {"image", "text"} < set(MODALITIES)
+    assert {info.modality for info in available()} == {"image", "text", "table"} < set(MODALITIES)
     digits = load_dataset("digits")
     with pytest.raises(UnknownNameError, match="unknown modality 'smell'"):
         replace(digits, modality="smell")

@@ -22,13 +22,18 @@ def write_images(folder: Path) -> Path:
     return folder
 
 
+def write_rows(file: Path) -> Path:
+    file.write_text("size,label\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(16)))
+    return file
+
+
 @pytest.fixture
 def name(request: pytest.FixtureRequest, tmp_path: Path, write_documents: Callable[..., Path]) -> str:
     """The name of the entry, with files of its modality where it reads a path."""
     entry: Entry = request.param
     if not entry.name.endswith(":PATH"):
         return entry.name
-    writers = {"image": write_images, "text": write_documents}
+    writers = {"image": write_images, "text": write_documents, "table": write_rows}
     return f"{entry.prefix}{writers[entry.inputs](tmp_path / 'files')}"
 
 

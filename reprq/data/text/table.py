@@ -8,19 +8,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reprq.data.classes import labelled
 from reprq.data.columns import TEXT_NAMES, label_columns
 from reprq.data.dataset import Dataset
-from reprq.data.folders.split_names import role_of
 from reprq.data.names import readable
-from reprq.data.stratified import split_info, stratified_rows
+from reprq.data.sides import SPLIT_NAMES, says_sides, side_of
 from reprq.data.text.decoding import decoded, read_bytes
 from reprq.data.text.sources import Texts
 from reprq.errors import DataError, listed
 
-_SPLIT_NAMES = ("split", "set", "fold")
 _JSON = (".jsonl", ".ndjson", ".json")
 
 
@@ -53,15 +50,7 @@ def load_table(path: Path, split: str, seed: int, *, name: str, whole: bool = Fa
     content, _ = decoded(read_bytes(path), path)
     columns = _of_json(content, path) if path.suffix.lower() in _JSON else _of_lines(content, path)
     labels, classes = labelled(columns.labels, None, len(columns.texts))
-    if columns.splits is not None:
-        rows = np.flatnonzero(_sides(columns.splits) == split)
-        made: dict[str, Any] = {"kind": "official"}
-        if not len(rows):
-            raise DataError(f"{path} has a column of splits and no row of {split!r}; it has {_some(columns.splits)}")
-    elif whole:
-        rows, made = np.arange(len(labels)), {"kind": "whole"}
-    else:
-        rows, made = stratified_rows(labels, split, seed), split_info(seed)
+    rows, made = side_of(columns.splits, labels, split, seed, where=str(path), whole=whole)
     counts = [f"{each} {count}" for each, count in zip(classes, np.bincount(labels).tolist(), strict=True)]
     own = "" if columns.splits is not None or whole else ", split here"
     return Dataset(
@@ -128,7 +117,7 @@ def _chosen(names: Sequence[str], rows: Sequence[Sequence[Any]], path: Path) -> 
         raise DataError(f"{path} has a header and no rows; give documents")
     lowered = [name.lower() for name in names]
     text, split = (
-        next((lowered.index(name) for name in known if name in lowered), None) for known in (TEXT_NAMES, _SPLIT_NAMES)
+        next((lowered.index(name) for name in known if name in lowered), None) for known in (TEXT_NAMES, SPLIT_NAMES)
     )
     label = next((names.index(name) for name in label_columns(names)), None)
     if text is None:
@@ -136,7 +125,7 @@ def _chosen(names: Sequence[str], rows: Sequence[Sequence[Any]], path: Path) -> 
     if wrong := [i for i, row in enumerate(rows) if not isinstance(row[text], str)]:
         raise DataError(f"{path} must have a text in every row, got {rows[wrong[0]][text]!r} in row {wrong[0]}")
     splits = None if split is None else [str(row[split]) for row in rows]
-    if splits is not None and not {role_of(value) for value in splits} <= {"train", "test", "val"}:
+    if splits is not None and not says_sides(splits):
         splits = None  # folds of a cross-validation, or sets of something else
     labels = None if label is None else [row[label] for row in rows]
     return Columns([row[text] for row in rows], labels, splits)
@@ -144,15 +133,3 @@ def _chosen(names: Sequence[str], rows: Sequence[Sequence[Any]], path: Path) -> 
 
 def _lines(content: str) -> Iterator[str]:
     return (line for line in content.split("\n") if line.strip())
-
-
-def _sides(values: Sequence[str]) -> NDArray[np.str_]:
-    """The side of the split that each cell says; "val" is scored where there is no "test"."""
-    roles = np.array([role_of(value) or "" for value in values])
-    if "test" not in roles:
-        roles[roles == "val"] = "test"
-    return roles
-
-
-def _some(values: Sequence[str]) -> str:
-    return listed([repr(value) for value in dict.fromkeys(values)])

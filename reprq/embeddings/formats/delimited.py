@@ -16,7 +16,7 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.embeddings.formats.names import id_name
+from reprq.column_names import id_name
 from reprq.embeddings.formats.tables import Arrays, ColumnTable, Kind
 from reprq.embeddings.formats.vectors import is_vector, parse_vectors
 from reprq.errors import InputError

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.column_names import label_name, normalized, says_benign
 from reprq.embeddings.embeddings import Embeddings
-from reprq.embeddings.formats.names import label_name, normalized, says_benign
 from reprq.errors import InputError, UnknownNameError, listed
 
 _MATRIX_NAMES = ("X", "x", "embeddings", "features")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.embeddings.formats.names import families, id_name, is_bookkeeping, label_name
+from reprq.column_names import families, id_name, is_bookkeeping, label_name
 from reprq.embeddings.formats.stored import MANY, Stored, choose, in_words, refuse_possible_labels
 from reprq.errors import InputError, UnknownNameError, listed
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprq.column_names import families, is_bookkeeping, label_name
 from reprq.embeddings import load_embeddings
-from reprq.embeddings.formats.names import families, is_bookkeeping, label_name
 from reprq.errors import InputError, UnknownNameError
 
 from .conftest import STEM, WORDS, N, check
