@@ -209,7 +209,7 @@ class Dataset:
     @cached_property
     def content(self) -> NDArray[np.uint8]:
         """(n, 32) the SHA-256 of the content of exactly these rows, in order, whatever they are called or labelled."""
-        return np.array([list(self.source.digest(int(row))) for row in self.rows], dtype=np.uint8).reshape(-1, 32)
+        return np.frombuffer(b"".join(self.source.digest(int(row)) for row in self.rows), np.uint8).reshape(-1, 32)
 
     def copies_of(self, other: "Dataset") -> NDArray[np.bool_]:
         """Return which rows have the content of a row of `other`, to the byte: (n,) of booleans.

@@ -11,6 +11,8 @@ from reprq.errors import ReprqError
 
 Row = dict[str, Any]
 
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # made once: faster
+
 
 class CellStore:
     """An append-only file of finished cells, found by a digest of everything that decides their rows.
@@ -127,5 +129,4 @@ class CellStore:
 
 
 def _line(key: str, rows: list[Row]) -> bytes:
-    text = json.dumps({"key": key, "rows": rows}, ensure_ascii=False, allow_nan=False)
-    return text.encode(errors="backslashreplace") + b"\n"
+    return _encoded({"key": key, "rows": rows}).encode(errors="backslashreplace") + b"\n"

@@ -13,7 +13,7 @@ from reprq.detectors.registry import needs_layer
 from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError
 from reprq.evaluation.detection import localizes
-from reprq.provenance import digest
+from reprq.provenance import digest, digests
 from reprq.storage import readable
 from reprq.study.cells import CellStore, Row
 from reprq.study.measures import MEASURES
@@ -165,9 +165,12 @@ def base_key(layer: str, split: Split) -> dict[str, Any]:
     return {**({"layer": layer} if layer else {}), "task": split.task}
 
 
-def metric_key(base: Mapping[str, Any], rows: Sequence[str], split: Split, identifier: str) -> str:
-    """Return the digest of a metric: it knows the training rows alone, so all splits that share them share it."""
-    return digest({**base, "rows": rows[:1], "metric": identifier, **training_rows(split)})
+def metric_keys(
+    base: Mapping[str, Any], rows: Sequence[str], split: Split, identifiers: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the digests of metrics: they know the training rows alone, so all splits that share them share these."""
+    known = {**base, "rows": rows[:1], **training_rows(split)}
+    return dict(zip(identifiers, digests(known, "metric", identifiers.values()), strict=True))
 
 
 def detector_key(

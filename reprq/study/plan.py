@@ -24,7 +24,7 @@ from reprq.study.jobs import (
     detector_key,
     identity,
     masks_identity,
-    metric_key,
+    metric_keys,
     name_of,
     samples_identity,
     training_rows,
@@ -258,8 +258,9 @@ class Plan:
 
     def _cells_of(self, part: StudyPart) -> Iterator[Cell]:
         """Make the cells of a part: by layer, split, then metrics, measures and detectors; last what needs no layer."""
-        network, splits = self.network_of(part), self.splits[part.seed, part.data.dataset]
-        rows = [self._identified(network, samples) for samples in self.samples[part.seed, part.data.dataset]]
+        network, seed, dataset = self.network_of(part), part.seed, part.data.dataset
+        splits = self.splits[seed, dataset]
+        rows = [self._identified(network, samples) for samples in self.samples[seed, dataset]]
         beside = [
             [self._identified(network, other.samples) for other in splits.others_of(split)] for split in splits.splits
         ]
@@ -272,17 +273,17 @@ class Plan:
                 base = base_key(stored, split)
                 keys = self._metric_keys(part, base, rows, split, measures) if layer else []
                 for made in keys:
-                    yield Cell(part.seed, part.data.dataset, network, layer, number, stored, split, None, made)
+                    yield Cell(seed, dataset, network, layer, number, stored, split, None, made)
                 for definition, spec in detectors.items():
                     masks = masks_identity(split, spec)
-                    key = {definition: detector_key(base, rows, split, definition, part.seed, others, masks)}
-                    yield Cell(part.seed, part.data.dataset, network, layer, number, stored, split, spec, key)
+                    key = {definition: detector_key(base, rows, split, definition, seed, others, masks)}
+                    yield Cell(seed, dataset, network, layer, number, stored, split, spec, key)
 
     def _metric_keys(
         self, part: StudyPart, base: dict[str, Any], rows: list[str], split: Split, measures: list[str]
     ) -> list[dict[str, str]]:
         """The keys of the metrics, which are one cell, and of every measure."""
-        together = {name: metric_key(base, rows, split, made) for name, made in self.metrics.items()}
+        together = metric_keys(base, rows, split, self.metrics)
         found = [together] if together else []
         for measure in measures:
             made = self.identifier(measure)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from reprq.backbones import Backbone
 from reprq.data import Dataset
 from reprq.embeddings.agreement import Samples, differing, percent, tolerance_of
-from reprq.embeddings.cache.cache import BLOCK_ROWS, array_of, blocks_present, damaged, layer_folders, open_group
+from reprq.embeddings.cache.cache import BLOCK_ROWS, blocks_present, damaged, layer_arrays, open_group
 from reprq.embeddings.cache.filling import Unfinished
 from reprq.embeddings.cache.writing import CacheWriter
 from reprq.embeddings.forward import Forward, PooledLayer, pooled_layers
@@ -131,7 +131,7 @@ def stored_rows(path: Path, layers: Sequence[str], number: int) -> StoredRows:
 
 def _first_block(group: zarr.Group, path: Path, layers: Sequence[str]) -> tuple[int, dict[str, NDArray[np.floating]]]:
     """The first whole block of some layers, by layer, and the row where it starts."""
-    arrays = {name: array_of(group, place) for name, place in layer_folders(group).items() if name in layers}
+    arrays = {name: array for name, array in layer_arrays(group).items() if name in layers}
     present = {name: blocks for name, array in arrays.items() if (blocks := blocks_present(array))}
     block = min((min(blocks) for blocks in present.values()), default=0)
     values = {}

@@ -98,9 +98,10 @@ class EmbeddingCache(Mapping[str, Embeddings]):
         attributes: dict[str, Any] = dict(self._group.attrs)
         self.provenance: dict[str, Any] = attributes["provenance"]
         self.classes: tuple[str, ...] = tuple(attributes["classes"])
-        self.labels: NDArray[np.int64] = self._read(LABELS)
-        self.ids: NDArray[np.str_] = np.array(json.loads(self._read(IDS).tobytes()), dtype=np.str_)
-        self._folders = layer_folders(self._group)
+        self.labels: NDArray[np.int64] = self._read(LABELS, array_of(self._group, LABELS))
+        ids = self._read(IDS, array_of(self._group, IDS))
+        self.ids: NDArray[np.str_] = np.array(json.loads(ids.tobytes()), dtype=np.str_)
+        self._arrays = layer_arrays(self._group)
         self._layers = tuple(self._complete() if layers is None else layers)
 
     def __len__(self) -> int:
@@ -117,7 +118,7 @@ class EmbeddingCache(Mapping[str, Embeddings]):
         if layer not in self._layers:
             raise UnknownNameError("layer of the cache", layer, self._layers)
         provenance = {**self.provenance, "layer": layer, "classes": list(self.classes)}
-        return Embeddings(self._read(self._place(layer)), layer, self.ids, self.labels, provenance)
+        return Embeddings(self._read(layer, self._array(layer)), layer, self.ids, self.labels, provenance)
 
     def __repr__(self) -> str:
         return f"EmbeddingCache({self.provenance.get('backbone')}, {len(self.ids)} rows, layers {', '.join(self)})"
@@ -156,7 +157,7 @@ class EmbeddingCache(Mapping[str, Embeddings]):
         """
         if layer not in self._layers:
             raise UnknownNameError("layer of the cache", layer, self._layers)
-        array = array_of(self._group, self._place(layer))
+        array = self._array(layer)
         if missing := missing_blocks(array):
             raise CacheError(f"{layer} of the cache {self.location} lacks {missing} blocks; run the extraction again")
         return array
@@ -168,18 +169,19 @@ class EmbeddingCache(Mapping[str, Embeddings]):
 
     def widths(self) -> dict[str, int]:
         """Return the number of columns of every layer, without reading the arrays."""
-        return {name: int(array_of(self._group, self._place(name)).shape[1]) for name in self}
+        return {name: int(self._array(name).shape[1]) for name in self}
 
     def _complete(self) -> list[str]:
-        arrays = {name: array_of(self._group, place) for name, place in self._folders.items()}
-        whole = [name for name, array in arrays.items() if not missing_blocks(array)]
-        return sorted(whole, key=lambda name: cast(int, arrays[name].attrs["number"]))
+        whole = [name for name, array in self._arrays.items() if not missing_blocks(array)]
+        return sorted(whole, key=lambda name: cast(int, self._arrays[name].attrs["number"]))
 
-    def _place(self, layer: str) -> str:
-        return self._folders.get(layer, f"{LAYERS}/{layer}")
+    def _array(self, layer: str) -> Array:
+        """The array of a layer; each is opened once, as that takes as long as reading a small one."""
+        if layer not in self._arrays:
+            self._arrays[layer] = array_of(self._group, f"{LAYERS}/{layer}")
+        return self._arrays[layer]
 
-    def _read(self, name: str) -> NDArray[Any]:
-        array = array_of(self._group, name)
+    def _read(self, name: str, array: Array) -> NDArray[Any]:
         if missing := missing_blocks(array):
             raise CacheError(f"{name} of the cache {self.location} lacks {missing} blocks; run the extraction again")
         try:
@@ -220,21 +222,21 @@ def is_complete(path: Path, layers: Sequence[str]) -> bool:
     if not (path / "zarr.json").is_file():
         return False
     group = open_group(path, "r")
-    folders = layer_folders(group)
-    if not set(layers) <= set(folders):
+    arrays = layer_arrays(group)
+    if not set(layers) <= set(arrays) or LABELS not in group or IDS not in group:
         return False
-    names = [LABELS, IDS, *(folders[layer] for layer in layers)]
-    return all(name in group and not missing_blocks(array_of(group, name)) for name in names)
+    needed = [array_of(group, LABELS), array_of(group, IDS), *(arrays[layer] for layer in layers)]
+    return not any(map(missing_blocks, needed))
 
 
-def layer_folders(group: zarr.Group) -> dict[str, str]:
-    """Return where in a cache each of its layers stands, by name, in the order of the folders."""
+def layer_arrays(group: zarr.Group) -> dict[str, Array]:
+    """Return the layers of a cache by name, in the order of their folders."""
     if isinstance(group.store, LocalStore):
         folders = sorted(file.parent.name for file in (group.store.root / LAYERS).glob("*/zarr.json"))
     else:
         folders = remote_arrays(group, LAYERS)
     arrays = [array_of(group, f"{LAYERS}/{folder}") for folder in folders]
-    return {str(array.attrs.get("name", array.basename)): array.path for array in arrays}
+    return {str(array.attrs.get("name", array.basename)): array for array in arrays}
 
 
 def missing_blocks(array: Array) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import zarr
 from zarr.storage import LocalStore
 
-from reprq.embeddings.cache.cache import Array, EmbeddingCache, array_of, layer_folders, missing_blocks
+from reprq.embeddings.cache.cache import Array, EmbeddingCache, layer_arrays, missing_blocks
 from reprq.embeddings.embeddings import Embeddings
 from reprq.errors import CacheError, InputError, ReprqError, UnknownNameError, one_line
 
@@ -110,7 +110,7 @@ def open_cache(path: Path) -> tuple[EmbeddingCache, dict[str, Array]]:
     try:
         cache = EmbeddingCache(path)
         group = zarr.open_group(LocalStore(path, read_only=True), mode="r", zarr_format=3)
-        found = {name: array_of(group, place) for name, place in layer_folders(group).items()}
+        found = layer_arrays(group)
         cache.provenance.get("backbone")
     except ReprqError:
         raise

@@ -16,7 +16,7 @@ from reprq.embeddings.cache.cache import (
     array_of,
     blocks_present,
     is_complete,
-    layer_folders,
+    layer_arrays,
     open_group,
 )
 from reprq.embeddings.cache.writing import CacheWriter
@@ -73,7 +73,7 @@ def _provenance(path: Path) -> dict[str, Any]:
 
 def _layers_of(path: Path) -> list[str]:
     try:
-        return list(layer_folders(open_group(path, "r")))
+        return list(layer_arrays(open_group(path, "r")))
     except (ReprqError, ValueError, OSError):
         return []
 
@@ -84,9 +84,9 @@ def _take(writer: CacheWriter, path: Path, layers: Sequence[str], agrees: Callab
         group = open_group(path, "r")
         if CONTENT not in group:
             return  # a cache of an older version
-        folders = layer_folders(group)
+        stored = layer_arrays(group)
         places, same = _places(np.asarray(array_of(group, CONTENT)[:]), writer.content)
-        arrays = {layer: array_of(group, folders[layer]) for layer in layers if layer in folders}
+        arrays = {layer: stored[layer] for layer in layers if layer in stored}
         device = str(_provenance(path).get("device", ""))
         for layer in _agreed(arrays, places, lambda rows, values: agrees(StoredRows(rows, values, device))):
             _take_layer(writer, layer, arrays[layer], path, places, same)

@@ -26,7 +26,7 @@ from reprq.embeddings.cache.cache import (
     Array,
     array_of,
     blocks_present,
-    layer_folders,
+    layer_arrays,
     missing_blocks,
     open_group,
 )
@@ -96,7 +96,7 @@ class CacheWriter:
                 array = self._require(name, values.shape, values.shape, str(values.dtype), {})
                 if missing_blocks(array):
                     array[:] = values
-            self._folders = layer_folders(self._group)
+            self._folders = {name: array.path for name, array in layer_arrays(self._group).items()}
         return self
 
     def __exit__(self, *error: object) -> None:
