@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reprq.analysis.chance import chance_scores
 from reprq.analysis.regret import regret_table, regrets, scored
 from reprq.analysis.rules import COMBINATION, StudyArrays, picks, predictions, scaled_ranks
 from simulations.measured import Measured, Section, measured
@@ -94,8 +95,8 @@ def gains(trials: int, seed: int) -> Iterator[Measured]:
         tables = []
         for _ in range(max(1, trials // 5)):
             study, _ = world(rng, sizes, **how)
-            said = predictions([study])
-            tables.append(regret_table([study], said, RESAMPLES, seed, "auroc").set_index("rule"))
+            said, moved = predictions([study]), chance_scores([study], RESAMPLES, seed)
+            tables.append(regret_table([study], said, moved, "auroc").set_index("rule"))
         for rule in ("one", COMBINATION, "last layer"):
             rows = pd.DataFrame([table.loc[rule] for table in tables])
             if rule != "last layer":

@@ -11,12 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.analysis.depth import layer_places
-from reprq.analysis.rules import Floats, LeftOut, StudyArrays, picks
+from reprq.analysis.rules import Floats, LeftOut, StudyArrays, alike, picks
 
 Ints = NDArray[np.int64]
 Cluster = list[list[Ints]]  # of its networks, the points on each data set
+DRAWS = 499  # the most that a recommendation takes: in each the rules are fitted anew
 _BLOCK = 2**21  # entries of the largest temporary array
 _TIES = 1e-6  # moved values that stand on several layers are told apart by chance, as values of their own would be
+
+
+def chance_of_detectors(detectors: Sequence[Sequence[StudyArrays]], draws: int, seed: int) -> list[dict[str, Floats]]:
+    """Return the `chance_scores` of several detectors; those on the same points and tasks share what is drawn."""
+    groups: list[list[int]] = []
+    for number, studies in enumerate(detectors):
+        same = next((group for group in groups if alike(detectors[group[0]], studies)), None)
+        groups.append([number]) if same is None else same.append(number)
+    found = {}
+    for group in groups:
+        found |= dict(zip(group, _chance([detectors[number] for number in group], draws, seed), strict=True))
+    return [found[number] for number in range(len(detectors))]
 
 
 def chance_scores(studies: Sequence[StudyArrays], draws: int, seed: int) -> dict[str, Floats]:
@@ -32,23 +45,28 @@ def chance_scores(studies: Sequence[StudyArrays], draws: int, seed: int) -> dict
         draws: How many permutations.
         seed: Seeds them.
     """
-    rng, fits = np.random.default_rng(seed), LeftOut(studies)
+    (found,) = _chance([studies], draws, seed)
+    return found
+
+
+def _chance(detectors: Sequence[Sequence[StudyArrays]], draws: int, seed: int) -> list[dict[str, Floats]]:
+    """The `chance_scores` of detectors that differ in scores alone."""
+    studies = detectors[0]
+    rng, fits = np.random.default_rng(seed), LeftOut(studies, detectors[1:])
     groups, sizes = _networks(studies), [len(study.points) for study in studies]
     together = max(1, _BLOCK // max(2 * study.ranks.size for study in studies))
-    found: dict[str, list[Floats]] = {rule: [] for rule in studies[0].rules}
+    found: list[dict[str, list[Floats]]] = [{rule: [] for rule in studies[0].rules} for _ in detectors]
     for start in range(0, draws, together):
         sources, noise = _drawn(groups, sizes, min(together, draws - start), rng)
-        said = fits.predictions([_taken(study.ranks, own) for study, own in zip(studies, sources, strict=True)])
-        for rule, values in found.items():
-            values.append(
-                np.column_stack(
-                    [
-                        _mean_scores(each[rule] + small[:, None], study.scores)
-                        for study, each, small in zip(studies, said, noise, strict=True)
-                    ]
-                )
-            )
-    return {rule: np.concatenate(values) for rule, values in found.items()}
+        moved = [_taken(study.ranks, own) for study, own in zip(studies, sources, strict=True)]
+        for own, values, said in zip(detectors, found, fits.predictions(moved), strict=True):
+            for rule in values:
+                scores = [
+                    _mean_scores(each[rule] + small[:, None], study.scores)
+                    for study, each, small in zip(own, said, noise, strict=True)
+                ]
+                values[rule].append(np.column_stack(scores))
+    return [{rule: np.concatenate(blocks) for rule, blocks in values.items()} for values in found]
 
 
 def _mean_scores(said: Floats, scores: Floats) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reprq.analysis.chance import DRAWS, chance_of_detectors
 from reprq.analysis.correlation import chosen_detectors
 from reprq.analysis.datasets import ALL, by_dataset
 from reprq.analysis.hindsight import HALF_OF_ROWS, SEEDS
@@ -132,9 +133,11 @@ def recommend(
         raise UnknownNameError("score of the study", score, results.detectors.select_dtypes("float").columns)
     tables: dict[str, list[pd.DataFrame]] = {"ranking": [], "regret": [], "choices": []}
     notes, parts = of_scenario, by_dataset(results)
-    for definition in chosen_detectors(results, detector):
-        studies = study_arrays(results, definition, score, cluster, parts)
+    laid = {name: study_arrays(results, name, score, cluster, parts) for name in chosen_detectors(results, detector)}
+    for studies in laid.values():
         check_arrays(studies)
+    drawn = chance_of_detectors(list(laid.values()), min(n_resamples, DRAWS), seed)
+    for (definition, studies), moved in zip(laid.items(), drawn, strict=True):
         said = predictions(studies)
         pairs = list(zip(studies, said, strict=True))
         rankings = [_ranking(study, own, score) for study, own in pairs]
@@ -142,7 +145,7 @@ def recommend(
         tables["ranking"].append(pd.concat(rankings).assign(detector=definition))
         tables["choices"].append(pd.concat(_choices(study, own, score) for study, own in pairs))
         tables["choices"][-1]["detector"] = definition
-        tables["regret"].append(regret_table(studies, said, n_resamples, seed, score).assign(detector=definition))
+        tables["regret"].append(regret_table(studies, said, moved, score).assign(detector=definition))
         notes |= dict.fromkeys(_notes(results, studies))
     made = {
         name: _first_columns(pd.concat(found, ignore_index=True), ["dataset", "detector"])

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from reprq.analysis.chance import chance_scores, two_sided
+from reprq.analysis.chance import two_sided
 from reprq.analysis.datasets import ALL
 from reprq.analysis.rules import Floats, StudyArrays, elsewhere, picks
 from reprq.evaluation import holm
@@ -16,7 +16,6 @@ from reprq.study.results import POINT
 
 FEW_CLUSTERS = 6  # below, there are too few ways to move values for 95 %
 FEW_TARGETS = 3
-DRAWS = 499  # the most of moved values: in each the rules are fitted anew
 ELSEWHERE, LAST, RANDOM = "best elsewhere", "last layer", "random"
 Ends = tuple[float | None, float | None]
 
@@ -41,15 +40,14 @@ class Gains:
 
 
 def regret_table(
-    studies: Sequence[StudyArrays], said: Sequence[dict[str, Floats]], n_resamples: int, seed: int, score: str
+    studies: Sequence[StudyArrays], said: Sequence[dict[str, Floats]], moved: dict[str, Floats], score: str
 ) -> pd.DataFrame:
     """Return one row a rule, of all data sets together where there are several and of each; see `recommend`.
 
     Args:
         studies: The study on each data set.
         said: What each rule says of every point in every task, by data set.
-        n_resamples: How many permutations.
-        seed: Seeds them.
+        moved: What choices by moved values score, (B, D) by rule: see `reprq.analysis.chance`.
         score: What the column of mean scores is called.
     """
     dull = elsewhere(studies)
@@ -59,7 +57,6 @@ def regret_table(
     ]
     for study, each in zip(studies, shares, strict=True):
         each |= {LAST: _uniform(study.last), RANDOM: _uniform(np.ones(len(study.points), dtype=bool))}
-    moved = chance_scores(studies, min(n_resamples, DRAWS), seed)
     found = [{rule: _gains(study, each, rule) for rule in each} for study, each in zip(studies, shares, strict=True)]
     tables = []
     if len(studies) > 1:

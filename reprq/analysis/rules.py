@@ -5,7 +5,7 @@ a metric is replaced by its rank among all points, scaled to [-1/2, 1/2]: ranks 
 fitted across data sets, whose values do not compare, and each is judged on the data set that it was fitted without.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -202,13 +202,14 @@ class LeftOut:
     one data set, from the tasks of other classes; of one class, from its own tasks. A rule is a metric with a sign, or
     the ridge combination of all; the curved combination has the squares of their ranks too, so that it finds a best
     value in the middle. Sums of products over each cluster and class are computed once, so that all fits are one batch
-    of small systems.
+    of small systems, and those of metrics once for all detectors.
 
     Args:
         studies: The study on each data set; their scores are what the rules are fitted to.
+        others: The same of other detectors, `alike` in all but scores.
     """
 
-    def __init__(self, studies: Sequence[StudyArrays]) -> None:
+    def __init__(self, studies: Sequence[StudyArrays], others: Sequence[Sequence[StudyArrays]] = ()) -> None:
         self._metrics = studies[0].metrics
         clusters = np.unique(np.concatenate([study.clusters for study in studies]))
         self._clusters = [np.searchsorted(clusters, study.clusters) for study in studies]
@@ -223,42 +224,50 @@ class LeftOut:
             for own, study in zip(self._clusters, studies, strict=True)
         ]
         self._sizes = np.concatenate(sizes, axis=1) * self._share[:, 0, 0]  # (U, T) points
-        self._scores = []  # (T, U, P) ranks among the others
+        self._scores = [self._ranked(each, len(clusters)) for each in (studies, *others)]
+
+    def _ranked(self, studies: Sequence[StudyArrays], clusters: int) -> list[Floats]:
+        """The ranks of a detector's scores without each cluster, (T, U, P) by data set."""
+        found = []
         for own, study in zip(self._clusters, studies, strict=True):
-            scores = np.zeros((len(clusters), *study.scores.shape))
+            scores = np.zeros((clusters, *study.scores.shape))
             for left_out, ranks in enumerate(scores):
                 known = own != left_out
                 ranks[known] = scaled_ranks(study.scores[known])
-            self._scores.append(np.ascontiguousarray(scores.transpose(2, 0, 1)))
+            found.append(np.ascontiguousarray(scores.transpose(2, 0, 1)))
+        return found
 
-    def predictions(self, ranks: Sequence[Floats]) -> list[dict[str, Floats]]:
-        """Return what each rule says of every point in every task, (P, T, B), higher is better, by data set.
+    def predictions(self, ranks: Sequence[Floats]) -> Iterator[list[dict[str, Floats]]]:
+        """Yield what each rule says of every point in every task, (P, T, B) by data set, higher is better: by detector.
 
         Args:
             ranks: (P, T, B, K) of the metrics, by data set: B ways to place them, which are fitted by themselves.
         """
-        k = len(self._metrics)
         both = [_by_task(np.concatenate([each, _squares(each)], axis=-1)) for each in ranks]
-        cross, grams = self._cross(both), self._grams(both)  # metrics first: what the plain combination takes
-        directions = np.sign(cross[..., :k].round(_DECIMALS))
-        fits = {COMBINATION: _solved(grams[..., :k, :k], cross[..., :k]), CURVED: _solved(grams, cross)}
-        found = []
-        for d, each in enumerate(both):
+        k, grams = len(self._metrics), self._grams(both)  # metrics first: what the plain combination takes
+        cross = np.stack([self._cross(both, scores) for scores in self._scores], axis=-1)  # (C, U, B, K, detectors)
+        directions = np.sign(cross[..., :k, :].round(_DECIMALS))
+        plain, curved = np.linalg.solve(grams[..., :k, :k], cross[..., :k, :]), np.linalg.solve(grams, cross)
+        for number in range(len(self._scores)):
+            fits = {COMBINATION: plain[..., number], CURVED: curved[..., number]}
+            yield self._said(both, directions[..., number], fits)
+
+    def _said(self, ranks: Sequence[Floats], directions: Floats, fits: Mapping[str, Floats]) -> list[dict[str, Floats]]:
+        """What the rules say that are fitted to one detector's scores, by data set."""
+        k, found = len(self._metrics), []
+        for d, each in enumerate(ranks):
             own = np.ix_(self._targets[d], self._clusters[d])
-            ways = directions[own]
-            said = {name: np.einsum("tpb,tpb->ptb", each[..., i], ways[..., i]) for i, name in enumerate(self._metrics)}
+            directed = np.ascontiguousarray((each[..., :k] * directions[own]).transpose(3, 1, 0, 2))
+            said = dict(zip(self._metrics, directed, strict=True))
             for name, fitted in fits.items():
                 columns = fitted.shape[-1]
                 said[name] = np.einsum("tpbk,tpbk->ptb", each[..., :columns], fitted[own])
             found.append({name: values.round(_DECIMALS) for name, values in said.items()})
         return found
 
-    def _cross(self, ranks: Sequence[Floats]) -> Floats:
+    def _cross(self, ranks: Sequence[Floats], scores: Sequence[Floats]) -> Floats:
         """The products of metrics, (T, P, B, K), and scores without each class and cluster, (C, U, B, K)."""
-        products = [
-            np.matmul(scores, each.reshape(*each.shape[:2], -1))
-            for scores, each in zip(self._scores, ranks, strict=True)
-        ]
+        products = [np.matmul(own, each.reshape(*each.shape[:2], -1)) for own, each in zip(scores, ranks, strict=True)]
         by_task = np.concatenate(products) * self._share  # (T, U, B K)
         found: Floats = by_task.sum(0) - self._apart * np.tensordot(self._of_target.T, by_task, 1)
         return found.reshape(*found.shape[:2], *ranks[0].shape[2:])
@@ -268,13 +277,27 @@ class LeftOut:
         by_task = np.concatenate(
             [_products(each, own, len(self._sizes)) for each, own in zip(ranks, self._clusters, strict=True)]
         )  # (T, U, B, K, K)
-        blocks = np.tensordot(self._of_target.T, by_task * self._share[..., None, None], 1)
+        by_task *= self._share[..., None, None]
+        blocks = np.tensordot(self._of_target.T, by_task, 1)
         sizes = (self._sizes @ self._of_target).T
         rows = sizes.sum() - sizes.sum(0) - self._apart * sizes.sum(1, keepdims=True) + self._apart * sizes
-        others = blocks.sum((0, 1)) - blocks.sum(0)
-        others = others - self._apart * blocks.sum(1, keepdims=True) + self._apart * blocks
-        found: Floats = others + (rows * PENALTY / 12)[..., None, None, None] * np.eye(ranks[0].shape[-1])
+        of_cluster = blocks.sum(0)
+        found: Floats = (of_cluster.sum(0) - of_cluster) - self._apart * blocks.sum(1, keepdims=True)
+        blocks *= self._apart
+        found += blocks
+        diagonal = np.arange(found.shape[-1])
+        found[..., diagonal, diagonal] += (rows * PENALTY / 12)[..., None, None]
         return found
+
+
+def alike(studies: Sequence[StudyArrays], others: Sequence[StudyArrays]) -> bool:
+    """Whether two detectors are judged on the same points and tasks, so that nothing but scores differs."""
+    pairs = list(zip(studies, others, strict=False))
+    return len(studies) == len(others) and all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for one, other in pairs
+        for name in ("tasks", "targets", "clusters", "points", "ranks")
+    )
 
 
 def held_out(study: StudyArrays, studies: Sequence[StudyArrays]) -> Names:
@@ -293,11 +316,6 @@ def _products(ranks: Floats, clusters: Names, n: int) -> Floats:
     return np.stack([np.matmul(part.swapaxes(2, 3), part) for part in parts], axis=1)
 
 
-def _solved(grams: Floats, cross: Floats) -> Floats:
-    """The solutions of many small systems."""
-    return np.linalg.solve(grams, cross[..., None])[..., 0].astype(np.float64, copy=False)
-
-
 def _squares(ranks: Floats) -> Floats:
     """Squares of ranks, with mean 0 and the variance of the ranks, 1/12, where these are evenly spread."""
     found: Floats = np.sqrt(15) * (ranks**2 - 1 / 12)
@@ -306,7 +324,7 @@ def _squares(ranks: Floats) -> Floats:
 
 def predictions(studies: Sequence[StudyArrays]) -> list[dict[str, Floats]]:
     """Return what each rule says of every point in every task where it is measured, by data set: see `LeftOut`."""
-    found = LeftOut(studies).predictions([study.ranks[:, :, None] for study in studies])
+    (found,) = LeftOut(studies).predictions([study.ranks[:, :, None] for study in studies])
     return [{rule: said[..., 0] for rule, said in each.items()} for each in found]
 
 

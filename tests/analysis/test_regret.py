@@ -52,6 +52,10 @@ def world(rng: np.random.Generator, networks: int = 12, metrics: int = 1, **aske
     )
 
 
+def table_of(study: StudyArrays) -> pd.DataFrame:
+    return regret_table([study], predictions([study]), chance_scores([study], 100, 0), "auroc")
+
+
 def test_a_gain_of_unrelated_metrics_is_found_in_five_per_cent() -> None:
     rng, trials, found, fixed, covered = np.random.default_rng(0), 120, 0, 0, 0
     for _ in range(trials):
@@ -75,7 +79,7 @@ def test_a_metric_that_tells_layers_apart_is_found() -> None:
     found = 0
     for _ in range(20):
         study = world(rng, signal=0.9, tasks=1.5)
-        row = regret_table([study], predictions([study]), 100, 0, "auroc").set_index("rule").loc["m0"]
+        row = table_of(study).set_index("rule").loc["m0"]
         found += row["p_value"] <= 0.05
         assert row["over_random_low"] <= row["over_random"] <= row["over_random_high"]
         assert row["over_random_high"] - row["over_random_low"] > row["over_random_classes_high"] - row["over_random"]
@@ -84,7 +88,7 @@ def test_a_metric_that_tells_layers_apart_is_found() -> None:
 
 def test_no_interval_for_other_networks_from_few() -> None:
     study = world(np.random.default_rng(0), networks=5)
-    table = regret_table([study], predictions([study]), 100, 0, "auroc")
+    table = table_of(study)
     assert table[["over_random_low", "over_last_high"]].isna().to_numpy().all()
     assert table["over_random_classes_low"].notna().all()
 

@@ -98,8 +98,8 @@ class EmbeddingCache(Mapping[str, Embeddings]):
         attributes: dict[str, Any] = dict(self._group.attrs)
         self.provenance: dict[str, Any] = attributes["provenance"]
         self.classes: tuple[str, ...] = tuple(attributes["classes"])
-        self.labels: NDArray[np.int64] = self._read(LABELS, array_of(self._group, LABELS))
-        ids = self._read(IDS, array_of(self._group, IDS))
+        self.labels: NDArray[np.int64] = self._read(array_of(self._group, LABELS))
+        ids = self._read(array_of(self._group, IDS))
         self.ids: NDArray[np.str_] = np.array(json.loads(ids.tobytes()), dtype=np.str_)
         self._arrays = layer_arrays(self._group)
         self._layers = tuple(self._complete() if layers is None else layers)
@@ -118,7 +118,7 @@ class EmbeddingCache(Mapping[str, Embeddings]):
         if layer not in self._layers:
             raise UnknownNameError("layer of the cache", layer, self._layers)
         provenance = {**self.provenance, "layer": layer, "classes": list(self.classes)}
-        return Embeddings(self._read(layer, self._array(layer)), layer, self.ids, self.labels, provenance)
+        return Embeddings(self._read(self._array(layer)), layer, self.ids, self.labels, provenance)
 
     def __repr__(self) -> str:
         return f"EmbeddingCache({self.provenance.get('backbone')}, {len(self.ids)} rows, layers {', '.join(self)})"
@@ -181,7 +181,8 @@ class EmbeddingCache(Mapping[str, Embeddings]):
             self._arrays[layer] = array_of(self._group, f"{LAYERS}/{layer}")
         return self._arrays[layer]
 
-    def _read(self, name: str, array: Array) -> NDArray[Any]:
+    def _read(self, array: Array) -> NDArray[Any]:
+        name = array.path
         if missing := missing_blocks(array):
             raise CacheError(f"{name} of the cache {self.location} lacks {missing} blocks; run the extraction again")
         try:
