@@ -50,7 +50,6 @@ OF_IMAGES_BY_NATURE = (
     "models/export.py",
     "models/graph.py",
     "models/maps.py",
-    "models/model.py",
     "papers/",
     "plots/",
     "pretext/",

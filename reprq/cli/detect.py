@@ -99,9 +99,11 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 @click.option(
     "--gallery",
     type=click.Path(path_type=Path),
-    help="A folder for pictures of the most anomalous images beside their maps, of every detector with maps.",
+    help="A folder for pictures of the most anomalous images or texts with their maps, of every detector with maps.",
 )
-@click.option("--oracle", is_flag=True, help="Choose OC-SVM's and KDE's parameters on a tenth of the test labels.")
+@click.option(
+    "--oracle", is_flag=True, help="Choose OC-SVM's and KDE's parameters, CVDD's context on a tenth of the test labels."
+)
 @click.option(
     "--detector",
     "detectors",
@@ -142,7 +144,8 @@ def detect(
     pixel_auroc is over all pixels of all images, pixel_auroc_per_image the mean over anomalous images, and aupro the
     overlap with marked regions, averaged over false positive rates up to 0.3.
 
-    --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths.
+    --oracle is an upper bound, not a result: its rows are marked, and judged on the other nine tenths. Of cvdd it
+    chooses the context.
     """
     from reprq.detectors.registry import needs_layer, stands_alone
 
@@ -200,6 +203,9 @@ def detect(
     left_out = _left_out(rows, form)
     shown = [{name: value for name, value in row.items() if name not in left_out} for row in rows]
     emit(form, "detect", shown, {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}, source)
+    if form is None and (words := _word_rows(rows)):
+        click.echo("\nwords of contexts")
+        echo_table(words)
     if by_class and form is None:
         click.echo("\nby class of anomalies")
         echo_table(_class_rows(rows))
@@ -222,7 +228,7 @@ def _left_out(rows: list[dict[str, Any]], form: str | None) -> set[str]:
     """The columns that are not shown: those of pixels where no row has any, and what only one form has space for."""
     from reprq.evaluation.localization import MAP_COLUMNS
 
-    found = {"by_class"} if form != "json" else set()
+    found = {"by_class", "top_words"} if form != "json" else set()
     if form is None:
         found |= {name for name in MAP_COLUMNS if "per_image_" in name}
     return found if any(row["pixel_auroc"] is not None for row in rows) else {*found, *MAP_COLUMNS}
@@ -251,6 +257,7 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool, gallery:
         **found.counts(),
         "notes": list(found.notes),
         "by_class": _by_class(found, case.classes),
+        **({"top_words": found.top_words} if found.top_words else {}),
     }
     if gallery is not None:
         from reprq.cli.galleries import draw
@@ -280,6 +287,15 @@ def _class_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: row.get(name) for name in columns} for row in found]
 
 
+def _word_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row a context of a detector that has some, with its words in the texts that it was fitted on."""
+    return [
+        {**{name: row[name] for name in ("task", "seed")}, "context": number, "words": ", ".join(words)}
+        for row in rows
+        for number, words in enumerate(row.get("top_words", ()), start=1)
+    ]
+
+
 def _method(row: dict[str, Any]) -> str:
     """A detector's identifier; of an oracle, whose parameters differ from task to task, its name alone."""
     name = str(row["detector"])
@@ -291,6 +307,7 @@ def _check_specifications(specs: list[dict[str, Any]], of_samples: bool, oracle:
     from reprq.detectors import create, describe
     from reprq.detectors.registry import is_network, stands_alone
     from reprq.errors import InputError
+    from reprq.evaluation.detection import has_contexts
 
     seen = set()
     for spec in specs:
@@ -301,7 +318,7 @@ def _check_specifications(specs: list[dict[str, Any]], of_samples: bool, oracle:
         seen.add(method)
         if not is_network(spec["name"]):
             continue
-        if oracle:
+        if oracle and not has_contexts(spec["name"]):
             raise InputError(f"--oracle chooses parameters of detectors of rows, got {spec['name']}; leave one out")
         if not (of_samples or getattr(made, "takes_rows", False)):
             instead = "give --data" if stands_alone(spec["name"]) else "give --backbone and --data"

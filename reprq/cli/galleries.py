@@ -1,4 +1,4 @@
-"""`reprq detect --gallery`: the most anomalous images with their maps, as a picture for every row of the table."""
+"""`reprq detect --gallery`: the most anomalous images or texts with their maps, for every row of the table."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ _MOST = 12
 
 
 def draw(folder: Path, row: dict[str, Any], found: Any, split: Any, test: Any) -> Path | None:
-    """Draw the test images that scored highest beside their maps, in their own pixels, what is marked outlined.
+    """Draw the test samples that scored highest with their maps, and of images in their own pixels what is marked.
 
     Args:
         folder: Where the picture goes.
@@ -20,28 +20,50 @@ def draw(folder: Path, row: dict[str, Any], found: Any, split: Any, test: Any) -
         test: Its test side.
 
     Returns:
-        The picture; None where the detector has no maps of images.
+        The picture, of texts the page; None where the detector has no maps of such samples.
     """
-    from reprq.data import to_photo
     from reprq.evaluation.localization import has_maps
-    from reprq.plots import overlay_gallery, render
-    from reprq.storage import make_folder, write_whole
 
     detector = found.fitted
     if not has_maps(detector) or getattr(detector, "transform_", None) is None or split.groups is not None:
         return None
+    if test.modality not in getattr(detector, "maps_of", {"image"}):
+        return None
     shown = np.argsort(-found.scores, kind="stable")[:_MOST]
-    images = test.select(split.test[shown])
+    shots = f"{row['shots']}-shots" if "shots" in row else ""
+    words = (row["detector"], row["layer"], row.get("task", ""), shots, f"seed-{row['seed']}")
+    name = "_".join(re.sub(r"[^\w=.,-]+", "-", str(word)).strip("-") for word in words if word != "")
+    judged = test.select(split.test)
+    titles = [f"{Path(str(judged.ids[i])).name}: {found.scores[i]:.4g}" for i in shown]
+    if test.modality == "text":
+        return _draw_texts(folder, name, detector, judged, shown, titles)
+    return _draw_images(folder, name, detector, judged.select(shown), split, shown, titles)
+
+
+def _draw_texts(folder: Path, name: str, detector: Any, judged: Any, shown: Any, titles: list[str]) -> Path:
+    from reprq.cli import marked_texts
+    from reprq.report.texts import TextSection
+
+    texts = judged.select(shown)
+    maps = detector.anomaly_map(texts)
+    drawn = [marked_texts.marked(detector.transform_, texts, i, maps[i], title) for i, title in enumerate(titles)]
+    sections = [TextSection("The most anomalous texts", drawn, marked_texts.ADDED)]
+    return marked_texts.write(folder, name, name, [*sections, *marked_texts.contexts(detector, judged)])
+
+
+def _draw_images(
+    folder: Path, name: str, detector: Any, images: Any, split: Any, shown: Any, titles: list[str]
+) -> Path:
+    from reprq.data import to_photo
+    from reprq.plots import overlay_gallery, render
+    from reprq.storage import make_folder, write_whole
+
     sizes = [images.item(i).size for i in range(len(images))]
     pairs = zip(detector.anomaly_map(images), sizes, strict=True)
     maps = [to_photo(values, detector.transform_, *size) for values, size in pairs]
     known = [None if split.masks is None else split.masks[int(i)] for i in shown]
     masks = [_as_large(mask, values) for mask, values in zip(known, maps, strict=True)]
-    titles = [f"{Path(str(name)).name}: {found.scores[i]:.4g}" for name, i in zip(images.ids, shown, strict=True)]
     figure = overlay_gallery(images, maps, masks=masks, titles=titles)
-    shots = f"{row['shots']}-shots" if "shots" in row else ""
-    words = (row["detector"], row["layer"], row.get("task", ""), shots, f"seed-{row['seed']}")
-    name = "_".join(re.sub(r"[^\w=.,-]+", "-", str(word)).strip("-") for word in words if word != "")
     make_folder(folder)
     path = folder / f"{name}.png"
     write_whole(path, lambda temporary: temporary.write_bytes(render(figure, "png")))

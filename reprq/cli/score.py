@@ -28,7 +28,8 @@ _MOST_SHOWN, _MOST_PICTURED = 10, 12
 @click.option(
     "--maps",
     type=click.Path(path_type=Path),
-    help="Write where each photo is anomalous to this folder, and a picture of the most anomalous ones; resumes.",
+    help="Write where each photo or text is anomalous to this folder, and a picture of the most anomalous ones;"
+    " resumes.",
 )
 @click.option("--filepath", is_flag=True, help="Add the column filepath, the absolute path of each file, to a table.")
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
@@ -62,6 +63,7 @@ def score(
     or --json the most anomalous samples are shown.
 
     --maps writes ID.tiff, float32 in the photo's own pixels, nan where a crop left them out, and most_anomalous.png.
+    Of texts it writes ID.csv, what each token adds to the score, and most_anomalous.html too.
     """
     if filepath and file is not None:
         raise click.UsageError("--filepath goes with DATA, whose samples may be files")
@@ -87,27 +89,44 @@ def score(
 
 def _map_folder(model: Any, data: Any, path: Path, force: bool) -> Any:
     """The folder of maps, once the model is known to have some."""
-    from reprq.models.maps import MapFolder, maps_of_photos
+    from reprq.models.maps import MapFolder, maps_of
 
-    maps_of_photos(model, data)
+    maps_of(model, data)
     return MapFolder(path, model, force=force)
 
 
 def _write_maps(folder: Any, data: Any, table: Any, progress: bool) -> None:
-    """Write the map of every photo, and a picture of those with the highest scores."""
-    from reprq.plots import overlay_gallery, render
-    from reprq.storage import write_whole
-
+    """Write the map of every sample, and a picture of those with the highest scores."""
     folder.write(data, progress=progress)
     scores = table["score"].to_numpy()
     shown = scores.argsort(kind="stable")[::-1][:_MOST_PICTURED]
     chosen = data.select(shown)
     titles = [f"{Path(str(name)).name}: {score:.4g}" for name, score in zip(chosen.ids, scores[shown], strict=True)]
+    picture = _page(folder, chosen, titles) if data.modality == "text" else _picture(folder, chosen, titles)
+    click.echo(f"{folder.path}: a map of each of {len(data)} {data.noun}s, and {picture.name}", err=True)
+
+
+def _picture(folder: Any, chosen: Any, titles: list[str]) -> Path:
+    from reprq.plots import overlay_gallery, render
+    from reprq.storage import write_whole
+
     maps = [folder.read(str(name)) for name in chosen.ids]
     figure = overlay_gallery(chosen, maps, titles=titles, threshold=folder.model.record.get("map_threshold"))
-    picture = folder.path / "most_anomalous.png"
+    picture: Path = folder.path / "most_anomalous.png"
     write_whole(picture, lambda temporary: temporary.write_bytes(render(figure, "png")))
-    click.echo(f"{folder.path}: a map of each of {len(data)} {data.noun}s, and {picture.name}", err=True)
+    return picture
+
+
+def _page(folder: Any, chosen: Any, titles: list[str]) -> Path:
+    from reprq.cli import marked_texts
+    from reprq.models.token_maps import transform_of
+    from reprq.report.texts import TextSection
+
+    transform = transform_of(folder.model)
+    maps = [folder.read(str(name)) for name in chosen.ids]
+    texts = [marked_texts.marked(transform, chosen, i, maps[i], title) for i, title in enumerate(titles)]
+    section = TextSection("The most anomalous texts", texts, marked_texts.ADDED)
+    return marked_texts.write(folder.path, "most_anomalous", folder.model.describe(), [section])
 
 
 def _data(

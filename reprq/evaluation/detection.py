@@ -14,7 +14,7 @@ from reprq.detectors.registry import create, describe
 from reprq.errors import InputError, ReprqError
 from reprq.evaluation.groups import max_over_groups
 from reprq.evaluation.localization import MapFigures, has_maps, judge_maps
-from reprq.evaluation.oracle import oracle_search
+from reprq.evaluation.oracle import hold_out, marked_oracle, oracle_search
 from reprq.evaluation.roc import auroc
 from reprq.registry import told
 from reprq.statistics.estimate import Estimate
@@ -80,6 +80,7 @@ class Detection:
         fitted: The detector, fitted; None where only its scores are known.
         pixels: The figures of its maps against the masks of the split, where it has maps and the split masks.
         pixel_note: Why `pixels` is None; "" where nobody could expect it.
+        top_words: Of a detector with contexts of texts, the words of each; none of others.
     """
 
     detector: str
@@ -92,6 +93,7 @@ class Detection:
     fitted: Any = None
     pixels: MapFigures | None = None
     pixel_note: str = ""
+    top_words: tuple[tuple[str, ...], ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Return how many rows trained, how many were judged, and how many of these are anomalous."""
@@ -156,7 +158,8 @@ def evaluate(
         given: Parameters that the surroundings set, not the person: a teacher, its layer, the device. Those that the
             detector does not have are passed over.
         seed: Of a detector that draws and was given no seed of its own.
-        oracle: Whether its parameters are chosen on a tenth of the test labels; judged on the others.
+        oracle: Whether its parameters, of CVDD its context, are chosen on a tenth of the test labels; judged on the
+            others.
         pixels: Whether its maps are judged by the masks of the split (`judge_maps`): True where that is what is asked
             for, and an error if it cannot be; by default where it can be.
         clock: What tells the time in seconds.
@@ -181,9 +184,9 @@ def evaluate(
         check_maps(spec, split)
     began = clock()
     fitted, scored = take(train, split.train), take(test, split.test)
-    labels, classes = split.labels, split.classes
+    labels, classes, of_contexts = split.labels, split.classes, has_contexts(str(spec["name"]))
     with told(f"detector {spec['name']}"):
-        if oracle:
+        if oracle and not of_contexts:
             grid = [_seeded(candidate, spec, seed) for candidate in oracle_grid(spec, fitted.shape[1])]
             choice = oracle_search(grid, fitted, scored, labels, seed=seed)
             made, name, left = choice.detector, choice.describe(), choice.remaining
@@ -202,7 +205,9 @@ def evaluate(
     found = judge(
         name, scores, labels, classes=classes, groups=split.groups, n_train=len(fitted), seconds=clock() - began
     )
-    found = replace(found, fitted=made)
+    found = replace(found, fitted=made, top_words=_words(made, fitted))
+    if oracle and of_contexts:
+        return _best_context(found, made.context_scores(scored), seed)
     if pixels is False or split.masks is None or not has_maps(made) or getattr(made, "transform_", made) is None:
         return found
     try:
@@ -212,6 +217,33 @@ def evaluate(
         if pixels:
             raise
         return replace(found, pixel_note=f"no pixel figure: {error}")
+
+
+def has_contexts(name: str) -> bool:
+    """Whether the detector of this name has contexts, among which an oracle chooses.
+
+    Example:
+        >>> has_contexts("cvdd"), has_contexts("knn")
+        (True, False)
+    """
+    if name not in DETECTORS or DETECTORS.find(name).inputs == "rows":
+        return False
+    return callable(getattr(DETECTORS.find(name).load(), "context_scores", None))
+
+
+def _words(detector: Any, benign: Any) -> tuple[tuple[str, ...], ...]:
+    """The words of a detector's contexts in the texts that it was fitted on."""
+    if not callable(getattr(detector, "top_words", None)) or getattr(benign, "modality", "") != "text":
+        return ()
+    return tuple(map(tuple, detector.top_words(benign)))
+
+
+def _best_context(found: Detection, distances: NDArray[np.float64], seed: int) -> Detection:
+    """What the context that is best on a tenth of the test labels achieves on the others."""
+    chosen = hold_out(found.labels, seed=seed)
+    values = [auroc(found.labels[chosen], column[chosen]).value for column in distances.T]
+    best = replace(found, detector=marked_oracle(found.detector), scores=distances[:, int(np.argmax(values))])
+    return best.on(np.setdiff1d(np.arange(len(found.labels)), chosen))
 
 
 def check_maps(spec: Mapping[str, Any], split: SplitRows) -> None:

@@ -33,8 +33,17 @@ class OracleChoice:
 
     def describe(self) -> str:
         """Return the identifier with its mark, for example "ocsvm[nu=0.1,gamma=0.25,oracle]"."""
-        found = str(self.detector.describe())
-        return f"{found[:-1]},oracle]" if found.endswith("]") else f"{found}[oracle]"
+        return marked_oracle(str(self.detector.describe()))
+
+
+def marked_oracle(identifier: str) -> str:
+    """Return the identifier of a detector with the mark of what labels chose.
+
+    Example:
+        >>> marked_oracle("ocsvm[nu=0.1]"), marked_oracle("centroid")
+        ('ocsvm[nu=0.1,oracle]', 'centroid[oracle]')
+    """
+    return f"{identifier[:-1]},oracle]" if identifier.endswith("]") else f"{identifier}[oracle]"
 
 
 def oracle_search(

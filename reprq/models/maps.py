@@ -1,4 +1,4 @@
-"""Where the photos that a model scores are anomalous, in their own pixels."""
+"""Where the photos and texts that a model scores are anomalous: in their own pixels, and token by token."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,6 +18,7 @@ from reprq.detectors.patch.reader import PatchReader, spread
 from reprq.errors import InputError, OutputExistsError
 from reprq.models.embedder import Embedder
 from reprq.models.model import Model
+from reprq.models.token_maps import maps_of_texts, transform_of
 from reprq.progress import track
 from reprq.provenance import digest
 from reprq.storage import make_folder, write_text, write_whole
@@ -25,6 +27,22 @@ from reprq.training import Inputs
 Map = NDArray[np.float64]
 _BATCH = 32
 _POOLED = ("avg", "mean", "max", "gem")  # a row of these has the channels of a position
+
+
+def maps_of(model: Model, data: Dataset, *, progress: bool = False) -> Iterator[tuple[str, Map]]:
+    """Yield the id and the map of every photo or text; see `Model.maps`.
+
+    Args:
+        model: The model.
+        data: What `Model.check` returned.
+        progress: Whether to show progress on stderr.
+
+    Raises:
+        InputError: The model has no maps.
+    """
+    if not model.reads_rows and data.modality == "text":
+        return maps_of_texts(model, data, progress=progress)
+    return maps_of_photos(model, data, progress=progress)
 
 
 def maps_of_photos(model: Model, data: Dataset, *, progress: bool = False) -> Iterator[tuple[str, Map]]:
@@ -39,7 +57,7 @@ def maps_of_photos(model: Model, data: Dataset, *, progress: bool = False) -> It
         InputError: The model has no maps.
     """
     if model.reads_rows or data.modality != "image":
-        raise InputError("maps are of photos, and this model reads something else; use score")
+        raise InputError("maps are of photos and texts, and this model reads something else; use score")
     if model.embedder is not None:
         _check_pooling(model.embedder)
         transform = model.embedder.backbone.preprocessing
@@ -100,9 +118,10 @@ def _on_photos(maps: Iterator[Map], transform: Any, data: Dataset, progress: boo
 
 
 class MapFolder:
-    """A folder of maps: ID.tiff for every photo, float32 in the photo's own pixels, nan where a crop left them out.
+    """A folder of maps, a file a sample; what is there is not computed again by the same model.
 
-    What is there is not computed again by the same model, so that an interrupted run goes on.
+    Of photos ID.tiff, float32 in the photo's own pixels, nan where a crop left them out. Of texts ID.csv with a line a
+    token: token, start and end, the characters where it stands (0, 0 where it does not), and value.
 
     Args:
         path: The folder.
@@ -116,6 +135,8 @@ class MapFolder:
     def __init__(self, path: Path, model: Model, *, force: bool = False) -> None:
         self.path, self.model = path, model
         self._made = path / "maps.json"
+        self._of_texts = model.record["inputs"].get("modality") == "text"
+        self._ending = ".csv" if self._of_texts else ".tiff"
         self._record = {"model": digest(model.record), "threshold": model.record.get("map_threshold")}
         if path.exists() and not self._made.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise OutputExistsError(f"{path} exists and is no folder of maps; give another path")
@@ -127,25 +148,37 @@ class MapFolder:
         """Write the maps that are missing, and how they were made."""
         make_folder(self.path)
         if self._old:
-            for file in self.path.rglob("*.tiff"):
+            for file in self.path.rglob(f"*{self._ending}"):
                 file.unlink()
         write_text(self._made, json.dumps(self._record, indent=2) + "\n")
         files = [self.file(name) for name in data.ids.tolist()]
         missing = np.array([i for i, file in enumerate(files) if not file.exists()], dtype=np.int64)
-        found = maps_of_photos(self.model, data.select(missing), progress=progress)
+        found = maps_of(self.model, data.select(missing), progress=progress)
         for i, (_, values) in zip(missing.tolist(), found, strict=True):
             make_folder(files[i].parent)
-            write_whole(files[i], _saver(values))
+            if self._of_texts:
+                write_text(files[i], _token_table(data.item(i), transform_of(self.model), values))
+            else:
+                write_whole(files[i], _saver(values))
 
     def file(self, name: str) -> Path:
-        """Return the file of a photo's map, by the photo's id."""
+        """Return the file of a sample's map, by its id."""
         inside = [part for part in Path(name).parts if part not in ("..", "/")]
-        return self.path.joinpath(*inside[:-1], f"{Path(name).stem}.tiff")
+        last = inside[-1] if self._of_texts else Path(name).stem  # of texts a dot may be followed by a number
+        return self.path.joinpath(*inside[:-1], f"{last}{self._ending}")
 
-    def read(self, name: str) -> NDArray[np.float32]:
-        """Return the map of a photo, (height, width)."""
+    def read(self, name: str) -> NDArray[np.floating]:
+        """Return the map of a sample: (height, width), or of a text (L,)."""
+        if self._of_texts:
+            return pd.read_csv(self.file(name), keep_default_na=False)["value"].to_numpy(np.float64)
         with Image.open(self.file(name)) as image:
             return np.asarray(image)
+
+
+def _token_table(text: str, transform: Any, values: Map) -> str:
+    starts, ends = zip(*transform.spans_of(text), strict=True)
+    columns = {"token": transform.words_of(text), "start": starts, "end": ends, "value": values}
+    return str(pd.DataFrame(columns).to_csv(index=False, lineterminator="\n"))
 
 
 def _saver(values: Map) -> Callable[[Path], None]:

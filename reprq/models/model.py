@@ -139,11 +139,17 @@ class Model:
     def maps(
         self, data: Any, *, split: str = "test", any_kind: bool = False, progress: bool = False
     ) -> Iterator[tuple[str, NDArray[np.float64]]]:
-        """Yield the id of every photo and where it is anomalous, (height, width) in its own pixels.
+        """Yield the id of every photo or text and where it is anomalous.
+
+        Of a photo it is (height, width) in its own pixels.
 
         Of a detector with an `anomaly_map` it is that. Of a detector of rows it is what the detector says of single
         positions of the layers' maps, though it was fitted on pooled ones: to be compared within a photo, not with the
         threshold. Either is interpolated bilinearly. What a crop leaves out is nan; see `reprq.data.to_photo`.
+
+        Of a text it is (L,), a value for each of its L tokens, as the `words_of` of the transform counts them. Of a
+        detector with an `anomaly_map` of texts it is that: what each token adds to the score. Of all others it is by
+        how much a token raises the score: the score less that of the text without it, which takes L forward passes.
 
         Args:
             data: As for `score`.
@@ -154,9 +160,9 @@ class Model:
         Raises:
             InputError: As of `score`; a model that has no maps (says why).
         """
-        from reprq.models.maps import maps_of_photos
+        from reprq.models.maps import maps_of
 
-        return maps_of_photos(self, self.check(data, split=split, any_kind=any_kind), progress=progress)
+        return maps_of(self, self.check(data, split=split, any_kind=any_kind), progress=progress)
 
     def check(self, data: Any, *, split: str = "test", any_kind: bool = False) -> Any:
         """Return the data as the model reads it, once it is known to be of the kind that it was fitted on.

@@ -19,7 +19,7 @@ from reprq.storage import readable
 from reprq.study import measures
 from reprq.study.cells import Row
 from reprq.study.jobs import Cell, Job, Spec, definition_of, name_of, needs_of, reads_rows
-from reprq.study.results import BY_CLASS, HALVES, MAPS_BY_CLASS
+from reprq.study.results import BY_CLASS, HALVES, MAPS_BY_CLASS, TOP_WORDS
 from reprq.study.sources import load_network, load_samples
 from reprq.study.splits import Other
 
@@ -214,6 +214,7 @@ def _row(spec: Spec, found: Detection, classes: tuple[str, ...]) -> Row:
         **({} if found.pixels is None else found.pixels.columns()),
         **found.counts(),
         "seconds": round(found.seconds, 6),
+        **({TOP_WORDS: " | ".join(map(", ".join, found.top_words))} if found.top_words else {}),
         BY_CLASS: by_class,
         **_maps_by_class(found, classes),
     }

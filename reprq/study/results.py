@@ -19,6 +19,7 @@ HALVES = ("_half_1", "_half_2")  # of the test rows: the score on either
 METRICS_FILE, DETECTORS_FILE, STUDY_FILE = "metrics.csv", "detectors.csv", "study.json"
 CLASSES_FILE = "classes.csv"
 BY_CLASS = "by_class"  # of a stored row: [auroc, low, high, anomalies] by the name of the anomalous class
+TOP_WORDS = "top_words"  # of a detector with contexts of texts: words after commas, contexts after bars
 MAPS_BY_CLASS = "maps_by_class"  # likewise a mapping of `MAP_COLUMNS`
 FAILURES_FILE = "failures.csv"
 _ROWS = "rows"  # of the record on disk: how many a table has
@@ -30,7 +31,7 @@ CELL_COLUMNS += ["task", "task_kind", "scenario"]
 METRIC_COLUMNS = [*CELL_COLUMNS, "metric", "definition", "value", "low", "high", "n", "d", "notes", "seconds"]
 DETECTOR_COLUMNS = [*CELL_COLUMNS, "detector", "definition", "auroc", "auroc_low", "auroc_high"]
 DETECTOR_COLUMNS += (
-    [f"auroc{half}" for half in HALVES] + [*MAP_COLUMNS] + ["n_train", "n_test", "n_anomalies", "seconds"]
+    [f"auroc{half}" for half in HALVES] + [*MAP_COLUMNS] + ["n_train", "n_test", "n_anomalies", "seconds", TOP_WORDS]
 )
 CLASS_COLUMNS = [*CELL_COLUMNS, "detector", "definition", "anomaly", "auroc", "auroc_low", "auroc_high"]
 CLASS_COLUMNS += [*MAP_COLUMNS, "n_anomalies"]
@@ -46,7 +47,8 @@ class StudyResults:
         detectors: One row a seed x data set x backbone x layer x task x detector: auroc with its interval, and on
             either half of the test rows (none in older studies), definition, counts, seconds. Backbone and layer are
             missing where the detector needs none. Where a data set has masks and a detector anomaly maps, pixel_auroc
-            (pooled), pixel_auroc_per_image and aupro with their intervals.
+            (pooled), pixel_auroc_per_image and aupro with their intervals. Where a detector has contexts of texts,
+            top_words: the words of each, "ship, port | cow, barn".
         study: How it was made: configuration, versions, weights digests, data fingerprints, failures.
         path: The folder it lives in.
         classes: One row a row of `detectors` and class of anomalies: its auroc against all benign test rows, and where

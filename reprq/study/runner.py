@@ -33,6 +33,7 @@ from reprq.study.results import (
     METRIC_COLUMNS,
     SCHEMA_VERSION,
     STUDY_FILE,
+    TOP_WORDS,
     StudyResults,
     classes_of,
 )
@@ -301,6 +302,8 @@ class StudyRun:
         of_detectors, of_classes = detectors.frame(), classes.frame()
         if of_detectors[[*MAP_COLUMNS]].isna().all(axis=None):
             of_detectors, of_classes = (table.drop(columns=[*MAP_COLUMNS]) for table in (of_detectors, of_classes))
+        if of_detectors[TOP_WORDS].isna().all():
+            of_detectors = of_detectors.drop(columns=TOP_WORDS)
         return metrics.frame(), of_detectors, of_classes
 
     def _record(self) -> dict[str, Any]:

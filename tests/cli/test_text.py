@@ -1,10 +1,14 @@
 """The commands on texts."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+
+from reprq.study import StudyResults, run_study
 
 pytest.importorskip("transformers", reason="transformers is an optional extra")
 
@@ -51,3 +55,44 @@ def test_a_mistake_is_one_line(write_documents: Callable[..., Path], bert: Path,
         ran = reprq("extract", *given, "--data", f"text:{documents}", "--quiet")
         assert (ran.status, ran.out) == (1, "")
         assert f"reprq: {said}" in ran.err
+
+
+def test_texts_are_marked_in_a_gallery_and_by_a_model(
+    write_documents: Callable[..., Path], bert: Path, tmp_path: Path, reprq: Run
+) -> None:
+    documents = write_documents(tmp_path / "docs", classes=2, each=30)
+    how = ["--backbone", f"hf:{bert}", "--data", f"text:{documents}", "--layer", "stem", "--quiet"]
+    spec = "cvdd:contexts=2,epochs=2,attention=4"
+    ran = reprq("detect", *how, "--detector", spec, "--task", "unimodal:class0", "--gallery", tmp_path / "gallery")
+    assert ran.status == 0, ran.err
+    assert "words of contexts" in ran.out
+    (page, picture) = sorted((tmp_path / "gallery").iterdir())
+    assert (page.suffix, picture.suffix) == (".html", ".png")
+    assert "Context 2" in page.read_text()
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    ran = reprq("detect", *how, "--detector", spec, "--task", "unimodal:class0", "--json")
+    (row,) = json.loads(ran.out)["rows"]
+    assert [len(words) for words in row["top_words"]] == [10, 10]
+    how += ["--detector", "knn", "--benign", "class0", "--false-alarms", "0.2", "--out", tmp_path / "model"]
+    assert reprq("fit", *how).status == 0
+    ran = reprq("score", tmp_path / "model", f"text:{documents / 'class1'}", "--maps", tmp_path / "maps", "--quiet")
+    assert ran.status == 0, ran.err
+    assert "a map of each of 30 documents, and most_anomalous.html" in ran.err
+    names = {file.name for file in (tmp_path / "maps").iterdir()}
+    assert {"0000.txt.csv", "most_anomalous.html", "most_anomalous.png", "maps.json"} <= names
+
+
+def test_a_study_has_the_words_of_contexts(write_documents: Callable[..., Path], bert: Path, tmp_path: Path) -> None:
+    documents = write_documents(tmp_path / "docs", classes=2, each=20)
+    config = {
+        "data": {"name": f"text:{documents}"},
+        "backbones": [{"name": f"hf:{bert}", "layers": "stem"}],
+        "metrics": ["rankme"],
+        "detectors": ["knn", {"name": "cvdd", "contexts": 2, "epochs": 1, "attention": 4}],
+        "tasks": ["unimodal:class0"],
+    }
+    out = tmp_path / "run"
+    run_study(config, out, cache_dir=tmp_path / "cache", progress=False)
+    words = StudyResults.load(out).detectors.set_index("detector")["top_words"]
+    assert pd.isna(words["knn"])
+    assert [len(context.split(", ")) for context in words["cvdd"].split(" | ")] == [10, 10]

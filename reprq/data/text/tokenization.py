@@ -85,6 +85,18 @@ class Tokenization:
         """Return the tokens that `__call__` numbers, as the tokenizer writes them."""
         return list(self.tokenizer.convert_ids_to_tokens(self(text)[_IDS].tolist()))
 
+    def spans_of(self, text: str) -> list[tuple[int, int]]:
+        """Return where in a text each of those tokens begins and ends.
+
+        (0, 0) for a special token, and for all tokens of a tokenizer that does not know it, which no fast one is.
+        """
+        if not getattr(self.tokenizer, "is_fast", False):
+            return [(0, 0)] * len(self(text)[_IDS])
+        with self._lock:
+            how = {"truncation": True, "max_length": self.max_length, "verbose": False}
+            found = self.tokenizer(text, return_offsets_mapping=True, **how)
+        return [(int(start), int(end)) for start, end in found["offset_mapping"]]
+
     def collate(self, samples: Sequence[Tokens]) -> Tokens:
         """Return the batch of n texts, each tensor (n, L) with L the longest, padded on the right."""
         pad = {_IDS: int(self.tokenizer.pad_token_id or 0)}

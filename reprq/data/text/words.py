@@ -23,17 +23,46 @@ _NOISE = (5, 12)  # words of a random text, at least and at most
 WordBatch = Mapping[str, torch.Tensor]
 
 
-def _runs(text: str) -> list[str]:
-    return _WORD.findall(text)
+def _all(word: str) -> bool:
+    return True
 
 
-def _of_ruff(text: str) -> list[str]:
+def _kept_by_ruff(word: str) -> bool:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # here: most texts are read without scikit-learn
 
-    return [w for w in _LETTERS.findall(text.lower()) if len(w) >= _LEAST and w not in ENGLISH_STOP_WORDS]
+    return len(word) >= _LEAST and word not in ENGLISH_STOP_WORDS
 
 
-CLEANINGS: Mapping[str, Callable[[str], list[str]]] = {"none": _runs, "ruff2021": _of_ruff}
+@dataclass(frozen=True)
+class Cleaning:
+    """How a text is cut into words.
+
+    Attributes:
+        pattern: What a word is.
+        lower: Whether it is looked for in the text in lower case.
+        keep: Which words are kept.
+    """
+
+    pattern: re.Pattern[str]
+    lower: bool = False
+    keep: Callable[[str], bool] = _all
+
+    def __call__(self, text: str) -> list[str]:
+        """Return the words of a text."""
+        return [word for word in self.pattern.findall(text.lower() if self.lower else text) if self.keep(word)]
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where in the text each of those words begins and ends."""
+        # a letter in lower case may be two characters
+        places = [i for i, letter in enumerate(text) for _ in (letter.lower() if self.lower else letter)]
+        found = self.pattern.finditer(text.lower() if self.lower else text)
+        return [(places[word.start()], places[word.end() - 1] + 1) for word in found if self.keep(word[0])]
+
+
+CLEANINGS: Mapping[str, Cleaning] = {
+    "none": Cleaning(_WORD),
+    "ruff2021": Cleaning(_LETTERS, lower=True, keep=_kept_by_ruff),
+}
 """How a text is cut into words, by name."""
 
 
@@ -78,6 +107,12 @@ class Words:
     def words_of(self, text: str) -> list[str]:
         """Return the words that `__call__` numbers; an empty one for a text of which none is known."""
         return ["" if number == 0 else self.vocabulary[number - 1] for number in self(text)[_IDS].tolist()]
+
+    def spans_of(self, text: str) -> list[tuple[int, int]]:
+        """Return where in a text each of those words begins and ends; (0, 0) for a text of which none is known."""
+        cut = CLEANINGS[self.cleaning]
+        pairs = zip(cut(text), cut.spans(text), strict=True)
+        return [span for word, span in pairs if self._number(word)][: self.max_length] or [(0, 0)]
 
     def collate(self, samples: Sequence[WordBatch]) -> WordBatch:
         """Return the batch of n texts, both tensors (n, L) with L the longest, padded on the right."""
@@ -150,9 +185,11 @@ class Words:
         return {word: i for i, word in enumerate(self.vocabulary, 1)}
 
     def _known(self, text: str) -> list[int]:
-        numbers = self._numbers
-        found = (numbers.get(word) or numbers.get(word.lower()) for word in CLEANINGS[self.cleaning](text))
+        found = map(self._number, CLEANINGS[self.cleaning](text))
         return [number for number in found if number is not None]
+
+    def _number(self, word: str) -> int | None:
+        return self._numbers.get(word) or self._numbers.get(word.lower())
 
     def _sample(self, ids: Any) -> WordBatch:
         words = torch.as_tensor(ids, dtype=torch.int64)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.samples import Samples
 from reprq.detectors.deep.scheduled import TrainedDetector
 from reprq.detectors.network import check_network, check_same, opened
+from reprq.detectors.patch.reader import as_maps, spread
 from reprq.detectors.rows.base import check_count
 from reprq.embeddings.pooling import LayerOutput
 from reprq.errors import InputError, listed
@@ -27,6 +28,7 @@ from reprq.numerics.rows import Scores
 from reprq.training import Examples, Schedule, Step
 
 Alphas = Sequence[float]
+_LEAST = 1e-8  # length of what a cosine divides by, as `cosine_similarity` has it
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -86,6 +88,7 @@ class CVDD(TrainedDetector):
     milestones: tuple[int, ...] | list[int] = (40,)
     clip: float | None = 0.5
     held_out: float = 0.1
+    maps_of: ClassVar[frozenset[str]] = frozenset({"image", "text"})
     _not_saved = ("backbone", *DeepDetector._not_saved)
 
     def check_parameters(self) -> None:
@@ -121,6 +124,31 @@ class CVDD(TrainedDetector):
                 found.append(taken.weights[0].cpu().numpy())
         return found
 
+    def anomaly_map(self, X: Any) -> list[NDArray[np.float64]] | NDArray[np.float64]:
+        """Return what each token adds to the score, which is their sum.
+
+        m_k is a mean of tokens h_j that A weighs, so that d_k = sum_j A_kj (1 - h_j c_k / (|m_k| |c_k|)) / 2, exactly;
+        the mean over k of what j adds is its value. It is of our own: the thesis draws A (`attention_weights`).
+
+        Args:
+            X: Samples, in any form that `fit` takes.
+
+        Returns:
+            Of texts m arrays (L,) float64, L the tokens of a text; of images (m, H, W) float64, as large as the
+            network's input, of which the values of positions times their number are interpolated bilinearly.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+        """
+        self.check_fitted()
+        samples = as_dataset(X)
+        inputs, found = self._inputs(samples), []
+        with torch.no_grad():
+            for i in range(len(inputs)):
+                tokens, mask = self._tokens(self._here(inputs[[i]]))
+                found.append(self.network_.added(tokens, mask)[0].double().cpu().numpy())  # type: ignore[operator]
+        return found if samples.modality == "text" else self._on_images(np.stack(found))
+
     def top_words(self, X: Any, *, texts: int = 100, words: int = 10) -> list[list[str]]:
         """Return the words that each context looks at, the most frequent first (Tables 3.5 and 3.6).
 
@@ -152,6 +180,12 @@ class CVDD(TrainedDetector):
             InputError: The file is missing, damaged or foreign, or the backbone has other weights.
         """
         return super().load(path, device=device, backbone=backbone)
+
+    def _on_images(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        with torch.no_grad(), Tap(self.backbone_.network, [self._layer], as_maps) as tap:
+            (maps,) = tap(self._here(self.transform_.blank(1))).values()  # type: ignore[union-attr]
+        grid, shape = (maps.shape[2], maps.shape[3]), self.backbone_.input_shape
+        return spread(values * values.shape[1], grid, (shape[1], shape[2]))
 
     def _words_of(self, nearest: Dataset, context: int, words: int) -> list[str]:
         counts: Counter[str] = Counter()
@@ -262,11 +296,21 @@ class _Contexts(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Taken:
         """Return what the heads take of (n, L, d) tokens, of which (n, L) count."""
-        scores = self.heads(torch.tanh(self.hidden(tokens))).transpose(1, 2)
-        weights = scores.masked_fill(mask[:, None] == 0, -torch.inf).softmax(dim=2)
+        counted = mask.bool()  # most of a batch of texts is padding, which is not worth a product
+        scores = tokens.new_full((*mask.shape, len(self.contexts)), -torch.inf)
+        scores[counted] = self.heads(torch.tanh(self.hidden(tokens[counted])))
+        weights = scores.transpose(1, 2).softmax(dim=2)
         taken = weights @ tokens
         distances = (1 - F.cosine_similarity(taken, self.contexts[None], dim=2)) / 2
         return Taken(taken, weights, distances)
+
+    def added(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return what each of (n, L, d) tokens adds to the mean distance, (n, L); padding adds nothing."""
+        found = self(tokens, mask)
+        lengths = found.taken.norm(dim=2).clamp(min=_LEAST) * self.contexts.norm(dim=1).clamp(min=_LEAST)
+        likeness = torch.einsum("nld,rd->nrl", tokens, self.contexts) / lengths[:, :, None]
+        added: Tensor = (found.weights * (1 - likeness) / 2).mean(dim=1)
+        return added
 
 
 class _ContextStep(Step):

@@ -34,6 +34,13 @@ def test_a_text_is_cut_and_a_batch_is_padded_on_the_right(transform: Tokenizatio
     assert transform("words that nobody knows")["input_ids"].tolist() == [2, 1, 1, 1, 1, 3]
 
 
+def test_spans_are_where_tokens_stand_and_special_ones_stand_nowhere(transform: Tokenization) -> None:
+    text = "ba, be  bi bo bu da de di"
+    spans = transform.spans_of(text)
+    assert len(spans) == len(transform.words_of(text)) == transform.max_length
+    assert [text[start:end] for start, end in spans] == ["", "ba", ",", "be", "bi", "bo", "bu", ""]
+
+
 def test_blank_noise_and_altered_are_batches_of_the_same_kind(transform: Tokenization) -> None:
     blank, noise = transform.blank(3), transform.noise(4, seed=1)
     assert {name: len(tensor) for name, tensor in blank.items()} == dict.fromkeys(noise, 3)

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reprq.data import as_dataset
 from reprq.data.text.words import Words
@@ -32,6 +34,23 @@ def test_a_text_without_a_known_word_is_word_zero(words: Words, text: str) -> No
 def test_the_thesis_leaves_out_numbers_short_words_and_stop_words() -> None:
     words = Words(("the", "cat", "at", "sat", "3d", "isn"), cleaning="ruff2021")
     assert ids(words, "The cat's 3d cat sat at... Cat2cat") == [2, 2, 4, 2, 2]  # "the" is a stop word, "at" is short
+
+
+@pytest.mark.parametrize("cleaning", ["none", "ruff2021"])
+@given(text=st.text(max_size=60))
+def test_what_stands_at_a_span_is_its_word(cleaning: str, text: str) -> None:
+    text = f"{text} The cat's 3D PARIS \u0130sat, catsat cats{text}"
+    words = Words((*VOCABULARY, "paris", "\u0130sat"), cleaning=cleaning)
+    found, spans = words.words_of(text), words.spans_of(text)
+    assert len(found) == len(spans) >= 2
+    assert [text[start:end].lower() for start, end in spans] == [word.lower() for word in found]
+    assert spans == sorted(spans)
+
+
+def test_spans_are_of_the_words_that_count(words: Words) -> None:
+    assert words.spans_of("dogs, the Cat sat") == [(6, 9), (10, 13), (14, 17)]
+    assert words.replace(max_length=1).spans_of("dogs, the Cat sat") == [(6, 9)]
+    assert words.spans_of("dogs") == [(0, 0)]
 
 
 def test_a_batch_is_padded_on_the_right_and_masked(words: Words) -> None:

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from reprq.backbones import load_backbone
-from reprq.data import as_dataset
+from reprq.data import Split, as_dataset
 from reprq.detectors.deep.cvdd import CVDD, _Contexts, _ContextStep, context_loss
 from reprq.errors import InputError
-from reprq.evaluation import auroc
+from reprq.evaluation import auroc, hold_out
+from reprq.evaluation.detection import evaluate
 
 TOPICS = {"sea": ["ship", "wave", "sail", "port"], "farm": ["cow", "hay", "barn", "plow"], "sky": ["star", "moon"]}
 WIDTH = 6
@@ -78,6 +79,89 @@ def test_the_loss_weighs_near_contexts_more_as_alpha_grows(alpha: float) -> None
     expected = (weights * distances).sum(1).mean() + 2.5 * (gram**2).sum()
     found = float(context_loss(torch.from_numpy(distances), torch.from_numpy(contexts), alpha, 2.5))
     assert math.isclose(found, expected, rel_tol=1e-12)
+
+
+def test_a_gradient_over_padded_batches_is_that_of_the_texts_one_by_one(fitted: CVDD) -> None:
+    many = texts(["sea", "farm"], 6, seed=3)
+    inputs = fitted._inputs(as_dataset(many))
+    parameters = list(fitted.network_.parameters())
+    padded = context_loss(fitted._distances(inputs[range(6)]), fitted.network_.contexts, 0.1, 2.0)  # type: ignore
+    found = torch.autograd.grad(padded, parameters)
+
+    first, second, contexts = parameters[1].T, parameters[2].T, parameters[0].T
+    total = 2.0 * (contexts.T @ contexts - torch.eye(2)).square().sum()
+    for text in many:
+        h = fitted._tokens(fitted.transform_.collate([fitted.transform_(text)]))[0][0].T  # type: ignore[union-attr]
+        m = h @ torch.softmax(torch.tanh(h.T @ first) @ second, dim=0)
+        cosines = [m[:, k] @ contexts[:, k] / m[:, k].norm() / contexts[:, k].norm() for k in range(2)]
+        distances = (1 - torch.stack(cosines)) / 2
+        total = total + (torch.softmax(-0.1 * distances, dim=0) * distances).sum() / len(many)
+    for ours, expected in zip(found, torch.autograd.grad(total, parameters), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_what_tokens_add_is_the_score_and_the_strange_word_adds_most(fitted: CVDD) -> None:
+    many = [*texts(["sea", "farm"], 5, seed=4), "ship wave moon sail", "nobody knows"]
+    maps = fitted.anomaly_map(many)
+    assert [each.shape for each in maps] == [(len(fitted.transform_.words_of(text)),) for text in many]  # type: ignore
+    np.testing.assert_allclose([each.sum() for each in maps], fitted.anomaly_score(many), rtol=1e-6)
+    share = fitted.attention_weights([many[5], many[5]])[0].mean(axis=0)
+    assert np.argmax(maps[5] / share) == 2
+    assert maps[6].tolist() == [0.5]
+
+
+def test_the_map_of_an_image_has_the_score_as_its_mean() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (12, 32, 32), dtype=np.uint8)
+    detector = CVDD(load_backbone("lenet", "random"), layers=1, contexts=2, epochs=1, attention=4).fit(images)
+    maps = detector.anomaly_map(images)
+    assert maps.shape == (12, 32, 32)  # type: ignore[union-attr]
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)), detector.anomaly_score(images), rtol=1e-3)  # type: ignore
+
+
+def test_contexts_start_at_unit_centers_of_kmeans(words: object) -> None:
+    many = texts(["sea", "farm"], 40)  # one after the other
+    detector = CVDD(words, contexts=2, epochs=1, lr=1e-12, attention=4, held_out=0.0).fit(many)
+    transform, vectors = detector.transform_, detector.backbone_.network.vectors.weight.detach()
+    means = torch.stack([vectors[transform(text)["input_ids"]].mean(dim=0) for text in many])  # type: ignore
+    centers = [means[topic::2].mean(dim=0) for topic in range(2)]
+    expected = sorted((center / center.norm()).tolist() for center in centers)
+    found = sorted(detector.network_.contexts.tolist())  # type: ignore[operator]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_best_context_is_an_oracles_and_marked_so(words: object) -> None:
+    train, test = as_dataset(texts(["sea", "farm"], 60)), as_dataset(texts(["sea", "farm", "sky", "sky"], 80, seed=2))
+    split = Split.whole(60, np.tile([0, 0, 1, 1], 20))
+    spec = {"name": "cvdd", "contexts": 2, "epochs": 5, "attention": 4}
+    plain = evaluate(spec, split, train, test, given={"backbone": words})
+    best = evaluate(spec, split, train, test, given={"backbone": words}, oracle=True)
+    assert best.detector == f"{plain.detector[:-1]},oracle]"
+    assert len(best.scores) == 72
+    distances = plain.fitted.context_scores(test)
+    left = np.setdiff1d(np.arange(80), hold_out(split.labels))
+    chosen = hold_out(split.labels)
+    on_chosen = [auroc(split.labels[chosen], column[chosen]).value for column in distances.T]
+    np.testing.assert_allclose(best.scores, distances[left, int(np.argmax(on_chosen))], rtol=1e-6)
+    assert [len(each) for each in plain.top_words] == [10, 10]
+    assert plain.top_words == tuple(map(tuple, plain.fitted.top_words(train)))
+
+
+def test_it_reads_the_tokens_of_a_language_model(bert: Path) -> None:
+    rng = np.random.default_rng(0)
+    own = [[a + b for b in "aeiou"] for a in "bdgk"]
+    benign = [" ".join(rng.choice(own[0] + own[1], rng.integers(3, 12))) for _ in range(60)]
+    other = [" ".join(rng.choice(own[2] + own[3], rng.integers(3, 12))) for _ in range(30)]
+    network = load_backbone(f"hf:{bert}")
+    detector = CVDD(network, layers="encoder.layer.0", contexts=2, epochs=25, attention=16, alpha_epochs=5).fit(benign)
+    scores = detector.anomaly_score(benign + other)
+    assert auroc(np.repeat([0, 1], [60, 30]), scores).value > 0.75
+    alone = np.concatenate([detector.anomaly_score([text, text])[:1] for text in benign[:5]])
+    np.testing.assert_allclose(scores[:5], alone, rtol=1e-4)
+    tokens = network.preprocessing.words_of(benign[0])  # type: ignore[union-attr]
+    assert (tokens[0], tokens[-1]) == ("[CLS]", "[SEP]")
+    (values, _) = detector.anomaly_map(benign[:2])
+    assert values.shape == (len(tokens),)
+    np.testing.assert_allclose(values.sum(), scores[0], rtol=1e-4)
 
 
 def test_it_tells_texts_of_another_topic_and_finds_the_words_of_its_contexts(fitted: CVDD) -> None:
