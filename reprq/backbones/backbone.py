@@ -1,13 +1,18 @@
 """A network with the preprocessing its weights expect and its layers in order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from reprq.backbones.layers.probing import probe
 from reprq.backbones.layers.selection import Layer, is_glob, matching, select
 from reprq.backbones.layers.submodules import in_order, submodules_named
+from reprq.backbones.learning import Learned, Recipe
+from reprq.backbones.term_weights import NAME, TermWeights
 from reprq.data import Dataset, Transform
 from reprq.data.modality import modality_named
 from reprq.errors import InputError, UnknownNameError, WeightsError
@@ -28,6 +33,8 @@ class Backbone:
         notes: What a person should know: keys that a file does not have, keys that were passed over.
         unloaded: Layers that the architecture has and the weights file does not reach.
         missing: The first weight in the order of depth that the weights file lacks; empty where it is whole.
+        recipe: How it learns from benign samples; None where it is whole without.
+        learned: What it learned; None before.
     """
 
     name: str
@@ -39,6 +46,81 @@ class Backbone:
     notes: tuple[str, ...] = ()
     unloaded: tuple[Layer, ...] = ()
     missing: str = ""
+    recipe: Recipe | None = None
+    learned: Learned | None = None
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it can embed: it learned what it needs, or needs nothing."""
+        return self.recipe is None or self.learned is not None
+
+    def fit(self, benign: Dataset) -> "Backbone":
+        """Return the backbone with what it learns from benign training samples; itself where there is nothing.
+
+        A network of texts learns the weights of its tokens, which the pooling "tfidf" takes, and stays as it is.
+
+        Args:
+            benign: Training samples, all of which count as benign.
+
+        Raises:
+            InputError: It has learned already, or the samples are of another modality or do not do.
+
+        Example:
+            >>> from reprq.backbones import load_backbone
+            >>> from reprq.data import as_dataset
+            >>> load_backbone("tfidf").fit(as_dataset(["the cat sat", "the dog sat"])).weights
+            'fitted on 2 documents of python:list train'
+        """
+        self.check_takes(benign)
+        recipe = self._recipe()
+        if recipe is None:
+            return self
+        if self.learned is not None:
+            raise InputError(f"{self.name} was {self.weights} already; load it anew to fit it on other samples")
+        return self.with_learned(Learned.from_samples(recipe, self.weights_digest, benign))
+
+    def with_learned(self, learned: Learned) -> "Backbone":
+        """Return the backbone with what one like it learned.
+
+        Raises:
+            WeightsError: Another backbone learned it.
+        """
+        recipe = self._recipe()
+        try:
+            if recipe is None:
+                raise KeyError
+            network, transform = recipe.build(learned.lesson)
+        except (KeyError, ValueError) as error:
+            raise WeightsError(f"{self.name} cannot use what another backbone learned; fit it anew") from error
+        said = f"fitted on {learned.said}"
+        return replace(
+            self,
+            network=network.eval().float(),
+            preprocessing=transform,
+            weights=said if self.recipe is not None else f"{self.weights}; term weights {said}",
+            weights_digest=learned.digest,
+            learned=learned,
+        )
+
+    def save_learned(self, path: str | Path) -> None:
+        """Write what it learned to a safetensors file, which `load_backbone(name, PATH)` reads where it has a recipe.
+
+        Raises:
+            InputError: It has learned nothing.
+        """
+        if self.learned is None:
+            raise InputError(f"{self.name} has learned nothing that could be saved; fit it first")
+        self.learned.save(Path(path))
+
+    @property
+    def term_weights(self) -> NDArray[np.float32] | None:
+        """(V + 1,) what the pooling "tfidf" weighs tokens by; None where they were not learned."""
+        return None if self.learned is None else self.learned.lesson.arrays.get(NAME)
+
+    def _recipe(self) -> Recipe | None:
+        if self.recipe is None and any(layer.varying for layer in self.layers):
+            return TermWeights(self.network, self.preprocessing)
+        return self.recipe
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from torch import nn
 
 from reprq.data import Batch
 
+TOKENS = "input_ids"
 MASK = "attention_mask"  # 1 for what counts and 0 for padding, by the name that transformers' networks give it
 
 

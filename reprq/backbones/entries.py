@@ -32,6 +32,20 @@ BACKBONES = Registry(
             about="vectors of words in the text format of GloVe, word2vec or fastText",
             facts=_BRINGS_WEIGHTS,
         ),
+        *(
+            Entry(
+                name=name,
+                target="reprq.backbones.sources.terms:load_terms",
+                inputs="text",
+                about=about,
+                facts={"names": (name,), "learns": True},
+            )
+            for name, about in (
+                ("bow", "counts of the terms of a text, those of benign training texts"),
+                ("tfidf", "tf-idf of these"),
+                ("lsa", "tf-idf projected on its first singular vectors: latent semantic analysis"),
+            )
+        ),
         Entry(
             name="teacher:PATH",
             target="reprq.backbones.registry:load_teacher",
@@ -59,6 +73,20 @@ def source_names() -> tuple[str, ...]:
         ('reprq', 'torchvision', 'timm')
     """
     return tuple(entry.name.partition(":")[0] for entry in BACKBONES if entry.facts.get("listed", True))
+
+
+def learns(name: str, weights: str = "default") -> bool:
+    """Whether a backbone has to learn from benign training samples before it embeds any.
+
+    Args:
+        name: The backbone.
+        weights: Its weights; a file holds what it learned.
+
+    Example:
+        >>> learns("tfidf"), learns("tfidf", "learned.safetensors"), learns("resnet18")
+        (True, False, False)
+    """
+    return weights == "default" and name in BACKBONES and bool(BACKBONES.find(name).facts.get("learns"))
 
 
 def brings_weights(name: str) -> bool:

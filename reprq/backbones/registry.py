@@ -27,6 +27,7 @@ from reprq.data.image.preprocessing import Preprocessing
 from reprq.errors import InputError, ReprqError, UnknownNameError, WeightsError
 
 _TEACHER = "teacher:"
+_OF_NAMES = ("reprq", "torchvision")  # sources whose networks are called by their own names
 _MOST_COUNTED = 60
 
 
@@ -125,6 +126,7 @@ def load_backbone(
     Args:
         name: A torchvision classification model, "lenet", "cifar_resnet20" and the like, "resnet26", "timm:NAME",
             "hf:NAME_OR_PATH" for a model of Hugging Face that takes images or texts, "words:PATH" for vectors of words,
+            "bow", "tfidf" or "lsa" for counts of terms, which learn from benign texts (`Backbone.fit`),
             "package.module:callable" for a network of one's own (see `as_backbone`), or "teacher:PATH" for a teacher
             that reprq trained.
         weights: "default" (those of its source, downloaded once), "random", or the path of a safetensors or state-dict
@@ -149,7 +151,7 @@ def load_backbone(
         >>> backbone.weights, backbone.preprocessing.size
         ('random(seed=0)', 64)
     """
-    if ":" in name and name in BACKBONES:
+    if name in BACKBONES and name not in _OF_NAMES:
         entry = BACKBONES.find(name)
         load = entry.load() if BACKBONES.is_built_in(entry.name) else entry.call
         backbone = load(name, weights, preprocessing, seed)

@@ -186,21 +186,39 @@ def from_data(asked: dict[str, Any], specs: list[dict[str, Any]]) -> Iterator[Ca
     from reprq.embeddings.cache.cache import layers_and_poolings
     from reprq.embeddings.registry import poolings_named
 
-    fresh = True  # what needs no layer is fitted on the turn of the first
+    fresh = True  # what needs no layer is fitted on the turn of the first layer of the first network
     for named, network, own in _networks(asked):
-        sides = [data.train, data.test, data.external, data.auxiliary]
-        caches: list[Any] = [None if side is None else extract_split(own, network, side, None).cache for side in sides]
-        notes = tuple(note for cache in caches if cache is not None for note in cache.notes) + said
-        source = "several networks" if named else f"{network.name} ({network.weights})"
+        weights = network.weights if network.is_fitted else "fitted on the training rows of each split"
+        source = "several networks" if named else f"{network.name} ({weights})"
         source += f" on {len(data.train)} training and {len(samples[1])} test {data.train.noun}s of {data.train.name}"
         names = [layer.name for layer in network.select_layers(own["layers"])]
-        for layer, (name, pooling) in layers_and_poolings(names, poolings_named(own["pooling"])).items():
-            rows = _layer(caches, layer)
-            given = {"teacher": network, "backbone": network, "layers": name, "pooling": pooling, **how}
-            for split in data.splits:
-                columns = {**named, "layer": layer, "task": split.name}
-                yield Case(source, columns, split, rows, samples, given, classes, notes, fresh)
-            fresh = False
+        stored = layers_and_poolings(names, poolings_named(own["pooling"]))
+        for ready, splits in _fitted(network, own["pooling"], data):
+            sides = [data.train, data.test, data.external, data.auxiliary]
+            caches: list[Any] = [
+                None if side is None else extract_split(own, ready, side, None).cache for side in sides
+            ]
+            notes = tuple(note for cache in caches if cache is not None for note in cache.notes) + said
+            for number, (layer, (name, pooling)) in enumerate(stored.items()):
+                rows = _layer(caches, layer)
+                given = {"teacher": ready, "backbone": ready, "layers": name, "pooling": pooling, **how}
+                for split in splits:
+                    columns = {**named, "layer": layer, "task": split.name}
+                    yield Case(
+                        source, columns, split, rows, samples, given, classes, notes, first=fresh and number == 0
+                    )
+        fresh = False
+
+
+def _fitted(network: Any, pooling: str, data: _Data) -> Iterator[tuple[Any, list[Any]]]:
+    """A network with all splits; one that learns from benign samples learns from those of each split anew."""
+    from reprq.embeddings.learning import fitted, must_learn
+
+    if not must_learn(network, pooling):
+        yield network, data.splits
+        return
+    for split in data.splits:
+        yield fitted(network, pooling, data.train.select(split.train)), [split]
 
 
 def _networks(asked: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Any, dict[str, Any]]]:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from reprq.data.arrays import as_numpy, is_array
 from reprq.data.classes import class_names, labelled
-from reprq.data.columns import TEXT_NAMES, columns_of, is_image_file, is_text_file, item_columns, item_of
+from reprq.data.columns import TEXT_NAMES, are_texts, columns_of, is_image_file, is_text_file, item_columns, item_of
 from reprq.data.dataset import Dataset
 from reprq.data.image.items import ItemSource
 from reprq.data.image.pixels import as_batch
@@ -38,8 +38,8 @@ def as_dataset(
     embedding is computed; a transform that draws at random gives another image then, and is refused too. Of a
     `DataLoader` the data set counts, in its own order, not the batches.
 
-    A text is a string under a key or column called text, document, sentence, ..., or one of several words that is no
-    name of an image file. Texts are held in memory.
+    A text is a string under a key or column called text, document, sentence, ...; or of a list that names no files,
+    by their endings or by being there, of which one of several words is enough. Texts are held in memory.
 
     Args:
         data: A `Dataset`; a name or folder as in `load_dataset`; a torch `Dataset` with a length, or a
@@ -148,13 +148,14 @@ def _of_items(items: Any, root: Path | str | None) -> Parts:
     if count == 0:
         raise InputError(f"data must hold at least one image or text, got an empty {what}")
     first = item_of(items, 0, what)
-    if first.is_text or (first.is_path and isinstance(items, list | tuple)):
+    held = isinstance(items, list | tuple)
+    if first.is_text or (first.is_path and (held or not first.name)):
         entries = [item_of(items, i, what) for i in range(count)]
         labels = _column([entry.label for entry in entries])
-        if all(entry.is_path for entry in entries):
-            return _of_paths([entry.value for entry in entries], root), labels, None
-        if first.is_text:
+        if are_texts(entries, root):
             return _of_texts([entry.value for entry in entries], what), labels, class_names(items)
+        if held and all(isinstance(entry.value, str | Path) for entry in entries):
+            return _of_paths([entry.value for entry in entries], root), labels, None
     source = ItemSource(items, what, root)
     labels = _column([source.read(i) for i in range(count)])
     return _Rows(source, count), labels, class_names(items)

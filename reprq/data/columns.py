@@ -1,6 +1,7 @@
 """Items and columns of other people's data sets: which is the image or the text, and which the label."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,35 @@ class Item(NamedTuple):
             return False
         words = len(self.value.split()) > 1 and not self.value.lower().endswith((*EXTENSIONS, *_TEXT_FILES))
         return self.name.lower() in TEXT_NAMES or (not self.name and words)
+
+
+def are_texts(entries: Sequence[Item], root: Path | str | None = None) -> bool:
+    """Whether entries without names are texts, some of which may be of one word or empty, and not names of files.
+
+    A file is told by a known ending, a slash in what has no space, or by being there.
+
+    Args:
+        entries: All that there are.
+        root: Where relative paths start.
+
+    Example:
+        >>> are_texts([Item("", None), Item("ok", None)]), are_texts([Item("a.png", None), Item("b.png", None)])
+        (True, False)
+    """
+    if entries[0].name or not all(isinstance(entry.value, str) for entry in entries):
+        return entries[0].is_text
+    words = [entry.value for entry in entries if not _is_file(entry.value, root)]
+    return len(words) == len(entries) or any(len(text.split()) > 1 for text in words)
+
+
+def _is_file(value: str, root: Path | str | None) -> bool:
+    if value.lower().endswith((*EXTENSIONS, *_TEXT_FILES)):
+        return True
+    if not value or len(value.split()) > 1:
+        return False
+    with suppress(OSError, ValueError):  # a name that is too long, or holds what no name can
+        return ("/" in value and "://" not in value) or (Path(root or "").expanduser() / value).is_file()
+    return False
 
 
 def item_of(items: Any, i: int, what: str) -> Item:

@@ -18,6 +18,7 @@ from reprq.embeddings.cache.filling import Filler
 from reprq.embeddings.cache.reuse import borrow
 from reprq.embeddings.cache.writing import CacheWriter
 from reprq.embeddings.forward import PooledLayer, batches, pooled_layers
+from reprq.embeddings.learning import fitted
 from reprq.embeddings.ranks import Ranks, together
 from reprq.embeddings.registry import check_pooling, poolings_named
 from reprq.errors import InputError, UnknownNameError
@@ -61,6 +62,9 @@ def extract(
     that the network still gives what is stored; where it does not, its rows get a cache of their own, which a note
     says. Rows of samples that the same network has seen in another data set or selection are taken from that one's
     cache.
+
+    A backbone that learns from benign samples (`tfidf`, `lsa`; any of texts under the pooling "tfidf") learns from the
+    samples themselves where they are a training side; for a test side give one that is fitted: `backbone.fit(train)`.
 
     Started by `torchrun`, the processes share the blocks among them and fill one cache, the same to the byte.
 
@@ -124,6 +128,7 @@ def extract(
     chosen = backbone.select_layers(layers)
     for each in poolings:
         check_pooling(each, chosen)
+    backbone = fitted(backbone, poolings, data)
     identity = _identity(backbone, data, dtype, f"{precision}, folded" if fold_batchnorm else precision)
     if fold_batchnorm:
         backbone = folded(backbone, chosen)

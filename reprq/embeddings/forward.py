@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reprq.backbones import Layer, Tap
 from reprq.backbones.batch import count, mapped, mask_of, part, sent
+from reprq.backbones.term_weights import weights_of
 from reprq.data import Batch, Dataset, Transform
 from reprq.embeddings.cache.cache import cached_name
 from reprq.embeddings.cache.filling import Filler
@@ -112,6 +113,7 @@ class Forward:
         device: Where it runs.
         precision: "float32", or "bfloat16" or "float16" for autocast.
         noun: What an item is, in errors and progress.
+        term_weights: (V + 1,) what the pooling "tfidf" weighs tokens by, by their numbers.
     """
 
     def __init__(
@@ -121,11 +123,14 @@ class Forward:
         device: torch.device,
         precision: str = "float32",
         noun: str = "item",
+        term_weights: NDArray[np.float32] | None = None,
     ) -> None:
         self.network, self.layers = network.to(device), layers
         self._pooling = {layer.name: layer.pooling for layer in layers}
         self.device, self.precision, self.noun = device, precision, noun
         self._mask: torch.Tensor | None = None  # of the batch at hand
+        self._weights: torch.Tensor | None = None  # likewise
+        self._term_weights = None if term_weights is None else torch.from_numpy(term_weights).to(device)
         self._widths: dict[str, int] = {}
         self._rms: dict[str, float] | None = None  # by layer, while `measure` runs
         self._autocast = None if precision == "float32" else getattr(torch, precision)
@@ -173,7 +178,7 @@ class Forward:
     def _run(self, inputs: Batch) -> list[torch.Tensor]:
         if self._gpu:
             inputs = mapped(inputs, lambda tensor: sent(tensor, self.device, torch.channels_last))
-        self._mask = mask_of(inputs)
+        self._mask, self._weights = mask_of(inputs), weights_of(self._term_weights, inputs)
         with (
             torch.inference_mode(),
             torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None),
@@ -188,7 +193,7 @@ class Forward:
         output = output if output.is_floating_point() else output.float()
         if self._rms is not None:
             self._rms[layer.name] = float(output.detach().float().square().mean().sqrt())
-        return pool_layer(layer, output, self._pooling[layer.name], self._mask)
+        return pool_layer(layer, output, self._pooling[layer.name], self._mask, self._weights)
 
     def _check(self, pooled: Sequence[torch.Tensor]) -> None:
         for layer, rows in zip(self.layers, pooled, strict=True):

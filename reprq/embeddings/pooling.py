@@ -22,6 +22,7 @@ def pool(
     class_token: bool = False,
     registers: int = 0,
     mask: torch.Tensor | None = None,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Pool the output of a layer to one row per item.
 
@@ -33,7 +34,9 @@ def pool(
     by row.
 
     Of texts, whose tokens vary in number, p are all tokens that the mask counts, the first and the last too, as
-    Sentence-BERT averages them (Reimers & Gurevych 2019); padding never counts.
+    Sentence-BERT averages them (Reimers & Gurevych 2019); padding never counts. "tfidf" is sum_p w_p x_pc / sum_p w_p,
+    w_p the inverse document frequency of token p in benign training texts: each occurrence counts, so that a term's
+    share is tf idf (Ruff et al. 2019, section 4.1).
 
     Args:
         output: (N, C, H, W), (N, H, W, C), (N, L, D), (L, N, D) or (N, D), as `layout` says.
@@ -42,6 +45,7 @@ def pool(
         class_token: Whether the first token is a class token.
         registers: How many more tokens before the patches are none.
         mask: (N, L), 1 where a token counts and 0 where it is padding; at least one counts in every row.
+        weights: (N, L), what "tfidf" weighs the tokens by; positive.
 
     Returns:
         (N, C), (N, 2 D) for "cls+avg", (N, C R C') for "grid:RxC'", (N, everything) for "flatten"; float32 at least for
@@ -67,7 +71,7 @@ def pool(
         shown = {"class token": f"layout {layout}", "fixed length": "tokens with a mask", "maps": "tokens"}
         raise InputError(refusal(pooling, lacks, shown.get(lacks, "maps")))
     leading = 0 if mask is not None else int(class_token) + registers
-    given = LayerOutput(output, layout, leading, None if mask is None else mask.to(torch.bool))
+    given = LayerOutput(output, layout, leading, None if mask is None else mask.to(torch.bool), weights)
     rows: torch.Tensor = entry.load()(given, *words)
     return rows
 
@@ -81,12 +85,14 @@ class LayerOutput:
         layout: "NCHW", "NHWC" or "NLD".
         leading: How many tokens come before the patches of an image: its class token and registers.
         mask: (N, L), True where a token of a text counts; None where all do.
+        weights: (N, L), the weight of each token; None where nobody learned them.
     """
 
     values: torch.Tensor
     layout: str
     leading: int = 0
     mask: torch.Tensor | None = None
+    weights: torch.Tensor | None = None
 
     @property
     def positions(self) -> torch.Tensor:
@@ -118,6 +124,18 @@ class LayerOutput:
 def average(output: LayerOutput) -> torch.Tensor:
     """Return mean_p x_pc."""
     return output.mean(output.positions)
+
+
+def weighted_by_terms(output: LayerOutput) -> torch.Tensor:
+    """Return sum_p w_p x_pc / sum_p w_p."""
+    if output.weights is None:
+        raise InputError(
+            "pooling 'tfidf' needs the weights of terms, which a backbone learns from benign training texts; fit it:"
+            " backbone.fit(texts)"
+        )
+    weights = _float32(output.weights)[:, :, None]
+    x = output.filled(_float32(output.positions), 0.0)
+    return (x * weights).sum(dim=1) / output.filled(weights, 0.0).sum(dim=1)
 
 
 def largest(output: LayerOutput) -> torch.Tensor:
@@ -166,8 +184,14 @@ def _float32(x: torch.Tensor) -> torch.Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def pool_layer(layer: Layer, output: torch.Tensor, pooling: str, mask: torch.Tensor | None = None) -> torch.Tensor:
-    """Pool what a layer puts out as `pool` does; `mask` is the batch's.
+def pool_layer(
+    layer: Layer,
+    output: torch.Tensor,
+    pooling: str,
+    mask: torch.Tensor | None = None,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Pool what a layer puts out as `pool` does; `mask` and `weights` are the batch's.
 
     Raises:
         InputError: As for `pool`; or a layer whose tokens are others than those that the mask counts.
@@ -177,13 +201,14 @@ def pool_layer(layer: Layer, output: torch.Tensor, pooling: str, mask: torch.Ten
     ):
         raise InputError(refusal(pooling, lacks, layer.name))
     if not layer.varying or layer.layout == "ND":
-        mask = None
+        mask = weights = None
     elif mask is not None and mask.shape != (shape := (output.shape[layer.batch_axis], _tokens(layer, output))):
         raise InputError(
             f"layer {layer.name!r} must put out a token for each that goes in, got {shape[1]} for {mask.shape[1]}, so"
             " that padding cannot be told; choose another layer"
         )
     how = {"layout": layer.layout, "class_token": layer.class_token, "registers": layer.registers, "mask": mask}
+    how |= {"weights": weights}
     return pool(output, pooling, **how)  # type: ignore[arg-type]
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _HERE = "reprq.embeddings.pooling"
 _TOKEN = frozenset({"class token"})
+_LEARNED = "term weights"
 POOLINGS = Registry(
     "pooling",
     (
@@ -50,6 +51,14 @@ POOLINGS = Registry(
             about="the class token, and after it the average",
         ),
         Entry(
+            name="tfidf",
+            target=f"{_HERE}:weighted_by_terms",
+            inputs="tokens",
+            needs=frozenset({_LEARNED}),
+            about="the average over the tokens of a text, each weighed by how few of the benign training texts have it",
+            citation="Ruff et al. 2019",
+        ),
+        Entry(
             name="flatten",
             target=f"{_HERE}:flat",
             inputs="maps, tokens",
@@ -72,6 +81,7 @@ _WANTED = {
     "class token": "layers with a class token",
     "fixed length": "layers of a fixed number of tokens",
     "maps": "layers that put out maps",
+    _LEARNED: "layers of the tokens of texts",
     "tokens": "layers that put out tokens",
 }
 
@@ -132,6 +142,8 @@ def unmet(entry: Entry, layout: str, class_token: bool, varying: bool) -> str:
         return "class token"
     if "fixed length" in entry.needs and varying:
         return "fixed length"
+    if _LEARNED in entry.needs and not varying:
+        return _LEARNED
     kind = "tokens" if "L" in layout else "maps"
     return "" if not entry.inputs or entry.takes(kind) else entry.inputs
 
@@ -159,6 +171,16 @@ def poolings_named(pooling: str | Sequence[str]) -> tuple[str, ...]:
     for name in names:
         check_pooling(name)
     return names
+
+
+def learns(poolings: Sequence[str]) -> bool:
+    """Whether one of some poolings takes what is learned from benign samples.
+
+    Example:
+        >>> learns(["avg", "max"]), learns(["avg", "tfidf"])
+        (False, True)
+    """
+    return any(_LEARNED in find_pooling(name)[0].needs for name in poolings)
 
 
 def is_pooling(name: str) -> bool:

@@ -61,7 +61,8 @@ class Embedder:
         spans = [range(first, min(first + BLOCK, len(data))) for first in range(start, len(data), BLOCK)]
         source = batches(self.backbone.preprocessing, data, spans, self.batch_size, workers)
         held: list[list[Rows]] = []
-        with Forward(self.backbone.network, layers, torch.device(self.device), noun=data.noun) as forward:
+        network, weights = self.backbone.network, self.backbone.term_weights
+        with Forward(network, layers, torch.device(self.device), noun=data.noun, term_weights=weights) as forward:
             for rows, block, inputs in source:
                 ids = data.ids[rows.start : rows.stop]
                 held.append([x.float().cpu().numpy() for x in forward(inputs, ids)])

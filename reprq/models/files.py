@@ -2,7 +2,8 @@
 
 `model.json` says how the model was made; `detector.safetensors` is what `reprq.detectors.save` writes of the detector;
 `calibration.safetensors` holds the scores of held-out samples where the detector cannot be asked for them again;
-`weights.safetensors` holds the weights of the backbone where that was asked for.
+`weights.safetensors` holds the weights of the backbone where that was asked for; `learned.safetensors` what it learned
+from benign samples where it learns.
 """
 
 import hashlib
@@ -20,6 +21,8 @@ from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_tensors
 
 from reprq.backbones import Backbone, load_backbone
+from reprq.backbones.entries import learns
+from reprq.backbones.learning import Learned
 from reprq.detectors import load as load_detector
 from reprq.detectors import save as save_detector
 from reprq.detectors.calibration import Calibration, calibrate
@@ -30,11 +33,12 @@ from reprq.models.model import Model
 from reprq.storage import write_text, write_whole
 
 FORMAT = 2
-_MODEL, _DETECTOR, _CALIBRATION, _WEIGHTS = (
+_MODEL, _DETECTOR, _CALIBRATION, _WEIGHTS, _LEARNED = (
     "model.json",
     "detector.safetensors",
     "calibration.safetensors",
     "weights.safetensors",
+    "learned.safetensors",
 )
 
 
@@ -54,8 +58,10 @@ def save_model(model: Model, path: str | Path, *, with_weights: bool = False, fo
     """
     path = Path(path)
     check_free(path, force)
-    known = model.record["backbone"]
-    if known is not None and known["weights"] is None and not with_weights:
+    known, network = model.record["backbone"], _network_of(model)
+    learned = network is not None and network.learned is not None
+    whole = learned and network is not None and network.recipe is not None  # what it learned is all that it has
+    if known is not None and known["weights"] is None and not with_weights and not whole:
         raise InputError(
             f"backbone {known['name']} was given as an object, which a model cannot find again; save it with"
             " with_weights=True, or fit with the backbone's name"
@@ -64,10 +70,12 @@ def save_model(model: Model, path: str | Path, *, with_weights: bool = False, fo
     try:
         temporary.mkdir(parents=True)
         save_detector(model.detector, temporary / _DETECTOR)
-        if not isinstance(model.detector, ArrayDetector):
+        if learned or not isinstance(model.detector, ArrayDetector):
             held = {"held_out": model.calibration.folds[0][1], "distinct": np.array([model.calibration.distinct])}
             write_whole(temporary / _CALIBRATION, lambda file: save_file(held, file))
-        if with_weights and (network := _network_of(model)) is not None:
+        if learned and network is not None:
+            network.save_learned(temporary / _LEARNED)
+        if with_weights and not whole and network is not None:
             state = {name: x.detach().cpu().contiguous() for name, x in network.network.state_dict().items()}
             write_whole(temporary / _WEIGHTS, lambda file: save_tensors(state, file))
         record = {"format": FORMAT, **model.record, "reads_rows": model.reads_rows, "with_weights": with_weights}
@@ -138,9 +146,10 @@ def load_model(
         reads_rows, known = record["reads_rows"], record["backbone"]
         network = None if known is None else _network(path, known, record["with_weights"], backbone, weights)
         given: dict[str, Any] = {} if network is None else {"backbone": network}
-        array = not (path / _CALIBRATION).exists()
+        held_out = (path / _CALIBRATION).exists()
+        array = not held_out or bool(record.get("scales"))  # a detector of rows
         detector = load_detector(path / _DETECTOR, **({} if array else {**given, "device": device}))
-        if array:
+        if not held_out:
             calibration = calibrate(detector, record["false_alarms"])
         else:
             held = load_file(path / _CALIBRATION)
@@ -176,14 +185,19 @@ def _network(
     path: Path, known: Mapping[str, Any], with_weights: bool, given: Backbone | None, weights: str | Path | None
 ) -> Backbone:
     """The backbone, by its name or as it is given, which must be the one of the fitting."""
+    learned = Learned.load(path / _LEARNED) if (path / _LEARNED).exists() else None
     if given is None:
-        source = weights if weights is not None else path / _WEIGHTS if with_weights else known["weights"]
+        stored = path / _WEIGHTS if with_weights and (path / _WEIGHTS).exists() else known["weights"]
+        whole = learned is not None and learns(known["name"])
+        source = weights if weights is not None else "default" if whole else stored
         if source not in ("default", "random") and not Path(source).expanduser().exists():
             raise WeightsError(
                 f"the weights of {known['name']} must be where they were at the fitting, {source}; give their file"
                 " (weights, --weights), or fit with --with-weights"
             )
         given = load_backbone(known["name"], source, preprocessing=known["preprocessing"], seed=known["seed"])
+    if learned is not None and given.learned is None:
+        given = given.with_learned(learned)
     if given.weights_digest != known["weights_digest"]:
         raise WeightsError(
             f"the backbone of {path} must have the weights of the fitting (digest {known['weights_digest'][:12]}), got"

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from reprq.detectors.entries import DETECTORS
 from reprq.detectors.registry import create, describe, is_network, stands_alone
 from reprq.detectors.rows.base import ArrayDetector
 from reprq.embeddings import EmbeddingCache, Embeddings, extract
+from reprq.embeddings.learning import fitted, must_learn
 from reprq.embeddings.origin import origin_of
 from reprq.errors import InputError
 from reprq.models.embedder import Embedder, layer_names, scales_of, side_by_side
@@ -57,6 +58,9 @@ def fit(
     **reading: Any,
 ) -> Model:
     """Fit a detector on benign samples and find the threshold that keeps to a rate of false alarms.
+
+    A backbone that learns from benign samples (`tfidf`) learns from those that are not held out, and the model keeps
+    what it learned.
 
     The threshold is conformal: with n different benign samples held out, a new benign one is called anomalous with a
     probability of at most `false_alarms`, whatever the detector (Vovk et al. 2005). A detector of rows holds a fifth
@@ -121,25 +125,33 @@ def fit(
     said, note = benign_rows(_samples(data, split, seed, how), benign)
     if samples is not None and samples < len(said):
         said = said.sample(samples, seed=seed)
-    check_enough(len(said), false_alarms, said.noun, deep=is_network(spec["name"]))
     others = {word: _samples(x, split, seed, how) for word, x in besides.items()}
     network = _network(backbone, spec, weights, preprocessing, seed)
+    learning = network is not None and must_learn(network, pooling)
+    check_enough(len(said), false_alarms, said.noun, deep=learning or is_network(spec["name"]))
+    parted = None
+    if network is not None and learning:  # what calibrates must be new to the backbone too
+        parted = _parted(said.content.astype(np.float32), false_alarms, seed)
+        network = fitted(network, pooling, said.select(parted.kept))
     chosen = [] if network is None else layer_names(network, said, layers, pooling)
     if network is None or is_network(spec["name"]):
         own: dict[str, Any] = {"teacher": network, "backbone": network, "layers": _one_or_all(chosen)}
         own |= {"pooling": pooling, "device": device, "progress": progress}
         made.set_params(**{k: v for k, v in own.items() if k in made.get_params() and k not in spec and v is not None})
         embedder = None
-        calibration, fitted, held_out = _trained(made, said, others, false_alarms, seed)
-        map_threshold = highest_benign(fitted, held_out, false_alarms)
+        calibration, judge, held_out = _trained(made, said, others, false_alarms, seed)
+        map_threshold = highest_benign(judge, held_out, false_alarms)
     else:
         options = {"pooling": pooling, "batch_size": batch_size, "workers": workers, "device": device, "seed": seed}
         options |= {"cache_dir": cache_dir, "progress": progress}
-        embedder, x = _embedded(network, said, chosen, options)
-        learned = {word: _again(embedder, other, options) for word, other in others.items()}
-        calibration, fitted = _of_rows(made, x, learned, false_alarms)
+        embedder, x = _embedded(network, said, chosen, options, parted)
+        known = {word: _again(embedder, other, options) for word, other in others.items()}
+        if parted is None:
+            calibration, judge = _of_rows(made, x, known, false_alarms)
+        else:
+            calibration, judge = _on_part(made, x, parted, known, false_alarms)
         map_threshold = None
-    record = _record(fitted, calibration, said.name, len(said), said.noun, seed)
+    record = _record(judge, calibration, said.name, len(said), said.noun, seed)
     record["trained_on"] |= {"split": said.split, "fingerprint": said.fingerprint, "benign": note}
     kinds = {aspect: values[:_KEPT_KINDS] for aspect, values in kinds_of(said).items()}
     record["inputs"] = {"modality": said.modality, "noun": said.noun, "kinds": kinds, "reading": dict(said.reading)}
@@ -147,7 +159,7 @@ def fit(
     record |= {"layers": chosen, "pooling": pooling, "batch_size": batch_size}
     record["scales"] = [] if embedder is None else list(embedder.scales)
     record["map_threshold"] = map_threshold
-    return Model(fitted, calibration, embedder, record)
+    return Model(judge, calibration, embedder, record)
 
 
 def _on_rows(made: Any, rows: Embeddings, besides: Mapping[str, Any], rate: float, seed: int) -> Model:
@@ -244,10 +256,12 @@ def _of_backbone(network: Backbone, asked: Any, weights: str | Path, seed: int) 
     }
 
 
-def _embedded(network: Backbone, data: Dataset, layers: Sequence[str], options: dict[str, Any]) -> Any:
+def _embedded(
+    network: Backbone, data: Dataset, layers: Sequence[str], options: dict[str, Any], parted: "_Parted | None"
+) -> Any:
     """How the samples become rows, and these rows."""
     parts = _arrays(extract(network, data, list(layers), **options))
-    scales = scales_of(parts)
+    scales = scales_of(parts if parted is None else [x[parted.kept] for x in parts])
     embedder = Embedder(network, tuple(layers), options["pooling"], scales, options["device"], options["batch_size"])
     return embedder, side_by_side(parts, scales)
 
@@ -268,18 +282,36 @@ def _of_rows(made: Any, x: Any, besides: Mapping[str, Any], rate: float) -> tupl
     return calibrate(fitted, rate), fitted
 
 
-def _trained(made: Any, data: Any, besides: Mapping[str, Any], rate: float, seed: int) -> tuple[Calibration, Any, Any]:
-    """The scores of what is held out, a detector that was fitted on what is not, and what is."""
-    groups = copies(data.content.astype(np.float32) if isinstance(data, Dataset) else data)
+class _Parted(NamedTuple):
+    """The samples that are fitted on, those that are held out, and how many different ones these are."""
+
+    kept: NDArray[np.int64]
+    out: NDArray[np.int64]
+    distinct: int
+
+
+def _parted(rows: Any, rate: float, seed: int) -> _Parted:
+    """Hold a fifth of some rows out, or as many as the rate needs; copies stay together."""
+    groups = copies(rows)
     distinct = int(groups.max()) + 1
     wanted = max(distinct // _FOLDS, math.ceil(1.0 / rate - 1.0 - 1e-9))
     _check_distinct(distinct // 2, rate)
     left = np.isin(groups, np.random.default_rng(seed).permutation(distinct)[:wanted])
-    kept, out = np.flatnonzero(~left), np.flatnonzero(left)
-    fitted = made.fit(_take(data, kept), **besides)
-    held_out = _take(data, out)
-    held = np.asarray(fitted.anomaly_score(held_out), np.float64)
-    return Calibration(((fitted, held),), wanted, rate), fitted, held_out
+    return _Parted(np.flatnonzero(~left), np.flatnonzero(left), wanted)
+
+
+def _trained(made: Any, data: Any, besides: Mapping[str, Any], rate: float, seed: int) -> tuple[Calibration, Any, Any]:
+    """The scores of what is held out, a detector that was fitted on what is not, and what is."""
+    parted = _parted(data.content.astype(np.float32) if isinstance(data, Dataset) else data, rate, seed)
+    calibration, fitted = _on_part(made, data, parted, besides, rate)
+    return calibration, fitted, _take(data, parted.out)
+
+
+def _on_part(made: Any, data: Any, parted: _Parted, besides: Mapping[str, Any], rate: float) -> tuple[Calibration, Any]:
+    """A detector that was fitted on what is kept, and the scores of what is held out."""
+    fitted = made.fit(_take(data, parted.kept), **besides)
+    held = np.asarray(fitted.anomaly_score(_take(data, parted.out)), np.float64)
+    return Calibration(((fitted, held),), parted.distinct, rate), fitted
 
 
 def _one_or_all(layers: Sequence[str]) -> str | list[str] | None:

@@ -13,6 +13,7 @@ from reprq.backbones import Backbone, load_backbone
 from reprq.data import Dataset, as_dataset
 from reprq.detectors.rows.base import NotFittedError
 from reprq.embeddings import extract
+from reprq.embeddings.learning import fitted
 from reprq.errors import InputError
 from reprq.models.embedder import Embedder, Rows, layer_names, scales_of, side_by_side
 
@@ -145,6 +146,7 @@ class Embed(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not isinstance(given, Backbone):
             given = load_backbone(given, self.weights, preprocessing=self.preprocessing, seed=self.seed)
         names = tuple(layer_names(given, data, self.layer, self.pooling))
+        given = fitted(given, self.pooling, data)
         ones = (1.0,) * len(names)
         self.embedder_ = Embedder(given, names, self.pooling, ones, self.device, self.batch_size)
         return data

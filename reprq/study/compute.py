@@ -105,7 +105,7 @@ class CellRunner:
         cell, train = job.cell, self._samples_of(job)[0]
         assert cell.network is not None
         own = {"layers": [cell.layer], "pooling": cell.network.config.pooling, "device": job.device}
-        teacher = load_network(cell.network.config, cell.seed)
+        teacher = load_network(cell.network.config, cell.seed, train.select(cell.split.train))
         said = f"brittleness[l2,{definition_of(job.distillation)}]"
         spec = {"name": job.distillation} if isinstance(job.distillation, str) else job.distillation
         return measures.brittleness({**spec, **own}, teacher, train.select(cell.split.train), cell.seed, said)
@@ -115,7 +115,7 @@ class CellRunner:
         cell, (train, test) = job.cell, self._samples_of(job)
         own: dict[str, Any] = {"device": job.device}
         if cell.network is not None:
-            network = load_network(cell.network.config, cell.seed)
+            network = load_network(cell.network.config, cell.seed, train.select(cell.split.train))
             own |= {"teacher": network, "backbone": network}
             if "layer" in needs_of(spec):
                 own |= {"layers": [cell.layer], "pooling": cell.network.config.pooling}

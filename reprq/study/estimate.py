@@ -102,7 +102,7 @@ def estimate_study(
     disk = _Disk(plan, Path(cache_dir) if cache_dir is not None else default_cache_dir())
     needed = {(cell.seed, cell.dataset, cell.backbone) for cell in todo}
     for part in track(ready, desc="estimating", unit="backbone", show=progress, leave=False):
-        if part.backbone is not None and part.key in needed:
+        if part.backbone is not None and part.place in needed:
             disk.add(part)
     clock = _Clock(plan, store, disk.widths)
     clock.learn([cell for cell in cells if not cell.missing(store)])
@@ -191,7 +191,7 @@ class _Disk:
         assert backbone is not None
         network = self._plan.network(backbone, seed)
         few = samples.select(np.linspace(0, len(samples) - 1, min(PROBE_SAMPLES, len(samples)), dtype=np.int64))
-        loaded = load_network(network.config, seed)
+        loaded = load_network(network.config, seed, self._plan.benign_of(part))
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
             cache = extract(

@@ -60,7 +60,7 @@ class Fits:
                 fitted |= not kind
                 if kind:
                     first = first or self._refusal(definition, kind, part, split)
-                    where = part.key[2] if kind == "samples" else split.name
+                    where = part.place[2] if kind == "samples" else split.name
                     found.setdefault(kind, {})[str(where)] = None
         if first and not fitted:
             raise InputError(first)
@@ -87,7 +87,7 @@ class Fits:
         name = name_of(self._detectors[definition])
         if kind == "samples":
             return (
-                f"detector {name} trains a network on samples, and {part.key[2]!r} is embedding files; remove one of"
+                f"detector {name} trains a network on samples, and {part.place[2]!r} is embedding files; remove one of"
                 " them"
             )
         return f"detector {name} needs {NEEDED[kind]}, and the split {split.name} has none; add {kind} to [splits]"

@@ -13,15 +13,23 @@ class StudyPart:
         seed: Of its random weights and its samples.
         data: The section of the data set.
         backbone: The section of the backbone, or None.
+        split: The number of the one split whose training rows the backbone learns from; None where it learns from none,
+            and all splits share its rows.
     """
 
     seed: int
     data: DataConfig
     backbone: BackboneConfig | None
+    split: int | None = None
 
     @property
-    def key(self) -> tuple[int, str, str | None]:
+    def key(self) -> tuple[int, str, str | None, int | None]:
         """What tells it from the other parts of the study."""
+        return *self.place, self.split
+
+    @property
+    def place(self) -> tuple[int, str, str | None]:
+        """Its seed, and what its data set and its backbone are called."""
         return self.seed, self.data.dataset, None if self.backbone is None else self.backbone.label
 
     @property

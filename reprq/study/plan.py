@@ -1,10 +1,12 @@
 """What a study consists of: networks, and the cells of each, known by their digests before anything is computed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from reprq import pretext
 from reprq.backbones import load_backbone
+from reprq.backbones.learning import fitted_digest
 from reprq.data import Dataset, Split, Transform, check_masks
 from reprq.embeddings import cached_name
 from reprq.embeddings.registry import check_pooling, vectors_note
@@ -32,7 +34,7 @@ from reprq.study.jobs import (
 from reprq.study.measures import PROBE, can_probe, plain_and_measures
 from reprq.study.parts import StudyPart
 from reprq.study.sections import BackboneConfig, DataConfig
-from reprq.study.sources import Teachers, load_network, load_samples, shown
+from reprq.study.sources import Teachers, learns, load_network, load_samples, shown
 from reprq.study.splits import StudySplits, study_splits, takes_training_anomalies
 
 
@@ -80,7 +82,7 @@ class Plan:
         self._networks: dict[tuple[int, str], Network] = {}
         self._pooled: dict[str, str] = {}
         self._transforms: dict[tuple[int, str], Transform] = {}
-        self._of_files: dict[tuple[int, str, str | None], Network] = {}
+        self._of_parts: dict[tuple[object, ...], Network] = {}
         self._cells: tuple[object, list[Cell]] = None, []
         self._digests: dict[tuple[int, int], str] = {}
         for seed, backbone in self.backbones:
@@ -104,13 +106,33 @@ class Plan:
         """Return the network of a part, or what stands for it where its rows are read from files."""
         if part.backbone is None:
             return None
-        if part.backbone.embeddings is None:
+        if part.backbone.embeddings is None and part.split is None:
             return self.network(part.backbone, part.seed)
-        if part.key not in self._of_files:
-            found, own = self.files(part), part.backbone
-            layers = tuple((name, number) for number, name in enumerate(found.layers, start=1))
-            self._of_files[part.key] = Network(part.seed, own, own.name, "file", found.digest, {}, layers)
-        return self._of_files[part.key]
+        if part.key not in self._of_parts:
+            own = part.backbone
+            self._of_parts[part.key] = self._fitted(part, own) if own.embeddings is None else self._filed(part, own)
+        return self._of_parts[part.key]
+
+    def _filed(self, part: StudyPart, own: BackboneConfig) -> Network:
+        """What stands for a network where rows are read from files."""
+        found = self.files(part)
+        layers = tuple((name, number) for number, name in enumerate(found.layers, start=1))
+        return Network(part.seed, own, own.name, "file", found.digest, {}, layers)
+
+    def _fitted(self, part: StudyPart, own: BackboneConfig) -> Network:
+        """A network as it will be once it has learned from the training rows of the part's split."""
+        network, benign = self.network(own, part.seed), self.benign_of(part)
+        assert benign is not None
+        brings = "" if network.weights == "unfitted" else f"{network.weights}; term weights "
+        said = f"{brings}fitted on the training rows of each split"
+        return replace(network, weights=said, digest=fitted_digest(network.digest, benign))
+
+    def benign_of(self, part: StudyPart) -> Dataset | None:
+        """Return the samples that the backbone of a part learns from, if it does."""
+        if part.split is None:
+            return None
+        train, _ = self.samples[part.seed, part.data.dataset]
+        return train.select(self.splits_of(part)[0].train)
 
     def _load(self, data: DataConfig, seed: int) -> tuple[Dataset, Dataset]:
         if not reads_files(data):
@@ -131,12 +153,19 @@ class Plan:
         config = self.config
         alone = [None] if self._fits.any_without_backbone else []
         return [
-            StudyPart(seed, data, backbone)
+            StudyPart(seed, data, backbone, split)
             for seed in config.seeds
             for data in config.datasets
             for backbone in (*config.backbones, *alone)
             if (backbone.runs_on(data) if backbone is not None else not reads_files(data))
+            for split in self._learned_from(seed, data, backbone)
         ]
+
+    def _learned_from(self, seed: int, data: DataConfig, backbone: BackboneConfig | None) -> list[int | None]:
+        """The numbers of the splits that a backbone learns from, each anew; None alone where it learns from none."""
+        if backbone is None or not learns(backbone):
+            return [None]
+        return [*range(len(self.splits[seed, data.dataset].splits))]
 
     def samples_of(self, backbone: BackboneConfig, seed: int) -> list[Dataset]:
         """Return the samples of all data sets that a backbone is run on under one seed."""
@@ -212,8 +241,9 @@ class Plan:
         return self._layers(part) * (measured + each) + once
 
     def splits_of(self, part: StudyPart) -> tuple[Split, ...]:
-        """Return the splits of a part's data set."""
-        return self.splits[part.seed, part.data.dataset].splits
+        """Return the splits of a part's data set, or the one that its backbone learns from."""
+        every = self.splits[part.seed, part.data.dataset].splits
+        return every if part.split is None else every[part.split : part.split + 1]
 
     def _layers(self, part: StudyPart) -> int:
         """How many layers a part has, trained or not."""
@@ -232,7 +262,7 @@ class Plan:
             found += [f"no linear_probe on {name}: some classes that are scored do not train" for name in unfit]
         if "brittleness" in self.measures:
             without = [part for part in self.parts if part.backbone is not None and not self._has_gradients(part)]
-            found += [f"no brittleness of {p.key[2]} on {p.data.dataset}: no gradients of its input" for p in without]
+            found += [f"no brittleness of {p.place[2]} on {p.data.dataset}: no gradients of its input" for p in without]
         return found
 
     def _check_measures(self) -> None:
@@ -259,17 +289,15 @@ class Plan:
     def _cells_of(self, part: StudyPart) -> Iterator[Cell]:
         """Make the cells of a part: by layer, split, then metrics, measures and detectors; last what needs no layer."""
         network, seed, dataset = self.network_of(part), part.seed, part.data.dataset
-        splits = self.splits[seed, dataset]
+        splits, of = self.splits_of(part), self.splits[seed, dataset].others_of
         rows = [self._identified(network, samples) for samples in self.samples[seed, dataset]]
-        beside = [
-            [self._identified(network, other.samples) for other in splits.others_of(split)] for split in splits.splits
-        ]
+        beside = [[self._identified(network, other.samples) for other in of(split)] for split in splits]
         measures = self._measures_of(part)
         layers: list[tuple[str, int | None]] = [] if network is None else [*network.layers]
-        fitted = {on: [self._fits.of(part, split, layer=on) for split in splits.splits] for on in (True, False)}
+        fitted = {on: [self._fits.of(part, split, layer=on) for split in splits] for on in (True, False)}
         for layer, number in (*layers, ("", None)):
             stored = cached_name(layer, network.config.pooling) if network and layer else ""
-            for split, others, detectors in zip(splits.splits, beside, fitted[bool(layer)], strict=True):
+            for split, others, detectors in zip(splits, beside, fitted[bool(layer)], strict=True):
                 base = base_key(stored, split)
                 keys = self._metric_keys(part, base, rows, split, measures) if layer else []
                 for made in keys:

@@ -38,7 +38,7 @@ from reprq.study.results import (
     classes_of,
 )
 from reprq.study.sections import BackboneConfig
-from reprq.study.sources import Teachers, load_network
+from reprq.study.sources import Teachers, learns, load_network
 from reprq.study.tables import Table
 
 
@@ -262,17 +262,18 @@ class StudyRun:
         """The network of a part, loaded once."""
         if self._network is None or self._network[0] != part.key:
             self._network = None  # before the next is loaded: one network in memory, not two
-            self._network = part.key, load_network(network.config, part.seed)
+            self._network = part.key, load_network(network.config, part.seed, self.plan.benign_of(part))
         return self._network[1]
 
     def _poolings(self, own: BackboneConfig, backbone: BackboneConfig) -> list[str]:
         """Its pooling, and those of the backbones that are this one in all else: one pass serves them."""
         alike = [
-            other.model_copy(update={"pooling": backbone.pooling, "label": backbone.label}) == backbone
+            other.pooling
             for other in self.plan.config.backbones
+            if learns(other) == learns(backbone)
+            and other.model_copy(update={"pooling": backbone.pooling, "label": backbone.label}) == backbone
         ]
-        others = zip(self.plan.config.backbones, alike, strict=True)
-        return [own.pooling, *(other.pooling for other, same in others if same)]
+        return [own.pooling, *alike]
 
     def _results(self) -> StudyResults:
         metrics, detectors, classes = self._tables()
@@ -339,7 +340,7 @@ class StudyRun:
         ordered = [
             failed[cell.id()]
             for part in self.plan.parts
-            if part.key in touched
+            if part.place in touched
             for cell in self.plan.cells(part)
             if cell.id() in failed
         ]

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reprq import pretext
-from reprq.backbones import Backbone, load_backbone
+from reprq.backbones import Backbone, entries, load_backbone
 from reprq.data import Dataset, load_dataset, load_protocol
 from reprq.data.oneclass import sides_and_splits
+from reprq.embeddings import registry
+from reprq.embeddings.learning import fitted
 from reprq.errors import DataError
 from reprq.provenance import digest
 from reprq.storage import file_name
@@ -48,9 +50,20 @@ def shown_side(data: DataConfig, samples: Dataset, per_class: int | None, seed: 
     return samples if per_class is None else samples.sample(per_class=per_class, seed=seed)
 
 
-def load_network(config: BackboneConfig, seed: int) -> Backbone:
-    """Return a backbone whose weights are there; one with a pretext is a teacher's file by now."""
-    return load_backbone(config.name, config.weights, preprocessing=config.preprocessing or None, seed=seed)
+def load_network(config: BackboneConfig, seed: int, benign: Dataset | None = None) -> Backbone:
+    """Return a backbone whose weights are there; one with a pretext is a teacher's file by now.
+
+    One that learns from benign samples learns from those that are given.
+    """
+    network = load_backbone(config.name, config.weights, preprocessing=config.preprocessing or None, seed=seed)
+    return network if benign is None else fitted(network, config.pooling, benign)
+
+
+def learns(config: BackboneConfig) -> bool:
+    """Whether a backbone learns from the training rows of every split anew, itself or for its pooling."""
+    if config.embeddings is not None:
+        return False
+    return entries.learns(config.name, config.weights) or registry.learns([config.pooling])
 
 
 @dataclass(frozen=True)

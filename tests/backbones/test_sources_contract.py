@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from reprq.backbones import BACKBONES, Backbone, layer_shapes, load_backbone
+from reprq.data import as_dataset
 from reprq.data.modality import MODALITIES
 from reprq.errors import ReprqError
 from reprq.pretext import train_teacher
@@ -54,11 +55,15 @@ def test_a_source_gives_a_network_with_layers_and_draws_no_number_of_others(
     entry: Entry, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     name = example(entry, request)
-    weights = "default" if entry.name in ("teacher:PATH", "package.module:callable") else "random"
+    learns = bool(entry.facts.get("learns"))
+    weights = "default" if learns or entry.name in ("teacher:PATH", "package.module:callable") else "random"
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
     backbone = load_backbone(name, weights)
+    if learns:
+        assert not backbone.is_fitted
+        backbone = backbone.fit(as_dataset(["a cat sat", "a dog", "the cat and the dog"]))
     assert torch.equal(torch.rand(2), expected)
     assert isinstance(backbone, Backbone)
     assert not backbone.network.training

@@ -23,6 +23,10 @@ Run = Callable[..., Any]
         (["measure", "--layer", "3"], "on 42 of 42 documents of text:"),
         (["detect", "--layer", "encoder.layer.2", "--detector", "knn", "--task", "unimodal:class1"], "unimodal:class1"),
         (["recommend", "--backbones", "BERT,BERT=random"], "encoder.layer"),
+        (["recommend", "--backbones", "tfidf,lsa"], "components"),
+        (["measure", "--backbone", "lsa", "--metric", "rankme"], "lsa (fitted on 42 documents of text:"),
+        (["detect", "--backbone", "tfidf", "--detector", "knn"], "tfidf (fitted on the training rows of each split)"),
+        (["detect", "--layer", "2", "--pooling", "mean,tfidf", "--detector", "knn"], "encoder.layer.1@tfidf"),
     ],
 )
 def test_the_commands_take_texts(
@@ -32,7 +36,7 @@ def test_the_commands_take_texts(
     if arguments[0] != "layers":
         documents = write_documents(tmp_path / "docs", classes=3, each=20)
         given += ["--data", f"text:{documents}", "--cache", str(tmp_path / "cache"), "--quiet"]
-    if arguments[0] in ("extract", "measure", "detect"):
+    if arguments[0] in ("extract", "measure", "detect") and "--backbone" not in arguments:
         given += ["--backbone", f"hf:{bert}"]
     ran = reprq(*given)
     assert ran.status == 0, ran.err

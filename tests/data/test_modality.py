@@ -76,13 +76,15 @@ def test_a_source_gives_the_same_item_and_digest_every_time(kind: str, sources: 
         assert source.digest(i) == digests[i]
 
 
-@pytest.fixture(params=["image", "text", "table"])
+@pytest.fixture(params=["image", "text", "terms", "table"])
 def transform(request: pytest.FixtureRequest) -> Transform:
     if request.param == "table":
         rows = as_dataset(pd.DataFrame({"size": SIZES, "kind": KINDS_OF_ROWS}))
         return Encoding("standard", "mean").learned(rows)
     if request.param == "image":
         return Preprocessing().replace(size=8)
+    if request.param == "terms":
+        return load_backbone("tfidf").fit(as_dataset(TEXTS)).preprocessing
     return load_backbone(f"hf:{request.getfixturevalue('bert')}").preprocessing
 
 

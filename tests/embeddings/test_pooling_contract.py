@@ -28,10 +28,17 @@ def made(kind):
     return x, {"layout": layout, "class_token": kind == "tokens", "registers": 2 if kind == "tokens" else 0}
 
 
+def weighted(entry, x):
+    """The weights that a pooling asks for, one a token."""
+    return {"weights": torch.linspace(1, 3, x.shape[1]).expand(4, -1)} if "term weights" in entry.needs else {}
+
+
 def test_it_pools_what_it_says_row_by_row(case):
     entry, name, kind = case
     x, how = made(kind)
     layer = Layer(0, "block", "block", **how)
+    if "term weights" in entry.needs:
+        pytest.skip("of texts alone; see test_term_weights.py")
     if not entry.takes(kind):
         for refused in (lambda: pool(x, name, **how), lambda: check_pooling(name, [layer])):
             with pytest.raises(InputError, match="needs layers .*, got .*; use 'avg'"):
@@ -53,8 +60,18 @@ def test_padding_does_not_count(case):
     x, how = made(kind)
     lengths = torch.tensor([9, 4, 1, 7])
     mask = (torch.arange(9) < lengths[:, None]).long()
-    padded = pool(x.masked_fill(~mask.bool()[..., None], torch.nan), name, **how, mask=mask)
-    whole = [pool(x[i : i + 1, :n], name, **how, mask=mask[i : i + 1, :n]) for i, n in enumerate(lengths.tolist())]
+    own = weighted(entry, x)
+    padded = pool(x.masked_fill(~mask.bool()[..., None], torch.nan), name, **how, mask=mask, **own)
+    whole = [
+        pool(
+            x[i : i + 1, :n],
+            name,
+            **how,
+            mask=mask[i : i + 1, :n],
+            **{key: values[i : i + 1, :n] for key, values in own.items()},
+        )
+        for i, n in enumerate(lengths.tolist())
+    ]
     torch.testing.assert_close(padded, torch.cat(whole))
 
 

@@ -32,7 +32,8 @@ class Extractor(NamedTuple):
 
     def forward(self, layers: Sequence[PooledLayer]) -> Forward:
         """Return the forward pass that reads some layers."""
-        return Forward(self.backbone.network, layers, self.device, self.precision, self.data.noun)
+        network, weights = self.backbone.network, self.backbone.term_weights
+        return Forward(network, layers, self.device, self.precision, self.data.noun, weights)
 
     def samples(self, rows: ArrayLike) -> Samples:
         """Return some rows, each once and in their order, as the network takes them one by one, and their names."""
