@@ -50,7 +50,7 @@ def write_whole(
         temporary.chmod(mode)  # safetensors makes files of its own, for their owner alone
         temporary.replace(path)
     except (OSError, RuntimeError, SafetensorError) as caught:  # torch tells a full disk as a RuntimeError
-        reason = getattr(caught, "strerror", None) or one_line(caught)
+        reason = getattr(caught, "strerror", None) or one_line(caught).replace(temporary.name, path.name)
         raise error(f"{path} cannot be written: {reason}{hint and '; '}{hint}") from None
     finally:
         with suppress(OSError):

@@ -6,6 +6,7 @@ Results go to stdout, progress and messages to stderr. Exit status: 0 success, 1
 
 import io
 import os
+import re
 import sys
 import warnings
 
@@ -83,11 +84,25 @@ def main() -> None:
         sys.exit(error.exit_code)
     except ReprqError as error:
         for line in error.details:
-            click.echo(line, err=True)
-        _stop(str(error), 1)
+            click.echo(in_options(line), err=True)
+        _stop(in_options(str(error)), 1)
     except BrokenPipeError:  # the reader of a pipe went away, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def in_options(sentence: str) -> str:
+    """Return what an error advises in the words of the command line alone, where it says those of Python beside them.
+
+    Example:
+        >>> in_options("give another path, or force=True (--force) to replace it")
+        'give another path, or --force to replace it'
+        >>> in_options("leave it out with --skip-broken (skip_broken=True); give some (labelled=, --labelled DATA)")
+        'leave it out with --skip-broken; give some (--labelled DATA)'
+    """
+    sentence = re.sub(r"\b\w+=\w+ \((--[\w-]+)\)", r"\1", sentence)
+    sentence = re.sub(r"(--[\w-]+) \(\w+=\w+\)", r"\1", sentence)
+    return re.sub(r"\(\w+=?, (--[^()]+)\)", r"(\1)", sentence)
 
 
 def _stop(sentence: str, status: int) -> None:

@@ -199,6 +199,7 @@ def detect(
     if few:
         context = {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}
         shots.print_curve(rows, context, form, plot)
+        _print_pictures(rows, form)
         return
     left_out = _left_out(rows, form)
     shown = [{name: value for name, value in row.items() if name not in left_out} for row in rows]
@@ -212,6 +213,14 @@ def detect(
     if means and form is None:
         click.echo("\nmean over tasks and seeds")
         echo_table(means)
+    _print_pictures(rows, form)
+
+
+def _print_pictures(rows: list[dict[str, Any]], form: str | None) -> None:
+    """Print where the galleries are."""
+    for row in rows if form is None else ():
+        if row.get("gallery"):
+            click.echo(row["gallery"])
 
 
 def _check_source(networks: Any, file: Path | str | None, specs: list[dict[str, Any]]) -> None:
@@ -230,6 +239,7 @@ def _left_out(rows: list[dict[str, Any]], form: str | None) -> set[str]:
 
     found = {"by_class", "top_words"} if form != "json" else set()
     if form is None:
+        found.add("gallery")
         found |= {name for name in MAP_COLUMNS if "per_image_" in name}
     return found if any(row["pixel_auroc"] is not None for row in rows) else {*found, *MAP_COLUMNS}
 
@@ -262,7 +272,9 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool, gallery:
     if gallery is not None:
         from reprq.cli.galleries import draw
 
-        if draw(gallery, row, found, case.split, side[1]) is None:
+        picture = draw(gallery, row, found, case.split, side[1])
+        row["gallery"] = None if picture is None else str(picture)
+        if picture is None:
             row["notes"].append(f"no gallery of {spec['name']}, which has no maps of images")
     return row
 

@@ -11,6 +11,12 @@ from reprq.cli.groups import Command
 
 @click.command(cls=Command)
 @options.network
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help="The network: [[backbones]] as of a study; where there are several, --backbone says which, by its label.",
+)
 @options.embeddings
 @options.benign
 @click.option(
@@ -36,6 +42,7 @@ from reprq.cli.groups import Command
 @options.run
 @click.option("--json", "form", flag_value="json", help="Print the model's record as JSON.")
 def fit(
+    config: Path | None,
     file: Path | str | None,
     key: str | None,
     columns: str | None,
@@ -64,6 +71,8 @@ def fit(
     options.check_device(asked["device"])
     if file is not None:
         options.only_with_backbone()
+        if config is not None:
+            raise click.UsageError("give either --config FILE.toml or --embeddings FILE")
         if asked["backbone"] is not None:
             raise click.UsageError("give either --backbone NAME or --embeddings FILE")
         data: Any = benign_rows(load_file(file, key, columns, labels, benign), file)
@@ -73,13 +82,32 @@ def fit(
         changed = options.preprocessing(asked)
         how = {name: value for name, value in asked.items() if name not in (*options.PREPROCESSING, "data", "quiet")}
         how |= {"preprocessing": changed, "benign": benign, "progress": not asked["quiet"]}
+        if config is not None:
+            how |= _of_config(config, how)
         backbone, layers = how.pop("backbone"), how.pop("layers")
         model = fit_model(
             backbone, asked["data"], layers, detector=specification(detector), false_alarms=false_alarms, **how
         )
-    say(model.record["trained_on"].get("benign", ""))
+    trained = model.record["trained_on"]
+    say(*trained.get("notes", ()), trained.get("benign", ""))
     model.save(out, with_weights=with_weights, force=force)
     if form == "json":
         emit(form, "fit", [], {"path": str(out), "model": model.record})
     else:
         click.echo(f"{out}: {model.describe()}")
+
+
+def _of_config(config: Path, how: dict[str, Any]) -> dict[str, Any]:
+    """What the file says of the network, over what the options do."""
+    from reprq.analysis.candidates import candidates
+    from reprq.errors import InputError, UnknownNameError
+
+    found = {section.label: section for section in options.load_networks(config)}
+    if how["backbone"] is None and len(found) > 1:
+        raise InputError(f"{config} must say one network, got {', '.join(found)}; choose one by --backbone LABEL")
+    label = how["backbone"] or next(iter(found))
+    if label not in found:
+        raise UnknownNameError("backbone", label, found, among=str(config))
+    common = {name: how[name] for name in ("weights", "preprocessing", "layers", "pooling", "seed")}
+    (network,) = candidates([found[label]], **common).values()
+    return {**network.asked, "layers": network.layers, "pooling": network.pooling}

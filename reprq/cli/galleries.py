@@ -34,7 +34,7 @@ def draw(folder: Path, row: dict[str, Any], found: Any, split: Any, test: Any) -
     words = (row["detector"], row["layer"], row.get("task", ""), shots, f"seed-{row['seed']}")
     name = "_".join(re.sub(r"[^\w=.,-]+", "-", str(word)).strip("-") for word in words if word != "")
     judged = test.select(split.test)
-    titles = [f"{Path(str(judged.ids[i])).name}: {found.scores[i]:.4g}" for i in shown]
+    titles = titles_of(judged.select(shown), found.scores[shown])
     if test.modality == "text":
         return _draw_texts(folder, name, detector, judged, shown, titles)
     return _draw_images(folder, name, detector, judged.select(shown), split, shown, titles)
@@ -68,6 +68,14 @@ def _draw_images(
     path = folder / f"{name}.png"
     write_whole(path, lambda temporary: temporary.write_bytes(render(figure, "png")))
     return path
+
+
+def titles_of(samples: Any, scores: Any) -> list[str]:
+    """The class of each sample where there are several, the name of its file, and its score."""
+    names = [Path(str(name)).name for name in samples.ids]
+    if len(samples.classes) > 1:
+        names = [f"{samples.classes[label]} {name}" for label, name in zip(samples.labels, names, strict=True)]
+    return [f"{name}: {score:.4g}" for name, score in zip(names, scores, strict=True)]
 
 
 def _as_large(mask: Any, values: Any) -> Any:

@@ -78,9 +78,10 @@ def _one_way(context: click.Context, parameter: click.Parameter, value: Any) -> 
 whole_images = _stack(
     click.option(
         "--crop",
-        type=click.Choice(["center", "centre", "none"]),
+        type=click.Choice(["center", "centre", "none", "reflect"]),
         callback=_one_way,
-        help="none keeps whole images: the longer side fits, the rest is the mean color. [default: the network's own]",
+        help="none keeps whole images: the longer side fits, the rest is the mean color; with reflect the rest mirrors"
+        " the image, so that maps do not light up there. [default: the network's own]",
     ),
     click.option(
         "--squash",

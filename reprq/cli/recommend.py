@@ -1,5 +1,6 @@
 """`reprq recommend RUN` and `reprq recommend --data`: which backbone and layer to use, and how far to trust it."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -174,14 +175,15 @@ def _check_fit(data: str, spec: dict[str, Any], asked: dict[str, Any], fitting: 
     from reprq.detectors import create
     from reprq.detectors.registry import is_network
     from reprq.models.files import check_free
-    from reprq.models.fitting import check_enough
+    from reprq.models.fitting import check_samples
 
     check_free(fitting["out"], fitting["force"])
-    create(spec)
+    made = create(spec)
     names = ("root", "download", "seed", "intensity_range", "skip_broken")
     kept = benign_rows(load_dataset(data, whole=True, **{name: asked[name] for name in names}), asked["benign"]).samples
-    n = min(len(kept), asked["samples"] or len(kept))
-    check_enough(n, fitting["false_alarms"], kept.noun, deep=is_network(spec["name"]))
+    if asked["samples"] is not None and asked["samples"] < len(kept):
+        kept = kept.sample(asked["samples"], seed=asked["seed"])
+    check_samples(kept, fitting["false_alarms"], made, deep=is_network(spec["name"]))
 
 
 _OF_DATA = {"benign", "backbones", "layers", "weights", "samples", "pooling", "root", "download", "device"}
@@ -227,7 +229,7 @@ def _print_study(found: "Recommendation", run: Path | None, top: int | None, for
         emit(form, "recommend", found.regret[shown].to_dict("records"), context, _REGRET)
         ranking = [{name: row[name] for name in row if several or name != "dataset"} for row in ranking]
         click.echo(f"\nThe first layers by the combination, over all tasks\n{text_table(ranking)}")
-        _echo_notes(found)
+        _echo_notes(found, top)
         return
     emit(form, "recommend", found.regret.to_dict("records"), context)
 
@@ -267,7 +269,7 @@ def _print_ranking(
                 f" AUROC against the best in hindsight{_interval(row, 'regret')} and gained {row['over_last']:.3f} on"
                 f" the last layer{_interval(row, 'over_last')}."
             )
-    _echo_notes(found)
+    _echo_notes(found, top)
 
 
 def _metrics(found: "Recommendation", top: int | None) -> list[dict[Any, Any]]:
@@ -290,6 +292,16 @@ def _top(found: "Recommendation", top: int | None) -> list[dict[Any, Any]]:
     return rows.drop(columns=["rule", "layer_number", "value"], errors="ignore").to_dict("records")
 
 
-def _echo_notes(found: "Recommendation") -> None:
-    for note in found.notes:
+def _ties(found: "Recommendation", top: int | None) -> list[str]:
+    """A sentence for every rank that several of the layers shown have."""
+    counts = Counter((row.get("dataset", ""), row["rank"]) for row in _top(found, top))
+    return [
+        f"{many} layers share rank {rank}{f' on {dataset}' if dataset else ''}: the combination cannot tell them apart"
+        for (dataset, rank), many in counts.items()
+        if many > 1
+    ]
+
+
+def _echo_notes(found: "Recommendation", top: int | None) -> None:
+    for note in [*_ties(found, top), *found.notes]:
         click.echo(f"note: {note}")

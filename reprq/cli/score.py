@@ -97,13 +97,16 @@ def _map_folder(model: Any, data: Any, path: Path, force: bool) -> Any:
 
 def _write_maps(folder: Any, data: Any, table: Any, progress: bool) -> None:
     """Write the map of every sample, and a picture of those with the highest scores."""
+    from reprq.cli.galleries import titles_of
+    from reprq.errors import counted
+
     folder.write(data, progress=progress)
     scores = table["score"].to_numpy()
     shown = scores.argsort(kind="stable")[::-1][:_MOST_PICTURED]
     chosen = data.select(shown)
-    titles = [f"{Path(str(name)).name}: {score:.4g}" for name, score in zip(chosen.ids, scores[shown], strict=True)]
+    titles = titles_of(chosen, scores[shown])
     picture = _page(folder, chosen, titles) if data.modality == "text" else _picture(folder, chosen, titles)
-    click.echo(f"{folder.path}: a map of each of {len(data)} {data.noun}s, and {picture.name}", err=True)
+    click.echo(f"{folder.path}: a map of {counted(len(data), data.noun)}, and {picture}", err=True)
 
 
 def _picture(folder: Any, chosen: Any, titles: list[str]) -> Path:

@@ -73,10 +73,10 @@ def print_curve(rows: list[dict[str, Any]], context: dict[str, Any], form: str |
         picture: What to draw, as PNG and SVG.
     """
     from reprq.cli.output import echo_table, emit
+    from reprq.cli.sources import say
 
     curve = context["mean"] or rows
-    if picture is not None:
-        _draw(curve, picture, context["source"])
+    drawn = [] if picture is None else _draw(curve, picture, context["source"])
     if form is not None:
         emit(
             form,
@@ -91,11 +91,12 @@ def print_curve(rows: list[dict[str, Any]], context: dict[str, Any], form: str |
     curve = sorted(curve, key=lambda row: [row[name] for name in names])
     names += ["auroc", "low", "high", *(["n_cells"] if context["mean"] else []), "notes"]
     echo_table([{name: row[name] for name in names} for row in curve])
-    for note in context["notes"]:
-        click.echo(f"note: {note}")
+    say(*context["notes"])
+    for path in drawn:
+        click.echo(str(path))
 
 
-def _draw(curve: list[dict[str, Any]], picture: Path, title: str) -> None:
+def _draw(curve: list[dict[str, Any]], picture: Path, title: str) -> list[Path]:
     import matplotlib.pyplot as plt
     import pandas as pd
 
@@ -105,5 +106,6 @@ def _draw(curve: list[dict[str, Any]], picture: Path, title: str) -> None:
     ax.set_title(title, fontsize=9, wrap=True)
     figure = ax.get_figure(root=True)
     assert figure is not None
-    save(figure, picture.with_suffix(""))
+    written = save(figure, picture.with_suffix(""))
     plt.close(figure)
+    return list(written)

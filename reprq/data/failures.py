@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reprq.errors import DataError
 
+_LEFT_OUT = "or leave it out with --skip-broken (skip_broken=True)"
 _MOST_NAMED = 6  # in a sentence; where there are more, the details name all
 
 
@@ -24,7 +25,7 @@ class FileError(DataError):
 
     def __init__(self, what: str, path: Path | str, reason: str, hint: str = "") -> None:
         self.path, self.reason, self.broken = path, reason, not hint
-        self.hint = hint or "repair or remove it"
+        self.hint = hint or f"repair or remove it, {_LEFT_OUT}"
         super().__init__(f"{what} {path} {reason}; {self.hint}")
 
 
@@ -51,10 +52,10 @@ def one_error(failures: Mapping[str, DataError], total: int, where: str, noun: s
     """
     distinct = list(dict.fromkeys(str(error) for error in failures.values()))
     hints = {error.hint for error in failures.values() if isinstance(error, FileError) and not error.broken}
-    if broken := any(is_broken(error) for error in failures.values()):
-        hints.add("repair or remove what is broken, or leave it out with --skip-broken (skip_broken=True)")
+    if any(is_broken(error) for error in failures.values()):
+        hints.add(f"repair or remove what is broken, {_LEFT_OUT}")
     if len(distinct) == 1:
-        return DataError(distinct[0] + (", or leave it out with --skip-broken (skip_broken=True)" if broken else ""))
+        return DataError(distinct[0])
     few = len(failures) <= _MOST_NAMED
     reasons = "; ".join([in_words(failures, None if few else 1), *sorted(hints)[:2]])
     message = f"{len(failures)} of {total} {noun}s of {where} cannot be used: {reasons}"

@@ -215,6 +215,10 @@ def load_dataset(
     if known not in DATASETS:
         if Path(name).is_dir():
             raise InputError(f"{name!r} is a folder and no name of a data set; write 'folder:{name}'")
+        if Path(name).is_file():
+            raise InputError(
+                f"{name!r} is a file and no name of a data set; put it into a folder, and write 'folder:' and its path"
+            )
         raise UnknownNameError("data set", name, DATASETS.names())
     entry = DATASETS.find(known)
     load = entry.load() if DATASETS.is_built_in(entry.name) else entry.call

@@ -11,6 +11,7 @@ from reprq.detectors.entries import DETECTORS
 from reprq.errors import InputError, UnknownNameError
 
 _KINDS = {"array": ("rows",), "network": ("samples", "maps"), "all": ("rows", "samples", "maps")}
+_OF_THE_RUN = ("backbone", "teacher", "device", "progress")  # which commands and studies set themselves
 _CONTRACT = ("fit", "anomaly_score", "describe", "get_params", "set_params")
 
 
@@ -109,7 +110,8 @@ def create(spec: str | Mapping[str, Any]) -> Any:
     valid = _parameters(kind)
     unknown = sorted(set(given) - set(valid))
     if unknown and "parameters" not in valid:
-        raise InputError(f"detector {name} has no parameter {unknown[0]!r}; valid: {', '.join(valid) or '(none)'}")
+        listed = [word for word in valid if word not in _OF_THE_RUN]
+        raise InputError(f"detector {name} has no parameter {unknown[0]!r}; valid: {', '.join(listed) or '(none)'}")
     detector = kind(**given)
     if lacking := [method for method in _CONTRACT if not callable(getattr(detector, method, None))]:
         raise InputError(f"detector {name} must have the method {lacking[0]}; {kind.__name__} lacks it")

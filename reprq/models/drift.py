@@ -37,11 +37,18 @@ class Drift:
         """Whether the scores are others than those of fitting, at 1 %."""
         return self.p_value < _SURE
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the interval says anything, which it does not where it is all of [0, 1]."""
+        return self.low > 0.0 or self.high < 1.0
+
     def __str__(self) -> str:
         said = "the scores have changed since fitting" if self.changed else "no change of the scores is seen"
+        interval = f" [{self.low:.2f}, {self.high:.2f}]" if self.bounded else ""
+        few = "" if self.bounded else ", too few for an interval: give more, or fit on more"
         return (
-            f"{said} (Kolmogorov-Smirnov distance {self.statistic:.2f} [{self.low:.2f}, {self.high:.2f}],"
-            f" p = {self.p_value:.2g}, {self.n_new} new samples against {self.n_fitted})"
+            f"{said} (Kolmogorov-Smirnov distance {self.statistic:.2f}{interval}, p = {self.p_value:.2g},"
+            f" {self.n_new} new samples against {self.n_fitted}{few})"
         )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from reprq.data import Dataset, load_dataset
 from reprq.data.registry import UNNAMED
 from reprq.embeddings.forward import batches
-from reprq.errors import InputError, OutputExistsError, ReprqError, one_line
+from reprq.errors import InputError, OutputExistsError, ReprqError, counted, one_line
 from reprq.models.graph import Graph, backbone_of
 from reprq.models.model import Model
 from reprq.optional import require
@@ -45,7 +45,8 @@ class Exported:
     difference: float
 
     def __str__(self) -> str:
-        return f"{self.path}: scores of {self.samples} samples differ by at most {self.difference:.2g} from the model's"
+        said = counted(self.samples, "sample")
+        return f"{self.path}: scores of {said} differ by at most {self.difference:.2g} from the model's"
 
 
 def to_onnx(
@@ -90,7 +91,7 @@ def to_onnx(
         if not found[0].difference <= TOLERANCE:
             raise ReprqError(
                 f"the ONNX graph must give the scores of the model to {TOLERANCE:g}, got a difference of"
-                f" {found[0].difference:.2g} on {len(given)} {given.noun}s; no file is left"
+                f" {found[0].difference:.2g} on {counted(len(given), given.noun)}; no file is left"
             )
 
     write_whole(path, fill)

@@ -128,7 +128,7 @@ def fit(
     others = {word: _samples(x, split, seed, how) for word, x in besides.items()}
     network = _network(backbone, spec, weights, preprocessing, seed)
     learning = network is not None and must_learn(network, pooling)
-    check_enough(len(said), false_alarms, said.noun, deep=learning or is_network(spec["name"]))
+    check_samples(said, false_alarms, made, deep=learning or is_network(spec["name"]))
     parted = None
     if network is not None and learning:  # what calibrates must be new to the backbone too
         parted = _parted(said.content.astype(np.float32), false_alarms, seed)
@@ -153,6 +153,7 @@ def fit(
         map_threshold = None
     record = _record(judge, calibration, said.name, len(said), said.noun, seed)
     record["trained_on"] |= {"split": said.split, "fingerprint": said.fingerprint, "benign": note}
+    record["trained_on"]["notes"] = list(said.notes)
     kinds = {aspect: values[:_KEPT_KINDS] for aspect, values in kinds_of(said).items()}
     record["inputs"] = {"modality": said.modality, "noun": said.noun, "kinds": kinds, "reading": dict(said.reading)}
     record["backbone"] = None if network is None else _of_backbone(network, backbone, weights, seed)
@@ -166,7 +167,7 @@ def _on_rows(made: Any, rows: Embeddings, besides: Mapping[str, Any], rate: floa
     """A model of rows of numbers."""
     given = {word: np.asarray(getattr(x, "array", x)) for word, x in besides.items()}
     deep = not isinstance(made, ArrayDetector)
-    check_enough(len(rows), rate, "row", deep=deep)
+    check_enough(len(rows), rate, "row", deep=deep, k=getattr(made, "k", 1))
     calibration, fitted = (
         _trained(made, rows.array, given, rate, seed)[:2] if deep else _of_rows(made, rows.array, given, rate)
     )
@@ -215,16 +216,44 @@ def _check_rows(backbone: Any, spec: Mapping[str, Any], made: Any) -> None:
         raise InputError(f"detector {spec['name']} reads samples, got rows of numbers; give a data set")
 
 
-def check_enough(n: int, rate: float, noun: str, *, deep: bool) -> None:
-    """Raise an InputError where so many samples cannot promise the rate."""
+def check_samples(data: Dataset, rate: float, made: Any, *, deep: bool) -> None:
+    """Raise an InputError where so many samples cannot promise the rate; those that do not decode are not counted."""
+    how: dict[str, Any] = {"deep": deep, "k": getattr(made, "k", 1)}
+    try:
+        check_enough(len(data), rate, data.noun, **how)
+    except InputError:  # so few that reading all takes no time
+        check_enough(len(data) - len(broken := data.failures()), rate, data.noun, broken=len(broken), **how)
+        raise
+
+
+def check_enough(n: int, rate: float, noun: str, *, deep: bool, k: int = 1, broken: int = 0) -> None:
+    """Raise an InputError where so many samples cannot promise the rate.
+
+    Args:
+        n: How many samples there are.
+        rate: The share of false alarms.
+        noun: What a sample is.
+        deep: Whether some are held out of training for good.
+        k: How many neighbors the detector looks at; a fifth of the rows is held out of them.
+        broken: How many more there are that cannot be read.
+    """
     usable = n // 2 if deep else n
     needed = math.ceil(1.0 / rate - 1.0 - 1e-9)
     if usable < needed:
         twice = " (half of them train)" if deep else ""
+        beside = f" and {broken} that cannot be read" if broken else ""
+        most = n - math.ceil(n / _FOLDS)
+        advice = f", or ask for {_promised(usable):g}, which {n} can promise" if usable > 1 else ""
+        advice += f" with a k of at most {most}" if advice and k > most else ""
         raise InputError(
             f"false_alarms {rate:g} needs at least {needed * (2 if deep else 1)} different benign {noun}s{twice}, got"
-            f" {n}; give more, or ask for {math.ceil(1e4 / (usable + 1)) / 1e4:g}, which {n} can promise"
+            f" {n}{beside}; give more{advice}"
         )
+
+
+def _promised(n: int) -> float:
+    """The least rate that n samples can promise, 1 / (n + 1), rounded up."""
+    return math.ceil(1e4 / (n + 1) - 1e-9) / 1e4
 
 
 def _network(
@@ -327,7 +356,7 @@ def _check_distinct(distinct: int, rate: float) -> None:
     if rate < 1.0 / (distinct + 1) - 1e-12:
         raise InputError(
             f"false_alarms {rate:g} needs at least {math.ceil(1 / rate - 1 - 1e-9)} different benign samples to compare"
-            f" with, got {distinct}, copies counted once; give more, or ask for {1 / (distinct + 1):.2g}"
+            f" with, got {distinct}, copies counted once; give more, or ask for {_promised(distinct):g}"
         )
 
 

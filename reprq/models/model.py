@@ -92,7 +92,8 @@ class Model:
         Returns:
             A row per sample, under the index of a DataFrame or Series that came in: `id`, `score` (higher is more
             anomalous), `p_value` among benign samples, in (0, 1], and `anomalous`, whether the score is above the
-            threshold.
+            threshold. Where benign samples were held out in several folds, a p-value counts those of all folds and a
+            score is the excess over the most extreme: their orders agree at the threshold, and not everywhere else.
 
         Raises:
             InputError: Data of another modality, width, backbone, size or color than the model was fitted on.

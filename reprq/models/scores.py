@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,9 @@ class ScoreFile:
             raise OutputExistsError(f"{path} exists; give another path, or --force to replace it")
         if path.suffix == ".parquet":
             require("pyarrow", "parquet", path)
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            reason = "cannot be written to" if path.parent.is_dir() else "is no folder that is there"
+            raise ReprqError(f"{path} cannot be written: {path.parent} {reason}; give another --out")
         self.path = path
         self.partial = path.with_name(f".{path.name}.partial")
 
@@ -89,7 +93,7 @@ class ScoreFile:
                     start += len(ids)
         except OSError as error:
             raise ReprqError(
-                f"{self.partial} cannot be written: {error.strerror}; free some space or give another --out"
+                f"{self.path} cannot be written: {error.strerror}; free some space or give another --out"
             ) from None
         table = self._table(parts, model.threshold)
         shown = table.drop(columns="of_first")

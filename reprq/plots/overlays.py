@@ -61,6 +61,8 @@ def overlay_gallery(
     for i, values in enumerate(found):
         left, right = axes[i // columns, 2 * (i % columns) : 2 * (i % columns) + 2]
         pixels = _resized(pixels_of(images, i), values.shape)
+        left.set_anchor("E")  # a narrow image stands beside its own map, not beside its neighbor's
+        right.set_anchor("W")
         for ax in (left, right):
             ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
         right.imshow(values, cmap="inferno", vmin=low, vmax=high, alpha=_OPAQUE)

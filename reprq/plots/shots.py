@@ -1,5 +1,6 @@
 """AUROC against the number of benign samples that a detector learned from."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
@@ -15,8 +16,6 @@ _COLUMNS = ("shots", "detector", "auroc", "low", "high")
 
 def shots_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw one line a detector, with its interval as a band, over a logarithmic axis of the number of samples.
-
-    What the bands have far below the lines is cut.
 
     Args:
         table: One row a number of samples and detector, with the columns shots, detector, auroc, low and high, such as
@@ -48,8 +47,8 @@ def shots_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         own = known[known["line"] == name].sort_values("shots")
         ax.fill_between(own["shots"], own["low"], own["high"], color=look["color"], alpha=0.12, linewidth=0)
         ax.plot(own["shots"], own["auroc"], linewidth=1.2, markersize=5, label=plain(name), **look)
-    least, greatest = known["auroc"].min(), known["auroc"].max()
-    ax.set_ylim(max(0.0, least - 0.5 * (greatest - least) - 0.02), min(1.01, known["high"].max() + 0.01))
+    ends = known[["auroc", "low", "high"]].to_numpy(dtype=float)
+    ax.set_ylim(np.nanmin(ends) - 0.02, min(1.01, np.nanmax(ends) + 0.01))
     tidy(ax)
     ax.set_xscale("log", base=2)
     sizes = sorted(known["shots"].unique())

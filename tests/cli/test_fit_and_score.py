@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from reprq.errors import InputError
 from reprq.models import load_model
+from reprq.models.fitting import check_enough
 
 Run = Callable[..., Any]
 FIT = ["fit", "--backbone", "lenet", "--weights", "random", "--layer", "2", "--benign", "0,1,2", "--quiet"]
@@ -98,7 +100,7 @@ def test_maps_of_photos_and_a_picture_of_the_most_anomalous(reprq: Run, tmp_path
     ran = reprq("score", tmp_path / "model", new, "--maps", maps, "--csv", "--quiet")
     assert ran.status == 0, ran.err
     assert len(ran.out.splitlines()) == 5
-    assert "a map of each of 4 images, and most_anomalous.png" in ran.err
+    assert f"{maps}: a map of 4 images, and {maps / 'most_anomalous.png'}" in ran.err
     files = sorted(file.name for file in maps.iterdir())
     assert files == ["0.tiff", "1.tiff", "2.tiff", "3.tiff", "maps.json", "most_anomalous.png"]
     with Image.open(maps / "3.tiff") as image:
@@ -118,7 +120,18 @@ def test_maps_of_photos_and_a_picture_of_the_most_anomalous(reprq: Run, tmp_path
         (["score", "nowhere", "digits"], 1, "must be a model that `reprq fit` wrote"),
         (["score", "MODEL", "nothing"], 1, "unknown data set"),
         (["score", "MODEL", "digits", "--out", "scores.txt"], 1, ".csv, .parquet"),
-        ([*FIT, "--out", "MODEL"], 1, "--force"),
+        (
+            ["score", "MODEL", "digits", "--out", "none/scores.csv"],
+            1,
+            "none/scores.csv cannot be written: none is no folder",
+        ),
+        (
+            ["score", "MODEL", __file__],
+            1,
+            "is a file and no name of a data set; put it into a folder, and write 'folder:'",
+        ),
+        ([*FIT, "--detector", "patchcore:kk=1", "--out", "other"], 1, "valid: layers, average, normalize, grid, sigma"),
+        ([*FIT, "--out", "MODEL"], 1, "exists; give another path, or --force to replace it"),
         ([*FIT, "--samples", "50", "--out", "other"], 1, "0.01 needs at least 99 different benign images, got 50"),
         ([*FIT, "--detector", "nothing", "--out", "other"], 1, "unknown detector"),
         ([*FIT, "--embeddings", "x.npy", "--out", "other"], 2, "goes with --backbone"),
@@ -139,3 +152,47 @@ def test_mistakes_are_one_line(
     assert said in ran.err
     assert "Traceback" not in ran.err
     assert not (tmp_path / "other").exists()
+
+
+def test_files_that_do_not_decode_do_not_count_and_are_told_how_to_leave_out(reprq: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "good"
+    folder.mkdir()
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(folder / f"{i:02d}.png")
+    how = ["--backbone", "lenet", "--weights", "random", "--data", f"folder:{folder}", "--quiet"]
+    fit = ["fit", *how, "--out", tmp_path / "model"]
+    assert reprq(*fit, "--detector", "knn:k=1", "--false-alarms", "0.1").status == 0
+    (folder / "03.png").write_bytes((folder / "03.png").read_bytes()[:60])
+    refused = reprq("score", tmp_path / "model", f"folder:{folder}", "--quiet")
+    assert refused.status == 1
+    assert "03.png does not decode" in refused.err
+    assert refused.err.rstrip().endswith("repair or remove it, or leave it out with --skip-broken")
+    few = reprq(*fit, "--detector", "knn:k=9", "--false-alarms", "0.01", "--force").err
+    assert "got 11 and 1 that cannot be read; give more, or ask for 0.0834, which 11 can promise" in few
+    assert few.rstrip().endswith("with a k of at most 8")
+    again = reprq(*fit, "--skip-broken", "--detector", "knn:k=8", "--false-alarms", "0.0834", "--force")
+    assert again.status == 0, again.err
+    assert "1 of 12 images" in again.err
+
+
+@pytest.mark.parametrize(("n", "rate"), [(4, 0.2), (10, 0.091), (13, 0.0715), (99, 0.01), (2, 0.3334)])
+def test_the_rate_that_is_advised_is_one_that_is_taken(n: int, rate: float) -> None:
+    with pytest.raises(InputError, match=f"or ask for {rate:g}, which {n} can promise"):
+        check_enough(n, 0.001, "image", deep=False)
+    check_enough(n, rate, "image", deep=False)
+
+
+def test_a_network_of_a_file(reprq: Run, tmp_path: Path) -> None:
+    nets = tmp_path / "nets.toml"
+    one = '[[backbones]]\nname = "lenet"\nlabel = "small"\nweights = "random"\nlayers = "1"\npooling = "max"\n'
+    nets.write_text(one)
+    how = ["fit", "--config", nets, "--benign", "0,1,2", "--quiet", "--false-alarms", "0.02"]
+    assert reprq(*how, "--out", tmp_path / "model").status == 0
+    record = load_model(tmp_path / "model").record
+    assert (record["layers"], record["pooling"]) == (["conv2"], "max")
+    nets.write_text(one + one.replace("small", "other").replace("max", "avg"))
+    assert "must say one network, got small, other; choose one by --backbone LABEL" in reprq(*how, "--out", "x").err
+    assert reprq(*how, "--backbone", "other", "--out", tmp_path / "other").status == 0
+    assert load_model(tmp_path / "other").record["pooling"] == "avg"
+    assert "unknown backbone 'third'" in reprq(*how, "--backbone", "third", "--out", "x").err

@@ -18,6 +18,7 @@ from reprq.detectors.calibration import calibrate
 from reprq.embeddings import Embeddings
 from reprq.errors import InputError, OutputExistsError, ReprqError, UnknownNameError, WeightsError
 from reprq.models import Model, fit, load_model
+from reprq.models.drift import drift_between
 from reprq.models.files import check_free
 from reprq.models.scores import ScoreFile
 from reprq.storage import exact_floats
@@ -126,6 +127,10 @@ class TestSamples:
         benign = test.select(np.flatnonzero(np.isin(test.labels, [0, 1, 2])))
         assert not lenet.monitor(benign).changed
         assert lenet.monitor(test).changed
+        few, many = lenet.monitor(benign.select(np.arange(3))), lenet.monitor(benign)
+        assert "too few for an interval: give more" in str(few) or few.bounded
+        assert f"[{many.low:.2f}, {many.high:.2f}]" in str(many)
+        assert "too few for an interval" in str(drift_between(np.arange(4.0), np.arange(3.0)))
 
 
 def test_several_layers_of_texts_whose_lengths_differ(

@@ -24,6 +24,14 @@ def test_all_maps_have_one_scale_and_lie_over_their_images():
     plt.close(fig)
 
 
+def test_narrow_images_stand_beside_their_own_maps():
+    fig = overlay_gallery(IMAGES[:, :, :3], [np.random.default_rng(i).random((30, 6)) for i in range(4)], columns=2)
+    fig.canvas.draw()
+    first, own, second = (ax.get_window_extent() for ax in fig.axes[:3])
+    assert 0 <= own.x0 - first.x1 < 0.5 * (second.x0 - own.x1)
+    plt.close(fig)
+
+
 @pytest.mark.parametrize(
     ("maps", "how", "said"),
     [

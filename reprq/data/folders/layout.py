@@ -270,8 +270,9 @@ def _classes(base: Folder) -> Classes:
         if items or not others or any(extension in base.kind.unread for extension in others):
             found.setdefault(folder.label, []).extend(items)
     if not any(found.values()):
-        what = "no class folders" if not found else f"{len(found)} class folders and no {base.kind.noun}s in them"
-        raise DataError(f"{_path(base)} has {what}; {base.kind.expected}; {_instead(base)}")
+        bare = not base.folders and not base.others
+        what = f"has {len(found)} class folders and no {base.kind.noun}s in them" if found else "has no class folders"
+        raise DataError(f"{_path(base)} {'is empty' if bare else what}; {base.kind.expected}; {_instead(base)}")
     for folder in base.folders:
         if found.get(folder.label) == []:
             none = f"has 0 {base.kind.noun}s, it needs at least 1"

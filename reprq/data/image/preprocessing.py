@@ -45,7 +45,8 @@ class Preprocessing:
         interpolation: "bilinear", "bicubic", "lanczos" (all antialiased) or "nearest".
         squash: Whether both sides become `resize` long, whatever the image's aspect ratio, instead of the shorter one.
         crop: "center", or "none": the whole image is kept, and `resize` is `size`. Unless it is squashed, its longer
-            side becomes `size`, and the rest of the square is the mean color, 0 once normalized.
+            side becomes `size`, and the rest of the square is the mean color, 0 once normalized. "reflect" is that with
+            the image mirrored at its borders in the rest of the square, which then looks like no edge.
 
     Example:
         >>> bgr = Preprocessing().replace(size=96, channels="bgr", value_range=255, mean=[104, 117, 123], std=1)
@@ -63,10 +64,14 @@ class Preprocessing:
     value_range: float = 1.0
     interpolation: Literal["bilinear", "bicubic", "lanczos", "nearest"] = "bilinear"
     squash: bool = False
-    crop: Literal["center", "none"] = "center"
+    crop: Literal["center", "none", "reflect"] = "center"
 
     def __post_init__(self) -> None:
-        valid = {"channels": ("rgb", "bgr", "gray"), "interpolation": tuple(_FILTERS), "crop": ("center", "none")}
+        valid = {
+            "channels": ("rgb", "bgr", "gray"),
+            "interpolation": tuple(_FILTERS),
+            "crop": ("center", "none", "reflect"),
+        }
         for key, choices in valid.items():
             if (value := getattr(self, key)) not in choices:
                 raise InputError(f"preprocessing {key} must be one of {', '.join(choices)}, got {value!r}")
@@ -78,8 +83,10 @@ class Preprocessing:
         if self.size > self.resize:
             crop = f"a crop of {self.size} from {self.resize} pixels"
             raise InputError(f"preprocessing size must be at most resize, got {crop}")
-        if self.crop == "none" and self.size < self.resize:
-            raise InputError(f"preprocessing resize says nothing where crop is none, got {self.resize}; leave it out")
+        if self.crop != "center" and self.size < self.resize:
+            raise InputError(
+                f"preprocessing resize says nothing where crop is {self.crop}, got {self.resize}; leave it out"
+            )
         if type(self.value_range) is bool or self.value_range not in (1, 255):
             raise InputError(f"preprocessing value_range must be 1 or 255, got {self.value_range!r}")
         for key in ("mean", "std"):
@@ -109,7 +116,7 @@ class Preprocessing:
         if self.value_range == 1:
             x = x / np.float32(255)
         mean, std = (np.array(values, dtype=np.float32) for values in (self.mean, self.std))
-        x = self._centred((x - mean) / std)
+        x = self._centred((x - mean) / std, mirrored=self.crop == "reflect")
         return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))
 
     def over(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -132,7 +139,7 @@ class Preprocessing:
     def placements(self, width: int, height: int) -> tuple[Placement, Placement]:
         """Return how a photo of this size lies in the tensor, across and down; see `reprq.data.to_photo`."""
         sides = (width, height)
-        if self.crop == "none":
+        if self.crop != "center":
             new = self._fitted(width, height)
             starts = [(self.size - side) // 2 for side in new]
             spans = zip(sides, new, starts, strict=True)
@@ -189,7 +196,7 @@ class Preprocessing:
             >>> round(Preprocessing(size=224, resize=256).kept(640, 480), 3)
             0.575
         """
-        if self.crop == "none":
+        if self.crop != "center":
             return 1.0
         new_width, new_height = self._resized(width, height)
         return self.size**2 / (new_width * new_height)
@@ -237,11 +244,15 @@ class Preprocessing:
         longer = max(width, height)
         return max(1, round(width * self.size / longer)), max(1, round(height * self.size / longer))
 
-    def _centred(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Put normalized pixels in the middle of a square of zeros, which are the mean color."""
+    def _centred(self, x: NDArray[np.float32], *, mirrored: bool = False) -> NDArray[np.float32]:
+        """Put normalized pixels in the middle of a square of zeros, which are the mean color, or of mirror images."""
         height, width, channels = x.shape
         if height == width == self.size:
             return x
+        if mirrored:
+            starts = [(self.size - side) // 2 for side in (height, width)]
+            margins = [(start, self.size - side - start) for start, side in zip(starts, x.shape[:2], strict=True)]
+            return np.pad(x, [*margins, (0, 0)], mode="symmetric")
         square = np.zeros((self.size, self.size, channels), dtype=np.float32)
         top, left = (self.size - height) // 2, (self.size - width) // 2
         square[top : top + height, left : left + width] = x
@@ -268,7 +279,7 @@ class Preprocessing:
             new["crop"] = "none"
         if new["crop"] == "centre":
             new["crop"] = "center"
-        if "resize" not in overrides and ("size" in overrides or new["crop"] == "none"):
+        if "resize" not in overrides and ("size" in overrides or new["crop"] != "center"):
             new["resize"] = new["size"]
         if new["value_range"] != self.value_range and not {"mean", "std"} <= set(overrides):
             raise InputError("preprocessing value_range changes the unit of mean and std: give all three")
@@ -289,8 +300,8 @@ class Preprocessing:
             '224 x 224 pixels cut from 256'
         """
         said = f"{self.size} x {self.size} pixels"
-        if self.crop == "none":
-            said += " of the whole image"
+        if self.crop != "center":
+            said += " of the whole image" + (", mirrored beyond it" if self.crop == "reflect" else "")
         elif self.resize != self.size:
             said += f" cut from {self.resize}"
         return said + (", squashed" if self.squash else "") + ("" if self.channels == "rgb" else f", {self.channels}")

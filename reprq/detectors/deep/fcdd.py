@@ -49,6 +49,8 @@ class FCDD(ScheduledDetector):
         size: Side in pixels to which images are brought, squashed if they are not square, so that nothing is cut off.
             By default the network's own: 28, 32, 224.
         sigma: Of the Gaussian that spreads outputs over their receptive fields, in pixels: by default 1.2, 1.2, 12.
+        padding: What convolutions see beyond the borders of an image: "zeros", as in the released code, whose edge may
+            light up in maps; with "reflect" the image mirrored, and a plate of one color gets one value everywhere.
         preprocessing: "min-max" or "contrast"; see `reprq.detectors.deep.networks.Scaling`.
         corpus_size: How many images of the corpus are used, drawn by `seed`; a smaller draw is part of a larger.
         epochs: Passes over the benign images. Schedule and optimizer are those of the released code for CIFAR-10.
@@ -70,6 +72,7 @@ class FCDD(ScheduledDetector):
     network: Literal["fashion_mnist", "cifar10", "imagenet"] = "cifar10"
     size: int | None = None
     sigma: float | None = None
+    padding: Literal["zeros", "reflect"] = "zeros"
     preprocessing: Literal["min-max", "contrast"] = "min-max"
     corpus_size: int | None = None
     epochs: int = 600
@@ -88,6 +91,7 @@ class FCDD(ScheduledDetector):
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
         if self.network not in STACKS:
             raise UnknownNameError("network of fcdd", str(self.network), STACKS)
+        check_choice("padding", self.padding, ("zeros", "reflect"))
         check_choice("preprocessing", self.preprocessing, ("min-max", "contrast"))
         least = least_size(STACKS[self.network])
         if self.size is not None:
@@ -172,7 +176,7 @@ class FCDD(ScheduledDetector):
 
     def _build(self) -> nn.Module:
         stack = STACKS[self.network]
-        features = fully_convolutional(stack, 1 if stack.channels == "gray" else 3)
+        features = fully_convolutional(stack, 1 if stack.channels == "gray" else 3, self.padding)
         return _FullyConvolutional(Scaling(self.preprocessing), features, widths(stack))
 
     def _other(self, besides: dict[str, Inputs | Tensor]) -> Examples | None:

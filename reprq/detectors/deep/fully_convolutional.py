@@ -45,8 +45,16 @@ STACKS = {
 }
 
 
-def fully_convolutional(stack: ConvolutionStack, inputs: int) -> nn.Sequential:
-    """Return the network from (n, inputs, h, w) images to its last feature maps, with biases and random weights."""
+def fully_convolutional(
+    stack: ConvolutionStack, inputs: int, padding: Literal["zeros", "reflect"] = "zeros"
+) -> nn.Sequential:
+    """Return the network from (n, inputs, h, w) images to its last feature maps, with biases and random weights.
+
+    Args:
+        stack: Its layers.
+        inputs: Channels of the images.
+        padding: What convolutions see beyond the borders.
+    """
     layers: list[nn.Module] = []
     sizes = [each for each in stack.layers if not isinstance(each, str)]
     left = len(sizes) if stack.normalized == "all" else len(sizes) - 1
@@ -55,7 +63,7 @@ def fully_convolutional(stack: ConvolutionStack, inputs: int) -> nn.Sequential:
             layers.append(nn.MaxPool2d(2))
             continue
         filters, kernel = each
-        layers.append(nn.Conv2d(inputs, filters, kernel, padding=kernel // 2))
+        layers.append(nn.Conv2d(inputs, filters, kernel, padding=kernel // 2, padding_mode=padding))
         if left > 0:
             layers += [nn.BatchNorm2d(filters, _EPS), nn.LeakyReLU(stack.leakiness)]
         inputs, left = filters, left - 1

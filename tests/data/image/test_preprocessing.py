@@ -152,6 +152,27 @@ def test_without_a_crop_the_whole_image_stands_amid_the_mean_colour(shape: tuple
     assert x[0][lit].unique().tolist() == [77.5]
 
 
+@pytest.mark.parametrize("shape", [(16, 6), (5, 16), (16, 1), (16, 16)])
+def test_a_mirrored_image_goes_on_beyond_its_borders(shape: tuple[int, int]) -> None:
+    none = Preprocessing(size=16, resize=16).replace(crop="none")
+    mirrored = none.replace(crop="reflect")
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*shape[::-1], 3), dtype=np.uint8))
+    x, plain = mirrored(image), none(image)
+    (left, right), (top, bottom) = ((place.start, place.stop) for place in mirrored.placements(*shape))
+    inside = (slice(None), slice(top, bottom), slice(left, right))
+    assert torch.equal(x[inside], plain[inside])
+    if left:
+        assert torch.equal(x[:, :, left - 1], x[:, :, left])
+        assert torch.equal(x[:, :, right], x[:, :, right - 1])
+    if top:
+        assert torch.equal(x[:, top - 1], x[:, top])
+    if shape == (16, 6):
+        assert torch.equal(x[:, :top], x[:, top : 2 * top].flip(1))
+    mask = np.ones(shape[::-1], dtype=bool)
+    assert mirrored.over(mask).sum() == (right - left) * (bottom - top)  # what is mirrored is no anomaly
+    assert (mirrored.kept(*shape), mirrored.resize) == (1.0, 16)
+
+
 def test_a_squash_alone_keeps_everything_and_a_crop_may_be_asked_for() -> None:
     start = default_preprocessing("resnet18")
     assert (start.crop, start.resize, start.size) == ("center", 256, 224)
@@ -189,8 +210,8 @@ def test_dictionaries_go_round() -> None:
         ({"size": True}, "preprocessing size must be a positive whole number of pixels, got True"),
         ({"size": 96, "resize": 64}, "preprocessing size must be at most resize, got a crop of 96 from 64 pixels"),
         ({"channels": "rbg"}, "preprocessing channels must be one of rgb, bgr, gray, got 'rbg'"),
-        ({"crop": "centred"}, "preprocessing crop must be one of center, none, got 'centred'"),
-        ({"crop": None}, "preprocessing crop must be one of center, none, got None"),
+        ({"crop": "centred"}, "preprocessing crop must be one of center, none, reflect, got 'centred'"),
+        ({"crop": None}, "preprocessing crop must be one of center, none, reflect, got None"),
         (
             {"crop": "none", "resize": 300},
             "preprocessing resize says nothing where crop is none, got 300; leave it out",

@@ -205,6 +205,21 @@ def test_what_it_cannot_learn_from(images):
         FCDD(**QUICK).fit(benign, labelled=benign)
 
 
+@pytest.mark.parametrize("name", STACKS)
+def test_with_mirrored_borders_a_plate_of_one_color_has_one_value_everywhere(name):
+    stack = STACKS[name]
+    plate = torch.full((1, 1 if stack.channels == "gray" else 3, 64, 64), 0.7)
+    spans = []
+    for padding in ("reflect", "zeros"):
+        torch.manual_seed(0)
+        found = fully_convolutional(stack, plate.shape[1], padding).eval()(plate).detach()
+        spans.append(float((found.amax((2, 3)) - found.amin((2, 3))).max()))
+    assert spans[0] < 1e-5 < 1e-2 < spans[1]
+    detector = FCDD(**QUICK, padding="reflect").fit(load_dataset("digits").sample(20))
+    assert "padding=reflect" in detector.describe()
+    assert "padding" not in FCDD(**QUICK).describe()
+
+
 def test_wide_images_are_squashed_and_nothing_is_cut_off():
     wide = np.zeros((5, 8, 32), dtype=np.uint8)
     wide[:, :, -4:] = 255

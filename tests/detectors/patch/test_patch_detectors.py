@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.spatial.distance import cdist, mahalanobis
 
 from reprq.backbones import load_backbone
@@ -116,6 +117,26 @@ def test_borders_of_plates_of_one_color_do_not_light_up(detector, benign, mixed)
         assert plain[border].mean() < 1.5 * plain[~border].mean()
     for spotted in maps[4:]:
         assert spotted[border].max() < 0.7 * spotted.max()
+
+
+def plates(shapes, seed):
+    """Rough plates of several shapes."""
+    rng = np.random.default_rng(seed)
+    return [Image.fromarray(rng.integers(170, 200, shape, dtype=np.uint8)) for shape in shapes]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=NAMES)
+def test_photos_of_other_shapes_do_not_light_up_where_they_are_mirrored_and_not_padded(spec):
+    """Of wide plates a higher one has other padding: without any, it is as benign as they are."""
+    excess = {}
+    for crop in ("reflect", "none"):
+        network = load_backbone("lenet", "random", preprocessing={"crop": crop})
+        detector = create({**spec, "layers": "1,2"}).set_params(backbone=network)
+        detector.fit(plates([(16, 32)] * 6 + [(24, 32)] * 6, 0))
+        known, other = (detector.anomaly_score(plates([shape] * 4, 1)).mean() for shape in ((24, 32), (32, 20)))
+        excess[crop] = other / known
+    assert excess["reflect"] < 1.6
+    assert excess["none"] > 2 * excess["reflect"]
 
 
 def test_a_saved_detector_scores_alike(detector, benign, mixed, network, tmp_path):
