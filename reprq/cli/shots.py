@@ -73,7 +73,7 @@ def print_curve(rows: list[dict[str, Any]], context: dict[str, Any], form: str |
         picture: What to draw, as PNG and SVG.
     """
     from reprq.cli.output import echo_table, emit
-    from reprq.cli.sources import say
+    from reprq.cli.sources import unsaid
 
     curve = context["mean"] or rows
     drawn = [] if picture is None else _draw(curve, picture, context["source"])
@@ -91,7 +91,8 @@ def print_curve(rows: list[dict[str, Any]], context: dict[str, Any], form: str |
     curve = sorted(curve, key=lambda row: [row[name] for name in names])
     names += ["auroc", "low", "high", *(["n_cells"] if context["mean"] else []), "notes"]
     echo_table([{name: row[name] for name in names} for row in curve])
-    say(*context["notes"])
+    for note in unsaid(context["notes"]):
+        click.echo(f"note: {note}")
     for path in drawn:
         click.echo(str(path))
 

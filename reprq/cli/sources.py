@@ -1,5 +1,6 @@
 """From the options of a command to embeddings: a network's layers on data, or a file."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,6 +62,11 @@ def say(*notes: str) -> None:
         if note and note not in said:
             click.echo(f"note: {note}", err=True)
             said.add(note)
+
+
+def unsaid(notes: Iterable[str]) -> list[str]:
+    """Return the notes that this run has not written to stderr."""
+    return [note for note in notes if note not in _said()]
 
 
 def _said() -> set[str]:

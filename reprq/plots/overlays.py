@@ -72,7 +72,9 @@ def overlay_gallery(
             _outline(right, np.asarray(masks[i]) != 0, values.shape)
         if titles is not None:
             left.set_title(plain(str(titles[i])), fontsize=8, loc="left")
-    bar = fig.colorbar(ScalarMappable(Normalize(low, high), "inferno"), ax=axes, fraction=0.03, pad=0.01, extend="both")
+    bar = fig.colorbar(
+        ScalarMappable(Normalize(low, high), "inferno"), ax=axes, fraction=0.03, pad=0.01, extend="both", panchor=False
+    )
     bar.set_label("anomaly map" + ("" if threshold is None else f", contour at {threshold:.4g}"), fontsize=8)
     bar.ax.tick_params(labelsize=8)
     return fig
