@@ -96,7 +96,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_holds_nothing(tmp_path: Path) -> None:
-    _refused(tmp_path, "has no class folders; expected train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png")
+    _refused(tmp_path, "is empty; expected train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png")
 
 
 def test_a_folder_without_images(tmp_path: Path) -> None:
