@@ -81,7 +81,8 @@ def test_texts_are_marked_in_a_gallery_and_by_a_model(
     assert reprq("fit", *how).status == 0
     ran = reprq("score", tmp_path / "model", f"text:{documents / 'class1'}", "--maps", tmp_path / "maps", "--quiet")
     assert ran.status == 0, ran.err
-    assert "a map of each of 30 documents, and most_anomalous.html" in ran.err
+    assert "a map of 30 documents, and " in ran.err
+    assert "most_anomalous.html" in ran.err
     names = {file.name for file in (tmp_path / "maps").iterdir()}
     assert {"0000.txt.csv", "most_anomalous.html", "most_anomalous.png", "maps.json"} <= names
 
