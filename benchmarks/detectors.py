@@ -25,8 +25,8 @@ from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
 from reprq import detectors
+from reprq.numerics.engines import ENGINES, Engine, faster_engine
 from reprq.numerics.nearest import ExactNeighbours
-from reprq.numerics.shortlist import ENGINES, Engine, faster_engine
 
 Array = NDArray[np.float32]
 Scores = NDArray[np.float64]

@@ -80,7 +80,7 @@ def check_finite(array: NDArray[np.floating], name: str, first_row: int = 0) -> 
     """
     # The sum is finite only if every entry is (or if huge values cancel or overflow, which the second look settles).
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.sum(array, dtype=np.float64)):
+        if np.isfinite(np.sum(array, dtype=np.float64 if array.dtype == np.float16 else None)):
             return
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):

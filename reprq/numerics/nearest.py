@@ -5,19 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.numerics.engines import Engine, faster_engine, least_queries
 from reprq.numerics.rows import Matrix
 from reprq.numerics.shortlist import (
     LARGEST,
     Candidates,
-    Engine,
     FaissShortlist,
     Ids,
     ProductShortlist,
     Shortlist,
     Single,
     Squares,
-    faster_engine,
-    least_queries,
     ragged,
 )
 from reprq.numerics.threads import in_threads
@@ -36,10 +34,10 @@ class ExactNeighbours:
     k nearest, by the error bound of the float32 formula (`reprq.numerics.shortlist.Reach`), is ranked by float64
     differences of the values as they were given. Where float32 cannot tell enough rows apart, the query is searched
     in float64, with the same argument. So the result depends neither on the batch nor on what made the shortlist:
-    NumPy's product or FAISS. Beyond the rows and a float32 copy of them, memory is bounded whatever n and m.
+    a product of BLAS or FAISS. Beyond the rows and a float32 copy of them, memory is bounded whatever n and m.
 
     Args:
-        rows: (n, d) float32 or float64; they are copied.
+        rows: (n, d) float32 or float64; contiguous ones are kept and not copied, and must not be changed.
         device: Where the shortlist is made: "cpu", or "cuda" or "cuda:1" with faiss-gpu. The result is the same.
         engine: "product" or "faiss"; by default the faster one.
 
@@ -48,10 +46,8 @@ class ExactNeighbours:
     """
 
     def __init__(self, rows: Matrix, device: str = "cpu", engine: Engine | None = None) -> None:
-        self.rows = np.array(rows, order="C")
-        self._centre = rows.mean(axis=0, dtype=np.float64).astype(rows.dtype).astype(np.float64)
-        ends = np.stack([rows.max(axis=0), rows.min(axis=0)])  # the largest entry of the centered rows is at one
-        self._scale = float(np.max(np.abs(ends - self._centre))) or 1.0
+        self.rows = np.ascontiguousarray(rows)
+        self._centre, self._scale = _center_and_scale(self.rows)
         self._device, self._engine = device, engine
         self._shortlists: dict[Engine, Shortlist] = {}
         if device != "cpu":
@@ -180,6 +176,21 @@ class ExactNeighbours:
         centred: Squares = np.subtract(rows, self._centre, dtype=np.float64)
         centred /= self._scale
         return centred
+
+
+def _center_and_scale(rows: Matrix) -> tuple[Squares, float]:
+    """About the mean of each column, as the rows' type holds it, and the largest entry of the centered rows."""
+    step = max(1, _PAIR_BUDGET // rows.shape[1])
+    total, high, low = np.zeros(rows.shape[1]), rows[0], rows[0]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, len(rows), step):  # few rows, near the processor: it needs no better sum
+            block = rows[start : start + step]
+            total += block.sum(axis=0)
+            high, low = np.maximum(high, block.max(axis=0)), np.minimum(low, block.min(axis=0))
+    mean = total / len(rows) if np.isfinite(total).all() else rows.mean(axis=0, dtype=np.float64)
+    center = mean.astype(rows.dtype).astype(np.float64)
+    ends = np.stack([high - center, center - low])
+    return center, float(ends.max()) or 1.0
 
 
 def _step(row_bytes: int, most: int = 1024) -> int:

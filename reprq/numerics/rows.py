@@ -20,7 +20,12 @@ def column_means(rows: Rows) -> Scores:
     if is_tensor(rows):
         return tensors.column_means(rows)
     means: Scores = rows.mean(axis=0, dtype=np.float64)
-    return np.where((rows == rows[0]).all(axis=0), rows[0].astype(np.float64), means)
+    first = rows[0].astype(np.float64)
+    off = np.abs(means - first)  # of a constant column no more than rounding, unless the sum overflows
+    near = np.flatnonzero((off <= len(rows) * 2.0**-52 * np.abs(first)) | ~np.isfinite(off))
+    constant = near[(rows[:, near] == rows[0, near]).all(axis=0)]
+    means[constant] = first[constant]
+    return means
 
 
 def distinct_rows(rows: Rows) -> Rows:

@@ -1,18 +1,11 @@
-"""Shortlists of nearest rows in float32: by NumPy's matrix product or by FAISS, whichever is the faster here.
+"""Shortlists of nearest rows in float32: by a matrix product of BLAS or by FAISS; `engines` says which is faster."""
 
-Both multiply matrices, each with the BLAS that it is linked to, and these differ by a factor of four on one processor.
-A search that is large enough to repay it measures both once a process, at two widths; smaller ones use the
-product and do not load FAISS. `$REPRQ_NEIGHBOURS` ("product" or "faiss") decides without measuring.
-"""
-
-import os
-import time
 from collections.abc import Iterable
-from functools import cache
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import sgemm
 
 from reprq.errors import InputError
 from reprq.numerics.threads import in_threads
@@ -20,20 +13,13 @@ from reprq.numerics.threads import in_threads
 Ids = NDArray[np.int64]
 Squares = NDArray[np.float64]
 Single = NDArray[np.float32]
-Engine = Literal["product", "faiss"]
 
-ENGINES: tuple[Engine, ...] = ("product", "faiss")
-_VARIABLE = "REPRQ_NEIGHBOURS"
-
-_QUERIES, _ROWS = 1024, 4096  # of one product: 16 MiB
-_WIDE = 256  # columns from which adding the squared lengths is little beside the product
-_COLUMNS = 512  # of one sum of products: several sums, added, are rounded less than one
+QUERIES, ROWS = 1024, 4096  # of one product: 16 MiB
+_COLUMNS = 256  # of one sum of products: several sums, added, are rounded less than one
+_NARROW = 144  # columns up to which the first of the error bounds is the smaller one
 _CACHED = 2**16  # entries that stay near the processor from one pass to the next
 _MANY = 256  # candidates, beyond four for each neighbor, that are too many to keep
 LARGEST = 1e37  # squares that float32 can hold, and the sums on the way to them
-_MEASURED = 2**33  # multiply-adds, about a second on one core, that are worth the measurement
-_FAISS_ENTRIES = 2**17  # from 128,000 entries of queries on FAISS 1.15 multiplies matrices
-_WIDTHS = (64, 1024)
 
 
 class Candidates(NamedTuple):
@@ -69,20 +55,24 @@ class Reach:
 
     With u = 2^-24 a sum of d products is off by d u times the sum of their sizes. So the squared distance r^2 of rows
     x and y is seen within (d + 12) u (|x| + |y|)^2, where 12 is for centering, scaling and comparing. Where the squared
-    lengths are summed pairwise and added afterwards, and no product passes more than t sums, it is within
-    2 (t + 4) u |x| |y| + 80 u (|x| + |y|)^2, less than half of that. Rows as near as r have |y| <= |x| + r.
+    lengths are summed pairwise, and products in p stretches of c columns that are added to them, it is within
+    2 (c + p + 4) u |x| |y| + (80 + p) u (|x| + |y|)^2, for many columns a fraction of that. Rows as near as r have
+    |y| <= |x| + r.
 
     Args:
         queries: (m, d) float32.
-        sums: The t of the second bound, where that one holds.
+        parts: The p of the second bound, where that one holds.
     """
 
-    def __init__(self, queries: Single, sums: int | None = None) -> None:
+    def __init__(self, queries: Single, parts: int | None = None) -> None:
         d = queries.shape[1]
         self.squares: Squares = squared_lengths(queries).astype(np.float64)
         self._lengths = np.sqrt(self.squares)
-        self._all = min((d + 12 if sums is None else 80) * 2.0**-24, 0.1)
-        self._cross = 0.0 if sums is None else min(2 * (sums + 4) * 2.0**-24, 0.1)
+        if parts is None or d < _NARROW:
+            every, cross = d + 12, 0
+        else:
+            every, cross = 80 + parts, 2 * (-(-d // parts) + parts + 4)
+        self._all, self._cross = min(every * 2.0**-24, 0.1), min(cross * 2.0**-24, 0.1)
         self._tiny = (d + 12) * float(np.finfo(np.float32).tiny)
 
     def ends(self, seen: NDArray[np.floating], part: slice = slice(None)) -> tuple[Squares, Squares]:
@@ -112,9 +102,7 @@ def squared_lengths(rows: Single) -> Single:
 
 
 class ProductShortlist:
-    """|y|^2 - 2 x.y of all rows y from one float32 product; the least are kept.
-
-    Wide rows have |y|^2 added afterwards, which rounds less; of narrow ones it is a further column, which is faster.
+    """|y|^2 - 2 x.y of all rows y from float32 products, which BLAS adds to the lengths; the least are kept.
 
     Args:
         blocks: The rows, (., d) float32 at a time, at most about 1 in size.
@@ -123,38 +111,34 @@ class ProductShortlist:
     """
 
     def __init__(self, blocks: Iterable[Single], n: int, d: int) -> None:
-        self._wide = d >= _WIDE
-        self._rows = np.empty((n, d if self._wide else d + 1), dtype=np.float32)
+        columns = -(-d // -(-d // _COLUMNS))
+        self._columns = [slice(start, min(start + columns, d)) for start in range(0, d, columns)]
+        self._parts = [np.empty((n, part.stop - part.start), dtype=np.float32) for part in self._columns]
         self._lengths = np.empty(n, dtype=np.float32)
         start = 0
         for block in blocks:
-            part = slice(start, start + len(block))
-            np.multiply(block, -2.0, out=self._rows[part, :d])
-            self._lengths[part] = squared_lengths(block)
+            rows = slice(start, start + len(block))
+            for own, columns_of in zip(self._parts, self._columns, strict=True):
+                own[rows] = block[:, columns_of]
+            self._lengths[rows] = squared_lengths(block)
             start += len(block)
-        if not self._wide:
-            self._rows[:, d] = self._lengths
 
     def search(self, queries: Single, k: int, own: Ids | None = None) -> Candidates:
         """Find rows as `Shortlist` says."""
         found: list[Candidates] = []
         with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(queries), _QUERIES):
-                part = slice(start, start + _QUERIES)
+            for start in range(0, len(queries), QUERIES):
+                part = slice(start, start + QUERIES)
                 found += self._search(queries[part], k, None if own is None else own[part])
         return _joined(found)
 
     def _search(self, queries: Single, k: int, own: Ids | None) -> list[Candidates]:
-        left = queries if self._wide else np.pad(queries, ((0, 0), (0, 1)), constant_values=1.0)
-        parts = -(-left.shape[1] // _COLUMNS)
-        columns = -(-left.shape[1] // parts)
-        reach = Reach(queries, columns + parts if self._wide else None)
-        space = np.empty((min(parts, 2), len(queries) * min(_ROWS, len(self._rows))), dtype=np.float32)
+        n, reach = len(self._lengths), Reach(queries, len(self._parts))
+        left = [np.ascontiguousarray(queries[:, part]) for part in self._columns]
+        space = np.empty(len(queries) * min(ROWS, n), dtype=np.float32)
         pools: dict[int, _Pool] = {}
-        for start in range(0, len(self._rows), _ROWS):
-            block = _product(left, self._rows[start : start + _ROWS], columns, space)
-            if self._wide:
-                block += self._lengths[start : start + _ROWS]
+        for start in range(0, n, ROWS):
+            block = self._seen(left, slice(start, min(start + ROWS, n)), space)
             if own is not None:
                 mine = np.flatnonzero((own >= start) & (own < start + block.shape[1]))
                 block[mine, own[mine] - start] = np.inf
@@ -167,16 +151,14 @@ class ProductShortlist:
             in_threads(keep, len(queries), least=128)
         return [pools[start].candidates() for start in sorted(pools)]
 
-
-def _product(queries: Single, rows: Single, columns: int, space: Single) -> Single:
-    """The products of all pairs, some columns at a time, in memory that is there: new pages take as long as these."""
-    block: Single
-    block, *more = (flat[: len(queries) * len(rows)].reshape(len(queries), len(rows)) for flat in space)
-    np.matmul(queries[:, :columns], rows[:, :columns].T, out=block)
-    for start in range(columns, rows.shape[1], columns):
-        part = slice(start, start + columns)
-        block += np.matmul(queries[:, part], rows[:, part].T, out=more[0])
-    return block
+    def _seen(self, left: list[Single], rows: slice, space: Single) -> Single:
+        """|y|^2 - 2 x.y of queries and some rows, in memory that is there: new pages take as long as these."""
+        lengths = self._lengths[rows]
+        block = space[: len(left[0]) * len(lengths)].reshape(len(left[0]), len(lengths))
+        block[:] = lengths
+        for ours, theirs in zip(left, self._parts, strict=True):  # in Fortran's order, in which BLAS writes in place
+            sgemm(-2.0, theirs[rows].T, ours.T, beta=1.0, c=block.T, trans_a=True, overwrite_c=True)
+        return block
 
 
 class _Pool:
@@ -345,61 +327,6 @@ def gpu_number(device: str) -> int | None:
     if int(number or 0) >= (count := int(faiss.get_num_gpus())):
         raise InputError(f"device {device} must be one of the {count} GPUs that FAISS sees; use cpu")
     return int(number or 0)
-
-
-def faster_engine(pairs: int, d: int) -> Engine:
-    """Return the engine for a search: what `$REPRQ_NEIGHBOURS` says, else the faster, measured if it is worth it.
-
-    Args:
-        pairs: Rows times queries.
-        d: Columns.
-
-    Raises:
-        InputError: the variable holds another word.
-    """
-    said = os.environ.get(_VARIABLE, "")
-    for engine in ENGINES:
-        if said == engine:
-            return engine
-    if said:
-        raise InputError(f"${_VARIABLE} must be one of {', '.join(ENGINES)}, got {said!r}")
-    if pairs * d < _MEASURED:
-        return "product"
-    seconds = measured_seconds()
-    return min(ENGINES, key=lambda engine: np.interp(d, _WIDTHS, seconds[engine]))
-
-
-@cache
-def measured_seconds() -> dict[Engine, tuple[float, ...]]:
-    """Return the shortest of two runs of each engine on a small search, for 64 and for 1,024 columns."""
-    rng = np.random.default_rng(0)
-    found: dict[Engine, list[float]] = {engine: [] for engine in ENGINES}
-    for d in _WIDTHS:
-        counts = _ROWS, max(_QUERIES // 4, least_queries(d))
-        rows, queries = (rng.random((count, d), dtype=np.float32) - 0.5 for count in counts)
-        made: dict[Engine, Shortlist] = {
-            "product": ProductShortlist([rows], len(rows), d),
-            "faiss": FaissShortlist([rows], d),
-        }
-        for engine, shortlist in made.items():
-            found[engine].append(min(_seconds(shortlist, queries) for _ in range(2)))
-    return {engine: tuple(times) for engine, times in found.items()}
-
-
-def least_queries(d: int) -> int:
-    """Return how many queries FAISS multiplies matrices for; it takes three times as long for each of fewer.
-
-    Example:
-        >>> least_queries(64), least_queries(2048)
-        (2048, 64)
-    """
-    return -(-_FAISS_ENTRIES // d)
-
-
-def _seconds(shortlist: Shortlist, queries: Single) -> float:
-    start = time.perf_counter()
-    shortlist.search(queries, 10)
-    return time.perf_counter() - start
 
 
 def ragged(values: NDArray[Any], query: Ids, count: int, fill: Any) -> NDArray[Any]:

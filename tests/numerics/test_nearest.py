@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from reprq.errors import InputError
-from reprq.numerics import nearest, shortlist
+from reprq.numerics import engines, nearest, shortlist
 from reprq.numerics.nearest import ExactNeighbours
+from reprq.numerics.rows import column_means
 
 Found = tuple[NDArray[np.float64], NDArray[np.int64]]
-ENGINES = shortlist.ENGINES
+ENGINES = engines.ENGINES
 
 
 def oracle(rows: NDArray[Any], queries: NDArray[Any], k: int, own: NDArray[np.int64] | None = None) -> Found:
@@ -37,15 +38,15 @@ def distances(rows: NDArray[Any], queries: NDArray[Any], ids: NDArray[np.int64])
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let everything pass through several blocks."""
     monkeypatch.setattr(nearest, "_BUDGET", 2**12)
-    monkeypatch.setattr(shortlist, "_ROWS", 24)
-    monkeypatch.setattr(shortlist, "_QUERIES", 7)
+    monkeypatch.setattr(shortlist, "ROWS", 24)
+    monkeypatch.setattr(shortlist, "QUERIES", 7)
 
 
 @pytest.fixture(params=["narrow", "wide"])
 def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let products be summed whole, with the squared lengths as a column, and in parts, with these added afterwards."""
     if request.param == "wide":
-        monkeypatch.setattr(shortlist, "_WIDE", 1)
+        monkeypatch.setattr(shortlist, "_NARROW", 1)
         monkeypatch.setattr(shortlist, "_COLUMNS", 5)
 
 
@@ -62,7 +63,7 @@ def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 )
 @settings(max_examples=60, deadline=None)
 def test_neighbours_are_the_oracles(
-    engine: shortlist.Engine, n: int, d: int, m: int, offset: float, spread: float, whole: bool, seed: int, data: Any
+    engine: engines.Engine, n: int, d: int, m: int, offset: float, spread: float, whole: bool, seed: int, data: Any
 ) -> None:
     k = data.draw(st.integers(1, n))
     rng = np.random.default_rng(seed)
@@ -85,7 +86,7 @@ def test_neighbours_are_the_oracles(
 @pytest.mark.parametrize("spread", [1e-7, 1e-2])
 @pytest.mark.usefixtures("small_blocks", "width")
 def test_rows_that_float32_cannot_tell_apart_are_ranked_exactly(
-    engine: shortlist.Engine, offset: float, spread: float, monkeypatch: pytest.MonkeyPatch
+    engine: engines.Engine, offset: float, spread: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faiss.cvar, "distance_compute_blas_threshold", 1)  # the product formula, as for large batches
     rng = np.random.default_rng(0)
@@ -102,7 +103,7 @@ def test_rows_that_float32_cannot_tell_apart_are_ranked_exactly(
 @pytest.mark.parametrize("order", ["random", "nearer and nearer", "farther and farther"])
 @pytest.mark.parametrize("k", [1, 5, 30, 299])
 @pytest.mark.usefixtures("small_blocks", "width")
-def test_neither_batch_nor_order_nor_memory_changes_a_bit(engine: shortlist.Engine, order: str, k: int) -> None:
+def test_neither_batch_nor_order_nor_memory_changes_a_bit(engine: engines.Engine, order: str, k: int) -> None:
     rng = np.random.default_rng(1)
     rows, queries = rng.normal(size=(300, 16)), rng.normal(size=(50, 16))
     by_distance = np.argsort(np.linalg.norm(rows - queries[0], axis=1))
@@ -120,7 +121,7 @@ def test_neither_batch_nor_order_nor_memory_changes_a_bit(engine: shortlist.Engi
 
 @pytest.mark.parametrize("m", [1, 19, 20, 200])
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_search_in_float64_agrees_with_the_shortlist(engine: shortlist.Engine, m: int) -> None:
+def test_the_search_in_float64_agrees_with_the_shortlist(engine: engines.Engine, m: int) -> None:
     rng = np.random.default_rng(8)
     rows, queries = rng.normal(size=(400, 10)), rng.normal(size=(m, 10))
     index = ExactNeighbours(rows, engine=engine)
@@ -142,7 +143,7 @@ def test_the_search_in_float64_agrees_in_blocks_with_ties() -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_row_is_not_its_own_neighbour(engine: shortlist.Engine) -> None:
+def test_a_row_is_not_its_own_neighbour(engine: engines.Engine) -> None:
     rows = np.vstack([np.random.default_rng(9).normal(size=(50, 5)), np.zeros((9, 5))])
     own = np.arange(len(rows))
     index = ExactNeighbours(rows, engine=engine)
@@ -153,7 +154,7 @@ def test_a_row_is_not_its_own_neighbour(engine: shortlist.Engine) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("far", [1e5, 1e19, 1e25])
-def test_a_query_beyond_the_reach_of_float32_is_still_exact(engine: shortlist.Engine, far: float) -> None:
+def test_a_query_beyond_the_reach_of_float32_is_still_exact(engine: engines.Engine, far: float) -> None:
     rng = np.random.default_rng(6)
     rows = rng.normal(size=(600, 8))
     queries = np.vstack([rng.normal(size=(40, 8)), np.full((1, 8), far)])
@@ -164,7 +165,7 @@ def test_a_query_beyond_the_reach_of_float32_is_still_exact(engine: shortlist.En
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("d", [3, 300])
 def test_the_kth_alone_has_the_same_bits_and_looks_at_few_rows(
-    engine: shortlist.Engine, d: int, monkeypatch: pytest.MonkeyPatch
+    engine: engines.Engine, d: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(4)
     rows, queries = (rng.normal(5.0, 1.0, size=(count, d)).astype(np.float32) for count in (800, 90))
@@ -206,18 +207,34 @@ def test_a_copy_and_a_pickle_find_the_same() -> None:
 
 
 def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shortlist, "measured_seconds", lambda: {"product": (1.0, 3.0), "faiss": (2.0, 2.0)})
-    assert [shortlist.faster_engine(2**40, d) for d in (8, 64, 1024, 4096)] == ["product", "product", "faiss", "faiss"]
-    assert shortlist.faster_engine(10, 4096) == "product"  # not worth the measurement
+    monkeypatch.setattr(engines, "measured_seconds", lambda: {"product": (1.0, 3.0), "faiss": (2.0, 2.0)})
+    assert [engines.faster_engine(2**40, d) for d in (8, 64, 1024, 4096)] == ["product", "product", "faiss", "faiss"]
+    assert engines.faster_engine(10, 4096) == "product"  # not worth the measurement
     for engine in ENGINES:
         monkeypatch.setenv("REPRQ_NEIGHBOURS", engine)
-        assert {shortlist.faster_engine(pairs, 64) for pairs in (10, 2**40)} == {engine}
+        assert {engines.faster_engine(pairs, 64) for pairs in (10, 2**40)} == {engine}
     monkeypatch.setenv("REPRQ_NEIGHBOURS", "abacus")
     with pytest.raises(InputError, match=r"\$REPRQ_NEIGHBOURS must be one of product, faiss, got 'abacus'"):
         ExactNeighbours(np.eye(3)).search(np.eye(3), 1)
 
 
 def test_both_engines_are_measured() -> None:
-    found = shortlist.measured_seconds()
+    found = engines.measured_seconds()
     assert set(found) == set(ENGINES)
     assert all(second > 0 for seconds in found.values() for second in seconds)
+
+
+def test_rows_whose_sum_overflows_are_centered_all_the_same() -> None:
+    rng = np.random.default_rng(7)
+    rows = (rng.normal(size=(200, 3)) * 1e37 + np.float32(2e38)).astype(np.float32)
+    squares, ids = ExactNeighbours(rows).search(rows[:9].astype(np.float64), 4)
+    wanted, order = oracle(rows, rows[:9], 4)
+    np.testing.assert_array_equal(ids, order)
+    np.testing.assert_allclose(squares, wanted, rtol=1e-12)
+
+
+def test_means_of_constant_columns_are_exact_also_where_their_sum_overflows() -> None:
+    rows = np.stack([np.full(70, 0.1), np.full(70, 1.7e308), np.linspace(0.0, 1.0, 70)], axis=1)
+    with np.errstate(over="ignore"):
+        assert column_means(rows)[:2].tolist() == [0.1, 1.7e308]
+    np.testing.assert_allclose(column_means(rows[:, [2]]), [0.5])
