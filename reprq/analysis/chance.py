@@ -26,7 +26,7 @@ def chance_of_detectors(detectors: Sequence[Sequence[StudyArrays]], draws: int, 
     for number, studies in enumerate(detectors):
         same = next((group for group in groups if alike(detectors[group[0]], studies)), None)
         groups.append([number]) if same is None else same.append(number)
-    found = {}
+    found: dict[int, dict[str, Floats]] = {}
     for group in groups:
         found |= dict(zip(group, _chance([detectors[number] for number in group], draws, seed), strict=True))
     return [found[number] for number in range(len(detectors))]

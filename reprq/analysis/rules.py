@@ -247,7 +247,8 @@ class LeftOut:
         k, grams = len(self._metrics), self._grams(both)  # metrics first: what the plain combination takes
         cross = np.stack([self._cross(both, scores) for scores in self._scores], axis=-1)  # (C, U, B, K, detectors)
         directions = np.sign(cross[..., :k, :].round(_DECIMALS))
-        plain, curved = np.linalg.solve(grams[..., :k, :k], cross[..., :k, :]), np.linalg.solve(grams, cross)
+        plain: Floats = np.linalg.solve(grams[..., :k, :k], cross[..., :k, :])
+        curved: Floats = np.linalg.solve(grams, cross)
         for number in range(len(self._scores)):
             fits = {COMBINATION: plain[..., number], CURVED: curved[..., number]}
             yield self._said(both, directions[..., number], fits)
