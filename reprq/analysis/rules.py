@@ -247,8 +247,7 @@ class LeftOut:
         k, grams = len(self._metrics), self._grams(both)  # metrics first: what the plain combination takes
         cross = np.stack([self._cross(both, scores) for scores in self._scores], axis=-1)  # (C, U, B, K, detectors)
         directions = np.sign(cross[..., :k, :].round(_DECIMALS))
-        plain: Floats = np.linalg.solve(grams[..., :k, :k], cross[..., :k, :])
-        curved: Floats = np.linalg.solve(grams, cross)
+        plain, curved = _solved(grams[..., :k, :k], cross[..., :k, :]), _solved(grams, cross)
         for number in range(len(self._scores)):
             fits = {COMBINATION: plain[..., number], CURVED: curved[..., number]}
             yield self._said(both, directions[..., number], fits)
@@ -315,6 +314,11 @@ def _products(ranks: Floats, clusters: Names, n: int) -> Floats:
     """The products of metrics over the points of each cluster in each task, (T, U, B, K, K)."""
     parts = [ranks[:, clusters == u].transpose(0, 2, 1, 3) for u in range(n)]
     return np.stack([np.matmul(part.swapaxes(2, 3), part) for part in parts], axis=1)
+
+
+def _solved(grams: Floats, cross: Floats) -> Floats:
+    """The solutions of many small systems."""
+    return np.linalg.solve(grams, cross).astype(np.float64, copy=False)
 
 
 def _squares(ranks: Floats) -> Floats:
