@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from reprq.analysis.recommendation import Recommendation, recommend
     from reprq.analysis.scores import points
     from reprq.analysis.targets import with_targets
+    from reprq.analysis.within_datasets import over_datasets
 
 _MODULES = {
     "compare": "reprq.analysis.against",
     "recommend_for": "reprq.analysis.benign",
     "correlate": "reprq.analysis.correlation",
+    "over_datasets": "reprq.analysis.within_datasets",
     "points": "reprq.analysis.scores",
     "Directions": "reprq.analysis.directions",
     "Recommendation": "reprq.analysis.recommendation",
@@ -29,6 +31,7 @@ __all__ = [
     "Recommendation",
     "compare",
     "correlate",
+    "over_datasets",
     "points",
     "recommend",
     "recommend_for",

@@ -14,6 +14,7 @@ from reprq.metrics.layers import SIMILARITIES, chance_similarity, layer_similari
 from reprq.metrics.measurement import Measurement, Metric, measure
 from reprq.metrics.neighbours import mean_knn_distance, twonn
 from reprq.metrics.powerlaw import AlphaFit, alpha_req, fit_alpha
+from reprq.metrics.reference import relative_rank
 from reprq.metrics.registry import METRICS
 from reprq.metrics.selection import identifiers, names
 from reprq.metrics.similarity import mutual_knn, procrustes_distance, pwcca, svcca
@@ -72,6 +73,7 @@ __all__ = [
     "procrustes_distance",
     "pwcca",
     "rankme",
+    "relative_rank",
     "self_cluster",
     "spectrum",
     "stable_rank",
