@@ -13,7 +13,7 @@ from reprq.data.reading import read_as
 from reprq.data.table.loading import load_rows
 from reprq.data.table.named import SETS, load_half
 from reprq.data.text.folder import load_text
-from reprq.data.text.named import load_newsgroups, load_reuters
+from reprq.data.text.named import load_newsgroups, load_reuters, load_sms
 from reprq.errors import InputError, UnknownNameError
 from reprq.registry import Entry, Registry
 
@@ -76,6 +76,10 @@ def _half(asked: Asked) -> Dataset:
     return load_half(asked.name, asked.split, asked.seed, asked.root)
 
 
+def _sms(asked: Asked) -> Dataset:
+    return load_sms(asked.name, asked.split, asked.seed, asked.root)
+
+
 def _named(name: str, target: Callable[[Asked], Dataset], about: str, **sizes: int) -> Entry:
     return Entry(name=name, target=target, inputs="image", about=about, facts=sizes)
 
@@ -108,6 +112,13 @@ DATASETS = Registry(
             inputs="text",
             about="--root FOLDER with reut2-*.sgm; seven topics of Reuters-21578, ModApte's split",
             facts={"classes": 7, "train": 5444, "test": 2179},
+        ),
+        Entry(
+            name="sms",
+            target=_sms,
+            inputs="text",
+            about="--root FOLDER with SMSSpamCollection; ham, which is benign, and spam",
+            facts={"classes": 2},
         ),
         *(
             Entry(
@@ -148,7 +159,7 @@ def available() -> list[DatasetInfo]:
 
     Example:
         >>> [info.name for info in available() if info.modality == "text"]
-        ['20newsgroups', '20newsgroups-whole', 'reuters', 'text:PATH']
+        ['20newsgroups', '20newsgroups-whole', 'reuters', 'sms', 'text:PATH']
     """
     return [_info(entry) for entry in DATASETS]
 
@@ -183,7 +194,7 @@ def load_dataset(
 
     Args:
         name: "digits", "cifar10", "cifar100", "mnist", "usps", "folder:PATH" of images, "20newsgroups",
-            "20newsgroups-whole", "reuters" or "text:PATH" of documents; "cardio", "satellite", "thyroid" or
+            "20newsgroups-whole", "reuters", "sms" or "text:PATH" of documents; "cardio", "satellite", "thyroid" or
             "table:PATH" of rows of numbers and categories; a `Path` is a folder of images.
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.

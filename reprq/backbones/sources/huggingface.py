@@ -14,6 +14,7 @@ from reprq.backbones.layers.selection import Layer
 from reprq.backbones.layers.submodules import in_order
 from reprq.backbones.sources import image_models, text_models
 from reprq.backbones.sources.hub import hub_session
+from reprq.backbones.sources.sentence_models import with_sentence
 from reprq.backbones.sources.text_models import reads_text
 from reprq.backbones.sources.timm import timm_head, timm_layers
 from reprq.data import Transform
@@ -31,7 +32,8 @@ def load_huggingface(name: str, weights: str | Path, preprocessing: Mapping[str,
     Its layers are the embeddings ("stem"), the blocks or stages of the encoder, named by their modules, and "pooled",
     which is `pooler_output` or, of a classifier, what its head takes. Of a model of images and texts the vision part is
     taken. A model of texts takes the tokens of its own tokenizer. A weights file names its weights as `state_dict()`
-    does. No code that comes with a model is run.
+    does. Of a folder of sentence-transformers "sentence" is the last layer: its own pooling. No code that comes with a
+    model is run.
     """
     transformers: Any = require("transformers", "hf", name)
     source = name.removeprefix(PREFIX)
@@ -60,7 +62,8 @@ def load_huggingface(name: str, weights: str | Path, preprocessing: Mapping[str,
     if missing:
         notes.append(f"{Path(source).name} lacks {', '.join(sorted(missing)[:2])}, among {len(missing)} weights")
         layers = _with_weights(name, layers, missing)
-    return assemble(name, network, prepared, layers, label, fitted=fitted, notes=notes)
+    backbone = assemble(name, network, prepared, layers, label, fitted=fitted, notes=notes)
+    return with_sentence(backbone, Path(source)) if local and models is text_models else backbone
 
 
 def huggingface_layers(network: nn.Module, transform: Transform) -> list[Layer]:

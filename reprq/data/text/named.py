@@ -1,4 +1,4 @@
-"""Data sets of texts by name: 20 Newsgroups in six groups, and seven classes of Reuters-21578, as in Ruff (2021)."""
+"""Data sets of texts by name: 20 Newsgroups and Reuters-21578 in the classes of Ruff (2021), and the SMS collection."""
 
 import html
 import re
@@ -23,6 +23,9 @@ GROUPS = {
 TOPICS = ("acq", "crude", "earn", "interest", "money-fx", "ship", "trade")
 """The topics of which at least 100 training texts have no other, the seven of section 3.2.3."""
 
+KINDS = ("ham", "spam")
+
+_SMS = "SMSSpamCollection"
 _SIDES = {"train": "20news-bydate-train", "test": "20news-bydate-test"}
 _WHOLE = ("20_newsgroups", "20_newsgroup", "20news-19997", ".")
 _STORY = re.compile(r"<REUTERS\b([^>]*)>(.*?)</REUTERS>", re.DOTALL)
@@ -139,6 +142,40 @@ def _text(story: str) -> str:
 def _element(name: str, story: str) -> str:
     found = re.search(rf"<{name}\b[^>]*>(.*?)</{name}>", story, re.DOTALL)
     return found[1] if found else ""
+
+
+def load_sms(name: str, split: str, seed: int, root: Path | str | None) -> Dataset:
+    """Return one side of the SMS Spam Collection (Almeida et al. 2011): ham, which is benign, and spam.
+
+    It comes without a split and is split here, seeded and stratified. Some messages stand in it more than once.
+
+    Args:
+        name: "sms".
+        split: "train" or "test".
+        seed: Seed of the split.
+        root: The folder of the file `SMSSpamCollection`; see `data_root`.
+
+    Raises:
+        DataError: The file is not there, or a line of it is no label, a tab and a text.
+    """
+    where = data_root(root)
+    path = next((each for each in (where / _SMS, where / f"{_SMS}.txt") if each.is_file()), None)
+    if path is None:
+        raise DataError(
+            f"{name} is not in {where}, which must hold the file {_SMS}; put it there, or point --root or $REPRQ_DATA"
+            " to it"
+        )
+    documents = []
+    for number, line in enumerate(decoded(read_bytes(path), path)[0].split("\n"), 1):
+        label, tab, text = line.rstrip("\r").partition("\t")
+        if not line.strip() or (number == 1 and label.lower() == "label"):
+            continue
+        if not tab or label not in KINDS:
+            raise DataError(
+                f"{path} must hold ham or spam, a tab and a text a line, got {line[:40]!r} in line {number}"
+            )
+        documents.append(Document(text, label, f"sms/{number:04d}"))
+    return _dataset(name, split, KINDS, documents, seed)
 
 
 def _dataset(name: str, split: str, classes: tuple[str, ...], documents: list[Document], seed: int | None) -> Dataset:

@@ -134,3 +134,31 @@ def test_the_real_reuters_has_the_texts_that_its_registry_entry_says(shared_data
         archive.extractall(tmp_path, filter="data")
     counts = [len(load_dataset("reuters", split, root=tmp_path)) for split in ("train", "test")]
     assert counts == [5444, 2179]
+
+
+def test_sms_are_ham_and_spam(tmp_path: Path) -> None:
+    lines = [*(f"ham\tsee you at {i}" for i in range(10)), *(f'spam\t"WIN {i}\tnow' for i in range(10)), "ham\t "]
+    for head in ("", "Label\tSMS\n"):
+        (tmp_path / "SMSSpamCollection").write_text(head + "\n".join(lines) + "\n")
+        train, test = (load_dataset("sms", split, root=tmp_path) for split in ("train", "test"))
+        assert train.classes == ("ham", "spam")
+        assert (np.bincount(train.labels).tolist(), np.bincount(test.labels).tolist()) == ([7, 7], [3, 3])
+        assert train.item(len(train) - 1).startswith('"WIN ')
+        assert "\tnow" in train.item(len(train) - 1)
+        assert train.notes == ("1 document of sms train are empty and were left out",)
+    (tmp_path / "SMSSpamCollection").write_bytes("ham\tcaf\u00e9\nspam\tw\u00edn\nham\tb\nspam\tc".encode("latin-1"))
+    assert "caf\u00e9" in {load_dataset("sms", split, root=tmp_path).item(0) for split in ("train", "test")}
+
+
+def test_other_files_of_sms_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="sms is not in .*, which must hold the file SMSSpamCollection"):
+        load_dataset("sms", root=tmp_path)
+    for content, said in (
+        (b"ham,see you", "must hold ham or spam, a tab and a text a line, got 'ham,see you' in line 1"),
+        (b"ham\tsee you\n", "needs|must hold texts of every class, got none of 'spam'"),
+        (b"", "is empty"),
+        (b"ham\tab\0c", "is no text: it holds zero bytes"),
+    ):
+        (tmp_path / "SMSSpamCollection").write_bytes(content)
+        with pytest.raises(DataError, match=said):
+            load_dataset("sms", root=tmp_path)
