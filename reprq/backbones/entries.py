@@ -49,7 +49,7 @@ BACKBONES = Registry(
         Entry(
             name="teacher:PATH",
             target="reprq.backbones.registry:load_teacher",
-            inputs="image",
+            inputs="image, text",
             about="a teacher that reprq trained",
             facts=_BRINGS_WEIGHTS,
         ),

@@ -198,6 +198,8 @@ def load_teacher(name: str, weights: str | Path, preprocessing: Mapping[str, Any
     try:
         made = json.loads(text)
         architecture = str(made["architecture"])
+        if made["preprocessing"].get("modality") == "text":
+            return _teacher_of_texts(path, architecture, made, preprocessing)
         prepared = Preprocessing.from_dict(made["preprocessing"]).replace(**(preprocessing or {}))
         network = _build(architecture, prepared, **made.get("arguments", {}))
     except ReprqError:
@@ -208,3 +210,19 @@ def load_teacher(name: str, weights: str | Path, preprocessing: Mapping[str, Any
     note = f"a {architecture} trained on the task {made.get('task')!r}"
     label = f"{_TEACHER}{path.name}"
     return assemble(architecture, network, prepared, layers_of(network), label, fitted=fitted, notes=[note])
+
+
+def _teacher_of_texts(
+    path: Path, architecture: str, made: Mapping[str, Any], preprocessing: Mapping[str, Any] | None
+) -> Backbone:
+    """A model of Hugging Face with the weights of a file; configuration and tokenizer are those of its folder."""
+    known = made["preprocessing"]
+    found = load_backbone(
+        architecture, path, preprocessing={"max_length": known["max_length"], **(preprocessing or {})}
+    )
+    if found.preprocessing.to_dict().get("tokenizer") != known["tokenizer"]:
+        raise WeightsError(
+            f"{path} was trained with another tokenizer than {architecture} has now; give it back its own"
+        )
+    note = f"a {architecture} trained on the task {made.get('task')!r}"
+    return replace(found, weights=f"{_TEACHER}{path.name}", notes=(*found.notes, note))

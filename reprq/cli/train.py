@@ -19,6 +19,7 @@ from reprq.pretext.registry import TASKS
 @click.option("--architecture", default="lenet", show_default=True, metavar="NAME", help="The network to train.")
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
 @options.whole_images
+@click.option("--max-length", type=click.IntRange(min=1), help="Tokens of a text that count; the network's by default.")
 @options.data
 @click.option("--classes", metavar="A,B", help="Only these classes of the data set; quote a name with a comma.")
 @click.option(
@@ -41,6 +42,7 @@ def train(
     size: int | None,
     crop: str | None,
     squash: bool | None,
+    max_length: int | None,
     data: str,
     root: Path | None,
     download: bool,
@@ -87,7 +89,8 @@ def train(
         images.sample(samples, seed=seed),
         out=out,
         architecture=architecture,
-        preprocessing=options.preprocessing({"size": size, "crop": crop, "squash": squash}) or None,
+        preprocessing=options.preprocessing({"size": size, "crop": crop, "squash": squash, "max_length": max_length})
+        or None,
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,

@@ -2,10 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from reprq.data import Dataset, Transform
+from reprq.training import Inputs
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,12 @@ class PretextTask(ABC):
 
     Args:
         shapes: Of the network that learns.
+
+    Attributes:
+        of_tokens: Whether the head takes the (n, L, width) last hidden states of texts, not one embedding each.
     """
+
+    of_tokens: ClassVar[bool] = False
 
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
@@ -39,7 +46,10 @@ class PretextTask(ABC):
             ReprqError: the data cannot teach this task.
         """
 
-    def views(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def prepare(self, trunk: nn.Module, inputs: Inputs | Tensor) -> None:  # noqa: B027 - most need nothing
+        """Look at the network without its head, as it was initialized, and at all samples; nothing by default."""
+
+    def views(self, inputs: Any, labels: Tensor) -> tuple[Any, Tensor]:
         """Return a batch of m inputs and their m targets, made from a batch of n and their labels.
 
         What they draw comes from torch's global generator.

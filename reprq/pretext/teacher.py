@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from reprq.backbones import Backbone, load_backbone
+from reprq.backbones.batch import MASK, put_out
 from reprq.backbones.layers.stages import head_of
 from reprq.data import Dataset, as_dataset
 from reprq.data.modality import modality_named
@@ -45,10 +46,12 @@ def train_teacher(
     """Train a network on a pretext task and write it to a safetensors file, whole or not at all.
 
     The network starts from `load_backbone(architecture, "random", seed=seed)`, that is, PyTorch's default, and sees
-    the samples through its preprocessing. The task's head stands in place of the network's classifier. The file holds
-    the network, and the head where it is one linear layer (classification, rotation, supervised); its metadata say how
-    it was made. After every epoch the state stands in a hidden file beside `out`: the same call goes on from there, and
-    ends with the same bytes as a call that was not interrupted, on the same machine.
+    the samples through its preprocessing. The task's head stands in place of the network's classifier. Of texts the
+    network is a model of Hugging Face, "hf:PATH", whose folder has its configuration and tokenizer and is needed by the
+    teacher too; the head stands on its last hidden states. The file holds the network, and the head where it is one
+    linear layer (classification, rotation, supervised); its metadata say how it was made. After every epoch the state
+    stands in a hidden file beside `out`: the same call goes on from there, and ends with the same bytes as a call that
+    was not interrupted, on the same machine.
 
     Args:
         task: One of `names()`.
@@ -134,20 +137,78 @@ def _train(
     bar: dict[str, Any],
 ) -> tuple[list[Epoch], dict[str, Any]]:
     """Train the backbone's network in place; return the history and the arguments that build it again."""
+    if backbone.preprocessing.modality == "text":
+        return _train_on_texts(backbone, entry, data, schedule, device, checkpoint, bar), {}
     network, where = backbone.network, head_of(backbone.network)
     classifier = network.get_submodule(where)
     task: PretextTask = entry.call(Shapes(_width(classifier), backbone.preprocessing))
     with seeded(schedule.seed):
         head = task.head(data)
-    inputs = Inputs(data, backbone.preprocessing)
     network.set_submodule(where, nn.Identity())
-    model = nn.Sequential(network, head).to(device)
-    examples = Examples(inputs, torch.from_numpy(data.labels))
-    history = train(_TeacherStep(model, schedule, task), examples, checkpoint=checkpoint, bar=bar)
+    history = _learn(task, network, head, backbone, data, schedule, device, checkpoint, bar)
     if isinstance(head, nn.Linear) and isinstance(classifier, nn.Linear):
         network.set_submodule(where, head)
         return history, {"num_classes": head.out_features}
     return history, {}
+
+
+def _train_on_texts(
+    backbone: Backbone,
+    entry: Entry,
+    data: Dataset,
+    schedule: Schedule,
+    device: torch.device,
+    checkpoint: Path,
+    bar: dict[str, Any],
+) -> list[Epoch]:
+    """As `_train`, of a model that has no classifier: its last hidden states are what the head takes."""
+    trunk = TextTrunk(backbone.network, tokens=entry.load().of_tokens)
+    with torch.no_grad():
+        width = trunk(backbone.preprocessing.blank(1)).shape[-1]
+    task: PretextTask = entry.call(Shapes(width, backbone.preprocessing))
+    with seeded(schedule.seed):
+        head = task.head(data)
+    return _learn(task, trunk, head, backbone, data, schedule, device, checkpoint, bar)
+
+
+def _learn(
+    task: PretextTask,
+    trunk: nn.Module,
+    head: nn.Module,
+    backbone: Backbone,
+    data: Dataset,
+    schedule: Schedule,
+    device: torch.device,
+    checkpoint: Path,
+    bar: dict[str, Any],
+) -> list[Epoch]:
+    inputs = Inputs(data, backbone.preprocessing)
+    task.prepare(trunk, inputs)
+    model = nn.Sequential(trunk, head).to(device)
+    examples = Examples(inputs, torch.from_numpy(data.labels))
+    return train(_TeacherStep(model, schedule, task), examples, checkpoint=checkpoint, bar=bar)
+
+
+class TextTrunk(nn.Module):
+    """What a model of texts makes of a batch: its last hidden states, or their average over the tokens that count.
+
+    Args:
+        network: A model of Hugging Face.
+        tokens: Whether it gives (n, L, width), not (n, width).
+    """
+
+    def __init__(self, network: nn.Module, *, tokens: bool) -> None:
+        super().__init__()
+        self.network, self.tokens = network, tokens
+
+    def forward(self, inputs: Any) -> Tensor:
+        """Return the states of a batch."""
+        hidden: Tensor = put_out(self.network, inputs).last_hidden_state
+        if self.tokens:
+            return hidden
+        mask = inputs[MASK][:, :, None]
+        found: Tensor = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+        return found
 
 
 class _TeacherStep(Step):
