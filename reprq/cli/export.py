@@ -26,7 +26,7 @@ def export(
 ) -> None:
     """Write a MODEL that `reprq fit` wrote as one ONNX graph, from pixels to score, p_value and anomalous.
 
-    Of images with a knn, mahalanobis, centroid, patchcore or padim detector; needs reprq[onnx]. Both are run on
+    Of images with a knn, mahalanobis, centroid, patchcore, padim or spade detector; needs reprq[onnx]. Both are run on
     samples, and where a score differs by more than 1e-4 no file is left. The graph takes what resizing and cropping
     leave of an image, in [0, 1], (n, C, H, W) float32; its metadata say how to resize, and the threshold.
     """

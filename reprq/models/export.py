@@ -60,7 +60,7 @@ def to_onnx(
 
     Args:
         model: A model of images whose detector is a kNN with an exact index, a Mahalanobis or centroid detector, a
-            PatchCore or a PaDiM.
+            PatchCore, a PaDiM or a SPADE.
         path: The file, which ends in ".onnx".
         data: On what to compare, as for `Model.score`; by default what the model was fitted on, by its name.
         split: "train" or "test"; for data with a split.

@@ -13,6 +13,7 @@ from reprq.detectors.calibration import Calibration
 from reprq.detectors.patch.padim import PaDiM
 from reprq.detectors.patch.patchcore import PatchCore
 from reprq.detectors.patch.reader import PatchReader
+from reprq.detectors.patch.spade import SPADE
 from reprq.embeddings.forward import pooled_layers
 from reprq.embeddings.pooling import pool_layer
 from reprq.errors import InputError
@@ -27,7 +28,8 @@ class Graph(nn.Module):
     standard deviation and order of channels are in the graph, resizing is not. What follows the backbone is float64.
 
     Args:
-        model: A model of images whose detector is a `KNN`, `Mahalanobis` or `Centroid`, or a `PatchCore` or `PaDiM`.
+        model: A model of images whose detector is a `KNN`, `Mahalanobis` or `Centroid`, or a `PatchCore`, `PaDiM` or
+            `SPADE`.
 
     Raises:
         InputError: Another model.
@@ -35,6 +37,11 @@ class Graph(nn.Module):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
+        if (modality := model.record["inputs"].get("modality", "image")) != "image":
+            raise InputError(
+                f"export is of models of images, and this one reads {modality}: what turns that into tensors, such as a"
+                " tokenizer, would stay outside of the graph; use `reprq score`"
+            )
         self.rows = _ToRows(model.embedder) if model.embedder else _ToPatches(_reader_of(model))
         self.judge = _Judge(model.calibration)
 
@@ -213,9 +220,26 @@ class _Gaussians(nn.Module):
         return whitened[..., 0].square().sum(dim=2).amax(dim=1).sqrt()
 
 
+class _Images(nn.Module):
+    """`SPADE`: the mean squared distance of an image's average patch to the K nearest of benign images."""
+
+    def __init__(self, detector: SPADE) -> None:
+        super().__init__()
+        benign = torch.as_tensor(detector.described(detector.gallery_))
+        self.mean = benign.mean(dim=0)
+        self.benign = benign - self.mean  # distances do not depend on it, their rounding does
+        self.squares = self.benign.square().sum(dim=1)
+        self.k = min(detector.images, len(benign))
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        rows = patches[:, :, -self.benign.shape[1] :].mean(dim=1) - self.mean
+        squares = rows.square().sum(dim=1, keepdim=True) + self.squares - 2.0 * (rows @ self.benign.T)
+        return torch.topk(squares, self.k, dim=1, largest=False).values.clamp(min=0.0).mean(dim=1)
+
+
 _MODULES: dict[type, Callable[[Any], nn.Module]] = {
     **{KNN: _Nearest, Mahalanobis: _Distance, Centroid: _Distance},
-    **{PatchCore: _Patches, PaDiM: _Gaussians},
+    **{PatchCore: _Patches, PaDiM: _Gaussians, SPADE: _Images},
 }
 
 
@@ -223,7 +247,6 @@ def _as_module(detector: Any) -> nn.Module:
     """A detector in torch's operations."""
     made = _MODULES.get(type(detector))
     if made is None:
-        raise InputError(
-            f"export knows knn, mahalanobis, centroid, patchcore and padim, got {type(detector).__name__}; fit one"
-        )
+        known = "knn, mahalanobis, centroid, patchcore, padim and spade"
+        raise InputError(f"export knows {known}, got {type(detector).__name__}; fit one")
     return made(detector)

@@ -64,6 +64,7 @@ def test_a_graph_gives_the_numbers_of_the_model(
         (1, {"name": "patchcore", "coreset": 0.05}, 0.1),
         ("1,2", {"name": "patchcore", "coreset": 40, "neighbors": 1, "normalize": True}, 0.05),
         ("1,2", {"name": "padim", "channels": 12}, 0.1),
+        ("1,2", {"name": "spade", "images": 5}, 0.1),
     ],
 )
 def test_a_graph_of_patches_gives_the_numbers_of_the_model(
@@ -115,7 +116,7 @@ def test_what_has_no_graph(model: Model, tmp_path: Path, capfd: pytest.CaptureFi
     held.record["trained_on"]["data"] = "python:list"
     for given, said in (
         (rows, "needs a model with a backbone and a detector of rows or patches, got knn"),
-        (pca, "knows knn, mahalanobis, centroid, patchcore and padim, got PCA; fit one"),
+        (pca, "knows knn, mahalanobis, centroid, patchcore, padim and spade, got PCA; fit one"),
         (graph, "needs a knn with index 'flat', which is exact, got 'hnsw'"),
         (odd, "must be made of operations that ONNX has, got .*adaptive_avg_pool2d"),
         (held, "data must be given for a model that was fitted on what a program held"),
@@ -129,6 +130,14 @@ def test_what_has_no_graph(model: Model, tmp_path: Path, capfd: pytest.CaptureFi
     path.touch()
     with pytest.raises(OutputExistsError, match="--force"):
         model.to_onnx(path)
+
+
+def test_models_of_texts_are_refused_in_words(write_documents: Callable[..., Path], bert: Path, tmp_path: Path) -> None:
+    documents = f"text:{write_documents(tmp_path / 'documents', classes=2, each=30)}"
+    how = {"benign": "class0", "false_alarms": 0.2, "progress": False, "cache_dir": tmp_path / "cache"}
+    made = fit(f"hf:{bert}", documents, 1, pooling="mean", detector={"name": "knn", "k": 1}, **how)
+    with pytest.raises(InputError, match="models of images, and this one reads text: .* tokenizer, would stay outside"):
+        made.to_onnx(tmp_path / "model.onnx")
 
 
 def test_the_command(model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,9 +84,10 @@ class SPADE(PatchDetector):
 
     def _nearest(self, block: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """The K nearest benign images of every image: squared distances and numbers, (b, K)."""
-        return self._search.search(self._described(block), min(self.images, len(self.gallery_)))
+        return self._search.search(self.described(block), min(self.images, len(self.gallery_)))
 
-    def _described(self, block: NDArray[np.float32]) -> NDArray[np.float64]:
+    def described(self, block: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return what an image is by its (b, positions, width) patches: their average in the deepest layer, (b, c)."""
         return np.asarray(block[:, :, -self._deepest :].mean(axis=1, dtype=np.float64))
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
@@ -94,4 +95,4 @@ class SPADE(PatchDetector):
 
     def _restore(self, arrays: dict[str, NDArray[Any]], reader: PatchReader) -> None:
         self.gallery_, self._deepest = arrays["gallery"], reader.widths[-1]
-        self._search = ExactNeighbours(self._described(self.gallery_))
+        self._search = ExactNeighbours(self.described(self.gallery_))
