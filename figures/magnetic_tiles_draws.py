@@ -8,12 +8,11 @@ patches (PatchCore), and maps smoothed by 4 pixels (both); no label chose them. 
 
     python figures/magnetic_tiles_draws.py TILES WEIGHTS --out figures/magnetic_tiles
 
-TILES holds good/, a folder for each defect and ground_truth/, WEIGHTS the files of the networks. anomalib's detectors
-are left out where it is not installed.
+TILES holds good/, a folder for each defect and ground_truth/, WEIGHTS the files of the networks. A pair is compared on
+the draws that both have.
 """
 
 import argparse
-import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -64,21 +63,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "magnetic_tiles")
     parser.add_argument("--cells", type=Path, help="the file of finished draws; by default in --out")
     parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--anomalib", action="store_true", help="run its detectors too; it must be installed")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     store = CellStore(options.cells or options.out / "draws.jsonl")
     data = load_dataset(f"folder:{options.tiles}", whole=True)
-    peers = importlib.util.find_spec("anomalib") is not None
     rows: list[dict[str, Any]] = []
-    cells = [(size, seed) for seed in range(options.draws) for size in SIZES]
-    for size, seed in track(cells, desc="draws", unit="draw"):
+    cells = [(seed, size) for seed in range(options.draws) for size in SIZES]
+    for seed, size in track(cells, desc="draws", unit="draw"):
         network = load_backbone("mobilenet_v2", options.weights / WEIGHTS, preprocessing={"size": size, "squash": True})
-        ways = detectors(network, peers)
+        ways = detectors(network)
         keys = {name: digest({"seed": seed, "size": size, "name": name, **OWN.get(name, {})}) for name in ways}
-        if missing := {name: way for name, way in ways.items() if keys[name] not in store}:
+        able = {name: way for name, way in ways.items() if options.anomalib or not name.startswith("anomalib")}
+        if missing := {name: way for name, way in able.items() if keys[name] not in store}:
             for row in judged(data, network, seed, missing):
-                store.add(keys[row["detector"]], row)
-        rows += [store[key] for key in keys.values()]
+                store.add(keys[row["detector"]], [row])
+        rows += [row for key in keys.values() if key in store for row in store[key]]
         table = pd.DataFrame(rows)
         table.to_csv(options.out / "draws.csv", index=False, float_format="%.4f")
         compared(table).to_csv(options.out / "draws_compared.csv", index=False, float_format="%.4f")
@@ -95,15 +95,11 @@ def drawn(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
     )
 
 
-def detectors(network: Backbone, peers: bool) -> dict[str, Way]:
+def detectors(network: Backbone) -> dict[str, Way]:
     """Every detector: from what is fitted on and what is scored to image scores and maps."""
     ways: dict[str, Way] = {name: partial(own, spec, network) for name, spec in OWN.items()}
     ways |= {f"prototype, {name}": partial(prototype, score, network) for name, score in PROTOTYPE.items()}
-    return ways | (
-        {"anomalib, PaDiM": partial(padim, network), "anomalib, PatchCore": partial(patchcore, network)}
-        if peers
-        else {}
-    )
+    return ways | {"anomalib, PaDiM": partial(padim, network), "anomalib, PatchCore": partial(patchcore, network)}
 
 
 def judged(data: Dataset, network: Backbone, seed: int, ways: dict[str, Way]) -> Iterator[dict[str, Any]]:
@@ -173,36 +169,27 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     """Means over draws, and how much a detector is above each of its peers in the same draws."""
     rows = []
     for size, part in table.groupby("size"):
-        wide = {
-            figure: part.pivot(index="draw", columns="detector", values=figure)
-            for figure in ("auroc", "pixel_auroc", "seconds")
-        }
+        figures = ("auroc", "pixel_auroc", "seconds")
+        wide = {figure: part.pivot(index="draw", columns="detector", values=figure) for figure in figures}
         for name in wide["auroc"]:
-            row = {"size": size, "detector": name, "above": "", "draws": len(wide["auroc"])}
-            rows.append({**row, **_means(wide, lambda x, name=name: x[name]), "seconds": wide["seconds"][name].mean()})
-        for name, peers in PEERS.items():
-            for peer in peers:
-                if peer in wide["auroc"]:
-                    row = {"size": size, "detector": name, "above": peer, "draws": len(wide["auroc"])}
-                    rows.append({**row, **_means(wide, lambda x, name=name, peer=peer: x[name] - x[peer])})
+            found = mean({figure: values[name] for figure, values in wide.items()})
+            rows.append({"size": size, "detector": name, "above": "", **found})
+        for name, peer in [(name, peer) for name, peers in PEERS.items() for peer in peers if peer in wide["auroc"]]:
+            found = mean({figure: wide[figure][name] - wide[figure][peer] for figure in figures[:2]})
+            rows.append({"size": size, "detector": name, "above": peer, **found})
     return pd.DataFrame(rows)
 
 
-def _means(wide: dict[str, pd.DataFrame], value: Callable[[pd.DataFrame], pd.Series]) -> dict[str, float]:
-    """The mean of a figure over draws, with its interval of t."""
-    found = {}
-    for figure in ("auroc", "pixel_auroc"):
-        values = value(wide[figure]).to_numpy()
-        margin = (
-            students.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
-            if len(values) > 1
-            else np.nan
-        )
-        found |= {
-            figure: values.mean(),
-            f"{figure}_low": values.mean() - margin,
-            f"{figure}_high": values.mean() + margin,
-        }
+def mean(values: dict[str, pd.Series]) -> dict[str, float]:
+    """The mean of figures over the draws that have them, with its interval of t but for seconds."""
+    found: dict[str, float] = {"draws": len(values["auroc"].dropna())}
+    for figure, series in values.items():
+        known = series.dropna().to_numpy()
+        found[figure] = known.mean()
+        if figure != "seconds":
+            t = students.ppf(0.975, len(known) - 1) if len(known) > 1 else np.nan
+            margin = t * known.std(ddof=1 if len(known) > 1 else 0) / len(known) ** 0.5
+            found |= {f"{figure}_low": known.mean() - margin, f"{figure}_high": known.mean() + margin}
     return found
 
 

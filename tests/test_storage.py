@@ -149,6 +149,14 @@ def test_a_failed_write_keeps_what_was_there_and_leaves_nothing_behind(tmp_path:
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_a_library_that_names_the_temporary_file_is_told_in_the_name_of_the_file(tmp_path: Path) -> None:
+    def refuse(temporary: Path) -> None:
+        raise RuntimeError(f"no space for {temporary}")
+
+    with pytest.raises(ReprqError, match=f"a.txt cannot be written: no space for {tmp_path / 'a.txt'}$"):
+        write_whole(tmp_path / "a.txt", refuse)
+
+
 @pytest.mark.parametrize("name", ["missing/a.txt", "file/a.txt", "x" * 300])
 def test_a_path_that_cannot_be_is_one_sentence(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")

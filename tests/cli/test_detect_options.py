@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
 
+from reprq import plots
 from reprq.cli.specifications import specification
 
 Reprq = Callable[..., Any]
@@ -396,3 +399,19 @@ def test_a_detector_without_maps_has_no_gallery_and_that_is_said(reprq: Reprq, t
     assert ran.status == 0
     assert "note: no gallery of centroid, which has no maps of images" in ran.out
     assert not (tmp_path / "pictures").exists()
+
+
+def test_a_gallery_names_classes_and_files_and_says_where_it_is(
+    reprq: Reprq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles = []
+    monkeypatch.setattr(plots, "overlay_gallery", lambda *_, **how: titles.extend(how["titles"]) or plt.figure())
+    asked = ("--backbone", "lenet", "--weights", "random", "--task", "unimodal:3", "--layer", 1, "--quiet")
+    ran = reprq("detect", *asked, "--detector", "padim:channels=4", "--gallery", tmp_path / "pictures")
+    assert ran.status == 0, ran.err
+    (picture,) = (tmp_path / "pictures").iterdir()
+    assert ran.out.splitlines()[-1] == str(picture)
+    assert len(titles) == 12
+    assert all(re.fullmatch(r"\d \d+: [\d.]+", title) for title in titles), titles
+    (row,) = rows(reprq("detect", *asked, "--detector", "padim:channels=4", "--gallery", picture.parent, "--json"))
+    assert row["gallery"] == str(picture)

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from reprq.cli.recommend import _ties
 from reprq.study import run_study
 
 Reprq = Callable[..., Any]
@@ -221,3 +224,10 @@ def test_broken_and_deep_files_are_read_as_in_the_other_commands(reprq: Reprq, f
         Image.fromarray(np.random.default_rng(int(path.stem)).integers(0, 4096, (20, 20)).astype(np.uint16)).save(path)
     assert "has more than 8 bits a channel" in reprq(*asked).err
     assert _rows(reprq(*asked, "--intensity-range", "0,4095"))["rows"]
+
+
+def test_layers_that_share_a_rank_are_called_so() -> None:
+    ranks = pd.DataFrame({"dataset": "a", "rule": "combination", "backbone": "x", "layer": list("bcde")})
+    found: Any = SimpleNamespace(ranking=ranks.assign(layer_number=0, rank=[1, 2, 2, 4]))
+    assert _ties(found, None) == ["2 layers share rank 2 on a: the combination cannot tell them apart"]
+    assert _ties(found, 1) == []
