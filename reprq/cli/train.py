@@ -23,6 +23,11 @@ from reprq.pretext.registry import TASKS
 @options.data
 @click.option("--classes", metavar="A,B", help="Only these classes of the data set; quote a name with a comma.")
 @click.option(
+    "--without",
+    metavar="A,B",
+    help="Leave out the classes that name one of these, which may be another data set's: golden retriever names dog.",
+)
+@click.option(
     "--task", "one_class", metavar="NAME", help="Only the benign samples of this one-class task: unimodal:cat."
 )
 @click.option("--samples", type=click.IntRange(min=1), help="So many samples, drawn by the seed.")
@@ -49,6 +54,7 @@ def train(
     intensity_range: tuple[float, float] | None,
     skip_broken: bool,
     classes: str | None,
+    without: str | None,
     one_class: str | None,
     samples: int | None,
     epochs: int,
@@ -68,6 +74,7 @@ def train(
     """
     from reprq import pretext
     from reprq.data import load_dataset, select_tasks
+    from reprq.data.corpus import without_classes
 
     options.check_device(device)
     TASKS.find(task)
@@ -76,6 +83,10 @@ def train(
     say(*images.notes)
     if classes is not None:
         images = images.restrict([classes] if classes in images.classes else next(csv.reader([classes])))
+    if without is not None:
+        left = without_classes(images, next(csv.reader([without])))
+        say(*left.notes[len(images.notes) :])
+        images = left.restrict([left.classes[i] for i in sorted(set(left.labels.tolist()))])
     if one_class is not None:
         (chosen, *more) = select_tasks(images.classes, one_class)
         if more:

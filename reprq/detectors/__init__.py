@@ -13,6 +13,7 @@ from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
     from reprq.detectors.conformal import Threshold, p_values, threshold
+    from reprq.detectors.deep.adib import ADIB, ADRA
     from reprq.detectors.deep.autoencoder import Autoencoder
     from reprq.detectors.deep.base import DeepDetector
     from reprq.detectors.deep.classifiers import BCE, Focal
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.ss_dgm import SSDGM
     from reprq.detectors.deep.supervised import SupervisedClassifier
     from reprq.detectors.deep.svdd import DeepSVDD
+    from reprq.detectors.deep.transfer import Transfer
     from reprq.detectors.entries import DETECTORS
     from reprq.detectors.files import load, save
     from reprq.detectors.oracle import oracle_grid
@@ -48,6 +50,9 @@ _MODULES = {
     "Threshold": "reprq.detectors.conformal",
     "p_values": "reprq.detectors.conformal",
     "threshold": "reprq.detectors.conformal",
+    "ADIB": "reprq.detectors.deep.adib",
+    "ADRA": "reprq.detectors.deep.adib",
+    "Transfer": "reprq.detectors.deep.transfer",
     "Autoencoder": "reprq.detectors.deep.autoencoder",
     "DeepDetector": "reprq.detectors.deep.base",
     "DeepSAD": "reprq.detectors.deep.sad",
@@ -92,6 +97,8 @@ _MODULES = {
 }
 
 __all__ = [
+    "ADIB",
+    "ADRA",
     "BCE",
     "CVDD",
     "DETECTORS",
@@ -127,6 +134,7 @@ __all__ = [
     "PyOD",
     "SupervisedClassifier",
     "Threshold",
+    "Transfer",
     "create",
     "describe",
     "is_network",

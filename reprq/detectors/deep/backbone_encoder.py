@@ -1,5 +1,6 @@
-"""An encoder with the architecture of a backbone that a source such as timm knows by name."""
+"""An encoder that is a backbone: its own weights, or the architecture alone by the name that a source knows."""
 
+import copy
 import functools
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Tap, load_backbone
 from reprq.backbones.entries import BACKBONES, brings_weights
+from reprq.data import Batch
 from reprq.embeddings.pooling import pool_layer
 from reprq.errors import InputError
 
@@ -30,43 +32,55 @@ def size_of(name: str) -> int:
     Raises:
         InputError: It takes no images.
     """
-    return _loaded(name, None, 0).preprocessing.size  # type: ignore[attr-defined,no-any-return]
+    return random_backbone(name, None, 0).preprocessing.size  # type: ignore[attr-defined,no-any-return]
 
 
 class BackboneEncoder(nn.Module):
-    """A backbone with random weights, the average of its deepest layer over positions, and a new linear layer.
+    """A copy of a backbone, the average of its deepest layer over positions, and a new linear layer.
 
     Args:
-        name: Of the backbone, as `reprq.backbones.load_backbone` takes it.
-        size: Side of its images.
-        dim: Width of the embedding.
-        seed: Of its weights; those of the linear layer are drawn from torch's global generator.
+        backbone: It is copied and left as it is.
+        dim: Width of the embedding; None leaves the linear layer out. Its weights are drawn from torch's global
+            generator.
     """
 
-    def __init__(self, name: str, size: int, dim: int, seed: int) -> None:
+    def __init__(self, backbone: Backbone, dim: int | None) -> None:
         super().__init__()
-        backbone = _loaded(name, size, seed)
-        self.network, self._layer = backbone.network, backbone.layers[-1]
+        self.network, self._layer = copy.deepcopy(backbone.network), backbone.layers[-1]
         if self._layer.where == "input":  # the classifier, which nothing learns
             parent, _, child = self._layer.module.rpartition(".")
             setattr(self.network.get_submodule(parent), child, nn.Identity())
         with torch.no_grad():
-            width = self._rows(torch.zeros(2, 3, size, size)).shape[1]
-        self.last = nn.Linear(width, dim)
+            self.width = self.rows(backbone.preprocessing.blank(2)).shape[1]
+        self.last: nn.Module = nn.Identity()
+        if dim is None:
+            return
+        self.last = nn.Linear(self.width, dim)
         nn.init.xavier_uniform_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the embeddings: (n, dim)."""
-        embeddings: Tensor = self.last(self._rows(x))
+        """Return the embeddings: (n, dim), or the rows of the deepest layer where there is no linear one."""
+        embeddings: Tensor = self.last(self.rows(x))
         return embeddings
 
-    def _rows(self, x: Tensor) -> Tensor:
+    def rows(self, x: Batch) -> Tensor:
+        """Return the rows of the deepest layer: (n, width)."""
         with Tap(self.network, [self._layer], lambda layer, output: pool_layer(layer, output, "avg")) as tap:
             return tap(x)[self._layer.name]
 
 
-def _loaded(name: str, size: int | None, seed: int) -> Backbone:
+def random_backbone(name: str, size: int | None, seed: int) -> Backbone:
+    """Return a backbone of images with random weights, by its name.
+
+    Args:
+        name: As `reprq.backbones.load_backbone` takes it.
+        size: Side of its images; None is its own.
+        seed: Of its weights.
+
+    Raises:
+        InputError: It takes no images.
+    """
     changed = {} if size is None else {"size": size, "resize": size}
     backbone = load_backbone(name, "random", preprocessing=changed, seed=seed)
     if (modality := backbone.preprocessing.modality) != "image":

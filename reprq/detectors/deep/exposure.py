@@ -80,7 +80,7 @@ class ExposureDetector(EncodingDetector):
         return Headed(scaling, phi, self._head(self._architecture.widths[-1]))
 
     def _step(self, schedule: Schedule) -> Step:
-        return ExposureStep(self.network_, schedule, self._loss, self.augmentations)
+        return ExposureStep(self.network_, schedule, self._loss, lambda x: augmented(x, self.augmentations))
 
     def _scores(self, x: Batch) -> Tensor:
         return self._score_of(self.network_(x).double())
@@ -110,7 +110,7 @@ class ExposureStep(Step):
         model: From inputs to outputs.
         schedule: Learning rate and the like.
         objective: Of outputs and labels (1 is anomalous), the loss of each sample.
-        augmentations: Of both, in training alone.
+        augment: Of the inputs of both, in training alone.
     """
 
     def __init__(
@@ -118,10 +118,10 @@ class ExposureStep(Step):
         model: nn.Module,
         schedule: Schedule,
         objective: Callable[[Tensor, Tensor], Tensor],
-        augmentations: tuple[str, ...] | list[str],
+        augment: Callable[[Tensor], Tensor] = lambda x: x,
     ) -> None:
         super().__init__(model, schedule)
-        self.objective, self.augmentations = objective, augmentations
+        self.objective, self.augment = objective, augment
 
     def loss(self, batch: Examples, other: Examples | None) -> Tensor:
         """Return the mean over both; of benign samples alone, where there is no batch of the corpus."""
@@ -129,7 +129,7 @@ class ExposureStep(Step):
         labels = torch.cat([torch.full((len(part),), label) for label, part in enumerate(parts)]).to(self.device)
         x = torch.cat(parts)
         if self.model.training:
-            x = augmented(x, self.augmentations)
+            x = self.augment(x)
         return self.objective(self.model(x).float(), labels).mean()
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reprq.backbones.sources.architectures import OWN, build_network, default_preprocessing, torchvision_names
-from reprq.detectors.deep.backbone_encoder import BackboneEncoder, has_source, size_of
+from reprq.detectors.deep.backbone_encoder import BackboneEncoder, has_source, random_backbone, size_of
 from reprq.errors import InputError, UnknownNameError
 
 LEAKINESS = 0.01
@@ -103,7 +103,7 @@ def encoder(of: Architecture, inputs: int, *, leakiness: float = LEAKINESS, bias
     if of.backbone:
         seed, dim = int(torch.randint(2**31, ())), of.widths[-1]
         if has_source(of.backbone):
-            network: nn.Module = BackboneEncoder(of.backbone, of.size, dim, seed)
+            network: nn.Module = BackboneEncoder(random_backbone(of.backbone, of.size, seed), dim)
         else:
             network = build_network(of.backbone, num_classes=dim, in_channels=inputs, size=of.size, seed=seed)
         return network if bias else _without_biases(network)

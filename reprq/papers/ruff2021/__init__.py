@@ -40,9 +40,7 @@ PRESETS = {
         TabularPreset(seeds=2),
         deep={
             "mnist": NetworkTraining((12, 8), (12, 8), 1e-3),
-            "cifar10": NetworkTraining(
-                (10, 7), (10, 7), 1e-3, classes=("airplane", "automobile", "bird"), per_class=(500, 100)
-            ),
+            "cifar10": NetworkTraining((6, 4), (12, 8), 1e-3, classes=("airplane", "automobile", "bird")),
         },
     ),
     "full": Ruff2021Preset(_ALL, deep={"mnist": _THESIS, "cifar10": _THESIS}),

@@ -26,6 +26,10 @@ SPECS = {
     "geometric, separate heads": {"name": "geometric", **QUICK, "network": "mnist", "heads": "separate"},
     "ss_dgm, M1 pretrained": {"name": "ss_dgm", **QUICK, "variant": "m1+m2", "pretrain_epochs": 2},
     "distillation": {"name": "distillation", **QUICK, "batch_size": 4, "lr": 0.001},
+    "adra": {"name": "adra", **QUICK, "lr": 0.05},
+    "transfer": {"name": "transfer", **QUICK, "lr": 0.001, "loss": "deep_sad"},
+    "transfer, ewc": {"name": "transfer", **QUICK, "loss": "hsc", "regularizer": "ewc", "fisher_samples": 8},
+    "transfer, adapters": {"name": "transfer", **QUICK, "lr": 0.001, "loss": "deep_sad", "regularizer": "adapters"},
     "cvdd": {"name": "cvdd", **QUICK, "layers": 1, "contexts": 2, "attention": 8},
     **{name: {"name": name, "layers": "1,2"} for name in MAPS},
     "raw:NAME": {"name": "raw:knn", "k": 2},
@@ -111,7 +115,8 @@ benign, known = load_dataset("digits").restrict(["0"]).sample(30), load_dataset(
 scored, teacher = load_dataset("digits", "test").sample(20), load_backbone("lenet", "random", seed=3)
 scores = {}
 for name in sys.argv[1:]:
-    own = {"distillation": {"teacher": teacher}, "cvdd": {"backbone": teacher, "layers": 1}}.get(name, {})
+    own = {"backbone": teacher} if "backbone" in DETECTORS.find(name).needs else {}
+    own = {"distillation": {"teacher": teacher}, "cvdd": {**own, "layers": 1}}.get(name, own)
     spec = {"name": name, "epochs": 2, "batch_size": 16, **own}
     besides = {word: known for word in DETECTORS.find(name).needs if word not in ("backbone", "layer")}
     scores[name] = create(spec).fit(benign, **besides).anomaly_score(scored).tolist()

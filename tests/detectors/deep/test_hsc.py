@@ -80,7 +80,7 @@ def test_focal_with_gamma_0_is_bce(rows):
 
 def test_the_step_averages_over_benign_samples_and_the_corpus():
     model = torch.nn.Linear(3, 2)
-    step = ExposureStep(model, Schedule(1, 4, 0.1, 0), lambda z, y: hypersphere_loss(RADIAL["squared"](z), y), ())
+    step = ExposureStep(model, Schedule(1, 4, 0.1, 0), lambda z, y: hypersphere_loss(RADIAL["squared"](z), y))
     x, other = torch.randn(4, 3), torch.randn(6, 3)
     benign, far = model(x).square().sum(1), model(other).square().sum(1)
     expected = torch.cat([benign, -torch.log(1 - torch.exp(-far))]).mean()
