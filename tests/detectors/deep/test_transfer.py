@@ -127,7 +127,7 @@ def test_l2_sp_is_a_sum_over_all_weights_and_its_gradient_grows():
         float((w.detach() - start[name]).double().flatten() @ (w.detach() - start[name]).double().flatten())
         for name, w in network.named_parameters()
     )
-    assert float(loss) == pytest.approx(0.01 * slow, rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(0.01 * slow, rel=1e-5)
     loss.backward()
     for name, weight in network.named_parameters():
         torch.testing.assert_close(weight.grad, 2 * 0.01 * (weight.detach() - start[name]))
@@ -155,8 +155,8 @@ def test_ewc_is_a_weighted_sum():
     slow = 0.0
     for name, weight in network.named_parameters():
         for f, w, w0 in zip(fisher[name].flatten(), weight.flatten(), start[name].flatten(), strict=True):
-            slow += float(f) * (float(w) - float(w0)) ** 2
-    assert float(ewc(start, fisher, 400.0)(network)) == pytest.approx(200 * slow, rel=1e-4)
+            slow += float(f) * (float(w.detach()) - float(w0)) ** 2
+    assert float(ewc(start, fisher, 400.0)(network).detach()) == pytest.approx(200 * slow, rel=1e-4)
 
 
 def test_the_fisher_information_of_a_linear_classifier():
@@ -198,7 +198,9 @@ def test_a_step_is_the_mean_of_both_halves_and_the_penalty(loss, start, benign, 
             d = float((row - net.center.double()).square().sum())
             total += 1 / (d + 1e-6) if anomalous else d
     theta0 = dict(start.network.named_parameters())
-    drift = sum(float((w - theta0[n]).double().square().sum()) for n, w in net.encoder.network.named_parameters())
+    drift = sum(
+        float((w - theta0[n]).detach().double().square().sum()) for n, w in net.encoder.network.named_parameters()
+    )
     assert drift > 0
     assert float(found) == pytest.approx(total / len(z) + 0.5 * drift, rel=1e-4)
 
@@ -265,7 +267,7 @@ def test_strong_regularizers_keep_the_network_and_none_lets_it_go(start, benign,
         detector = Transfer(backbone=start, loss="bce", **{**QUICK, "epochs": 3}, **parameters)
         fitted = detector.fit(benign, auxiliary=corpus).network_.encoder.network
         theta0 = dict(start.network.named_parameters())
-        return sum(float((w - theta0[n]).square().sum()) for n, w in fitted.named_parameters())
+        return sum(float((w - theta0[n]).detach().square().sum()) for n, w in fitted.named_parameters())
 
     free = drift(regularizer="none")
     assert drift(regularizer="l2_sp", alpha=10.0) < 0.5 * free
