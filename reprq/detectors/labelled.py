@@ -1,11 +1,14 @@
 """Samples whose labels are known, beside the benign ones that a detector learns."""
 
+import logging
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reprq.errors import InputError
+
+_LOG = logging.getLogger("reprq")
 
 
 def known_labels(labels: Any, n: int) -> NDArray[np.int64]:
@@ -27,3 +30,29 @@ def known_labels(labels: Any, n: int) -> NDArray[np.int64]:
     if len(strange):
         raise InputError(f"labels must be 1 for anomalous and 0 for benign samples, got {strange.tolist()[0]!r}")
     return found.astype(np.int64)
+
+
+def note_copies(detector: str, known: NDArray[Any], rows: NDArray[Any], noun: str = "row") -> int:
+    """Say in the log "reprq" how many known anomalies are copies of what counts as benign, and return it.
+
+    They are not refused: polluted samples hold them too, and tables have equal rows of either kind.
+
+    Args:
+        detector: Its name.
+        known: Contents or values of the known anomalies, a row each.
+        rows: Those of the samples without a label, of the same type.
+        noun: What one of these is called.
+
+    Example:
+        >>> note_copies("ssad", np.array([[1.0, 2.0]]), np.array([[0.0, 0.0], [0.0, 1.0]]))
+        0
+    """
+    benign = {row.tobytes() for row in rows}
+    copies = sum(row.tobytes() in benign for row in known)
+    if copies:
+        _LOG.warning(
+            "%s: %d of %d known anomalies are copies, to the byte, of %ss without a label, which count as benign: it"
+            " learns either of the same; leave them out of one",
+            *(detector, copies, len(known), noun),
+        )
+    return copies

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from reprq.data import Dataset
 from reprq.detectors.deep.base import DeepDetector
-from reprq.detectors.deep.samples import as_samples
-from reprq.detectors.labelled import known_labels
+from reprq.detectors.deep.samples import Samples, as_samples, noun_of
+from reprq.detectors.labelled import known_labels, note_copies
 from reprq.detectors.registry import name_of
 from reprq.errors import InputError
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step
@@ -55,8 +56,12 @@ class LabelledDetector(DeepDetector):
             raise InputError(f"{known} learns from known anomalies, got none; give labelled, some with the label 1")
         self._labels: NDArray[np.int64] | None = None
         if labelled is not None:
+            X = as_samples(X, rows=self.takes_rows)
             labelled = as_samples(labelled, rows=self.takes_rows, name="labelled")
             self._labels = known_labels(labels, len(labelled))
+            if isinstance(X, Dataset) == isinstance(labelled, Dataset):
+                anomalous = _contents(labelled)[self._labels == 1]
+                note_copies(name_of(self), anomalous, _contents(X), noun_of(X))
         elif labels is not None:
             raise InputError("labels are those of labelled samples, and none are given; give labelled too")
         return super().fit(X, labelled=labelled, auxiliary=auxiliary)
@@ -79,6 +84,11 @@ class LabelledDetector(DeepDetector):
         if self._labels is None:
             return None
         return Examples(besides["labelled"], torch.from_numpy(self._labels))
+
+
+def _contents(samples: Samples) -> NDArray[Any]:
+    """What is the same of two samples that are copies, a row each."""
+    return samples.content if isinstance(samples, Dataset) else samples
 
 
 class LabelledStep(Step):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.detectors.labelled import known_labels
+from reprq.detectors.labelled import known_labels, note_copies
 from reprq.detectors.rows.shallow import ShallowDetector, kernel_sums
 from reprq.detectors.rows.ssad_dual import Problem, solve
 from reprq.errors import InputError
@@ -123,6 +123,7 @@ class SSAD(ShallowDetector):
                 raise InputError(
                     f"labelled must have values like those of X, got {np.abs(labelled).max():.3g}; rescale it"
                 )
+            note_copies("ssad", centred[known == 1], rows)
             rows = np.concatenate([rows, centred])
         self.gamma_ = 1.0 / rows.shape[1] if self.gamma is None else self.gamma
         upper = np.full(len(rows), float(self.eta_l))
