@@ -46,10 +46,23 @@ BACKBONES = Registry(
                 ("lsa", "tf-idf projected on its first singular vectors: latent semantic analysis"),
             )
         ),
+        *(
+            Entry(
+                name=name,
+                target="reprq.backbones.sources.rows:load_rows",
+                inputs="table",
+                about=about,
+                facts={"names": (name,), "learns": True},
+            )
+            for name, about in (
+                ("identity", "the rows of a table as they are, or scaled by benign training rows"),
+                ("mlp", "a multilayer perceptron on rows of a table, for `reprq train`"),
+            )
+        ),
         Entry(
             name="teacher:PATH",
             target="reprq.backbones.registry:load_teacher",
-            inputs="image, text",
+            inputs="image, text, table",
             about="a teacher that reprq trained",
             facts=_BRINGS_WEIGHTS,
         ),
@@ -86,7 +99,7 @@ def learns(name: str, weights: str = "default") -> bool:
         >>> learns("tfidf"), learns("tfidf", "learned.safetensors"), learns("resnet18")
         (True, False, False)
     """
-    return weights == "default" and name in BACKBONES and bool(BACKBONES.find(name).facts.get("learns"))
+    return weights in ("default", "random") and name in BACKBONES and bool(BACKBONES.find(name).facts.get("learns"))
 
 
 def brings_weights(name: str) -> bool:

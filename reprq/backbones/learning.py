@@ -92,6 +92,17 @@ class Learned:
                 " the file that Backbone.save_learned or `reprq fit` wrote"
             ) from error
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it in values of JSON, for the file of what is more than that."""
+        arrays = {name: [str(array.dtype), array.tolist()] for name, array in self.lesson.arrays.items()}
+        return {"arrays": arrays, "record": self.lesson.record, "digest": self.digest, "said": self.said}
+
+    @classmethod
+    def from_dict(cls, made: Mapping[str, Any]) -> "Learned":
+        """Return what `to_dict` was of; a `KeyError`, `TypeError` or `ValueError` where it is damaged."""
+        arrays = {name: np.array(values, dtype) for name, (dtype, values) in made["arrays"].items()}
+        return cls(Lesson(arrays, made["record"]), str(made["digest"]), str(made["said"]))
+
 
 class Unfitted(nn.Module):
     """Stands for a network that has yet to learn; what reads a layer of it is told so."""

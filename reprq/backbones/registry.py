@@ -1,5 +1,6 @@
 """Backbones by name, with their weights."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from reprq.backbones.assembly import assemble, fit_file
 from reprq.backbones.backbone import Backbone
 from reprq.backbones.entries import BACKBONES, source_names
 from reprq.backbones.layers.stages import head_of, layers_of
+from reprq.backbones.learning import Learned
 from reprq.backbones.sources import python, timm
 from reprq.backbones.sources.architectures import (
     OWN,
@@ -23,6 +25,7 @@ from reprq.backbones.sources.architectures import (
 )
 from reprq.backbones.sources.downloads import default_weights_file
 from reprq.backbones.weights.files import read_metadata
+from reprq.data import Transform
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.errors import InputError, ReprqError, UnknownNameError, WeightsError
 
@@ -126,7 +129,8 @@ def load_backbone(
     Args:
         name: A torchvision classification model, "lenet", "cifar_resnet20" and the like, "resnet26", "timm:NAME",
             "hf:NAME_OR_PATH" for a model of Hugging Face that takes images or texts, "words:PATH" for vectors of words,
-            "bow", "tfidf" or "lsa" for counts of terms, which learn from benign texts (`Backbone.fit`),
+            "bow", "tfidf" or "lsa" for counts of terms, "identity" or "mlp" for rows of tables, which learn from benign
+            samples (`Backbone.fit`),
             "package.module:callable" for a network of one's own (see `as_backbone`), or "teacher:PATH" for a teacher
             that reprq trained.
         weights: "default" (those of its source, downloaded once), "random", or the path of a safetensors or state-dict
@@ -200,12 +204,36 @@ def load_teacher(name: str, weights: str | Path, preprocessing: Mapping[str, Any
         architecture = str(made["architecture"])
         if made["preprocessing"].get("modality") == "text":
             return _teacher_of_texts(path, architecture, made, preprocessing)
+        if "learned" in made:
+            return _learned_teacher(made, path, preprocessing or {})
         prepared = Preprocessing.from_dict(made["preprocessing"]).replace(**(preprocessing or {}))
         network = _build(architecture, prepared, **made.get("arguments", {}))
     except ReprqError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path} is not a teacher of reprq: its metadata is damaged; train it again") from error
+    return _teacher(made, path, network, prepared)
+
+
+def _learned_teacher(made: Mapping[str, Any], path: Path, preprocessing: Mapping[str, Any]) -> Backbone:
+    """A teacher whose input was learned from benign samples too."""
+    learned, own = Learned.from_dict(made["learned"]), dict(made["preprocessing"])
+    modality = own.pop("modality")
+    for key, value in preprocessing.items():
+        if own.get(key, value) != value:
+            raise InputError(f"{path} was trained with {key} {own[key]!r}, got {value!r}; leave it out, or train anew")
+    fresh = load_backbone(str(made["architecture"]), "random", preprocessing={**own, **preprocessing})
+    if fresh.preprocessing.modality != modality:
+        raise ValueError(modality)
+    built = fresh.with_learned(learned)
+    backbone = _teacher(made, path, built.network, built.preprocessing)
+    both = hashlib.sha256((backbone.weights_digest + learned.digest).encode()).hexdigest()
+    return replace(backbone, weights_digest=both)
+
+
+def _teacher(made: Mapping[str, Any], path: Path, network: nn.Module, prepared: Transform) -> Backbone:
+    """The network of a teacher with the weights of its file."""
+    architecture = str(made["architecture"])
     fitted = fit_file(network, path, name=architecture, head=head_of(network))
     note = f"a {architecture} trained on the task {made.get('task')!r}"
     label = f"{_TEACHER}{path.name}"

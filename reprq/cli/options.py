@@ -15,7 +15,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 MAX_SEED = 2**32 - 1  # of NumPy's and scikit-learn's random states
 
 
-PREPROCESSING = ("size", "mean", "std", "channels", "value_range", "crop", "squash", "max_length")
+PREPROCESSING = ("size", "mean", "std", "channels", "value_range", "crop", "squash", "max_length", "scaler", "impute")
 _OF_NETWORKS = {*PREPROCESSING, "weights", "layers", "pooling"}
 _OF_BACKBONES = {*_OF_NETWORKS, "data", "root", "download", "intensity_range", "skip_broken", "split", "tasks"}
 
@@ -92,6 +92,19 @@ whole_images = _stack(
     ),
 )
 
+rows = _stack(
+    click.option(
+        "--scaler",
+        metavar="standard|robust|minmax|quantile|none",
+        help="Of a table's columns of numbers, fitted on benign training rows.",
+    ),
+    click.option(
+        "--impute",
+        type=click.Choice(["mean", "median"]),
+        help="What of the benign training rows a table's missing numbers become; rows with some are refused without.",
+    ),
+)
+
 inputs = _stack(
     click.option(
         "--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default."
@@ -104,6 +117,7 @@ inputs = _stack(
     click.option(
         "--max-length", type=click.IntRange(min=1), help="Tokens of a text that count; the network's by default."
     ),
+    rows,
 )
 
 network = _stack(

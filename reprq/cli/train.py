@@ -20,6 +20,7 @@ from reprq.pretext.registry import TASKS
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
 @options.whole_images
 @click.option("--max-length", type=click.IntRange(min=1), help="Tokens of a text that count; the network's by default.")
+@options.rows
 @options.data
 @click.option("--classes", metavar="A,B", help="Only these classes of the data set; quote a name with a comma.")
 @click.option(
@@ -48,6 +49,8 @@ def train(
     crop: str | None,
     squash: bool | None,
     max_length: int | None,
+    scaler: str | None,
+    impute: str | None,
     data: str,
     root: Path | None,
     download: bool,
@@ -95,13 +98,14 @@ def train(
             images = pretext.as_benign_or_anomalous(images, chosen)
         else:
             images = images.select(chosen.benign_rows(images.labels))
+    changed = {"size": size, "crop": crop, "squash": squash, "max_length": max_length}
+    changed |= {"scaler": scaler, "impute": impute}
     path = pretext.train_teacher(
         task,
         images.sample(samples, seed=seed),
         out=out,
         architecture=architecture,
-        preprocessing=options.preprocessing({"size": size, "crop": crop, "squash": squash, "max_length": max_length})
-        or None,
+        preprocessing=options.preprocessing(changed) or None,
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,

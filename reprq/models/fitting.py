@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.backbones import Backbone, load_backbone
+from reprq.backbones.entries import brings_weights
 from reprq.data import Dataset, as_dataset, benign_rows, load_dataset, read_as
 from reprq.data.kinds import kinds_of
 from reprq.detectors.calibration import Calibration, calibrate, copies
@@ -276,7 +277,7 @@ def _of_backbone(network: Backbone, asked: Any, weights: str | Path, seed: int) 
     named = isinstance(asked, str)
     path = named and str(weights) not in ("default", "random")
     return {
-        "name": network.name,
+        "name": str(asked) if named and brings_weights(asked) else network.name,
         "weights": (str(Path(weights).expanduser().absolute()) if path else str(weights)) if named else None,
         "loaded": network.weights,
         "weights_digest": network.weights_digest,

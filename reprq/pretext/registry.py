@@ -5,11 +5,16 @@ from reprq.registry import Entry, Registry
 TASKS = Registry(
     "pretext task",
     (
-        Entry(name="random", target=None, inputs="image, text", about="the network as it was initialized: the floor"),
+        Entry(
+            name="random",
+            target=None,
+            inputs="image, text, table",
+            about="the network as it was initialized: the floor",
+        ),
         Entry(
             name="classification",
             target="reprq.pretext.classification:Classification",
-            inputs="image",
+            inputs="image, table",
             about="tell the classes of the benign samples apart",
         ),
         Entry(
@@ -48,7 +53,7 @@ TASKS = Registry(
         Entry(
             name="central-exemplar",
             target="reprq.pretext.exemplar:CentralExemplar",
-            inputs="image, text",
+            inputs="image, text, table",
             about="bring all embeddings to that of the most central sample",
             citation="Mai 2021",
         ),
@@ -67,9 +72,23 @@ TASKS = Registry(
             citation="Radford et al. 2018",
         ),
         Entry(
+            name="vime",
+            target="reprq.pretext.rows:VIME",
+            inputs="table",
+            about="tell which columns of a row were corrupted, and give the row back",
+            citation="Yoon et al. 2020",
+        ),
+        Entry(
+            name="scarf",
+            target="reprq.pretext.rows:SCARF",
+            inputs="table",
+            about="find the corrupted copy of a row in the batch",
+            citation="Bahri et al. 2022",
+        ),
+        Entry(
             name="supervised",
             target="reprq.pretext.supervised:Supervised",
-            inputs="image",
+            inputs="image, table",
             about="tell benign from anomalous: the ceiling",
         ),
     ),

@@ -93,9 +93,12 @@ def train_teacher(
         )
     backbone = load_backbone(architecture, "random", preprocessing=preprocessing, seed=seed)
     backbone.check_takes(data)
+    if not backbone.is_fitted:
+        backbone = backbone.fit(data)
     made: dict[str, Any] = {
         "architecture": architecture,
         "preprocessing": backbone.preprocessing.to_dict(),
+        **({} if backbone.learned is None else {"learned": backbone.learned.to_dict()}),
         "task": task,
         "data": {
             "name": data.name,

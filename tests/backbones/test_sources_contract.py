@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -63,7 +64,8 @@ def test_a_source_gives_a_network_with_layers_and_draws_no_number_of_others(
     backbone = load_backbone(name, weights)
     if learns:
         assert not backbone.is_fitted
-        backbone = backbone.fit(as_dataset(["a cat sat", "a dog", "the cat and the dog"]))
+        samples = {"text": ["a cat sat", "a dog", "the cat and the dog"], "table": pd.DataFrame({"x": [1.0, 2.0]})}
+        backbone = backbone.fit(as_dataset(samples[entry.inputs]))
     assert torch.equal(torch.rand(2), expected)
     assert isinstance(backbone, Backbone)
     assert not backbone.network.training

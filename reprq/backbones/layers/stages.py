@@ -43,7 +43,7 @@ def _layer(number: int, name: str, module: str, family: str) -> Layer:
         return Layer(number, name, module, where="input", layout="ND")
     if family == "SwinTransformer":
         return Layer(number, name, module, layout="NHWC")
-    if name.startswith(("fc", "embedding")):
+    if name.startswith(("fc", "embedding")) or family == "Perceptron":
         return Layer(number, name, module, layout="ND")
     if family == "VisionTransformer" and name != "stem":
         return Layer(number, name, module, layout="NLD", class_token=True)
@@ -95,6 +95,12 @@ def _mnasnet(network: Any) -> Stages:
     yield "head", "layers.16"
 
 
+def _perceptron(network: Any) -> Stages:
+    """The last block's output is "pooled"."""
+    for block in range(len(network.blocks) - 1):
+        yield f"block{block + 1}", f"blocks.{block}"
+
+
 def _vit(network: Any) -> Stages:
     yield "stem", "conv_proj"
     for block in range(len(network.encoder.layers)):
@@ -108,6 +114,7 @@ _FAMILIES: dict[str, Callable[[Any], Stages]] = {
     "ResNet": _named(stem="maxpool", **_LAYERS),
     "CifarResNet": _named(stem="relu", layer1="layer1", layer2="layer2", layer3="layer3"),
     "ResNet26": _named(stem="pre_relu", layer1="layer1", layer2="layer2", layer3="layer3", end="end_bn_relu"),
+    "Perceptron": _perceptron,
     "LeNet": _named(conv1="conv1", conv2="conv2", conv3="conv3"),
     "AlexNet": _named(
         conv1="features.2",
