@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from reprq.backbones import load_backbone
+from reprq.backbones.term_weights import weights_of
 from reprq.data import as_dataset
 from reprq.errors import DataError
 from reprq.papers import reproduce
@@ -95,10 +97,11 @@ def test_rows_of_texts_are_those_of_a_loop(root: Path) -> None:
         backbone.preprocessing.vocabulary,
         backbone.network.vectors.weight[1:].double().numpy(force=True),
     )
-    inputs = Inputs(as_dataset(texts), backbone.preprocessing)
-    idf = idf_of(inputs, len(vectors) + 1)
+    data = as_dataset({"text": texts})
+    inputs, idf = Inputs(data, backbone.preprocessing), idf_of(data, backbone)
     peer = TfidfVectorizer(vocabulary=list(vocabulary)).fit(texts)
-    np.testing.assert_allclose(idf[1:], peer.idf_, rtol=1e-6)
+    every = {"input_ids": torch.arange(1, len(vectors) + 1)}
+    np.testing.assert_allclose(weights_of(idf, every), peer.idf_, rtol=1e-6)
     for i, each in enumerate(texts):
         numbers = [vocabulary.index(word) for word in each.split()]
         weights = peer.idf_[numbers]

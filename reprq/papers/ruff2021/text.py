@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from reprq.backbones import Backbone, load_backbone
+from reprq.backbones.batch import MASK
+from reprq.backbones.term_weights import NAME, TermWeights, weights_of
 from reprq.data import Dataset, Split, load_dataset, select_tasks
 from reprq.data.image.named import data_root
 from reprq.data.splits import task_split
@@ -35,7 +37,7 @@ from reprq.study.cells import Row
 from reprq.training import Inputs
 
 VERSION = 1
-POOLINGS = ("mean", "tf-idf", "max")
+POOLINGS = {"mean": "mean", "tf-idf": "tfidf", "max": "max"}  # as the tables and as the registry have them
 NUS = (0.05, 0.1, 0.2, 0.5)
 _ANNEALED = (0.0, 1e-4, 1e-3, 1e-2, 1e-1)
 _BATCH = 256
@@ -133,7 +135,7 @@ def cells(train: Dataset, test: Dataset, backbone: Backbone, how: TextPreset, ru
         common |= {"seed": seed, "version": VERSION}
         known: Row = {"task": benign, "seed": seed}
         if seed == run.seed:  # it draws nothing
-            decides: dict[str, Any] = {**common, "detector": "ocsvm", "nus": NUS, "poolings": POOLINGS}
+            decides: dict[str, Any] = {**common, "detector": "ocsvm", "nus": NUS, "poolings": list(POOLINGS)}
             yield PaperCell(decides, partial(_machines, split, train, test, backbone), known)
         for contexts, orthogonality, annealed in grid:
             spec = how.detector(contexts, orthogonality, annealed)
@@ -144,48 +146,34 @@ def cells(train: Dataset, test: Dataset, backbone: Backbone, how: TextPreset, ru
 
 
 def pooled(inputs: Inputs, backbone: Backbone, pooling: str, idf: Tensor) -> NDArray[np.float64]:
-    """Return one row a text of the vectors of its words: their mean, their maximum, or "tf-idf".
-
-    The last is sum_w tf_w idf_w v_w / sum_w tf_w idf_w.
+    """Return one row a text of the vectors of its words.
 
     Args:
         inputs: n texts.
         backbone: Vectors of words.
         pooling: Of `POOLINGS`.
-        idf: (words + 1,) of each word by its number.
+        idf: What `TermWeights` learned.
     """
     found = []
     for rows in torch.split(torch.arange(len(inputs)), _BATCH):
         batch = inputs[rows]
         with torch.no_grad():
             vectors = backbone.network(**batch)
-        mask = batch["attention_mask"]
-        if pooling == "tf-idf":
-            weights = idf[batch["input_ids"]] * mask
-            found.append((weights[:, :, None] * vectors).sum(1) / weights.sum(1, keepdim=True))
-        else:
-            found.append(pool(vectors, pooling, layout="NLD", mask=mask))
+        how = {"layout": "NLD", "mask": batch[MASK], "weights": weights_of(idf, batch)}
+        found.append(pool(vectors, POOLINGS[pooling], **how))
     return torch.cat(found).double().numpy()
 
 
-def idf_of(inputs: Inputs, words: int) -> Tensor:
-    """Return log((1 + n) / (1 + n_w)) + 1 of each word, which n_w of n texts have, as scikit-learn does by default.
-
-    Args:
-        inputs: n texts.
-        words: How many numbers of words there are.
-    """
-    counts = torch.zeros(words)
-    for row in range(len(inputs)):
-        counts[inputs[[row]]["input_ids"].unique()] += 1
-    return torch.log((1 + len(inputs)) / (1 + counts)) + 1
+def idf_of(benign: Dataset, backbone: Backbone) -> Tensor:
+    """Return the inverse document frequency of words, by their numbers, in some texts."""
+    return torch.from_numpy(TermWeights(backbone.network, backbone.preprocessing).learn(benign).arrays[NAME])
 
 
 def _machines(split: Split, train: Dataset, test: Dataset, backbone: Backbone) -> list[Row]:
     """Two rows a pooling: the best nu in hindsight, and nu = 0.1."""
     sides = [train.select(split.train), test.select(split.test)]
     inputs = [Inputs(side, backbone.preprocessing) for side in sides]
-    idf = idf_of(inputs[0], len(backbone.network.get_parameter("vectors.weight")))
+    idf = idf_of(sides[0], backbone)
     whole, found = Split.whole(len(sides[0]), split.labels), []
     for pooling in POOLINGS:
         benign, scored = (pooled(each, backbone, pooling, idf) for each in inputs)
