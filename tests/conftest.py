@@ -123,6 +123,25 @@ def write_documents() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
+def write_sounds() -> Callable[..., Path]:
+    """Write a folder a class, of tones of half a second in noise; the pitch of class i is near 400 * 2**i Hz."""
+    soundfile = pytest.importorskip("soundfile", reason="sounds need soundfile, of the extra audio")
+
+    def write(folder: Path, classes: int = 2, each: int = 12, seed: int = 0, rate: int = 8000) -> Path:
+        rng = np.random.default_rng(seed)
+        time = np.arange(rate // 2) / rate
+        for label in range(classes):
+            (folder / f"class{label}").mkdir(parents=True)
+            for i in range(each):
+                tone = np.sin(2 * np.pi * 400 * 2**label * rng.uniform(0.95, 1.05) * time)
+                values = rng.uniform(0.1, 0.5) * tone + rng.normal(0, 0.01, len(time))
+                soundfile.write(folder / f"class{label}" / f"{i:04d}.wav", values, rate)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def save_bert() -> Callable[..., Path]:
     """Write a small random BERT of 24 tokens and its tokenizer of whole words, as `save_pretrained` does."""
     transformers: Any = pytest.importorskip("transformers", reason="transformers is an optional extra")

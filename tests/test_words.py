@@ -28,6 +28,8 @@ OF_IMAGES_BY_NATURE = (
     "cli/train.py",
     "data/__init__.py",  # public names
     "data/adapters.py",
+    "data/audio/decoding.py",  # what files are that are no sounds
+    "data/audio/picture.py",  # of sounds, for networks of images
     "data/columns.py",
     "data/dataset.py",
     "data/folders/",  # what folders and masks are called

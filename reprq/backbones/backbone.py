@@ -14,7 +14,7 @@ from reprq.backbones.layers.submodules import in_order, submodules_named
 from reprq.backbones.learning import Learned, Recipe
 from reprq.backbones.term_weights import NAME, TermWeights
 from reprq.data import Dataset, Transform
-from reprq.data.modality import modality_named
+from reprq.data.modality import Adaptable, modality_named
 from reprq.errors import InputError, UnknownNameError, WeightsError
 
 
@@ -136,8 +136,21 @@ class Backbone:
         """The first axis of `input_shape`."""
         return self.input_shape[0]
 
+    def taking(self, data: Dataset) -> "Backbone":
+        """Return the backbone for data: itself, or with a transform that takes items of their modality.
+
+        Raises:
+            InputError: The network takes data of another modality, and nothing makes its input of these.
+        """
+        if data.modality != self.preprocessing.modality and isinstance(self.preprocessing, Adaptable):
+            adapted = self.preprocessing.adapted_to(data.modality)
+            if adapted is not None:
+                return replace(self, preprocessing=adapted)
+        self.check_takes(data)
+        return self
+
     def check_takes(self, data: Dataset) -> None:
-        """Raise an `InputError` if the network takes data of another modality."""
+        """Raise an `InputError` if its transform takes items of another modality."""
         if data.modality != self.preprocessing.modality:
             taken = modality_named(self.preprocessing.modality).item
             raise InputError(

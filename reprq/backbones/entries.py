@@ -59,6 +59,19 @@ BACKBONES = Registry(
                 ("mlp", "a multilayer perceptron on rows of a table, for `reprq train`"),
             )
         ),
+        *(
+            Entry(
+                name=name,
+                target="reprq.backbones.sources.sound:load_statistics",
+                inputs="audio",
+                about=about,
+                facts={"names": (name,), "weightless": True},
+            )
+            for name, about in (
+                ("mfcc", "Mel-frequency cepstral coefficients of a sound, and their mean and deviation over time"),
+                ("logmel", "the same of its log-Mel bands"),
+            )
+        ),
         Entry(
             name="teacher:PATH",
             target="reprq.backbones.registry:load_teacher",
@@ -100,6 +113,20 @@ def learns(name: str, weights: str = "default") -> bool:
         (True, False, False)
     """
     return weights in ("default", "random") and name in BACKBONES and bool(BACKBONES.find(name).facts.get("learns"))
+
+
+def modalities_of(source: str) -> tuple[str, ...]:
+    """Return the modalities of the data that the networks of a source go with; of images also what is drawn for them.
+
+    Example:
+        >>> modalities_of("torchvision"), modalities_of("words")
+        (('image', 'audio'), ('text',))
+    """
+    from reprq.data.modality import MODALITIES  # here: it costs NumPy
+
+    entry = next(entry for entry in BACKBONES if entry.name.partition(":")[0] == source)
+    drawn = (modality.name for modality in MODALITIES.values() if modality.drawing)
+    return (*entry.inputs.split(", "), *(drawn if entry.takes("image") else ()))
 
 
 def brings_weights(name: str) -> bool:

@@ -12,7 +12,7 @@ from torch import nn
 
 from reprq.backbones.assembly import assemble, fit_file
 from reprq.backbones.backbone import Backbone
-from reprq.backbones.entries import BACKBONES, source_names
+from reprq.backbones.entries import BACKBONES, modalities_of, source_names
 from reprq.backbones.layers.stages import head_of, layers_of
 from reprq.backbones.learning import Learned
 from reprq.backbones.sources import python, timm
@@ -36,12 +36,21 @@ _MOST_COUNTED = 60
 
 @dataclass(frozen=True)
 class BackboneInfo:
-    """What can be said of a backbone without loading it."""
+    """What can be said of a backbone without loading it.
+
+    Attributes:
+        name: As `load_backbone` takes it.
+        source: Which source has it.
+        default_weights: What they are called; None where there are none, or its source must be asked.
+        parameters: How many; None where that is not known.
+        takes: The modalities of the data that it goes with.
+    """
 
     name: str
     source: str
     default_weights: str | None
     parameters: int | None
+    takes: tuple[str, ...] = ()
 
 
 def available(search: str = "", source: str | None = None) -> list[BackboneInfo]:
@@ -58,10 +67,11 @@ def available(search: str = "", source: str | None = None) -> list[BackboneInfo]
         UnknownNameError: No such source.
 
     Example:
-        >>> available("cifar_resnet")[0]
-        BackboneInfo(name='cifar_resnet20', source='reprq', default_weights=None, parameters=269722)
+        >>> first = available("cifar_resnet")[0]
+        >>> first.name, first.source, first.parameters, first.takes
+        ('cifar_resnet20', 'reprq', 269722, ('image', 'audio'))
     """
-    wanted = _listed(search, source)
+    wanted = [replace(info, takes=modalities_of(info.source)) for info in _listed(search, source)]
     uncounted = [info for info in wanted if info.parameters is None and info.source == "timm"]
     if len(uncounted) > _MOST_COUNTED:
         return wanted

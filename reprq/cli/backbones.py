@@ -16,6 +16,9 @@ from reprq.cli.names import Names
 def backbones(search: str, source: str | None, form: str | None) -> None:
     """List the networks whose name contains SEARCH (all by default).
 
+    `takes` is the modality of the data that a network goes with, as `reprq datasets` says it; networks of images take
+    sounds as pictures of their log-Mel spectrograms.
+
     timm's stand here where timm is installed; their parameters are counted where no more than 60 are listed. Beside
     these, hf:NAME_OR_PATH is a model of Hugging Face for images or texts, words:PATH a file of vectors of words,
     package.module:callable a network of your own, and teacher:PATH a teacher that reprq trained.
@@ -29,6 +32,7 @@ def backbones(search: str, source: str | None, form: str | None) -> None:
             "source": info.source,
             "parameters": info.parameters,
             "default_weights": info.default_weights,
+            "takes": ", ".join(info.takes),
         }
         for info in available(search, source)
     ]

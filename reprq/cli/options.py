@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from reprq.cli.specifications import assignments
 from reprq.embeddings.registry import POOLINGS
 from reprq.errors import InputError, OutputExistsError, first_line
 
@@ -16,7 +17,7 @@ MAX_SEED = 2**32 - 1  # of NumPy's and scikit-learn's random states
 
 
 PREPROCESSING = ("size", "mean", "std", "channels", "value_range", "crop", "squash", "max_length", "scaler", "impute")
-_OF_NETWORKS = {*PREPROCESSING, "weights", "layers", "pooling"}
+_OF_NETWORKS = {*PREPROCESSING, "sound", "weights", "layers", "pooling"}
 _OF_BACKBONES = {*_OF_NETWORKS, "data", "root", "download", "intensity_range", "skip_broken", "split", "tasks"}
 
 
@@ -75,6 +76,14 @@ def _one_way(context: click.Context, parameter: click.Parameter, value: Any) -> 
     return value
 
 
+def _values(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, Any] | None:
+    """NAME=VALUE,... as a mapping."""
+    try:
+        return None if value is None else assignments(value)
+    except ValueError:
+        raise click.BadParameter(f"expected NAME=VALUE,NAME=VALUE, got {value!r}", context, parameter) from None
+
+
 whole_images = _stack(
     click.option(
         "--crop",
@@ -118,6 +127,12 @@ inputs = _stack(
         "--max-length", type=click.IntRange(min=1), help="Tokens of a text that count; the network's by default."
     ),
     rows,
+    click.option(
+        "--sound",
+        callback=_values,
+        metavar="NAME=VALUE,...",
+        help="How sounds are brought to one length and drawn: seconds=5, short=loop, long=windows, n_mels=64, ...",
+    ),
 )
 
 network = _stack(
@@ -234,7 +249,8 @@ benign = click.option(
 
 def preprocessing(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the options change in the network's own preprocessing."""
-    return {name: asked[name] for name in PREPROCESSING if asked.get(name) is not None}
+    plain = {name: asked[name] for name in PREPROCESSING if asked.get(name) is not None}
+    return plain | (asked.get("sound") or {})
 
 
 def load_networks(config: Path) -> list[Any]:

@@ -17,13 +17,25 @@ def specification(text: str) -> dict[str, Any]:
     if any(known.startswith(f"{name}:") for known in DETECTORS.names()):
         inner, _, rest = rest.partition(":")
         name = f"{name}:{inner}"
-    spec: dict[str, Any] = {"name": name}
-    while rest:
-        parameter, equals, rest = rest.partition("=")
-        if not equals or not parameter:
-            raise click.BadParameter(f"expected NAME:PARAMETER=VALUE, got {text!r}", param_hint="--detector")
-        spec[parameter], rest = _value(rest)
-    return spec
+    try:
+        return {"name": name, **assignments(rest)}
+    except ValueError:
+        raise click.BadParameter(f"expected NAME:PARAMETER=VALUE, got {text!r}", param_hint="--detector") from None
+
+
+def assignments(text: str) -> dict[str, Any]:
+    """Read `k=1,aggregation=mean`; the values are those of `specification`.
+
+    Raises:
+        ValueError: A part is no assignment.
+    """
+    found: dict[str, Any] = {}
+    while text:
+        name, equals, text = text.partition("=")
+        if not equals or not name:
+            raise ValueError(name)
+        found[name], text = _value(text)
+    return found
 
 
 def _value(text: str) -> tuple[Any, str]:

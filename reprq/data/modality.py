@@ -27,17 +27,20 @@ class Modality:
         name: "image".
         item: What a row is, in a sentence: "image", "document".
         reading: What can be said of how its files are read, as `Rereadable.reread` takes it.
+        drawing: Where the transform is that draws its items as images, "module:Class"; "" where none does. The class
+            has `keys`, what its `replace` takes besides, and `drawing_for`, from an image's preprocessing to it.
     """
 
     name: str
     item: str
     reading: tuple[str, ...] = ()
+    drawing: str = ""
 
 
 _MODALITIES = (
     Modality("image", "image", reading=("intensity_range",)),
     Modality("text", "document"),
-    Modality("audio", "clip"),
+    Modality("audio", "clip", drawing="reprq.data.audio.picture:SpectrogramPicture"),
     Modality("table", "row"),
 )
 MODALITIES = {modality.name: modality for modality in _MODALITIES}
@@ -89,6 +92,15 @@ class Kinded(Protocol):
 
     def kind(self, i: int) -> Mapping[str, str]:
         """Return values of row `i` in words, by their names: {"size": "640 x 480 pixels", "color": "gray"}."""
+        ...
+
+
+@runtime_checkable
+class Adaptable(Protocol):
+    """A transform that can take the items of another modality too."""
+
+    def adapted_to(self, modality: str) -> "Transform | None":
+        """Return the transform that makes the same input of items of a modality; None where there is none."""
         ...
 
 

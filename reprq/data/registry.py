@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reprq.data.audio.folder import load_audio
+from reprq.data.audio.named import load_esc10
 from reprq.data.dataset import Dataset
 from reprq.data.folders.loading import SPLITS
 from reprq.data.image.folder import load_folder
@@ -80,6 +82,14 @@ def _sms(asked: Asked) -> Dataset:
     return load_sms(asked.name, asked.split, asked.seed, asked.root)
 
 
+def _audio(asked: Asked) -> Dataset:
+    return load_audio(asked.path, asked.split, asked.seed, whole=asked.whole)
+
+
+def _esc10(asked: Asked) -> Dataset:
+    return load_esc10(asked.name, asked.split, asked.seed, asked.root)
+
+
 def _named(name: str, target: Callable[[Asked], Dataset], about: str, **sizes: int) -> Entry:
     return Entry(name=name, target=target, inputs="image", about=about, facts=sizes)
 
@@ -131,6 +141,13 @@ DATASETS = Registry(
             for name, each in SETS.items()
         ),
         Entry(
+            name="esc10",
+            target=_esc10,
+            inputs="audio",
+            about="--root FOLDER with ESC-10's CLASS/FOLD-*.ogg, or ESC-50's audio; the seed says which fold is scored",
+            facts={"classes": 10, "train": 320, "test": 80},
+        ),
+        Entry(
             name="folder:PATH",
             target=_folder,
             inputs="image",
@@ -147,6 +164,12 @@ DATASETS = Registry(
             target=_rows,
             inputs="table",
             about="your own: a file with a column a variable; PATH#COLUMN says which is the class",
+        ),
+        Entry(
+            name="audio:PATH",
+            target=_audio,
+            inputs="audio",
+            about="your own: WAV, FLAC or Ogg files, laid out as folder:PATH",
         ),
     ],
     group="reprq.datasets",
@@ -194,8 +217,8 @@ def load_dataset(
 
     Args:
         name: "digits", "cifar10", "cifar100", "mnist", "usps", "folder:PATH" of images, "20newsgroups",
-            "20newsgroups-whole", "reuters", "sms" or "text:PATH" of documents; "cardio", "satellite", "thyroid" or
-            "table:PATH" of rows of numbers and categories; a `Path` is a folder of images.
+            "20newsgroups-whole", "reuters", "sms" or "text:PATH" of documents; "esc10" or "audio:PATH" of sounds; "cardio",
+            "satellite", "thyroid" or "table:PATH" of rows of numbers and categories; a `Path` is a folder of images.
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.

@@ -124,7 +124,7 @@ def extract(
         backbone = load_backbone(backbone, weights, preprocessing=preprocessing, seed=seed)
     elif not isinstance(backbone, Backbone):
         raise InputError(f"backbone must be a name, a Backbone or a torch.nn.Module, got a {type(backbone).__name__}")
-    backbone.check_takes(data)
+    backbone = backbone.taking(data)
     chosen = backbone.select_layers(layers)
     for each in poolings:
         check_pooling(each, chosen)

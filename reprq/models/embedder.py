@@ -102,14 +102,13 @@ def scales_of(layers: Sequence[NDArray[np.floating]]) -> tuple[float, ...]:
     return tuple(spread if spread > 0 else 1.0 for spread in spreads)
 
 
-def layer_names(network: Backbone, data: Dataset, layers: Any, pooling: str) -> list[str]:
-    """Return the names of the layers that are asked for, once they are known to suit the data and the pooling.
+def layer_names(network: Backbone, layers: Any, pooling: str) -> list[str]:
+    """Return the names of the layers that are asked for, once they are known to suit the pooling.
 
     Raises:
-        InputError: Data of another modality, several poolings, or one that a layer cannot be pooled by.
+        InputError: Several poolings, or one that a layer cannot be pooled by.
         UnknownNameError: A layer or a pooling that does not exist.
     """
-    network.check_takes(data)
     chosen = network.select_layers(layers)
     if len(named := poolings_named(pooling)) != 1:
         raise InputError(f"pooling must be one, got {pooling!r}; name one of {', '.join(named)}")

@@ -128,13 +128,14 @@ def fit(
         said = said.sample(samples, seed=seed)
     others = {word: _samples(x, split, seed, how) for word, x in besides.items()}
     network = _network(backbone, spec, weights, preprocessing, seed)
+    network = None if network is None else network.taking(said)
     learning = network is not None and must_learn(network, pooling)
     check_samples(said, false_alarms, made, deep=learning or is_network(spec["name"]))
     parted = None
     if network is not None and learning:  # what calibrates must be new to the backbone too
         parted = _parted(said.content.astype(np.float32), false_alarms, seed)
         network = fitted(network, pooling, said.select(parted.kept))
-    chosen = [] if network is None else layer_names(network, said, layers, pooling)
+    chosen = [] if network is None else layer_names(network, layers, pooling)
     if network is None or is_network(spec["name"]):
         own: dict[str, Any] = {"teacher": network, "backbone": network, "layers": _one_or_all(chosen)}
         own |= {"pooling": pooling, "device": device, "progress": progress}

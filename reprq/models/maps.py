@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reprq.data import Dataset, to_photo
-from reprq.data.image.sources import header_of
+from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.conformal import threshold
 from reprq.detectors.patch.reader import PatchReader, spread
 from reprq.errors import InputError, OutputExistsError
@@ -56,18 +56,22 @@ def maps_of_photos(model: Model, data: Dataset, *, progress: bool = False) -> It
     Raises:
         InputError: The model has no maps.
     """
-    if model.reads_rows or data.modality != "image":
-        raise InputError("maps are of photos and texts, and this model reads something else; use score")
+    if model.reads_rows or not _has_pictures(model, data):
+        raise InputError("maps are of photos, sounds and texts, and this model reads something else; use score")
     if model.embedder is not None:
         _check_pooling(model.embedder)
-        transform = model.embedder.backbone.preprocessing
         made = _by_position(model.embedder, model.detector, data)
     elif has_maps(model.detector):
-        transform = model.detector.transform_
         made = _in_batches(model.detector, data)
     else:
         raise InputError(f"{model.record['method']} has no anomaly maps; fit a detector that has, such as patchcore")
-    return _on_photos(made, transform, data, progress)
+    return _on_photos(made, transform_of(model), data, progress)
+
+
+def _has_pictures(model: Model, data: Dataset) -> bool:
+    if model.embedder is None and not has_maps(model.detector):
+        return data.modality == "image"
+    return isinstance(transform_of(model), Preprocessing)
 
 
 def has_maps(detector: Any) -> bool:
@@ -80,7 +84,9 @@ def highest_benign(detector: Any, held_out: Any, rate: float) -> float | None:
 
     It is conformal, as the threshold of scores; None where there are no maps.
     """
-    if not isinstance(held_out, Dataset) or held_out.modality != "image" or not has_maps(detector):
+    if not isinstance(held_out, Dataset) or not has_maps(detector):
+        return None
+    if not isinstance(detector.transform_, Preprocessing):
         return None
     return threshold(np.array([found.max() for found in _in_batches(detector, held_out)]), rate).value
 
@@ -114,7 +120,7 @@ def _check_pooling(embedder: Embedder) -> None:
 
 def _on_photos(maps: Iterator[Map], transform: Any, data: Dataset, progress: bool) -> Iterator[tuple[str, Map]]:
     for i, found in enumerate(track(maps, total=len(data), desc="maps", unit="image", show=progress)):
-        yield str(data.ids[i]), to_photo(found, transform, *header_of(data.source, int(data.rows[i])).size)
+        yield str(data.ids[i]), to_photo(found, transform, *transform.picture_size(data, i))
 
 
 class MapFolder:

@@ -145,7 +145,8 @@ class Embed(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         given = self.backbone
         if not isinstance(given, Backbone):
             given = load_backbone(given, self.weights, preprocessing=self.preprocessing, seed=self.seed)
-        names = tuple(layer_names(given, data, self.layer, self.pooling))
+        given = given.taking(data)
+        names = tuple(layer_names(given, self.layer, self.pooling))
         given = fitted(given, self.pooling, data)
         ones = (1.0,) * len(names)
         self.embedder_ = Embedder(given, names, self.pooling, ones, self.device, self.batch_size)

@@ -216,7 +216,7 @@ class Plan:
                 config = backbone.model_copy(update={"name": f"teacher:{path.resolve()}", "pretext": None})
             loaded = load_network(config, seed)
             for data in self.samples_of(backbone, seed):
-                loaded.check_takes(data)
+                loaded = loaded.taking(data)
             self._networks[where] = Network.of(loaded, config, seed)
             if note := vectors_note(config.pooling, loaded.select_layers(config.layers)):
                 self._pooled[backbone.label] = f"{backbone.label}: {note}"

@@ -57,7 +57,8 @@ def test_a_source_gives_a_network_with_layers_and_draws_no_number_of_others(
 ) -> None:
     name = example(entry, request)
     learns = bool(entry.facts.get("learns"))
-    weights = "default" if learns or entry.name in ("teacher:PATH", "package.module:callable") else "random"
+    whole = learns or entry.facts.get("weightless") or entry.name in ("teacher:PATH", "package.module:callable")
+    weights = "default" if whole else "random"
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)

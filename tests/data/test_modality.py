@@ -26,6 +26,10 @@ from reprq.data import (
     load_dataset,
     patches,
 )
+from reprq.data.audio.decoding import Clip
+from reprq.data.audio.lengths import Lengths
+from reprq.data.audio.sources import Clips, SoundFiles
+from reprq.data.audio.transforms import Spectrogram, Waveform
 from reprq.data.image.views import CroppedSource, ResizedSource
 from reprq.data.modality import MODALITIES, Source
 from reprq.data.table.encoding import Encoding
@@ -37,15 +41,18 @@ from reprq.registry import Entry
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3), dtype=np.uint8)
 SIZES, KINDS_OF_ROWS = np.array([1.0, 2.0, 5.0, 9.0]), np.array(["a", "b", "a", "b"], dtype=object)
+SOUNDS, RATE = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 900)).astype(np.float32), 1000
 TEXTS = ["ba be bi", "da", "ga ge gi go gu ka", "pa"]
 
 
 @pytest.fixture
 def sources(tmp_path: Path) -> dict[str, Source]:
     """Every kind of source, each of four items."""
+    soundfile = pytest.importorskip("soundfile", reason="sounds need soundfile, of the extra audio")
     for i in range(4):
         Image.fromarray(PIXELS[i]).save(tmp_path / f"{i}.png")
         (tmp_path / f"{i}.txt").write_text(TEXTS[i])
+        soundfile.write(tmp_path / f"{i}.wav", SOUNDS[i], RATE)
     pixels = ArraySource(PIXELS)
     return {
         "array": pixels,
@@ -57,10 +64,13 @@ def sources(tmp_path: Path) -> dict[str, Source]:
         "text files": TextFiles(tmp_path, [f"{i}.txt" for i in range(4)]),
         "texts": Texts(TEXTS),
         "rows": TableRows({"size": SIZES, "kind": KINDS_OF_ROWS}, "toy"),
+        "sound files": SoundFiles(tmp_path, [f"{i}.wav" for i in range(4)]),
+        "clips": Clips([Clip(sound, RATE) for sound in SOUNDS]),
     }
 
 
 KINDS = ("array", "files", "items", "resized", "cropped", "joined", "text files", "texts", "rows")
+KINDS += ("sound files", "clips")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,7 +86,15 @@ def test_a_source_gives_the_same_item_and_digest_every_time(kind: str, sources: 
         assert source.digest(i) == digests[i]
 
 
-@pytest.fixture(params=["image", "text", "terms", "table"])
+SPECTROGRAM = {"sample_rate": RATE, "seconds": 0.5, "n_fft": 64, "hop": 20, "n_mels": 8}
+OF_SOUND = {
+    "waveform": Waveform(Lengths(sample_rate=RATE, seconds=0.5)),
+    "spectrogram": Spectrogram().replace(**SPECTROGRAM),
+    "spectrogram picture": Preprocessing().replace(size=8, **SPECTROGRAM),
+}
+
+
+@pytest.fixture(params=["image", "text", "terms", "table", *OF_SOUND])
 def transform(request: pytest.FixtureRequest) -> Transform:
     if request.param == "table":
         rows = as_dataset(pd.DataFrame({"size": SIZES, "kind": KINDS_OF_ROWS}))
@@ -85,12 +103,14 @@ def transform(request: pytest.FixtureRequest) -> Transform:
         return Preprocessing().replace(size=8)
     if request.param == "terms":
         return load_backbone("tfidf").fit(as_dataset(TEXTS)).preprocessing
+    if request.param in OF_SOUND:
+        return OF_SOUND[request.param]
     return load_backbone(f"hf:{request.getfixturevalue('bert')}").preprocessing
 
 
 @pytest.fixture
 def data(transform: Transform, sources: dict[str, Source]) -> Dataset:
-    source = sources[{"image": "array", "text": "texts", "table": "rows"}[transform.modality]]
+    source = sources[{"image": "array", "text": "texts", "audio": "clips", "table": "rows"}[transform.modality]]
     ids, modality = np.array(list("wxyz")), transform.modality
     return Dataset("toy", "train", ("a",), np.zeros(4, np.int64), ids, source, np.arange(4), modality=modality)
 
@@ -141,7 +161,7 @@ def test_a_network_takes_a_batch_by_place_or_by_name() -> None:
 
 
 def test_every_data_set_by_name_has_a_modality_and_unknown_ones_are_told() -> None:
-    assert {info.modality for info in available()} == {"image", "text", "table"} < set(MODALITIES)
+    assert {info.modality for info in available()} == set(MODALITIES)
     digits = load_dataset("digits")
     with pytest.raises(UnknownNameError, match="unknown modality 'smell'"):
         replace(digits, modality="smell")

@@ -1,4 +1,4 @@
-"""A modality is one file and one entry: sound, which reprq does not have, goes the whole way without an edit to it."""
+"""A modality is one file and one entry: vibrations, which reprq does not have, go the whole way without an edit."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ import reprq
 from reprq.backbones import BACKBONES, as_backbone
 from reprq.cli import main
 from reprq.data import DATASETS, Asked, Dataset
-from reprq.data.modality import Seen
+from reprq.data.modality import MODALITIES, Modality, Seen
 from reprq.errors import InputError
 from reprq.registry import Entry
 from reprq.study import run_study
@@ -22,7 +22,7 @@ from reprq.study import run_study
 RATE, LENGTH = 8000, 800
 
 
-class Clips:
+class Recordings:
     def __init__(self, root: Path, files: list[str]) -> None:
         self.root, self.files = root, files
 
@@ -38,7 +38,7 @@ class Clips:
 
 
 class Waveform:
-    modality, class_token = "audio", None
+    modality, class_token = "vibration", None
 
     def __init__(self, length: int = LENGTH) -> None:
         self.length = length
@@ -74,7 +74,7 @@ class Waveform:
         return {"kind": "waveform", **self.overrides()}
 
 
-def load_clips(asked: Asked) -> Dataset:
+def load_recordings(asked: Asked) -> Dataset:
     root = Path(asked.path)
     files = sorted(str(path.relative_to(root)) for path in root.rglob("*.wav"))
     rows = np.arange(len(files)) if asked.whole else np.arange(asked.split == "test", len(files), 2)
@@ -85,15 +85,16 @@ def load_clips(asked: Asked) -> Dataset:
         classes=classes,
         labels=np.array([classes.index(files[row].split("/")[0]) for row in rows]),
         ids=np.array(files)[rows],
-        source=Clips(root, files),
+        source=Recordings(root, files),
         rows=rows,
         split_info={"kind": "none"},
-        modality="audio",
+        modality="vibration",
     )
 
 
 @pytest.fixture
-def clips(tmp_path):
+def recordings(tmp_path, monkeypatch):
+    monkeypatch.setitem(MODALITIES, "vibration", Modality("vibration", "recording"))
     rng = np.random.default_rng(0)
     for name, pitch in (("high", 900), ("low", 200)):
         (tmp_path / name).mkdir()
@@ -104,10 +105,10 @@ def clips(tmp_path):
                 file.setsampwidth(2)
                 file.setframerate(RATE)
                 file.writeframes((tone * 2**14).astype(np.int16).tobytes())
-    DATASETS.register(Entry(name="audio:PATH", target=load_clips, inputs="audio", about="clips in CLASS/"))
-    BACKBONES.register(Entry(name="tones:NAME", target=tones, inputs="audio", facts={"listed": False}))
-    yield reprq.load_dataset(f"audio:{tmp_path}", whole=True)
-    DATASETS.remove("audio:PATH")
+    DATASETS.register(Entry(name="vibration:PATH", target=load_recordings, inputs="vibration", about="in CLASS/"))
+    BACKBONES.register(Entry(name="tones:NAME", target=tones, inputs="vibration", facts={"listed": False}))
+    yield reprq.load_dataset(f"vibration:{tmp_path}", whole=True)
+    DATASETS.remove("vibration:PATH")
     BACKBONES.remove("tones:NAME")
 
 
@@ -118,22 +119,22 @@ def tones(name="tones:a", weights="random", preprocessing=None, seed=0):
         return as_backbone(nn.Sequential(*network, nn.Linear(16, 8)), preprocessing=Waveform(), name=name)
 
 
-def test_sound_is_loaded_embedded_cached_measured_and_detected_by_an_entry(clips, tmp_path):
+def test_a_modality_is_loaded_embedded_cached_measured_and_detected_by_an_entry(recordings, tmp_path):
     backbone = tones()
-    cache = reprq.extract(backbone, clips, layers="all", cache_dir=tmp_path / "cache", progress=False)
+    cache = reprq.extract(backbone, recordings, layers="all", cache_dir=tmp_path / "cache", progress=False)
     rows = cache["pooled"].array
     assert rows.shape == (40, 16)
     assert 1 <= reprq.measure(rows, ["rankme"])["rankme"].value <= 16
-    low = clips.labels == clips.classes.index("low")
+    low = recordings.labels == recordings.classes.index("low")
     scores = reprq.detectors.KNN(k=3).fit(rows[low][:10]).anomaly_score(np.concatenate([rows[low][10:], rows[~low]]))
     assert reprq.evaluation.auroc(np.repeat([0, 1], [10, 20]), scores).value == 1
-    again = reprq.extract(backbone, clips, layers="all", cache_dir=tmp_path / "cache", progress=False)
+    again = reprq.extract(backbone, recordings, layers="all", cache_dir=tmp_path / "cache", progress=False)
     np.testing.assert_array_equal(again["pooled"].array, rows)
 
 
-def test_the_command_line_and_a_study_take_sound(clips, tmp_path, monkeypatch, capsys):
+def test_the_command_line_and_a_study_take_it(recordings, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("REPRQ_CACHE", str(tmp_path / "cache"))
-    asked = ["--backbone", "tones:a", "--weights", "random", "--data", clips.name, "--layer", "pooled", "--quiet"]
+    asked = ["--backbone", "tones:a", "--weights", "random", "--data", recordings.name, "--layer", "pooled", "--quiet"]
     found = []
     for command in (["measure", "--metric", "rankme"], ["detect", "--detector", "knn", "--task", "unimodal:low"]):
         monkeypatch.setattr("sys.argv", ["reprq", *command, *asked, "--json"])
@@ -143,16 +144,16 @@ def test_the_command_line_and_a_study_take_sound(clips, tmp_path, monkeypatch, c
     measured, judged = found
     assert (measured["metric"], measured["n"]) == ("rankme", 20)
     assert (judged["n_train"], judged["n_test"], judged["auroc"]) == (10, 20, 1.0)
-    study = {"data": {"name": clips.name}, "backbones": [{"name": "tones:a", "weights": "random"}]}
+    study = {"data": {"name": recordings.name}, "backbones": [{"name": "tones:a", "weights": "random"}]}
     results = run_study({**study, "detectors": ["knn"], "metrics": ["rankme"]}, tmp_path / "run", progress=False)
     assert set(results.detectors["layer"]) >= {"pooled"}
     assert results.detectors["auroc"].max() == 1.0
 
 
-def test_sound_is_told_from_other_data(clips, tmp_path):
-    assert clips.noun == "clip"
+def test_a_modality_is_told_from_other_data(recordings, tmp_path):
+    assert recordings.noun == "recording"
     backbone = as_backbone(nn.Sequential(nn.Flatten(), nn.Linear(LENGTH, 4)), preprocessing=Waveform(), name="tones")
-    with pytest.raises(InputError, match="backbone tones takes clips, and digits holds images; give clips, or a"):
+    with pytest.raises(InputError, match="backbone tones takes recordings, and digits holds images; give recordings"):
         reprq.extract(backbone, "digits", cache_dir=tmp_path / "cache", progress=False)
-    with pytest.raises(InputError, match="tones takes clips, which have no one shape"):
+    with pytest.raises(InputError, match="tones takes recordings, which have no one shape"):
         _ = backbone.input_shape

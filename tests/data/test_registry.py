@@ -28,12 +28,19 @@ def write_rows(file: Path) -> Path:
 
 
 @pytest.fixture
-def name(request: pytest.FixtureRequest, tmp_path: Path, write_documents: Callable[..., Path]) -> str:
+def name(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    write_documents: Callable[..., Path],
+    write_sounds: Callable[..., Path],
+) -> str:
     """The name of the entry, with files of its modality where it reads a path."""
     entry: Entry = request.param
     if not entry.name.endswith(":PATH"):
         return entry.name
     writers = {"image": write_images, "text": write_documents, "table": write_rows}
+    if entry.inputs == "audio":
+        writers["audio"] = request.getfixturevalue("write_sounds")
     return f"{entry.prefix}{writers[entry.inputs](tmp_path / 'files')}"
 
 

@@ -12,7 +12,9 @@ from PIL import Image
 
 from reprq.data.dataset import Dataset
 from reprq.data.image.coverage import coverage
+from reprq.data.image.drawing import Axes, drawing_of, drawing_with
 from reprq.data.image.photo import Placement
+from reprq.data.image.sources import header_of
 from reprq.data.modality import Seen
 from reprq.errors import InputError
 
@@ -21,7 +23,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 _GRAY = (0.299, 0.587, 0.114)  # of red, green and blue, in Pillow's conversion (ITU-R 601)
 _ELONGATED = 64  # times as long as wide: resized whole, a line of 1 x 30,000 pixels would take gigabytes
 _REACH = 3  # pixels that a filter looks beyond the one it computes, of the larger of both scales
-_FILTERS = {
+FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -69,7 +71,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         valid = {
             "channels": ("rgb", "bgr", "gray"),
-            "interpolation": tuple(_FILTERS),
+            "interpolation": tuple(FILTERS),
             "crop": ("center", "none", "reflect"),
         }
         for key, choices in valid.items():
@@ -100,6 +102,24 @@ class Preprocessing:
     @property
     def class_token(self) -> None:
         """None: a network makes its own tokens of an image."""
+
+    def adapted_to(self, modality: str) -> "Preprocessing | None":
+        """Return what draws items of another modality as such images; None where nothing does."""
+        return drawing_of(modality, self)
+
+    @property
+    def axes(self) -> Axes | None:
+        """What the sides of `picture` mean; None where they are pixels."""
+        return None
+
+    def picture(self, item: Any) -> Image.Image:
+        """Return what of an item there is to look at: an image is its own picture."""
+        image: Image.Image = item
+        return image
+
+    def picture_size(self, data: Dataset, row: int) -> tuple[int, int]:
+        """Return the width and height of the picture of a row, in pixels; no more than its header is read."""
+        return header_of(data.source, int(data.rows[row])).size
 
     @property
     def in_channels(self) -> int:
@@ -215,7 +235,7 @@ class Preprocessing:
         if max(new) > _ELONGATED * min(new):
             return self._cut(image, new, box)
         if new != image.size:
-            image = image.resize(new, _FILTERS[self.interpolation])
+            image = image.resize(new, FILTERS[self.interpolation])
         return image.crop(box)
 
     def _cut(self, image: Image.Image, new: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
@@ -230,12 +250,12 @@ class Preprocessing:
         (left, right, *across), (top, bottom, *down) = spans
         part = image.crop((left, top, right, bottom))
         inside = (across[0], down[0], min(across[1], part.width), min(down[1], part.height))
-        return part.resize((self.size, self.size), _FILTERS[self.interpolation], box=inside)
+        return part.resize((self.size, self.size), FILTERS[self.interpolation], box=inside)
 
     def _whole(self, image: Image.Image) -> Image.Image:
         """Squash the image to the square, or fit it in."""
         new = self._fitted(*image.size)
-        return image if new == image.size else image.resize(new, _FILTERS[self.interpolation])
+        return image if new == image.size else image.resize(new, FILTERS[self.interpolation])
 
     def _fitted(self, width: int, height: int) -> tuple[int, int]:
         """The size of an image that is kept whole."""
@@ -263,6 +283,8 @@ class Preprocessing:
 
         `squash` alone keeps the whole image: without `crop` or `resize` there is no crop. "centre" is "center".
 
+        A key of what draws other items as pictures, such as `n_mels` of the spectrograms of sounds, gives that drawing.
+
         Channels alone keep the colors' mean and std: "bgr" turns them round, and for "gray" each is averaged with the
         weights that the conversion to gray gives the colors (0.299 red, 0.587 green, 0.114 blue); the mean is then
         that of the gray images, the std about it. A new `value_range` needs `mean` and `std` with it.
@@ -271,6 +293,10 @@ class Preprocessing:
             InputError: An unknown key, or a value of the wrong type or range.
         """
         valid = [field.name for field in fields(self)]
+        if unknown := set(overrides) - set(valid):
+            drawing = drawing_with(unknown, self)
+            if drawing is not None:
+                return drawing.replace(**overrides)
         for key in overrides:
             if key not in valid:
                 raise InputError(f"preprocessing has no key {key!r}; valid keys are {', '.join(valid)}")

@@ -196,14 +196,14 @@ class CVDD(TrainedDetector):
         return [word for word, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:words]]
 
     def _open(self, samples: Samples) -> None:
-        self._open_backbone()
         assert isinstance(samples, Dataset)
-        self.backbone_.check_takes(samples)
+        self._open_backbone(samples)
         if len(samples) < self.contexts:
             raise InputError(f"contexts must be at most the {len(samples)} {samples.noun}s, got {self.contexts}")
 
-    def _open_backbone(self) -> None:
-        self.backbone_ = opened(self.backbone, "backbone", self)
+    def _open_backbone(self, samples: Dataset | None = None) -> None:
+        found = opened(self.backbone, "backbone", self)
+        self.backbone_ = found if samples is None else found.taking(samples)
         self.transform_ = self.backbone_.preprocessing
         chosen = self.backbone_.select_layers(self.layers)
         if len(chosen) != 1 or chosen[0].layout == "ND":

@@ -14,6 +14,7 @@ from reprq.backbones import Backbone, Layer, Tap, load_backbone
 from reprq.backbones.batch import mapped, mask_of
 from reprq.backbones.sources.architectures import check_name
 from reprq.data import Batch, Dataset
+from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.maps import blurred, check_blur, gradient_map
 from reprq.detectors.deep.samples import Samples
@@ -128,7 +129,8 @@ class Distillation(TrainedDetector):
             InputError: The teacher takes no images, or `X` is not of the kind that it was fitted on.
         """
         self.check_fitted()
-        if (modality := self.teacher_.preprocessing.modality) != "image":
+        if not isinstance(self.transform_, Preprocessing):
+            modality = self.teacher_.preprocessing.modality
             raise InputError(f"anomaly_map is of images, and this teacher takes another modality, {modality}")
         found: NDArray[np.float64] = self._of_samples(self._map, X).double().numpy()
         return found
@@ -148,13 +150,13 @@ class Distillation(TrainedDetector):
         return super().load(path, device=device, teacher=teacher)
 
     def _open(self, samples: Samples) -> None:
-        self._open_teacher()
         assert isinstance(samples, Dataset)
-        self.teacher_.check_takes(samples)
+        self._open_teacher(samples)
 
-    def _open_teacher(self) -> None:
-        """Load the teacher, with the layers to be read."""
-        self.teacher_ = opened(self.teacher, "teacher", self)
+    def _open_teacher(self, samples: Dataset | None = None) -> None:
+        """Load the teacher, with the layers to be read, for the samples that it is to take."""
+        found = opened(self.teacher, "teacher", self)
+        self.teacher_ = found if samples is None else found.taking(samples)
         self.transform_ = self.teacher_.preprocessing
         self._heads = _Reader(self.teacher_, self.teacher_.select_layers(self.layers), self.pooling)
         self._heads.network.to(torch.device(self.device))

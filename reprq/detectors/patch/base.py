@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 
 from reprq.backbones import Backbone
 from reprq.data import Dataset, Transform, as_dataset
+from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.maps import check_blur
 from reprq.detectors.network import check_network, check_same, opened
 from reprq.detectors.patch.reader import Patches, PatchReader, spread
@@ -87,8 +88,7 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
         images = as_dataset(X)
         if hasattr(self, "reader_"):
             del self.reader_  # until the end it is not fitted
-        reader = self._opened()
-        self._check(images)
+        reader = self._opened(images)
         if len(images) < LEAST_IMAGES:
             raise DataError(
                 f"{type(self).__name__} needs at least {LEAST_IMAGES} benign images, got {len(images)}; give more"
@@ -226,16 +226,14 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
     def _restore(self, arrays: dict[str, NDArray[Any]], reader: PatchReader) -> None:
         """Learn what `_arrays` returned."""
 
-    def _opened(self) -> PatchReader:
+    def _opened(self, images: Dataset | None = None) -> PatchReader:
         backbone = opened(self.backbone, "backbone", self)
-        if backbone.preprocessing.modality != "image":
+        if not isinstance(backbone.preprocessing, Preprocessing):
             raise InputError(f"{type(self).__name__} reads patches of images, and {backbone.name} takes none")
+        backbone = backbone if images is None else backbone.taking(images)
         self.transform_ = backbone.preprocessing
         how: dict[str, Any] = {"average": self.average, "normalize": self.normalize, "grid": self.grid}
         return PatchReader(backbone, self.layers, **how, device=self.device)
-
-    def _check(self, images: Dataset) -> None:
-        images.check_modality("image")
 
     def _fitted(self) -> PatchReader:
         if not hasattr(self, "reader_"):
@@ -245,7 +243,7 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
     def _read(self, X: Any) -> Iterator[NDArray[np.float32]]:
         reader = self._fitted()
         images = as_dataset(X)
-        self._check(images)
+        reader.backbone.check_takes(images)
         return self._blocks(reader, Inputs(images, reader.backbone.preprocessing, memory=0), show=False)
 
     def _blocks(self, reader: PatchReader, inputs: Inputs, show: bool) -> Iterator[NDArray[np.float32]]:
