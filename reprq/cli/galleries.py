@@ -27,7 +27,7 @@ def draw(folder: Path, row: dict[str, Any], found: Any, split: Any, test: Any) -
     detector = found.fitted
     if not has_maps(detector) or getattr(detector, "transform_", None) is None or split.groups is not None:
         return None
-    if test.modality not in getattr(detector, "maps_of", {"image"}):
+    if test.modality not in getattr(detector, "maps_of", {"image"}) and not hasattr(detector.transform_, "picture"):
         return None
     shown = np.argsort(-found.scores, kind="stable")[:_MOST]
     shots = f"{row['shots']}-shots" if "shots" in row else ""
@@ -58,12 +58,13 @@ def _draw_images(
     from reprq.plots import overlay_gallery, render
     from reprq.storage import make_folder, write_whole
 
-    sizes = [images.item(i).size for i in range(len(images))]
-    pairs = zip(detector.anomaly_map(images), sizes, strict=True)
-    maps = [to_photo(values, detector.transform_, *size) for values, size in pairs]
+    transform = detector.transform_
+    pictures = [transform.picture(images.item(i)) for i in range(len(images))]
+    pairs = zip(detector.anomaly_map(images), pictures, strict=True)
+    maps = [to_photo(values, transform, *picture.size) for values, picture in pairs]
     known = [None if split.masks is None else split.masks[int(i)] for i in shown]
     masks = [_as_large(mask, values) for mask, values in zip(known, maps, strict=True)]
-    figure = overlay_gallery(images, maps, masks=masks, titles=titles)
+    figure = overlay_gallery(pictures, maps, masks=masks, titles=titles, axes=transform.axes)
     make_folder(folder)
     path = folder / f"{name}.png"
     write_whole(path, lambda temporary: temporary.write_bytes(render(figure, "png")))

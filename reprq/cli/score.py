@@ -110,11 +110,15 @@ def _write_maps(folder: Any, data: Any, table: Any, progress: bool) -> None:
 
 
 def _picture(folder: Any, chosen: Any, titles: list[str]) -> Path:
+    from reprq.models.token_maps import transform_of
     from reprq.plots import overlay_gallery, render
     from reprq.storage import write_whole
 
+    transform: Any = transform_of(folder.model)
+    pictures = [transform.picture(chosen.item(i)) for i in range(len(chosen))]
     maps = [folder.read(str(name)) for name in chosen.ids]
-    figure = overlay_gallery(chosen, maps, titles=titles, threshold=folder.model.record.get("map_threshold"))
+    threshold = folder.model.record.get("map_threshold")
+    figure = overlay_gallery(pictures, maps, titles=titles, threshold=threshold, axes=transform.axes)
     picture: Path = folder.path / "most_anomalous.png"
     write_whole(picture, lambda temporary: temporary.write_bytes(render(figure, "png")))
     return picture
