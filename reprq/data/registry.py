@@ -217,8 +217,9 @@ def load_dataset(
 
     Args:
         name: "digits", "cifar10", "cifar100", "mnist", "usps", "folder:PATH" of images, "20newsgroups",
-            "20newsgroups-whole", "reuters", "sms" or "text:PATH" of documents; "esc10" or "audio:PATH" of sounds; "cardio",
-            "satellite", "thyroid" or "table:PATH" of rows of numbers and categories; a `Path` is a folder of images.
+            "20newsgroups-whole", "reuters", "sms" or "text:PATH" of documents; "esc10" or "audio:PATH" of sounds;
+            "cardio", "satellite", "thyroid" or "table:PATH" of rows of numbers and categories; a `Path` is a folder of
+            images.
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.

@@ -89,5 +89,5 @@ def test_a_folder_of_maps_names_every_token_and_goes_on(vectors: str, tmp_path: 
 
 def test_what_reads_no_tokens_has_no_maps(tmp_path: Path) -> None:
     rows = reprq.fit(None, np.random.default_rng(0).normal(size=(120, 3)), detector="knn", progress=False)
-    with pytest.raises(InputError, match="maps are of photos and texts, and this model reads something else"):
+    with pytest.raises(InputError, match="maps are of photos, sounds and texts, and this model reads something else"):
         rows.maps(np.zeros((2, 3)))
