@@ -16,8 +16,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 MAX_SEED = 2**32 - 1  # of NumPy's and scikit-learn's random states
 
 
-PREPROCESSING = ("size", "mean", "std", "channels", "value_range", "crop", "squash", "max_length", "scaler", "impute")
-PREPROCESSING += ("sound",)
+PREPROCESSING = (
+    "size",
+    "mean",
+    "std",
+    "channels",
+    "value_range",
+    "crop",
+    "squash",
+    "max_length",
+    "scaler",
+    "impute",
+    "sound",
+)
 _OF_NETWORKS = {*PREPROCESSING, "weights", "layers", "pooling"}
 _OF_BACKBONES = {*_OF_NETWORKS, "data", "root", "download", "intensity_range", "skip_broken", "split", "tasks"}
 
@@ -251,7 +262,8 @@ benign = click.option(
 def preprocessing(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the options change in the network's own preprocessing."""
     plain = {name: asked[name] for name in PREPROCESSING if asked.get(name) is not None}
-    return plain | plain.pop("sound", {})
+    of_sounds: dict[str, Any] = plain.pop("sound", {})
+    return plain | of_sounds
 
 
 def load_networks(config: Path) -> list[Any]:
