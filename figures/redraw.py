@@ -4,6 +4,7 @@
 
 `jpeg_cifar10_seeds/coefficients.png` and `every-metric-every-detector.png` are drawn from its `correlation.csv`, its
 other pictures from `layers.csv`, `magnetic_tiles_layers/auroc-of-kde-by-layer.png` from its `layers.csv`,
+`esc10/auroc-of-mahalanobis-by-layer.png` likewise,
 `cka_jpeg_cifar10.png` from its CSV, and the scatter plots of `mai2021/` from its `means.csv`.
 """
 
@@ -40,6 +41,10 @@ def main() -> None:
     layers = pd.read_csv(tiles / "layers.csv")
     heatmap = layer_heatmap(layers.assign(y=layers["kde[cv]"]), "y", "AUROC of KDE")
     _write(heatmap.figure, tiles / "auroc-of-kde-by-layer.png")
+    sounds = HERE / "esc10"
+    layers = pd.read_csv(sounds / "layers.csv")
+    heatmap = layer_heatmap(layers.assign(y=layers["mahalanobis[ledoit_wolf]"]), "y", "AUROC of Mahalanobis")
+    _write(heatmap.figure, sounds / "auroc-of-mahalanobis-by-layer.png")
     draw_cka(pd.read_csv(HERE / "cka_jpeg_cifar10.csv"), HERE / "cka_jpeg_cifar10.png", rows=2000)
     for name, figure in draw_mai2021(pd.read_csv(HERE / "mai2021" / "means.csv")).items():
         _write(figure, HERE / "mai2021" / f"{name}.png")
