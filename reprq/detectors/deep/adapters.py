@@ -24,13 +24,16 @@ class AdaptedConvolution(nn.Module):
         super().__init__()
         freeze(convolution)
         self.convolution = convolution
-        sizes = (convolution.in_channels, convolution.out_channels, 1, convolution.stride)
-        self.adapter = nn.Conv2d(*sizes, groups=convolution.groups, bias=False)  # type: ignore[arg-type]
+        sizes = (convolution.in_channels, convolution.out_channels, 1)
+        self.adapter = nn.Conv2d(*sizes, groups=convolution.groups, bias=False)
         nn.init.normal_(self.adapter.weight, std=(2.0 / convolution.out_channels) ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (n, C_out, H, W) maps of (n, C_in, H', W') maps."""
-        outputs: Tensor = self.convolution(x) + self.adapter(x)
+        # The stride is taken by hand: torch's gradient of a strided 1 x 1 convolution of few channels, channels last,
+        # writes beyond its memory (torch 2.14 on CPU, 3 to 8 channels of 112 to 224 pixels).
+        rows, columns = self.convolution.stride
+        outputs: Tensor = self.convolution(x) + self.adapter(x[..., ::rows, ::columns])
         return outputs
 
 

@@ -82,7 +82,7 @@ def test_beside_a_depthwise_convolution_stands_a_number_a_channel():
     network = load_backbone("mobilenet_v2", "random").network
     adapted = adapt(network)
     first = network.get_submodule(adapted[0]).adapter
-    assert (first.weight.shape, first.stride) == ((32, 3, 1, 1), (2, 2))
+    assert first.weight.shape == (32, 3, 1, 1)
     depthwise = [network.get_submodule(name).adapter for name in adapted[1:]]
     assert all(each.weight.shape[1] == 1 and each.groups == each.out_channels for each in depthwise)
     learned = {name.rpartition(".")[0] for name, _ in network.named_parameters()}
@@ -104,6 +104,17 @@ def test_an_adapted_convolution_is_the_sum_pixel_by_pixel():
             expected = (weight * patch).sum((1, 2, 3)) + v @ x[0, :, 2 * i, 2 * j]
             torch.testing.assert_close(y[0, :, i, j], expected)
     assert list(adapted.state_dict()) == ["adapter.weight"]
+
+
+def test_no_adapter_is_a_strided_convolution():
+    # torch corrupts its memory in the gradient of one of few channels, channels last: 224 pixels of a stem in training.
+    network = load_backbone("resnet18", "random").network
+    adapt(network)
+    adapters = [each.adapter for each in network.modules() if isinstance(each, AdaptedConvolution)]
+    assert {each.stride for each in adapters} == {(1, 1)}
+    network.train().to(memory_format=torch.channels_last)
+    network(torch.randn(8, 3, 224, 224).contiguous(memory_format=torch.channels_last)).sum().backward()
+    assert all(torch.isfinite(each.weight.grad).all() for each in adapters)
 
 
 def small():
