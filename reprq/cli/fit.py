@@ -15,7 +15,8 @@ from reprq.cli.groups import Command
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE.toml",
-    help="The network: [[backbones]] as of a study; where there are several, --backbone says which, by its label.",
+    help="The network: [[backbones]] as of a study; where there are several, --backbone says which, by its label. An"
+    " option that is typed comes before what the file says.",
 )
 @options.embeddings
 @options.benign
@@ -98,7 +99,7 @@ def fit(
 
 
 def _of_config(config: Path, how: dict[str, Any]) -> dict[str, Any]:
-    """What the file says of the network, over what the options do."""
+    """What the file says of the network, and what was typed of it, which comes first."""
     from reprq.analysis.candidates import candidates
     from reprq.errors import InputError, UnknownNameError
 

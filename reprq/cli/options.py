@@ -163,7 +163,8 @@ networks = click.option(
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE.toml",
-    help="The networks: [[backbones]] as of a study, each with its own weights, preprocessing, layers and pooling.",
+    help="The networks: [[backbones]] as of a study, each with its own weights, preprocessing, layers and pooling; an"
+    " option that is typed holds for all.",
 )
 
 false_alarms = click.option(
@@ -267,10 +268,19 @@ def preprocessing(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_networks(config: Path) -> list[Any]:
-    """Return the sections of the networks that a TOML file has."""
+    """Return the sections of the networks that a TOML file has; what was typed holds for all of them."""
     from reprq.study.loading import load_backbones
 
-    return list(load_backbones(config))
+    sections = load_backbones(config)
+    if _typed_names({"weights"}) and all("weights" in section.model_fields_set for section in sections):
+        raise click.UsageError(f"--weights is for networks that say none, and all of {config} do; leave it out")
+    asked = click.get_current_context().params
+    typed = {name: asked[name] for name in _typed_names({"layers", "pooling"})}
+    changed = preprocessing({name: asked[name] for name in _typed_names(set(PREPROCESSING))})
+    return [
+        section.model_copy(update={**typed, "preprocessing": {**section.preprocessing, **changed}})
+        for section in sections
+    ]
 
 
 def one_source(backbone: object, file: Path | str | None) -> None:
@@ -293,12 +303,14 @@ def refuse_network() -> None:
 
 def _typed(names: set[str]) -> list[str]:
     """Those of these options that were typed, as they are written."""
-    context = click.get_current_context()
-    return [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
-    ]
+    typed = _typed_names(names)
+    return [each.opts[0] for each in click.get_current_context().command.params if each.name in typed]
+
+
+def _typed_names(names: set[str]) -> set[str]:
+    """Those of these options that were typed, by the names of their parameters."""
+    source = click.get_current_context().get_parameter_source
+    return {name for name in names if source(name) is ParameterSource.COMMANDLINE}
 
 
 def check_output(path: Path, force: bool) -> None:

@@ -196,3 +196,21 @@ def test_a_network_of_a_file(reprq: Run, tmp_path: Path) -> None:
     assert reprq(*how, "--backbone", "other", "--out", tmp_path / "other").status == 0
     assert load_model(tmp_path / "other").record["pooling"] == "avg"
     assert "unknown backbone 'third'" in reprq(*how, "--backbone", "third", "--out", "x").err
+
+
+def test_what_is_typed_comes_before_what_a_file_says_of_its_networks(reprq: Run, tmp_path: Path) -> None:
+    nets = tmp_path / "nets.toml"
+    own = 'layers = "1"\npooling = "max"\npreprocessing = { size = 32, squash = false }\n'
+    nets.write_text(f'[[backbones]]\nname = "lenet"\nlabel = "small"\nweights = "random"\n{own}')
+    how = ["fit", "--config", nets, "--benign", "0,1,2", "--quiet", "--false-alarms", "0.02"]
+    typed = ["--layer", "2", "--pooling", "avg", "--squash"]
+    assert reprq(*how, *typed, "--out", tmp_path / "model").status == 0
+    record = load_model(tmp_path / "model").record
+    assert (record["layers"], record["pooling"]) == (["conv3"], "avg")
+    assert (record["backbone"]["preprocessing"]["squash"], record["backbone"]["preprocessing"]["size"]) == (True, 32)
+    assert "unknown layer of lenet 'nosuchlayer'" in reprq(*how, "--layer", "nosuchlayer", "--out", "x").err
+    ran = reprq(*how, "--weights", "random", "--out", "x")
+    assert ran.status == 2
+    assert f"--weights is for networks that say none, and all of {nets} do; leave it out" in " ".join(
+        ran.err.replace("│", " ").split()
+    )
