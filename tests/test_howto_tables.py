@@ -81,7 +81,9 @@ def test_what_does_not_go_together_is_told(my: Path) -> None:
     )
 
 
-def test_a_model_refuses_rows_without_a_column_and_no_graph_is_written(my: Path) -> None:
+def test_a_model_refuses_rows_without_a_column_says_what_it_passes_over_and_no_graph_is_written(
+    my: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main: Callable[..., object] = cli.main
     fit = next(line for line in "".join(blocks("sh")).splitlines() if line.startswith("reprq fit"))
     main([*shlex.split(fit)[1:], "--quiet"], standalone_mode=False)
@@ -90,6 +92,12 @@ def test_a_model_refuses_rows_without_a_column_and_no_graph_is_written(my: Path)
     assert "rows must have the column 'sex'" in refused("score", "my/model", "table:my/less.csv", "--csv")
     frame.assign(pressure=[130.0, None]).to_csv("my/gaps.csv", index=False)
     assert "column 'pressure' must have a value in every row" in refused("score", "my/model", "table:my/gaps.csv")
+    frame.assign(sex="x", shoe=41).to_csv("my/other.csv", index=False)
+    capsys.readouterr()
+    main(["score", "my/model", "table:my/other.csv", "--csv", "--quiet"], standalone_mode=False)
+    said = capsys.readouterr().err
+    assert "categories that no benign training row has are zeros, sex 2 of 2 rows of table:my/other.csv test" in said
+    assert re.search(r"columns that the benign training rows lack are passed over: .*shoe", said)
     main_said = ["export", "my/model", "--onnx", "my/model.onnx"]
     with pytest.raises(Exception, match="export is of models of images, and this one reads table|onnx"):
         main(main_said, standalone_mode=False)

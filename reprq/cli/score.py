@@ -7,7 +7,7 @@ import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
-from reprq.cli.sources import samples_for
+from reprq.cli.sources import samples_for, say
 
 _MOST_SHOWN, _MOST_PICTURED = 10, 12
 
@@ -76,6 +76,8 @@ def score(
     target = None if out is None else ScoreFile(out, force=force)
     loaded = load_model(model, weights=asked["weights"], device=asked["device"])
     given = loaded.check(_data(loaded, data, file, key, columns, labels, asked), any_kind=any_kind)
+    notes = loaded.notes(given)
+    say(*notes)
     how = {"workers": asked["workers"], "progress": not asked["quiet"], "paths": given.paths if filepath else []}
     folder = None if maps is None else _map_folder(loaded, given, maps, force)
     if target is not None:

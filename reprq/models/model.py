@@ -183,6 +183,17 @@ class Model:
             _check_kinds(samples, made["kinds"])
         return samples
 
+    def notes(self, data: Any) -> tuple[str, ...]:
+        """Return what of the data does not reach the detector as it is: cut, filled in, passed over, unknown.
+
+        Args:
+            data: What `check` returned. Of images and sounds only the headers are read, of texts and tables all.
+        """
+        if self.reads_rows:
+            return ()
+        transform = self.detector.transform_ if self.embedder is None else self.embedder.backbone.preprocessing
+        return tuple(transform.seen(data).notes)
+
     def stream(self, data: Any, *, start: int = 0, workers: int = 1, progress: bool = False) -> Iterator[pd.DataFrame]:
         """Yield the table of `score` in parts, as it is computed.
 

@@ -32,6 +32,13 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return reprq.fit(name, texts(150, 0), detector="mahalanobis", pooling=pooling, **how)
 
 
+def test_what_of_new_texts_is_unknown_is_said(model: Any) -> None:
+    new = model.check(["zzzz qqqq", *texts(3, 1)])
+    said = " ".join(model.notes(new))
+    assert "of 4 documents of python:list test" in said
+    assert "1 of 4 documents of python:list test have no" in said
+
+
 def test_a_saved_model_gives_the_same_scores(model: Any, tmp_path: Path) -> None:
     new = [*texts(60, 1), " ".join(WORDS[20:])]
     scores = model.score(new)
