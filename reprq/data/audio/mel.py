@@ -92,6 +92,14 @@ class LogMel:
                 f" {rate} Hz; give fewer n_mels or a larger n_fft"
             )
 
+    def check_size(self, size: int, rate: int) -> None:
+        """Raise an InputError unless a sound of so many values fills half a frame, as its ends need."""
+        if 2 * size < self.n_fft:
+            raise InputError(
+                f"preprocessing seconds must fill half a frame, {self.n_fft / 2 / rate:g} s at {rate} Hz, got"
+                f" {size / rate:g} s; give more seconds or a smaller n_fft"
+            )
+
     def edges(self, rate: int) -> _Array:
         """Return where bands begin, peak and end, in Hz: (n_mels + 2,), equal steps on the Mel scale.
 

@@ -125,6 +125,7 @@ class Spectrogram(_OfSound):
 
     def __post_init__(self) -> None:
         self.logmel.check_rate(self.lengths.sample_rate)
+        self.logmel.check_size(self.lengths.size, self.lengths.sample_rate)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from reprq.data.audio.decoding import Clip
 from reprq.data.audio.lengths import Lengths
 from reprq.data.audio.mel import LogMel, to_hertz, to_mel
 from reprq.data.audio.transforms import Spectrogram
@@ -89,3 +90,13 @@ def test_what_cannot_be_is_told(how: dict[str, float], sentence: str) -> None:
         Spectrogram(Lengths(), LogMel(**how))  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="unknown value of preprocessing mel 'bark'"):
         LogMel(mel="bark")
+
+
+@pytest.mark.parametrize("n_fft", [4, 5, 255, 256, 1023, 1024])
+def test_a_window_fills_half_a_frame_or_is_refused(n_fft: int) -> None:
+    logmel = LogMel(n_fft=n_fft, n_mels=1)
+    enough = -(-n_fft // 2)
+    shortest = Lengths(sample_rate=8000, seconds=enough / 8000)
+    assert Spectrogram(shortest, logmel)(Clip(np.ones(enough, np.float32), 8000)).shape[0] == 1
+    with pytest.raises(InputError, match=r"seconds must fill half a frame, .* s at 8000 Hz, got .* s; give more"):
+        Spectrogram(Lengths(sample_rate=8000, seconds=(enough - 1) / 8000), logmel)
