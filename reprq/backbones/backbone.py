@@ -11,7 +11,7 @@ from torch import nn
 from reprq.backbones.layers.probing import probe
 from reprq.backbones.layers.selection import Layer, is_glob, matching, select
 from reprq.backbones.layers.submodules import in_order, submodules_named
-from reprq.backbones.learning import Learned, Recipe
+from reprq.backbones.learning import Learned, Recipe, weights_fitted_on
 from reprq.backbones.term_weights import NAME, TermWeights
 from reprq.data import Dataset, Transform
 from reprq.data.modality import Adaptable, modality_named
@@ -92,12 +92,11 @@ class Backbone:
             network, transform = recipe.build(learned.lesson)
         except (KeyError, ValueError) as error:
             raise WeightsError(f"{self.name} cannot use what another backbone learned; fit it anew") from error
-        said = f"fitted on {learned.said}"
         return replace(
             self,
             network=network.eval().float(),
             preprocessing=transform,
-            weights=said if self.recipe is not None else f"{self.weights}; term weights {said}",
+            weights=weights_fitted_on(self.weights, learned.said),
             weights_digest=learned.digest,
             learned=learned,
         )

@@ -116,6 +116,22 @@ class Unfitted(nn.Module):
         raise InputError(unfitted(self.name, self.noun))
 
 
+UNFITTED = "unfitted"  # what stands in `Backbone.weights` until a backbone has learned
+
+
+def weights_fitted_on(weights: str, said: str) -> str:
+    """Return what `Backbone.weights` becomes once a backbone has learned from some samples.
+
+    Example:
+        >>> weights_fitted_on("random(seed=0); unfitted", "9 rows of cardio train")
+        'random(seed=0); fitted on 9 rows of cardio train'
+        >>> weights_fitted_on("file:glove.txt", "9 documents of sms train")
+        'file:glove.txt; term weights fitted on 9 documents of sms train'
+    """
+    said = f"fitted on {said}"
+    return weights.replace(UNFITTED, said) if weights.endswith(UNFITTED) else f"{weights}; term weights {said}"
+
+
 def unfitted(name: str, noun: str) -> str:
     """Say that a backbone has yet to learn."""
     return (

@@ -183,12 +183,15 @@ def from_data(asked: dict[str, Any], specs: list[dict[str, Any]]) -> Iterator[Ca
                 notes=said,
             )
         return
+    from reprq.backbones.learning import weights_fitted_on
     from reprq.embeddings.cache.cache import layers_and_poolings
     from reprq.embeddings.registry import poolings_named
 
     fresh = True  # what needs no layer is fitted on the turn of the first layer of the first network
     for named, network, own in _networks(asked):
-        weights = network.weights if network.is_fitted else "fitted on the training rows of each split"
+        weights = network.weights
+        if not network.is_fitted:
+            weights = weights_fitted_on(weights, "the training rows of each split")
         source = "several networks" if named else f"{network.name} ({weights})"
         source += f" on {len(data.train)} training and {len(samples[1])} test {data.train.noun}s of {data.train.name}"
         names = [layer.name for layer in network.select_layers(own["layers"])]

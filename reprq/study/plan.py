@@ -6,7 +6,7 @@ from typing import Any
 
 from reprq import pretext
 from reprq.backbones import load_backbone
-from reprq.backbones.learning import fitted_digest
+from reprq.backbones.learning import fitted_digest, weights_fitted_on
 from reprq.data import Dataset, Split, Transform, check_masks
 from reprq.embeddings import cached_name
 from reprq.embeddings.registry import check_pooling, vectors_note
@@ -123,8 +123,7 @@ class Plan:
         """A network as it will be once it has learned from the training rows of the part's split."""
         network, benign = self.network(own, part.seed), self.benign_of(part)
         assert benign is not None
-        brings = "" if network.weights == "unfitted" else f"{network.weights}; term weights "
-        said = f"{brings}fitted on the training rows of each split"
+        said = weights_fitted_on(network.weights, "the training rows of each split")
         return replace(network, weights=said, digest=fitted_digest(network.digest, benign))
 
     def benign_of(self, part: StudyPart) -> Dataset | None:

@@ -10,7 +10,7 @@ from torch import nn
 from reprq.backbones.backbone import Backbone
 from reprq.backbones.layers.selection import Layer
 from reprq.backbones.layers.stages import layers_of
-from reprq.backbones.learning import Learned, Lesson, Unfitted
+from reprq.backbones.learning import UNFITTED, Learned, Lesson, Unfitted
 from reprq.backbones.networks.perceptron import Perceptron
 from reprq.data import Dataset
 from reprq.data.modality import modality_named
@@ -79,7 +79,7 @@ def load_rows(name: str, weights: str | Path, preprocessing: Mapping[str, Any] |
         network=Unfitted(name, modality_named(encoding.modality).item).eval(),
         preprocessing=encoding,
         layers=_perceptron_layers() if name == MLP else (Layer(0, "rows", "", layout="ND"),),
-        weights="unfitted",
+        weights=f"random(seed={seed}); {UNFITTED}" if name == MLP else UNFITTED,
         weights_digest=digest({"recipe": name, "version": _VERSION, **encoding.overrides(), **drawn}),
         recipe=RowRecipe(name, encoding, seed),
     )

@@ -12,7 +12,7 @@ from torch import nn
 
 from reprq.backbones.backbone import Backbone
 from reprq.backbones.layers.selection import Layer
-from reprq.backbones.learning import Learned, Lesson, Unfitted
+from reprq.backbones.learning import UNFITTED, Learned, Lesson, Unfitted
 from reprq.data import Dataset
 from reprq.data.modality import modality_named
 from reprq.data.text.terms import Terms
@@ -133,7 +133,7 @@ def load_terms(name: str, weights: str | Path, preprocessing: Mapping[str, Any] 
         network=Unfitted(name, modality_named(terms.modality).item).eval(),
         preprocessing=terms,
         layers=(Layer(0, _LAYERS[name], "", layout="ND"),),
-        weights="unfitted",
+        weights=UNFITTED,
         weights_digest=digest(_decides(name, terms, seed)),
         recipe=TermRecipe(name, terms, seed),
     )

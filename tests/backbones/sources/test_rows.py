@@ -74,6 +74,7 @@ def test_the_layers_of_a_perceptron_are_drawn_by_the_seed(tmp_path: Path) -> Non
     assert [layer.name for layer in made[0].layers] == ["block1", "block2", "block3", "pooled"]
     found = [rows(each, BENIGN, tmp_path, "pooled") for each in made]
     assert found[0].shape == (30, 256)
+    assert made[2].weights == "random(seed=1); fitted on 30 rows of python:DataFrame train"  # figures draw it hollow
     np.testing.assert_array_equal(found[0], found[1])
     assert not np.array_equal(found[0], found[2])
     x = torch.stack([made[0].preprocessing(data.item(i)) for i in range(30)])
