@@ -139,9 +139,13 @@ def is_logarithmic(values: pd.Series) -> bool:
 
 
 def plain_log_ticks(axis: Axis, values: pd.Series) -> None:
-    """Write 10 rather than a power on a logarithmic axis, and 20 and 50 too where it spans two decades or less."""
-    spread = values.max() / values.min()
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if spread <= 100 else (1.0,)))
+    """Write 10 rather than a power on a logarithmic axis, and more between where it spans two decades or less.
+
+    These are 20 and 50, or 30 alone where numbers are long.
+    """
+    short = values.min() >= 0.1 and values.max() < 1000
+    between = (1.0, 2.0, 5.0) if short else (1.0, 3.0)
+    axis.set_major_locator(LogLocator(subs=between if values.max() / values.min() <= 100 else (1.0,)))
     if values.max() < 1e5 and values.min() > 1e-4:
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())

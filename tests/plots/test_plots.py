@@ -109,6 +109,16 @@ def test_axis_is_logarithmic_where_the_metric_spans_more_than_a_factor_of_20(x, 
     assert {ax.get_xscale() for ax in grid.axes} == {scale}
 
 
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0.0005, 0.03), (0.002, 0.19), (0.011, 0.9), (0.2, 19), (1, 21), (3, 290), (40, 3900), (300, 9000)],
+)
+def test_the_numbers_of_a_logarithmic_axis_stand_apart_in_a_wide_grid(collisions, low, high):
+    points = table(FOUR[:1], layers=3).assign(x=np.geomspace(low, high, 3))
+    grid = pd.concat([points.assign(detector=d, metric=f"m{i}") for d in ("a", "b") for i in range(10)])
+    assert not collisions(plots.correlation_grid(grid, "AUROC"))
+
+
 def test_draws_into_given_axes():
     _, given = plt.subplots()
     assert plots.metric_vs_score(table(FOUR), "rankme", "AUROC", ax=given) is given
