@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.supervised import SupervisedClassifier
     from reprq.detectors.deep.svdd import DeepSVDD
     from reprq.detectors.deep.transfer import Transfer
+    from reprq.detectors.deep.vae import VAE
     from reprq.detectors.entries import DETECTORS
     from reprq.detectors.files import load, save
     from reprq.detectors.oracle import oracle_grid
@@ -62,6 +63,7 @@ _MODULES = {
     "BCE": "reprq.detectors.deep.classifiers",
     "CVDD": "reprq.detectors.deep.cvdd",
     "FCDD": "reprq.detectors.deep.fcdd",
+    "VAE": "reprq.detectors.deep.vae",
     "Focal": "reprq.detectors.deep.classifiers",
     "Flow": "reprq.detectors.deep.flow",
     "Geometric": "reprq.detectors.deep.geometric",
@@ -115,6 +117,7 @@ __all__ = [
     "SPADE",
     "SSAD",
     "SSDGM",
+    "VAE",
     "ArrayDetector",
     "Autoencoder",
     "Centroid",

@@ -235,6 +235,15 @@ DETECTORS = Registry(
             citation="Hinton & Salakhutdinov 2006; Vincent et al. 2008",
         ),
         Entry(
+            name="vae",
+            target="reprq.detectors.deep.vae:VAE",
+            inputs="samples",
+            label="VAE",
+            about="how badly a variational autoencoder explains images or rows: reconstruction probability, Monte Carlo"
+            " likelihood or its bound (score), in nats, with a map",
+            citation="Kingma & Welling 2014; An & Cho 2015",
+        ),
+        Entry(
             name="flow",
             target="reprq.detectors.deep.flow:Flow",
             inputs="samples",

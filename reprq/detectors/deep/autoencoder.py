@@ -4,21 +4,17 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from reprq.data import Batch
-from reprq.detectors.deep.encoding import EncodingDetector
-from reprq.detectors.deep.maps import blurred, check_blur
 from reprq.detectors.deep.networks import Scaling, decoder, encoder
-from reprq.detectors.deep.reconstruction import MeanStep, Reconstruction
+from reprq.detectors.deep.reconstruction import MeanStep, RebuildingDetector, Reconstruction
 from reprq.errors import InputError
 from reprq.training import Schedule, Step
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Autoencoder(EncodingDetector):
+class Autoencoder(RebuildingDetector):
     """Squared error of a decoder that rebuilds scaled samples from a narrow code, summed over their values.
 
     It minimizes the mean of ||x - x'||^2 over benign samples, where x is scaled and x' = decoder(encoder(x)), and the
@@ -40,6 +36,7 @@ class Autoencoder(EncodingDetector):
         epochs: This and the others as in `DeepSVDD`.
 
     Example:
+        >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> detector = Autoencoder(epochs=2).fit(rng.normal(size=(40, 5)))
         >>> detector.embed(rng.normal(size=(3, 5))).shape
@@ -48,7 +45,6 @@ class Autoencoder(EncodingDetector):
 
     bias: bool = False
     noise: float = 0.0
-    sigma: float = 0.0
     epochs: int = 350
     batch_size: int = 200
     lr: float = 1e-4
@@ -58,7 +54,6 @@ class Autoencoder(EncodingDetector):
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
         super().check_parameters()
-        check_blur(self.sigma)
         if isinstance(self.noise, bool) or not isinstance(self.noise, int | float) or not 0 <= self.noise < math.inf:
             raise InputError(f"noise must be a number of at least 0, got {self.noise!r}; 0 is no denoising")
         if not isinstance(self.bias, bool):
@@ -67,21 +62,6 @@ class Autoencoder(EncodingDetector):
     def describe(self) -> str:
         """Return for example "autoencoder[epochs=350,lr=0.0001]", and whatever is not at its default."""
         return self._described()
-
-    def anomaly_map(self, X: Any) -> NDArray[np.float64]:
-        """Return the squared error of every pixel, summed over channels: (m, H, W), which sums to the score.
-
-        H and W are the network's: 28 or 32 pixels. With `sigma` it is blurred, and sums to less at the borders.
-
-        Raises:
-            NotFittedError: `fit` has not been called.
-            InputError: It was fitted on rows, or `X` is not of the kind that it was fitted on.
-        """
-        self.check_fitted()
-        if self.transform_ is None:
-            raise InputError("anomaly_map is of images, and this autoencoder was fitted on rows; use anomaly_score")
-        found: NDArray[np.float64] = self._of_samples(self._map, X).numpy()
-        return found
 
     def _build(self) -> Reconstruction:
         of, channels = self._architecture, self._channels()
@@ -97,7 +77,7 @@ class Autoencoder(EncodingDetector):
         return errors
 
     def _map(self, x: Any) -> Tensor:
-        return blurred(self._model.errors(x).sum(1), self.sigma)
+        return self._model.errors(x).sum(1)
 
     @property
     def _model(self) -> Reconstruction:

@@ -18,6 +18,7 @@ from reprq.backbones.batch import mapped
 from reprq.data import Batch, Dataset, Transform
 from reprq.detectors.calibration import FALSE_ALARM_RATE
 from reprq.detectors.conformal import threshold as conformal_threshold
+from reprq.detectors.deep.collapse import warn_of_constant
 from reprq.detectors.deep.samples import Samples, as_inputs, as_samples, check_alike, noun_of
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import NotFittedError
@@ -111,6 +112,7 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
         besides_inputs = {name: self._inputs(each) for name, each in others.items()}
         self.history_ = self._learn(schedule, kept, besides_inputs)
         self.held_out_scores_ = self._in_batches(self._scores, self.inputs_, held_out).double().numpy()
+        warn_of_constant(name_of(self), self.held_out_scores_)
         return self
 
     def anomaly_score(self, X: Any) -> Scores:

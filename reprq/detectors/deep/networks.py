@@ -47,7 +47,10 @@ ARCHITECTURES = {
 
 
 def architecture_named(name: str, dim: int | None = None) -> Architecture:
-    """Return an architecture: one of `ARCHITECTURES`, "mlp:128-64-32" with its own widths, or that of a backbone.
+    """Return an architecture: one of `ARCHITECTURES`, or that of a backbone.
+
+    "mlp:128-64-32" has its own widths, and "cifar10:64" its own size: images of 64 x 64, of which every pooling halves
+    the side, so that it must be a multiple of 2 to the number of convolutions.
 
     Those of backbones are torchvision's, LeNet and the CIFAR ResNets, "timm:NAME", "hf:NAME_OR_PATH" and those of
     other sources; "resnet18:64" takes images of 64 x 64, "resnet18" of the size of its preprocessing. Their embedding
@@ -76,10 +79,12 @@ def architecture_named(name: str, dim: int | None = None) -> Architecture:
         sized = has_source(source) and last.isdecimal() and int(last)
         backbone, size = (source, int(last)) if sized else (name, size_of(name))
         return Architecture((), (dim or _BACKBONE_WIDTH,), size, "rgb", backbone)
-    if head not in ARCHITECTURES or (colon and head != "mlp"):
+    if head not in ARCHITECTURES:
         raise UnknownNameError("network", name, ARCHITECTURES, ("mlp:WIDTHS", "the architecture of a backbone"))
     found = ARCHITECTURES[head]
-    if colon:
+    if colon and found.size:
+        found = replace(found, size=_side_named(head, rest, 2 ** len(found.filters)))
+    elif colon:
         widths = rest.split("-")
         if not all(width.isdecimal() and int(width) for width in widths):
             raise InputError(f"network must have widths such as mlp:128-64-32, got {name!r}")
@@ -205,6 +210,16 @@ class Scaling(nn.Module):
         centered = x - x.mean((1, 2, 3), keepdim=True)
         spread = centered.abs().mean((1, 2, 3), keepdim=True)
         return centered / torch.where(spread > _FLAT, spread, 1.0)
+
+
+def _side_named(network: str, side: str, unit: int) -> int:
+    """The side of images that the name of a convolutional network asks for."""
+    if not (side.isdecimal() and int(side) and int(side) % unit == 0):
+        example = f"{network}:{8 * unit}"
+        raise InputError(
+            f"network {network} must have a side in multiples of {unit}, such as {example}, got {network}:{side}"
+        )
+    return int(side)
 
 
 def _backbones() -> tuple[str, ...]:

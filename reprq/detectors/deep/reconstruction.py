@@ -1,10 +1,54 @@
 """An encoder with a decoder that rebuilds its input: a detector by itself, and the start of Deep SVDD."""
 
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from reprq.data import Batch
+from reprq.detectors.deep.encoding import EncodingDetector
+from reprq.detectors.deep.maps import blurred, check_blur
 from reprq.detectors.deep.networks import Scaling
+from reprq.errors import InputError
 from reprq.training import Examples, Step
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RebuildingDetector(EncodingDetector):
+    """A detector that rebuilds samples, and whose map is what it loses at each pixel; a subclass writes `_map`."""
+
+    sigma: float = 0.0
+
+    def check_parameters(self) -> None:
+        """Raise an InputError for a parameter that cannot be used, whatever the data."""
+        super().check_parameters()
+        check_blur(self.sigma)
+
+    def anomaly_map(self, X: Any) -> NDArray[np.float64]:
+        """Return what is lost at every pixel, summed over channels: (m, H, W), which sums to the score.
+
+        H and W are the network's: 28 or 32 pixels, where its name has no size. With `sigma` it is blurred, and sums to
+        less at the borders. Where a score has other terms, the map is of that of the image alone.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            InputError: It was fitted on rows, or `X` is not of the kind that it was fitted on.
+        """
+        self.check_fitted()
+        if self.transform_ is None:
+            raise InputError("anomaly_map is of images, and this detector was fitted on rows; use anomaly_score")
+        found: NDArray[np.float64] = self._of_samples(self._blurred_map, X).numpy()
+        return found
+
+    def _blurred_map(self, x: Batch) -> Tensor:
+        return blurred(self._map(x).double(), self.sigma)
+
+    def _map(self, x: Batch) -> Tensor:
+        """What is lost at every pixel of a batch, summed over channels: (n, H, W)."""
+        raise NotImplementedError
 
 
 class Reconstruction(nn.Module):

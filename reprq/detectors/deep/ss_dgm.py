@@ -14,12 +14,11 @@ from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.labelled import LabelledDetector
 from reprq.detectors.deep.networks import Architecture, Scaling, architecture_named, decoder, encoder
 from reprq.detectors.deep.reconstruction import MeanStep
+from reprq.detectors.deep.variational import Likelihood, divergence
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
 from reprq.training import Examples, Schedule, Step, train
-
-_EPS = 1e-6  # of Bernoulli probabilities
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -86,13 +85,13 @@ class SSDGM(LabelledDetector, EncodingDetector):
         return self._described("variant")
 
     def _build(self) -> nn.Module:
-        of, inputs, likelihood = self._architecture, self._channels(), _Likelihood(bernoulli=self._columns is None)
+        of, inputs, likelihood = self._architecture, self._channels(), Likelihood(bernoulli=self._columns is None)
         scaling = Scaling(self._scaling, self._columns)
         if self.variant == "m2":
             return _Network(scaling, _M2(of, inputs, self.latent, self.prior, likelihood, self.leakiness))
         code = of.widths[-1]
         rows = replace(architecture_named("mlp"), widths=(2 * code, code))
-        m2 = _M2(rows, code, self.latent, self.prior, _Likelihood(bernoulli=False), self.leakiness)
+        m2 = _M2(rows, code, self.latent, self.prior, Likelihood(bernoulli=False), self.leakiness)
         return _Network(scaling, m2, _M1(of, inputs, likelihood, self.leakiness))
 
     def _prepare(self, schedule: Schedule, kept: NDArray[np.int64]) -> None:
@@ -134,28 +133,13 @@ class _Posterior(nn.Module):
         """Return a draw, and the divergence KL(q || N(0, I)) of each sample."""
         mean, log_variance = self.mean(h), self.log_variance(h)
         z = mean + (log_variance / 2).exp() * torch.randn_like(mean)
-        return z, (mean.square() + log_variance.exp() - 1 - log_variance).sum(1) / 2
-
-
-class _Likelihood(nn.Module):
-    """-log p(x | x'), summed over the values of a sample: Bernoulli of pixels, or Gaussian with variance 1."""
-
-    def __init__(self, bernoulli: bool) -> None:
-        super().__init__()
-        self.bernoulli = bernoulli
-
-    def forward(self, x: Tensor, rebuilt: Tensor) -> Tensor:
-        """Return it for each sample: (n,)."""
-        if self.bernoulli:
-            p, x = rebuilt.float().clamp(_EPS, 1 - _EPS), x.clamp(0, 1)
-            return -(x * p.log() + (1 - x) * (-p).log1p()).flatten(1).sum(1)
-        return ((x - rebuilt.float()).square() + math.log(2 * math.pi)).flatten(1).sum(1) / 2
+        return z, divergence(mean, log_variance)
 
 
 class _M1(nn.Module):
     """A variational autoencoder; its output is the negative evidence lower bound of each sample."""
 
-    def __init__(self, of: Architecture, inputs: int, likelihood: _Likelihood, leakiness: float) -> None:
+    def __init__(self, of: Architecture, inputs: int, likelihood: Likelihood, leakiness: float) -> None:
         super().__init__()
         width = of.widths[-1]
         self.phi = encoder(of, inputs, leakiness=leakiness, bias=True)
@@ -172,7 +156,7 @@ class _M2(nn.Module):
     """q(y | x), q(z | x, y) and p(x | y, z)."""
 
     def __init__(
-        self, of: Architecture, inputs: int, latent: int, prior: float, likelihood: _Likelihood, leakiness: float
+        self, of: Architecture, inputs: int, latent: int, prior: float, likelihood: Likelihood, leakiness: float
     ) -> None:
         super().__init__()
         width = of.widths[-1]

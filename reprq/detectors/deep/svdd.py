@@ -1,6 +1,5 @@
 """Deep SVDD: a network that maps benign samples into a small sphere (Ruff et al. 2018; Ruff 2021, section 2.2)."""
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reprq.data import Batch
+from reprq.detectors.deep.collapse import LOG
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import Scaling, decoder, encoder
 from reprq.detectors.deep.reconstruction import MeanStep, Reconstruction
@@ -25,7 +25,6 @@ from reprq.training import Epoch, Examples, Inputs, Schedule, Step, split_rows, 
 
 EPS = 0.1
 COLLAPSED = 1e-4
-_LOG = logging.getLogger("reprq")
 _PROBED = 256
 _SEED_OF_PRETRAINING = 2_000_003
 
@@ -250,7 +249,7 @@ class DeepSVDD(EncodingDetector):
     def _warn_of_collapse(self) -> None:
         length = float(self._sphere.center.double().square().sum())
         if not self.spread_[1] > COLLAPSED * length:
-            _LOG.warning(
+            LOG.warning(
                 "%s maps nearly everything to one point: over training samples and noise the variance of its"
                 " embeddings is %.3g (before training %.3g), and the squared length of its center %.3g; its scores say"
                 " little, so give fewer epochs, a lower lr, or inverse_variance",

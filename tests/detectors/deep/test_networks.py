@@ -66,8 +66,12 @@ def test_names():
     assert architecture_named("cifar10", dim=16).widths == (16,)
     with pytest.raises(UnknownNameError, match="unknown network 'mnits': did you mean 'mnist'"):
         architecture_named("mnits")
-    with pytest.raises(UnknownNameError, match="unknown network 'mnist:3'"):
-        architecture_named("mnist:3")
+    assert (architecture_named("cifar10:64").size, architecture_named("mnist:56", 3).widths) == (64, (3,))
+    for name in ("mnist:3", "mnist:0", "mnist:x", "mnist:"):
+        with pytest.raises(
+            InputError, match=f"network mnist must have a side in multiples of 4, such as mnist:32, got {name}"
+        ):
+            architecture_named(name)
     with pytest.raises(InputError, match="network must have widths such as mlp:128-64-32, got 'mlp:0-3'"):
         architecture_named("mlp:0-3")
 

@@ -95,8 +95,9 @@ def test_a_collapse_is_told_with_numbers(table, monkeypatch, caplog):
         monkeypatch.setattr(svdd, "encoder", constant)
         detector = DeepSVDD(epochs=1, lr=1e-30).fit(table[0])
     assert detector.spread_ == (0.0, 0.0)
-    (record,) = caplog.records
-    assert "the variance of its embeddings is 0 (before training 0)" in record.getMessage()
+    first, second = caplog.records
+    assert "the variance of its embeddings is 0 (before training 0)" in first.getMessage()
+    assert "gives all 6 samples held out nearly the same score" in second.getMessage()
 
 
 def test_proposition_1_zero_weights_are_no_optimum_for_a_fixed_center_that_is_not_zero():
