@@ -3,7 +3,7 @@
 import hashlib
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -99,24 +99,30 @@ class Dataset:
         """
         return self.source.item(int(self.rows[i]))
 
-    def verify(self) -> None:
+    def verify(self, use: Callable[[int], object] | None = None) -> None:
         """Read every row, so that bad files stop the work before it starts.
+
+        Args:
+            use: Called with each row that can be used as soon as it has been read, while it may still be in memory; by
+                several threads at once.
 
         Raises:
             DataError: Rows that cannot be used; the message names all, with the reasons.
         """
-        if failures := self.failures():
+        if failures := self.failures(use):
             named = {str(self.ids[i]): error for i, error in failures.items()}
             raise one_error(named, len(self), f"{self.name} {self.split}", self.noun)
 
-    def failures(self) -> dict[int, DataError]:
-        """Read every row, and return why those that cannot be used cannot, by row."""
+    def failures(self, use: Callable[[int], object] | None = None) -> dict[int, DataError]:
+        """Read every row, and return why those that cannot be used cannot, by row; `use` as for `verify`."""
 
         def read(rows: range) -> dict[int, DataError]:
             found = {}
             for i in rows:
                 try:
                     self.source.verify(int(self.rows[i]))
+                    if use is not None:
+                        use(i)
                 except DataError as error:
                     found[i] = error
             return found

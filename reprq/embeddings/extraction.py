@@ -17,7 +17,7 @@ from reprq.embeddings.cache.cache import EmbeddingCache, default_cache_dir, is_c
 from reprq.embeddings.cache.filling import Filler
 from reprq.embeddings.cache.reuse import borrow
 from reprq.embeddings.cache.writing import CacheWriter
-from reprq.embeddings.forward import PooledLayer, batches, pooled_layers
+from reprq.embeddings.forward import Inputs, PooledLayer, batches, pooled_layers
 from reprq.embeddings.learning import fitted
 from reprq.embeddings.ranks import Ranks, together
 from reprq.embeddings.registry import check_pooling, poolings_named
@@ -141,15 +141,16 @@ def extract(
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     extractor = Extractor(backbone, data, poolings, on, precision)
     shown = f"{backbone.name} on {data.name} {data.split}" if progress and ranks.rank == 0 else ""
+    inputs = Inputs(backbone.preprocessing, data)
     with together(ranks, on):
         writer, notes = cache_of(extractor, wanted, folder, identity, provenance)
         begun = (writer.path / "zarr.json").exists()
         if not begun:  # bad files are named before there is a cache, and leave none behind
-            _verify(data, [writer.rows_of(block) for block in range(writer.blocks) if ranks.owns(block)])
+            _verify(data, [writer.rows_of(block) for block in range(writer.blocks) if ranks.owns(block)], inputs)
             writer.remember(**_seen(data, backbone.preprocessing, notes))
         borrow(writer, names, lambda stored: extractor.disagreement(wanted, stored) is None)
         if not is_complete(writer.path, names):
-            _complete(extractor, wanted, writer, ranks, batch_size, workers, shown, verified=not begun)
+            _complete(extractor, wanted, writer, ranks, inputs, batch_size, workers, shown, verified=not begun)
     cache = EmbeddingCache(writer.path, names)
     of_extraction = [note for note in cache.notes if note not in data.notes]
     cache.provenance["notes"] = [*data.notes, *of_extraction]
@@ -164,6 +165,7 @@ def _complete(
     layers: Sequence[PooledLayer],
     writer: CacheWriter,
     ranks: Ranks,
+    inputs: Inputs,
     batch_size: int,
     workers: int,
     shown: str,
@@ -185,9 +187,9 @@ def _complete(
         if not blocks:
             return
         if not verified:
-            _verify(data, blocks)
+            _verify(data, blocks, inputs)
         with extractor.forward(chosen) as forward:
-            source = batches(transform, data, blocks, batch_size, workers)
+            source = batches(transform, data, blocks, batch_size, workers, inputs)
             check = partial(check_batch, forward, name)
             forward.fill(filler, data.ids, source, sum(map(len, blocks)), shown, check=check)
             try:
@@ -197,10 +199,11 @@ def _complete(
                 raise
 
 
-def _verify(data: Dataset, blocks: Sequence[range]) -> None:
-    """Read the rows of some blocks."""
+def _verify(data: Dataset, blocks: Sequence[range], inputs: Inputs) -> None:
+    """Read the rows of some blocks, and make of them what the network takes while there is room for it."""
     if blocks:
-        data.select(np.concatenate(blocks)).verify()
+        rows = np.concatenate(blocks)
+        data.select(rows).verify(lambda i: inputs.make(int(rows[i])))
 
 
 def _seen(data: Dataset, transform: Transform, notes: Sequence[str]) -> dict[str, Any]:

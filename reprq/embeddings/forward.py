@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from reprq.progress import track
 Names = Sequence[str] | NDArray[np.str_]
 Check = Callable[[Batch, Names, Sequence[torch.Tensor]], None]
 
+_KEPT_BYTES = 2**27  # of inputs made beforehand: 10,000 images of 32 pixels, 200 of 224
+
 
 class Portion(NamedTuple):
     """Some rows of one block, and the network's input for them.
@@ -38,12 +40,43 @@ class Portion(NamedTuple):
     inputs: Batch
 
 
+class Inputs:
+    """The network's inputs for the rows of a data set; what is made beforehand is kept until it is taken once.
+
+    Reading a photo takes longer than keeping the few pixels of it that a network sees, so that files that are read to
+    see whether they can be need not be read again.
+
+    Args:
+        transform: From an item to the network's input.
+        data: The items.
+    """
+
+    def __init__(self, transform: Transform, data: Dataset) -> None:
+        self._transform, self._data = transform, data
+        self._kept: dict[int, torch.Tensor] = {}
+        self._room = _KEPT_BYTES
+
+    def make(self, row: int) -> None:
+        """Make the input for a row if there is room for it; more than one thread may ask."""
+        if self._room > 0:
+            made = self._transform(self._data.item(row))
+            if isinstance(made, torch.Tensor):
+                self._kept[row] = made
+                self._room -= made.nbytes
+
+    def take(self, row: int) -> Any:
+        """Return the input for a row."""
+        kept = self._kept.pop(row, None)
+        return self._transform(self._data.item(row)) if kept is None else kept
+
+
 def batches(
     transform: Transform,
     data: Dataset,
     blocks: Iterable[range],
     batch_size: int,
     workers: int = 1,
+    inputs: Inputs | None = None,
 ) -> Iterator[Portion]:
     """Yield batches that cross no block, the next ones read by threads while the network runs.
 
@@ -53,10 +86,12 @@ def batches(
         blocks: The rows of each block wanted.
         batch_size: The most rows a batch.
         workers: Threads; as many batches are read ahead, so memory does not grow with the data.
+        inputs: The same transform of the same items, where some of it is done.
     """
+    inputs = inputs or Inputs(transform, data)
 
     def load(rows: range) -> Batch:
-        return transform.collate([transform(data.item(i)) for i in rows])
+        return transform.collate([inputs.take(i) for i in rows])
 
     ahead: deque[tuple[range, range, Future[Batch]]] = deque()
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as threads:
@@ -65,10 +100,10 @@ def batches(
                 rows = range(start, min(start + batch_size, block.stop))
                 ahead.append((rows, block, threads.submit(load, rows)))
                 if len(ahead) > workers:
-                    rows, whole, inputs = ahead.popleft()
-                    yield Portion(rows, whole, inputs.result())
-        for rows, whole, inputs in ahead:
-            yield Portion(rows, whole, inputs.result())
+                    rows, whole, batch = ahead.popleft()
+                    yield Portion(rows, whole, batch.result())
+        for rows, whole, batch in ahead:
+            yield Portion(rows, whole, batch.result())
 
 
 @dataclass(frozen=True)

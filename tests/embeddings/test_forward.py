@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from reprq.backbones import Backbone, Preprocessing
 from reprq.data import ImageDataset
-from reprq.embeddings import extract
-from reprq.embeddings.forward import batches
+from reprq.data.image import sources
+from reprq.embeddings import extract, forward
+from reprq.embeddings.forward import Inputs, batches
 from reprq.embeddings.ranks import Ranks
 
 
@@ -61,6 +63,48 @@ def test_an_error_in_decoding_reaches_the_caller(images: ImageDataset) -> None:
 
     with pytest.raises(ValueError, match="broken image"):
         list(batches(Made(decode), images, [range(10)], 5))
+
+
+def test_inputs_made_beforehand_are_kept_within_their_room_and_taken_once(
+    images: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+
+    def decode(image: Any) -> torch.Tensor:
+        decoded.append(1)
+        return torch.tensor([image.getpixel((3, 3))[0]], dtype=torch.float32)
+
+    monkeypatch.setattr(forward, "_KEPT_BYTES", 4 * 30)
+    inputs = Inputs(Made(decode), images)
+    for row in range(50):
+        inputs.make(row)
+    assert len(decoded) == 30
+    found = list(batches(Made(decode), images, [range(40)], 7, inputs=inputs))
+    assert len(decoded) == 40
+    values = torch.cat([batch.inputs for batch in found if isinstance(batch.inputs, torch.Tensor)]).flatten().tolist()
+    assert values == [images.item(row).getpixel((3, 3))[0] for row in range(40)]
+    inputs.take(0)
+    assert len(decoded) == 41
+
+
+def test_files_that_were_read_to_see_whether_they_can_be_are_not_read_again(
+    lenet: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(sources, "_KEPT_PIXELS", 3 * 40 * 40)  # as photos, of which few can be kept whole
+    for number in range(40):
+        Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(tmp_path / f"{number:02}.png")
+    opened: list[str] = []
+    open_file = Image.open
+
+    def counted(path: Any, *rest: Any, **named: Any) -> Any:
+        opened.append(str(path))
+        return open_file(path, *rest, **named)
+
+    monkeypatch.setattr(Image, "open", counted)
+    cache = extract(lenet, tmp_path, cache_dir=tmp_path.parent / "caches", progress=False)
+    probed = 3  # the rows on which the network is tried first are read for that
+    assert len(cache.ids) <= len(opened) <= len(cache.ids) + probed
 
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(7, 2), (512, 1)])
