@@ -17,7 +17,7 @@ from reprq.embeddings.cache.cache import EmbeddingCache, default_cache_dir, is_c
 from reprq.embeddings.cache.filling import Filler
 from reprq.embeddings.cache.reuse import borrow
 from reprq.embeddings.cache.writing import CacheWriter
-from reprq.embeddings.forward import Inputs, PooledLayer, batches, pooled_layers
+from reprq.embeddings.forward import PooledLayer, PreparedInputs, batches, pooled_layers
 from reprq.embeddings.learning import fitted
 from reprq.embeddings.ranks import Ranks, together
 from reprq.embeddings.registry import check_pooling, poolings_named
@@ -141,7 +141,7 @@ def extract(
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     extractor = Extractor(backbone, data, poolings, on, precision)
     shown = f"{backbone.name} on {data.name} {data.split}" if progress and ranks.rank == 0 else ""
-    inputs = Inputs(backbone.preprocessing, data)
+    inputs = PreparedInputs(backbone.preprocessing, data)
     with together(ranks, on):
         writer, notes = cache_of(extractor, wanted, folder, identity, provenance)
         begun = (writer.path / "zarr.json").exists()
@@ -165,7 +165,7 @@ def _complete(
     layers: Sequence[PooledLayer],
     writer: CacheWriter,
     ranks: Ranks,
-    inputs: Inputs,
+    inputs: PreparedInputs,
     batch_size: int,
     workers: int,
     shown: str,
@@ -199,7 +199,7 @@ def _complete(
                 raise
 
 
-def _verify(data: Dataset, blocks: Sequence[range], inputs: Inputs) -> None:
+def _verify(data: Dataset, blocks: Sequence[range], inputs: PreparedInputs) -> None:
     """Read the rows of some blocks, and make of them what the network takes while there is room for it."""
     if blocks:
         rows = np.concatenate(blocks)

@@ -40,7 +40,7 @@ class Portion(NamedTuple):
     inputs: Batch
 
 
-class Inputs:
+class PreparedInputs:
     """The network's inputs for the rows of a data set; what is made beforehand is kept until it is taken once.
 
     Reading a photo takes longer than keeping the few pixels of it that a network sees, so that files that are read to
@@ -76,7 +76,7 @@ def batches(
     blocks: Iterable[range],
     batch_size: int,
     workers: int = 1,
-    inputs: Inputs | None = None,
+    inputs: PreparedInputs | None = None,
 ) -> Iterator[Portion]:
     """Yield batches that cross no block, the next ones read by threads while the network runs.
 
@@ -88,7 +88,7 @@ def batches(
         workers: Threads; as many batches are read ahead, so memory does not grow with the data.
         inputs: The same transform of the same items, where some of it is done.
     """
-    inputs = inputs or Inputs(transform, data)
+    inputs = inputs or PreparedInputs(transform, data)
 
     def load(rows: range) -> Batch:
         return transform.collate([inputs.take(i) for i in rows])

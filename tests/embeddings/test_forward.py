@@ -13,7 +13,7 @@ from reprq.backbones import Backbone, Preprocessing
 from reprq.data import ImageDataset
 from reprq.data.image import sources
 from reprq.embeddings import extract, forward
-from reprq.embeddings.forward import Inputs, batches
+from reprq.embeddings.forward import PreparedInputs, batches
 from reprq.embeddings.ranks import Ranks
 
 
@@ -75,7 +75,7 @@ def test_inputs_made_beforehand_are_kept_within_their_room_and_taken_once(
         return torch.tensor([image.getpixel((3, 3))[0]], dtype=torch.float32)
 
     monkeypatch.setattr(forward, "_KEPT_BYTES", 4 * 30)
-    inputs = Inputs(Made(decode), images)
+    inputs = PreparedInputs(Made(decode), images)
     for row in range(50):
         inputs.make(row)
     assert len(decoded) == 30
