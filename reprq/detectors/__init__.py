@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.base import DeepDetector
     from reprq.detectors.deep.classifiers import BCE, Focal
     from reprq.detectors.deep.cvdd import CVDD
+    from reprq.detectors.deep.dagmm import DAGMM
     from reprq.detectors.deep.distillation import Distillation
     from reprq.detectors.deep.fcdd import FCDD
     from reprq.detectors.deep.flow import Flow
@@ -62,6 +63,7 @@ _MODULES = {
     "SupervisedClassifier": "reprq.detectors.deep.supervised",
     "BCE": "reprq.detectors.deep.classifiers",
     "CVDD": "reprq.detectors.deep.cvdd",
+    "DAGMM": "reprq.detectors.deep.dagmm",
     "FCDD": "reprq.detectors.deep.fcdd",
     "VAE": "reprq.detectors.deep.vae",
     "Focal": "reprq.detectors.deep.classifiers",
@@ -103,6 +105,7 @@ __all__ = [
     "ADRA",
     "BCE",
     "CVDD",
+    "DAGMM",
     "DETECTORS",
     "FCDD",
     "GMM",

@@ -244,6 +244,14 @@ DETECTORS = Registry(
             citation="Kingma & Welling 2014; An & Cho 2015",
         ),
         Entry(
+            name="dagmm",
+            target="reprq.detectors.deep.dagmm:DAGMM",
+            inputs="samples",
+            label="DAGMM",
+            about="energy of the code and the errors of an autoencoder under a Gaussian mixture that learned with them",
+            citation="Zong et al. 2018",
+        ),
+        Entry(
             name="flow",
             target="reprq.detectors.deep.flow:Flow",
             inputs="samples",

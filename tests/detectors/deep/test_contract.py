@@ -30,6 +30,7 @@ SPECS = {
     "transfer": {"name": "transfer", **QUICK, "lr": 0.001, "loss": "deep_sad"},
     "transfer, ewc": {"name": "transfer", **QUICK, "loss": "hsc", "regularizer": "ewc", "fisher_samples": 8},
     "transfer, adapters": {"name": "transfer", **QUICK, "lr": 0.001, "loss": "deep_sad", "regularizer": "adapters"},
+    "dagmm": {"name": "dagmm", **QUICK, "batch_size": 4, "lr": 0.005, "dim": 5, "components": 1},
     "cvdd": {"name": "cvdd", **QUICK, "layers": 1, "contexts": 2, "attention": 8},
     **{name: {"name": name, "layers": "1,2"} for name in MAPS},
     "raw:NAME": {"name": "raw:knn", "k": 2},
