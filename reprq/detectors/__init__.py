@@ -13,6 +13,7 @@ from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
     from reprq.detectors.conformal import Threshold, p_values, threshold
+    from reprq.detectors.deep.aae import AdversarialAutoencoder
     from reprq.detectors.deep.adib import ADIB, ADRA
     from reprq.detectors.deep.autoencoder import Autoencoder
     from reprq.detectors.deep.base import DeepDetector
@@ -52,6 +53,7 @@ _MODULES = {
     "Threshold": "reprq.detectors.conformal",
     "p_values": "reprq.detectors.conformal",
     "threshold": "reprq.detectors.conformal",
+    "AdversarialAutoencoder": "reprq.detectors.deep.aae",
     "ADIB": "reprq.detectors.deep.adib",
     "ADRA": "reprq.detectors.deep.adib",
     "Transfer": "reprq.detectors.deep.transfer",
@@ -121,6 +123,7 @@ __all__ = [
     "SSAD",
     "SSDGM",
     "VAE",
+    "AdversarialAutoencoder",
     "ArrayDetector",
     "Autoencoder",
     "Centroid",

@@ -231,8 +231,17 @@ DETECTORS = Registry(
             target="reprq.detectors.deep.autoencoder:Autoencoder",
             inputs="samples",
             label="autoencoder",
-            about="squared error of an autoencoder that rebuilds images or rows, plain or denoising, with a map of it",
-            citation="Hinton & Salakhutdinov 2006; Vincent et al. 2008",
+            about="squared error of an autoencoder that rebuilds images or rows, plain, denoising (noise), sparse"
+            " (active) or contractive (contraction), with a map of it",
+            citation="Hinton & Salakhutdinov 2006; Vincent et al. 2008; Makhzani & Frey 2014; Alain & Bengio 2014",
+        ),
+        Entry(
+            name="aae",
+            target="reprq.detectors.deep.aae:AdversarialAutoencoder",
+            inputs="samples",
+            label="AAE",
+            about="as autoencoder, whose codes of benign samples learn to look as if drawn from N(0, I)",
+            citation="Makhzani et al. 2015",
         ),
         Entry(
             name="vae",

@@ -1,5 +1,6 @@
 """An encoder with a decoder that rebuilds its input: a detector by itself, and the start of Deep SVDD."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,22 +61,77 @@ class Reconstruction(nn.Module):
         mirror: The decoder.
         noise: Standard deviation of Gaussian noise that the encoder's input has in training; the error is against the
             input without it (Vincent et al. 2008).
+        active: How many numbers of a code are kept, the largest; the others become 0. None keeps all.
+        contraction: Weight of the squared norm of the Jacobian of what is rebuilt, in training.
     """
 
-    def __init__(self, scaling: Scaling, phi: nn.Module, mirror: nn.Module, noise: float = 0.0) -> None:
+    def __init__(
+        self,
+        scaling: Scaling,
+        phi: nn.Module,
+        mirror: nn.Module,
+        noise: float = 0.0,
+        *,
+        active: int | None = None,
+        contraction: float = 0.0,
+    ) -> None:
         super().__init__()
         self.scaling, self.phi, self.mirror, self.noise = scaling, phi, mirror, noise
+        self.active, self.contraction = active, contraction
 
     def errors(self, x: Tensor) -> Tensor:
         """Return the squared error of every value, in the shape of the input: float64 in evaluation mode."""
         scaled: Tensor = self.scaling(x)
         given = scaled + self.noise * torch.randn_like(scaled) if self.training and self.noise else scaled
-        error: Tensor = self.mirror(self.phi(given)).float() - scaled
+        error: Tensor = self.rebuilt(given).float() - scaled
         return (error if self.training else error.double()).square()
 
+    def code(self, scaled: Tensor) -> Tensor:
+        """Return the codes of scaled inputs: (n, d)."""
+        codes: Tensor = self.phi(scaled)
+        return codes if self.active is None else largest(codes, self.active)
+
+    def rebuilt(self, scaled: Tensor) -> Tensor:
+        """Return what the codes of scaled inputs are decoded to, in their shape."""
+        outputs: Tensor = self.mirror(self.code(scaled))
+        return outputs
+
     def forward(self, x: Tensor) -> Tensor:
-        """Return the squared error, summed over the values of a sample: (n,)."""
-        return self.errors(x).flatten(1).sum(1)
+        """Return the squared error, summed over the values of a sample, and in training the penalty: (n,)."""
+        lost = self.errors(x).flatten(1).sum(1)
+        if not (self.training and self.contraction):
+            return lost
+        return lost + self.contraction * self._squared_jacobian(self.scaling(x))
+
+    def _squared_jacobian(self, scaled: Tensor) -> Tensor:
+        """An estimate of ||d rebuilt / d scaled||_F^2, by the statistics of normalization that scores have."""
+        self.phi.eval()
+        self.mirror.eval()
+        signs = 2.0 * torch.randint(2, scaled.shape, device=scaled.device) - 1
+        found = squared_jacobian(self.rebuilt, scaled, signs)
+        self.train()
+        return found
+
+
+def largest(codes: Tensor, k: int) -> Tensor:
+    """Return codes whose k largest numbers are kept, and the others 0 (Makhzani & Frey 2014).
+
+    Example:
+        >>> largest(torch.tensor([[3.0, -5.0, 1.0, 2.0]]), 2)
+        tensor([[3., 0., 0., 2.]])
+    """
+    kept = codes.topk(min(k, codes.shape[1]), dim=1).indices
+    return torch.zeros_like(codes).scatter(1, kept, codes.gather(1, kept))
+
+
+def squared_jacobian(function: Callable[[Tensor], Tensor], x: Tensor, signs: Tensor) -> Tensor:
+    """Return ||signs^T J||^2 of each sample, J the Jacobian of a function of it: (n,).
+
+    Over random signs, of the shape of the outputs, its mean is the squared Frobenius norm of J (Hutchinson 1990).
+    """
+    inputs = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad((function(inputs) * signs).sum(), inputs, create_graph=True)
+    return gradient.flatten(1).square().sum(1)
 
 
 class MeanStep(Step):

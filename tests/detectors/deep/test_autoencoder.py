@@ -1,12 +1,14 @@
 """The autoencoder: its loss and score are one error, whose map sums to it; noise is in training alone."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 
 from reprq.detectors import Autoencoder
 from reprq.detectors.deep.networks import Scaling
-from reprq.detectors.deep.reconstruction import Reconstruction
+from reprq.detectors.deep.reconstruction import Reconstruction, squared_jacobian
 from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import InputError
 from reprq.training import Examples
@@ -85,6 +87,8 @@ def test_the_identifier_says_what_changes_scores():
     [
         ({"noise": -1}, "noise must be a number of at least 0, got -1"),
         ({"noise": float("nan")}, "noise must be a number of at least 0, got nan"),
+        ({"active": 0}, "active must be a positive integer, got 0"),
+        ({"contraction": -1}, "contraction must be a number of at least 0, got -1"),
         ({"bias": 1}, "bias must be True or False, got 1"),
         ({"network": "nosuch"}, "nosuch"),
         ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
@@ -93,3 +97,54 @@ def test_the_identifier_says_what_changes_scores():
 def test_parameters_that_cannot_be_used_are_one_sentence(table, settings, words):
     with pytest.raises((InputError, KeyError), match=words):
         Autoencoder(**settings).fit(table[0])
+
+
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_the_penalty_is_in_the_mean_the_squared_norm_of_the_jacobian(outputs):
+    torch.manual_seed(0)
+    function = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, outputs))
+    x = torch.randn(5, 4)
+    every = [torch.tensor(signs).expand(5, outputs) for signs in product([-1.0, 1.0], repeat=outputs)]
+    found = torch.stack([squared_jacobian(function, x, signs) for signs in every]).mean(0)
+    jacobians = [torch.autograd.functional.jacobian(function, row) for row in x]
+    exact = torch.stack([jacobian.square().sum() for jacobian in jacobians])
+    torch.testing.assert_close(found.detach(), exact)
+
+
+def test_the_contractive_loss_adds_the_penalty_with_the_statistics_that_scores_have(table):
+    detector = Autoencoder(contraction=0.3, **QUICK).fit(table[0])
+    model, x = detector.network_, torch.from_numpy(table[1][:4])
+    plain = model.eval()(x)
+    rebuilt = lambda row: model.rebuilt(row[None])[0]  # noqa: E731
+    jacobians = [torch.autograd.functional.jacobian(rebuilt, row) for row in model.scaling(x)]
+    expected = torch.stack([jacobian.square().sum() for jacobian in jacobians])
+    torch.manual_seed(0)
+    found = torch.stack([model._squared_jacobian(model.scaling(x)).detach() for _ in range(3000)]).mean(0)
+    torch.testing.assert_close(found, expected, rtol=0.1, atol=0)
+    assert model.training  # as it trains
+    model.mirror.eval()
+    model.phi.eval()
+    total = model(x).double().detach()
+    assert (total > plain).all()
+
+
+def test_contraction_makes_what_is_rebuilt_move_less(table):
+    def slope(contraction):
+        detector = Autoencoder(contraction=contraction, **{**QUICK, "epochs": 30}).fit(table[0])
+        model, x = detector.network_, detector.network_.scaling(torch.from_numpy(table[0]))
+        basis = torch.eye(5)
+        return sum(float(squared_jacobian(model.rebuilt, x, e.expand(60, 5)).detach().mean()) for e in basis)
+
+    assert slope(3.0) < 0.5 * slope(0.0)
+
+
+def test_a_sparse_code_has_so_many_active_numbers(table):
+    detector = Autoencoder(active=2, **QUICK).fit(table[0])
+    codes = detector.embed(table[1])
+    assert codes.shape == (40, 8)
+    assert ((codes != 0).sum(1) == 2).all()
+    full = detector.network_.phi(detector.network_.scaling(torch.from_numpy(table[1]))).detach().numpy()
+    for code, whole in zip(codes, full, strict=True):
+        np.testing.assert_array_equal(np.flatnonzero(code), np.sort(np.argsort(-whole)[:2]))
+    plain = Autoencoder(active=99, **QUICK).fit(table[0]).anomaly_score(table[1])
+    np.testing.assert_array_equal(plain, Autoencoder(**QUICK).fit(table[0]).anomaly_score(table[1]))

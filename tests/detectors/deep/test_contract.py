@@ -35,6 +35,8 @@ SPECS = {
     **{name: {"name": name, "layers": "1,2"} for name in MAPS},
     "raw:NAME": {"name": "raw:knn", "k": 2},
     "hybrid:NAME": {"name": "hybrid:knn", "k": 2, **QUICK},
+    "autoencoder, sparse": {"name": "autoencoder", **QUICK, "active": 4},
+    "autoencoder, contractive": {"name": "autoencoder", **QUICK, "contraction": 0.001},
     "autoencoder, denoising": {"name": "autoencoder", **QUICK, "noise": 0.3},
     "deep_svdd, soft, pretrained": {
         **{"name": "deep_svdd", **QUICK, "objective": "soft-boundary"},
