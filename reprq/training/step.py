@@ -45,7 +45,7 @@ class Step(ABC):
         self.device = next(model.parameters()).device
         model.to(memory_format=torch.channels_last)
         self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay)
+            torch.optim.Adam(model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
         ]
 
     @abstractmethod
