@@ -90,6 +90,12 @@ def _esc10(asked: Asked) -> Dataset:
     return load_esc10(asked.name, asked.split, asked.seed, asked.root)
 
 
+def _mnist_c(asked: Asked) -> Dataset:
+    from reprq.data.image.mnist_c import load_mnist_c  # only who asks for it loads SciPy's filters
+
+    return load_mnist_c(asked.split, asked.root, asked.download)
+
+
 def _named(name: str, target: Callable[[Asked], Dataset], about: str, **sizes: int) -> Entry:
     return Entry(name=name, target=target, inputs="image", about=about, facts=sizes)
 
@@ -101,6 +107,7 @@ DATASETS = Registry(
         _named("cifar10", _torchvision, "--download (170 MB)", classes=10, train=50000, test=10000),
         _named("cifar100", _torchvision, "--download (169 MB)", classes=100, train=50000, test=10000),
         _named("mnist", _torchvision, "--download (12 MB)", classes=10, train=60000, test=10000),
+        _named("mnist_c", _mnist_c, "MNIST and its 15 corruptions", classes=16, train=60000, test=160000),
         _named("usps", _torchvision, "--download (8 MB)", classes=10, train=7291, test=2007),
         Entry(
             name="20newsgroups",
@@ -216,7 +223,7 @@ def load_dataset(
     """Return one split of a data set.
 
     Args:
-        name: "digits", "cifar10", "cifar100", "mnist", "usps", "folder:PATH" of images, "20newsgroups",
+        name: "digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", "folder:PATH" of images, "20newsgroups",
             "20newsgroups-whole", "reuters", "sms" or "text:PATH" of documents; "esc10" or "audio:PATH" of sounds;
             "cardio", "satellite", "thyroid" or "table:PATH" of rows of numbers and categories; a `Path` is a folder of
             images.

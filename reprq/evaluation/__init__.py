@@ -7,6 +7,7 @@ from reprq.lazy import from_modules
 if TYPE_CHECKING:
     from reprq.evaluation.band import roc_band
     from reprq.evaluation.bootstrap import auroc_bootstrap
+    from reprq.evaluation.explanations import clever_hans_score, explanation_accuracy, pointing_game
     from reprq.evaluation.groups import max_over_groups
     from reprq.evaluation.operating import (
         Curves,
@@ -33,6 +34,9 @@ _MODULES = {
     "auroc": "reprq.evaluation.roc",
     "roc_band": "reprq.evaluation.band",
     "auroc_bootstrap": "reprq.evaluation.bootstrap",
+    "clever_hans_score": "reprq.evaluation.explanations",
+    "explanation_accuracy": "reprq.evaluation.explanations",
+    "pointing_game": "reprq.evaluation.explanations",
     "max_over_groups": "reprq.evaluation.groups",
     "Curves": "reprq.evaluation.operating",
     "OperatingPoint": "reprq.evaluation.operating",
@@ -73,8 +77,10 @@ __all__ = [
     "auroc_bootstrap",
     "average_precision",
     "average_precision_chance",
+    "clever_hans_score",
     "correlation",
     "curves",
+    "explanation_accuracy",
     "fpr_at_tpr",
     "hold_out",
     "holm",
@@ -85,6 +91,7 @@ __all__ = [
     "paired_delong",
     "per_class_table",
     "pixel_auroc",
+    "pointing_game",
     "roc_band",
 ]
 

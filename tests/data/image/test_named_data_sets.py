@@ -39,7 +39,7 @@ def test_the_seed_moves_the_digits_split() -> None:
 def test_available_is_honest_about_digits_and_names_what_loads() -> None:
     infos = {info.name: info for info in available()}
     images = [name for name, info in infos.items() if info.modality == "image"]
-    assert images == ["digits", "cifar10", "cifar100", "mnist", "usps", "folder:PATH"]
+    assert images == ["digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", "folder:PATH"]
     assert (infos["digits"].train, infos["digits"].test) == tuple(
         len(load_dataset("digits", split)) for split in ("train", "test")
     )
