@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from reprq.detectors.conformal import Threshold, p_values, threshold
     from reprq.detectors.deep.aae import AdversarialAutoencoder
     from reprq.detectors.deep.adib import ADIB, ADRA
+    from reprq.detectors.deep.anogan import AnoGAN
     from reprq.detectors.deep.autoencoder import Autoencoder
     from reprq.detectors.deep.base import DeepDetector
     from reprq.detectors.deep.classifiers import BCE, Focal
     from reprq.detectors.deep.cvdd import CVDD
     from reprq.detectors.deep.dagmm import DAGMM
     from reprq.detectors.deep.distillation import Distillation
+    from reprq.detectors.deep.fanogan import FAnoGAN
     from reprq.detectors.deep.fcdd import FCDD
     from reprq.detectors.deep.flow import Flow
     from reprq.detectors.deep.geometric import Geometric
@@ -65,7 +67,9 @@ _MODULES = {
     "SupervisedClassifier": "reprq.detectors.deep.supervised",
     "BCE": "reprq.detectors.deep.classifiers",
     "CVDD": "reprq.detectors.deep.cvdd",
+    "AnoGAN": "reprq.detectors.deep.anogan",
     "DAGMM": "reprq.detectors.deep.dagmm",
+    "FAnoGAN": "reprq.detectors.deep.fanogan",
     "FCDD": "reprq.detectors.deep.fcdd",
     "VAE": "reprq.detectors.deep.vae",
     "Focal": "reprq.detectors.deep.classifiers",
@@ -124,6 +128,7 @@ __all__ = [
     "SSDGM",
     "VAE",
     "AdversarialAutoencoder",
+    "AnoGAN",
     "ArrayDetector",
     "Autoencoder",
     "Centroid",
@@ -132,6 +137,7 @@ __all__ = [
     "DeepSVDD",
     "Detector",
     "Distillation",
+    "FAnoGAN",
     "Flow",
     "Focal",
     "Gaussian",

@@ -261,6 +261,24 @@ DETECTORS = Registry(
             citation="Zong et al. 2018",
         ),
         Entry(
+            name="anogan",
+            target="reprq.detectors.deep.anogan:AnoGAN",
+            inputs="samples",
+            label="AnoGAN",
+            about="how near a generator of benign images or rows comes to one, by a search for its noise, or with"
+            " adapted=True also for weights of a generator of its own (AD-GAN), with a map",
+            citation="Schlegl et al. 2017; Deecke et al. 2018",
+        ),
+        Entry(
+            name="fanogan",
+            target="reprq.detectors.deep.fanogan:FAnoGAN",
+            inputs="samples",
+            label="f-AnoGAN",
+            about="how badly a generator of benign images or rows gives one back by way of an encoder, in values and in"
+            " features of its critic, with a map",
+            citation="Schlegl et al. 2019",
+        ),
+        Entry(
             name="flow",
             target="reprq.detectors.deep.flow:Flow",
             inputs="samples",
