@@ -144,6 +144,18 @@ PAPERS = Registry(
             "reprq.papers.ruff2021.text",
         ),
         _paper(
+            "ruff2021-unifying",
+            'Ruff 2021, "Deep One-Class Learning"',
+            "Table 4.2: nine methods on MNIST-C, and Table 4.4: whether their explanations point at what was corrupted",
+            "MNIST/raw or torchvision/MNIST/raw in --root",
+            {
+                "quick": "200 training digits, two corruptions; half a minute",
+                "cpu": "5,000 training digits, 500 test digits, all corruptions, two seeds; of one core some minutes",
+                "full": "all digits, five seeds; for a GPU",
+            },
+            "reprq.papers.ruff2021.unifying",
+        ),
+        _paper(
             "ruff2021-toy",
             'Ruff 2021, "Deep One-Class Learning"',
             "Figures 1.3 (level sets), 1.4, 2.2, 4.1 and 4.2 (Big Moon, Small Moon: nine detectors beside the published"

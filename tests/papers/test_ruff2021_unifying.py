@@ -1,0 +1,90 @@
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reprq.data.image.corruptions import CORRUPTIONS
+from reprq.errors import OutputExistsError
+from reprq.evaluation import auroc, explanation_accuracy
+from reprq.papers import reproduce
+from reprq.papers.ruff2021 import unifying
+from reprq.papers.ruff2021.letters import LETTERS, drawn_letters
+from reprq.papers.ruff2021.unifying import CLEVER_HANS, METHODS, PUBLISHED, UnifyingPreset
+
+
+def test_the_published_columns_have_the_means_that_the_thesis_prints() -> None:
+    assert all(tuple(PUBLISHED[method]) == tuple(CORRUPTIONS) for method in METHODS)
+    means = [np.mean(list(PUBLISHED[method].values())) for method in METHODS]
+    assert np.round(means, 1).tolist() == pytest.approx(
+        [80.6, 62.8, 77.7, 57.5, 74.0, 72.1, 95.9, 69.2, 89.9], abs=0.051
+    )
+    assert all(set(CLEVER_HANS[method]) <= set(CORRUPTIONS) for method in CLEVER_HANS)
+
+
+def test_letters_are_drawn_alike_by_a_seed_inside_the_frame_and_every_letter_as_often() -> None:
+    letters, again, other = drawn_letters(78), drawn_letters(78), drawn_letters(78, seed=1)
+    assert letters.fingerprint == again.fingerprint != other.fingerprint
+    assert np.bincount(letters.labels).tolist() == [3] * 26
+    assert letters.classes == tuple(LETTERS)
+    pixels = np.stack([np.asarray(letters.item(i))[..., 0] for i in range(78)]).astype(float)
+    assert (pixels.max(axis=(1, 2)) > 128).all()
+    assert pixels[:, 0].mean() < 5 < pixels.mean()
+
+
+def test_one_fit_of_each_method_is_judged_on_every_corruption(mnist_root: Path, tmp_path: Path, monkeypatch) -> None:
+    how = UnifyingPreset(40, 8, 5, (1, 1), 1, (52, 1), corruptions=("stripe", "brightness"))
+    monkeypatch.setitem(unifying.PRESETS, "quick", how)
+    out = tmp_path / "out"
+    paths = reproduce("ruff2021-unifying", "quick", out, root=mnist_root, progress=False)
+    assert [path.name for path in paths] == ["table-4.2.md", "table-4.4.md", "unifying.csv", "made.json"]
+    rows = list(csv.DictReader(io.StringIO((out / "unifying.csv").read_text())))
+    assert {(row["method"], row["task"]) for row in rows} == {
+        (method, kind) for method in how.specs() for kind in how.corruptions
+    }
+    assert all(row["n_train"] == "40" and row["n_test"] == "16" for row in rows)
+    assert all(float(row["low"]) <= float(row["auroc"]) <= float(row["high"]) for row in rows)
+    explained = [row for row in rows if row["clever_hans"]]
+    assert {row["method"] for row in explained} >= {"AE"}
+    for row in explained:
+        assert float(row["clever_hans"]) == pytest.approx(float(row["auroc"]) - float(row["cosine_absolute"]))
+    written = {path.name: path.read_bytes() for path in paths}
+    reproduce("ruff2021-unifying", "quick", out, root=mnist_root, progress=False)
+    assert {path.name: path.read_bytes() for path in paths} == written
+    with pytest.raises(OutputExistsError, match="another run"):
+        reproduce("ruff2021-unifying", "quick", out, root=mnist_root, seed=1, progress=False)
+
+
+def test_clean_and_corrupted_images_are_the_same_digits(mnist_root: Path) -> None:
+    from reprq.data.image.mnist_c import load_mnist_c
+
+    how = UnifyingPreset(30, 5, 5, (1, 1), 1, (26, 1), corruptions=("scale", "zigzag"))
+    train, test = (load_mnist_c(side, mnist_root, download=False) for side in ("train", "test"))
+    benign, judged = unifying._samples(train, test, how, seed=3)
+    names = [name.split("/") for name in judged.ids]
+    assert [kind for _, kind, _ in names] == ["clean"] * 5 + ["scale"] * 5 + ["zigzag"] * 5
+    assert [row for _, _, row in names[:5]] == [row for _, _, row in names[5:10]] == [row for _, _, row in names[10:]]
+    assert len(benign) == 30
+    assert benign.split == "train"
+
+
+def test_a_planted_clever_hans_has_a_high_auroc_and_an_explanation_that_warns() -> None:
+    """Anomalies have a thick frame beside what is wrong with them, and a detector that looks at the frame alone."""
+    rng = np.random.default_rng(0)
+    benign, anomalous = rng.uniform(0, 0.2, size=(2, 60, 12, 12))
+    truth = np.zeros_like(anomalous)
+    truth[:, 4:7, 4:7] = 1
+    anomalous += truth
+    frame = np.ones((12, 12))
+    frame[1:-1, 1:-1] = 0
+    anomalous += 0.8 * frame
+    labels = np.repeat([0, 1], 60)
+    found = {}
+    for name, seen in (("frame", frame), ("defect", truth[0])):
+        scores = np.concatenate([(seen * benign**2).sum((1, 2)), (seen * anomalous**2).sum((1, 2))])
+        area = auroc(labels, scores).value
+        found[name] = (area, area - explanation_accuracy(truth, seen * anomalous**2).value)
+    assert found["frame"] == pytest.approx((1.0, 1.0), abs=0.01)
+    assert found["defect"][0] == pytest.approx(1.0, abs=0.01)
+    assert found["defect"][1] < 0.1
