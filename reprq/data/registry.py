@@ -10,7 +10,7 @@ from reprq.data.audio.named import load_esc10
 from reprq.data.dataset import Dataset
 from reprq.data.folders.loading import SPLITS
 from reprq.data.image.folder import load_folder
-from reprq.data.image.named import load_digits, load_torchvision
+from reprq.data.image.named import load_digits, load_svhn, load_torchvision
 from reprq.data.reading import read_as
 from reprq.data.table.loading import load_rows
 from reprq.data.table.named import SETS, load_half
@@ -96,6 +96,22 @@ def _mnist_c(asked: Asked) -> Dataset:
     return load_mnist_c(asked.split, asked.root, asked.download)
 
 
+def _svhn(asked: Asked) -> Dataset:
+    return load_svhn(asked.split, asked.root, asked.download)
+
+
+def _drawn_digits(asked: Asked) -> Dataset:
+    from reprq.data.image.drawn_digits import load_drawn
+
+    return load_drawn(asked.split)
+
+
+def _joint_digits(asked: Asked) -> Dataset:
+    from reprq.data.image.joint_digits import load_joint
+
+    return load_joint(asked.name, asked.split, asked.root, asked.download)
+
+
 def _named(name: str, target: Callable[[Asked], Dataset], about: str, **sizes: int) -> Entry:
     return Entry(name=name, target=target, inputs="image", about=about, facts=sizes)
 
@@ -109,6 +125,22 @@ DATASETS = Registry(
         _named("mnist", _torchvision, "--download (12 MB)", classes=10, train=60000, test=10000),
         _named("mnist_c", _mnist_c, "MNIST and its 15 corruptions", classes=16, train=60000, test=160000),
         _named("usps", _torchvision, "--download (8 MB)", classes=10, train=7291, test=2007),
+        _named("svhn", _svhn, "--download (246 MB)", classes=10, train=73257, test=26032),
+        _named("drawn_digits", _drawn_digits, "drawn here, from fonts", classes=10, train=6000, test=2000),
+        _named(
+            "joint_digits",
+            _joint_digits,
+            "--download; mnist, usps and svhn in one format",
+            classes=10,
+            train=140548,
+            test=38039,
+        ),
+        _named(
+            "joint_digits_drawn",
+            _joint_digits,
+            "--download; mnist, usps and drawn_digits in one format",
+            **{"classes": 10, "train": 73291, "test": 14007},
+        ),
         Entry(
             name="20newsgroups",
             target=_newsgroups,
@@ -223,10 +255,10 @@ def load_dataset(
     """Return one split of a data set.
 
     Args:
-        name: "digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", "folder:PATH" of images, "20newsgroups",
-            "20newsgroups-whole", "reuters", "sms" or "text:PATH" of documents; "esc10" or "audio:PATH" of sounds;
-            "cardio", "satellite", "thyroid" or "table:PATH" of rows of numbers and categories; a `Path` is a folder of
-            images.
+        name: "digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", "svhn", "drawn_digits", "joint_digits",
+            "joint_digits_drawn" or "folder:PATH" of images; "20newsgroups", "20newsgroups-whole", "reuters", "sms" or
+            "text:PATH" of documents; "esc10" or "audio:PATH" of sounds; "cardio", "satellite", "thyroid" or
+            "table:PATH" of rows of numbers and categories; a `Path` is a folder of images.
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.

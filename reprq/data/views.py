@@ -1,4 +1,4 @@
-"""Two data sets as one; nothing is copied until a row is asked for."""
+"""Data sets as one; nothing is copied until a row is asked for."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -58,6 +58,39 @@ class JoinedSource:
             for i, (place, _) in enumerate(own if found is not None else ()):
                 places[place] = (found, i) if found.present[i] else None
         return JoinedMasks(places) if any(places) else None
+
+
+def merged(parts: Sequence[Dataset], name: str) -> Dataset:
+    """Return the rows of data sets of the same classes, one set after another.
+
+    Args:
+        parts: At least one. The ids of each begin with its name, so that these must differ.
+        name: What they are called together.
+
+    Raises:
+        InputError: Sets of other classes or of another kind, or two of one name.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        if part.classes != first.classes or part.modality != first.modality:
+            raise InputError(
+                f"{part.name} must have the classes of {first.name}, and its {first.noun}s; merge its like"
+            )
+    if len({part.name for part in parts}) < len(parts):
+        raise InputError(f"the sets must have names of their own, got {[part.name for part in parts]}")
+    source, length, rows = first.source, int(first.rows.max(initial=-1)) + 1, [first.rows]
+    for part in parts[1:]:
+        source = JoinedSource(source, length, part.source)
+        rows.append(length + part.rows)
+        length += int(part.rows.max(initial=-1)) + 1
+    return replace(
+        first,
+        name=name,
+        labels=np.concatenate([part.labels for part in parts]),
+        ids=np.array([f"{part.name}/{each}" for part in parts for each in part.ids], dtype=np.str_),
+        source=source,
+        rows=np.concatenate(rows),
+    )
 
 
 def joined(first: Dataset, second: Dataset) -> Dataset:

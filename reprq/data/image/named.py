@@ -1,4 +1,4 @@
-"""Data sets that come as one array: scikit-learn's digits, and torchvision's CIFAR, MNIST and USPS."""
+"""Data sets that come as one array: scikit-learn's digits, and torchvision's CIFAR, MNIST, USPS and SVHN."""
 
 import os
 import shutil
@@ -80,6 +80,51 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
         source=ArraySource(np.asarray(data.data, dtype=np.uint8)),
         rows=np.arange(len(labels)),
     )
+
+
+def load_svhn(split: str, root: Path | str | None, download: bool) -> Dataset:
+    """Return one official split of SVHN's cropped digits, from the files that torchvision has; their label 10 is a 0.
+
+    Args:
+        split: "train" or "test": `train_32x32.mat` or `test_32x32.mat`.
+        root: As in `load_torchvision`.
+        download: Likewise.
+
+    Raises:
+        DataError: Likewise.
+    """
+    from scipy.io import loadmat  # here: only who asks for SVHN waits for it
+
+    file = data_root(root) / f"{split}_32x32.mat"
+    if not file.is_file():
+        if not download:
+            raise DataError(
+                f"svhn is not in {file.parent}; download it with --download or point --root or $REPRQ_DATA to its files"
+            )
+        _download(_svhn_of_torchvision, "svhn", split, file.parent)
+    try:
+        held = loadmat(file)
+        pixels, labels = held["X"].transpose(3, 0, 1, 2).astype(np.uint8), held["y"].ravel().astype(np.int64)
+    except Exception as error:  # whatever SciPy's parser says
+        message = f"the files of svhn in {file.parent} are damaged: {one_line(error)}; delete them and use --download"
+        raise DataError(message) from error
+    if len(pixels) != len(labels) or not set(labels.tolist()) <= set(range(1, 11)):
+        raise DataError(f"the files of svhn in {file.parent} are damaged: labels must be 1 to 10, one an image")
+    return Dataset(
+        name="svhn",
+        split=split,
+        classes=tuple(str(digit) for digit in range(10)),
+        labels=labels % 10,
+        ids=np.array([f"{split}/{row:05d}" for row in range(len(labels))]),
+        source=ArraySource(np.ascontiguousarray(pixels)),
+        rows=np.arange(len(labels)),
+    )
+
+
+def _svhn_of_torchvision(folder: str, *, train: bool, download: bool) -> Any:
+    from torchvision.datasets import SVHN
+
+    return SVHN(folder, split="train" if train else "test", download=download)
 
 
 def _is_there(kind: Any, name: str, split: str, folder: Path) -> bool:

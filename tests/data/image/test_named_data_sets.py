@@ -39,7 +39,8 @@ def test_the_seed_moves_the_digits_split() -> None:
 def test_available_is_honest_about_digits_and_names_what_loads() -> None:
     infos = {info.name: info for info in available()}
     images = [name for name, info in infos.items() if info.modality == "image"]
-    assert images == ["digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", "folder:PATH"]
+    joint = ["svhn", "drawn_digits", "joint_digits", "joint_digits_drawn"]
+    assert images == ["digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", *joint, "folder:PATH"]
     assert (infos["digits"].train, infos["digits"].test) == tuple(
         len(load_dataset("digits", split)) for split in ("train", "test")
     )
@@ -59,7 +60,7 @@ def test_unknown_names_suggest_the_nearest() -> None:
         load_dataset("digits", "val")
 
 
-@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps"])
+@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps", "svhn"])
 def test_absent_files_name_the_root_and_the_switch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     message = f"{name} is not in {tmp_path}; download it with --download or point --root or $REPRQ_DATA to its files"
     with pytest.raises(DataError, match=re.escape(message)):
@@ -69,7 +70,7 @@ def test_absent_files_name_the_root_and_the_switch(name: str, tmp_path: Path, mo
         load_dataset(name)
 
 
-@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps"])
+@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps", "svhn"])
 def test_a_failed_download_is_one_line_and_leaves_nothing(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
