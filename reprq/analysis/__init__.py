@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from reprq.analysis.directions import Directions
     from reprq.analysis.recommendation import Recommendation, recommend
     from reprq.analysis.scores import points
+    from reprq.analysis.stopping import regret_of_stopping, warnings_of_forgetting
     from reprq.analysis.targets import with_targets
     from reprq.analysis.within_datasets import over_datasets
 
@@ -23,6 +24,8 @@ _MODULES = {
     "Directions": "reprq.analysis.directions",
     "Recommendation": "reprq.analysis.recommendation",
     "recommend": "reprq.analysis.recommendation",
+    "regret_of_stopping": "reprq.analysis.stopping",
+    "warnings_of_forgetting": "reprq.analysis.stopping",
     "with_targets": "reprq.analysis.targets",
 }
 
@@ -35,6 +38,8 @@ __all__ = [
     "points",
     "recommend",
     "recommend_for",
+    "regret_of_stopping",
+    "warnings_of_forgetting",
     "with_targets",
 ]
 

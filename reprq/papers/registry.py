@@ -168,6 +168,21 @@ PAPERS = Registry(
             "reprq.papers.ruff2021.toy",
         ),
         _paper(
+            "deecke2021-drift",
+            'Deecke et al. 2021, "Transfer-Based Semantic Anomaly Detection"',
+            "CKA of each layer with its pretrained self and metrics of quality along fine-tuning, against the AUROC on"
+            " seen and unseen anomalies; what stopping by each signal loses",
+            "CIFAR-10 of torchvision or images/cifar10_jpeg/{train,test}/CLASS, images/tiny_imagenet_32/SYNSET with"
+            " classes.tsv, and weights/mobilenet_v2-imagenet_torchvision.safetensors (else downloaded), in --root",
+            {
+                "quick": "one class, 24 training images, two epochs of a small random network; a quarter of a minute",
+                "cpu": "three classes, four ways of fine-tuning MobileNetV2 at 64 pixels, 200 training images, 12"
+                " epochs, one seed; a quarter of an hour of one core",
+                "full": "ten classes, 224 pixels, 4,000 training images, 100 epochs, three seeds; for a GPU",
+            },
+            "reprq.papers.deecke2021.drift",
+        ),
+        _paper(
             "adbench",
             'Han et al. 2022, "ADBench" (its embeddings, in a one-class protocol)',
             "AUROC and time of every array detector on image and text embeddings",

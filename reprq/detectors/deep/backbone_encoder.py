@@ -2,11 +2,12 @@
 
 import copy
 import functools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from reprq.backbones import Backbone, Tap, load_backbone
+from reprq.backbones import Backbone, Layer, Tap, load_backbone
 from reprq.backbones.entries import BACKBONES, brings_weights
 from reprq.data import Batch
 from reprq.embeddings.pooling import pool_layer
@@ -46,7 +47,8 @@ class BackboneEncoder(nn.Module):
 
     def __init__(self, backbone: Backbone, dim: int | None) -> None:
         super().__init__()
-        self.network, self._layer = copy.deepcopy(backbone.network), backbone.layers[-1]
+        self.network, self._layers = copy.deepcopy(backbone.network), backbone.layers
+        self._layer = self._layers[-1]
         if self._layer.where == "input":  # the classifier, which nothing learns
             parent, _, child = self._layer.module.rpartition(".")
             setattr(self.network.get_submodule(parent), child, nn.Identity())
@@ -66,8 +68,15 @@ class BackboneEncoder(nn.Module):
 
     def rows(self, x: Batch) -> Tensor:
         """Return the rows of the deepest layer: (n, width)."""
-        with Tap(self.network, [self._layer], lambda layer, output: pool_layer(layer, output, "avg")) as tap:
-            return tap(x)[self._layer.name]
+        return self._read(x, [self._layer])[self._layer.name]
+
+    def layers(self, x: Batch) -> dict[str, Tensor]:
+        """Return the rows of every layer, averages over positions, by name: (n, width) each."""
+        return self._read(x, self._layers)
+
+    def _read(self, x: Batch, layers: Sequence[Layer]) -> dict[str, Tensor]:
+        with Tap(self.network, layers, lambda layer, output: pool_layer(layer, output, "avg")) as tap:
+            return tap(x)
 
 
 def random_backbone(name: str, size: int | None, seed: int) -> Backbone:

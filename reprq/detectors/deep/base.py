@@ -3,6 +3,7 @@
 import json
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -58,7 +59,7 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
     takes_rows: ClassVar[bool] = False
     uses: ClassVar[frozenset[str]] = frozenset()
     _key: ClassVar[str] = "reprq.deep"
-    _not_saved: ClassVar[tuple[str, ...]] = ("device", "checkpoint", "progress")
+    _not_saved: ClassVar[tuple[str, ...]] = ("device", "checkpoint", "progress", "on_epoch")
 
     network_: nn.Module
     transform_: Transform | None
@@ -69,6 +70,7 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
     device: str
     checkpoint: str | Path | None
     progress: bool
+    on_epoch: Callable[[Self, Epoch], object] | None
     epochs: int
     lr: float
 
@@ -281,11 +283,28 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
     def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
         """Train; `kept` are the rows of `inputs_` that are not held out, and `besides` is for those that use it."""
         checkpoint = self._checkpoint()
-        if checkpoint is None or not checkpoint.exists():
+        anew = checkpoint is None or not checkpoint.exists()
+        if anew:
             self._prepare(schedule, kept)
         other = self._other(besides)
         bar = {"desc": name_of(self), "show": self.progress, "leave": False}
-        return train(self._step(schedule), self._examples(), other=other, checkpoint=checkpoint, bar=bar)
+        step, look = self._step(schedule), None
+        if self.on_epoch is not None:
+            _, held_out = split_rows(len(self.inputs_), schedule.seed, schedule.held_out)
+            look = partial(self._look, held_out)
+            if anew:
+                with seeded(schedule.seed, step.device):
+                    look(step, {"epoch": 0, "loss": None})
+        return train(step, self._examples(), other=other, checkpoint=checkpoint, bar=bar, on_epoch=look)
+
+    def _look(self, held_out: NDArray[np.int64], step: Step, epoch: Epoch) -> None:
+        """Call `on_epoch` with the detector fitted as far as it is."""
+        assert self.on_epoch is not None
+        self.held_out_scores_ = self._in_batches(self._scores, self.inputs_, held_out).double().numpy()
+        try:
+            self.on_epoch(self, epoch)
+        finally:
+            del self.held_out_scores_
 
     def _prepare(self, schedule: Schedule, kept: NDArray[np.int64]) -> None:
         """Set what `network_` must know before the first epoch; a training that goes on has it in its checkpoint."""

@@ -179,6 +179,25 @@ class Transfer(TrainedDetector):
             auxiliary = self._corpus = drawn(corpus, self.corpus_size, self.seed)  # type: ignore[assignment]
         return super().fit(samples, labelled=labelled, auxiliary=auxiliary)
 
+    def embed_layers(self, X: Any) -> dict[str, NDArray[np.float32]]:
+        """Return what every layer of the network makes of images, its maps averaged: (m, d) float32 by its name.
+
+        Beside the same layers of `backbone_` they show what was forgotten, and how deep (`reprq.metrics.cka`).
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            InputError: As `anomaly_score`.
+        """
+        sizes: list[int] = []
+
+        def beside(x: Batch) -> Tensor:
+            rows = list(self._net.encoder.layers(x).values())
+            sizes[:] = [each.shape[1] for each in rows]
+            return torch.cat([each.float() for each in rows], dim=1)
+
+        columns = torch.split(self._of_samples(beside, X), sizes, dim=1)
+        return {layer.name: each.numpy() for layer, each in zip(self.backbone_.layers, columns, strict=True)}
+
     @classmethod
     def load(cls, path: str | Path, backbone: Backbone | str, *, device: str = "cpu") -> Self:  # type: ignore[override]
         """Read a fitted detector that `save` wrote; the backbone is not in the file.

@@ -25,14 +25,14 @@ from reprq.data.splits import task_split
 from reprq.detectors.deep.networks import Scaling, architecture_named, encoder
 from reprq.detectors.deep.svdd import away_from_zero
 from reprq.evaluation.roc import auroc
-from reprq.metrics import measure
 from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
 from reprq.papers.fits import VERSION, rows_digest
 from reprq.papers.outcome import csv_text
 from reprq.papers.ruff2021.deep import load
+from reprq.papers.trajectories import Looks, quality, trajectories
 from reprq.seeding import seeded
 from reprq.study.cells import Row
-from reprq.training import Epoch, Examples, Inputs, Schedule, Step, train
+from reprq.training import Examples, Inputs, Schedule, Step, train
 
 KINDS = ("sound", "biases", "learned centre", "sigmoid")
 METRICS = ("rankme", "participation_ratio", "aucev", "cosine_compactness")
@@ -170,20 +170,11 @@ def _trained(
     sphere.eval()
     with torch.no_grad():
         sphere.center.copy_(away_from_zero(sphere.embed(known).mean(0)))
-    rows: list[Row] = []
-
-    def look(epoch: int) -> None:
-        if epoch in how.measured:
-            rows.append({"epoch": epoch, **_measured(sphere, tested, labels)})
-
-    def after(step: Step, epoch: Epoch) -> None:
-        sphere.eval()
-        look(int(epoch["epoch"] or 0))
-
-    look(0)
+    looks = Looks(how.measured, lambda: _measured(sphere.eval(), tested, labels))
+    looks.after()
     schedule = Schedule(how.epochs, how.batch_size, how.lr, seed, patience=None, held_out=0.0)
-    train(_OneClass(sphere, schedule), Examples(inputs), on_epoch=after)
-    return rows
+    train(_OneClass(sphere, schedule), Examples(inputs), on_epoch=lambda step, epoch: looks.after(epoch))
+    return looks.rows
 
 
 @torch.no_grad()
@@ -192,9 +183,7 @@ def _measured(sphere: Sphere, tested: Tensor, labels: NDArray[Any]) -> Row:
     outputs = sphere.embed(tested).double()
     center = sphere.center.double()
     distances = (outputs - center).square().sum(1).cpu().numpy()
-    benign = outputs.cpu().numpy()[labels == 0]
-    found = measure(benign, [*METRICS, "trace"])
-    values = {name: found[name].value for name in (*METRICS, "trace")}
+    values = quality(outputs.cpu().numpy()[labels == 0], (*METRICS, "trace"))
     relative = (values["trace"] or 0.0) / max(float(center.square().sum()), 1e-30)
     judged = auroc(labels, distances)
     row = {"auroc": judged.value, "low": judged.low, "high": judged.high, "loss": float(distances[labels == 0].mean())}
@@ -203,31 +192,12 @@ def _measured(sphere: Sphere, tested: Tensor, labels: NDArray[Any]) -> Row:
 
 def _picture(rows: list[Row]) -> Any:
     """A row of panels for each digit and way of normalization, a panel for each figure, a line for each kind."""
-    from matplotlib.figure import Figure
+    return trajectories(rows, _PANELS, case=_case, line="kind", logarithmic=_LOGARITHMIC)
 
-    cases = list(dict.fromkeys((row["digit"], row["normalized"]) for row in rows))
-    fig = Figure(figsize=(17, 2.7 * len(cases) + 0.5), layout="constrained")
-    axes = fig.subplots(len(cases), len(_PANELS), sharex=True, squeeze=False)
-    for line, case in zip(axes, cases, strict=True):
-        for ax, (name, title) in zip(line, _PANELS.items(), strict=True):
-            for number, kind in enumerate(KINDS):
-                found = [row for row in rows if (row["digit"], row["normalized"], row["kind"]) == (*case, kind)]
-                for seed in dict.fromkeys(row["seed"] for row in found):
-                    points = [(row["epoch"], row[name]) for row in found if row["seed"] == seed]
-                    known = [(epoch, value) for epoch, value in points if value is not None]
-                    label = kind if seed == found[0]["seed"] else None
-                    ax.plot(*zip(*known, strict=True), color=f"C{number}", marker=".", markersize=4, label=label)
-            if name in _LOGARITHMIC:
-                ax.set_yscale("log")
-            ax.set_title(title, fontsize=9)
-            ax.tick_params(labelsize=7)
-        said = "batch normalization" if case[1] else "no normalization"
-        line[0].set_ylabel(f"digit {case[0]} benign\n{said}", fontsize=9)
-    for ax in axes[-1]:
-        ax.set_xlabel("epoch", fontsize=8)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(KINDS), fontsize=9)
-    return fig
+
+def _case(row: Row) -> str:
+    normalized = "batch normalization" if row["normalized"] else "no normalization"
+    return f"digit {row['digit']} benign\n{normalized}"
 
 
 PAPER = Paper(PRESETS, experiments)

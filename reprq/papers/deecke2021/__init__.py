@@ -1,0 +1,1 @@
+"""Transfer-based semantic anomaly detection (Deecke et al. 2021)."""
