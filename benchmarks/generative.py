@@ -33,7 +33,7 @@ OF_ROWS: dict[str, Callable[..., DeepDetector]] = {
     "autoencoder": Autoencoder,
     "autoencoder, 64-32": partial(Autoencoder, network="mlp:64-32"),
     "vae": VAE,
-    "vae, likelihood": partial(VAE, score="likelihood"),
+    "vae, reconstruction": partial(VAE, score="reconstruction"),
     "vae, 128-64-32-2": partial(VAE, network="mlp:128-64-32-2"),
     "dagmm": DAGMM,
 }

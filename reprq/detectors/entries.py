@@ -248,8 +248,8 @@ DETECTORS = Registry(
             target="reprq.detectors.deep.vae:VAE",
             inputs="samples",
             label="VAE",
-            about="how badly a variational autoencoder explains images or rows: reconstruction probability, Monte Carlo"
-            " likelihood or its bound (score), in nats, with a map",
+            about="how badly a variational autoencoder explains images or rows: Monte Carlo likelihood, its"
+            " bound, or reconstruction probability (score), in nats, with a map",
             citation="Kingma & Welling 2014; An & Cho 2015",
         ),
         Entry(

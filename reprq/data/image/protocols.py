@@ -6,6 +6,7 @@ After Mai (2021), chapter 3; what that chapter leaves open is stated where it wa
 import csv
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,13 @@ def xray_parcels(root: Path | str, *, seed: int = 0, size: int = 224, stride: in
     return [OneClassSplit(split.name, split.train, test, split.labels, None, groups, split.made)]
 
 
+def _by_reading(root: Path | str, *, seed: int = 0, reading: str) -> list[OneClassSplit]:
+    from reprq.data.image.readings import robledo2023
+
+    _folder(root, "MNIST", f"robledo2023-{reading}")
+    return robledo2023(root, reading, seed=seed)
+
+
 def _protocol(name: str, what: str, layout: str, load: Callable[..., list[OneClassSplit]]) -> Entry:
     return Entry(name=name, target=load, inputs="image", about=what, facts={"layout": layout}, citation="Mai 2021")
 
@@ -152,6 +160,22 @@ PROTOCOLS = Registry(
             "patches of X-rayed parcels in two views",
             "benign/PARCEL_VIEW.png and threat/PARCEL_VIEW.png, two views a parcel",
             xray_parcels,
+        ),
+        *(
+            Entry(
+                name=f"robledo2023-{reading}",
+                target=partial(_by_reading, reading=reading),
+                inputs="image",
+                about=f"each digit of three sets in one format benign; {tested} are scored",
+                facts={
+                    "layout": "MNIST/raw/*, usps.bz2, usps.t.bz2, and *_32x32.mat of SVHN or, without, drawn digits"
+                },
+                citation="Robledo Díaz 2023",
+            )
+            for reading, tested in (
+                ("report", "test images, and the training images of other digits,"),
+                ("official", "test images alone"),
+            )
         ),
     ),
     group="reprq.protocols",

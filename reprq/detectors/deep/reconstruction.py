@@ -32,7 +32,8 @@ class RebuildingDetector(EncodingDetector):
         """Return what is lost at every pixel, summed over channels: (m, H, W), which sums to the score.
 
         H and W are the network's: 28 or 32 pixels, where its name has no size. With `sigma` it is blurred, and sums to
-        less at the borders. Where a score has other terms, the map is of that of the image alone.
+        less at the borders. Where a score has other terms, the map is of that of the image alone, and of a VAE that of
+        its score "reconstruction".
 
         Raises:
             NotFittedError: `fit` has not been called.

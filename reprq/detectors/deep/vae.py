@@ -21,7 +21,7 @@ from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step
 
-_SCORES = ("reconstruction", "likelihood", "elbo")
+_SCORES = ("likelihood", "reconstruction", "elbo")
 _MOST = 20.0  # of |log variance|, which nears it smoothly
 _ACTIVE = 0.01
 
@@ -44,13 +44,14 @@ class VAE(RebuildingDetector):
     the file: a score is the same whatever the batch.
 
     Args:
-        score: "reconstruction", "likelihood" or "elbo".
+        score: "likelihood", "reconstruction" or "elbo".
         samples: L.
         gamma: Weight of the divergence; 0.8 with capacity 0.2 are the settings of Robledo Díaz 2023.
         capacity: Of the code, in nats.
         likelihood: "gaussian", or "bernoulli" for pixels scaled to [0, 1].
         variance: Of the Gaussian, in units of the scaled values; 0.5 makes it the squared error and a constant. None
-            learns it.
+            learns it, as the mean squared error of a batch, and at the end that of the training samples (Rybkin et al.
+            2021): one that is too large leaves a code that says nothing.
         dim: Width of the code; that of the network's embedding by default.
         bias: Whether layers have biases.
         network: This and the others as in `Autoencoder`.
@@ -67,7 +68,7 @@ class VAE(RebuildingDetector):
         (3, 2)
     """
 
-    score: Literal["reconstruction", "likelihood", "elbo"] = "reconstruction"
+    score: Literal["likelihood", "reconstruction", "elbo"] = "likelihood"
     samples: int = 32
     gamma: float = 1.0
     capacity: float = 0.0
@@ -99,7 +100,7 @@ class VAE(RebuildingDetector):
             raise InputError(f"bias must be True or False, got {self.bias!r}")
 
     def describe(self) -> str:
-        """Return for example "vae[reconstruction,epochs=200,lr=0.001]", and whatever is not at its default."""
+        """Return for example "vae[likelihood,epochs=200,lr=0.001]", and whatever is not at its default."""
         return self._described("score")
 
     def _open(self, samples: Samples) -> None:
@@ -129,6 +130,7 @@ class VAE(RebuildingDetector):
 
     def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
         history = super()._learn(schedule, kept, besides)
+        self._model.likelihood.learn(self._in_batches(self._model.squares, self.inputs_, kept))
         spread = self._in_batches(self._embedding, self.inputs_, kept).double().var(0, correction=0)
         self.active_ = int((spread > _ACTIVE).sum())
         if not self.active_:
@@ -198,6 +200,13 @@ class VariationalAutoencoder(nn.Module):
     def values(self, x: Tensor) -> Tensor:
         """Return the mean of -log p(x | z) over the draws for each value, in the shape of x."""
         return torch.stack([lost for _, lost in self._drawn(x)]).mean(0)
+
+    def squares(self, x: Any) -> Tensor:
+        """Return the squared error, its mean over values and draws: (n,)."""
+        scaled: Tensor = self.scaling(x)
+        mean, log_variance = self.posterior(scaled)
+        found = [scaled - self.mirror(mean + (log_variance / 2).exp() * e) for e in self.draws]
+        return torch.stack([error.double().square().flatten(1).mean(1) for error in found]).mean(0)
 
     def elbo(self, x: Tensor) -> Tensor:
         """Return minus the evidence lower bound, its divergence in closed form: (n,)."""

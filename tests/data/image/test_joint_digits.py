@@ -9,9 +9,10 @@ import pytest
 from PIL import Image, ImageEnhance
 from scipy.io import savemat
 
-from reprq.data import available, load_dataset
+from reprq.data import available, load_dataset, load_protocol
 from reprq.data.image.drawn_digits import FONTS, drawn, load_drawn
 from reprq.data.image.joint_digits import digit_set, in_one_format, sets_of
+from reprq.data.image.readings import robledo2023
 from reprq.data.views import merged
 from reprq.errors import DataError, InputError, UnknownNameError
 
@@ -158,3 +159,43 @@ def test_sizes_that_are_stated(shared_data: Path) -> None:
     data = load_dataset("joint_digits_drawn", "test", root=folder)
     assert len(data) == stated["joint_digits_drawn"]
     assert len(load_drawn("test")) == stated["drawn_digits"]
+
+
+@pytest.mark.parametrize("reading", ["report", "official"])
+def test_a_reading_says_what_is_tested(root: Path, reading: str) -> None:
+    splits = robledo2023(root, reading)
+    assert len(splits) == 30
+    assert splits[13].name == "unimodal:3 of usps"
+    train = {name: digit_set(name, "train", root) for name in ("mnist", "usps", "svhn")}
+    for split in splits:
+        digit, _, name = split.name.removeprefix("unimodal:").partition(" of ")
+        own = train[name]
+        benign = [f"{name}/{each}" for each in own.ids[own.labels == int(digit)]]
+        assert set(split.train.ids) <= set(benign)
+        assert len(split.train) == round(0.8 * len(benign))
+        official = [f"test/{name}/{each}" for each in digit_set(name, "test", root).ids]
+        left = {f"{name}/{each}" for each in own.ids} - set(split.train.ids)
+        added = [f"train/{each}" for each in left] if reading == "report" else []
+        assert sorted(split.test.ids) == sorted([*official, *added])
+        assert np.array_equal(split.labels, split.test.labels != int(digit))
+        assert split.made["prevalence"] == split.labels.mean()
+
+
+def test_both_readings_train_on_the_same_images_and_seeds_move_them(root: Path) -> None:
+    first, second = (robledo2023(root, reading, digits=[4])[0] for reading in ("report", "official"))
+    assert first.train.ids.tolist() == second.train.ids.tolist()
+    ids = {tuple(robledo2023(root, "report", seed=seed, sets=["svhn"], digits=[1])[0].train.ids) for seed in range(9)}
+    assert len(ids) > 1
+
+
+def test_the_share_of_anomalies_is_printed(root: Path) -> None:
+    (root / "train_32x32.mat").unlink()
+    split = load_protocol("robledo2023-official", root)[29]
+    assert split.name == "unimodal:9 of drawn_digits"
+    said = "the share of anomalies by the reading 'official': mnist 0.900 to 0.900, usps 0.900 to 0.900, drawn_digits"
+    assert split.test.notes[0].startswith(said)
+    with pytest.raises(UnknownNameError, match="unknown reading 'offical': did you mean 'official'"):
+        robledo2023(root, "offical")
+    (root / "usps.bz2").unlink()
+    with pytest.raises(DataError, match="usps is not in "):
+        robledo2023(root, "report")

@@ -14,7 +14,7 @@ from reprq.detectors.deep.networks import Scaling
 from reprq.detectors.deep.vae import VariationalAutoencoder
 from reprq.detectors.deep.variational import Likelihood, divergence
 from reprq.errors import InputError
-from reprq.training import Examples
+from reprq.training import Examples, split_rows
 
 QUICK = {"epochs": 6, "batch_size": 16, "lr": 0.01}
 WEIGHTS = np.array([[1.5, 0.0], [0.0, 0.7], [0.0, 0.0]])  # orthogonal columns: a diagonal posterior
@@ -91,11 +91,27 @@ def test_the_likelihood_is_that_of_scipy(variance):
     rng = np.random.default_rng(0)
     x, rebuilt = rng.normal(size=(2, 4, 3))
     made = Likelihood(False, variance).eval()
-    v = 1 + 1e-6 if variance is None else variance
+    made.learn(torch.tensor([0.5, 0.9]))  # only where it is learned
+    v = 0.7 if variance is None else variance
     expected = -norm(rebuilt, math.sqrt(v)).logpdf(x)
     values = made.values(torch.from_numpy(x), torch.from_numpy(rebuilt)).detach()
     np.testing.assert_allclose(values, expected, rtol=1e-6)
     np.testing.assert_allclose(made(torch.from_numpy(x), torch.from_numpy(rebuilt)).detach(), expected.sum(1))
+
+
+def test_the_variance_that_is_learned_is_the_mean_squared_error(table):
+    x, rebuilt = torch.zeros(2, 3), torch.tensor([[1.0, 2.0, 0.0], [0.0, 0.0, 1.0]], requires_grad=True)
+    made = Likelihood(False, None).train()
+    total = made(x, rebuilt).sum()
+    assert float(total.detach()) == pytest.approx(6 / 2 * (1 + math.log(2 * math.pi)), rel=1e-6)  # the error is 1
+    (gradient,) = torch.autograd.grad(total, rebuilt)
+    (best,) = torch.autograd.grad(3 * rebuilt.square().mean().log(), rebuilt)  # of the likelihood at its best variance
+    torch.testing.assert_close(gradient, best)
+    model = VAE(dim=2, **QUICK).fit(table[0]).network_
+    kept, _ = split_rows(60, 0, 0.1)
+    with torch.no_grad():
+        errors = model.squares(torch.from_numpy(table[0][kept]))
+    assert float(model.likelihood.learned) == pytest.approx(float(errors.mean()), rel=1e-6)
 
 
 def test_bernoulli_is_the_cross_entropy():
@@ -142,7 +158,14 @@ def test_the_number_of_draws_changes_no_weight(table):
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 @pytest.mark.parametrize(("network", "side"), [("mnist", 28), ("mnist:12", 12), ("cifar10:24", 24)])
 def test_the_map_sums_to_the_reconstruction_score(zeros, mixed, network, side, likelihood):
-    settings = {"network": network, "likelihood": likelihood, "samples": 3, **QUICK, "epochs": 2}
+    settings = {
+        "score": "reconstruction",
+        "network": network,
+        "likelihood": likelihood,
+        "samples": 3,
+        **QUICK,
+        "epochs": 2,
+    }
     detector = VAE(**settings).fit(zeros)
     maps = detector.anomaly_map(mixed)
     assert (maps.shape, maps.dtype) == ((40, side, side), np.float64)
@@ -169,15 +192,15 @@ def test_the_history_has_both_terms(table):
 
 
 def test_the_identifier_says_what_changes_scores():
-    assert VAE().describe() == "vae[reconstruction,epochs=200,lr=0.001]"
-    said = VAE(score="likelihood", samples=8, gamma=0.8, capacity=0.2, variance=0.5).describe()
+    assert VAE().describe() == "vae[likelihood,epochs=200,lr=0.001]"
+    said = VAE(samples=8, gamma=0.8, capacity=0.2, variance=0.5).describe()
     assert said == "vae[likelihood,epochs=200,lr=0.001,capacity=0.2,gamma=0.8,samples=8,variance=0.5]"
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"score": "nosuch"}, "score must be one of reconstruction, likelihood, elbo, got 'nosuch'"),
+        ({"score": "nosuch"}, "score must be one of likelihood, reconstruction, elbo, got 'nosuch'"),
         ({"samples": 0}, "samples must be a positive integer, got 0"),
         ({"gamma": -1}, "gamma must be a number of at least 0, got -1"),
         ({"capacity": float("inf")}, "capacity must be a number of at least 0, got inf"),
