@@ -9,6 +9,7 @@ from reprq.lazy import from_modules
 from reprq.metrics.compactness import cosine_compactness
 from reprq.metrics.correction import corrected_spectrum
 from reprq.metrics.discriminant import coherence, lidar
+from reprq.metrics.disentanglement import DCI, completeness_by_factor, dci, disentanglement_by_code
 from reprq.metrics.kernels import cka, cka_matrix
 from reprq.metrics.layers import SIMILARITIES, chance_similarity, layer_similarity
 from reprq.metrics.measurement import Measurement, Metric, measure
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from reprq.metrics.gradients import brittleness, gradient_norms
 
 __all__ = [
+    "DCI",
     "METRICS",
     "SIMILARITIES",
     "AlphaFit",
@@ -53,10 +55,13 @@ __all__ = [
     "cka",
     "cka_matrix",
     "coherence",
+    "completeness_by_factor",
     "condition_number",
     "corrected_spectrum",
     "cosine_compactness",
     "curve",
+    "dci",
+    "disentanglement_by_code",
     "effective_rank",
     "fit_alpha",
     "gradient_norms",
