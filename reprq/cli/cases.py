@@ -271,7 +271,8 @@ def _of_protocol(asked: dict[str, Any]) -> _Data:
             if name not in known:
                 raise UnknownNameError(f"task of {asked['data']}", name, known)
         parts = [part for part in parts if part.name in asked["tasks"]]
-    return _Data(*sides_and_splits([part.sample(asked["samples"], asked["seed"]) for part in parts]))
+    train, test, splits = sides_and_splits([part.sample(asked["samples"], asked["seed"]) for part in parts])
+    return _Data(train, test, splits, notes=test.notes)
 
 
 def _plain(asked: dict[str, Any]) -> _Data:

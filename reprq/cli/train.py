@@ -37,6 +37,11 @@ from reprq.pretext.registry import TASKS
 @click.option("--lr", default=1e-3, show_default=True, help="Learning rate of Adam.")
 @click.option("--patience", default=5, show_default=True, help="Epochs without a better loss on a hold-out.")
 @click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))
+@click.option(
+    "--balance-sets",
+    is_flag=True,
+    help="Of merged data (joint_digits): resample smaller sets to the largest of each class; all in every batch.",
+)
 @options.seed("Seeds weights, hold-out, order and views.")
 @click.option("--device", default="cpu", show_default=True, help="A torch device: cpu, cuda, cuda:1, mps.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
@@ -65,6 +70,7 @@ def train(
     lr: float,
     patience: int,
     precision: str,
+    balance_sets: bool,
     seed: int,
     device: str,
     force: bool,
@@ -111,6 +117,7 @@ def train(
         lr=lr,
         patience=patience,
         precision=precision,
+        balance_sets=balance_sets,
         seed=seed,
         device=device,
         force=force,

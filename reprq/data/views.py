@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reprq.data.dataset import Dataset
 from reprq.data.modality import Source
@@ -91,6 +92,20 @@ def merged(parts: Sequence[Dataset], name: str) -> Dataset:
         source=source,
         rows=np.concatenate(rows),
     )
+
+
+def sets_of(data: Dataset) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the names of the sets in merged data, and of each row which it is of: (n,), by its id.
+
+    Example:
+        >>> from reprq.data import load_dataset
+        >>> digits = load_dataset("drawn_digits", "test").select([0, 1])
+        >>> sets_of(merged([digits, replace(digits, name="again")], "both"))
+        (('drawn_digits', 'again'), array([0, 0, 1, 1]))
+    """
+    prefixes = [str(name).partition("/")[0] for name in data.ids]
+    names = tuple(dict.fromkeys(prefixes))
+    return names, np.array([names.index(prefix) for prefix in prefixes], dtype=np.int64)
 
 
 def joined(first: Dataset, second: Dataset) -> Dataset:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -14,6 +16,7 @@ from reprq.backbones.batch import MASK, put_out
 from reprq.backbones.layers.stages import head_of
 from reprq.data import Dataset, as_dataset
 from reprq.data.modality import modality_named
+from reprq.data.views import sets_of
 from reprq.errors import DataError, InputError, OutputExistsError, ReprqError
 from reprq.pretext.registry import TASKS
 from reprq.pretext.task import PretextTask, Shapes
@@ -38,6 +41,7 @@ def train_teacher(
     lr: float = 1e-3,
     patience: int = 5,
     precision: str = "float32",
+    balance_sets: bool = False,
     seed: int = 0,
     device: str = "cpu",
     force: bool = False,
@@ -65,6 +69,8 @@ def train_teacher(
         lr: The learning rate of Adam.
         patience: Epochs without a better loss on the hold-out before it stops.
         precision: "float32", or "bfloat16" for autocast.
+        balance_sets: Whether of merged data, such as joint_digits, the smaller sets are resampled to the largest of
+            each class, after the hold-out was drawn, and every batch holds all sets.
         seed: Of the initial weights, the hold-out, the order of samples and the views.
         device: A torch device.
         force: Replace an existing file.
@@ -107,7 +113,7 @@ def train_teacher(
             "n": len(data),
             "fingerprint": data.fingerprint,
         },
-        "training": {**schedule.to_dict(), "device": device},
+        "training": {**schedule.to_dict(), "device": device, **({"balance_sets": True} if balance_sets else {})},
         "seed": seed,
     }
     history: list[Epoch] = []
@@ -115,11 +121,20 @@ def train_teacher(
     if kind is not None:
         checkpoint = out.with_name(f".{file_name(out.name)}.{digest(made)[:12]}.checkpoint")
         bar = {"desc": f"{task} teacher", "show": progress, "leave": False}
-        history, arguments = _train(backbone, entry, data, schedule, torch.device(device), checkpoint, bar)
+        sets = _sets(data) if balance_sets else None
+        history, arguments = _train(backbone, entry, data, schedule, torch.device(device), checkpoint, bar, sets)
     made |= {"arguments": arguments, "history": history, "versions": versions()}
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.network.state_dict().items()}
     write_whole(out, lambda temporary: save_file(state, temporary, {"reprq": json.dumps(made)}))
     return out
+
+
+def _sets(data: Dataset) -> NDArray[np.int64]:
+    """Which set each sample of merged data is of."""
+    names, sets = sets_of(data)
+    if len(names) < 2:
+        raise InputError(f"balance_sets needs merged data, such as joint_digits, got {data.name}; leave it out")
+    return sets
 
 
 def _check_taught(entry: Entry, data: Dataset) -> None:
@@ -138,17 +153,18 @@ def _train(
     device: torch.device,
     checkpoint: Path,
     bar: dict[str, Any],
+    sets: NDArray[np.int64] | None,
 ) -> tuple[list[Epoch], dict[str, Any]]:
     """Train the backbone's network in place; return the history and the arguments that build it again."""
     if backbone.preprocessing.modality == "text":
-        return _train_on_texts(backbone, entry, data, schedule, device, checkpoint, bar), {}
+        return _train_on_texts(backbone, entry, data, schedule, device, checkpoint, bar, sets), {}
     network, where = backbone.network, head_of(backbone.network)
     classifier = network.get_submodule(where)
     task: PretextTask = entry.call(Shapes(_width(classifier), backbone.preprocessing))
     with seeded(schedule.seed):
         head = task.head(data)
     network.set_submodule(where, nn.Identity())
-    history = _learn(task, network, head, backbone, data, schedule, device, checkpoint, bar)
+    history = _learn(task, network, head, backbone, data, schedule, device, checkpoint, bar, sets)
     if isinstance(head, nn.Linear) and isinstance(classifier, nn.Linear):
         network.set_submodule(where, head)
         return history, {"num_classes": head.out_features}
@@ -163,6 +179,7 @@ def _train_on_texts(
     device: torch.device,
     checkpoint: Path,
     bar: dict[str, Any],
+    sets: NDArray[np.int64] | None,
 ) -> list[Epoch]:
     """As `_train`, of a model that has no classifier: its last hidden states are what the head takes."""
     trunk = TextTrunk(backbone.network, tokens=entry.load().of_tokens)
@@ -171,7 +188,7 @@ def _train_on_texts(
     task: PretextTask = entry.call(Shapes(width, backbone.preprocessing))
     with seeded(schedule.seed):
         head = task.head(data)
-    return _learn(task, trunk, head, backbone, data, schedule, device, checkpoint, bar)
+    return _learn(task, trunk, head, backbone, data, schedule, device, checkpoint, bar, sets)
 
 
 def _learn(
@@ -184,11 +201,12 @@ def _learn(
     device: torch.device,
     checkpoint: Path,
     bar: dict[str, Any],
+    sets: NDArray[np.int64] | None,
 ) -> list[Epoch]:
     inputs = Inputs(data, backbone.preprocessing)
     task.prepare(trunk, inputs)
     model = nn.Sequential(trunk, head).to(device)
-    examples = Examples(inputs, torch.from_numpy(data.labels))
+    examples = Examples(inputs, torch.from_numpy(data.labels), sets)
     return train(_TeacherStep(model, schedule, task), examples, checkpoint=checkpoint, bar=bar)
 
 

@@ -15,6 +15,7 @@ from reprq.backbones.batch import mapped, sent
 from reprq.errors import InputError
 from reprq.progress import track
 from reprq.seeding import seeded
+from reprq.training.balance import balanced, mixed
 from reprq.training.checkpoint import Checkpoint
 from reprq.training.schedule import split_rows
 from reprq.training.step import Examples, Rates, Step
@@ -40,7 +41,8 @@ def train(
 
     Args:
         step: What is trained and how; its schedule says how long and how fast.
-        examples: n >= 4 items, a share of which is held out as the schedule says.
+        examples: n >= 4 items, a share of which is held out as the schedule says. Where they are of several sets, those
+            that train are then resampled to the largest set of each label, and every batch holds all sets.
         other: A second source, such as labelled samples or a corpus. Every step gets a batch of it too, in a new order
             each time all of it has been seen.
         checkpoint: Where to keep the state between epochs; it goes when training is done.
@@ -116,12 +118,16 @@ class _TrainingRun:
         self.step, self.examples, self.other, self.on_batch = step, examples, other, on_batch
         self.rates = Rates(step)
         self.kept, self.held_out = split_rows(len(examples.inputs), step.schedule.seed, step.schedule.held_out)
+        if examples.sets is not None:  # after the split: what is held out has no copies
+            rng = np.random.default_rng([step.schedule.seed, 4])
+            self.kept = balanced(self.kept, examples.sets, np.asarray(examples.targets), rng)
         self.steps = len(_batches(self.kept, step.schedule.batch_size))  # of an epoch
 
     def epoch(self, epoch: int) -> Epoch:
         """Train on every row once and judge on the rows held out, whose draws are the same in every epoch."""
         schedule, device = self.step.schedule, self.step.device
-        order = np.random.default_rng([schedule.seed, 1, epoch]).permutation(self.kept)
+        rng, sets = np.random.default_rng([schedule.seed, 1, epoch]), self.examples.sets
+        order = rng.permutation(self.kept) if sets is None else mixed(self.kept, sets, rng)
         batches = _batches(order, schedule.batch_size)
         with seeded(int(np.random.default_rng([schedule.seed, 2, epoch]).integers(2**62)), device):
             self.step.model.train()

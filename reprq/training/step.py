@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reprq.errors import InputError
@@ -19,10 +21,12 @@ class Examples(NamedTuple):
         inputs: n items as a network takes them, (C, H, W) float32 each if they are images: `Inputs`, a tensor or a
             mapping of tensors.
         targets: (n, ...) a tensor of one target an item; None where the loss needs none.
+        sets: (n,) which of several sets each item is of, of a source that `train` balances by them and by `targets`.
     """
 
     inputs: Any
     targets: Any = None
+    sets: NDArray[np.int64] | None = None
 
 
 class Step(ABC):

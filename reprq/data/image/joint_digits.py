@@ -4,8 +4,6 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from reprq.data.dataset import Dataset
@@ -106,17 +104,3 @@ def load_joint(name: str, split: str, root: Path | str | None, download: bool) -
     what = f"28 x 28 gray; contrast x {CONTRAST:g} and sharpness x {SHARPNESS:g} on all but mnist"
     counts = ", ".join(f"{part.name} {len(part)}" for part in parts)
     return replace(merged(parts, name), notes=(f"{name} {split} is {counts}: {what}",))
-
-
-def sets_of(data: Dataset) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the names of the sets in merged data, and of each row which it is of: (n,), by its id.
-
-    Example:
-        >>> from reprq.data import load_dataset
-        >>> digits = load_dataset("drawn_digits", "test").select([0, 1])
-        >>> sets_of(merged([digits, replace(digits, name="again")], "both"))
-        (('drawn_digits', 'again'), array([0, 0, 1, 1]))
-    """
-    prefixes = [str(name).partition("/")[0] for name in data.ids]
-    names = tuple(dict.fromkeys(prefixes))
-    return names, np.array([names.index(prefix) for prefix in prefixes], dtype=np.int64)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from reprq.data.image.drawn_digits import NAME as DRAWN
-from reprq.data.image.joint_digits import digit_set, sets_of
+from reprq.data.image.joint_digits import digit_set
 from reprq.data.image.named import data_root
 from reprq.data.oneclass import OneClassSplit
 from reprq.data.splits import Rows
-from reprq.data.views import merged
+from reprq.data.views import merged, sets_of
 from reprq.errors import UnknownNameError
 
 READINGS = ("report", "official")

@@ -11,9 +11,9 @@ from scipy.io import savemat
 
 from reprq.data import available, load_dataset, load_protocol
 from reprq.data.image.drawn_digits import FONTS, drawn, load_drawn
-from reprq.data.image.joint_digits import digit_set, in_one_format, sets_of
+from reprq.data.image.joint_digits import digit_set, in_one_format
 from reprq.data.image.readings import robledo2023
-from reprq.data.views import merged
+from reprq.data.views import merged, sets_of
 from reprq.errors import DataError, InputError, UnknownNameError
 
 
