@@ -140,13 +140,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20_000)
     add_option(parser)
     asked = parser.parse_args()
-    record = Record("generative", {"seeds": asked.seeds, "runs": asked.runs, "epochs": asked.epochs})
+    tables = Record("generative", {"seeds": asked.seeds})
     for path in asked.table:
-        beside(record, *read(path), Path(path).name, asked.seeds)
+        beside(tables, *read(path), Path(path).name, asked.seeds)
+    runs = Record("generative-dagmm", {"runs": asked.runs, "epochs": asked.epochs})
     if asked.dagmm:
-        protocol(record, *read(asked.dagmm), Path(asked.dagmm).name, asked.runs, asked.epochs)
+        protocol(runs, *read(asked.dagmm), Path(asked.dagmm).name, asked.runs, asked.epochs)
     if asked.save:
-        record.save()
+        for record in (tables, runs):
+            if record.rows:
+                record.save()
 
 
 if __name__ == "__main__":
