@@ -21,6 +21,7 @@ class Loss:
         score: Of the same, higher is more anomalous.
         centered: Whether it is of distances to the mean output of the benign samples at the start.
         corpus: Whether it learns from a corpus.
+        distance: Whether the score is one, at least 0, and not a logit.
     """
 
     width: int | None
@@ -28,11 +29,12 @@ class Loss:
     score: Callable[[Tensor], Tensor]
     centered: bool = False
     corpus: bool = True
+    distance: bool = True
 
 
 _INVERSE = anomaly_penalty("inverse")
 LOSSES = {
-    "bce": Loss(1, lambda z, y: focal_loss(z.squeeze(1), y, 0.0), lambda z: z.squeeze(1)),
+    "bce": Loss(1, lambda z, y: focal_loss(z.squeeze(1), y, 0.0), lambda z: z.squeeze(1), distance=False),
     "hsc": Loss(128, lambda z, y: hypersphere_loss(pseudo_huber(z), y), pseudo_huber),
     "deep_sad": Loss(None, lambda d, y: torch.where(y == 1, _INVERSE(d), d), lambda d: d, centered=True),
     "dsvdd": Loss(None, lambda d, y: d, lambda d: d, centered=True, corpus=False),

@@ -1,40 +1,199 @@
-"""Fine-tuning of a pretrained network for detection: a loss, and what keeps the network near its start."""
+"""Transfer: a loss, and what keeps a pretrained network near its start while it is fine-tuned."""
 
 import copy
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reprq.backbones import Backbone, Preprocessing
-from reprq.data import Batch, Dataset
+from reprq.data import Batch
 from reprq.detectors.deep.adapters import AdaptedConvolution, adapt, folded_normalizations
-from reprq.detectors.deep.augmentation import augmented, check_augmentations
 from reprq.detectors.deep.backbone_encoder import BackboneEncoder
-from reprq.detectors.deep.base import DeepDetector
-from reprq.detectors.deep.exposure import ExposureStep, check_corpus, drawn
+from reprq.detectors.deep.exposure import ExposureStep
+from reprq.detectors.deep.fine_tuning import FineTunedNetwork, FineTuningDetector, is_number
 from reprq.detectors.deep.losses import LOSSES
 from reprq.detectors.deep.regularizers import Penalty, ewc, fisher_information, l2_sp, l2_sp_unsquared, start_of
-from reprq.detectors.deep.samples import Samples, as_samples
-from reprq.detectors.deep.scheduled import TrainedDetector
-from reprq.detectors.network import check_network, check_same, opened
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step
 
 _SEED_OF_FISHER = 5_000_011
 _WEIGHTS = {"l2_sp": 0.01, "ewc": 400.0}  # of Deecke et al. 2021
-
-
 REGULARIZERS = ("none", "l2_sp", "ewc", "adapters", "early_stop")
+STEPS, SAMPLE_WISE = "steps", "sample_wise"
+
+
+class Parts(NamedTuple):
+    """What a detector fine-tunes by; see `Transfer` for each."""
+
+    loss: str
+    regularizer: str
+    alpha: float | None = None
+    norm: str = "squared"
+    fisher: str = "true"
+    fisher_samples: int = 256
+    stop: str = STEPS
+    most_steps: int = 2300
+    stop_every: int = 5
+
+    @property
+    def keeps(self) -> bool:
+        """Whether networks along the training are kept, each of which scores."""
+        return self.regularizer == "early_stop" and self.stop == SAMPLE_WISE
+
+    def check(self) -> None:
+        """Raise an InputError for a part that cannot be used, whatever the data."""
+        check_choice("loss", self.loss, tuple(LOSSES))
+        check_choice("regularizer", self.regularizer, REGULARIZERS)
+        check_choice("norm", self.norm, ("squared", "unsquared"))
+        check_choice("fisher", self.fisher, ("true", "empirical"))
+        check_choice("stop", self.stop, (STEPS, SAMPLE_WISE))
+        for name in ("fisher_samples", "most_steps", "stop_every"):
+            check_count(name, getattr(self, name))
+        if self.alpha is not None and not is_number(self.alpha, 0, math.inf):
+            raise InputError(f"alpha must be a number of at least 0, got {self.alpha!r}; 0.01 is the paper's for l2_sp")
+        if self.keeps and not LOSSES[self.loss].distance:
+            known = ", ".join(name for name, loss in LOSSES.items() if loss.distance)
+            raise InputError(
+                f"stop sample_wise compares distances with their mean over benign images, and loss {self.loss} has"
+                f" none; use {known}, or stop=steps"
+            )
+
+
+class TransferDetector(FineTuningDetector):
+    """A pretrained network, fine-tuned by one of `LOSSES` with one of `REGULARIZERS`, which a subclass names."""
+
+    @abstractmethod
+    def _parts(self) -> Parts:
+        """Return what it fine-tunes by."""
+
+    @property
+    def stored_bytes_(self) -> dict[str, int]:
+        """Bytes of what was learned, by part; what is frozen is not stored."""
+        self.check_fitted()
+        found = dict.fromkeys(("adapters", "normalizations", "head", "others"), 0)
+        adapted = [f"{n}.adapter" for n, each in self._net.named_modules() if isinstance(each, AdaptedConvolution)]
+        normal = [n for n, each in self._net.named_modules() if hasattr(each, "running_mean")]
+        for name, value in self._net.state_dict().items():
+            owner = name.rpartition(".")[0]
+            head = owner == "encoder.last" or owner == ""
+            kind = "adapters" if owner in adapted else "normalizations" if owner in normal else "head" if head else ""
+            found[kind or "others"] += value.nbytes
+        return found
+
+    def check_parameters(self) -> None:
+        """Raise an InputError for a parameter that cannot be used, whatever the data."""
+        self._parts().check()
+        super().check_parameters()
+
+    def _why_corpus(self) -> str:
+        parts = self._parts()
+        if LOSSES[parts.loss].corpus:
+            return f"loss {parts.loss}"
+        return "regularizer ewc" if parts.regularizer == "ewc" else ""
+
+    def _build(self) -> FineTunedNetwork:
+        parts = self._parts()
+        encoder = BackboneEncoder(self.backbone_, LOSSES[parts.loss].width)
+        encoder.requires_grad_(True)
+        if parts.regularizer == "adapters":
+            adapt(encoder.network)
+            self._check_sizes(encoder)
+        count = math.ceil(self.epochs / parts.stop_every) if parts.keeps else 0
+        return FineTunedNetwork(encoder, LOSSES[parts.loss], count)
+
+    def _check_sizes(self, encoder: BackboneEncoder) -> None:
+        """Raise an InputError where a convolution of 1 x 1 puts out maps of another size than the one beside it."""
+        try:
+            encoder.rows(self.backbone_.preprocessing.blank(1))
+        except RuntimeError:
+            raise InputError(
+                f"adapters need convolutions that are padded to keep their size, and {self.backbone_.name} has others;"
+                " name another backbone"
+            ) from None
+
+    def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
+        parts = self._parts()
+        if parts.regularizer == "early_stop" and parts.stop == STEPS:
+            steps = max(1, min(-(-len(kept) // self.batch_size), len(kept) // 2))
+            schedule = replace(schedule, epochs=max(1, min(self.epochs, parts.most_steps // steps)))
+        self._besides, self._kept = besides, kept
+        return super()._learn(schedule, kept, besides)
+
+    def _prepare(self, schedule: Schedule, kept: NDArray[np.int64]) -> None:
+        if self._net.center is not None:
+            self._net.center.copy_(self._in_batches(self._embedding, self.inputs_, kept).double().mean(0))
+
+    def _other(self, besides: dict[str, Inputs | Tensor]) -> Examples | None:
+        return super()._other(besides) if LOSSES[self._parts().loss].corpus else None
+
+    def _step(self, schedule: Schedule) -> Step:
+        return _FineTuningStep(self, schedule, self._penalty())
+
+    def _keep(self, epoch: int) -> None:
+        """Keep the network as it is after every few epochs and the last one, with its mean benign score."""
+        every = self._parts().stop_every
+        if self._net.kept and (epoch % every == 0 or epoch == self.epochs):
+            mean = self._in_batches(self._net.score, self.inputs_, self._kept).double().mean()
+            self._net.keep(math.ceil(epoch / every) - 1, mean)
+
+    def _penalty(self) -> Penalty | None:
+        """What is added to the loss, of `encoder.network`."""
+        parts = self._parts()
+        if parts.regularizer not in _WEIGHTS:
+            return None
+        alpha = _WEIGHTS[parts.regularizer] if parts.alpha is None else parts.alpha
+        start = {n: w.to(self.device) for n, w in start_of(self.backbone_.network).items()}
+        if parts.regularizer == "ewc":
+            return ewc(start, self._fisher(), alpha)
+        if parts.norm == "unsquared":
+            return l2_sp_unsquared(start, alpha, self._encoder.network)
+        return l2_sp(start, alpha)
+
+    def _fisher(self) -> dict[str, Tensor]:
+        assert self._corpus is not None
+        network = self._classifier()
+        inputs = self._besides["auxiliary"]
+        rng = np.random.default_rng([self.seed, _SEED_OF_FISHER])
+        rows = np.sort(rng.permutation(len(inputs))[: self._parts().fisher_samples])
+        samples: Any = self._here(inputs[torch.from_numpy(rows)])
+        labels = None
+        if self._parts().fisher == "empirical":
+            with torch.no_grad():
+                known = network(samples[:1]).shape[1]
+            if known != len(self._corpus.classes):
+                raise InputError(
+                    f"fisher empirical takes the classes of the corpus for those of {self.backbone_.name}, which tells"
+                    f" {known} apart, got {len(self._corpus.classes)}; give what it was trained on, or fisher=true"
+                )
+            labels = torch.from_numpy(self._corpus.labels[rows])
+        return fisher_information(network, samples, labels, self.seed)
+
+    def _classifier(self) -> nn.Module:
+        """A copy of the backbone with its own classifier."""
+        start = self.backbone_
+        if start.missing or start.layers[-1].where != "input":
+            raise InputError(
+                f"regularizer ewc reads the classifier of the backbone, and {start.name} comes without; give another"
+            )
+        return copy.deepcopy(start.network).eval().requires_grad_(True).to(torch.device(self.device))
+
+    def _scores(self, x: Batch) -> Tensor:
+        return self._net.score_over_kept(x)
+
+    @property
+    def _net(self) -> FineTunedNetwork:
+        net: FineTunedNetwork = self.network_  # type: ignore[assignment]
+        return net
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Transfer(TrainedDetector):
+class Transfer(TransferDetector):
     """A pretrained network, fine-tuned to tell benign images from a corpus by one of four losses.
 
     Loss and regularizer go with each other as they please (Deecke et al. 2021, Table 4). The losses are "bce",
@@ -48,7 +207,10 @@ class Transfer(TrainedDetector):
       images of the corpus, which stands for what it was trained on;
     - "adapters": theta0 stays, and beside every convolution wider than 1 x 1 a convolution of 1 x 1 learns, with the
       same stride and groups, inside its batch normalization, which learns too;
-    - "early_stop": no more than `most_steps` steps, in whole epochs, as PANDA does (Reiss et al. 2021).
+    - "early_stop", as PANDA (Reiss et al. 2021): with `stop` "steps" no more than `most_steps` steps, in whole epochs;
+      with "sample_wise" the network is kept every `stop_every` epochs, and at the last, and the score of an image is
+      the largest, over the networks kept, of its distance over the mean distance of the benign training images.
+      PANDA's distances are those to nearest neighbors; here they are those of the loss, which "bce" has not.
 
     Batch normalization is live, but where it was folded into convolutions before the weights were stored: there its
     statistics stay. As in the paper it trains by SGD with momentum 0.9 to the last epoch. An epoch is a pass over the
@@ -63,7 +225,9 @@ class Transfer(TrainedDetector):
         fisher: Of "ewc": "true", with classes drawn from the classifier, or "empirical", with those of the corpus,
             which then must be the classifier's.
         fisher_samples: How many images of the corpus.
-        most_steps: Of "early_stop".
+        stop: Of "early_stop": "steps" or "sample_wise".
+        most_steps: Of stop="steps".
+        stop_every: Of stop="sample_wise", epochs between two networks that are kept; a file holds all of them.
         corpus_size: How many images of the corpus are used, drawn by `seed`; a smaller draw is part of a larger.
         augmentations: Of training images; see `reprq.detectors.deep.augmentation.augmented`.
         epochs: Passes over the benign images.
@@ -92,271 +256,42 @@ class Transfer(TrainedDetector):
         ((20,), (20, 128))
     """
 
-    backbone: Backbone | str | None = None
     loss: Literal["bce", "hsc", "deep_sad", "dsvdd"] = "dsvdd"
     regularizer: Literal["none", "l2_sp", "ewc", "adapters", "early_stop"] = "l2_sp"
     alpha: float | None = None
     norm: Literal["squared", "unsquared"] = "squared"
     fisher: Literal["true", "empirical"] = "true"
     fisher_samples: int = 256
+    stop: Literal["steps", "sample_wise"] = "steps"
     most_steps: int = 2300
-    corpus_size: int | None = None
-    augmentations: tuple[str, ...] | list[str] = ("flip", "crop")
-    epochs: int = 100
-    batch_size: int = 64
+    stop_every: int = 5
     lr: float = 1e-3
-    milestones: tuple[int, ...] | list[int] = (60, 80)
-    weight_decay: float = 1e-4
-    momentum: float = 0.9
-    held_out: float = 0.1
-    precision: str = "float32"
-    backbone_: Backbone = field(init=False)
-    uses: ClassVar[frozenset[str]] = frozenset({"auxiliary"})
-    _key = "reprq.deep"
-    _not_saved = ("backbone", *DeepDetector._not_saved)
-
-    @property
-    def stored_bytes_(self) -> dict[str, int]:
-        """Bytes of what was learned, by part; what is frozen is not stored."""
-        self.check_fitted()
-        found = dict.fromkeys(("adapters", "normalizations", "head", "others"), 0)
-        adapted = [f"{n}.adapter" for n, each in self._net.named_modules() if isinstance(each, AdaptedConvolution)]
-        normal = [n for n, each in self._net.named_modules() if hasattr(each, "running_mean")]
-        for name, value in self._net.state_dict().items():
-            owner = name.rpartition(".")[0]
-            head = owner == "encoder.last" or owner == ""
-            kind = "adapters" if owner in adapted else "normalizations" if owner in normal else "head" if head else ""
-            found[kind or "others"] += value.nbytes
-        return found
-
-    def check_parameters(self) -> None:
-        """Raise an InputError for a parameter that cannot be used, whatever the data."""
-        check_network(self.backbone, "backbone")
-        check_choice("loss", self.loss, tuple(LOSSES))
-        check_choice("regularizer", self.regularizer, REGULARIZERS)
-        check_choice("norm", self.norm, ("squared", "unsquared"))
-        check_choice("fisher", self.fisher, ("true", "empirical"))
-        for name in ("fisher_samples", "most_steps"):
-            check_count(name, getattr(self, name))
-        if self.corpus_size is not None:
-            check_count("corpus_size", self.corpus_size)
-        if self.alpha is not None and not _is_number(self.alpha, 0, float("inf")):
-            raise InputError(f"alpha must be a number of at least 0, got {self.alpha!r}; 0.01 is the paper's for l2_sp")
-        if not _is_number(self.momentum, 0, 1):
-            raise InputError(f"momentum must be in [0, 1), got {self.momentum!r}; 0.9 is usual")
-        if not isinstance(self.augmentations, list | tuple):
-            raise InputError(f"augmentations must be a list of names, got {self.augmentations!r}")
-        check_augmentations(self.augmentations)
-        super().check_parameters()
 
     def describe(self) -> str:
         """Return for example "transfer[bce,l2_sp,epochs=100,lr=0.001]", and whatever is not at its default."""
         return self._described("loss", "regularizer")
 
-    def fit(self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None) -> Self:
-        """Learn the benign images against a corpus; forgets any earlier fit.
-
-        Args:
-            X: Benign images, 4 or more: a `Dataset`, or what else `reprq.data.as_dataset` takes.
-            y: Ignored.
-            labelled: Not used.
-            auxiliary: The corpus, in any form of `X`, without benign images. The loss "dsvdd" does not learn from it.
-
-        Raises:
-            InputError: `X` or `auxiliary` is nothing of that kind, there is no corpus where one is needed, or a
-                parameter cannot be used.
-            DataError: Too few images, or the corpus holds benign ones.
-        """
-        self.check_parameters()
-        self._corpus: Dataset | None = None
-        if auxiliary is None and (LOSSES[self.loss].corpus or self.regularizer == "ewc"):
-            asking = f"loss {self.loss}" if LOSSES[self.loss].corpus else "regularizer ewc"
-            raise InputError(f"{asking} learns from a corpus besides benign images, got none; give auxiliary")
-        samples = as_samples(X, rows=False)
-        if auxiliary is not None:
-            corpus = as_samples(auxiliary, rows=False, name="auxiliary")
-            check_corpus(samples, corpus)
-            auxiliary = self._corpus = drawn(corpus, self.corpus_size, self.seed)  # type: ignore[assignment]
-        return super().fit(samples, labelled=labelled, auxiliary=auxiliary)
-
-    def embed_layers(self, X: Any) -> dict[str, NDArray[np.float32]]:
-        """Return what every layer of the network makes of images, its maps averaged: (m, d) float32 by its name.
-
-        Beside the same layers of `backbone_` they show what was forgotten, and how deep (`reprq.metrics.cka`).
-
-        Raises:
-            NotFittedError: `fit` has not been called.
-            InputError: As `anomaly_score`.
-        """
-        sizes: list[int] = []
-
-        def beside(x: Batch) -> Tensor:
-            rows = list(self._net.encoder.layers(x).values())
-            sizes[:] = [each.shape[1] for each in rows]
-            return torch.cat([each.float() for each in rows], dim=1)
-
-        columns = torch.split(self._of_samples(beside, X), sizes, dim=1)
-        return {layer.name: each.numpy() for layer, each in zip(self.backbone_.layers, columns, strict=True)}
-
-    @classmethod
-    def load(cls, path: str | Path, backbone: Backbone | str, *, device: str = "cpu") -> Self:  # type: ignore[override]
-        """Read a fitted detector that `save` wrote; the backbone is not in the file.
-
-        Args:
-            path: The file.
-            backbone: The network that it started from.
-            device: A torch device.
-
-        Raises:
-            InputError: The file is missing, damaged or foreign, or the backbone has other weights.
-        """
-        return super().load(path, device=device, backbone=backbone)
-
-    def _open(self, samples: Samples) -> None:
-        self._open_backbone()
-        assert isinstance(samples, Dataset)
-        self.backbone_.check_takes(samples)
-
-    def _open_backbone(self) -> None:
-        self.backbone_ = opened(self.backbone, "backbone", self)
-        if not isinstance(self.backbone_.preprocessing, Preprocessing):
-            taken = self.backbone_.preprocessing.modality
-            raise InputError(f"backbone must be one of images, got {self.backbone_.name}, which takes {taken}s")
-        self.transform_ = self.backbone_.preprocessing
-
-    def _known(self) -> dict[str, Any]:
-        return {"backbone": self.backbone_.weights_digest}
-
-    def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
-        self._open_backbone()
-        check_same(self.backbone_, made["backbone"], "backbone", path)
-
-    def _build(self) -> "_FineTuned":
-        encoder = BackboneEncoder(self.backbone_, LOSSES[self.loss].width)
-        encoder.requires_grad_(True)
-        if self.regularizer == "adapters":
-            adapt(encoder.network)
-            self._check_sizes(encoder)
-        return _FineTuned(encoder, encoder.width if LOSSES[self.loss].centered else None)
-
-    def _check_sizes(self, encoder: BackboneEncoder) -> None:
-        """Raise an InputError where a convolution of 1 x 1 puts out maps of another size than the one beside it."""
-        try:
-            encoder.rows(self.backbone_.preprocessing.blank(1))
-        except RuntimeError:
-            raise InputError(
-                f"adapters need convolutions that are padded to keep their size, and {self.backbone_.name} has others;"
-                " name another backbone"
-            ) from None
-
-    def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
-        if self.regularizer == "early_stop":
-            steps = max(1, min(-(-len(kept) // self.batch_size), len(kept) // 2))
-            schedule = replace(schedule, epochs=max(1, min(self.epochs, self.most_steps // steps)))
-        self._besides = besides
-        return super()._learn(schedule, kept, besides)
-
-    def _prepare(self, schedule: Schedule, kept: NDArray[np.int64]) -> None:
-        if self._net.center is not None:
-            self._net.center.copy_(self._in_batches(self._embedding, self.inputs_, kept).double().mean(0))
-
-    def _other(self, besides: dict[str, Inputs | Tensor]) -> Examples | None:
-        return super()._other(besides) if LOSSES[self.loss].corpus else None
-
-    def _step(self, schedule: Schedule) -> Step:
-        folded = folded_normalizations(self._net.encoder.network)
-        return _FineTuningStep(self, schedule, self._penalty(), folded)
-
-    def _penalty(self) -> Penalty | None:
-        """What is added to the loss, of `encoder.network`."""
-        if self.regularizer not in _WEIGHTS:
-            return None
-        alpha = _WEIGHTS[self.regularizer] if self.alpha is None else self.alpha
-        start = {n: w.to(self.device) for n, w in start_of(self.backbone_.network).items()}
-        if self.regularizer == "ewc":
-            return ewc(start, self._fisher(), alpha)
-        if self.norm == "unsquared":
-            return l2_sp_unsquared(start, alpha, self._net.encoder.network)
-        return l2_sp(start, alpha)
-
-    def _fisher(self) -> dict[str, Tensor]:
-        assert self._corpus is not None
-        network = self._classifier()
-        inputs = self._besides["auxiliary"]
-        rng = np.random.default_rng([self.seed, _SEED_OF_FISHER])
-        rows = np.sort(rng.permutation(len(inputs))[: self.fisher_samples])
-        samples: Any = self._here(inputs[torch.from_numpy(rows)])
-        labels = None
-        if self.fisher == "empirical":
-            with torch.no_grad():
-                known = network(samples[:1]).shape[1]
-            if known != len(self._corpus.classes):
-                raise InputError(
-                    f"fisher empirical takes the classes of the corpus for those of {self.backbone_.name}, which tells"
-                    f" {known} apart, got {len(self._corpus.classes)}; give what it was trained on, or fisher=true"
-                )
-            labels = torch.from_numpy(self._corpus.labels[rows])
-        return fisher_information(network, samples, labels, self.seed)
-
-    def _classifier(self) -> nn.Module:
-        """A copy of the backbone with its own classifier."""
-        start = self.backbone_
-        if start.missing or start.layers[-1].where != "input":
-            raise InputError(
-                f"regularizer ewc reads the classifier of the backbone, and {start.name} comes without; give another"
-            )
-        return copy.deepcopy(start.network).eval().requires_grad_(True).to(torch.device(self.device))
-
-    def _scores(self, x: Batch) -> Tensor:
-        return LOSSES[self.loss].score(self._net(x).double())
-
-    def _embedding(self, x: Batch) -> Tensor:
-        return self._net.encoder.rows(x)
-
-    @property
-    def _net(self) -> "_FineTuned":
-        net: _FineTuned = self.network_  # type: ignore[assignment]
-        return net
-
-
-class _FineTuned(nn.Module):
-    """An encoder, and where the loss is one of distances their center."""
-
-    center: Tensor | None
-
-    def __init__(self, encoder: BackboneEncoder, width: int | None) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.register_buffer("center", None if width is None else torch.zeros(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the outputs (n, k), or squared distances to the center (n,)."""
-        outputs: Tensor = self.encoder(x).float()
-        if self.center is None:
-            return outputs
-        return (outputs.double() - self.center if not self.training else outputs - self.center).square().sum(1)
+    def _parts(self) -> Parts:
+        return Parts(**{name: getattr(self, name) for name in Parts._fields})
 
 
 class _FineTuningStep(ExposureStep):
     """The mean loss over benign images and as many of the corpus, and what keeps the network near its start; by SGD."""
 
-    def __init__(self, detector: Transfer, schedule: Schedule, penalty: Penalty | None, fixed: list[nn.Module]) -> None:
-        seen: Any = detector.transform_
-
-        def augment(x: Tensor) -> Tensor:
-            names = detector.augmentations
-            changed: Tensor = seen.normalize(augmented(seen.to_pixels(x), names)) if names else x
-            return changed
-
-        super().__init__(detector._net, schedule, LOSSES[detector.loss].each, augment)
-        self.penalty, self.fixed, self.encoder = penalty, fixed, detector._net.encoder
-        learned = [weight for weight in detector._net.parameters() if weight.requires_grad]
-        self.optimizers = [torch.optim.SGD(learned, schedule.lr, detector.momentum, weight_decay=schedule.weight_decay)]
+    def __init__(self, detector: TransferDetector, schedule: Schedule, penalty: Penalty | None) -> None:
+        super().__init__(detector._net, schedule, LOSSES[detector._parts().loss].each, detector._augment)
+        self.penalty, self.encoder, self.keep = penalty, detector._encoder, detector._keep
+        self.fixed = folded_normalizations(self.encoder.network)
+        self.optimizers = detector._optimizers(schedule)
 
     def start(self, epoch: int) -> None:
         """Keep the statistics of normalizations that were folded away."""
         for module in self.fixed:
             module.eval()
+
+    def end(self, epoch: int) -> None:
+        """Keep the network, where it is one that shall score."""
+        self.keep(epoch)
 
     def loss(self, batch: Examples, other: Examples | None) -> Tensor:
         """Return the loss; in training with the penalty."""
@@ -364,7 +299,3 @@ class _FineTuningStep(ExposureStep):
         if self.penalty is None or not self.model.training:
             return loss
         return loss + self.penalty(self.encoder.network)
-
-
-def _is_number(value: Any, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value < high

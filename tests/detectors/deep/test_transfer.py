@@ -273,6 +273,49 @@ def test_early_stop_counts_steps(start, benign):
     assert len(detector.fit(benign).history_) == 2  # of three steps each
 
 
+@pytest.mark.parametrize("loss", ["dsvdd", "hsc"])
+def test_sample_wise_stopping_is_the_largest_share_of_the_benign_mean(loss, start, benign, corpus):
+    """PANDA: over networks kept after epochs 2, 4 and 5, the score over its mean over the benign training images."""
+    looks = []
+
+    def look(detector, epoch):
+        if epoch["epoch"] in (2, 4, 5):
+            own = detector.network_.score
+            means = detector._of_samples(own, benign).double().mean()
+            scored = [detector._of_samples(own, each).double() for each in (corpus, benign)]
+            looks.append((torch.cat(scored) / means).numpy())
+
+    how = {**QUICK, "lr": 1e-4, "epochs": 5, "held_out": 0.0, "loss": loss, "regularizer": "early_stop"}
+    detector = Transfer(backbone=start, **how, stop="sample_wise", stop_every=2, on_epoch=look)
+    found = detector.fit(benign, auxiliary=corpus).anomaly_score(corpus)
+    assert len(looks) == 3
+    found = np.concatenate([found, detector.anomaly_score(benign)])
+    np.testing.assert_allclose(found, np.max(looks, axis=0), rtol=1e-6)
+    assert len(np.unique(np.argmax(looks, axis=0))) > 1  # not all by one network
+    late = Transfer(backbone=start, **how, stop="sample_wise", stop_every=9).fit(benign, auxiliary=corpus)
+    np.testing.assert_allclose(late.anomaly_score(corpus), looks[-1][: len(corpus)], rtol=1e-6)
+
+
+def test_networks_kept_are_in_files_and_checkpoints(start, benign, tmp_path):
+    def stop(detector, epoch):
+        if epoch["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    how = {**QUICK, "lr": 1e-4, "epochs": 4, "regularizer": "early_stop", "stop": "sample_wise", "stop_every": 2}
+    whole = Transfer(backbone=start, **how).fit(benign)
+    parts = Transfer(backbone=start, **how, checkpoint=tmp_path / "c", on_epoch=stop)
+    with pytest.raises(KeyboardInterrupt):
+        parts.fit(benign)
+    again = Transfer(backbone=start, **how, checkpoint=tmp_path / "c").fit(benign)
+    np.testing.assert_array_equal(again.anomaly_score(benign), whole.anomaly_score(benign))
+    whole.save(tmp_path / "w.safetensors")
+    loaded = load(tmp_path / "w.safetensors", backbone=start)
+    np.testing.assert_array_equal(loaded.anomaly_score(benign), whole.anomaly_score(benign))
+    assert (
+        whole.describe() == "transfer[dsvdd,early_stop,epochs=4,lr=0.0001,batch_size=8,stop=sample_wise,stop_every=2]"
+    )
+
+
 def test_strong_regularizers_keep_the_network_and_none_lets_it_go(start, benign, corpus):
     def drift(**parameters):
         detector = Transfer(backbone=start, loss="bce", **{**QUICK, "epochs": 3}, **parameters)
@@ -295,6 +338,12 @@ def test_strong_regularizers_keep_the_network_and_none_lets_it_go(start, benign,
         ({"momentum": 1.0}, r"momentum must be in \[0, 1\), got 1.0"),
         ({"augmentations": "flip"}, "augmentations must be a list of names"),
         ({"most_steps": 0}, "most_steps must be"),
+        ({"stop_every": 0}, "stop_every must be"),
+        ({"stop": "never"}, "stop must be"),
+        (
+            {"loss": "bce", "regularizer": "early_stop", "stop": "sample_wise"},
+            "stop sample_wise compares distances .* loss bce has none; use hsc, deep_sad, dsvdd, or stop=steps",
+        ),
         ({"backbone": 3}, "backbone must be a Backbone or its name, got int"),
     ],
 )
