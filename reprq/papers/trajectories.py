@@ -68,6 +68,9 @@ def trajectories(
                     known = [point for point in points if point[1] is not None]
                     if known:
                         ax.plot(*zip(*known, strict=True), color=f"C{number}", marker=".", markersize=4)
+            if not ax.lines:
+                ax.text(0.5, 0.5, "none", ha="center", transform=ax.transAxes, fontsize=8, color="0.5")
+                ax.set_yticks([])
             if column in logarithmic:
                 ax.set_yscale("log")
             ax.set_title(title, fontsize=9)

@@ -20,6 +20,7 @@ from reprq.data import Dataset, load_dataset
 from reprq.data.corpus import without_classes
 from reprq.data.image.named import data_root
 from reprq.detectors import create
+from reprq.detectors.deep.losses import LOSSES
 from reprq.errors import InputError
 from reprq.evaluation.detection import judge
 from reprq.metrics import cka, names
@@ -145,8 +146,9 @@ def cells(
                 sides = Sides.of(train, test, tiny, benign, WAYS[way].corpus, how.images, seed)
                 spec = {**WAYS[way].spec, "epochs": how.epochs, "batch_size": how.batch_size, "held_out": 0.0}
                 spec["milestones"] = []
-                known = {"way": way, "benign": benign, "seed": seed}
-                decides: dict[str, Any] = {**known, "detector": spec, "corpus": WAYS[way].corpus, "data": fingerprints}
+                of_run = {"way": way, "benign": benign, "seed": seed}
+                known = {**of_run, "new_head": LOSSES[spec.get("loss", "bce")].width is not None}
+                decides: dict[str, Any] = {**of_run, "detector": spec, "corpus": WAYS[way].corpus, "data": fingerprints}
                 decides |= {"start": [start.weights_digest, how.size], "images": how.images, "measured": how.measured}
                 decides |= {"metrics": METRICS, "version": VERSION}
 

@@ -21,7 +21,7 @@ _PANELS = {
     "rankme": "RankMe",
     "participation_ratio": "participation ratio",
     "cosine_compactness": "cosine compactness",
-    "uniformity": "uniformity",
+    "twonn": "dimension (TwoNN)",
 }
 
 
@@ -37,15 +37,19 @@ def tables(rows: list[Row]) -> dict[str, str]:
 def as_table(rows: list[Row]) -> pd.DataFrame:
     """Return the rows with numbers where they may be missing, and "run"."""
     table = pd.DataFrame(rows)
-    kinds: dict[str, type] = {"way": str, "benign": str, "seed": int, "epoch": int}
+    kinds: dict[str, type] = {"way": str, "benign": str, "seed": int, "new_head": bool, "epoch": int}
     table = table.astype({name: kinds.get(name, float) for name in map(str, table)})
     table["run"] = table["way"] + ", " + table["benign"] + ", " + table["seed"].astype(str)
     return table
 
 
 def stops(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what stopping by each signal loses of the AUROC on unseen anomalies, by way and over all ("all")."""
-    parts = [("all", table), *table.groupby("way", sort=False)]
+    """Return what stopping by each signal loses of the AUROC on unseen anomalies, by way and over all ("all").
+
+    No rule can stop before the training where a new linear layer scores, which is random then.
+    """
+    scored = table[(table["epoch"] > 0) | ~table["new_head"]]
+    parts = [("all", scored), *scored.groupby("way", sort=False)]
     found = [regret_of_stopping(part, SIGNALS, score=UNSEEN, group="benign").assign(way=way) for way, part in parts]
     return pd.concat(found, ignore_index=True)
 
@@ -73,7 +77,10 @@ def _course(table: pd.DataFrame, ways: list[str]) -> str:
             along = [each[score].to_numpy() for each in runs]
             cells += [_number(np.mean([of(each) for each in along])) for of in (_first, np.max, _last)]
         lines.append([*cells, _number(np.mean([each["cka_deepest"].iloc[-1] for each in runs]))])
-    about = "Means over benign classes; best is the best epoch in hindsight, on the rows that it is judged on.\n"
+    about = (
+        "Means over benign classes; best is the best epoch in hindsight, on the rows that it is judged on. Before the"
+        " training a new linear layer scores at random; DSVDD has none.\n"
+    )
     return f"{about}\n{_markdown(lines)}"
 
 
