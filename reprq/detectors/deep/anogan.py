@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from reprq.detectors.rows.base import check_count
 from reprq.errors import InputError
 from reprq.training import Epoch, Inputs, Schedule, Step
 
-_AT_ONCE = 64  # samples whose generators are adapted side by side
+_AT_ONCE = 64  # samples that are searched for side by side, each from all starts
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -28,7 +29,8 @@ class AnoGAN(GANDetector):
 
     f the features of the critic, and the score is the smallest over restarts after the last step (Schlegl et al. 2017,
     whose GAN is a DCGAN, and who start once). `adapted` is AD-GAN (Deecke et al. 2018): from each start the weights of
-    a generator of the sample's own move too, the loss is ||x - G(z)||^2, and the score is its mean over restarts.
+    a generator of the sample's own move too (by Adam), the loss is ||x - G(z)||^2, and the score is its mean over
+    restarts.
 
     Searches are of one sample each, from the same starts, which are kept in the file, and in float64: a score does not
     depend on the samples beside it.
@@ -99,10 +101,9 @@ class AnoGAN(GANDetector):
     def _search(self, x: Tensor) -> "Found":
         gan = copy.deepcopy(self._gan).double().eval().requires_grad_(False)
         search = Search(gan, self.search_steps, self.search_lr, self.feature_weight)
+        find = partial(search.of_noise_and_weights, lr=self.adapted_lr) if self.adapted else search.of_noise
         with torch.enable_grad():
-            if not self.adapted:
-                return search.of_noise(x)
-            parts = [search.of_noise_and_weights(part, self.adapted_lr) for part in torch.split(x, _AT_ONCE)]
+            parts = [find(part) for part in torch.split(x, _AT_ONCE)]
         return Found(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
     @property

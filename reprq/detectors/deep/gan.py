@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -136,7 +136,7 @@ class GANDetector(RebuildingDetector):
     lr: float = 1e-4
     milestones: tuple[int, ...] | list[int] = ()
     weight_decay: float = 0.0
-    default_networks = {"gray": "fashion_mnist", "rgb": "cifar10", "rows": "mlp:64-32-16"}  # noqa: RUF012
+    default_networks: ClassVar[dict[str, str]] = {"gray": "fashion_mnist", "rgb": "cifar10", "rows": "mlp:64-32-16"}
     spread_: tuple[float, float] = field(init=False)
 
     def check_parameters(self) -> None:

@@ -185,7 +185,11 @@ class Scaling(nn.Module):
 
     @torch.no_grad()
     def learn(self, samples: list[Tensor]) -> None:
-        """Set the constants by benign samples, given in batches; where it scales columns, images are rows of values."""
+        """Set the constants by benign samples, given in batches; where it scales columns, images are rows of values.
+
+        Raises:
+            InputError: What they are divided by is too large for float32.
+        """
         batches = [self._own(batch.flatten(1) if self.shift.ndim else batch).double() for batch in samples]
         if self.name == "z-score":
             rows = torch.cat(batches)
@@ -198,6 +202,8 @@ class Scaling(nn.Module):
             scale = torch.stack([batch.max() for batch in batches]).max() - shift
         self.shift.copy_(shift)
         self.scale.copy_(torch.where(scale > 0, scale, 1.0))
+        if not bool(self.scale.isfinite().all()):
+            raise InputError(f"X has values too far apart for float32 ({float(scale.max()):.3g}); rescale it")
 
     def forward(self, x: Tensor) -> Tensor:
         """Return samples of the same shape."""

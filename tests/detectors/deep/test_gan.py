@@ -158,6 +158,12 @@ def test_training_that_diverges_is_refused(table):
         FAnoGAN(**{**QUICK, "lr": 1e12, "epochs": 30}).fit(table[0])
 
 
+def test_values_that_are_too_far_apart_are_refused_and_not_blamed_on_the_learning_rate():
+    rows = np.array([[-3e38, 0.0], [3e38, 1.0]] * 10)
+    with pytest.raises(InputError, match=r"X has values too far apart for float32 \(6e\+38\); rescale it"):
+        FAnoGAN(**QUICK).fit(rows)
+
+
 def slow_search(gan, x, start, steps, lr, weight):
     """One sample, from one start."""
     z = start.double().clone().requires_grad_()
