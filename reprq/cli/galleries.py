@@ -23,6 +23,7 @@ def draw(folder: Path, row: dict[str, Any], found: Any, split: Any, test: Any) -
         The picture, of texts the page; None where the detector has no maps of such samples.
     """
     from reprq.evaluation.localization import has_maps
+    from reprq.report.galleries import titles_of
 
     detector = found.fitted
     if not has_maps(detector) or getattr(detector, "transform_", None) is None or split.groups is not None:
@@ -54,31 +55,13 @@ def _draw_texts(folder: Path, name: str, detector: Any, judged: Any, shown: Any,
 def _draw_images(
     folder: Path, name: str, detector: Any, images: Any, split: Any, shown: Any, titles: list[str]
 ) -> Path:
-    from reprq.data import to_photo
-    from reprq.plots import overlay_gallery, render
+    from reprq.plots import render
+    from reprq.report.galleries import overlaid
     from reprq.storage import make_folder, write_whole
 
-    transform = detector.transform_
-    pictures = [transform.picture(images.item(i)) for i in range(len(images))]
-    pairs = zip(detector.anomaly_map(images), pictures, strict=True)
-    maps = [to_photo(values, transform, *picture.size) for values, picture in pairs]
     known = [None if split.masks is None else split.masks[int(i)] for i in shown]
-    masks = [_as_large(mask, values) for mask, values in zip(known, maps, strict=True)]
-    figure = overlay_gallery(pictures, maps, masks=masks, titles=titles, axes=transform.axes)
+    figure = overlaid(images, detector.anomaly_map(images), detector.transform_, known, titles)
     make_folder(folder)
     path = folder / f"{name}.png"
     write_whole(path, lambda temporary: temporary.write_bytes(render(figure, "png")))
     return path
-
-
-def titles_of(samples: Any, scores: Any) -> list[str]:
-    """The class of each sample where there are several, the name of its file, and its score."""
-    names = [Path(str(name)).name for name in samples.ids]
-    if len(samples.classes) > 1:
-        names = [f"{samples.classes[label]} {name}" for label, name in zip(samples.labels, names, strict=True)]
-    return [f"{name}: {score:.4g}" for name, score in zip(names, scores, strict=True)]
-
-
-def _as_large(mask: Any, values: Any) -> Any:
-    """The mask of an image, where it is as large as its map."""
-    return mask if mask is not None and mask.shape == values.shape else None

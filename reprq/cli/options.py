@@ -206,12 +206,13 @@ data = _stack(
     files,
 )
 
-run = _stack(
-    seed("Seeds samples, splits and random weights."),
+work = _stack(
     click.option("--device", default="cpu", show_default=True, help="A torch device: cpu, cuda, cuda:1, mps."),
     click.option("--cache", "cache_dir", type=click.Path(path_type=Path), help="Folder of the embedding caches."),
     click.option("--quiet", is_flag=True, help="No progress on stderr."),
 )
+
+run = _stack(seed("Seeds samples, splits and random weights."), work)
 
 _POOLING = f"How a layer becomes one row per sample: {', '.join(entry.name for entry in POOLINGS.built_in())}"
 pooling = click.option("--pooling", default="avg", show_default=True, metavar="NAME", help=f"{_POOLING}.")

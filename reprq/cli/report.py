@@ -13,12 +13,41 @@ from reprq.cli.groups import Command
 @click.option("--out", type=click.Path(path_type=Path), help="The HTML file. [default: report.html in RUN]")
 @click.option("--force", is_flag=True, help="Replace the file where it exists.")
 @options.scenario
+@click.option(
+    "--gallery",
+    type=click.IntRange(0, 24),
+    default=0,
+    show_default=True,
+    help="Show so many of the most anomalous test samples of each data set, with maps; fits the best detector again.",
+)
+@options.work
 @options.seed("Seeds the bootstrap of the intervals.")
-def report(run: Path, out: Path | None, force: bool, scenario: str | None, seed: int) -> None:
+def report(
+    run: Path,
+    out: Path | None,
+    force: bool,
+    scenario: str | None,
+    gallery: int,
+    device: str,
+    cache_dir: Path | None,
+    quiet: bool,
+    seed: int,
+) -> None:
     """Write the study in RUN as one HTML page: the answer, figures, tables to sort and filter, and how it was made.
 
     The page loads nothing from a network: open it from disk, mail it, print it.
     """
     from reprq.report import write_report
 
-    click.echo(str(write_report(run, out, force=force, scenario=scenario, seed=seed)))
+    path = write_report(
+        run,
+        out,
+        force=force,
+        scenario=scenario,
+        seed=seed,
+        gallery=gallery,
+        device=device,
+        cache_dir=cache_dir,
+        progress=not quiet,
+    )
+    click.echo(str(path))

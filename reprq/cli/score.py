@@ -99,8 +99,8 @@ def _map_folder(model: Any, data: Any, path: Path, force: bool) -> Any:
 
 def _write_maps(folder: Any, data: Any, table: Any, progress: bool) -> None:
     """Write the map of every sample, and a picture of those with the highest scores."""
-    from reprq.cli.galleries import titles_of
     from reprq.errors import counted
+    from reprq.report.galleries import titles_of
 
     folder.write(data, progress=progress)
     scores = table["score"].to_numpy()

@@ -59,8 +59,8 @@ def maps_of_photos(model: Model, data: Dataset, *, progress: bool = False) -> It
     if model.reads_rows or not _has_pictures(model, data):
         raise InputError("maps are of photos, sounds and texts, and this model reads something else; use score")
     if model.embedder is not None:
-        _check_pooling(model.embedder)
-        made = _by_position(model.embedder, model.detector, data)
+        check_positions(model.embedder)
+        made = maps_by_position(model.embedder, model.detector, data)
     elif has_maps(model.detector):
         made = _in_batches(model.detector, data)
     else:
@@ -96,8 +96,17 @@ def _in_batches(detector: Any, data: Dataset) -> Iterator[Map]:
         yield from detector.anomaly_map(data.select(np.arange(first, min(first + _BATCH, len(data)))))
 
 
-def _by_position(embedder: Embedder, detector: Any, data: Dataset) -> Iterator[Map]:
-    """The scores of a detector of rows at every position of the common grid of the layers."""
+def maps_by_position(embedder: Embedder, detector: Any, data: Dataset) -> Iterator[Map]:
+    """Yield the scores of a detector of rows at every position of the common grid of the layers.
+
+    Args:
+        embedder: Whose rows the detector reads.
+        detector: Fitted.
+        data: What the embedder takes.
+
+    Raises:
+        InputError: A layer has no positions.
+    """
     backbone = embedder.backbone
     reader = PatchReader(backbone, embedder.layers, average=1, device=embedder.device)
     scales = np.repeat(np.asarray(embedder.scales, np.float32), reader.widths)
@@ -110,7 +119,8 @@ def _by_position(embedder: Embedder, detector: Any, data: Dataset) -> Iterator[M
         yield from spread(scores.reshape(found.shape[:2]), reader.grid, shape)
 
 
-def _check_pooling(embedder: Embedder) -> None:
+def check_positions(embedder: Embedder) -> None:
+    """Raise an `InputError` unless a row is pooled so that it has the channels of a position."""
     if embedder.pooling not in _POOLED:
         raise InputError(
             f"maps of a detector of rows need one of the poolings {', '.join(_POOLED)}, got {embedder.pooling!r}; fit"

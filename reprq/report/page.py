@@ -23,6 +23,7 @@ from reprq.metrics import METRICS
 from reprq.registry import Entry
 from reprq.report import tables
 from reprq.report.answer import Answer, answer, is_polluted
+from reprq.report.galleries import Galleries, galleries
 from reprq.report.pictures import pictures
 from reprq.storage import write_text
 from reprq.study import StudyResults
@@ -38,6 +39,10 @@ def write_report(
     force: bool = False,
     scenario: str | None = None,
     seed: int = 0,
+    gallery: int = 0,
+    device: str = "cpu",
+    cache_dir: Path | str | None = None,
+    progress: bool = False,
 ) -> Path:
     """Write a finished study as one self-contained HTML file.
 
@@ -51,6 +56,11 @@ def write_report(
         force: Replace the file where it exists.
         scenario: Under which scenario, where the study has several; the plain tasks by default.
         seed: Seeds the bootstrap of the intervals.
+        gallery: How many of the most anomalous test samples of each data set are shown, with maps where there are
+            some; their detector is fitted again, see `reprq.report.galleries`. 0 for none.
+        device: A torch device, for the gallery.
+        cache_dir: The folder of the embedding caches, for the gallery.
+        progress: Whether to show progress on stderr.
 
     Returns:
         The path of the file; the same study gives the same bytes.
@@ -65,21 +75,31 @@ def write_report(
     path = results.path / "report.html" if out is None else Path(out)
     if path.exists() and not force:
         raise OutputExistsError(f"{path} exists; give another --out, or --force to replace it")
-    page = render_page(results, seed, scenario)
+    shown = Galleries()
+    if gallery:
+        of = in_scenario(results, scenario)
+        shown = galleries(of, gallery, device=device, cache_dir=cache_dir, progress=progress)
+    page = render_page(results, seed, scenario, shown)
     write_text(path, page)
     return path
 
 
-def render_page(results: StudyResults, seed: int = 0, scenario: str | None = None) -> str:
+def render_page(
+    results: StudyResults, seed: int = 0, scenario: str | None = None, shown: Galleries | None = None
+) -> str:
     """Return the page as text.
 
     Args:
         results: A study.
         seed: Seeds the bootstrap of the intervals.
         scenario: Under which scenario, where the study has several; the plain tasks by default.
+        shown: The most anomalous samples.
     """
     said, results = note_of(results, scenario), in_scenario(results, scenario)
     made = _without_backbones(results) if results.without_backbones else _compared(results, seed)
+    if shown is not None:
+        made |= {"pictures": [*made["pictures"], *shown.pictures], "tables": [*shown.tables, *made["tables"]]}
+        said = [*shown.notes, *said]
     return _rendered(results, {**made, "warnings": [*said, *made["warnings"]]})
 
 

@@ -1,12 +1,15 @@
 """The pictures of a report, as data that stands in the page itself."""
 
 import base64
+import io
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from reprq import plots
 from reprq.analysis import points
@@ -113,6 +116,17 @@ def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str
             f"{shape} scatter plots; the table of correlations has their numbers",
         )
     ]
+
+
+def raster(figure: Any, title: str, caption: str, alternative: str) -> Picture:
+    """Return a figure that holds photos, as a JPEG, a sixth as large as a PNG."""
+    file = io.BytesIO()
+    with Image.open(io.BytesIO(plots.render(figure, "png"))) as image:
+        image.convert("RGB").save(file, "JPEG", quality=88)
+    width, height = (round(side * _DOTS) for side in figure.get_size_inches())
+    plt.close(figure)
+    source = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return Picture(title, caption, alternative.replace("\n", ", "), source, width, height)
 
 
 def _picture(drawn: Axes | Figure, title: str, caption: str, alternative: str) -> Picture:

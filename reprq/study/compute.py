@@ -91,12 +91,30 @@ class CellRunner:
         elif cell.detector is None:
             found = measure(self._layer(job.place), cell.split, list(cell.keys))
         elif cell.reads_rows:
-            rows, given = self._layer(job.place), None if reads_rows(cell.detector) else {"device": job.device}
-            external, auxiliary = self._beside(job, "external"), self._beside(job, "auxiliary")
-            found = [detect(rows, cell.split, cell.detector, cell.seed, external, auxiliary, given)]
+            found = [detect(self._layer(job.place), cell.split, cell.detector, cell.seed, **self._given(job))]
         else:
-            found = [self._detect_samples(job, cell.detector)]
+            detection, scored = self._evaluated(job, cell.detector)
+            found = [_row(cell.detector, detection, scored.classes)]
         return dict(zip(cell.keys.values(), found, strict=True))
+
+    def evaluate(self, job: Job) -> tuple[Detection, Dataset]:
+        """Fit the detector of a cell, and return it with all it found and the samples that it was judged on."""
+        cell = job.cell
+        assert cell.detector is not None
+        if not cell.reads_rows:
+            return self._evaluated(job, cell.detector)
+        rows = self._layer(job.place)
+        return evaluate_rows(rows, cell.split, cell.detector, cell.seed, **self._given(job)), self._scored(job)
+
+    def _given(self, job: Job) -> dict[str, Any]:
+        """What a detector of rows is given beside the rows of its layer."""
+        given = None if job.cell.detector is None or reads_rows(job.cell.detector) else {"device": job.device}
+        return {**{role: self._beside(job, role) for role in ("external", "auxiliary")}, "given": given}
+
+    def _scored(self, job: Job) -> Dataset:
+        """The test samples, and the external anomalies behind them if the split takes any."""
+        test = self._samples_of(job)[1]
+        return joined(test, self._other(job, "external")) if "external" in job.others else test
 
     def _measure(self, job: Job, measure: str) -> Row:
         if measure == "linear_probe":
@@ -110,19 +128,18 @@ class CellRunner:
         spec = {"name": job.distillation} if isinstance(job.distillation, str) else job.distillation
         return measures.brittleness({**spec, **own}, teacher, train.select(cell.split.train), cell.seed, said)
 
-    def _detect_samples(self, job: Job, spec: Spec) -> Row:
-        """Fit a detector on samples, with the cell's backbone and layer where it needs them."""
-        cell, (train, test) = job.cell, self._samples_of(job)
+    def _evaluated(self, job: Job, spec: Spec) -> tuple[Detection, Dataset]:
+        """Fit a detector on samples, with the backbone and layer of the cell where it needs them, and judge it."""
+        cell, train, scored = job.cell, self._samples_of(job)[0], self._scored(job)
         own: dict[str, Any] = {"device": job.device}
         if cell.network is not None:
             network = load_network(cell.network.config, cell.seed, train.select(cell.split.train))
             own |= {"teacher": network, "backbone": network}
             if "layer" in needs_of(spec):
                 own |= {"layers": [cell.layer], "pooling": cell.network.config.pooling}
-        others = {role: self._other(job, role) for role in job.others}
-        scored = joined(test, others["external"]) if "external" in others else test
-        found = evaluate(spec, cell.split, train, scored, auxiliary=others.get("auxiliary"), given=own, seed=cell.seed)
-        return _row(spec, found, scored.classes)
+        auxiliary = self._other(job, "auxiliary") if "auxiliary" in job.others else None
+        found = evaluate(spec, cell.split, train, scored, auxiliary=auxiliary, given=own, seed=cell.seed)
+        return found, scored
 
     def _beside(self, job: Job, role: str) -> NDArray[np.floating] | None:
         """The rows of external anomalies or of a corpus in the cell's layer, if its split takes any."""
@@ -194,9 +211,22 @@ def detect(
     given: Mapping[str, Any] | None = None,
 ) -> Row:
     """Fit a detector on the training rows of a split and judge it on its test rows; `seconds` is for both."""
-    test = rows.test if external is None else np.concatenate([rows.test, external])
-    found = evaluate(spec, split, rows.train, test, auxiliary=auxiliary, given=given, seed=seed)
+    found = evaluate_rows(rows, split, spec, seed, external, auxiliary, given)
     return _row(spec, found, (*rows.classes, *([split.external] if split.external else [])))
+
+
+def evaluate_rows(
+    rows: LayerRows,
+    split: Split,
+    spec: Spec,
+    seed: int,
+    external: NDArray[np.floating] | None,
+    auxiliary: NDArray[np.floating] | None,
+    given: Mapping[str, Any] | None,
+) -> Detection:
+    """Fit a detector on the training rows of a split, and return all that it found on its test rows."""
+    test = rows.test if external is None else np.concatenate([rows.test, external])
+    return evaluate(spec, split, rows.train, test, auxiliary=auxiliary, given=given, seed=seed)
 
 
 def _row(spec: Spec, found: Detection, classes: tuple[str, ...]) -> Row:

@@ -215,14 +215,20 @@ class StudyRun:
             yield from (CellOutcome.failed(cell, error) for cell in todo)
             return
         bar.set_postfix_str(self._name(part))
-        splits, jobs = self.plan.splits[part.seed, part.data.dataset], []
-        for cell in todo:
-            others = {
-                other.role: (other.data, beside.get((other.role, other.samples.name), Path()))
-                for other in splits.others_of(cell.split)
-            }
-            jobs.append(Job(cell, train, test, part.data, others, self.device, self.plan.distillation))
-        yield from where.run(jobs)
+        yield from where.run([self._job(part, cell, (train, test), beside) for cell in todo])
+
+    def job(self, part: StudyPart, cell: Cell) -> Job:
+        """Return what computes one cell; its embeddings are extracted if need be."""
+        return self._job(part, cell, self._extract(part), self._beside(part, [cell]))
+
+    def _job(
+        self, part: StudyPart, cell: Cell, sides: tuple[Path, Path], beside: Mapping[tuple[str, str], Path]
+    ) -> Job:
+        others = {
+            other.role: (other.data, beside.get((other.role, other.samples.name), Path()))
+            for other in self.plan.splits[part.seed, part.data.dataset].others_of(cell.split)
+        }
+        return Job(cell, *sides, part.data, others, self.device, self.plan.distillation)
 
     def _extract(self, part: StudyPart) -> tuple[Path, Path]:
         """The folders of the training and the test embeddings; none where there is no backbone."""
