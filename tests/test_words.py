@@ -55,6 +55,7 @@ OF_IMAGES_BY_NATURE = (
     "papers/",
     "plots/",
     "pretext/",
+    "report/galleries.py",
     "report/pictures.py",
     "study/compute.py",
     "study/config.py",  # a study insists on figures of pixels

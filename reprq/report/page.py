@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,12 @@ from reprq.metrics import METRICS
 from reprq.registry import Entry
 from reprq.report import tables
 from reprq.report.answer import Answer, answer, is_polluted
-from reprq.report.galleries import Galleries, galleries
 from reprq.report.pictures import pictures
 from reprq.storage import write_text
 from reprq.study import StudyResults
+
+if TYPE_CHECKING:
+    from reprq.report.galleries import Galleries
 
 _HERE = Path(__file__).parent
 _QUESTION = "Which representation will detect anomalies, and can its quality be measured before an anomaly is seen?"
@@ -75,8 +77,10 @@ def write_report(
     path = results.path / "report.html" if out is None else Path(out)
     if path.exists() and not force:
         raise OutputExistsError(f"{path} exists; give another --out, or --force to replace it")
-    shown = Galleries()
+    shown = None
     if gallery:
+        from reprq.report.galleries import galleries  # fits detectors: pages without one load no torch
+
         of = in_scenario(results, scenario)
         shown = galleries(of, gallery, device=device, cache_dir=cache_dir, progress=progress)
     page = render_page(results, seed, scenario, shown)
@@ -85,7 +89,7 @@ def write_report(
 
 
 def render_page(
-    results: StudyResults, seed: int = 0, scenario: str | None = None, shown: Galleries | None = None
+    results: StudyResults, seed: int = 0, scenario: str | None = None, shown: "Galleries | None" = None
 ) -> str:
     """Return the page as text.
 

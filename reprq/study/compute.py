@@ -91,7 +91,7 @@ class CellRunner:
         elif cell.detector is None:
             found = measure(self._layer(job.place), cell.split, list(cell.keys))
         elif cell.reads_rows:
-            found = [detect(self._layer(job.place), cell.split, cell.detector, cell.seed, **self._given(job))]
+            found = [detect(self._layer(job.place), cell.split, cell.detector, cell.seed, *self._given(job))]
         else:
             detection, scored = self._evaluated(job, cell.detector)
             found = [_row(cell.detector, detection, scored.classes)]
@@ -104,12 +104,12 @@ class CellRunner:
         if not cell.reads_rows:
             return self._evaluated(job, cell.detector)
         rows = self._layer(job.place)
-        return evaluate_rows(rows, cell.split, cell.detector, cell.seed, **self._given(job)), self._scored(job)
+        return evaluate_rows(rows, cell.split, cell.detector, cell.seed, *self._given(job)), self._scored(job)
 
-    def _given(self, job: Job) -> dict[str, Any]:
-        """What a detector of rows is given beside the rows of its layer."""
+    def _given(self, job: Job) -> tuple[Any, Any, dict[str, Any] | None]:
+        """What a detector of rows is given beside the rows of its layer: external anomalies, a corpus, parameters."""
         given = None if job.cell.detector is None or reads_rows(job.cell.detector) else {"device": job.device}
-        return {**{role: self._beside(job, role) for role in ("external", "auxiliary")}, "given": given}
+        return self._beside(job, "external"), self._beside(job, "auxiliary"), given
 
     def _scored(self, job: Job) -> Dataset:
         """The test samples, and the external anomalies behind them if the split takes any."""

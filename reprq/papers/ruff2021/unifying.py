@@ -176,7 +176,7 @@ def _samples(train: Dataset, test: Dataset, how: UnifyingPreset, seed: int) -> t
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class _Method:
     """A method that was fitted: its identifier, its scores, and its explanations where it has some."""
 
     name: str
@@ -186,10 +186,10 @@ class _Fitted:
 
 def _fitted(
     method: str, spec: dict[str, Any], benign: Dataset, how: UnifyingPreset, run: PaperRun, seed: int
-) -> _Fitted:
+) -> _Method:
     if method == "AE":
         deep: Any = create({**spec, "seed": seed, "device": run.device}).fit(benign)
-        return _Fitted(describe(deep), deep.anomaly_score, deep.anomaly_map)
+        return _Method(describe(deep), deep.anomaly_score, deep.anomaly_map)
     to_rows: Callable[[Dataset], Array] = _pixels
     if method == "DSVDD":
         to_rows = partial(_features, _letters_teacher(how, run, seed), run)
@@ -197,7 +197,7 @@ def _fitted(
         reduced = PCA(how.components, random_state=seed).fit(_pixels(benign))
         to_rows = lambda data: np.asarray(reduced.transform(_pixels(data)))  # noqa: E731
     detector: Any = create(spec).fit(to_rows(benign))
-    return _Fitted(describe(detector), lambda data: np.asarray(detector.anomaly_score(to_rows(data))))
+    return _Method(describe(detector), lambda data: np.asarray(detector.anomaly_score(to_rows(data))))
 
 
 def _pixels(data: Dataset) -> Array:
