@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from reprq.detectors.deep.cvdd import CVDD
     from reprq.detectors.deep.dagmm import DAGMM
     from reprq.detectors.deep.distillation import Distillation
+    from reprq.detectors.deep.doc import DOC
     from reprq.detectors.deep.fanogan import FAnoGAN
     from reprq.detectors.deep.fcdd import FCDD
     from reprq.detectors.deep.flow import Flow
     from reprq.detectors.deep.geometric import Geometric
     from reprq.detectors.deep.hsc import HSC
+    from reprq.detectors.deep.rotnet import MSP, ODIN
     from reprq.detectors.deep.sad import DeepSAD
     from reprq.detectors.deep.ss_dgm import SSDGM
     from reprq.detectors.deep.supervised import SupervisedClassifier
@@ -58,6 +60,7 @@ _MODULES = {
     "AdversarialAutoencoder": "reprq.detectors.deep.aae",
     "ADIB": "reprq.detectors.deep.adib",
     "ADRA": "reprq.detectors.deep.adib",
+    "DOC": "reprq.detectors.deep.doc",
     "Transfer": "reprq.detectors.deep.transfer",
     "Autoencoder": "reprq.detectors.deep.autoencoder",
     "DeepDetector": "reprq.detectors.deep.base",
@@ -76,6 +79,8 @@ _MODULES = {
     "Flow": "reprq.detectors.deep.flow",
     "Geometric": "reprq.detectors.deep.geometric",
     "HSC": "reprq.detectors.deep.hsc",
+    "MSP": "reprq.detectors.deep.rotnet",
+    "ODIN": "reprq.detectors.deep.rotnet",
     "Distillation": "reprq.detectors.deep.distillation",
     "load": "reprq.detectors.files",
     "save": "reprq.detectors.files",
@@ -113,6 +118,7 @@ __all__ = [
     "CVDD",
     "DAGMM",
     "DETECTORS",
+    "DOC",
     "FCDD",
     "GMM",
     "HSC",
@@ -120,8 +126,10 @@ __all__ = [
     "KNN",
     "KPCA",
     "LOF",
+    "MSP",
     "MVE",
     "OCSVM",
+    "ODIN",
     "PCA",
     "SPADE",
     "SSAD",

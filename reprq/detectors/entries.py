@@ -218,6 +218,16 @@ DETECTORS = Registry(
             citation="Deecke et al. 2021, Table 4; Reiss et al. 2021",
         ),
         Entry(
+            name="doc",
+            target="reprq.detectors.deep.doc:DOC",
+            inputs="samples",
+            needs=frozenset({"backbone", "auxiliary"}),
+            label="DOC",
+            about="distance to benign images in a backbone that was fine-tuned to be compact on them and to tell the"
+            " classes of a labelled corpus apart",
+            citation="Perera & Patel 2019",
+        ),
+        Entry(
             name="geometric",
             target="reprq.detectors.deep.geometric:Geometric",
             inputs="samples",
@@ -225,6 +235,22 @@ DETECTORS = Registry(
             about="how badly a classifier of geometric transformations of benign images tells those of an image (GT, or"
             " GT+ with heads=separate)",
             citation="Golan & El-Yaniv 2018; Hendrycks et al. 2019",
+        ),
+        Entry(
+            name="msp",
+            target="reprq.detectors.deep.rotnet:MSP",
+            inputs="samples",
+            label="MSP",
+            about="how unsure a classifier of quarter turns of benign images is: minus its largest softmax probability",
+            citation="Hendrycks & Gimpel 2017; Gidaris et al. 2018",
+        ),
+        Entry(
+            name="odin",
+            target="reprq.detectors.deep.rotnet:ODIN",
+            inputs="samples",
+            label="ODIN",
+            about="as msp, at a temperature, of an image moved to where the classifier is surer",
+            citation="Liang et al. 2018",
         ),
         Entry(
             name="autoencoder",

@@ -415,3 +415,20 @@ def test_a_gallery_names_classes_and_files_and_says_where_it_is(
     assert all(re.fullmatch(r"\d \d+: [\d.]+", title) for title in titles), titles
     (row,) = rows(reprq("detect", *asked, "--detector", "padim:channels=4", "--gallery", picture.parent, "--json"))
     assert row["gallery"] == str(picture)
+
+
+def test_doc_takes_a_labelled_reference_set_by_name(reprq: Reprq, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("cup", "pen"):
+        (tmp_path / "things" / name).mkdir(parents=True)
+        for i in range(6):
+            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "things" / name / f"{i}.png")
+    asked = ["detect", "--backbone", "lenet", "--weights", "random", "--data", "digits", "--task", "unimodal:3"]
+    asked += ["--detector", "doc:epochs=1,lr=0.001", "--json", "--quiet", "--auxiliary"]
+    ran = reprq(*asked, f"folder:{tmp_path / 'things'}")
+    assert ran.status == 0, ran.err
+    assert "doc[epochs=1,lr=0.001]" in ran.out
+    (tmp_path / "things/pen").rename(tmp_path / "pen")
+    ran = reprq(*asked, f"folder:{tmp_path / 'things'}")
+    assert (ran.status, "doc tells the classes of auxiliary apart, got images of one" in ran.err) == (1, True)

@@ -38,4 +38,5 @@ def corpora(mixed):
     noise = np.random.default_rng(1).integers(0, 256, (40, *np.asarray(mixed.item(0)).shape), dtype=np.uint8)
     far = 6 * np.random.default_rng(1).normal(size=(40, 5)).astype(np.float32)
     others = {"images": as_dataset(noise), "rows": far}
-    return {"auxiliary": others, "labelled": others}
+    classes = as_dataset((noise, ["one", "other"] * 20))
+    return {"auxiliary": {**others, "images": classes}, "labelled": others}
