@@ -23,7 +23,7 @@ SPECS = {
     **{name: {"name": name, **QUICK} for name in SAMPLES},
     "fcdd": {"name": "fcdd", **QUICK, "lr": 0.001, "network": "fashion_mnist", "size": 16},
     "geometric": {"name": "geometric", **QUICK, "network": "mnist"},
-    "msp": {"name": "msp", **QUICK, "network": "mnist"},
+    "msp": {"name": "msp", "epochs": 4, "batch_size": 8, "lr": 0.003, "network": "fashion_mnist"},
     "odin": {"name": "odin", **QUICK, "network": "mnist"},
     "geometric, separate heads": {"name": "geometric", **QUICK, "network": "mnist", "heads": "separate"},
     "ss_dgm, M1 pretrained": {"name": "ss_dgm", **QUICK, "variant": "m1+m2", "pretrain_epochs": 2},
