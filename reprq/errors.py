@@ -152,7 +152,8 @@ class UnknownNameError(ReprqError, KeyError):
     def __init__(self, kind: str, name: str, valid: Iterable[str], forms: Iterable[str] = (), among: str = "") -> None:
         self.kind, self.name, self.valid = kind, name, tuple(valid)
         in_lower_case = {known.lower(): known for known in reversed(self.valid)}
-        near = difflib.get_close_matches(name.lower(), in_lower_case, n=1, cutoff=_ALIKE)
+        near = [known for known in in_lower_case if name and known.endswith(f"_{name.lower()}")]
+        near = near or difflib.get_close_matches(name.lower(), in_lower_case, n=1, cutoff=_ALIKE)
         near = near or [known for known in in_lower_case if name and known.startswith(name.lower())]
         hint = f": did you mean {in_lower_case[near[0]]!r}?" if near else "."
         where = f" among {among}" if among else ""

@@ -15,6 +15,8 @@ def test_a_short_list_is_whole_and_a_long_one_gives_the_nearest() -> None:
     assert str(UnknownNameError("detector", "x", ["a"], ["pyod:NAME"])) == "unknown detector 'x'. Valid: a, pyod:NAME"
     assert str(UnknownNameError("kind", "nope", ["inne", "ok"])) == "unknown kind 'nope'. Valid: inne, ok"
     assert "'KNM' among these: did you mean 'knn'?" in str(UnknownNameError("x", "KNM", ["knn"], among="these"))
+    near = UnknownNameError("backbone", "resnet20", ["resnet18", "resnet50", "cifar_resnet20"])
+    assert "did you mean 'cifar_resnet20'?" in str(near)  # the whole word, before what is spelled alike
     assert "did you mean 'cats-vs-dogs'?" in str(UnknownNameError("protocol", "Cats", ["cats-vs-dogs", "inne"]))
     assert UnknownNameError("backbone", "x", many).valid == tuple(many)
 

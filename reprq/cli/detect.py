@@ -225,11 +225,13 @@ def _print_pictures(rows: list[dict[str, Any]], form: str | None) -> None:
 
 def _check_source(networks: Any, file: Path | str | None, specs: list[dict[str, Any]]) -> None:
     """Raise a usage error unless there is one source of rows, and name the detector that asks for it."""
-    from reprq.detectors.registry import stands_alone
+    from reprq.detectors.registry import is_network, stands_alone
 
     if networks is None and file is None:
         asking = next(spec["name"] for spec in specs if not stands_alone(spec["name"]))
-        raise click.UsageError(f"detector {asking} needs rows: give either --backbone NAME or --embeddings FILE")
+        if not is_network(asking):
+            raise click.UsageError(f"detector {asking} needs rows: give either --backbone NAME or --embeddings FILE")
+        raise click.UsageError(f"detector {asking} trains on samples with a network: give --backbone NAME")
     options.one_source(networks, file)
 
 

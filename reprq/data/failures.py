@@ -50,6 +50,8 @@ def one_error(failures: Mapping[str, DataError], total: int, where: str, noun: s
         where: The data set.
         noun: What a row is: "image".
     """
+    if len(failures) == total and all(is_broken(error) for error in failures.values()):
+        return none_left(failures, where, noun)
     distinct = list(dict.fromkeys(str(error) for error in failures.values()))
     hints = {error.hint for error in failures.values() if isinstance(error, FileError) and not error.broken}
     if any(is_broken(error) for error in failures.values()):
@@ -64,10 +66,12 @@ def one_error(failures: Mapping[str, DataError], total: int, where: str, noun: s
 
 def none_left(failures: Mapping[str, DataError], where: str, noun: str) -> DataError:
     """Return the error that leaving out what is broken leaves nothing; the arguments are those of `one_error`."""
-    which = f"the only {noun}" if len(failures) == 1 else f"none of the {len(failures)} {noun}s"
-    verb = "does not decode" if len(failures) == 1 else "decodes"
-    reasons = in_words(failures, _MOST_NAMED)
-    return DataError(f"{which} of {where} {verb}: {reasons}; repair them, or give other {noun}s")
+    one = len(failures) == 1
+    which, verb = (
+        (f"the only {noun}", "does not decode") if one else (f"none of the {len(failures)} {noun}s", "decodes")
+    )
+    said = f"{which} of {where} {verb}: {in_words(failures, _MOST_NAMED)}"
+    return DataError(f"{said}; repair {'it' if one else 'them'}, or give other {noun}s")
 
 
 def in_words(failures: Mapping[str, DataError], most: int | None = None) -> str:

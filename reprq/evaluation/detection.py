@@ -22,7 +22,7 @@ from reprq.statistics.estimate import Estimate
 Spec = str | Mapping[str, Any]
 Rows = NDArray[np.int64]
 NEEDED = {"labelled": "labelled anomalies", "auxiliary": "an auxiliary corpus"}  # in words
-_ADVICE = {"labelled": "give some (labelled)", "auxiliary": "name one (auxiliary; of rows of files, another file)"}
+_ADVICE = {"labelled": "give some (labelled=, --labelled)", "auxiliary": "name one (auxiliary=, --auxiliary DATA)"}
 
 
 class SplitRows(Protocol):

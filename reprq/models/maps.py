@@ -57,7 +57,7 @@ def maps_of_photos(model: Model, data: Dataset, *, progress: bool = False) -> It
         InputError: The model has no maps.
     """
     if model.reads_rows or not _has_pictures(model, data):
-        raise InputError("maps are of photos, sounds and texts, and this model reads something else; use score")
+        raise InputError("maps are of photos, sounds and texts, and this model reads something else; leave maps out")
     if model.embedder is not None:
         check_positions(model.embedder)
         made = maps_by_position(model.embedder, model.detector, data)
@@ -129,7 +129,7 @@ def check_positions(embedder: Embedder) -> None:
 
 
 def _on_photos(maps: Iterator[Map], transform: Any, data: Dataset, progress: bool) -> Iterator[tuple[str, Map]]:
-    for i, found in enumerate(track(maps, total=len(data), desc="maps", unit="image", show=progress)):
+    for i, found in enumerate(track(maps, total=len(data), desc="maps", unit=data.noun, show=progress)):
         yield str(data.ids[i]), to_photo(found, transform, *transform.picture_size(data, i))
 
 
@@ -162,12 +162,13 @@ class MapFolder:
 
     def write(self, data: Dataset, *, progress: bool = False) -> None:
         """Write the maps that are missing, and how they were made."""
+        files = [self.file(name) for name in data.ids.tolist()]
+        _check_distinct(files, data.ids.tolist())
         make_folder(self.path)
         if self._old:
             for file in self.path.rglob(f"*{self._ending}"):
                 file.unlink()
         write_text(self._made, json.dumps(self._record, indent=2) + "\n")
-        files = [self.file(name) for name in data.ids.tolist()]
         missing = np.array([i for i, file in enumerate(files) if not file.exists()], dtype=np.int64)
         found = maps_of(self.model, data.select(missing), progress=progress)
         for i, (_, values) in zip(missing.tolist(), found, strict=True):
@@ -189,6 +190,14 @@ class MapFolder:
             return pd.read_csv(self.file(name), keep_default_na=False)["value"].to_numpy(np.float64)
         with Image.open(self.file(name)) as image:
             return np.asarray(image)
+
+
+def _check_distinct(files: list[Path], names: list[str]) -> None:
+    """Raise an InputError where two samples would have one file for their maps."""
+    owners: dict[Path, str] = {}
+    for file, name in zip(files, names, strict=True):
+        if (other := owners.setdefault(file, name)) != name:
+            raise InputError(f"maps of {other} and {name} would both be called {file.name}; rename one of them")
 
 
 def _token_table(text: str, transform: Any, values: Map) -> str:

@@ -65,7 +65,7 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
         _picture(
             plots.metric_vs_score(over, metric, f"AUROC of {named}", pair),
             f"{metric_label(metric)} against the AUROC of {named}",
-            "The most telling pair. A point is a layer of a network, means over tasks; points of one network are joined"
+            f"{_telling(over)} A point is a layer of a network, means over tasks; points of one network are joined"
             " along its depth. Hollow markers are networks with random weights.",
             f"Scatter plot of {len(over)} layers: {plots.describe(pair)}",
         ),
@@ -88,6 +88,13 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
             ),
         ]
     return [*drawn, *every]
+
+
+def _telling(over: pd.DataFrame) -> str:
+    """What can be said of the pair with the largest coefficient."""
+    if over["backbone"].nunique() > 1:
+        return "The most telling pair."
+    return "The pair with the largest coefficient, over layers of one network: it says nothing of other networks."
 
 
 def _coefficients(table: pd.DataFrame) -> Picture:

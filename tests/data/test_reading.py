@@ -108,3 +108,15 @@ def test_what_a_modality_is_not_read_by_is_refused():
         with pytest.raises(InputError, match=r"there is no argument '\w+'; how files are read is said by"):
             call()
     assert read_as(texts, intensity_range=None) is texts
+
+
+def test_where_nothing_can_be_read_leaving_it_out_is_not_advised(tmp_path: Path) -> None:
+    for name, said in (
+        ("a", "the only image of .*one train does not decode: .*; repair it, or give other images"),
+        ("b", "none of the 2 images of .*one train decodes: .*; repair them, or give other images"),
+    ):
+        (tmp_path / "one").mkdir(exist_ok=True)
+        (tmp_path / "one" / f"{name}.png").write_bytes(b"")
+        with pytest.raises(DataError, match=said) as caught:
+            load_dataset(f"folder:{tmp_path}/one", whole=True).verify()
+        assert "--skip-broken" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import reprq
 from reprq.data import as_dataset
@@ -121,3 +122,13 @@ def test_a_model_without_maps_says_so(fit):
     rows = np.random.default_rng(0).normal(size=(40, 3))
     with pytest.raises(InputError, match="maps are of photos"):
         reprq.fit(None, rows, false_alarms=0.1).maps(rows)
+
+
+def test_photos_whose_maps_would_have_one_name_are_refused_before_any_is_made(padim, tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 24, 3), dtype=np.uint8)
+    for name in ("a.jpg", "a.png"):
+        Image.fromarray(pixels).save(tmp_path / name)
+    photos = as_dataset([tmp_path / "a.jpg", tmp_path / "a.png"])
+    with pytest.raises(InputError, match=r"a\.jpg and .*a\.png would both be called a\.tiff; rename one of them"):
+        MapFolder(tmp_path / "maps", padim).write(photos)
+    assert not (tmp_path / "maps").exists()

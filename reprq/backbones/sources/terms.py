@@ -103,7 +103,8 @@ def _directions(rows: Any, components: int, seed: int) -> NDArray[np.float32]:
     most = min(components, *rows.shape)
     if rows.shape[1] == 1:
         return np.ones((1, 1), np.float32)
-    found: NDArray[np.floating] = TruncatedSVD(most, random_state=seed).fit(rows).components_
+    with np.errstate(invalid="ignore", divide="ignore"):  # shares of a variance that is 0, which nobody asked for
+        found: NDArray[np.floating] = TruncatedSVD(most, random_state=seed).fit(rows).components_
     return found.astype(np.float32)
 
 

@@ -50,6 +50,7 @@ def test_rows_are_no_wider_than_asked_for_and_than_the_texts_allow() -> None:
     assert rows(load_backbone("tfidf", preprocessing={"max_features": 3}).fit(data), NEW).shape == (3, 3)
     assert rows(load_backbone("lsa").fit(data), NEW).shape == (3, len(BENIGN))
     assert rows(load_backbone("lsa").fit(as_dataset(["only", "only only"])), NEW).shape == (3, 1)
+    assert rows(load_backbone("lsa").fit(as_dataset(["one ship alone"])), NEW).shape == (3, 1)  # and no warning
 
 
 def test_only_the_texts_given_count_and_the_address_says_which(tmp_path: Path) -> None:
