@@ -27,6 +27,7 @@ _PACKAGES = (
     "embeddings",
     "errors",
     "evaluation",
+    "explain",
     "metrics",
     "models",
     "plots",
