@@ -56,6 +56,10 @@ WAYS = {
     "BCE, three classes": FineTuning({"name": "transfer", "loss": "bce", "regularizer": "none", "lr": 1e-3}, OTHERS),
 }
 
+SAMPLE_WISE = "DSVDD, sample-wise"
+_KEEPING = {"regularizer": "early_stop", "stop": "sample_wise", "stop_every": 3}
+STOPPED = {**WAYS, SAMPLE_WISE: FineTuning({**WAYS["DSVDD"].spec, **_KEEPING})}  # the same networks, scored otherwise
+
 
 @dataclass(frozen=True)
 class DriftPreset:
@@ -65,7 +69,7 @@ class DriftPreset:
         network: The backbone, and the file of its weights in `weights/` of `root` ("random" for none).
         size: Side of the images that it sees, in pixels.
         classes: The benign classes.
-        ways: Of `WAYS`.
+        ways: Of `STOPPED`.
         epochs: How many.
         measured: After which epochs; 0 is before the training.
         images: Benign ones that train, that are measured, of the corpus, held out of it, and test images a class.
@@ -89,6 +93,10 @@ PRESETS = {
     "quick": DriftPreset(("lenet", "random"), 32, ("ship",), ("DSVDD", "ADIB"), 2, (0, 1, 2), (24, 20, 40, 12, 6), 8),
     "cpu": DriftPreset(
         _MOBILE, 64, ("airplane", "frog", "ship"), tuple(WAYS), 12, tuple(range(13)), (200, 150, 2000, 200, 50)
+    ),
+    "sample-wise": DriftPreset(
+        *(_MOBILE, 64, ("airplane", "frog", "ship"), ("DSVDD", SAMPLE_WISE), 12, tuple(range(13))),
+        (200, 150, 2000, 200, 50),
     ),
     "full": DriftPreset(
         network=_MOBILE,
@@ -120,7 +128,7 @@ def experiments(how: DriftPreset, run: PaperRun) -> Iterator[Experiment]:
     made = {"preset": run.preset, "seed": run.seed, "data": data, "start": start.weights_digest}
     yield Experiment(
         name="drift",
-        made={**made, "training": asdict(how), "ways": {way: asdict(WAYS[way]) for way in how.ways}},
+        made={**made, "training": asdict(how), "ways": {way: asdict(STOPPED[way]) for way in how.ways}},
         cells=cells(train, test, tiny, start, how, run),
         tables=tables,
         figures=figures,
@@ -143,12 +151,17 @@ def cells(
     for seed in range(run.seed, run.seed + how.seeds):
         for benign in how.classes:
             for way in how.ways:
-                sides = Sides.of(train, test, tiny, benign, WAYS[way].corpus, how.images, seed)
-                spec = {**WAYS[way].spec, "epochs": how.epochs, "batch_size": how.batch_size, "held_out": 0.0}
+                sides = Sides.of(train, test, tiny, benign, STOPPED[way].corpus, how.images, seed)
+                spec = {**STOPPED[way].spec, "epochs": how.epochs, "batch_size": how.batch_size, "held_out": 0.0}
                 spec["milestones"] = []
                 of_run = {"way": way, "benign": benign, "seed": seed}
                 known = {**of_run, "new_head": LOSSES[spec.get("loss", "bce")].width is not None}
-                decides: dict[str, Any] = {**of_run, "detector": spec, "corpus": WAYS[way].corpus, "data": fingerprints}
+                decides: dict[str, Any] = {
+                    **of_run,
+                    "detector": spec,
+                    "corpus": STOPPED[way].corpus,
+                    "data": fingerprints,
+                }
                 decides |= {"start": [start.weights_digest, how.size], "images": how.images, "measured": how.measured}
                 decides |= {"metrics": METRICS, "version": VERSION}
 
