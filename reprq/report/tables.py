@@ -1,6 +1,5 @@
 """The tables of a report: what each cell shows, and what it is sorted by."""
 
-import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -270,7 +269,15 @@ def notes(results: StudyResults, table: pd.DataFrame) -> list[str]:
 
 
 def _with_ranges(words: tuple[str, ...], rows: list[list[str]]) -> str:
-    """A sentence from what stands between its numbers, and the range that each number had over its occurrences."""
+    """A sentence from what stands between its numbers, and the range that each number had over its occurrences.
+
+    Two numbers with "to" between are the ends of a range, which becomes the range over all.
+    """
     ends = [(min(column, key=float), max(column, key=float)) for column in zip(*rows, strict=True)]
-    ranges = [low if low == high else f"{low} to {high}" for low, high in ends]
-    return "".join(itertools.chain(*zip(words, [*ranges, ""], strict=True)))
+    said, between = [words[0]], words[1:]
+    for (low, high), after in zip(ends, between, strict=True):
+        if said[-1] == " to " and len(said) > 1:
+            said[-2:] = [f"{said[-2].partition(' to ')[0]} to {high}", after]
+        else:
+            said += [low if low == high else f"{low} to {high}", after]
+    return "".join(said)

@@ -125,3 +125,16 @@ def test_pairs_with_points_are_drawn_where_the_first_has_none(make_study, tmp_pa
     results.metrics.loc[none, "value"] = float("nan")
     page = write_report(results, tmp_path / "page.html").read_text("utf-8")
     assert page.count("data:image/") >= 1
+
+
+def test_ends_of_a_range_in_a_note_stay_one_range_over_all_values() -> None:
+    from reprq.report.tables import _NUMBER, _with_ranges
+
+    def merged(*sentences: str) -> str:
+        return _with_ranges(tuple(_NUMBER.split(sentences[0])), [_NUMBER.findall(each) for each in sentences])
+
+    assert merged("2 ranks fitted (11 to 12)", "3 ranks fitted (11 to 13)") == "2 to 3 ranks fitted (11 to 13)"
+    assert merged("2 ranks fitted (11 to 12)") == "2 ranks fitted (11 to 12)"
+    assert merged("12 to 13 of 4", "11 to 12 of 9") == "11 to 13 of 4 to 9"
+    assert merged("n = 5 rows", "n = 7 rows") == "n = 5 to 7 rows"
+    assert merged("nothing to count") == "nothing to count"

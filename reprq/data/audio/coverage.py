@@ -6,6 +6,7 @@ from reprq.data.audio.lengths import Lengths
 from reprq.data.audio.sources import header_of
 from reprq.data.dataset import Dataset
 from reprq.data.modality import Seen
+from reprq.errors import counted
 
 _SAME = 0.01  # of a window: encoders of lossy formats add some milliseconds
 _KEPT = {"center": "the middle", "start": "the start"}
@@ -28,7 +29,7 @@ def coverage(data: Dataset, lengths: Lengths) -> Seen:
     short, longer = int((seconds < wanted - slack).sum()), int((seconds > wanted + slack).sum())
     whole = lengths.long == "windows"
     dropped = 0.0 if whole else round(float(np.maximum(seconds - wanted, 0).sum() / seconds.sum()), 4)
-    of = f"of {len(data)} clips of {data.name} {data.split}"
+    of = f"of {counted(len(data), 'clip')} of {data.name} {data.split}"
     notes = list(data.notes)
     if channels:
         notes.append(f"{channels} {of} have several channels, of which the mean is taken")

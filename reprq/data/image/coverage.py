@@ -9,6 +9,7 @@ from reprq.data.dataset import Dataset
 from reprq.data.image.decoding import Header
 from reprq.data.image.sources import header_of
 from reprq.data.modality import Seen
+from reprq.errors import counted
 
 if TYPE_CHECKING:
     from reprq.data.image.preprocessing import Preprocessing
@@ -47,8 +48,8 @@ def _remarks(data: Dataset, headers: list[Header]) -> list[str]:
     for name, header in zip(data.ids.tolist(), headers, strict=True):
         if header.remark:
             by_remark[header.remark].append(name)
+    of = f"of {counted(len(data), 'image')} of {data.name} {data.split}"
     return [
-        f"{len(names)} of {len(data)} images of {data.name} {data.split} {remark} ({', '.join(names[:_MOST_NAMED])}"
-        f"{', ...' if len(names) > _MOST_NAMED else ''})"
+        f"{len(names)} {of} {remark} ({', '.join(names[:_MOST_NAMED])}{', ...' if len(names) > _MOST_NAMED else ''})"
         for remark, names in by_remark.items()
     ]

@@ -12,6 +12,7 @@ from reprq.data.image.folder import EXTENSIONS, UNREAD_IMAGES
 from reprq.data.text.decoding import DocumentError
 from reprq.data.text.sources import TextFiles
 from reprq.data.text.table import load_table
+from reprq.errors import DataError
 
 PREFIX = "text:"
 _OFFICE = frozenset({".pdf", ".doc", ".docx", ".rtf", ".odt", ".ppt", ".pptx", ".epub", ".msg", ".pages"})
@@ -36,6 +37,8 @@ def load_text(path: str | Path, split: str, seed: int, *, whole: bool = False) -
     """
     if str(path) and Path(path).expanduser().is_file():
         return load_table(Path(path).expanduser(), split, seed, name=f"{PREFIX}{path}", whole=whole)
+    if Path(path).suffix and not Path(path).expanduser().exists():
+        raise DataError(f"there is no file or folder {path}; give the path of a table or of a folder of documents")
     data = load_files(path, _DOCUMENTS, lambda root, files, _: TextFiles(root, files), split, seed, whole=whole)
     return replace(data, notes=(*data.notes, *_encodings(data)))
 

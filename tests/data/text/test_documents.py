@@ -109,6 +109,8 @@ def test_what_is_no_text_is_named_and_can_be_left_out(
 
 
 def test_missing_folders_and_empty_ones_are_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no file or folder .*mails\.tsv; give the path of a table or of a"):
+        load_dataset(f"text:{tmp_path}/mails.tsv")
     with pytest.raises(DataError, match=r"the text folder .*nowhere does not exist; expected train/CLASS/\*.txt"):
         _load(tmp_path / "nowhere")
     (tmp_path / "docs" / "a").mkdir(parents=True)
