@@ -16,6 +16,7 @@ from reprq.data.oneclass import OneClassSplit, one_class_split
 from reprq.data.reading import read_as
 from reprq.data.registry import DATASETS, Asked, DatasetInfo, available, load_dataset, names
 from reprq.data.scenarios import Scenario, Splits, named_tasks, scenario_splits
+from reprq.data.small_modes import small_mode_split
 from reprq.data.splits import Split, distinct, task_split
 from reprq.data.tasks import Task, benign_task, one_class_tasks, select_tasks
 
@@ -59,6 +60,7 @@ __all__ = [
     "read_as",
     "scenario_splits",
     "select_tasks",
+    "small_mode_split",
     "task_split",
     "to_photo",
 ]

@@ -1,5 +1,6 @@
 """Tables that set what was found beside what a paper printed."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,7 +20,8 @@ def beside(
 
     Args:
         rows: What was found; column `auroc` in [0, 1], and those that say line and column.
-        published: For every column and line what was printed, in per cent; its order is the table's.
+        published: For every column and line what was printed, in per cent, nan where nothing was; its order is the
+            table's.
         line: What the lines are called by.
         column: What the columns are called by.
 
@@ -40,19 +42,25 @@ def beside(
         for title in published
     }
     lines += [
-        [name, *(_cell(found[name, title], values.get(name)) for title, values in published.items())] for name in names
+        [name, *(_cell(found[name, title], values.get(name, math.nan)) for title, values in published.items())]
+        for name in names
     ]
     means = []
     for title, values in published.items():
         run = [name for name in names if found[name, title]]
         ours = [float(np.mean(found[name, title])) for name in run]
-        means.append(f"{np.mean(ours):.1f} ({np.mean([values[name] for name in run]):.1f})" if run else "missing")
+        printed = np.mean([values[name] for name in run]) if run else math.nan
+        means.append(f"{np.mean(ours):.1f} {_printed(float(printed))}" if run else "missing")
     lines.append(["mean of those run", *means])
     return "\n".join(f"| {' | '.join(each)} |" for each in lines)
 
 
-def _cell(found: list[float], printed: float | None) -> str:
-    there = f"({printed:.1f})" if printed is not None else "(-)"
+def _printed(value: float) -> str:
+    return "(-)" if math.isnan(value) else f"({value:.1f})"
+
+
+def _cell(found: list[float], printed: float) -> str:
+    there = _printed(printed)
     if not found:
         return f"missing {there}"
     spread = f" ± {np.std(found, ddof=1):.1f}" if len(found) > 1 else ""

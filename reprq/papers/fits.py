@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from reprq.data import Split
@@ -25,6 +25,8 @@ def fit_cell(
     known: Row,
     auxiliary: Any = None,
     corpus: str = "",
+    given: Mapping[str, Any] | None = None,
+    also: Callable[[Detection], Row] | None = None,
 ) -> PaperCell:
     """Return the cell of one fit: its row has the AUROC with its interval, by class too, and what it took.
 
@@ -41,16 +43,21 @@ def fit_cell(
         known: Columns of the row.
         auxiliary: A corpus.
         corpus: Its fingerprint.
+        given: Parameters that are no JSON values, such as an opened backbone, whose digest must be in `data`.
+        also: Gives further columns of the row; a named function, whose name decides the rows too.
     """
     decides = {"detector": spec, "seed": seed, "data": data, "rows": rows_digest(split), "corpus": corpus}
     decides["version"] = VERSION
+    if also is not None:
+        decides["also"] = also.__name__
 
     def compute() -> list[Row]:
-        given = {"device": run.device, "progress": False, "checkpoint": run.file(decides, "pt")}
-        found = evaluate(spec, split, train, test, auxiliary=auxiliary, given=given, seed=seed, clock=time.process_time)
+        made = {"device": run.device, "progress": False, "checkpoint": run.file(decides, "pt"), **(given or {})}
+        found = evaluate(spec, split, train, test, auxiliary=auxiliary, given=made, seed=seed, clock=time.process_time)
         names = getattr(test, "classes", None)
         by_class = {names[number]: each.value for number, each in found.by_class().items()} if names else {}
-        return [{**row_of(found, seed), "n_labelled": len(split.labelled), "by_class": by_class}]
+        more = {} if also is None else also(found)
+        return [{**row_of(found, seed), "n_labelled": len(split.labelled), "by_class": by_class, **more}]
 
     return PaperCell(decides, compute, known)
 

@@ -1,0 +1,160 @@
+"""How much of Deecke et al. 2021 to run, and the methods with their parts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reprq.detectors.entries import DETECTORS
+from reprq.papers.ruff2021.deep import CLASSES
+
+FROZEN = "kNN"
+_PLAIN = {"name": "transfer", "regularizer": "none"}
+METHODS: dict[str, dict[str, Any]] = {
+    "DSVDD": {**_PLAIN, "loss": "dsvdd"},
+    "HSC": {**_PLAIN, "loss": "hsc"},
+    "ADRA": {"name": "adra"},
+    "ADIB": {"name": "adib"},
+    "a2": {**_PLAIN, "loss": "bce"},
+    "a3": {"name": "transfer", "loss": "hsc", "regularizer": "l2_sp"},
+    "a4": {"name": "doc"},
+    "a5": {"name": "transfer", "loss": "bce", "regularizer": "ewc"},
+}
+# The rows of Table 4: the method, and whether the network starts pretrained
+ABLATION = {"a1": ("a2", False), **{row: (row, True) for row in ("a2", "a3", "a4", "a5")}}
+ABLATION |= {"a6": ("ADRA", True), "a7": ("ADIB", True)}
+SAID = {
+    "a1": "BCE, no regularizer, random start",
+    "a2": "BCE, no regularizer",
+    "a3": "HSC, L2",
+    "a4": "DOC",
+    "a5": "BCE, EWC",
+    "a6": "BCE, adapters (ADRA)",
+    "a7": "BCE, L2 (ADIB)",
+}
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network that fine-tuning starts from.
+
+    Attributes:
+        network: A backbone.
+        file: Of its weights in `weights/` of the root; "random"; or "pretrain", as `Pretraining` says.
+        size: Side of the images that it sees.
+        saw_labels: Whether it was trained with labels of the task's classes: a ceiling.
+    """
+
+    network: str
+    file: str
+    size: int
+    saw_labels: bool = False
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return f"{self.network} at {self.size} pixels" + (" (ceiling: saw the task's labels)" * self.saw_labels)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How ResNet26 is trained on tiny ImageNet; `samples` None is all that is not held out."""
+
+    samples: int | None
+    epochs: int
+    batch_size: int
+    size: int
+
+
+@dataclass(frozen=True)
+class DeeckePreset:
+    """How much to run.
+
+    Attributes:
+        starts: Of which the first is that of every table, and all that of the table of starts.
+        pretraining: Of ResNet26, where a start asks for it.
+        classes: One against the rest.
+        semantic: The anomalous classes, one at a time.
+        images: Training images of a benign class, of each of nine benign classes, of the corpus, and test images a
+            class.
+        epochs: And after how many the rate falls to a tenth.
+        batch_size: Benign images a step, and as many of the corpus.
+        lr: By method; "" is that of all others.
+        pairs: Large and small mode of Figure 5.
+        shares: Its r.
+        seeds: How many.
+        augmentations: Of training images.
+    """
+
+    starts: tuple[Start, ...]
+    pretraining: Pretraining
+    classes: tuple[str, ...]
+    semantic: tuple[str, ...]
+    images: tuple[int | None, int | None, int | None, int | None]
+    epochs: tuple[int, tuple[int, ...]]
+    batch_size: int
+    lr: Mapping[str, float]
+    pairs: tuple[tuple[str, str], ...] = (("ship", "truck"), ("truck", "ship"))
+    shares: tuple[float, ...] = (1.0, 0.1, 0.0)
+    seeds: int = 1
+    augmentations: tuple[str, ...] = ("flip", "crop")
+
+    def detector(self, method: str) -> dict[str, Any]:
+        """Return a detector, without its network."""
+        epochs, milestones = self.epochs
+        given = {"epochs": epochs, "milestones": list(milestones), "batch_size": self.batch_size, "held_out": 0.0}
+        rate = self.lr.get(method, self.lr[""])
+        return {**METHODS[method], **given, "lr": rate, "augmentations": list(self.augmentations)}
+
+
+def registered(method: str) -> bool:
+    """Whether there is a detector for a method."""
+    return METHODS[method]["name"] in DETECTORS
+
+
+_MOBILE = ("mobilenet_v2", "mobilenet_v2-imagenet_torchvision.safetensors")
+_RESNET = Start("resnet26", "pretrain", 32)
+_RATES = {"": 1e-3, "DSVDD": 3e-6, "HSC": 3e-4, "a3": 3e-4, "ADRA": 1e-2}
+PRESETS = {
+    "smoke": DeeckePreset(
+        starts=(Start("lenet", "random", 32), Start("resnet26", "pretrain", 8)),
+        pretraining=Pretraining(40, 1, 8, 8),
+        classes=("ship",),
+        semantic=("ship",),
+        images=(8, 2, 16, 4),
+        epochs=(1, ()),
+        batch_size=4,
+        lr={"": 1e-3},
+        pairs=(("ship", "truck"),),
+        shares=(1.0, 0.0),
+    ),
+    "cpu": DeeckePreset(
+        starts=(
+            Start(*_MOBILE, 48),
+            Start("resnet26", "pretrain", 16),
+            Start("cifar_resnet20", "cifar_resnet20-cifar10.safetensors", 32, saw_labels=True),
+        ),
+        pretraining=Pretraining(5000, 4, 64, 16),
+        classes=("airplane", "frog", "ship"),
+        semantic=("airplane", "ship"),
+        images=(80, 9, 400, 40),
+        epochs=(5, (4,)),
+        batch_size=16,
+        lr=_RATES,
+    ),
+    "full": DeeckePreset(
+        starts=(
+            _RESNET,
+            Start(*_MOBILE, 64),
+            Start("tf_efficientnet_lite0", "tf_efficientnet_lite0-imagenet.safetensors", 64),
+        ),
+        pretraining=Pretraining(None, 100, 128, 32),
+        classes=CLASSES["cifar10"],
+        semantic=CLASSES["cifar10"],
+        images=(None, None, None, None),
+        epochs=(100, (60, 80)),
+        batch_size=64,
+        lr={"": 0.1, "DSVDD": 1e-5, "HSC": 1e-3, "a3": 1e-3},
+        shares=(1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.0),
+        seeds=5,
+    ),
+}

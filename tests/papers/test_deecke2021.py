@@ -1,0 +1,95 @@
+"""The tables of Deecke et al. 2021, on small made images."""
+
+import csv
+import io
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reprq.papers import reproduce
+from reprq.papers.beside import beside
+from reprq.papers.deecke2021 import published, tables
+from reprq.papers.deecke2021.claims import findings
+from reprq.papers.deecke2021.presets import ABLATION, METHODS, PRESETS, SAID, Pretraining, Start
+from reprq.papers.deecke2021.starts import synsets
+
+SMALL = replace(
+    PRESETS["smoke"],
+    starts=(Start("lenet", "random", 32), Start("resnet26", "pretrain", 8)),
+    pretraining=Pretraining(None, 1, 4, 8),
+    images=(6, 1, 4, 2),
+)
+
+
+def test_published_means_are_those_of_their_classes() -> None:
+    for name, values in published.ONE_VS_REST.items():
+        assert sum(values.values()) / 10 == pytest.approx(published.MEAN_ONE_VS_REST[name], abs=0.1)
+
+
+def test_every_row_of_the_ablation_has_a_detector_and_words() -> None:
+    assert set(SAID) == set(ABLATION) == set(published.ABLATION)
+    assert {method for method, _ in ABLATION.values()} <= set(METHODS)
+
+
+def test_the_synsets_of_the_task_are_left_out_and_listed(image_root: Path) -> None:
+    train, test, left_out = synsets(image_root)
+    assert left_out == "n01641577\tbullfrog\n"
+    for side in (train, test):
+        assert "n01641577" not in {side.classes[number] for number in side.labels}
+    assert not train.copies_of(test).any()
+
+
+def test_what_was_not_printed_is_a_dash() -> None:
+    rows = [{"task": "a", "method": "HSC", "auroc": 0.5}]
+    assert beside(rows, {"HSC": {"a": math.nan}}).count("50.0 (-)") == 2
+
+
+def test_a_preset_is_run_and_ends_in_tables(image_root: Path, mnist_root: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("reprq.papers.deecke2021.study.PRESETS", {"smoke": SMALL})
+    monkeypatch.setitem(PRESETS, "smoke", SMALL)
+    out = tmp_path / "out"
+    paths = reproduce("deecke2021", "smoke", out, root=image_root, progress=False)
+    names = {path.name for path in paths}
+    assert {"table-2.md", "table-4.md", "table-5.md", "table-6.md", "figure-5.png", "starts.md", "claims.md"} <= names
+    semantic = list(csv.DictReader(io.StringIO((out / "table-4.csv").read_text())))
+    assert {int(row["n_test"]) / int(row["n_anomalies"]) for row in semantic} == {10.0}  # 1 : 9
+    assert all(0 < float(row["ap"]) <= 1 for row in semantic)
+    points = list(csv.DictReader(io.StringIO((out / "figure-5.csv").read_text())))
+    assert all(float(point["relative"]) == 1 for point in points if point["share"] == "1")
+    assert {point["mode"] for point in points} == {"large", "small"}
+    again = [path.read_bytes() for path in paths if path.suffix in (".md", ".csv")]
+    reproduce("deecke2021", "smoke", out, root=image_root, progress=False)
+    assert [path.read_bytes() for path in paths if path.suffix in (".md", ".csv")] == again
+
+
+def _rows(scores: dict[str, tuple[float, ...]], corpus: str = "tiny ImageNet") -> list[dict]:
+    common = {"protocol": "unimodal", "corpus": corpus, "start": "a", "seed": 0}
+    return [
+        {**common, "method": method, "task": str(task), "auroc": value}
+        for method, values in scores.items()
+        for task, value in enumerate(values)
+    ]
+
+
+def test_a_claim_is_held_where_the_interval_leaves_zero_out() -> None:
+    rows = _rows(
+        {"ADIB": (0.9, 0.91, 0.92), "kNN": (0.7, 0.72, 0.71), "HSC": (0.95, 0.5, 0.92), "ADRA": (0.1, 0.1, 0.1)}
+    )
+    verdicts = {(each.claim, each.quantity.split(" that of ")[-1]): each.verdict for each in findings(rows, [])}
+    assert verdicts["ADIB beats the frozen network", "kNN, one against the rest"] == "held"
+    assert verdicts["ADRA beats the frozen network", "kNN, one against the rest"] == "contradicted"
+    assert verdicts["ADIB beats learning without keeping", "HSC"] == "open"
+    assert verdicts["a pretrained start helps", "a1"] == "cannot be said"
+
+
+def test_a_corpus_that_fits_less_is_compared_by_class() -> None:
+    rows = _rows({"ADIB": (0.9, 0.9), "HSC": (0.8, 0.81)}, "MNIST") + _rows({"ADIB": (0.9, 0.9), "HSC": (0.9, 0.89)})
+    found = next(each for each in findings(rows, []) if each.claim.startswith("transfer gains"))
+    assert found.value == pytest.approx(((0.1 - 0.0) + (0.09 - 0.01)) / 2)
+
+
+def test_rows_of_two_tables_count_once() -> None:
+    rows = _rows({"ADIB": (0.9, 0.8)})
+    assert tables.unique([*rows, *rows]) == rows
