@@ -113,7 +113,7 @@ def registered(method: str) -> bool:
 
 _MOBILE = ("mobilenet_v2", "mobilenet_v2-imagenet_torchvision.safetensors")
 _RESNET = Start("resnet26", "pretrain", 32)
-_RATES = {"": 1e-3, "DSVDD": 3e-6, "HSC": 3e-4, "a3": 3e-4, "a5": 1e-4, "ADRA": 1e-2}
+_RATES = {"": 1e-3, "DSVDD": 3e-6, "HSC": 3e-4, "a3": 3e-4, "a5": 1e-5, "ADRA": 1e-2}
 PRESETS = {
     "smoke": DeeckePreset(
         starts=(Start("lenet", "random", 32), Start("resnet26", "pretrain", 8)),
