@@ -178,7 +178,7 @@ def from_data(asked: dict[str, Any], specs: list[dict[str, Any]]) -> Iterator[Ca
                 {"layer": "", "task": split.name},
                 split,
                 samples=samples,
-                given=how,
+                given={**how, **({"drawing": asked["sound"]} if asked.get("sound") else {})},
                 classes=classes,
                 notes=said,
             )

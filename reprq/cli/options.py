@@ -143,7 +143,8 @@ inputs = _stack(
         "--sound",
         callback=_values,
         metavar="NAME=VALUE,...",
-        help="How sounds are brought to one length and drawn: seconds=5, short=loop, long=windows, n_mels=64, ...",
+        help="How sounds are brought to one length and drawn, for a network or a detector without one: seconds=5,"
+        " short=loop, long=windows, n_mels=64, ...",
     ),
 )
 
@@ -297,8 +298,11 @@ def only_with_backbone() -> None:
 
 
 def refuse_network() -> None:
-    """Raise a usage error if an option was typed that says something of a backbone, where there is none."""
-    if typed := _typed(_OF_NETWORKS):
+    """Raise a usage error if an option was typed that says something of a backbone, where there is none.
+
+    How sounds are drawn can be said of the detectors too.
+    """
+    if typed := _typed(_OF_NETWORKS - {"sound"}):
         raise click.UsageError(f"{', '.join(typed)} goes with --backbone, and there is none; leave it out")
 
 

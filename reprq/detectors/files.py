@@ -56,7 +56,9 @@ def save(detector: Any, path: str | Path, *, force: bool = False) -> None:
     if rows.labels_ is not None:
         found, arrays["labels"] = np.unique(rows.labels_, return_inverse=True)
         classes = found.tolist()
-    metadata = {_KEY: json.dumps({"spec": spec, "classes": classes, "origin": rows.origin_})}
+    transform = getattr(detector, "transform_", None)
+    read = {} if transform is None else {"modality": transform.modality}
+    metadata = {_KEY: json.dumps({"spec": spec, "classes": classes, "origin": rows.origin_, **read})}
     write_whole(path, lambda temporary: save_file(arrays, temporary, metadata))
 
 
@@ -89,7 +91,7 @@ def load(path: str | Path, **given: Any) -> Any:
     if deep is None:
         made = create(spec)
         if isinstance(made, Raw):
-            return made.fit_pixels(benign)
+            return made.fit_pixels(benign, header.get("modality", "image"))
         fitted = made.fit(benign, labels, **besides)
         fitted.origin_ = header.get("origin", {})  # which files of before did not say
         return fitted

@@ -139,6 +139,7 @@ def fit(
     if network is None or is_network(spec["name"]):
         own: dict[str, Any] = {"teacher": network, "backbone": network, "layers": _one_or_all(chosen)}
         own |= {"pooling": pooling, "device": device, "progress": progress}
+        own |= {"drawing": dict(preprocessing) if network is None and preprocessing else None}
         made.set_params(**{k: v for k, v in own.items() if k in made.get_params() and k not in spec and v is not None})
         embedder = None
         calibration, judge, held_out = _trained(made, said, others, false_alarms, seed)

@@ -191,8 +191,9 @@ class Model:
         """
         if self.reads_rows:
             return ()
-        transform = self.detector.transform_ if self.embedder is None else self.embedder.backbone.preprocessing
-        return tuple(transform.seen(data).notes)
+        own = getattr(self.detector, "transform_", None)  # raw detectors of images have none: they read all pixels
+        transform = own if self.embedder is None else self.embedder.backbone.preprocessing
+        return () if transform is None else tuple(transform.seen(data).notes)
 
     def stream(self, data: Any, *, start: int = 0, workers: int = 1, progress: bool = False) -> Iterator[pd.DataFrame]:
         """Yield the table of `score` in parts, as it is computed.

@@ -177,6 +177,11 @@ def test_parcels_are_scored_by_the_maximum_over_both_views(reprq: Reprq, tmp_pat
         (("--detector", "hsc"), 1, "has none; name one (--auxiliary DATA)"),
         (("--detector", "supervised"), 1, "has none; give some (--labelled)"),
         (("--detector", "raw:knn", "--layer", "3"), 2, "--layer goes with --backbone, and there is none"),
+        (
+            ("--detector", "raw:knn", "--sound", "seconds=1"),
+            1,
+            "drawing is of items that are drawn as images, and image",
+        ),
         ((*LENET, "--polluting", "7"), 2, "--polluting says of which classes, --pollution how many; give both"),
         ((*LENET, "--labelled-from", "7"), 2, "--labelled-from says of which classes, --labelled how many"),
     ],

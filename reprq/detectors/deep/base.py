@@ -20,7 +20,7 @@ from reprq.data import Batch, Dataset, Transform
 from reprq.detectors.calibration import FALSE_ALARM_RATE
 from reprq.detectors.conformal import threshold as conformal_threshold
 from reprq.detectors.deep.collapse import warn_of_constant
-from reprq.detectors.deep.samples import Samples, as_inputs, as_samples, check_alike, noun_of
+from reprq.detectors.deep.samples import Samples, as_inputs, as_samples, check_alike, noun_of, reading
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import NotFittedError
 from reprq.errors import DataError, InputError, OutputExistsError, ReprqError
@@ -179,6 +179,8 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
             raise OutputExistsError(f"{path} exists already; give another path or force=True")
         parameters = {name: value for name, value in self.get_params().items() if name not in self._not_saved}
         made = {"detector": name_of(self), "parameters": parameters, **self._known(), "history": self.history_}
+        if self.transform_ is not None:
+            made["modality"] = self.transform_.modality
         state = {name: value.detach().cpu().contiguous() for name, value in self.network_.state_dict().items()}
         state[_HELD_OUT] = torch.from_numpy(self.held_out_scores_)
         write_whole(path, lambda temporary: save_file(state, temporary, {self._key: json.dumps(made)}))
@@ -203,6 +205,9 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
             detector.check_parameters()
             held_out, history = state.pop(_HELD_OUT).numpy(), made["history"]
             detector._reopen(made, path)
+            if detector.transform_ is not None:  # files of older versions do not say what they read
+                taken, drawing = detector.transform_.modality, made["parameters"].get("drawing")
+                detector.transform_ = reading(detector.transform_, made.get("modality", taken), drawing)
             with seeded(0):
                 detector.network_ = detector._build().to(torch.device(device))
         except ReprqError:
@@ -275,6 +280,8 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
 
     def _word(self, name: str, value: Any) -> str:
         """How a parameter that is not at its default stands in the identifier."""
+        if isinstance(value, dict):
+            value = tuple(f"{key}:{value[key]}" for key in sorted(value))
         return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
     def _examples(self) -> Examples:

@@ -175,7 +175,11 @@ class Distillation(TrainedDetector):
         return "a student"
 
     def _inputs(self, samples: Samples) -> Any:
-        if isinstance(samples, Dataset):
+        if (
+            isinstance(samples, Dataset)
+            and self.transform_ is not None
+            and samples.modality != self.transform_.modality
+        ):
             self.teacher_.check_takes(samples)
         return super()._inputs(samples)
 

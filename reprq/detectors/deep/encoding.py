@@ -10,7 +10,7 @@ from torch import Tensor
 from reprq.data import Batch, Dataset
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.networks import LEAKINESS, Architecture, architecture_named
-from reprq.detectors.deep.samples import Samples, check_width
+from reprq.detectors.deep.samples import Samples, check_drawing, check_width, reading_of
 from reprq.detectors.deep.scheduled import ScheduledDetector
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
@@ -24,13 +24,16 @@ class EncodingDetector(ScheduledDetector):
     """A deep detector with an architecture of `reprq.detectors.deep.networks` on scaled inputs.
 
     It looks at the samples, chooses network and scaling where none was named, and refuses those that do not fit. Its
-    `network_` has the encoder as `phi`, of what `scaling` puts out.
+    `network_` has the encoder as `phi`, of what `scaling` puts out. Sounds are drawn as gray images of their log-Mel
+    spectrograms in the size of the network, as `drawing` says: {"seconds": 2, "n_mels": 64}, with the keys and defaults
+    of `reprq.data.audio.picture.SpectrogramPicture`.
     """
 
     network: str | None = None
     preprocessing: Literal["contrast", "min-max", "z-score"] | None = None
     dim: int | None = None
     leakiness: float = LEAKINESS
+    drawing: dict[str, Any] | None = None
     default_networks: ClassVar[dict[str, str]] = {"gray": "mnist", "rgb": "cifar10", "rows": "mlp"}
     takes_rows = True
 
@@ -42,6 +45,7 @@ class EncodingDetector(ScheduledDetector):
             if not isinstance(self.network, str):
                 raise InputError(f"network must be a name, got {self.network!r}; such as mnist or mlp:128-64-32")
             architecture_named(self.network)
+        check_drawing(self.drawing)
         if self.dim is not None:
             check_count("dim", self.dim)
         if isinstance(self.leakiness, bool) or not isinstance(self.leakiness, int | float) or not self.leakiness >= 0:
@@ -51,7 +55,7 @@ class EncodingDetector(ScheduledDetector):
     def _open(self, samples: Samples) -> None:
         images = isinstance(samples, Dataset)
         if isinstance(samples, Dataset):
-            samples.check_modality("image")
+            reading_of(samples, Preprocessing(), self.drawing)
             name = self.network or self.default_networks["gray" if _are_gray(samples) else "rgb"]
         else:
             name = self.network or self.default_networks["rows"]
@@ -63,6 +67,9 @@ class EncodingDetector(ScheduledDetector):
         if (images and scaling == "z-score") or (not images and scaling == "contrast"):
             raise InputError(f"preprocessing {scaling} is not for {'images' if images else 'rows'}; leave it out")
         self._remember(name, scaling, None if isinstance(samples, Dataset) else samples.shape[1])
+        if isinstance(samples, Dataset):
+            assert self.transform_ is not None
+            self.transform_ = reading_of(samples, self.transform_, self.drawing)
 
     def _remember(self, network: str, scaling: str, columns: int | None) -> None:
         found = architecture_named(network, self.dim)
@@ -94,7 +101,9 @@ class EncodingDetector(ScheduledDetector):
 
 
 def _are_gray(images: Dataset) -> bool:
-    """Whether the first images have no color."""
+    """Whether the first images have no color; what is drawn has none."""
+    if images.modality != "image":
+        return True
     for i in range(min(_GRAY_LOOK, len(images))):
         pixels = np.asarray(images.item(i).convert("RGB"))
         if (pixels != pixels[..., :1]).any():

@@ -24,7 +24,7 @@ from reprq.detectors.deep.fully_convolutional import (
 )
 from reprq.detectors.deep.networks import Scaling
 from reprq.detectors.deep.radial import huber_of_square, hypersphere_loss
-from reprq.detectors.deep.samples import Samples, as_samples
+from reprq.detectors.deep.samples import Samples, as_samples, check_drawing, reading_of
 from reprq.detectors.deep.scheduled import ScheduledDetector
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError, UnknownNameError
@@ -75,6 +75,7 @@ class FCDD(ScheduledDetector):
     padding: Literal["zeros", "reflect"] = "zeros"
     preprocessing: Literal["min-max", "contrast"] = "min-max"
     corpus_size: int | None = None
+    drawing: dict[str, Any] | None = None
     epochs: int = 600
     batch_size: int = 128
     lr: float = 1e-3
@@ -103,6 +104,7 @@ class FCDD(ScheduledDetector):
             raise InputError(f"sigma must be a positive number of pixels, got {sigma!r}")
         if self.corpus_size is not None:
             check_count("corpus_size", self.corpus_size)
+        check_drawing(self.drawing)
         super().check_parameters()
 
     def describe(self) -> str:
@@ -159,8 +161,9 @@ class FCDD(ScheduledDetector):
 
     def _open(self, samples: Samples) -> None:
         assert isinstance(samples, Dataset)
-        samples.check_modality("image")
         self._remember()
+        assert self.transform_ is not None
+        self.transform_ = reading_of(samples, self.transform_, self.drawing)
 
     def _remember(self) -> None:
         stack = STACKS[self.network]

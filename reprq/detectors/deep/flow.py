@@ -14,7 +14,7 @@ from reprq.data import Batch, Dataset
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.networks import Scaling
 from reprq.detectors.deep.reconstruction import MeanStep
-from reprq.detectors.deep.samples import Samples, check_width
+from reprq.detectors.deep.samples import Samples, check_drawing, check_width, reading_of
 from reprq.detectors.deep.scheduled import TrainedDetector
 from reprq.detectors.rows.base import check_count
 from reprq.errors import InputError
@@ -63,6 +63,7 @@ class Flow(TrainedDetector):
     hidden: int = 64
     noise: float = 0.01
     size: int = 8
+    drawing: dict[str, Any] | None = None
     epochs: int = 200
     batch_size: int = 200
     lr: float = 1e-3
@@ -78,6 +79,7 @@ class Flow(TrainedDetector):
             check_count(name, getattr(self, name))
         if isinstance(self.noise, bool) or not isinstance(self.noise, int | float) or not 0 <= self.noise < math.inf:
             raise InputError(f"noise must be a number of at least 0, got {self.noise!r}; 0.01 is usual")
+        check_drawing(self.drawing)
         super().check_parameters()
 
     def describe(self) -> str:
@@ -86,8 +88,9 @@ class Flow(TrainedDetector):
 
     def _open(self, samples: Samples) -> None:
         if isinstance(samples, Dataset):
-            samples.check_modality("image")
             self._remember(self.size**2, images=True)
+            assert self.transform_ is not None
+            self.transform_ = reading_of(samples, self.transform_, self.drawing)
         else:
             self._remember(samples.shape[1], images=False)
 

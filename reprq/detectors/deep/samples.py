@@ -1,5 +1,6 @@
 """What deep detectors are fitted on: items of a data set, or rows of numbers, as the input of a network."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from reprq.data import Dataset, Transform, as_dataset
 from reprq.data.arrays import is_array
+from reprq.data.modality import Adaptable
 from reprq.errors import DataError, InputError
 from reprq.training import Inputs
 from reprq.validation import as_matrix
@@ -66,6 +68,59 @@ def as_inputs(samples: Samples, transform: Transform | None) -> Inputs | Tensor:
         assert transform is not None
         return Inputs(samples, transform)
     return torch.from_numpy(np.ascontiguousarray(samples))
+
+
+def reading(transform: Transform, modality: str, drawing: Mapping[str, Any] | None = None) -> Transform | None:
+    """Return what makes a network's input of items of a modality: the transform, or one that draws them as its images.
+
+    Args:
+        transform: Of images.
+        modality: Of the items.
+        drawing: How they are drawn, where they are: {"seconds": 2} of sounds.
+
+    Returns:
+        None where nothing does.
+
+    Raises:
+        InputError: `drawing` is of items that are not drawn, or says what cannot be said of these.
+
+    Example:
+        >>> from reprq.data.image.preprocessing import Preprocessing
+        >>> reading(Preprocessing(size=32, resize=32), "audio").describe()
+        '32 x 32 pixels of a log-Mel spectrogram of 128 bands and 251 frames, the middle 5 s at 16000 Hz'
+    """
+    if transform.modality == modality:
+        if drawing:
+            raise InputError(
+                f"drawing is of items that are drawn as images, and {modality} items are not; leave it out"
+            )
+        return transform
+    drawn = transform.adapted_to(modality) if isinstance(transform, Adaptable) else None
+    if drawn is None or not drawing:
+        return drawn
+    keys: Sequence[str] = getattr(drawn, "keys", ())
+    if other := [key for key in drawing if key not in keys]:
+        raise InputError(f"drawing of {modality} items has no key {other[0]!r}; valid are {', '.join(keys)}")
+    return drawn.replace(**drawing)
+
+
+def reading_of(samples: Dataset, transform: Transform, drawing: Mapping[str, Any] | None = None) -> Transform:
+    """Return what makes a network's input of samples, as `reading` does.
+
+    Raises:
+        InputError: Nothing does: they are neither what the transform takes, nor drawn as such; or as `reading`.
+    """
+    found = reading(transform, samples.modality, drawing)
+    if found is None:
+        samples.check_modality(transform.modality)
+    assert found is not None
+    return found
+
+
+def check_drawing(drawing: Any) -> None:
+    """Raise an InputError for a `drawing` that is none, whatever the items."""
+    if drawing is not None and not isinstance(drawing, Mapping):
+        raise InputError(f"drawing must be keys with values, such as {{'seconds': 2}} of sounds, got {drawing!r}")
 
 
 def check_width(samples: Samples, columns: int, name: str) -> None:
