@@ -128,7 +128,7 @@ class FineTuningDetector(TrainedDetector):
     def _open(self, samples: Samples) -> None:
         self._open_backbone()
         assert isinstance(samples, Dataset)
-        self.backbone_.check_takes(samples)
+        self.transform_ = self.backbone_.taking(samples).preprocessing
 
     def _open_backbone(self) -> None:
         self.backbone_ = opened(self.backbone, "backbone", self)

@@ -28,12 +28,17 @@ ALONE = [name for name in SPECS if "backbone" not in NEEDS[name]]
 
 
 @pytest.fixture(scope="module")
-def sounds(write_sounds, tmp_path_factory) -> Dataset:
-    return load_dataset(f"audio:{write_sounds(tmp_path_factory.mktemp('sounds'), each=12)}", whole=True)
+def of_three_classes(write_sounds, tmp_path_factory) -> Dataset:
+    return load_dataset(f"audio:{write_sounds(tmp_path_factory.mktemp('sounds'), classes=3, each=12)}", whole=True)
+
+
+@pytest.fixture(scope="module")
+def sounds(of_three_classes) -> Dataset:
+    return of_three_classes.restrict(["class0", "class1"])
 
 
 @pytest.fixture
-def fitted(sounds):
+def fitted(sounds, of_three_classes):
     """Fit one on the benign clips, with what it needs besides; and with a network of images where it needs one."""
 
     def fit(name, drawing=DRAWN):
@@ -41,7 +46,7 @@ def fitted(sounds):
         if "backbone" in NEEDS[name]:
             word = "teacher" if name == "distillation" else "backbone"
             own = {word: load_backbone("lenet", "random", seed=3)}
-        known = sounds.restrict(["class1"])
+        known = of_three_classes.restrict(["class1", "class2"])
         besides = {word: known for word in NEEDS[name] if word in ("labelled", "auxiliary")}
         if name == "transfer":
             besides = {"auxiliary": known}
