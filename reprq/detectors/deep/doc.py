@@ -47,12 +47,12 @@ class DOC(FineTuningDetector):
         >>> zeros, others = digits.restrict(["0"]).sample(20), digits.restrict(["1", "2"]).sample(20)
         >>> detector = DOC(backbone=load_backbone("lenet", "random"), epochs=1).fit(zeros, auxiliary=others)
         >>> detector.describe(), detector.anomaly_score(others).shape
-        ('doc[epochs=1,lr=0.001]', (20,))
+        ('doc[epochs=1,lr=5e-05]', (20,))
     """
 
     compactness: float = 0.1
     templates: int | None = None
-    lr: float = 1e-3
+    lr: float = 5e-5
 
     def check_parameters(self) -> None:
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
