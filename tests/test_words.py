@@ -55,6 +55,7 @@ OF_IMAGES_BY_NATURE = (
     "papers/",
     "plots/",
     "pretext/",
+    "explain/pictures.py",
     "report/galleries.py",
     "report/pictures.py",
     "study/compute.py",

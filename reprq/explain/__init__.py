@@ -10,7 +10,8 @@ from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
     from reprq.explain.by_detector import relevance
+    from reprq.explain.pictures import maps
 
-_MODULES = {"relevance": "reprq.explain.by_detector"}
-__all__ = ["relevance"]
+_MODULES = {"maps": "reprq.explain.pictures", "relevance": "reprq.explain.by_detector"}
+__all__ = ["maps", "relevance"]
 __getattr__ = from_modules(__name__, _MODULES)
