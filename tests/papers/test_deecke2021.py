@@ -90,6 +90,14 @@ def test_a_corpus_that_fits_less_is_compared_by_class() -> None:
     assert found.value == pytest.approx(((0.1 - 0.0) + (0.09 - 0.01)) / 2)
 
 
+def test_the_accuracy_of_every_epoch_of_the_pretraining_is_shown() -> None:
+    rows = [{"epoch": 1, "loss": 5.1, "held_out_loss": 5.0, "held_out_accuracy": 0.018}]
+    rows.append({"epoch": "held out", "accuracy": 0.04, "n": 500, "chance": 1 / 174})
+    text = tables.pretraining(rows, SMALL)
+    assert "| 1 | 5.100 | 5.000 | 0.018 |" in text
+    assert "On 500 images of the test side it is right on 4.0 %, by chance on 0.6 %." in text
+
+
 def test_rows_of_two_tables_count_once() -> None:
     rows = _rows({"ADIB": (0.9, 0.8)})
     assert tables.unique([*rows, *rows]) == rows

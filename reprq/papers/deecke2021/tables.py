@@ -19,11 +19,9 @@ _STANDS_FOR = {NONE: "none", DIGITS: "SVHN", TINY: "CIFAR-100"}
 def pretraining(rows: list[Row], how: DeeckePreset) -> str:
     """Return how ResNet26 was trained, and its accuracy on images that did not train."""
     asked = how.pretraining
-    lines = [["epoch", "loss on the hold-out", "accuracy on the hold-out"]]
-    lines += [
-        [str(row["epoch"]), _number(row.get("monitored", row.get("loss"))), _number(row.get("accuracy"))]
-        for row in rows[:-1]
-    ]
+    lines = [["epoch", "loss", "held-out loss", "held-out accuracy"]]
+    names = ("loss", "held_out_loss", "held_out_accuracy")
+    lines += [[str(row["epoch"]), *(_number(row.get(name)) for name in names)] for row in rows[:-1]]
     last = rows[-1]
     said = (
         f"ResNet26 learns {'all' if asked.samples is None else asked.samples} training images of tiny ImageNet without"
