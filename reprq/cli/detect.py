@@ -277,7 +277,9 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool, gallery:
         picture = draw(gallery, row, found, case.split, side[1])
         row["gallery"] = None if picture is None else str(picture)
         if picture is None:
-            row["notes"].append(f"no gallery of {spec['name']}, which has no maps of images")
+            texts = case.samples is not None and case.samples[1].modality == "text"
+            instead = "; of texts `reprq fit` and `reprq score --maps` draw it" if texts else ""
+            row["notes"].append(f"no gallery of {spec['name']}, which has no maps of images{instead}")
     return row
 
 

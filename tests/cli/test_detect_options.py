@@ -440,3 +440,14 @@ def test_doc_takes_a_labelled_reference_set_by_name(reprq: Reprq, tmp_path: Path
     (tmp_path / "things/pen").rename(tmp_path / "pen")
     ran = reprq(*asked, f"folder:{tmp_path / 'things'}")
     assert (ran.status, "doc tells the classes of auxiliary apart, got images of one" in ran.err) == (1, True)
+
+
+def test_a_gallery_of_texts_by_rows_says_what_draws_it(reprq: Reprq, tmp_path: Path) -> None:
+    for label, said in (("a", "the cat sat here"), ("b", "stocks of firms fell")):
+        (tmp_path / "texts" / label).mkdir(parents=True)
+        for i in range(12):
+            (tmp_path / "texts" / label / f"{i}.txt").write_text(f"{said} {i}")
+    data = ("--backbone", "tfidf", "--data", f"text:{tmp_path / 'texts'}", "--benign", "a")
+    ran = reprq("detect", *data, "--gallery", tmp_path / "gallery", "--json")
+    assert ran.status == 0, ran.err
+    assert "no maps of images; of texts `reprq fit` and `reprq score --maps` draw it" in ran.out
