@@ -451,3 +451,14 @@ def test_a_gallery_of_texts_by_rows_says_what_draws_it(reprq: Reprq, tmp_path: P
     ran = reprq("detect", *data, "--gallery", tmp_path / "gallery", "--json")
     assert ran.status == 0, ran.err
     assert "no maps of images; of texts `reprq fit` and `reprq score --maps` draw it" in ran.out
+
+
+@pytest.mark.parametrize("detector", ["deep_svdd", "autoencoder", "vae"])
+def test_a_detector_that_takes_rows_says_how_a_table_is_given(reprq: Reprq, tmp_path: Path, detector: str) -> None:
+    rows = "".join(f"{i % 7},{i % 5},{'odd' if i > 30 else 'fine'}\n" for i in range(40))
+    (tmp_path / "t.csv").write_text(f"width,height,label\n{rows}")
+    ran = reprq("detect", "--data", f"table:{tmp_path}/t.csv", "--benign", "fine", "--detector", detector, "--quiet")
+    assert ran.status == 1
+    assert "holds rows of a table, of which this detector takes numbers alone; give an (n, d) array" in ran.err
+    rows_of = ("--embeddings", tmp_path / "t.csv", "--columns", "width,height", "--benign", "fine")
+    assert reprq("detect", *rows_of, "--detector", f"{detector}:epochs=1", "--quiet").status == 0

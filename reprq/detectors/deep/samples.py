@@ -112,6 +112,11 @@ def reading_of(samples: Dataset, transform: Transform, drawing: Mapping[str, Any
     """
     found = reading(transform, samples.modality, drawing)
     if found is None:
+        if samples.modality == "table":
+            raise InputError(
+                f"{samples.name} holds rows of a table, of which this detector takes numbers alone; give an (n, d)"
+                " array (--embeddings FILE --columns 'NAME,...')"
+            )
         samples.check_modality(transform.modality)
     assert found is not None
     return found
