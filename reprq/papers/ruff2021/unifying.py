@@ -24,6 +24,7 @@ from reprq.data.image.mnist_c import CLEAN, changes, load_mnist_c
 from reprq.data.image.named import data_root
 from reprq.detectors import create, describe
 from reprq.evaluation import auroc, average_precision, clever_hans_score, explanation_accuracy, pointing_game
+from reprq.explain import relevance
 from reprq.papers.beside import LEGEND, beside
 from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
 from reprq.papers.fits import VERSION
@@ -54,6 +55,7 @@ PUBLISHED = {
     method: {line.split()[0]: float(line.split()[1 + i]) for line in _PUBLISHED.strip().splitlines()}
     for i, method in enumerate(METHODS)
 }
+_EXPLAINED = ("Gaussian", "PCA", "KDE", "SVDD")  # by what each pixel adds to the score; AE by its error
 CLEVER_HANS = {  # the three highest of each method, in per cent
     "KDE": {"dotted_line": 31.9, "zigzag": 31.4, "spatter": 31.0},
     "DSVDD": {"stripe": 59.7, "dotted_line": 48.4, "impulse_noise": 48.0},
@@ -139,7 +141,14 @@ def cells(train: Dataset, test: Dataset, how: UnifyingPreset, run: PaperRun) -> 
     """Declare one fit of each method a seed, which is judged on every corruption."""
     for seed in range(run.seed, run.seed + how.seeds):
         for method, spec in how.specs().items():
-            decides = {"detector": spec, "method": method, "seed": seed, "how": asdict(how), "version": VERSION}
+            decides = {
+                "detector": spec,
+                "method": method,
+                "explained": method in (*_EXPLAINED, "AE"),
+                "seed": seed,
+                "how": asdict(how),
+                "version": VERSION,
+            }
             decides["data"] = train.fingerprint
             yield PaperCell(decides, partial(_judged, method, spec, train, test, how, run, seed), {"method": method})
 
@@ -197,7 +206,8 @@ def _fitted(
         reduced = PCA(how.components, random_state=seed).fit(_pixels(benign))
         to_rows = lambda data: np.asarray(reduced.transform(_pixels(data)))  # noqa: E731
     detector: Any = create(spec).fit(to_rows(benign))
-    return _Method(describe(detector), lambda data: np.asarray(detector.anomaly_score(to_rows(data))))
+    explain = (lambda data: relevance(detector, to_rows(data))) if method in _EXPLAINED else None
+    return _Method(describe(detector), lambda data: np.asarray(detector.anomaly_score(to_rows(data))), explain)
 
 
 def _pixels(data: Dataset) -> Array:
