@@ -141,11 +141,16 @@ class Backbone:
         Raises:
             InputError: The network takes data of another modality, and nothing makes its input of these.
         """
-        if data.modality != self.preprocessing.modality and isinstance(self.preprocessing, Adaptable):
-            adapted = self.preprocessing.adapted_to(data.modality)
+        adapted = self.reading(data.modality)
+        adapted.check_takes(data)
+        return adapted
+
+    def reading(self, modality: str) -> "Backbone":
+        """Return the backbone with a transform that takes items of a modality, or itself where there is none."""
+        if modality != self.preprocessing.modality and isinstance(self.preprocessing, Adaptable):
+            adapted = self.preprocessing.adapted_to(modality)
             if adapted is not None:
                 return replace(self, preprocessing=adapted)
-        self.check_takes(data)
         return self
 
     def check_takes(self, data: Dataset) -> None:

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
 
 from reprq.backbones import Backbone
-from reprq.data import Dataset, Transform, as_dataset
+from reprq.data import Transform, as_dataset
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.maps import check_blur
 from reprq.detectors.network import check_network, check_same, opened
@@ -88,7 +88,8 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
         images = as_dataset(X)
         if hasattr(self, "reader_"):
             del self.reader_  # until the end it is not fitted
-        reader = self._opened(images)
+        reader = self._opened(images.modality)
+        reader.backbone.check_takes(images)
         if len(images) < LEAST_IMAGES:
             raise DataError(
                 f"{type(self).__name__} needs at least {LEAST_IMAGES} benign images, got {len(images)}; give more"
@@ -169,6 +170,7 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
             raise OutputExistsError(f"{path} exists already; give another path or force=True")
         parameters = {name: value for name, value in self.get_params().items() if name not in _NOT_SAVED}
         made = {"detector": name_of(self), "parameters": parameters, "backbone": reader.backbone.weights_digest}
+        made["modality"] = reader.backbone.preprocessing.modality
         arrays = {name: np.ascontiguousarray(array) for name, array in self._arrays().items()}
         write_whole(path, lambda temporary: save_file(arrays, temporary, {KEY: json.dumps(made)}))
 
@@ -190,7 +192,7 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             detector = cls(backbone, **made["parameters"], device=device)
             detector.check_parameters()
-            reader = detector._opened()
+            reader = detector._opened(made.get("modality", "image"))  # files of older versions do not say
             check_same(reader.backbone, made["backbone"], "backbone", path)
             detector._restore(arrays, reader)
         except ReprqError:
@@ -226,11 +228,11 @@ class PatchDetector(BaseEstimator):  # type: ignore[misc]
     def _restore(self, arrays: dict[str, NDArray[Any]], reader: PatchReader) -> None:
         """Learn what `_arrays` returned."""
 
-    def _opened(self, images: Dataset | None = None) -> PatchReader:
+    def _opened(self, modality: str) -> PatchReader:
         backbone = opened(self.backbone, "backbone", self)
         if not isinstance(backbone.preprocessing, Preprocessing):
             raise InputError(f"{type(self).__name__} reads patches of images, and {backbone.name} takes none")
-        backbone = backbone if images is None else backbone.taking(images)
+        backbone = backbone.reading(modality)
         self.transform_ = backbone.preprocessing
         how: dict[str, Any] = {"average": self.average, "normalize": self.normalize, "grid": self.grid}
         return PatchReader(backbone, self.layers, **how, device=self.device)

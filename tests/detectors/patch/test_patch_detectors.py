@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.spatial.distance import cdist, mahalanobis
 
 from reprq.backbones import load_backbone
+from reprq.data import load_dataset
 from reprq.detectors import PaDiM, PatchCore, create, describe, load
 from reprq.detectors.patch import patchcore
 from reprq.detectors.patch.patchcore import reweighted
@@ -201,3 +202,14 @@ def test_a_network_that_gives_no_numbers_is_refused(make, benign, monkeypatch):
     )
     with pytest.raises(InputError, match="lenet must give finite numbers, got a nan or an inf"):
         fitted.fit(benign)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=NAMES)
+def test_a_file_of_sounds_reads_sounds_through_the_network_of_images_that_it_is_given(spec, write_sounds, tmp_path):
+    clips = load_dataset(f"audio:{write_sounds(tmp_path / 'sounds', classes=1, each=10)}", whole=True)
+    fitted = create({**spec, "layers": "1,2"}).set_params(backbone=load_backbone("lenet", "random")).fit(clips)
+    fitted.save(tmp_path / "sounds.safetensors")
+    again = type(fitted).load(tmp_path / "sounds.safetensors", load_backbone("lenet", "random"))
+    assert np.array_equal(again.anomaly_score(clips), fitted.anomaly_score(clips))
+    with pytest.raises(InputError, match="takes clips, and .* holds images"):
+        again.anomaly_score(np.zeros((4, 8, 8), np.uint8))
