@@ -126,7 +126,7 @@ def figure_5(rows: list[Row], how: DeeckePreset) -> Any:
         ax.set_xlabel("r, the share of the small mode that trains", fontsize=8)
         ax.set_title(f"large: {large}, small: {small}", fontsize=9)
     axes[0].set_ylabel("AUROC over that with r = 1", fontsize=8)
-    axes[-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    axes[-1].legend(fontsize=7, handlelength=4, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return fig
 
 
