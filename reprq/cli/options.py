@@ -25,6 +25,8 @@ PREPROCESSING = (
     "crop",
     "squash",
     "max_length",
+    "max_features",
+    "components",
     "scaler",
     "impute",
     "sound",
@@ -126,6 +128,15 @@ rows = _stack(
     ),
 )
 
+terms = _stack(
+    click.option(
+        "--max-features",
+        type=click.IntRange(min=1),
+        help="The most terms that bow, tfidf and lsa count; 2,000 or 20,000.",
+    ),
+    click.option("--components", type=click.IntRange(min=1), help="The most columns of lsa; 100 by default."),
+)
+
 inputs = _stack(
     click.option(
         "--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default."
@@ -138,6 +149,7 @@ inputs = _stack(
     click.option(
         "--max-length", type=click.IntRange(min=1), help="Tokens of a text that count; the network's by default."
     ),
+    terms,
     rows,
     click.option(
         "--sound",

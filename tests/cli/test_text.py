@@ -101,3 +101,16 @@ def test_a_study_has_the_words_of_contexts(write_documents: Callable[..., Path],
     words = StudyResults.load(out).detectors.set_index("detector")["top_words"]
     assert pd.isna(words["knn"])
     assert [len(context.split(", ")) for context in words["cvdd"].split(" | ")] == [10, 10]
+
+
+def test_terms_are_bounded_on_the_command_line(reprq: Run, tmp_path: Path) -> None:
+    for i in range(12):
+        (tmp_path / "texts").mkdir(exist_ok=True)
+        (tmp_path / "texts" / f"{i}.txt").write_text(f"ship port grain {'wheat' * (i % 3)} corn {'oil gas ' * (i % 2)}")
+    asked = ("measure", "--data", f"text:{tmp_path / 'texts'}", "--json", "--quiet", "--backbone")
+    for given, d in ((("tfidf", "--max-features", 3), 3), (("lsa", "--components", 2), 2)):
+        ran = reprq(*asked, *given)
+        assert ran.status == 0, ran.err
+        assert {row["d"] for row in json.loads(ran.out)["rows"]} == {d}
+    ran = reprq(*asked, "tfidf", "--components", 2)
+    assert (ran.status, "has no key 'components'; valid are max_features" in ran.err) == (1, True)
