@@ -70,6 +70,8 @@ def fit(
 
     check_free(out, force)
     options.check_device(asked["device"])
+    if asked["backbone"] is None and config is None and file is None:
+        options.refuse_network()
     if file is not None:
         options.only_with_backbone()
         if config is not None:

@@ -214,3 +214,10 @@ def test_what_is_typed_comes_before_what_a_file_says_of_its_networks(reprq: Run,
     assert f"--weights is for networks that say none, and all of {nets} do; leave it out" in " ".join(
         ran.err.replace("│", " ").split()
     )
+
+
+@pytest.mark.parametrize("typed", [("--size", 32), ("--layer", 2), ("--crop", "none")], ids=lambda typed: typed[0])
+def test_what_is_said_of_a_network_needs_one_to_fit(reprq: Run, tmp_path: Path, typed: tuple[str, object]) -> None:
+    ran = reprq("fit", "--data", "digits", "--detector", "deep_svdd:epochs=1", *typed, "--out", tmp_path / "model")
+    assert (ran.status, f"{typed[0]} goes with --backbone, and there is none; leave it out" in ran.err) == (2, True)
+    assert not (tmp_path / "model").exists()
