@@ -87,7 +87,7 @@ def reading(transform: Transform, modality: str, drawing: Mapping[str, Any] | No
     Example:
         >>> from reprq.data.image.preprocessing import Preprocessing
         >>> reading(Preprocessing(size=32, resize=32), "audio").describe()
-        '32 x 32 pixels of a log-Mel spectrogram of 128 bands and 251 frames, the middle 5 s at 16000 Hz'
+        '32 x 32 pixels of a log-Mel spectrogram of 128 bands and 251 frames, 5 s at 16000 Hz'
     """
     if transform.modality == modality:
         if drawing:
