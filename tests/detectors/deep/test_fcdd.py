@@ -181,7 +181,7 @@ def test_a_map_sums_to_the_score_but_for_borders(images):
         (
             {"network": "mnist"},
             UnknownNameError,
-            "unknown network of fcdd 'mnist': did you mean 'fashion_mnist'? Valid: fashion_mnist, cifar10",
+            "unknown network of fcdd 'mnist': did you mean 'fashion_mnist'\\? Valid: fashion_mnist, cifar10",
         ),
         ({"size": 7}, InputError, "size must be at least 8 pixels for fashion_mnist, got 7"),
         ({"sigma": 0}, InputError, "sigma must be a positive number of pixels, got 0"),
