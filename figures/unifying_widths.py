@@ -4,8 +4,8 @@ Usage: python figures/unifying_widths.py --root DATA --out figures/ruff2021-unif
 
 The digits of the preset `cpu`, first seed. Writes `readings.csv`: cosines of the explanation of the squared distance to
 the mean and of its root with the change of pixels, read in four ways, beside those that the published AUROC and
-Clever-Hans scores of KDE imply (Table 4.4). And writes `widths.csv`: for every detector its mean AUROC over corruptions, and
-beside either column the mean absolute difference and how many of the fifteen corruptions are within 3 points.
+Clever-Hans scores of KDE imply (Table 4.4). And writes `widths.csv`: for every detector its mean AUROC over
+corruptions, and beside either column the mean absolute difference and how many of the fifteen are within 3 points.
 """
 
 import argparse
