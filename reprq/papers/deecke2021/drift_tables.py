@@ -105,7 +105,7 @@ def _warnings(warned: pd.DataFrame) -> str:
         without = part[part["fell"].isna()]
         counts = [len(fell), (lead > 0).sum(), (lead == 0).sum(), (lead < 0).sum(), fell["warned"].isna().sum()]
         false = f"{without['warned'].notna().sum()} of {len(without)}"
-        lines.append([str(signal), *map(str, counts), false, _number(lead.median(), 1)])
+        lines.append([str(signal), *map(str, counts), false, _number(lead.dropna().median(), 1)])
     about = (
         "A signal warns where it is a tenth from its first value; the AUROC on unseen anomalies falls where it stays"
         " more than .02 below its best so far. Lead is the median, in epochs.\n"
