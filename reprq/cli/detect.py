@@ -225,8 +225,10 @@ def _print_pictures(rows: list[dict[str, Any]], form: str | None) -> None:
 
 def _check_source(networks: Any, file: Path | str | None, specs: list[dict[str, Any]]) -> None:
     """Raise a usage error unless there is one source of rows, and name the detector that asks for it."""
-    from reprq.detectors.registry import is_network, stands_alone
+    from reprq.detectors.registry import check_name, is_network, stands_alone
 
+    for spec in specs:
+        check_name(spec["name"])
     if networks is None and file is None:
         asking = next(spec["name"] for spec in specs if not stands_alone(spec["name"]))
         if not is_network(asking):

@@ -173,6 +173,7 @@ def test_parcels_are_scored_by_the_maximum_over_both_views(reprq: Reprq, tmp_pat
         ),
         (("--detector", "raw:knn", "--oracle"), 1, "--oracle chooses parameters of detectors of rows, got raw:knn"),
         (("--detector", "raw:knn", "--detector", "knn"), 2, "detector knn needs rows: give either --backbone NAME"),
+        (("--detector", "fanogn"), 1, "unknown detector 'fanogn': did you mean 'fanogan'?"),
         (("--detector", "patchcore"), 2, "detector patchcore trains on samples with a network: give --backbone NAME"),
         (("--detector", "hsc"), 1, "has none; name one (--auxiliary DATA)"),
         (("--detector", "supervised"), 1, "has none; give some (--labelled)"),
@@ -453,12 +454,16 @@ def test_a_gallery_of_texts_by_rows_says_what_draws_it(reprq: Reprq, tmp_path: P
     assert "no maps of images; of texts `reprq fit` and `reprq score --maps` draw it" in ran.out
 
 
-@pytest.mark.parametrize("detector", ["deep_svdd", "autoencoder", "vae"])
+@pytest.mark.parametrize("detector", ["deep_svdd", "autoencoder", "vae", "flow"])
 def test_a_detector_that_takes_rows_says_how_a_table_is_given(reprq: Reprq, tmp_path: Path, detector: str) -> None:
     rows = "".join(f"{i % 7},{i % 5},{'odd' if i > 30 else 'fine'}\n" for i in range(40))
     (tmp_path / "t.csv").write_text(f"width,height,label\n{rows}")
     ran = reprq("detect", "--data", f"table:{tmp_path}/t.csv", "--benign", "fine", "--detector", detector, "--quiet")
     assert ran.status == 1
-    assert "holds rows of a table, of which this detector takes numbers alone; give an (n, d) array" in ran.err
+    assert "is a table, whose columns of numbers this detector takes as an (n, d) array; give them as" in ran.err
+    of_images = reprq(
+        "detect", "--data", f"table:{tmp_path}/t.csv", "--benign", "fine", "--detector", "odin", "--quiet"
+    )
+    assert (of_images.status, "must hold images here, got rows" in of_images.err) == (1, True)
     rows_of = ("--embeddings", tmp_path / "t.csv", "--columns", "width,height", "--benign", "fine")
     assert reprq("detect", *rows_of, "--detector", f"{detector}:epochs=1", "--quiet").status == 0

@@ -10,7 +10,7 @@ from torch import Tensor
 from reprq.data import Batch, Dataset
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.networks import LEAKINESS, Architecture, architecture_named
-from reprq.detectors.deep.samples import Samples, check_drawing, check_width, reading_of
+from reprq.detectors.deep.samples import Samples, check_drawing, check_no_table, check_width, reading_of
 from reprq.detectors.deep.scheduled import ScheduledDetector
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
@@ -55,6 +55,8 @@ class EncodingDetector(ScheduledDetector):
     def _open(self, samples: Samples) -> None:
         images = isinstance(samples, Dataset)
         if isinstance(samples, Dataset):
+            if self.takes_rows:
+                check_no_table(samples)
             reading_of(samples, Preprocessing(), self.drawing)
             name = self.network or self.default_networks["gray" if _are_gray(samples) else "rgb"]
         else:

@@ -14,7 +14,7 @@ from reprq.data import Batch, Dataset
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.networks import Scaling
 from reprq.detectors.deep.reconstruction import MeanStep
-from reprq.detectors.deep.samples import Samples, check_drawing, check_width, reading_of
+from reprq.detectors.deep.samples import Samples, check_drawing, check_no_table, check_width, reading_of
 from reprq.detectors.deep.scheduled import TrainedDetector
 from reprq.detectors.rows.base import check_count
 from reprq.errors import InputError
@@ -88,6 +88,7 @@ class Flow(TrainedDetector):
 
     def _open(self, samples: Samples) -> None:
         if isinstance(samples, Dataset):
+            check_no_table(samples)
             self._remember(self.size**2, images=True)
             assert self.transform_ is not None
             self.transform_ = reading_of(samples, self.transform_, self.drawing)

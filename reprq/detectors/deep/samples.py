@@ -112,14 +112,18 @@ def reading_of(samples: Dataset, transform: Transform, drawing: Mapping[str, Any
     """
     found = reading(transform, samples.modality, drawing)
     if found is None:
-        if samples.modality == "table":
-            raise InputError(
-                f"{samples.name} holds rows of a table, of which this detector takes numbers alone; give an (n, d)"
-                " array (--embeddings FILE --columns 'NAME,...')"
-            )
         samples.check_modality(transform.modality)
     assert found is not None
     return found
+
+
+def check_no_table(samples: Dataset) -> None:
+    """Raise an InputError for a table, whose numbers a detector that takes rows is given as an array."""
+    if samples.modality == "table":
+        raise InputError(
+            f"{samples.name} is a table, whose columns of numbers this detector takes as an (n, d) array; give them as"
+            " such (--embeddings FILE --columns 'NAME,...')"
+        )
 
 
 def check_drawing(drawing: Any) -> None:
