@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reprq import plots
 from reprq.data import Dataset, to_photo
-from reprq.errors import InputError, ReprqError
+from reprq.errors import InputError, ReprqError, counted
 from reprq.models.embedder import Embedder
 from reprq.models.maps import check_positions, maps_by_position
 from reprq.progress import track
@@ -22,6 +22,7 @@ from reprq.study import StudyResults
 from reprq.study.refit import Refit, refit
 
 MOST = 24  # samples of a gallery
+_HIGHEST = 0.95  # the quantile of all values of the maps that is outlined
 _LETTERS = 300  # of a text that is shown
 _CHOSEN = ["backbone", "layer", "definition"]
 
@@ -100,7 +101,7 @@ def _gallery(again: Refit, row: dict[str, Any], count: int, device: str) -> Pict
         f" {row['auroc']:.3f}), fitted again with seed {row['seed']}; each with its class and score."
     )
     anomalous = int(truth.sum())
-    said = f"{len(shown)} {samples.noun}s, of which {anomalous} {'is' if anomalous == 1 else 'are'} anomalous: "
+    said = f"{counted(len(shown), samples.noun)}, of which {anomalous} {'is' if anomalous == 1 else 'are'} anomalous: "
     transform, maps = _maps(again, samples, device)
     if transform is None:
         return _listing(samples, scores, truth, f"{title}. {caption}", f"gallery-{row['dataset']}")
@@ -110,8 +111,13 @@ def _gallery(again: Refit, row: dict[str, Any], count: int, device: str) -> Pict
         caption += " A dashed red frame is an anomaly, a solid blue one is benign."
     else:
         masks = [None if again.split.masks is None else again.split.masks[int(i)] for i in shown]
-        drawn = overlaid(samples, maps, transform, masks, titles)
-        caption += " Beside each its map, on one scale of colors; what is marked as anomalous is outlined in cyan."
+        drawn = overlaid(samples, maps, transform, masks, titles, contour=_HIGHEST)
+        caption += (
+            " Beside each its map, on one scale of colors; the white line goes around the highest twentieth of all"
+            " pixels, which may be at a border where a network pads."
+        )
+        if any(mask is not None for mask in masks):
+            caption += " What is marked as anomalous is outlined in cyan."
     return raster(drawn, title, caption, said + ", ".join(titles))
 
 
@@ -138,7 +144,9 @@ def _maps(again: Refit, samples: Dataset, device: str) -> tuple[Any, Any]:
     return transform, detector.anomaly_map(samples) if hasattr(detector, "anomaly_map") else None
 
 
-def overlaid(samples: Dataset, maps: Any, transform: Any, masks: list[Any], titles: list[str]) -> Any:
+def overlaid(
+    samples: Dataset, maps: Any, transform: Any, masks: list[Any], titles: list[str], contour: float | None = None
+) -> Any:
     """Draw samples, and beside each its map over it in the picture's own pixels, with what is marked outlined.
 
     Args:
@@ -147,6 +155,7 @@ def overlaid(samples: Dataset, maps: Any, transform: Any, masks: list[Any], titl
         transform: Makes a picture of a sample, and the network's input.
         masks: Of each, or None.
         titles: Of each.
+        contour: The quantile of all values at which a line is drawn, if any.
     """
     pictures = [transform.picture(samples.item(i)) for i in range(len(samples))]
     pairs = zip(maps, pictures, strict=True)
@@ -155,7 +164,10 @@ def overlaid(samples: Dataset, maps: Any, transform: Any, masks: list[Any], titl
         mask if mask is not None and mask.shape == values.shape else None
         for mask, values in zip(masks, large, strict=True)
     ]
-    return plots.overlay_gallery(pictures, large, masks=own, titles=titles, axes=transform.axes)
+    level = (
+        None if contour is None else float(np.nanquantile(np.concatenate([each.ravel() for each in large]), contour))
+    )
+    return plots.overlay_gallery(pictures, large, masks=own, titles=titles, threshold=level, axes=transform.axes)
 
 
 def _listing(

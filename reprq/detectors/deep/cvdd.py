@@ -208,6 +208,8 @@ class CVDD(TrainedDetector):
         chosen = self.backbone_.select_layers(self.layers)
         if len(chosen) != 1 or chosen[0].layout == "ND":
             others = [layer.name for layer in self.backbone_.layers if layer.layout != "ND"]
+            if not others:
+                raise InputError(f"cvdd reads tokens, and {self.backbone_.name} puts out none; give one that does")
             raise InputError(
                 f"layers must be one layer of {self.backbone_.name} that puts out tokens or maps, got"
                 f" {listed([layer.name for layer in chosen])}; choose of {listed(others)}"
