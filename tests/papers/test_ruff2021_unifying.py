@@ -36,7 +36,7 @@ def test_letters_are_drawn_alike_by_a_seed_inside_the_frame_and_every_letter_as_
 
 
 def test_one_fit_of_each_method_is_judged_on_every_corruption(mnist_root: Path, tmp_path: Path, monkeypatch) -> None:
-    how = UnifyingPreset(40, 8, 5, (1, 1), 1, (52, 1), corruptions=("stripe", "brightness"))
+    how = UnifyingPreset(40, 8, 5, (1, 1), (52, 1), corruptions=("stripe", "brightness"))
     monkeypatch.setitem(unifying.PRESETS, "quick", how)
     out = tmp_path / "out"
     paths = reproduce("ruff2021-unifying", "quick", out, root=mnist_root, progress=False)
@@ -61,7 +61,7 @@ def test_one_fit_of_each_method_is_judged_on_every_corruption(mnist_root: Path, 
 def test_clean_and_corrupted_images_are_the_same_digits(mnist_root: Path) -> None:
     from reprq.data.image.mnist_c import load_mnist_c
 
-    how = UnifyingPreset(30, 5, 5, (1, 1), 1, (26, 1), corruptions=("scale", "zigzag"))
+    how = UnifyingPreset(30, 5, 5, (1, 1), (26, 1), corruptions=("scale", "zigzag"))
     train, test = (load_mnist_c(side, mnist_root, download=False) for side in ("train", "test"))
     benign, judged = unifying._samples(train, test, how, seed=3)
     names = [name.split("/") for name in judged.ids]

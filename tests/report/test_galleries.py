@@ -71,9 +71,8 @@ def test_the_page_holds_the_gallery_and_the_same_study_gives_the_same_bytes(
 
 
 def test_texts_and_rows_are_listed_with_what_they_say(tmp_path) -> None:
-    (tmp_path / "texts.csv").write_text(
-        "text,label\n" + "".join(f"good morning number {i} <b>,ham\n" for i in range(30)) + "win a prize now,spam\n" * 6
-    )
+    mails = [f"good <b>morning number {i},ham\n" for i in range(30)] + ["win a <b>prize now,spam\n"] * 6
+    (tmp_path / "texts.csv").write_text("text,label\n" + "".join(mails))
     rows = np.random.default_rng(0).normal(size=(40, 2)).round(3)
     lines = [f"{a},{b},{'odd' if i > 34 else 'fine'}\n" for i, (a, b) in enumerate(rows)]
     (tmp_path / "rows.csv").write_text("width,height,label\n" + "".join(lines))
@@ -94,7 +93,8 @@ def test_texts_and_rows_are_listed_with_what_they_say(tmp_path) -> None:
     assert scores == sorted(scores, reverse=True)
     assert re.fullmatch(r"width -?[\d.]+, height -?[\d.]+", parts.rows[0][4].text)
     page = write_report(results, tmp_path / "page.html", gallery=4, cache_dir=tmp_path / "caches").read_text()
-    assert "good morning" not in page or "&lt;b&gt;" in page
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
 
 
 def test_data_that_is_gone_is_said_and_the_page_is_written(tmp_path) -> None:

@@ -38,7 +38,6 @@ def test_every_detector_is_fitted_as_it_was(study) -> None:
 def test_rows_of_external_anomalies_are_among_what_was_judged(tmp_path) -> None:
     config = {
         "data": {"name": "digits", "train_per_class": 12, "test_per_class": 5},
-        "splits": [{"external": {"name": "digits", "test_per_class": 2}}],
         "backbones": [{"name": "lenet", "weights": "random", "layers": "-1"}],
         "detectors": ["centroid"],
         "metrics": ["rankme"],
