@@ -143,7 +143,7 @@ def spectrum_line(rows):
 ONE_NUMBER = [
     *("aucev", "condition_number", "coherence", "cosine_compactness", "effective_rank", "isoscore"),
     *("mean_knn_distance", "nesum", "participation_ratio", "rankme", "self_cluster", "spectrum", "stable_rank"),
-    *("trace", "twonn", "uniformity"),
+    *("trace", "twonn", "uniformity", "local_dimension", "hubness", "score_stability", "alpha_all_ranks"),
 ]
 # Every public function that takes (n, d) rows, as a number or numbers of them.
 TAKES_ROWS = {

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from reprq.lazy import from_modules
 from reprq.metrics.compactness import cosine_compactness
 from reprq.metrics.correction import corrected_spectrum
+from reprq.metrics.dimension import local_dimension
 from reprq.metrics.discriminant import coherence, lidar
 from reprq.metrics.disentanglement import DCI, completeness_by_factor, dci, disentanglement_by_code
+from reprq.metrics.hubs import hubness
 from reprq.metrics.kernels import cka, cka_matrix
 from reprq.metrics.layers import SIMILARITIES, chance_similarity, layer_similarity
 from reprq.metrics.measurement import Measurement, Metric, measure
 from reprq.metrics.neighbours import mean_knn_distance, twonn
-from reprq.metrics.powerlaw import AlphaFit, alpha_req, fit_alpha
+from reprq.metrics.powerlaw import AlphaFit, alpha_all_ranks, alpha_req, fit_alpha
 from reprq.metrics.reference import relative_rank
 from reprq.metrics.registry import METRICS
 from reprq.metrics.selection import identifiers, names
@@ -31,6 +33,7 @@ from reprq.metrics.spectral import (
     trace,
 )
 from reprq.metrics.sphere import alignment, self_cluster, uniformity
+from reprq.metrics.stability import score_stability, view_stability
 from reprq.metrics.subsampling import at_common_size, curve
 from reprq.numerics.moments import Moments
 from reprq.numerics.spectra import spectrum
@@ -47,6 +50,7 @@ __all__ = [
     "Metric",
     "Moments",
     "alignment",
+    "alpha_all_ranks",
     "alpha_req",
     "at_common_size",
     "aucev",
@@ -65,10 +69,12 @@ __all__ = [
     "effective_rank",
     "fit_alpha",
     "gradient_norms",
+    "hubness",
     "identifiers",
     "isoscore",
     "layer_similarity",
     "lidar",
+    "local_dimension",
     "mean_knn_distance",
     "measure",
     "mutual_knn",
@@ -79,6 +85,7 @@ __all__ = [
     "pwcca",
     "rankme",
     "relative_rank",
+    "score_stability",
     "self_cluster",
     "spectrum",
     "stable_rank",
@@ -86,6 +93,7 @@ __all__ = [
     "trace",
     "twonn",
     "uniformity",
+    "view_stability",
 ]
 
 

@@ -70,6 +70,37 @@ def alpha_req(x: Any, fit_range: tuple[int, int] = FIT_RANGE, weighted: bool = T
     return fit_alpha(resolved_spectra_of(x, 2 * fit_range[1]).centered, fit_range, weighted).alpha
 
 
+def alpha_all_ranks(x: Any) -> float:
+    """Return the exponent of alpha-ReQ as the paper's formula reads: over all ranks, each with the same weight.
+
+    The slope, sign changed, of log lambda_j on log j by least squares, over every eigenvalue of the centered covariance
+    that is more than rounding error.
+
+    The last ranks are most of them, so that it speaks of the tail, which with few rows is noise: at n <= d it follows n
+    more than the embedding, and a single small eigenvalue moves it. `alpha_req` is the fit that neuroscience uses.
+
+    Args:
+        x: (n, d) array, tensor, object with an `array`, or iterator over blocks; n at least 3.
+
+    Returns:
+        The exponent; near 1 is the paper's sweet spot, larger is a faster decay. No unit.
+
+    Raises:
+        InputError: x is not a finite (n, d) matrix with at least two positive eigenvalues.
+
+    References:
+        Agrawal et al., "alpha-ReQ", NeurIPS 2022, section 3. Deviation: eigenvalues that rounding decides are left out.
+
+    Example:
+        >>> import numpy as np
+        >>> q, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((200, 50)))
+        >>> round(alpha_all_ranks((q - q.mean(0)) * np.arange(1, 51) ** -0.5), 1)
+        1.0
+    """
+    values = resolved_spectra_of(x).centered
+    return fit_alpha(values, (1, max(2, len(values))), weighted=False).alpha
+
+
 def fit_alpha(spectrum: ArrayLike, fit_range: tuple[int, int] = FIT_RANGE, weighted: bool = True) -> AlphaFit:
     """Fit a power law to an eigenspectrum, and again over other ranges of ranks to see how far the exponent moves.
 

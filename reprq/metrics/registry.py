@@ -1,5 +1,6 @@
 """What is known of every metric before it is computed; importing this costs nothing."""
 
+from math import inf
 from typing import Any
 
 from reprq.registry import Entry, Registry
@@ -145,6 +146,45 @@ METRICS = Registry(
             "largest leverage of a row",
             "1 is even; higher leans on single rows",
             "Tsitsulin et al. 2023",
+        ),
+        _metric(
+            "local_dimension",
+            "rows",
+            "MLE dimension",
+            "intrinsic dimension from the growth of distances to ten neighbors",
+            "how many dimensions, locally",
+            "Levina & Bickel 2004",
+            options="euclidean,k=10,inverses",
+            bounds=(0.0, inf),
+        ),
+        _metric(
+            "hubness",
+            "rows",
+            "hubness",
+            "skewness of how often a row is among the ten nearest of others",
+            "0 is even; higher has hubs",
+            "Radovanovic et al. 2010",
+            options="euclidean,k=10",
+        ),
+        _metric(
+            "score_stability",
+            "rows",
+            "stability of scores",
+            "share of the variance of kNN's scores that halves of the rows agree on",
+            "1 is the same whichever half is drawn",
+            "ICC of Shrout & Fleiss 1979",
+            options="knn,k=5,halves",
+            bounds=(0.0, 1.0),
+        ),
+        _metric(
+            "alpha_all_ranks",
+            "rows",
+            "\N{GREEK SMALL LETTER ALPHA}-ReQ, all ranks",
+            "minus the slope of log eigenvalue on log rank over all ranks, unweighted",
+            "near 1 is the paper's sweet spot; larger is a faster decay",
+            "Agrawal et al. 2022",
+            options="eigen,centred,unweighted",
+            bounds=(0.0, inf),
         ),
         _metric(
             "brittleness",

@@ -61,6 +61,10 @@ def test_metrics_of_rows_are_given_where_they_are_named(rng):
         "mean_knn_distance": "mean_knn_distance[euclidean,k=5]",
         "self_cluster": "self_cluster[unit,uncentred]",
         "coherence": "coherence[uncentred,n/rank]",
+        "local_dimension": "local_dimension[euclidean,k=10,inverses]",
+        "hubness": "hubness[euclidean,k=10]",
+        "score_stability": "score_stability[knn,k=5,halves]",
+        "alpha_all_ranks": "alpha_all_ranks[eigen,centred,unweighted]",
     }
     assert found | known == found
     for name, metric in result.items():
