@@ -27,6 +27,7 @@ def fit_cell(
     corpus: str = "",
     given: Mapping[str, Any] | None = None,
     also: Callable[[Detection], Row] | None = None,
+    keep: bool = False,
 ) -> PaperCell:
     """Return the cell of one fit: its row has the AUROC with its interval, by class too, and what it took.
 
@@ -45,6 +46,7 @@ def fit_cell(
         corpus: Its fingerprint.
         given: Parameters that are no JSON values, such as an opened backbone, whose digest must be in `data`.
         also: Gives further columns of the row; a named function, whose name decides the rows too.
+        keep: Whether the fitted detector stays, in `run.file(cell.decides, "safetensors")`.
     """
     decides = {"detector": spec, "seed": seed, "data": data, "rows": rows_digest(split), "corpus": corpus}
     decides["version"] = VERSION
@@ -54,6 +56,8 @@ def fit_cell(
     def compute() -> list[Row]:
         made = {"device": run.device, "progress": False, "checkpoint": run.file(decides, "pt"), **(given or {})}
         found = evaluate(spec, split, train, test, auxiliary=auxiliary, given=made, seed=seed, clock=time.process_time)
+        if keep:
+            found.fitted.save(run.file(decides, "safetensors"), force=True)
         names = getattr(test, "classes", None)
         by_class = {names[number]: each.value for number, each in found.by_class().items()} if names else {}
         more = {} if also is None else also(found)

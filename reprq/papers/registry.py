@@ -118,13 +118,16 @@ PAPERS = Registry(
         _paper(
             "ruff2021-maps",
             'Ruff 2021, "Deep One-Class Learning"',
-            "FCDD's maps of magnetic tiles, beside baselines, over receptive field and sigma (section 3.1)",
-            "images/magnetic_tile/{good,DEFECT} and ground_truth/DEFECT/NAME_mask.png there, in --root",
+            "FCDD's maps of magnetic tiles, beside baselines, over receptive field and sigma (section 3.1), and of"
+            " CIFAR-10 with outlier exposure, beside Table C.6",
+            "images/magnetic_tile/{good,DEFECT} and ground_truth/DEFECT/NAME_mask.png there, in --root; for CIFAR-10"
+            " what ruff2021-exposure reads",
             {
-                "quick": "16 tiles at 32 pixels, one epoch; a quarter of a minute",
-                "cpu": "96 tiles at 48 pixels, FCDD by two networks and with confetti, two baselines, 24 epochs, one"
-                " seed; five minutes of one core",
-                "full": "all tiles at 224 pixels, three networks, 200 epochs; for a GPU",
+                "quick": "16 tiles at 32 pixels, one epoch, one class of CIFAR-10; half a minute",
+                "cpu": "96 tiles at 48 pixels, FCDD by two networks and with confetti, two baselines, 24 epochs, and"
+                " three classes of CIFAR-10, 8 epochs, one seed; ten minutes of one core",
+                "full": "all tiles at 224 pixels, three networks, 200 epochs, ten classes of CIFAR-10, 600 epochs; for"
+                " a GPU",
             },
             "reprq.papers.ruff2021.maps",
         ),

@@ -21,7 +21,7 @@ def test_corpora_grow_and_leave_out_what_names_a_class(image_root: Path, tmp_pat
     assert [row["corpus_size"] for row in rows] == ["1", "8"]
     table = (out / "exposure.md").read_text()
     assert "8 images of 2 synsets" in table
-    assert table.splitlines()[-1].endswith(f"| {PUBLISHED['frog']:.1f} |")
+    assert table.splitlines()[-1].endswith(f"| {PUBLISHED['HSC']['frog']:.1f} |")
 
 
 def test_a_missing_corpus_is_named(image_root: Path, tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reprq.data import load_dataset
 from reprq.detectors.deep.autoencoder import Autoencoder
 from reprq.errors import DataError
 from reprq.papers import reproduce
-from reprq.papers.ruff2021 import maps
+from reprq.papers.engine import PaperRun
+from reprq.papers.ruff2021 import exposed_maps, maps
+from reprq.papers.ruff2021.exposure import ExposurePreset
 from reprq.papers.ruff2021.maps import CONFETTI, DEFECTS, ERROR, GRADIENT, MASKS, MapsPreset, maps_of, mask_of, tiles
 
 
@@ -38,7 +41,8 @@ def test_one_network_is_read_at_every_sigma(root: Path, tmp_path: Path, monkeypa
     monkeypatch.setitem(maps.PRESETS, "quick", tiny)
     out = tmp_path / "out"
     paths = reproduce("ruff2021-maps", "quick", out, root=root, progress=False)
-    assert [path.name for path in paths] == ["maps.png", "maps.svg", "maps.csv", "made.json"]
+    assert [path.name for path in paths] == ["maps.png", "maps.svg", "maps.csv", "made.json", "cifar10.md"]
+    assert "missing: " in (out / "cifar10.md").read_text()
     rows = list(csv.DictReader(io.StringIO((out / "maps.csv").read_text())))
     assert [(row["method"], row["network"]) for row in rows] == [pair for pair in methods for _ in range(2)]
     assert [row["sigma"] for row in rows] == ["1", "3"] * 4
@@ -74,6 +78,28 @@ def test_masks_are_squashed_and_keep_what_is_marked(root: Path) -> None:
     assert np.argwhere(mask).min(0).tolist() == [2, 4]
     assert np.argwhere(mask).max(0).tolist() == [5, 9]
     assert not mask_of(folder, folder / "good/0.jpg", 20).any()
+
+
+def test_fcdd_against_a_corpus_stands_beside_hsc_with_maps(image_root: Path, tmp_path: Path) -> None:
+    how = ExposurePreset(("frog",), (None,), (1, ()), ("FCDD", "HSC"), ("flip",), 4, 1, (5, 3))
+    run = PaperRun("tiny", tmp_path / "out", root=image_root, progress=False)
+    paths = run.finish(exposed_maps.experiment(how, run))
+    names = ["cifar10.png", "cifar10.svg", "cifar10.md", "cifar10.csv", "cifar10.json"]
+    assert [path.name for path in paths] == names
+    rows = list(csv.DictReader(io.StringIO((run.out / "cifar10.csv").read_text())))
+    assert [(row["method"], row["task"]) for row in rows] == [("FCDD", "frog"), ("HSC", "frog")]
+    assert {row["corpus_size"] for row in rows} == {"8"}  # the bullfrogs are left out
+    lines = (run.out / "cifar10.md").read_text().splitlines()
+    found = {(row["method"], row["task"]): 100 * float(row["auroc"]) for row in rows}
+    assert f"| frog | {found['FCDD', 'frog']:.1f} (97.0) | {found['HSC', 'frog']:.1f} (97.9) |" in lines
+    assert sum("missing" in line and line.startswith("| ") for line in lines) == 9
+
+
+def test_a_picture_has_the_first_images_of_the_class_and_one_of_each_class_after_it(image_root: Path) -> None:
+    test = load_dataset(image_root / "images/cifar10_jpeg", "test")
+    shown = test.select(exposed_maps._rows(test, test.classes.index("truck")))
+    assert [test.classes[i] for i in shown.labels] == ["truck", "truck", "airplane", "automobile", "bird", "cat"]
+    assert len(set(shown.ids)) == 6
 
 
 def test_missing_tiles_are_named(tmp_path: Path) -> None:

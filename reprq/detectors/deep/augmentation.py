@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from reprq.errors import UnknownNameError
+from reprq.errors import InputError, UnknownNameError
 
 AUGMENTATIONS = ("jitter", "flip", "crop", "noise")
 _JITTER, _NOISE = 0.01, 0.001
@@ -14,7 +14,9 @@ _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115,
 
 
 def check_augmentations(names: tuple[str, ...] | list[str]) -> None:
-    """Raise an UnknownNameError for a name that is none of `AUGMENTATIONS`."""
+    """Raise an InputError for what is no list, and an UnknownNameError for a name that is none of `AUGMENTATIONS`."""
+    if not isinstance(names, list | tuple):
+        raise InputError(f"augmentations must be a list of names, got {names!r}")
     for name in names:
         if name not in AUGMENTATIONS:
             raise UnknownNameError("augmentation", name, AUGMENTATIONS)

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from reprq.data import Batch, Dataset
+from reprq.data.classes import UNLABELLED
 from reprq.detectors.deep.augmentation import augmented, check_augmentations
+from reprq.detectors.deep.collapse import LOG
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import Scaling, encoder
 from reprq.detectors.deep.samples import Samples, as_samples, check_alike, noun_of
 from reprq.detectors.rows.base import check_count
-from reprq.errors import DataError, InputError, counted
+from reprq.errors import DataError, InputError, counted, listed
 from reprq.training import Examples, Schedule, Step
 
 _SEED_OF_CORPUS = 3_000_017
@@ -44,8 +46,6 @@ class ExposureDetector(EncodingDetector):
         super().check_parameters()
         if self.corpus_size is not None:
             check_count("corpus_size", self.corpus_size)
-        if not isinstance(self.augmentations, list | tuple):
-            raise InputError(f"augmentations must be a list of names, got {self.augmentations!r}")
         check_augmentations(self.augmentations)
 
     def fit(self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None) -> Self:
@@ -147,7 +147,7 @@ class Headed(nn.Module):
 
 
 def check_corpus(samples: Samples, corpus: Samples, name: str = "auxiliary") -> None:
-    """Raise a DataError where a corpus is empty or holds copies of benign samples."""
+    """Raise a DataError where a corpus is empty or holds copies of benign samples; say where it has their classes."""
     check_alike(corpus, samples, name)
     if isinstance(samples, Dataset) and isinstance(corpus, Dataset):
         copies = int(corpus.copies_of(samples).sum())
@@ -156,6 +156,18 @@ def check_corpus(samples: Samples, corpus: Samples, name: str = "auxiliary") -> 
         copies = sum(row.tobytes() in known for row in np.asarray(corpus))
     if copies:
         raise DataError(f"{name} holds {counted(copies, noun_of(samples))} of X, to the byte; leave out what is benign")
+    if name == "auxiliary" and (shared := _classes(samples) & _classes(corpus)):
+        LOG.warning(
+            "auxiliary has samples of %s, and X too: where they are benign, leave them out, or they are learned as"
+            " anomalous",
+            listed(f"class {each!r}" for each in sorted(shared)),
+        )
+
+
+def _classes(samples: Samples) -> set[str]:
+    if not isinstance(samples, Dataset):
+        return set()
+    return {samples.classes[number] for number in np.unique(samples.labels).tolist()} - {UNLABELLED}
 
 
 def drawn(corpus: Samples, size: int | None, seed: int) -> Samples:

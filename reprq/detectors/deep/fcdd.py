@@ -1,6 +1,8 @@
 """FCDD: explainable deep one-class classification (Liznerski et al. 2021; Ruff 2021, section 3.1)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from reprq.data import Batch, Dataset, Masks
 from reprq.data.image.preprocessing import Preprocessing
+from reprq.detectors.deep.augmentation import augmented, check_augmentations
 from reprq.detectors.deep.confetti import confetti
 from reprq.detectors.deep.exposure import check_corpus, drawn
 from reprq.detectors.deep.fully_convolutional import (
@@ -53,6 +56,7 @@ class FCDD(ScheduledDetector):
             light up in maps; with "reflect" the image mirrored, and a plate of one color gets one value everywhere.
         preprocessing: "min-max" or "contrast"; see `reprq.detectors.deep.networks.Scaling`.
         corpus_size: How many images of the corpus are used, drawn by `seed`; a smaller draw is part of a larger.
+        augmentations: Of training images, as in `HSC`; none where there are masks, which would not move along.
         epochs: Passes over the benign images. Schedule and optimizer are those of the released code for CIFAR-10.
         batch_size: Benign images a step, and as many of the corpus or of known anomalies.
         seed: Of the weights, the hold-out, the confetti and the order of images.
@@ -75,6 +79,7 @@ class FCDD(ScheduledDetector):
     padding: Literal["zeros", "reflect"] = "zeros"
     preprocessing: Literal["min-max", "contrast"] = "min-max"
     corpus_size: int | None = None
+    augmentations: tuple[str, ...] | list[str] = ()
     drawing: dict[str, Any] | None = None
     epochs: int = 600
     batch_size: int = 128
@@ -104,6 +109,7 @@ class FCDD(ScheduledDetector):
             raise InputError(f"sigma must be a positive number of pixels, got {sigma!r}")
         if self.corpus_size is not None:
             check_count("corpus_size", self.corpus_size)
+        check_augmentations(self.augmentations)
         check_drawing(self.drawing)
         super().check_parameters()
 
@@ -131,13 +137,15 @@ class FCDD(ScheduledDetector):
                 their images, which are resized as those are. Without one, all of an image is anomalous.
 
         Raises:
-            InputError: Both known anomalies and a corpus, masks of another shape or without known anomalies, or a
-                parameter that cannot be used.
+            InputError: Both known anomalies and a corpus, masks of another shape, without known anomalies or with
+                augmentations, or a parameter that cannot be used.
             DataError: Too few images, or the corpus or the known anomalies hold benign ones.
         """
         self.check_parameters()
         if labelled is not None and auxiliary is not None:
             raise InputError("FCDD learns from known anomalies or from a corpus, got both; give labelled or auxiliary")
+        if masks is not None and self.augmentations:
+            raise InputError("augmentations move images and not their masks; leave them out where masks are given")
         samples = as_samples(X, rows=False)
         for given, name in ((labelled, "labelled"), (auxiliary, "auxiliary")):
             if given is not None:
@@ -186,7 +194,7 @@ class FCDD(ScheduledDetector):
         return next((Examples(inputs, self._masks) for inputs in besides.values()), None)
 
     def _step(self, schedule: Schedule) -> Step:
-        return _MapStep(self._net, schedule, self._spread)
+        return _MapStep(self._net, schedule, self._spread, partial(augmented, names=self.augmentations))
 
     def _scores(self, x: Batch) -> Tensor:
         return huber_of_square(self._net(x).double().square()).sum((1, 2, 3))
@@ -242,9 +250,9 @@ class _FullyConvolutional(nn.Module):
 class _MapStep(Step):
     """Benign images against the second source, in one pass; without one, half of them get confetti."""
 
-    def __init__(self, model: nn.Module, schedule: Schedule, spread: Any) -> None:
+    def __init__(self, model: nn.Module, schedule: Schedule, spread: Any, augment: Callable[[Tensor], Tensor]) -> None:
         super().__init__(model, schedule)
-        self.spread = spread
+        self.spread, self.augment = spread, augment
 
     def loss(self, batch: Examples, other: Examples | None) -> Tensor:
         """Return the mean over all images of the batch."""
@@ -253,7 +261,9 @@ class _MapStep(Step):
         if other is not None:
             x = torch.cat([x, other.inputs])
             labels = torch.cat([labels, torch.ones(len(other.inputs), device=x.device)])
-        elif self.model.training:
+        if self.model.training:
+            x = self.augment(x)
+        if other is None and self.model.training:
             labels = (torch.rand(len(x)) < 0.5).float().to(x.device)
             x = torch.where(labels[:, None, None, None] == 1, confetti(x)[0], x)
         maps = huber_of_square(self.model(x).float().square())

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.exposure import check_corpus, drawn
 from reprq.detectors.deep.networks import Scaling, encoder
-from reprq.detectors.deep.samples import as_samples, is_rows
+from reprq.detectors.deep.samples import as_samples
 from reprq.detectors.deep.transformations import ALL, UNMIRRORED, pixel_sources, transformed
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
@@ -113,8 +113,6 @@ class Geometric(EncodingDetector):
             DataError: Too few samples, or the corpus holds benign ones.
         """
         self.check_parameters()
-        if is_rows(X):
-            raise InputError("geometric transforms images, got rows of numbers; use a detector of rows or deep_svdd")
         samples = as_samples(X, rows=False)
         if auxiliary is not None:
             corpus = as_samples(auxiliary, rows=False, name="auxiliary")

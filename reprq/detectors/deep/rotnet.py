@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,6 @@ from torch.nn.functional import cross_entropy
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.exposure import Headed
 from reprq.detectors.deep.networks import Scaling, encoder
-from reprq.detectors.deep.samples import is_rows
 from reprq.errors import InputError
 from reprq.training import Examples, Schedule, Step
 
@@ -50,23 +49,6 @@ class MSP(EncodingDetector):
     def describe(self) -> str:
         """Return for example "msp[epochs=200,lr=0.001]", and whatever is not at its default."""
         return self._described()
-
-    def fit(self, X: Any, y: Any = None, *, labelled: Any = None, auxiliary: Any = None) -> Self:
-        """Learn benign images; forgets any earlier fit.
-
-        Args:
-            X: Benign images, 4 or more: a `Dataset`, or what else `reprq.data.as_dataset` takes.
-            y: Ignored.
-            labelled: Not used.
-            auxiliary: Not used.
-
-        Raises:
-            InputError: `X` are no images, or a parameter cannot be used.
-            DataError: Too few samples.
-        """
-        if is_rows(X):
-            raise InputError(f"{type(self).__name__} turns images, got rows of numbers; use a detector of rows")
-        return super().fit(X, labelled=labelled, auxiliary=auxiliary)
 
     def _build(self) -> nn.Module:
         phi = encoder(self._architecture, self._channels(), leakiness=self.leakiness, bias=True)

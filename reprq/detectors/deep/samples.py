@@ -22,12 +22,17 @@ def as_samples(x: Any, *, rows: bool, name: str = "X") -> Samples:
     """Return a data set of samples, or where `rows` allows them and `x` is one an (n, d) float32 array.
 
     Raises:
-        InputError: `x` is neither; or an array that is not finite, not 2-d, or too large for float32.
+        InputError: `x` is neither, or rows where none are allowed; or an array that is not finite, not 2-d, or too
+            large for float32.
 
     Example:
         >>> as_samples([[1, 2], [3, 4]], rows=True).dtype
         dtype('float32')
     """
+    if not rows and is_array(getattr(x, "array", x)) and is_rows(x):
+        raise InputError(
+            f"{name} must hold samples such as images, got rows of numbers; give such, or use a detector of rows"
+        )
     if not rows or not is_rows(x):
         return as_dataset(x)
     matrix = as_matrix(x, name)

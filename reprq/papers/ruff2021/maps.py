@@ -6,7 +6,7 @@ the gradient of HSC's score, whose corpus are the tiles with defects, and the er
 good tiles alone. A map is judged by masks of the size that FCDD sees: over all pixels of all images, as the released
 code does, and as the mean over images with a defect, as the text says; intervals resample images. All maps are blurred
 by the same sigma, in pixels of that size, which needs no training, so that all values are read from one network; the
-receptive field is the network's.
+receptive field is the network's. Maps of CIFAR-10, which has no masks, are in `reprq.papers.ruff2021.exposed_maps`.
 """
 
 from collections.abc import Iterator
@@ -32,6 +32,7 @@ from reprq.evaluation import auroc, pixel_auroc
 from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
 from reprq.papers.fits import VERSION
 from reprq.papers.outcome import csv_text
+from reprq.papers.ruff2021 import exposed_maps
 from reprq.study.cells import Row
 
 DEFECTS = ("blowhole", "break", "crack", "fray", "uneven")
@@ -105,7 +106,7 @@ class Tiles:
 
 
 def experiments(how: MapsPreset, run: PaperRun) -> Iterator[Experiment]:
-    """Declare the networks, `maps.png`, `maps.svg` and `maps.csv`.
+    """Declare the networks, `maps.png`, `maps.svg` and `maps.csv`, and those of `exposed_maps` on CIFAR-10.
 
     `root` has `images/magnetic_tile/`: good/, a folder for each defect, and ground_truth/DEFECT/NAME_mask.png.
     """
@@ -134,6 +135,7 @@ def experiments(how: MapsPreset, run: PaperRun) -> Iterator[Experiment]:
         tables=lambda rows: {"maps.csv": csv_text(rows)},
         figures=figures,
     )
+    yield exposed_maps.experiment(exposed_maps.PRESETS[run.preset], run)
 
 
 def tiles(folder: Path, how: MapsPreset, seed: int) -> Tiles:

@@ -251,7 +251,7 @@ def test_images_in_a_list_are_scored_as_in_a_data_set(benign, fitted):
 
 
 def test_wrong_images_are_refused(teacher, benign, fitted):
-    with pytest.raises(InputError, match="data must be images, got .5, 3., which are rows"):
+    with pytest.raises(InputError, match="X must hold samples such as images, got rows of numbers"):
         Distillation(teacher).fit(np.zeros((5, 3)))
     with pytest.raises(InputError, match="item 0 of the list must be an image"):
         fitted.anomaly_score([1])

@@ -9,6 +9,8 @@ from torch import nn
 
 from reprq.data import as_dataset, load_dataset
 from reprq.detectors import FCDD, load
+from reprq.detectors.deep import fcdd
+from reprq.detectors.deep.augmentation import augmented
 from reprq.detectors.deep.confetti import confetti
 from reprq.detectors.deep.fcdd import masked_loss
 from reprq.detectors.deep.fully_convolutional import STACKS, fully_convolutional, receptive_field, upsampled, widths
@@ -167,6 +169,25 @@ def test_maps_are_high_where_the_anomaly_is(images, how, tmp_path):
     np.testing.assert_array_equal(load(tmp_path / "d").anomaly_map(new), maps)
 
 
+@pytest.mark.parametrize("how", ["confetti", "auxiliary"])
+def test_training_images_are_augmented_and_no_others(images, how, monkeypatch):
+    benign, corpus, _ = images
+    seen = []
+
+    def recorded(x, names):
+        seen.append((len(x), tuple(names)))
+        return augmented(x, names)
+
+    monkeypatch.setattr(fcdd, "augmented", recorded)
+    given = {"auxiliary": corpus} if how == "auxiliary" else {}
+    detector = FCDD(**QUICK, augmentations=["flip", "noise"], held_out=0.2).fit(benign, **given)
+    detector.anomaly_score(benign)
+    assert {names for _, names in seen} == {("flip", "noise")}
+    assert len(seen) == 2 * 3  # two epochs, and 48 benign images in batches of 16
+    assert {count for count, _ in seen} == {32 if given else 16}
+    assert "augmentations=flip-noise" in detector.describe()
+
+
 def test_a_map_sums_to_the_score_but_for_borders(images):
     benign, anomalous, _ = images
     detector = FCDD(**{**QUICK, "size": 64}).fit(benign)
@@ -186,6 +207,8 @@ def test_a_map_sums_to_the_score_but_for_borders(images):
         ({"size": 7}, InputError, "size must be at least 8 pixels for fashion_mnist, got 7"),
         ({"sigma": 0}, InputError, "sigma must be a positive number of pixels, got 0"),
         ({"preprocessing": "z-score"}, InputError, "preprocessing must be one of min-max, contrast, got 'z-score'"),
+        ({"augmentations": "flip"}, InputError, "augmentations must be a list of names, got 'flip'"),
+        ({"augmentations": ["flop"]}, UnknownNameError, "unknown augmentation 'flop'"),
     ],
 )
 def test_parameters_that_cannot_be_used(change, error, message):
@@ -201,6 +224,8 @@ def test_what_it_cannot_learn_from(images):
         FCDD(**QUICK).fit(benign, masks=masks)
     with pytest.raises(InputError, match=r"masks must be numbers of shape \(20, 16, 16\), got bool of \(20, 8, 16\)"):
         FCDD(**QUICK).fit(benign, labelled=anomalous, masks=masks[:, :8])
+    with pytest.raises(InputError, match="augmentations move images and not their masks; leave them out"):
+        FCDD(**QUICK, augmentations=["flip"]).fit(benign, labelled=anomalous, masks=masks)
     with pytest.raises(DataError, match="labelled holds 60 images of X, to the byte; leave out what is benign"):
         FCDD(**QUICK).fit(benign, labelled=benign)
 

@@ -134,7 +134,7 @@ def test_wrong_parameters_are_refused(zeros, parameters, message):
 
 
 def test_rows_and_a_corpus_of_benign_images_are_refused(zeros, table):
-    with pytest.raises(InputError, match="geometric transforms images, got rows of numbers; use a detector of rows"):
+    with pytest.raises(InputError, match="X must hold samples such as images, got rows of numbers; give such, or use"):
         Geometric(**QUICK).fit(table[0])
     with pytest.raises(DataError, match="auxiliary holds 60 images of X, to the byte"):
         Geometric(**QUICK).fit(zeros, auxiliary=zeros)

@@ -161,6 +161,17 @@ def test_a_change_of_color_leaves_the_luma():
     np.testing.assert_allclose(after, scale.numpy() * chroma, rtol=1e-4)
 
 
+def test_a_corpus_with_a_class_of_the_benign_samples_is_told(caplog):
+    train, test = (load_dataset("digits", side) for side in ("train", "test"))
+    zeros = train.restrict(["0"]).sample(20)
+    HSC(**QUICK).fit(zeros, auxiliary=test.restrict(["3", "5"]))
+    arrays = [np.stack([np.asarray(side.item(i)) for i in range(9)]) for side in (zeros, test.restrict(["0"]))]
+    HSC(**QUICK).fit(arrays[0], auxiliary=arrays[1])  # nothing says their classes
+    assert "auxiliary" not in caplog.text
+    HSC(**QUICK).fit(zeros, auxiliary=test.restrict(["0", "3"]))
+    assert "auxiliary has samples of class '0', and X too: where they are benign, leave them out" in caplog.text
+
+
 def test_a_corpus_that_holds_benign_samples_is_refused(rows):
     zeros = load_dataset("digits").restrict(["0"]).sample(20)
     with pytest.raises(DataError, match=r"auxiliary holds 20 images of X, to the byte; leave out"):

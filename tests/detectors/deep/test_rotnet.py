@@ -122,5 +122,5 @@ def test_parameters_that_cannot_be_used(name, parameters, message):
 
 
 def test_rows_are_refused():
-    with pytest.raises(InputError, match="ODIN turns images, got rows of numbers"):
+    with pytest.raises(InputError, match="X must hold samples such as images, got rows of numbers"):
         ODIN().fit(np.zeros((9, 3)))
