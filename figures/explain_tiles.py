@@ -21,7 +21,8 @@ import reprq
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
 from reprq.evaluation import auroc, pixel_auroc
-from reprq.explain.pictures import METHODS, Explained
+from reprq.explain.methods import METHODS
+from reprq.explain.pictures import explanation, score_of
 from reprq.training import Inputs
 
 SIZE, LAYER, SIGMA, BATCH = 160, 5, 4.0, 8
@@ -76,7 +77,7 @@ def kept(file: Path, name: str, model: Any, network: Any, benign: Any, new: Any)
         if name == "patchcore":
             maps = own(OWN["patchcore"], network, benign, new)[1]
         else:
-            by, inputs = Explained(model).method(name), Inputs(new, network.preprocessing)
+            by, inputs = explanation(score_of(model), name), Inputs(new, network.preprocessing)
             batches = [range(i, min(i + BATCH, len(new))) for i in range(0, len(new), BATCH)]
             maps = np.concatenate([by(inputs[rows].contiguous()).detach().double().numpy() for rows in batches])
         np.savez(file, maps=maps.astype(np.float32), seconds=time.process_time() - start)

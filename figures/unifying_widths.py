@@ -19,7 +19,7 @@ from reprq.data.image.mnist_c import changes, load_mnist_c
 from reprq.detectors import create
 from reprq.evaluation import auroc, explanation_accuracy
 from reprq.explain import relevance
-from reprq.papers.ruff2021 import unifying
+from reprq.papers.ruff2021 import unifying, unifying_tables
 
 
 def detectors(scale: float) -> dict[str, Any]:
@@ -33,11 +33,11 @@ def readings(x: Any, judged: Any, kinds: Any) -> pd.DataFrame:
     """Return the cosines, in per cent, a row a corruption of which the thesis prints KDE's score."""
     detector = create("centroid").fit(x)
     rows = []
-    for kind, printed in unifying.CLEVER_HANS["KDE"].items():
+    for kind, printed in unifying_tables.CLEVER_HANS["KDE"].items():
         some = judged.select(np.flatnonzero(kinds == kind))
         change = changes(some)
         said = relevance(detector, unifying._pixels(some)).reshape(change.shape)
-        row = {"corruption": kind, "implied": unifying.PUBLISHED["KDE"][kind] - printed}
+        row = {"corruption": kind, "implied": unifying_tables.PUBLISHED["KDE"][kind] - printed}
         truths = {"absolute": np.abs(change), "squared": change**2, "signed": change, "mask": (change != 0) * 1.0}
         for name, truth in truths.items():
             row[name] = 100 * explanation_accuracy(truth, said, resamples=1).value
@@ -70,7 +70,7 @@ def main() -> None:
         }
         row = {"detector": name, "mean": np.mean(list(found.values()))}
         for column in ("KDE", "SVDD"):
-            apart = np.abs([found[kind] - unifying.PUBLISHED[column][kind] for kind in found])
+            apart = np.abs([found[kind] - unifying_tables.PUBLISHED[column][kind] for kind in found])
             row |= {f"{column}: mean absolute difference": apart.mean(), f"{column}: within 3": int((apart <= 3).sum())}
         rows.append(row)
     table = pd.DataFrame(rows).round(1)

@@ -101,6 +101,7 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
     type=click.Path(path_type=Path),
     help="A folder for pictures of the most anomalous images or texts with their maps, of every detector with maps.",
 )
+@options.map_method
 @click.option(
     "--oracle", is_flag=True, help="Choose OC-SVM's and KDE's parameters, CVDD's context on a tenth of the test labels."
 )
@@ -129,6 +130,7 @@ def detect(
     oracle: bool,
     by_class: bool,
     gallery: Path | None,
+    map_method: str | None,
     form: str | None,
     **asked: Any,
 ) -> None:
@@ -177,11 +179,14 @@ def detect(
             raise click.UsageError(
                 f"--{classes.replace('_', '-')} says of which classes, --{share} how many; give both"
             )
+    if map_method is not None and gallery is None:
+        raise click.UsageError("--map-method says by what the maps of --gallery are made; give both")
     if plot is not None:
         if not few:
             raise click.UsageError("--plot draws the curve of --shots; give --shots 1,2,4,...")
         options.check_output(plot, force)
     rows: list[dict[str, Any]] = []
+    drawn = None if gallery is None else (gallery, map_method)
     source = ""
     notes: dict[str, None] = {}
     unable = shots.Unable()
@@ -193,7 +198,7 @@ def detect(
             # a detector that needs no layer is fitted once a split: on the first layer's turn
             turn = [spec for spec in specs if case.first or needs_layer(spec)]
             for part, spec in product(shots.cases_of(case, few, seed), turn):
-                rows += unable.judge(partial(_judge, part, spec, seed, oracle, gallery), part, spec["name"])
+                rows += unable.judge(partial(_judge, part, spec, seed, oracle, drawn), part, spec["name"])
     notes |= dict.fromkeys(unable.notes(rows))
     means = means_of_methods(rows, _method)
     if few:
@@ -248,7 +253,9 @@ def _left_out(rows: list[dict[str, Any]], form: str | None) -> set[str]:
     return found if any(row["pixel_auroc"] is not None for row in rows) else {*found, *MAP_COLUMNS}
 
 
-def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool, gallery: Path | None) -> dict[str, Any]:
+def _judge(
+    case: "Case", spec: dict[str, Any], seed: int, oracle: bool, gallery: tuple[Path, str | None] | None
+) -> dict[str, Any]:
     """One row of the table."""
     from reprq.detectors.registry import is_network, needs_layer
     from reprq.evaluation.detection import evaluate
@@ -274,9 +281,12 @@ def _judge(case: "Case", spec: dict[str, Any], seed: int, oracle: bool, gallery:
         **({"top_words": found.top_words} if found.top_words else {}),
     }
     if gallery is not None:
-        from reprq.cli.galleries import draw
+        from reprq.cli.galleries import draw, explanation_of
 
-        picture = draw(gallery, row, found, case.split, side[1])
+        folder, method = gallery
+        explained = None if method is None else explanation_of(case, found, method)
+        samples = side[1] if explained is None else (case.samples or side)[1]
+        picture = draw(folder, row, found, case.split, samples, explained)
         row["gallery"] = None if picture is None else str(picture)
         if picture is None:
             texts = case.samples is not None and case.samples[1].modality == "text"

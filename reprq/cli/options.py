@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from reprq.cli.specifications import assignments
 from reprq.embeddings.registry import POOLINGS
 from reprq.errors import InputError, OutputExistsError, first_line
+from reprq.explain.methods import METHODS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -55,6 +56,14 @@ def seed(help: str) -> Callable[[Any], Any]:
     """Return the option `--seed`; every generator here takes the same range."""
     return click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MAX_SEED), help=help)
 
+
+map_method = click.option(
+    "--map-method",
+    type=click.Choice(METHODS),
+    metavar="METHOD",
+    help="Make maps that explain the score, instead of the detector's own: by"
+    f" {', '.join(METHODS[:-1])} or {METHODS[-1]}.",
+)
 
 scenario = click.option(
     "--scenario",

@@ -31,6 +31,7 @@ _MOST_SHOWN, _MOST_PICTURED = 10, 12
     help="Write where each photo or text is anomalous to this folder, and a picture of the most anomalous ones;"
     " resumes.",
 )
+@options.map_method
 @click.option("--filepath", is_flag=True, help="Add the column filepath, the absolute path of each file, to a table.")
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
 @click.option("--monitor", is_flag=True, help="Say whether the scores have changed since fitting; the data is benign.")
@@ -49,6 +50,7 @@ def score(
     labels: str | None,
     out: Path | None,
     maps: Path | None,
+    map_method: str | None,
     force: bool,
     monitor: bool,
     any_kind: bool,
@@ -69,6 +71,8 @@ def score(
         raise click.UsageError("--filepath goes with DATA, whose samples may be files")
     if (data is None) == (file is None):
         raise click.UsageError("give either DATA, such as folder:PATH, or --embeddings FILE")
+    if map_method is not None and maps is None:
+        raise click.UsageError("--map-method says by what the maps of --maps are made; give both")
     from reprq.models.files import load_model
     from reprq.models.scores import ScoreFile
 
@@ -79,7 +83,7 @@ def score(
     notes = loaded.notes(given)
     say(*notes)
     how = {"workers": asked["workers"], "progress": not asked["quiet"], "paths": given.paths if filepath else []}
-    folder = None if maps is None else _map_folder(loaded, given, maps, force)
+    folder = None if maps is None else _map_folder(loaded, given, maps, map_method, force)
     if target is not None:
         table = target.write(loaded, given, str(model), **how)
         _report(loaded, table, monitor, form)
@@ -89,12 +93,12 @@ def score(
         _write_maps(folder, given, table, not asked["quiet"])
 
 
-def _map_folder(model: Any, data: Any, path: Path, force: bool) -> Any:
+def _map_folder(model: Any, data: Any, path: Path, method: str | None, force: bool) -> Any:
     """The folder of maps, once the model is known to have some."""
     from reprq.models.maps import MapFolder, maps_of
 
-    maps_of(model, data)
-    return MapFolder(path, model, force=force)
+    maps_of(model, data, method=method)
+    return MapFolder(path, model, method=method, force=force)
 
 
 def _write_maps(folder: Any, data: Any, table: Any, progress: bool) -> None:
@@ -119,7 +123,7 @@ def _picture(folder: Any, chosen: Any, titles: list[str]) -> Path:
     transform: Any = transform_of(folder.model)
     pictures = [transform.picture(chosen.item(i)) for i in range(len(chosen))]
     maps = [folder.read(str(name)) for name in chosen.ids]
-    threshold = folder.model.record.get("map_threshold")
+    threshold = folder.model.record.get("map_threshold") if folder.method is None else None
     figure = overlay_gallery(pictures, maps, titles=titles, threshold=threshold, axes=transform.axes)
     picture: Path = folder.path / "most_anomalous.png"
     write_whole(picture, lambda temporary: temporary.write_bytes(render(figure, "png")))

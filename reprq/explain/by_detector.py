@@ -14,6 +14,8 @@ from reprq.errors import InputError
 _RULES = {
     "autoencoder": "reprq.explain.deep:of_autoencoder",
     "centroid": "reprq.explain.rows:of_centroid",
+    "deep_sad": "reprq.explain.deep:of_deep_svdd",
+    "deep_svdd": "reprq.explain.deep:of_deep_svdd",
     "gaussian": "reprq.explain.rows:of_gaussian",
     "kde": "reprq.explain.neuralized:of_kde",
     "knn": "reprq.explain.rows:of_knn",
@@ -42,6 +44,8 @@ def relevance(detector: Any, X: Any) -> NDArray[np.float64]:
       about the center of the ellipsoid, by its shape.
     - `pca`: the squared residual.
     - `autoencoder`: the squared error of each value, (x_i - x'_i)^2; of images in the shape that the network reads.
+    - `deep_svdd` and `deep_sad`: h_k = (phi_k(x) - c_k)^2, which sum to the score (soft boundary: and R^2), down the
+      layers of phi by zennit's z+ rule; conserved up to what dead channels lose. Needs the extra "explain".
 
     A row that lies on some u_j loses what R_j would be (h_j = 0 points nowhere); kNN has distance 0 there.
 

@@ -1,71 +1,120 @@
 """Relevance from the maps of a layer back to the pixels, by layer-wise relevance propagation (zennit)."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from types import MethodType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from reprq.backbones import Backbone
+from reprq.backbones import Backbone, Layer
 from reprq.backbones.folding import folded
+from reprq.embeddings.pooling import pool_layer
 from reprq.errors import InputError
 from reprq.optional import require
 
 _EPSILON = 1e-9  # added to denominators; activations of untrained networks are as small as 1e-5
+_LEAST = 1e-30  # so that what is zero everywhere has shares
 
 
-def canonical(backbone: Backbone, layers: Any) -> Backbone:
+def canonical(backbone: Backbone, layers: Sequence[Layer]) -> Backbone:
     """Return a copy that relevance goes through: normalizations folded, nothing in place, sums as modules.
 
     Residual blocks of torchvision's ResNets and MobileNets are known; other networks must be plain stacks of layers,
     or each branch of a sum would be given all of its relevance.
     """
-    network = copy.deepcopy(backbone.network).eval()
-    backbone = replace(backbone, network=network)
-    if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+    backbone = replace(backbone, network=copy.deepcopy(backbone.network).eval())
+    if any(isinstance(module, nn.BatchNorm2d) for module in backbone.network.modules()):
         backbone = folded(backbone, layers)
     for module in backbone.network.modules():
         if hasattr(module, "inplace"):
             module.inplace = False  # type: ignore[assignment]
         kind = type(module).__name__
         if kind in _FORWARDS:
-            module.total = require("zennit.layer", "explain", "relevance", package="zennit").Sum()
+            module.total = _sums().Sum()
             module.forward = MethodType(_FORWARDS[kind], module)
     return backbone
 
 
-def rule(backbone: Backbone) -> Any:
-    """Return zennit's composite: z+ for convolutions, epsilon for dense layers; biases take no relevance.
+def canonical_stack(stack: nn.Sequential) -> nn.Sequential:
+    """Return a copy of a plain stack of layers whose normalizations are part of the layers before them."""
+    layers: list[nn.Module] = []
+    for layer in copy.deepcopy(stack).eval():
+        if layers and isinstance(layers[-1], nn.Conv2d) and isinstance(layer, nn.BatchNorm2d):
+            layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
+        elif layers and isinstance(layers[-1], nn.Linear) and isinstance(layer, nn.BatchNorm1d):
+            layers[-1] = fuse_linear_bn_eval(layers[-1], _affine(layer))
+        else:
+            layers.append(layer)
+    return nn.Sequential(*layers)
+
+
+def _affine(layer: nn.BatchNorm1d) -> nn.BatchNorm1d:
+    """The same normalization with weights and biases, which torch's fusion asks for."""
+    if not layer.affine:
+        layer.weight = nn.Parameter(torch.ones(layer.num_features))
+        layer.bias = nn.Parameter(torch.zeros(layer.num_features))
+    return layer
+
+
+def rule(network: nn.Module, name: str) -> Any:
+    """Return zennit's composite, z+ for convolutions and dense layers; biases take no relevance.
+
+    A dense layer's epsilon rule has no bound here: an output near 0 can be far from the center, and relevant.
 
     Raises:
         InputError: zennit is missing, or the network has sums that are not known.
     """
-    composites = require("zennit.composites", "explain", "relevance", package="zennit")
-    traced = torch.fx.symbolic_trace(backbone.network).graph.nodes
+    composites, rules, types = (
+        require(f"zennit.{part}", "explain", "relevance", package="zennit") for part in ("composites", "rules", "types")
+    )
+    traced = torch.fx.symbolic_trace(network).graph.nodes
     if any("add" in str(node.target) for node in traced if node.op in ("call_function", "call_method")):
         raise InputError(
-            f"relevance goes through the sums of torchvision's ResNets and MobileNets, got {backbone.name};"
+            f"relevance goes through the sums of torchvision's ResNets and MobileNets, got {name};"
             " choose another method, such as integrated_gradients"
         )
-    return composites.EpsilonPlus(_EPSILON, _EPSILON, zero_params=["bias"])
+    positive = rules.ZPlus(_EPSILON, zero_params=["bias"])
+    known = [(types.Activation, rules.Pass()), (types.AvgPool, rules.Norm(_EPSILON)), (types.Linear, positive)]
+    known += [(types.Convolution, positive), (_sums().Sum, rules.Norm(_EPSILON))]
+    return composites.LayerMapComposite(known)
 
 
-def over_positions(rows: Tensor, maps: Tensor) -> Tensor:
-    """Share the relevance of pooled channels among positions, as large as their values: (n, c, h, w), sums kept.
+def shared(rows: Tensor, layer: Layer, output: Tensor, pooling: str) -> Tensor:
+    """Share the relevance of pooled values among what was pooled, by what each position adds: sums are kept.
 
-    Of a layer with negative values too sizes are taken, where shares of the signed sum would have no bound. A channel
-    that is zero everywhere shares evenly.
+    With averages it is shared as sizes are; of a layer with negative values, too, where shares of the signed sum would
+    have no bound. With "max" and "gem" negative values add nothing. What is zero everywhere shares evenly.
+
+    Args:
+        rows: (n, d), what each pooled value is given.
+        layer: The layer.
+        output: What it puts out.
+        pooling: How.
+
+    Returns:
+        In the shape of `output`.
 
     Example:
-        >>> over_positions(torch.tensor([[6.0]]), torch.tensor([[[[1.0, 2.0]]]]))
+        >>> layer = Layer(0, "maps", "", layout="NCHW")
+        >>> shared(torch.tensor([[6.0]]), layer, torch.tensor([[[[1.0, 2.0]]]]), "avg")
         tensor([[[[2., 4.]]]])
+        >>> shared(torch.tensor([[6.0]]), layer, torch.tensor([[[[1.0, 2.0]]]]), "max")
+        tensor([[[[0., 6.]]]])
     """
-    sizes = maps.abs()
-    total = sizes.sum((2, 3), keepdim=True)
-    even = torch.full_like(sizes, 1.0 / (maps.shape[2] * maps.shape[3]))
-    return rows[:, :, None, None] * torch.where(total > 0, sizes / torch.where(total > 0, total, 1.0), even)
+    sizes = output.clamp(min=0) if pooling in ("max", "gem") else output.abs()
+    sizes = (sizes + _LEAST).requires_grad_()
+    with torch.enable_grad():
+        pooled = pool_layer(layer, sizes, pooling)
+        (shares,) = torch.autograd.grad(pooled, sizes, rows / pooled.detach())  # of degree 1: Euler's theorem
+    return shares * sizes.detach()
+
+
+def _sums() -> Any:
+    return require("zennit.layer", "explain", "relevance", package="zennit")
 
 
 def _inverted_residual(self: Any, x: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.conformal import threshold
 from reprq.detectors.patch.reader import PatchReader, spread
 from reprq.errors import InputError, OutputExistsError
+from reprq.explain import pictures as explain
 from reprq.models.embedder import Embedder
 from reprq.models.model import Model
 from reprq.models.token_maps import maps_of_texts, transform_of
@@ -29,17 +30,23 @@ _BATCH = 32
 _POOLED = ("avg", "mean", "max", "gem")  # a row of these has the channels of a position
 
 
-def maps_of(model: Model, data: Dataset, *, progress: bool = False) -> Iterator[tuple[str, Map]]:
+def maps_of(
+    model: Model, data: Dataset, *, method: str | None = None, progress: bool = False
+) -> Iterator[tuple[str, Map]]:
     """Yield the id and the map of every photo or text; see `Model.maps`.
 
     Args:
         model: The model.
         data: What `Model.check` returned.
+        method: Of `reprq.explain.maps`; None for the maps of the model itself.
         progress: Whether to show progress on stderr.
 
     Raises:
         InputError: The model has no maps.
     """
+    if method is not None:
+        found = explain.maps_of(explain.score_of(model), data, method)
+        return iter(track(found, total=len(data), desc=method, unit=data.noun, show=progress))
     if not model.reads_rows and data.modality == "text":
         return maps_of_texts(model, data, progress=progress)
     return maps_of_photos(model, data, progress=progress)
@@ -142,18 +149,21 @@ class MapFolder:
     Args:
         path: The folder.
         model: Whose maps they are.
+        method: Of `reprq.explain.maps`; None for the maps of the model itself.
         force: Whether to replace the maps of another model.
 
     Raises:
         OutputExistsError: The folder holds something else, or the maps of another model and `force` is False.
     """
 
-    def __init__(self, path: Path, model: Model, *, force: bool = False) -> None:
-        self.path, self.model = path, model
+    def __init__(self, path: Path, model: Model, *, method: str | None = None, force: bool = False) -> None:
+        self.path, self.model, self.method = path, model, method
         self._made = path / "maps.json"
         self._of_texts = model.record["inputs"].get("modality") == "text"
         self._ending = ".csv" if self._of_texts else ".tiff"
-        self._record = {"model": digest(model.record), "threshold": model.record.get("map_threshold")}
+        threshold = model.record.get("map_threshold") if method is None else None
+        self._record = {"model": digest(model.record), "threshold": threshold}
+        self._record |= {} if method is None else {"method": method}
         if path.exists() and not self._made.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise OutputExistsError(f"{path} exists and is no folder of maps; give another path")
         self._old = self._made.exists() and json.loads(self._made.read_text(encoding="utf-8")) != self._record
@@ -170,7 +180,7 @@ class MapFolder:
                 file.unlink()
         write_text(self._made, json.dumps(self._record, indent=2) + "\n")
         missing = np.array([i for i, file in enumerate(files) if not file.exists()], dtype=np.int64)
-        found = maps_of(self.model, data.select(missing), progress=progress)
+        found = maps_of(self.model, data.select(missing), method=self.method, progress=progress)
         for i, (_, values) in zip(missing.tolist(), found, strict=True):
             make_folder(files[i].parent)
             if self._of_texts:

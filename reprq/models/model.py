@@ -138,7 +138,13 @@ class Model:
         return to_onnx(self, path, data, split=split, samples=samples, force=force)
 
     def maps(
-        self, data: Any, *, split: str = "test", any_kind: bool = False, progress: bool = False
+        self,
+        data: Any,
+        *,
+        method: str | None = None,
+        split: str = "test",
+        any_kind: bool = False,
+        progress: bool = False,
     ) -> Iterator[tuple[str, NDArray[np.float64]]]:
         """Yield the id of every photo or text and where it is anomalous.
 
@@ -154,16 +160,20 @@ class Model:
 
         Args:
             data: As for `score`.
+            method: Of `reprq.explain.maps`, which says where the score comes from instead: "relevance", "gradient",
+                "gradient_x_input", "integrated_gradients" or "occlusion".
             split: As for `score`.
             any_kind: As for `score`.
             progress: Whether to show progress on stderr.
 
         Raises:
+            UnknownNameError: No such method.
             InputError: As of `score`; a model that has no maps (says why).
         """
         from reprq.models.maps import maps_of
 
-        return maps_of(self, self.check(data, split=split, any_kind=any_kind), progress=progress)
+        given = self.check(data, split=split, any_kind=any_kind)
+        return maps_of(self, given, method=method, progress=progress)
 
     def check(self, data: Any, *, split: str = "test", any_kind: bool = False) -> Any:
         """Return the data as the model reads it, once it is known to be of the kind that it was fitted on.

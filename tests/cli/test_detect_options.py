@@ -410,6 +410,20 @@ def test_a_detector_without_maps_has_no_gallery_and_that_is_said(reprq: Reprq, t
     assert not (tmp_path / "pictures").exists()
 
 
+@pytest.mark.parametrize("detector", ["centroid", "deep_svdd:epochs=1"])
+def test_a_gallery_by_a_method_is_of_any_detector(reprq: Reprq, tmp_path: Path, detector: str) -> None:
+    pytest.importorskip("zennit")
+    rows = ("--backbone", "lenet", "--weights", "random", "--layer", 1) if detector == "centroid" else ()
+    asked = ("--data", "digits", *rows, "--samples", 60, "--task", "unimodal:3", "--quiet")
+    folder = tmp_path / "pictures"
+    ran = reprq("detect", *asked, "--detector", detector, "--gallery", folder, "--map-method", "relevance")
+    assert ran.status == 0, ran.err
+    (picture,) = folder.iterdir()
+    assert ran.out.splitlines()[-1] == str(picture)
+    ran = reprq("detect", *asked, "--detector", detector, "--map-method", "relevance")
+    assert (ran.status, "--map-method says by what the maps of --gallery are made" in ran.err) == (2, True)
+
+
 def test_a_gallery_names_classes_and_files_and_says_where_it_is(
     reprq: Reprq, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -221,3 +221,21 @@ def test_what_is_said_of_a_network_needs_one_to_fit(reprq: Run, tmp_path: Path, 
     ran = reprq("fit", "--data", "digits", "--detector", "deep_svdd:epochs=1", *typed, "--out", tmp_path / "model")
     assert (ran.status, f"{typed[0]} goes with --backbone, and there is none; leave it out" in ran.err) == (2, True)
     assert not (tmp_path / "model").exists()
+
+
+def test_maps_by_a_method_explain_the_score(reprq: Run, tmp_path: Path) -> None:
+    pytest.importorskip("zennit")
+    how = ["--backbone", "lenet", "--weights", "random", "--layer", "0", "--false-alarms", "0.1", "--quiet"]
+    model, maps = tmp_path / "model", tmp_path / "maps"
+    ran = reprq("fit", *how, "--data", "digits", "--benign", "3", "--detector", "centroid", "--out", model)
+    assert ran.status == 0, ran.err
+    score = ["score", model, "digits", "--csv", "--quiet", "--any-kind"]
+    ran = reprq(*score, "--maps", maps, "--map-method", "gradient")
+    assert ran.status == 0, ran.err
+    assert json.loads((maps / "maps.json").read_text())["method"] == "gradient"
+    with Image.open(next(maps.rglob("*.tiff"))) as image:
+        assert image.size == (8, 8)
+        assert np.nanmax(np.asarray(image)) > 0
+    assert "has the maps of another model" in reprq(*score, "--maps", maps).err
+    ran = reprq(*score, "--map-method", "gradient")
+    assert (ran.status, "--map-method says by what the maps of --maps are made; give both" in ran.err) == (2, True)

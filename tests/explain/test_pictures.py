@@ -17,14 +17,16 @@ from reprq.data import as_dataset
 from reprq.detectors import KNN, PCA, Centroid, Mahalanobis
 from reprq.errors import InputError, UnknownNameError
 from reprq.explain import maps, relevance
-from reprq.explain.pictures import METHODS, Explained
+from reprq.explain.methods import METHODS
+from reprq.explain.pictures import explanation, score_of
 from reprq.explain.torch_scores import torch_score
 
 
-def fitted(backbone: str, layer: Any, side: int, detector: Any = "knn") -> Any:
+def fitted(backbone: str, layer: Any, side: int, detector: Any = "knn", pooling: str = "avg") -> Any:
     images = np.random.default_rng(0).integers(0, 256, (30, side, side, 3), dtype=np.uint8)
     network = load_backbone(backbone, "random", preprocessing={"size": side, "resize": side})
-    return reprq.fit(network, as_dataset(images), layer, detector=detector, false_alarms=0.1, progress=False)
+    given: dict[str, Any] = {"detector": detector, "pooling": pooling, "false_alarms": 0.1, "progress": False}
+    return reprq.fit(network, as_dataset(images), layer, **given)
 
 
 @pytest.mark.parametrize("detector", [KNN(2), KNN(2, aggregation="mean"), PCA(0.8), Centroid(), Mahalanobis()], ids=str)
@@ -36,27 +38,33 @@ def test_scores_in_torch_are_those_of_the_detector(detector: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("backbone", "layer", "side"), [("resnet18", "layer3", 64), ("mobilenet_v2", 4, 64), ("lenet", "conv3", 32)]
+    ("backbone", "layer", "side", "pooling"),
+    [
+        ("resnet18", "layer2", 64, "avg"),
+        ("mobilenet_v2", 2, 64, "max"),
+        ("lenet", "conv3", 32, "grid:2x2"),
+        ("lenet", ["conv2", "conv3"], 32, "gem"),  # several layers, which stand side by side
+        ("lenet", "pooled", 32, "avg"),  # what a module takes
+    ],
 )
-def test_relevance_through_the_network_is_conserved(backbone: str, layer: Any, side: int) -> None:
+def test_relevance_through_the_network_is_conserved(backbone: str, layer: Any, side: int, pooling: str) -> None:
     """Biases take none; what is lost is the epsilon of denominators and channels that no input reaches."""
-    model = fitted(backbone, layer, side)
-    explained = Explained(model)
-    x = torch.randn(3, *explained.backbone.input_shape, generator=torch.Generator().manual_seed(0))
-    found = explained.method("relevance")(x)
+    model = fitted(backbone, layer, side, pooling=pooling)
+    score: Any = score_of(model)
+    x = torch.randn(3, *score.backbone.input_shape, generator=torch.Generator().manual_seed(0))
+    found = score.relevance()(x)
     with torch.no_grad():
-        output = explained._maps(explained.backbone, x)
-    rows = output.mean((2, 3)) if output.ndim == 4 else output
+        rows = score._rows(score.outputs(score.backbone, x), x)
     wanted = relevance(model.detector, rows.numpy()).sum(1)
     np.testing.assert_allclose(found.sum((1, 2)).numpy(), wanted, rtol=1e-3)
 
 
 def test_integrated_gradients_sum_to_the_difference_of_scores() -> None:
     model = fitted("lenet", -1, 32, {"name": "mahalanobis"})
-    explained = Explained(model)
-    x = torch.randn(2, *explained.backbone.input_shape, generator=torch.Generator().manual_seed(0))
-    found = explained.method("integrated_gradients")(x).sum((1, 2)).detach()
-    forward = explained.forward(torch_score(model.detector))
+    score: Any = score_of(model)
+    x = torch.randn(2, *score.backbone.input_shape, generator=torch.Generator().manual_seed(0))
+    found = explanation(score, "integrated_gradients")(x).sum((1, 2)).detach()
+    forward = score.forward()
     with torch.no_grad():
         wanted = forward(x) - forward(torch.zeros_like(x))
     np.testing.assert_allclose(found, wanted, rtol=0.05)
@@ -68,7 +76,7 @@ def test_the_network_is_left_as_it_was() -> None:
     x = torch.zeros(1, 3, 64, 64)
     with torch.no_grad():
         first = model.embedder.backbone.network(x)
-        Explained(model).method("relevance")(x + 1)  # gradients of its own, even here
+        score_of(model).relevance()(x + 1)  # gradients of its own, even here
         np.testing.assert_array_equal(first, model.embedder.backbone.network(x))
     assert all(torch.equal(before[name], value) for name, value in model.embedder.backbone.network.state_dict().items())
 
@@ -88,7 +96,67 @@ def test_errors_say_what_to_do() -> None:
         maps(model, as_dataset(np.zeros((1, 32, 32, 3), np.uint8)), "magic")
     with pytest.raises(InputError, match="gradients are of knn"):
         maps(fitted("lenet", -1, 32, {"name": "iforest"}), as_dataset(np.zeros((1, 32, 32, 3), np.uint8)), "gradient")
-    with pytest.raises(InputError, match="layer pooled is what fc takes; fit on another layer"):
-        Explained(model).method("relevance")
-    with pytest.raises(InputError, match="explanations are of one layer, got .*; fit on one of them"):
-        Explained(fitted("lenet", [-1, -2], 32))
+
+
+@pytest.mark.parametrize("name", ["deep_svdd", "deep_sad"])
+def test_relevance_of_a_network_of_its_own_sums_to_the_distance(name: str) -> None:
+    from reprq.detectors import create
+
+    rng = np.random.default_rng(0)
+    images = as_dataset(rng.integers(0, 256, (24, 28, 28), dtype=np.uint8))
+    for X, network in ((images, "mnist"), (rng.normal(size=(24, 6)), "mlp:64-32")):
+        detector = create({"name": name, "network": network, "epochs": 1}).fit(X)
+        found = relevance(detector, X)
+        assert found.shape == ((24, 1, 28, 28) if X is images else (24, 6))
+        sums = found.reshape(24, -1).sum(1)  # of few inputs all can be negative: then some is lost
+        np.testing.assert_allclose(sums, detector.anomaly_score(X), rtol=0.02)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_of_its_own_has_maps_by_every_method(method: str) -> None:
+    images = as_dataset(np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8))
+    given: dict[str, Any] = {"detector": {"name": "deep_svdd", "epochs": 1}, "false_alarms": 0.2, "progress": False}
+    model = reprq.fit(None, images, **given)
+    found = dict(maps(model, images.select([0, 1]), method))
+    assert all(each.shape == (28, 28) and each.any() for each in found.values())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_tokens_of_texts_have_values_by_every_method_of_gradients(method: str, tmp_path: Any) -> None:
+    """Of word vectors that are averaged and a centroid all three have a closed form."""
+    (tmp_path / "vectors.txt").write_text("be 1 0\nba 0 2\nda 3 1\n")
+    texts = as_dataset({"text": ["be ba", "da be", "ba", "be be da", "da ba"] * 8})
+    given: dict[str, Any] = {"detector": "centroid", "false_alarms": 0.2, "progress": False}
+    model = reprq.fit(f"words:{tmp_path / 'vectors.txt'}", texts, "words", **given)
+    if method == "relevance":
+        with pytest.raises(InputError, match="relevance is of pictures, got texts; choose another method"):
+            maps(model, texts, method)
+        return
+    found = dict(maps(model, texts.select([3]), method))["00003"]
+    vectors = np.array([[1.0, 0.0], [1.0, 0.0], [3.0, 1.0]])
+    center = model.detector.mean_
+    slope = 2 / 3 * (vectors.mean(0) - center)
+    wanted = {
+        "gradient": np.tile(np.abs(slope).sum(), 3),
+        "gradient_x_input": vectors @ slope,
+        "integrated_gradients": vectors @ (vectors.mean(0) / 3 - center * 2 / 3),  # the mean slope on the way from 0
+        "occlusion": np.square(vectors.mean(0) - center).sum()
+        - np.square(np.array([[2.0, 0.5], [2.0, 0.5], [1.0, 0.0]]) - center).sum(1),
+    }
+    np.testing.assert_allclose(found, wanted[method], rtol=1e-5)
+    if method == "integrated_gradients":
+        moved = np.square(vectors.mean(0) - center).sum() - np.square(center).sum()
+        np.testing.assert_allclose(found.sum(), moved, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["relevance", "gradient"])
+def test_maps_of_sounds_are_of_their_spectrograms(method: str, write_sounds: Any, tmp_path: Any) -> None:
+    from reprq.data import load_dataset
+
+    sounds = load_dataset(f"audio:{write_sounds(tmp_path / 'sounds', classes=1, each=24)}", whole=True)
+    network = load_backbone("lenet", "random")
+    model = reprq.fit(network, sounds, "conv2", detector="knn", false_alarms=0.2, progress=False)
+    for found in dict(maps(model, sounds.select([0]), method)).values():
+        transform = model.embedder.backbone.preprocessing
+        assert found.shape == transform.picture_size(sounds, 0)[::-1]
+        assert np.nanmax(np.abs(found)) > 0

@@ -11,9 +11,10 @@ from reprq.errors import OutputExistsError
 from reprq.evaluation import auroc, clever_hans_score, explanation_accuracy
 from reprq.explain import relevance
 from reprq.papers import reproduce
-from reprq.papers.ruff2021 import unifying
+from reprq.papers.ruff2021 import unifying, unifying_tables
 from reprq.papers.ruff2021.letters import LETTERS, drawn_letters
-from reprq.papers.ruff2021.unifying import CLEVER_HANS, METHODS, PUBLISHED, UnifyingPreset
+from reprq.papers.ruff2021.unifying import UnifyingPreset
+from reprq.papers.ruff2021.unifying_tables import CLEVER_HANS, METHODS, PUBLISHED
 
 
 def test_the_published_columns_have_the_means_that_the_thesis_prints() -> None:
@@ -35,12 +36,29 @@ def test_letters_are_drawn_alike_by_a_seed_inside_the_frame_and_every_letter_as_
     assert pixels[:, 0].mean() < 5 < pixels.mean()
 
 
+def test_average_precision_and_clever_hans_scores_stand_in_their_tables() -> None:
+    rows = [
+        {"method": "KDE", "task": kind, "ap": ap, "auroc": 0.9, "clever_hans": score, "cosine_absolute": 0.5}
+        | {"cosine_squared": 0.4, "cosine_signed": 0.3, "pointing": 1.0}
+        for kind, ap, score in (("zigzag", 0.8, 0.25), ("zigzag", 0.6, 0.35), ("stripe", 1.0, 0.1))
+    ]
+    precision = unifying_tables.table_of_precision(rows, ("zigzag", "stripe"), "Two seeds.")
+    assert "| zigzag | 70.0 |" in precision
+    assert "| mean | 80.0 |" in precision
+    clever = unifying_tables.table_of_clever_hans(rows, ("zigzag", "stripe"))
+    assert "| KDE | zigzag | 31.4 | 30.0 | 84.0 | 90.0 |" in clever
+    assert "| AE | shear | 44.2 | missing | 70.6 | missing |" in clever
+    assert "| KDE | stripe | 90.0 | 10.0 | 50.0 | 40.0 | 30.0 | 100.0 |" in clever
+
+
 def test_one_fit_of_each_method_is_judged_on_every_corruption(mnist_root: Path, tmp_path: Path, monkeypatch) -> None:
+    pytest.importorskip("zennit")
     how = UnifyingPreset(40, 8, 5, (1, 1), (52, 1), corruptions=("stripe", "brightness"))
     monkeypatch.setitem(unifying.PRESETS, "quick", how)
     out = tmp_path / "out"
     paths = reproduce("ruff2021-unifying", "quick", out, root=mnist_root, progress=False)
-    assert [path.name for path in paths] == ["table-4.2.md", "table-4.4.md", "unifying.csv", "made.json"]
+    tables = ["table-4.2.md", "table-c.8.md", "table-4.4.md", "unifying.csv", "made.json"]
+    assert [path.name for path in paths] == [*tables, "explanations.png", "explanations.svg"]
     rows = list(csv.DictReader(io.StringIO((out / "unifying.csv").read_text())))
     assert {(row["method"], row["task"]) for row in rows} == {
         (method, kind) for method in how.specs() for kind in how.corruptions
@@ -48,7 +66,7 @@ def test_one_fit_of_each_method_is_judged_on_every_corruption(mnist_root: Path, 
     assert all(row["n_train"] == "40" and row["n_test"] == "16" for row in rows)
     assert all(float(row["low"]) <= float(row["auroc"]) <= float(row["high"]) for row in rows)
     explained = [row for row in rows if row["clever_hans"]]
-    assert {row["method"] for row in explained} == {"Gaussian", "PCA", "KDE", "SVDD", "AE"}
+    assert {row["method"] for row in explained} == {"Gaussian", "PCA", "KDE", "SVDD", "DSVDD", "AE"}
     for row in explained:
         assert float(row["clever_hans"]) == pytest.approx(float(row["auroc"]) - float(row["cosine_absolute"]), abs=1e-4)
     written = {path.name: path.read_bytes() for path in paths}

@@ -97,7 +97,8 @@ def hooked(network: nn.Module, layers: Sequence[Layer], note: Callable[[Layer, A
         for layer in layers:
             module = network.get_submodule(layer.module)
             if layer.where == "input":
-                handles.append(module.register_forward_pre_hook(_input_hook(layer, note), with_kwargs=True))
+                hook = _input_hook(layer, note)  # prepended: other hooks may change what the module is given
+                handles.append(module.register_forward_pre_hook(hook, prepend=True, with_kwargs=True))
             else:
                 handles.append(module.register_forward_hook(_output_hook(layer, note)))
         yield

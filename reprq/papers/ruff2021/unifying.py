@@ -19,48 +19,22 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from reprq.data import Dataset
-from reprq.data.image.corruptions import CORRUPTIONS
+from reprq.data.image.corruptions import CORRUPTIONS, SIDE
 from reprq.data.image.mnist_c import CLEAN, changes, load_mnist_c
 from reprq.data.image.named import data_root
 from reprq.detectors import create, describe
 from reprq.evaluation import auroc, average_precision, clever_hans_score, explanation_accuracy, pointing_game
 from reprq.explain import relevance
-from reprq.papers.beside import LEGEND, beside
+from reprq.optional import require
 from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
 from reprq.papers.fits import VERSION
 from reprq.papers.outcome import csv_text
+from reprq.papers.ruff2021 import unifying_tables
 from reprq.papers.ruff2021.letters import drawn_letters
 from reprq.study.cells import Row
 
 Array = NDArray[np.floating]
-_PUBLISHED = """
-brightness 100 99.0 100 100 100 100 100 13.7 100
-canny_edges 99.4 68.4 100 78.9 96.3 99.9 100 97.9 100
-dotted_line 99.9 62.9 99.3 68.5 70.0 92.6 91.5 86.4 100
-fog 100 89.6 98.1 62.1 92.3 91.3 100 17.4 100
-glass_blur 79.5 34.7 70.7 8.0 49.1 27.1 100 31.1 99.6
-impulse_noise 100 69.0 100 98.0 99.7 100 100 97.5 100
-motion_blur 38.1 43.4 24.3 8.1 50.2 18.3 100 70.7 95.1
-rotate 31.3 54.7 24.9 37.1 57.7 38.7 93.2 65.5 53.4
-scale 7.5 20.7 14.5 5.0 36.5 19.6 68.1 79.8 40.4
-shear 63.7 58.1 55.5 49.9 58.2 54.1 94.9 64.6 70.6
-shot_noise 94.9 43.2 97.1 41.6 63.4 81.5 96.7 51.5 99.7
-spatter 99.8 52.6 85.0 44.5 57.3 64.5 99.0 68.2 97.4
-stripe 100 99.9 100 100 100 100 100 100 100
-translate 94.5 73.9 96.3 76.2 91.8 94.8 97.3 98.8 92.2
-zigzag 99.9 72.5 100 84.0 87.7 99.4 98.3 94.3 100
-"""
-METHODS = ("Gaussian", "MVE", "PCA", "KDE", "SVDD", "kPCA", "AGAN", "DSVDD", "AE")
-PUBLISHED = {
-    method: {line.split()[0]: float(line.split()[1 + i]) for line in _PUBLISHED.strip().splitlines()}
-    for i, method in enumerate(METHODS)
-}
-_EXPLAINED = ("Gaussian", "PCA", "KDE", "SVDD")  # by what each pixel adds to the score; AE by its error
-CLEVER_HANS = {  # the three highest of each method, in per cent
-    "KDE": {"dotted_line": 31.9, "zigzag": 31.4, "spatter": 31.0},
-    "DSVDD": {"stripe": 59.7, "dotted_line": 48.4, "impulse_noise": 48.0},
-    "AE": {"shear": 44.2, "canny_edges": 41.4, "motion_blur": 39.7},
-}
+_EXPLAINED = ("Gaussian", "PCA", "KDE", "SVDD", "DSVDD", "AE")
 
 
 @dataclass(frozen=True)
@@ -117,21 +91,34 @@ PRESETS = {
 
 
 def experiments(how: UnifyingPreset, run: PaperRun) -> Iterator[Experiment]:
-    """Declare the fits, Table 4.2, Table 4.4 and the picture of explanations; `root` has MNIST."""
+    """Declare the fits, Tables 4.2, C.8 and 4.4, and the picture of explanations; `root` has MNIST."""
+    require("zennit", "explain", "the explanations of DSVDD")
     folder = data_root(run.root)
     inside = folder / "torchvision"
     root = inside if inside.is_dir() else folder
     train, test = (load_mnist_c(side, root, download=False) for side in ("train", "test"))
     data = {side.split: side.fingerprint for side in (train,)}
+    made = {"preset": run.preset, "seed": run.seed, "data": data, "how": asdict(how)}
+    said = (
+        f"{how.train} clean digits train, {how.test} clean and as many corrupted ones are judged, {how.seeds} seed(s)."
+    )
+    kinds = how.corruptions
     yield Experiment(
         name="unifying",
-        made={"preset": run.preset, "seed": run.seed, "data": data, "how": asdict(how)},
+        made=made,
         cells=cells(train, test, how, run),
         tables=lambda rows: {
-            "table-4.2.md": _table(rows, how),
-            "table-4.4.md": _clever(rows, how),
+            "table-4.2.md": unifying_tables.table_of_auroc(rows, kinds, said),
+            "table-c.8.md": unifying_tables.table_of_precision(rows, kinds, said),
+            "table-4.4.md": unifying_tables.table_of_clever_hans(rows, kinds),
             "unifying.csv": csv_text(rows),
         },
+    )
+    yield Experiment(
+        name="explanations",
+        made=made,
+        cells=shown_cells(train, test, how, run),
+        figures=lambda rows: {"explanations": _picture(rows, test, how, run.seed)},
     )
 
 
@@ -142,13 +129,58 @@ def cells(train: Dataset, test: Dataset, how: UnifyingPreset, run: PaperRun) -> 
             decides = {
                 "detector": spec,
                 "method": method,
-                "explained": method in (*_EXPLAINED, "AE"),
+                "explained": method in _EXPLAINED,
                 "seed": seed,
                 "how": asdict(how),
                 "version": VERSION,
             }
             decides["data"] = train.fingerprint
             yield PaperCell(decides, partial(_judged, method, spec, train, test, how, run, seed), {"method": method})
+
+
+def shown_cells(train: Dataset, test: Dataset, how: UnifyingPreset, run: PaperRun) -> Iterator[PaperCell]:
+    """Declare what each method says of the first digit of every corruption, fitted on the first seed."""
+    for method in _EXPLAINED:
+        spec = how.specs()[method]
+        decides = {"detector": spec, "method": method, "shown": True, "seed": run.seed, "how": asdict(how)}
+        decides |= {"version": VERSION, "data": train.fingerprint}
+        compute = partial(_shown, method, spec, train, test, how, run)
+        yield PaperCell(decides, compute, {"method": method})
+
+
+def _shown(
+    method: str, spec: dict[str, Any], train: Dataset, test: Dataset, how: UnifyingPreset, run: PaperRun
+) -> list[Row]:
+    benign, judged = _samples(train, test, how, run.seed)
+    explain = _fitted(method, spec, benign, how, run, run.seed).explain
+    assert explain is not None
+    rows: list[Row] = []
+    for some in _firsts(judged, how):
+        truth = np.abs(changes(some))
+        said = np.asarray(explain(some), dtype=np.float64).reshape(truth.shape)
+        cosine = explanation_accuracy(truth, said, resamples=1).value
+        numbers = [float(f"{value:.4g}") for value in said.ravel()]
+        rows.append({"task": some.classes[int(some.labels[0])], "map": numbers, "cosine": cosine})
+    return rows
+
+
+def _firsts(judged: Dataset, how: UnifyingPreset) -> Iterator[Dataset]:
+    """The first digit of every corruption, by itself."""
+    for number in range(1, 1 + len(how.corruptions)):
+        yield judged.select([number * how.test])
+
+
+def _picture(rows: list[Row], test: Dataset, how: UnifyingPreset, seed: int) -> Any:
+    _, judged = _samples(test, test, how, seed)
+    images = {}
+    for some in _firsts(judged, how):
+        (corrupted,), (change,) = _pixels(some).reshape(-1, SIDE, SIDE), changes(some)
+        images[some.classes[int(some.labels[0])]] = corrupted - change, corrupted, change
+    maps: dict[str, dict[str, Array]] = {}
+    for row in rows:
+        maps.setdefault(str(row["method"]), {})[str(row["task"])] = np.reshape(row["map"], (SIDE, SIDE))
+    cosines = {(row["method"], row["task"]): row["cosine"] for row in rows}
+    return unifying_tables.picture(images, maps, cosines)
 
 
 def _judged(
@@ -197,15 +229,31 @@ def _fitted(
     if method == "AE":
         deep: Any = create({**spec, "seed": seed, "device": run.device}).fit(benign)
         return _Method(describe(deep), deep.anomaly_score, deep.anomaly_map)
-    to_rows: Callable[[Dataset], Array] = _pixels
     if method == "DSVDD":
-        to_rows = partial(_features, _letters_teacher(how, run, seed), run)
+        return _of_letters(spec, benign, _letters_teacher(how, run, seed), run)
+    to_rows: Callable[[Dataset], Array] = _pixels
     if method == "MVE":
         reduced = PCA(how.components, random_state=seed).fit(_pixels(benign))
         to_rows = lambda data: np.asarray(reduced.transform(_pixels(data)))  # noqa: E731
     detector: Any = create(spec).fit(to_rows(benign))
     explain = (lambda data: relevance(detector, to_rows(data))) if method in _EXPLAINED else None
     return _Method(describe(detector), lambda data: np.asarray(detector.anomaly_score(to_rows(data))), explain)
+
+
+def _of_letters(spec: dict[str, Any], benign: Dataset, weights: str, run: PaperRun) -> _Method:
+    """A detector on features of the network that learned letters, explained down to the pixels."""
+    from reprq.backbones import load_backbone
+    from reprq.explain.layers import LayerScore
+    from reprq.explain.pictures import maps_of
+
+    rows = partial(_features, weights, run)
+    detector: Any = create(spec).fit(rows(benign))
+
+    def explain(data: Dataset) -> Array:
+        score = LayerScore(detector, load_backbone("lenet", weights), "pooled", device=run.device)
+        return np.stack([values for _, values in maps_of(score, data, "relevance")])
+
+    return _Method(describe(detector), lambda data: np.asarray(detector.anomaly_score(rows(data))), explain)
 
 
 def _pixels(data: Dataset) -> Array:
@@ -245,38 +293,6 @@ def _explained(explain: Callable[[Dataset], Array], corrupted: Dataset, area: fl
             found |= {"cosine_low": accuracy.low, "cosine_high": accuracy.high}
             found |= {"clever_hans": clever_hans_score(area, accuracy.value)}
     return {**found, "pointing": pointing_game(truth, said).value}
-
-
-def _table(rows: list[Row], how: UnifyingPreset) -> str:
-    said = (
-        f"{how.train} clean digits train, {how.test} clean and as many corrupted ones are"
-        f" judged, {how.seeds} seed(s). {LEGEND}"
-    )
-    published = {method: {kind: PUBLISHED[method][kind] for kind in how.corruptions} for method in METHODS}
-    return f"# Table 4.2 of Ruff (2021): nine methods on MNIST-C\n\n{said}\n\n{beside(rows, published)}\n"
-
-
-def _clever(rows: list[Row], how: UnifyingPreset) -> str:
-    head = (
-        "# Table 4.4 of Ruff (2021): Clever-Hans scores on MNIST-C\n\nAUROC less the cosine of explanation and truth,"
-        " in per cent, mean over seeds; truth is the absolute change of each pixel. In brackets the published value of"
-        " the three corruptions that the thesis prints for a method, then the cosines by three readings of the truth.\n"
-    )
-    lines = [
-        "| method | corruption | AUROC | Clever-Hans | absolute | squared | signed | pointing game |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for method in METHODS:
-        for kind in how.corruptions:
-            own = [row for row in rows if (row["method"], row["task"]) == (method, kind) and "clever_hans" in row]
-            if not own:
-                continue
-            columns = ("auroc", "clever_hans", "cosine_absolute", "cosine_squared", "cosine_signed", "pointing")
-            values = [f"{100 * np.mean([row[column] for row in own]):.1f}" for column in columns]
-            printed = CLEVER_HANS.get(method, {}).get(kind)
-            values[1] += "" if printed is None else f" ({printed:.1f})"
-            lines.append(f"| {method} | {kind} | {' | '.join(values)} |")
-    return head + "\n" + "\n".join(lines) + "\n"
 
 
 PAPER = Paper(PRESETS, experiments)
