@@ -6,20 +6,26 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from reprq.data import load_dataset
+from reprq.detectors import create
 from reprq.papers import reproduce
 from reprq.papers.beside import beside
 from reprq.papers.deecke2021 import published, tables
 from reprq.papers.deecke2021.claims import findings
+from reprq.papers.deecke2021.paradigms import convolutions
 from reprq.papers.deecke2021.presets import ABLATION, METHODS, PRESETS, SAID, Pretraining, Start
 from reprq.papers.deecke2021.starts import synsets
+from reprq.training import Inputs
 
 SMALL = replace(
     PRESETS["smoke"],
     starts=(Start("lenet", "random", 32), Start("resnet26", "pretrain", 8)),
     pretraining=Pretraining(None, 1, 4, 8),
     images=(6, 1, 4, 2),
+    paradigms=Pretraining(None, 1, 4, 32, "lenet"),
 )
 
 
@@ -46,16 +52,49 @@ def test_what_was_not_printed_is_a_dash() -> None:
     assert beside(rows, {"HSC": {"a": math.nan}}).count("50.0 (-)") == 2
 
 
+def test_the_rows_of_table_1_are_its_layers_averaged_over_places() -> None:
+    images = load_dataset("digits").restrict(["0"]).sample(8)
+    fitted = create({"name": "geometric", "network": "lenet", "epochs": 1, "batch_size": 4}).fit(images)
+    found = convolutions(fitted, images)
+    assert [rows.shape for rows in found.values()] == [(8, 32), (8, 64), (8, 128)]
+    shown = Inputs(images, fitted.transform_)[range(8)]
+    first = fitted.network_.phi.conv1(fitted.network_.scaling(shown))
+    np.testing.assert_allclose(found["conv1"], first.mean((2, 3)).detach(), rtol=1e-4, atol=1e-5)
+    again = convolutions(fitted, images)
+    assert all(np.array_equal(rows, again[name]) for name, rows in found.items())  # no hook is left
+
+
+def test_improvement_over_chance_is_printed_in_points_and_relative_to_it() -> None:
+    rows = [
+        {"paradigm": name, "layer": layer, "auroc": 0.52}
+        for name in published.PARADIGMS
+        for layer in ("conv1", "conv2", "conv3")
+    ]
+    assert "| self-supervision | 2.00 | 4.00 | 1.44 |" in tables.paradigms(rows, SMALL)
+
+
 def test_a_preset_is_run_and_ends_in_tables(image_root: Path, mnist_root: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("reprq.papers.deecke2021.study.PRESETS", {"smoke": SMALL})
     monkeypatch.setitem(PRESETS, "smoke", SMALL)
     out = tmp_path / "out"
     paths = reproduce("deecke2021", "smoke", out, root=image_root, progress=False)
     names = {path.name for path in paths}
-    assert {"table-2.md", "table-4.md", "table-5.md", "table-6.md", "figure-5.png", "starts.md", "claims.md"} <= names
+    assert {
+        "table-1.md",
+        "table-2.md",
+        "table-4.md",
+        "table-5.md",
+        "table-6.md",
+        "figure-5.png",
+        "starts.md",
+        "claims.md",
+    } <= names
     semantic = list(csv.DictReader(io.StringIO((out / "table-4.csv").read_text())))
     assert {int(row["n_test"]) / int(row["n_anomalies"]) for row in semantic} == {10.0}  # 1 : 9
     assert all(0 < float(row["ap"]) <= 1 for row in semantic)
+    assert {"MSP", "ODIN", "GT"} <= {row["row"] for row in semantic}
+    held = list(csv.DictReader(io.StringIO((out / "table-1.csv").read_text())))
+    assert [row["layer"] for row in held] == ["conv1", "conv2", "conv3"] * 3
     points = list(csv.DictReader(io.StringIO((out / "figure-5.csv").read_text())))
     assert all(float(point["relative"]) == 1 for point in points if point["share"] == "1")
     assert {point["mode"] for point in points} == {"large", "small"}

@@ -13,7 +13,7 @@ from reprq.data import Dataset, Split, load_dataset, select_tasks, small_mode_sp
 from reprq.data.splits import task_split
 from reprq.evaluation import average_precision
 from reprq.evaluation.detection import Detection
-from reprq.papers.deecke2021.presets import ABLATION, FROZEN, DeeckePreset, Start, registered
+from reprq.papers.deecke2021.presets import ABLATION, FROZEN, OWN_NETWORK, DeeckePreset, Start, registered
 from reprq.papers.deecke2021.starts import Starts
 from reprq.papers.engine import PaperCell, PaperRun
 from reprq.papers.fits import fit_cell
@@ -103,6 +103,8 @@ class Cells:
         if method == FROZEN:
             sides = [self._rows(network, side, f"{start.title} {random}") for side in (train, self.test)]
             return fit_cell(self.run, {"name": "knn", "k": K}, split, *sides, **given)
+        if method in OWN_NETWORK:
+            return fit_cell(self.run, self.how.detector(method), split, train, self.test, **given)
         shown = self.corpora.get(corpus)
         print_of = "" if shown is None else shown.fingerprint
         given |= {"given": {"backbone": network}, "auxiliary": shown, "corpus": print_of}
@@ -157,4 +159,4 @@ def _drawn(images: Dataset, n: int | None, seed: int) -> Dataset:
     return images if n is None or n >= len(images) else images.sample(n, seed=seed)
 
 
-ROWS = {FROZEN: (FROZEN, True), **ABLATION}
+ROWS = {FROZEN: (FROZEN, True), **{name: (name, True) for name in OWN_NETWORK}, **ABLATION}

@@ -18,7 +18,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "a3": {"name": "transfer", "loss": "hsc", "regularizer": "l2_sp"},
     "a4": {"name": "doc"},
     "a5": {"name": "transfer", "loss": "bce", "regularizer": "ewc"},
+    "MSP": {"name": "msp"},
+    "ODIN": {"name": "odin"},
+    "GT": {"name": "geometric"},
 }
+OWN_NETWORK = ("MSP", "ODIN", "GT")  # learn from benign images alone, from scratch
 # The rows of Table 4: the method, and whether the network starts pretrained
 ABLATION = {"a1": ("a2", False), **{row: (row, True) for row in ("a2", "a3", "a4", "a5")}}
 ABLATION |= {"a6": ("ADRA", True), "a7": ("ADIB", True)}
@@ -57,12 +61,13 @@ class Start:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """How ResNet26 is trained on tiny ImageNet; `samples` None is all that is not held out."""
+    """How a network is trained on tiny ImageNet; `samples` None is all that is not held out."""
 
     samples: int | None
     epochs: int
     batch_size: int
     size: int
+    architecture: str = "resnet26"
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,9 @@ class DeeckePreset:
         shares: Its r.
         seeds: How many.
         augmentations: Of training images.
+        turning: Epochs and milestones of the methods that learn from benign images alone.
+        paradigms: How LeNet is pre-trained for Table 1.
+        paradigm_epochs: Epochs and milestones of Table 1.
     """
 
     starts: tuple[Start, ...]
@@ -97,11 +105,16 @@ class DeeckePreset:
     shares: tuple[float, ...] = (1.0, 0.1, 0.0)
     seeds: int = 1
     augmentations: tuple[str, ...] = ("flip", "crop")
+    turning: tuple[int, tuple[int, ...]] = (200, (100, 150))
+    paradigms: Pretraining = Pretraining(None, 100, 128, 32, "lenet")
+    paradigm_epochs: tuple[int, tuple[int, ...]] = (200, (100, 150))
 
     def detector(self, method: str) -> dict[str, Any]:
         """Return a detector, without its network."""
-        epochs, milestones = self.epochs
+        epochs, milestones = self.turning if method in OWN_NETWORK else self.epochs
         given = {"epochs": epochs, "milestones": list(milestones), "batch_size": self.batch_size, "held_out": 0.0}
+        if method in OWN_NETWORK:
+            return {**METHODS[method], **given}
         rate = self.lr.get(method, self.lr[""])
         return {**METHODS[method], **given, "lr": rate, "augmentations": list(self.augmentations)}
 
@@ -126,10 +139,14 @@ PRESETS = {
         lr={"": 1e-3},
         pairs=(("ship", "truck"),),
         shares=(1.0, 0.0),
+        turning=(1, ()),
+        paradigms=Pretraining(40, 1, 8, 32, "lenet"),
+        paradigm_epochs=(1, ()),
     ),
     "cpu": DeeckePreset(
         starts=(
             Start(*_MOBILE, 48),
+            Start("tf_efficientnet_lite0", "tf_efficientnet_lite0-imagenet.safetensors", 48),
             Start("resnet26", "pretrain", 16),
             Start("cifar_resnet20", "cifar_resnet20-cifar10.safetensors", 32, saw_labels=True),
         ),
@@ -140,6 +157,9 @@ PRESETS = {
         epochs=(5, (4,)),
         batch_size=16,
         lr=_RATES,
+        turning=(40, (20, 30)),
+        paradigms=Pretraining(10000, 6, 64, 32, "lenet"),
+        paradigm_epochs=(30, (20, 25)),
     ),
     "full": DeeckePreset(
         starts=(

@@ -17,6 +17,7 @@ from reprq.papers.ruff2021.deep import CLASSES
 from reprq.study.cells import Row
 
 PRETRAIN = "pretrain"
+LENET = "lenet"
 _JUDGED = 1000  # held-out images
 
 
@@ -47,7 +48,7 @@ class Starts:
         """Return a network, opened; with `random` as it was before any training."""
         preprocessing = {"size": start.size, "resize": start.size}
         if start.file == PRETRAIN and not random:
-            return load_backbone(f"teacher:{self._pretrained()}", preprocessing=preprocessing)
+            return load_backbone(f"teacher:{self.pretrained(self.how.pretraining)}", preprocessing=preprocessing)
         weights: Any = "random"
         if start.file not in (PRETRAIN, "random") and not random:
             path = self.folder / "weights" / start.file
@@ -56,29 +57,32 @@ class Starts:
 
     def cell(self) -> PaperCell:
         """Return the cell of the pre-training, which has a row an epoch."""
-        return PaperCell({**self._made(), "judged": _JUDGED, "test": self.test.fingerprint}, self._judged)
+        return PaperCell(
+            {**self.made(self.how.pretraining), "judged": _JUDGED, "test": self.test.fingerprint}, self._judged
+        )
 
-    def _made(self) -> dict[str, Any]:
-        return {"pretraining": asdict(self.how.pretraining), "data": self._images().fingerprint, "seed": self.run.seed}
+    def made(self, asked: Pretraining) -> dict[str, Any]:
+        """Return what decides a pre-training, of JSON values."""
+        return {"pretraining": asdict(asked), "data": self._images(asked).fingerprint, "seed": self.run.seed}
 
-    def _images(self) -> Dataset:
-        asked: Pretraining = self.how.pretraining
-        return self.train if asked.samples is None else self.train.sample(asked.samples, seed=self.run.seed)
-
-    def _pretrained(self) -> Path:
+    def pretrained(self, asked: Pretraining) -> Path:
+        """Return the file of a network that learned tiny ImageNet; it is trained where it is not there."""
         from reprq.pretext import train_teacher
 
-        path, asked = self.run.file(self._made(), "safetensors"), self.how.pretraining
+        path = self.run.file(self.made(asked), "safetensors")
         if not path.exists():
             given: dict[str, Any] = {"epochs": asked.epochs, "batch_size": asked.batch_size, "seed": self.run.seed}
             given |= {"device": self.run.device, "progress": self.run.progress, "preprocessing": {"size": asked.size}}
-            train_teacher("classification", self._images(), out=path, architecture="resnet26", **given)
+            train_teacher("classification", self._images(asked), out=path, architecture=asked.architecture, **given)
         return path
+
+    def _images(self, asked: Pretraining) -> Dataset:
+        return self.train if asked.samples is None else self.train.sample(asked.samples, seed=self.run.seed)
 
     def _judged(self) -> list[Row]:
         from safetensors import safe_open
 
-        path = self._pretrained()
+        path = self.pretrained(self.how.pretraining)
         with safe_open(path, framework="pt") as file:
             made = json.loads(file.metadata()["reprq"])
         rows: list[Row] = [{"epoch": i + 1, **epoch} for i, epoch in enumerate(made["history"])]

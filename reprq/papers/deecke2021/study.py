@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reprq.data.image.named import data_root
-from reprq.papers.deecke2021 import tables
+from reprq.papers.deecke2021 import paradigms, tables
 from reprq.papers.deecke2021.cells import DIGITS, NONE, ROWS, TINY, Cells
 from reprq.papers.deecke2021.claims import claims_table
 from reprq.papers.deecke2021.presets import FROZEN, PRESETS, DeeckePreset
@@ -69,6 +69,12 @@ def experiments(how: DeeckePreset, run: PaperRun) -> Iterator[Experiment]:
             "claims.md": claims_table(tables.unique(everything), points),
         },
         figures=lambda rows: {"figure-5": tables.figure_5(rows, how)},
+        **known,
+    )
+    yield Experiment(
+        name="paradigms",
+        cells=paradigms.cells(made),
+        tables=lambda rows: {"table-1.md": tables.paradigms(rows, how), "table-1.csv": csv_text(rows)},
         **known,
     )
     if any(start.file == PRETRAIN for start in how.starts):
