@@ -262,7 +262,8 @@ def _of_protocol(asked: dict[str, Any]) -> _Data:
     from reprq.errors import UnknownNameError
 
     refuse_typed(
-        "anomaly", "external", "pollution", "benign", "intensity_range", "skip_broken", "labelled", "auxiliary"
+        *("anomaly", "external", "pollution", "benign", "intensity_range", "skip_broken", "labelled", "auxiliary"),
+        "small_mode",
     )
     parts = load_protocol(asked["data"], asked["root"], seed=asked["seed"])
     if asked["tasks"] != ("all",):
@@ -296,16 +297,33 @@ def _plain(asked: dict[str, Any]) -> _Data:
         if asked["benign"]
         else named_tasks(train, list(asked["tasks"]), external=external)
     )
-    scenario = Scenario(
-        anomaly=asked["anomaly"] or None,
-        pollution=asked["pollution"],
-        polluting=asked["polluting"] or None,
-        labelled=asked["labelled"],
-        labelled_from=_known(asked["labelled_from"], train.classes),
-    )
+    scenarios = [_small_mode(text) for text in asked["small_mode"]] or [
+        Scenario(
+            anomaly=asked["anomaly"] or None,
+            pollution=asked["pollution"],
+            polluting=asked["polluting"] or None,
+            labelled=asked["labelled"],
+            labelled_from=_known(asked["labelled_from"], train.classes),
+        )
+    ]
     named = "" if auxiliary is None else auxiliary.name
-    made = scenario_splits(train, test, tasks, [scenario], external=external, auxiliary=named, seed=asked["seed"])
+    made = scenario_splits(train, test, tasks, scenarios, external=external, auxiliary=named, seed=asked["seed"])
     return _Data(train, test, list(made.splits), external, auxiliary, (*said, *made.notes))
+
+
+def _small_mode(text: str) -> Any:
+    """The scenario that "CLASS=SHARE" asks for; a name may hold "=" itself."""
+    from reprq.data import Scenario
+    from reprq.errors import InputError
+
+    name, _, share = text.rpartition("=")
+    try:
+        part = float(share)
+    except ValueError:
+        part = -1.0
+    if not name or not 0 <= part <= 1:
+        raise InputError(f"--small-mode must be CLASS=SHARE with a share from 0 to 1, got {text!r}; such as 8=0.1")
+    return Scenario(small_mode=name, share=part)
 
 
 def _known(asked: tuple[str, ...], classes: tuple[str, ...]) -> Any:

@@ -73,6 +73,12 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
     help="The classes of these: by name, so many that are drawn, or each class in turn.",
 )
 @click.option(
+    "--small-mode",
+    multiple=True,
+    metavar="CLASS=SHARE",
+    help="A class that is benign beside the one of the task, of which a share trains; may be repeated.",
+)
+@click.option(
     "--auxiliary",
     metavar="NAME",
     help="A corpus, for detectors that use one: its training samples, without classes named as those of the data; with"
@@ -167,7 +173,7 @@ def detect(
     _check_specifications(specs, file is None, oracle)
     if file is not None:
         options.only_with_backbone()
-        refuse_typed("anomaly", "external", "polluting", "pixels")
+        refuse_typed("anomaly", "external", "polluting", "small_mode", "pixels")
     elif groups is not None:
         raise click.UsageError("--groups goes with --embeddings")
     elif benign and typed("tasks"):
@@ -181,6 +187,10 @@ def detect(
             )
     if map_method is not None and gallery is None:
         raise click.UsageError("--map-method says by what the maps of --gallery are made; give both")
+    others = ("anomaly", "external", "pollution", "polluting", "labelled", "labelled_from")
+    if asked["small_mode"] and (given := [name for name in others if typed(name)]):
+        name = given[0].replace("_", "-")
+        raise click.UsageError(f"--{name} goes without --small-mode, whose anomalies are all other classes")
     if plot is not None:
         if not few:
             raise click.UsageError("--plot draws the curve of --shots; give --shots 1,2,4,...")
@@ -200,7 +210,7 @@ def detect(
             for part, spec in product(shots.cases_of(case, few, seed), turn):
                 rows += unable.judge(partial(_judge, part, spec, seed, oracle, drawn), part, spec["name"])
     notes |= dict.fromkeys(unable.notes(rows))
-    means = means_of_methods(rows, _method)
+    means = [] if asked["small_mode"] else means_of_methods(rows, _method)  # shares and modes are not averaged
     if few:
         context = {"source": source, "notes": list(notes), "seed": asked["seed"], "mean": means}
         shots.print_curve(rows, context, form, plot)

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from reprq.data.dataset import Dataset
+from reprq.data.small_modes import judged_on, small_mode_split
 from reprq.data.splits import Split, distinct, scored_rows, task_split
 from reprq.data.tasks import Task, tasks_named
 from reprq.errors import DataError, InputError, UnknownNameError
@@ -25,6 +26,10 @@ class Scenario:
         labelled: Known anomalies: a count, or a share of all training rows in (0, 1).
         labelled_from: The classes of the known anomalies; a number k draws k anomalous classes by the seed (Ruff 2021,
             k_l), and "each" makes one split of every anomalous class.
+        small_mode: A class that is benign too where a task has one benign class, and of which `share` trains
+            (`reprq.data.small_mode_split`); each of the two is judged by itself, in a split of its own. Nothing else
+            deviates then.
+        share: Of the samples of `small_mode`, in [0, 1].
     """
 
     anomaly: tuple[str, ...] | None = None
@@ -32,6 +37,13 @@ class Scenario:
     polluting: tuple[str, ...] | None = None
     labelled: int | float = 0
     labelled_from: tuple[str, ...] | int | Literal["each"] | None = None
+    small_mode: str | None = None
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        others = ("anomaly", "pollution", "polluting", "labelled", "labelled_from")
+        if self.small_mode is not None and (given := [name for name in others if getattr(self, name)]):
+            raise InputError(f"small_mode goes without {given[0]}: its anomalies are the other classes; leave one out")
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -100,9 +112,11 @@ def scenario_splits(
     found: list[Split] = []
     notes: list[str] = []
     for scenario in scenarios:
-        for name in scenario.named:
+        for name in (*scenario.named, *((scenario.small_mode,) if scenario.small_mode else ())):
             if name not in train.classes:
                 raise UnknownNameError(f"class of {train.name}", name, train.classes)
+        if scenario.small_mode is not None and external is not None:
+            raise InputError("small_mode goes without external: its anomalies are the other classes; leave one out")
         kept = [task for task in tasks if not {train.classes.index(name) for name in scenario.named} & task.benign]
         if kept:
             notes += [
@@ -138,6 +152,9 @@ def _splits_of(
     seed: int,
     notes: list[str],
 ) -> Iterator[Split]:
+    if scenario.small_mode is not None:
+        yield from _of_modes(train, test, task, scenario, seed, notes)
+        return
     labels = scored_rows(test, task, scenario.anomaly, external)[1]
     if not labels.any() or labels.all():
         kind = "anomalous" if labels.all() else "benign"
@@ -161,6 +178,22 @@ def _splits_of(
             name, rest = (text.removesuffix(f"from {','.join(known)}") for text in (split.name, split.scenario))
             split = replace(split, name=name + said, scenario=rest + said)
         yield split
+
+
+def _of_modes(
+    train: Dataset, test: Dataset, task: Task, scenario: Scenario, seed: int, notes: list[str]
+) -> Iterator[Split]:
+    """The splits of a large and a small mode, each judged by itself."""
+    assert scenario.small_mode is not None
+    if len(task.benign) != 1 or task.target == scenario.small_mode:
+        notes.append(
+            f"{task.name} is left out: a small mode needs one benign class, another than {scenario.small_mode}"
+        )
+        return
+    large = train.classes[next(iter(task.benign))]
+    both = small_mode_split(train, test, large, scenario.small_mode, scenario.share, seed=seed)
+    for mode in (large, scenario.small_mode):
+        yield judged_on(both, mode, train.classes.index(mode))
 
 
 def _known_classes(train: Dataset, task: Task, scenario: Scenario, seed: int) -> list[tuple[str, ...] | None]:

@@ -1,6 +1,7 @@
 """Benign data with a small mode: all of one class, and a share of another that is benign too (Deecke et al. 2021)."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ def small_mode_split(train: Dataset, test: Dataset, large: str, small: str, shar
 
     With as many samples of either class this draws from S_n ~ 1 / (r + 1) P_large + r / (r + 1) P_small. The anomalies
     are the other classes alone: the small mode is never one, not even where r = 0 and none of it trains. Fewer samples
-    of it are among more, under one seed. `Detection.on` judges either mode alone by `classes`.
+    of it are among more, under one seed. `judged_on` gives the split on which one mode alone is judged.
 
     Args:
         train: The training side.
@@ -68,4 +69,34 @@ def small_mode_split(train: Dataset, test: Dataset, large: str, small: str, shar
         kind="multimodal",
         scenario=scenario,
         made={"large": large, "small": small, "share": share, "seed": seed},
+    )
+
+
+def judged_on(split: Split, mode: str, number: int) -> Split:
+    """Return a split of `small_mode_split` on which one mode alone stands against the anomalies.
+
+    Args:
+        split: The split of both.
+        mode: The name of the class.
+        number: Its number in `split.classes`.
+
+    Example:
+        >>> from reprq.data import load_dataset
+        >>> sides = load_dataset("digits"), load_dataset("digits", "test")
+        >>> split = small_mode_split(*sides, "8", "3", 0.1)
+        >>> alone = judged_on(split, "3", 3)
+        >>> alone.scenario, set(alone.classes[alone.labels == 0].tolist())
+        ('with 0.1 of 3, judged on 3', {3})
+    """
+    assert split.classes is not None
+    kept = (split.labels == 1) | (split.classes == number)
+    said = f", judged on {mode}"
+    return replace(
+        split,
+        name=split.name + said,
+        scenario=split.scenario + said,
+        test=split.test[kept],
+        labels=split.labels[kept],
+        classes=split.classes[kept],
+        made={**split.made, "judged on": mode},
     )

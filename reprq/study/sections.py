@@ -100,6 +100,8 @@ class SplitsConfig(Section):
         polluting: The classes that pollute; by default those that are anomalous at test.
         labelled: Anomalies that detectors may see: a count, or a share of all training rows below 1; several in a list.
         labelled_from: The classes of these; a number draws so many by the seed, "each" takes each class in turn.
+        small_mode: A class that is benign beside the one of a task, each judged by itself; nothing else deviates then.
+        share: Of it that trains, in [0, 1]; several in a list.
         external: A data set whose test samples are the anomalies, by name or as a table of the keys of `[data]`; with
             all tasks, all classes of the study's data are benign.
         auxiliary: A corpus, by name or as such a table, for detectors that learn from one: its training samples.
@@ -111,11 +113,13 @@ class SplitsConfig(Section):
     polluting: list[str] | None = Field(default=None, min_length=1)
     labelled: list[Annotated[float, Field(ge=0)]] = Field(default=[0.0], min_length=1)
     labelled_from: list[str] | Annotated[int, Field(ge=1)] | Literal["each"] | None = None
+    small_mode: str | None = None
+    share: list[Annotated[float, Field(ge=0, le=1)]] = Field(default=[1.0], min_length=1)
     external: DataConfig | None = None
     auxiliary: DataConfig | None = None
     datasets: list[str] | None = Field(default=None, min_length=1)
 
-    @field_validator("pollution", "labelled", mode="before")
+    @field_validator("pollution", "labelled", "share", mode="before")
     @classmethod
     def _one_value(cls, value: Any) -> Any:
         return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -133,12 +137,20 @@ class SplitsConfig(Section):
         ):
             if given is not None and not any(getattr(self, needed)):
                 raise ValueError(f"splits has {name} without {needed}; say how much, or remove it")
+        if self.small_mode is None and "share" in self.model_fields_set:
+            raise ValueError("splits has share without small_mode; name the class, or remove it")
+        if self.small_mode is not None:
+            others = ("anomaly", "pollution", "polluting", "labelled", "labelled_from", "external")
+            if given := [name for name in others if name in self.model_fields_set]:
+                raise ValueError(f"splits has small_mode and {given[0]}; give either a section of its own")
         return self
 
     def scenarios(self) -> "list[Scenario]":
-        """Return one scenario a share of pollution and a share of labelled anomalies."""
+        """Return one scenario a share of pollution and a share of labelled anomalies, or a share of the small mode."""
         from reprq.data import Scenario
 
+        if self.small_mode is not None:
+            return [Scenario(small_mode=self.small_mode, share=share) for share in self.share]
         known = self.labelled_from
         return [
             Scenario(

@@ -165,6 +165,10 @@ def test_parcels_are_scored_by_the_maximum_over_both_views(reprq: Reprq, tmp_pat
         ((*LENET, "--detector", "knn", "--detector", "knn:k=5"), 1, "got knn[k=5,kth,euclidean] twice; leave one out"),
         ((*LENET, "--oracle", "--detector", "kde", "--detector", "kde"), 1, "got kde[oracle] twice"),
         ((*LENET, "--seed", 2**32 - 2, "--seeds", 3), 2, "--seed and --seeds must end at 4294967295 at most"),
+        ((*LENET, "--small-mode", "3=2"), 2, "--small-mode must be CLASS=SHARE with a share from 0 to 1, got '3=2'"),
+        ((*LENET, "--small-mode", "3"), 2, "--small-mode must be CLASS=SHARE"),
+        ((*LENET, "--small-mode", "3=0", "--anomaly", "8"), 2, "--anomaly goes without --small-mode"),
+        (("--embeddings", "x.npy", "--small-mode", "3=0"), 2, "--small-mode goes with plain data sets of --data"),
         (("--embeddings", "x.npy", "--anomaly", "8"), 2, "--anomaly goes with plain data sets of --data"),
         (
             ("--embeddings", "x.npy", "--detector", "raw:knn"),

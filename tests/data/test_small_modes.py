@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reprq.data import load_dataset
+from reprq.data import Scenario, load_dataset, named_tasks, scenario_splits
 from reprq.data.small_modes import small_mode_split
 from reprq.errors import DataError, InputError, UnknownNameError
 from reprq.evaluation.detection import judge
@@ -69,3 +69,37 @@ def test_a_side_without_a_class_is_refused() -> None:
         small_mode_split(TRAIN, modes, "8", "3", 0.5)
     with pytest.raises(InputError, match="must have the same classes"):
         small_mode_split(TRAIN, TEST.restrict(["8", "3", "1"]), "8", "3", 0.5)
+
+
+def test_a_scenario_judges_each_mode_by_itself() -> None:
+    tasks = named_tasks(TRAIN, ["unimodal:8", "unimodal:3", "multimodal:8"])
+    made = scenario_splits(TRAIN, TEST, tasks, [Scenario(small_mode="3", share=r) for r in (1, 0.1)])
+    assert [split.name for split in made.splits] == [
+        f"benign:8 with {share} of 3, judged on {mode}" for share in ("1", "0.1") for mode in ("8", "3")
+    ]
+    assert len(made.notes) == 2
+    assert all("a small mode needs one benign class" in note for note in made.notes)
+    for split in made.splits:
+        benign = TEST.labels[split.test[split.labels == 0]]
+        assert set(benign.tolist()) == {int(split.made["judged on"])}
+        assert not np.isin(TEST.labels[split.test[split.labels == 1]], [3, 8]).any()
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [
+        ({"small_mode": "ate"}, UnknownNameError, "ate"),
+        ({"small_mode": "3", "share": 1.5}, InputError, "share must be a number from 0 to 1"),
+        ({"small_mode": "3", "pollution": 0.1}, InputError, "small_mode goes without pollution"),
+        ({"small_mode": "3", "anomaly": ("4",)}, InputError, "small_mode goes without anomaly"),
+        ({"small_mode": "8"}, DataError, "no task that can be judged"),
+    ],
+)
+def test_a_scenario_that_cannot_be_is_said(how: dict, error, words: str) -> None:
+    with pytest.raises(error, match=words):
+        scenario_splits(TRAIN, TEST, named_tasks(TRAIN, "unimodal:8"), [Scenario(**how)])
+
+
+def test_a_small_mode_goes_without_external_anomalies() -> None:
+    with pytest.raises(InputError, match="small_mode goes without external"):
+        scenario_splits(TRAIN, TEST, named_tasks(TRAIN, "unimodal:8"), [Scenario(small_mode="3")], external=TEST)

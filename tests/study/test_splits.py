@@ -309,6 +309,15 @@ def test_a_protocol_with_objects_of_several_images(run: Any, tmp_path: Path, mon
         run(data={**data, "train_per_class": 4})
 
 
+def test_a_small_mode_has_rows_of_its_own_for_each_share_and_mode(run: Any) -> None:
+    found = run(tasks="unimodal:0", splits={"small_mode": "1", "share": [1, 0]}, detectors=["centroid"])
+    assert found.failures.empty, found.failures
+    said = [f"with {share} of 1, judged on {mode}" for share in (1, 0) for mode in (0, 1)]
+    assert list(dict.fromkeys(found.detectors["scenario"])) == said
+    counts = found.detectors.groupby("scenario")["n_train"].first()
+    assert counts[said[0]] == counts[said[1]] > counts[said[2]] == counts[said[3]]
+
+
 @pytest.mark.parametrize(
     ("changed", "error", "said"),
     [
@@ -320,6 +329,10 @@ def test_a_protocol_with_objects_of_several_images(run: Any, tmp_path: Path, mon
         ({"labelled": 1.5}, InputError, "a count of 0 or more, or a share below 1"),
         ({"labelled": 5, "labelled_from": 3}, InputError, "labelled_from must be from 1 to 2"),
         ({"labelled": 5, "labelled_from": "some"}, ConfigError, "labelled_from"),
+        ({"share": 0.1}, ConfigError, "splits has share without small_mode"),
+        ({"small_mode": "1", "share": 2}, ConfigError, r"splits\[0\].share\[0\]"),
+        ({"small_mode": "1", "pollution": 0.1}, ConfigError, "splits has small_mode and pollution"),
+        ({"small_mode": "x"}, UnknownNameError, "unknown class of digits 'x'"),
         ({"anomaly": ["0"]}, InputError, "does not train on, got '0'"),
         ({"external": "digit"}, UnknownNameError, "unknown data set 'digit'"),
         ({"external": "digits", "anomaly": ["1"]}, InputError, "give one of them"),
