@@ -321,7 +321,9 @@ def _small_mode(text: str) -> Any:
     except ValueError:
         part = -1.0
     if not name or not 0 <= part <= 1:
-        raise click.UsageError(f"--small-mode must be CLASS=SHARE with a share from 0 to 1, got {text!r}; such as 8=0.1")
+        raise click.UsageError(
+            f"--small-mode must be CLASS=SHARE with a share from 0 to 1, got {text!r}; such as 8=0.1"
+        )
     return Scenario(small_mode=name, share=part)
 
 
