@@ -253,7 +253,7 @@ def _check_needs(specs: list[dict[str, Any]], splits: list[Any]) -> None:
 
     for spec in specs:
         for split in splits:
-            check_needs(spec, split, has_auxiliary=bool(split.auxiliary))
+            check_needs(spec, split, has_auxiliary=split.has_corpus)
 
 
 def _of_protocol(asked: dict[str, Any]) -> _Data:

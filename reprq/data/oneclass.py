@@ -29,6 +29,7 @@ class OneClassSplit:
         groups: (n_test,) int64, the object that each test sample is a part of, which is scored by the maximum over its
             parts (`reprq.evaluation.max_over_groups`); None where each sample stands for itself.
         made: How the split was made, of JSON values.
+        corpus: Samples of the training side that are a corpus for detectors that learn from one; or None.
     """
 
     name: str
@@ -38,6 +39,7 @@ class OneClassSplit:
     labelled: Dataset | None = None
     groups: Rows | None = None
     made: dict[str, Any] = field(default_factory=dict)
+    corpus: Dataset | None = None
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.test) or (self.groups is not None and len(self.groups) != len(self.test)):
@@ -48,8 +50,8 @@ class OneClassSplit:
     def sample(self, n: int, seed: int = 0) -> "OneClassSplit":
         """Return a random part with about `n` training and `n` test samples, in their order.
 
-        Objects of several samples (`groups`) are taken whole; benign and anomalous ones keep their shares, at least one
-        of each.
+        A corpus is cut to `n` samples too. Objects of several samples (`groups`) are taken whole; benign and anomalous
+        ones keep their shares, at least one of each.
 
         Args:
             n: How many samples a side, at least 2; a side that has no more is kept.
@@ -61,7 +63,7 @@ class OneClassSplit:
         if n < 2:
             raise InputError(f"n must be at least 2, one benign and one anomalous test {self.test.noun}, got {n}")
         rng = np.random.default_rng(seed)
-        train = self.train
+        train, corpus = self.train, self.corpus
         if n < len(train):
             train = train.select(np.sort(rng.choice(len(train), n, replace=False)))
         rows = np.arange(len(self.test))
@@ -73,7 +75,10 @@ class OneClassSplit:
             ]
             rows = np.flatnonzero(np.isin(objects, np.concatenate(taken)))
         groups = None if self.groups is None else self.groups[rows]
-        return replace(self, train=train, test=self.test.select(rows), labels=self.labels[rows], groups=groups)
+        if corpus is not None and n < len(corpus):
+            corpus = corpus.select(np.sort(rng.choice(len(corpus), n, replace=False)))
+        scored = self.test.select(rows)
+        return replace(self, train=train, test=scored, labels=self.labels[rows], groups=groups, corpus=corpus)
 
 
 def one_class_split(
@@ -137,7 +142,8 @@ def sides_and_splits(parts: Sequence[OneClassSplit]) -> tuple[Dataset, Dataset, 
     Raises:
         InputError: Splits that are not cut from one data set.
     """
-    train, test = (_union([getattr(part, side) for part in parts]) for side in ("train", "test"))
+    corpora = [part.corpus for part in parts if part.corpus is not None]
+    train, test = _union([*(part.train for part in parts), *corpora]), _union([part.test for part in parts])
     splits = [
         Split(
             name=part.name,
@@ -151,6 +157,7 @@ def sides_and_splits(parts: Sequence[OneClassSplit]) -> tuple[Dataset, Dataset, 
             task=part.name,
             kind="unimodal",
             scenario=PROTOCOL,
+            corpus=np.sort(_place(part.corpus or train.select([]), train)),
             made=part.made,
         )
         for part in parts

@@ -10,7 +10,7 @@ from reprq.data.audio.named import load_esc10
 from reprq.data.dataset import Dataset
 from reprq.data.folders.loading import SPLITS
 from reprq.data.image.folder import load_folder
-from reprq.data.image.named import load_digits, load_svhn, load_torchvision
+from reprq.data.image.named import load_digits, load_stl10, load_svhn, load_torchvision
 from reprq.data.reading import read_as
 from reprq.data.table.loading import load_rows
 from reprq.data.table.named import SETS, load_half
@@ -100,6 +100,10 @@ def _svhn(asked: Asked) -> Dataset:
     return load_svhn(asked.split, asked.root, asked.download)
 
 
+def _stl10(asked: Asked) -> Dataset:
+    return load_stl10(asked.split, asked.root, asked.download)
+
+
 def _drawn_digits(asked: Asked) -> Dataset:
     from reprq.data.image.drawn_digits import load_drawn
 
@@ -126,6 +130,7 @@ DATASETS = Registry(
         _named("mnist_c", _mnist_c, "MNIST and its 15 corruptions", classes=16, train=60000, test=160000),
         _named("usps", _torchvision, "--download (8 MB)", classes=10, train=7291, test=2007),
         _named("svhn", _svhn, "--download (246 MB)", classes=10, train=73257, test=26032),
+        _named("stl10", _stl10, "--download (2.6 GB)", classes=10, train=5000, test=8000),
         _named("drawn_digits", _drawn_digits, "drawn here, from fonts", classes=10, train=6000, test=2000),
         _named(
             "joint_digits",
@@ -255,10 +260,10 @@ def load_dataset(
     """Return one split of a data set.
 
     Args:
-        name: "digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", "svhn", "drawn_digits", "joint_digits",
-            "joint_digits_drawn" or "folder:PATH" of images; "20newsgroups", "20newsgroups-whole", "reuters", "sms" or
-            "text:PATH" of documents; "esc10" or "audio:PATH" of sounds; "cardio", "satellite", "thyroid" or
-            "table:PATH" of rows of numbers and categories; a `Path` is a folder of images.
+        name: "digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", "svhn", "stl10", "drawn_digits",
+            "joint_digits", "joint_digits_drawn" or "folder:PATH" of images; "20newsgroups", "20newsgroups-whole",
+            "reuters", "sms" or "text:PATH" of documents; "esc10" or "audio:PATH" of sounds; "cardio", "satellite",
+            "thyroid" or "table:PATH" of rows of numbers and categories; a `Path` is a folder of images.
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.

@@ -38,7 +38,8 @@ class Split:
         kind: "unimodal" or "multimodal", of the task.
         scenario: What deviates from the task: "vs dog, 5 % polluted"; "" where nothing does.
         external: The data set whose rows follow those of the test side; "" where none does.
-        auxiliary: The corpus for detectors that learn from one; "" where there is none.
+        auxiliary: The corpus for detectors that learn from one; "" where it is no data set of its own.
+        corpus: Rows of the training side that are such a corpus; none of them is in `train`.
         made: How the split was made, of JSON values.
     """
 
@@ -57,6 +58,7 @@ class Split:
     scenario: str = ""
     external: str = ""
     auxiliary: str = ""
+    corpus: Rows = field(default_factory=lambda: _NONE)
     made: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -99,10 +101,16 @@ class Split:
         return replace(self, train=np.sort(np.random.default_rng(seed).permutation(self.train)[:n]))
 
     @property
+    def has_corpus(self) -> bool:
+        """Whether detectors can learn from a corpus."""
+        return bool(self.auxiliary) or len(self.corpus) > 0
+
+    @property
     def rows(self) -> tuple[bytes, ...]:
         """What tells it from other splits of the same data: its rows and labels, whatever it is called."""
         parts = (self.train, self.labelled, self.test, self.labels, _NONE if self.groups is None else self.groups)
-        others = (self.external.encode(), self.auxiliary.encode())
+        others = [self.external.encode(), self.auxiliary.encode()]
+        others += [self.corpus.astype(np.int64).tobytes()] if len(self.corpus) else []
         return (*(part.astype(np.int64).tobytes() for part in parts), *others)
 
 

@@ -61,6 +61,10 @@ class SplitRows(Protocol):
         """Where the anomalous test rows are so, or None."""
 
     @property
+    def corpus(self) -> Rows:
+        """Rows of the training side that are a corpus."""
+
+    @property
     def labelled_masks(self) -> Any:
         """Where the labelled rows are so, or None."""
 
@@ -154,7 +158,8 @@ def evaluate(
         split: Which rows of `train` and `test` are used; see `reprq.data.Split`.
         train: The training side as the detector reads it: (n, d) rows, or a data set of samples.
         test: The test side.
-        auxiliary: A corpus, for a detector that learns from one; as the split's labelled rows, others do without.
+        auxiliary: A corpus, for a detector that learns from one; as the split's labelled rows, others do without. By
+            default the rows of `train` that the split names as its corpus.
         given: Parameters that the surroundings set, not the person: a teacher, its layer, the device. Those that the
             detector does not have are passed over.
         seed: Of a detector that draws and was given no seed of its own.
@@ -179,6 +184,8 @@ def evaluate(
             "an oracle holds out single rows and cannot hold out whole objects; judge a split with groups without it"
         )
     spec = {"name": detector} if isinstance(detector, str) else dict(detector)
+    if auxiliary is None and len(split.corpus):
+        auxiliary = take(train, split.corpus)
     needs = check_needs(spec, split, has_auxiliary=auxiliary is not None)
     if pixels:
         check_maps(spec, split)

@@ -76,7 +76,7 @@ class Fits:
         """What a detector needs and has not: "samples", "labelled", "auxiliary"; "" where it has all."""
         if part.is_files and definition not in self._of_rows:
             return "samples"
-        return lacking(name_of(self._detectors[definition]), split, has_auxiliary=bool(split.auxiliary))
+        return lacking(name_of(self._detectors[definition]), split, has_auxiliary=split.has_corpus)
 
     @cached_property
     def _of_rows(self) -> frozenset[str]:

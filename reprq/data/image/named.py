@@ -1,4 +1,4 @@
-"""Data sets that come as one array: scikit-learn's digits, and torchvision's CIFAR, MNIST, USPS and SVHN."""
+"""Data sets that come as one array: scikit-learn's digits, and torchvision's CIFAR, MNIST, USPS, SVHN and STL-10."""
 
 import os
 import shutil
@@ -119,6 +119,56 @@ def load_svhn(split: str, root: Path | str | None, download: bool) -> Dataset:
         source=ArraySource(np.ascontiguousarray(pixels)),
         rows=np.arange(len(labels)),
     )
+
+
+def load_stl10(split: str, root: Path | str | None, download: bool) -> Dataset:
+    """Return the labelled images of one official split of STL-10, 96 x 96, from the files that torchvision has.
+
+    Args:
+        split: "train" (5,000 images) or "test" (8,000): `stl10_binary/train_X.bin` and `train_y.bin`, or those of test,
+            and `class_names.txt`. The pixels are read where they are asked for.
+        root: As in `load_torchvision`.
+        download: Likewise.
+
+    Raises:
+        DataError: Likewise.
+    """
+    root = data_root(root)
+    folder = root / "stl10_binary"
+    images, labels = folder / f"{split}_X.bin", folder / f"{split}_y.bin"
+    if not (images.is_file() and labels.is_file()):
+        if not download:
+            raise DataError(
+                f"stl10 is not in {root}; download it with --download or point --root or $REPRQ_DATA to its files"
+            )
+        _download(_stl10_of_torchvision, "stl10", split, root)
+    damaged = f"the files of stl10 in {folder} are damaged"
+    try:
+        classes = (folder / "class_names.txt").read_text(encoding="utf-8").split()
+        numbers = np.fromfile(labels, dtype=np.uint8).astype(np.int64) - 1
+        pixels = np.memmap(images, dtype=np.uint8, mode="r").reshape(-1, 3, 96, 96)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{damaged}: {one_line(error)}; delete them and use --download") from error
+    if len(pixels) != len(numbers) or not set(numbers.tolist()) <= set(range(len(classes))):
+        raise DataError(
+            f"{damaged}: {len(pixels)} images need as many labels from 1 to {len(classes)}; delete them and use"
+            " --download"
+        )
+    return Dataset(
+        name="stl10",
+        split=split,
+        classes=tuple(classes),
+        labels=numbers,
+        ids=np.array([f"{split}/{row:05d}" for row in range(len(numbers))]),
+        source=ArraySource(pixels.transpose(0, 3, 2, 1)),  # stored column by column
+        rows=np.arange(len(numbers)),
+    )
+
+
+def _stl10_of_torchvision(folder: str, *, train: bool, download: bool) -> Any:
+    from torchvision.datasets import STL10
+
+    return STL10(folder, split="train" if train else "test", download=download)
 
 
 def _svhn_of_torchvision(folder: str, *, train: bool, download: bool) -> Any:

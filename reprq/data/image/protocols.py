@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from reprq.data.dataset import Dataset
+from reprq.data.image import mpi3d
 from reprq.data.image.folder import EXTENSIONS
 from reprq.data.image.named import data_root
 from reprq.data.image.sources import FileSource
@@ -139,6 +140,12 @@ def _by_reading(root: Path | str, *, seed: int = 0, reading: str) -> list[OneCla
     return robledo2023(root, reading, seed=seed)
 
 
+def _mpi3d(root: Path | str, *, seed: int = 0, kind: str) -> list[OneClassSplit]:
+    folder = _folder(root, ".", f"mpi3d-{kind}")
+    made: list[OneClassSplit] = getattr(mpi3d, kind)(folder, seed=seed)
+    return made
+
+
 def _protocol(name: str, what: str, layout: str, load: Callable[..., list[OneClassSplit]]) -> Entry:
     return Entry(name=name, target=load, inputs="image", about=what, facts={"layout": layout}, citation="Mai 2021")
 
@@ -175,6 +182,20 @@ PROTOCOLS = Registry(
             for reading, tested in (
                 ("report", "test images, and the training images of other digits,"),
                 ("official", "test images alone"),
+            )
+        ),
+        *(
+            Entry(
+                name=f"mpi3d-{kind}",
+                target=partial(_mpi3d, kind=kind),
+                inputs="image",
+                about=about,
+                facts={"layout": mpi3d.LAYOUT},
+                citation="Deecke et al. 2021",
+            )
+            for kind, about in (
+                ("interventions", "red small cones against one other color, shape or size; with a corpus"),
+                ("shifts", "cones of more and more colors against cubes; with a corpus"),
             )
         ),
     ),

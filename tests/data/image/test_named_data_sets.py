@@ -39,7 +39,7 @@ def test_the_seed_moves_the_digits_split() -> None:
 def test_available_is_honest_about_digits_and_names_what_loads() -> None:
     infos = {info.name: info for info in available()}
     images = [name for name, info in infos.items() if info.modality == "image"]
-    joint = ["svhn", "drawn_digits", "joint_digits", "joint_digits_drawn"]
+    joint = ["svhn", "stl10", "drawn_digits", "joint_digits", "joint_digits_drawn"]
     assert images == ["digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", *joint, "folder:PATH"]
     assert (infos["digits"].train, infos["digits"].test) == tuple(
         len(load_dataset("digits", split)) for split in ("train", "test")
@@ -60,7 +60,7 @@ def test_unknown_names_suggest_the_nearest() -> None:
         load_dataset("digits", "val")
 
 
-@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps", "svhn"])
+@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps", "svhn", "stl10"])
 def test_absent_files_name_the_root_and_the_switch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     message = f"{name} is not in {tmp_path}; download it with --download or point --root or $REPRQ_DATA to its files"
     with pytest.raises(DataError, match=re.escape(message)):
@@ -70,7 +70,7 @@ def test_absent_files_name_the_root_and_the_switch(name: str, tmp_path: Path, mo
         load_dataset(name)
 
 
-@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps", "svhn"])
+@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps", "svhn", "stl10"])
 def test_a_failed_download_is_one_line_and_leaves_nothing(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -202,3 +202,31 @@ def test_sizes_that_are_stated_are_those_that_are_had():
     (digits,) = (info for info in available() if info.name == "digits")
     sides = [load_dataset("digits", split) for split in ("train", "test")]
     assert (digits.classes, digits.train, digits.test) == (len(sides[0].classes), *map(len, sides))
+
+
+def _write_stl10(root: Path, n: int = 4) -> np.ndarray:
+    folder = root / "stl10_binary"
+    folder.mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (n, 96, 96, 3), dtype=np.uint8)
+    pixels.transpose(0, 3, 2, 1).tofile(folder / "test_X.bin")  # column by column, as its makers say
+    np.arange(1, n + 1, dtype=np.uint8).tofile(folder / "test_y.bin")
+    (folder / "class_names.txt").write_text("airplane\nbird\ncar\ncat\n")
+    return pixels
+
+
+def test_stl10_is_read_from_its_files_column_by_column(tmp_path: Path) -> None:
+    pixels = _write_stl10(tmp_path)
+    data = load_dataset("stl10", "test", root=tmp_path)
+    assert data.classes == ("airplane", "bird", "car", "cat")
+    assert data.labels.tolist() == [0, 1, 2, 3]
+    assert np.array_equal(np.asarray(data.item(2)), pixels[2])
+    torchvision = np.fromfile(tmp_path / "stl10_binary/test_X.bin", np.uint8).reshape(-1, 3, 96, 96)
+    assert np.array_equal(np.asarray(data.item(1)), torchvision.transpose(0, 3, 2, 1)[1])
+
+
+@pytest.mark.parametrize(("file", "content"), [("test_X.bin", b"123"), ("test_y.bin", b"\x09\x01\x01\x01")])
+def test_damaged_files_of_stl10_say_so(file: str, content: bytes, tmp_path: Path) -> None:
+    _write_stl10(tmp_path)
+    (tmp_path / "stl10_binary" / file).write_bytes(content)
+    with pytest.raises(DataError, match="the files of stl10 in .* are damaged: .*; delete them and use --download"):
+        load_dataset("stl10", "test", root=tmp_path)
