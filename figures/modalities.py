@@ -4,9 +4,10 @@
 
 RUN is the folder of `reprq study figures/modalities.toml`, with the same variables set. For every task, network and
 layer the effective rank of the benign training rows is divided by that of a reference in the same layer, both at the
-same number of rows: of images Tiny ImageNet, of texts all groups of 20 Newsgroups, of tables the benign rows with every
-column shuffled by itself. `points.csv` has a row a task, layer and detector, `coefficients.csv` Spearman's coefficient
-within each data set and its mean with an interval over data sets, and `relative-rank.png` draws both.
+same number of rows: of images Tiny ImageNet, of texts all groups of 20 Newsgroups, of sounds all classes of ESC-10, of
+tables the benign rows with every column shuffled by itself. `points.csv` has a row a task, layer and detector,
+`coefficients.csv` Spearman's coefficient within each data set and its mean with an interval over data sets, and
+`relative-rank.png` draws both.
 """
 
 import argparse
@@ -82,6 +83,8 @@ def reference(benign: Dataset, seed: int) -> Dataset:
         return load_dataset(f"folder:{root}/tiny", whole=True, seed=seed).sample(SHOWN, seed=seed)
     if benign.modality == "text":
         return load_dataset("20newsgroups", root=f"{root}/news", seed=seed).sample(SHOWN, seed=seed)
+    if benign.modality == "audio":
+        return load_dataset("esc10", root=f"{root}/esc10", seed=seed)
     rng, rows = np.random.default_rng(seed), benign.rows
     columns = {name: rng.permutation(column[rows]) for name, column in benign.source.columns.items()}
     n = np.arange(len(rows))

@@ -178,7 +178,7 @@ def from_data(asked: dict[str, Any], specs: list[dict[str, Any]]) -> Iterator[Ca
                 {"layer": "", "task": split.name},
                 split,
                 samples=samples,
-                given={**how, **({"drawing": asked["sound"]} if asked.get("sound") else {})},
+                given={**how, **({"drawing": drawn} if (drawn := options.drawing(asked)) else {})},
                 classes=classes,
                 notes=said,
             )

@@ -105,7 +105,8 @@ DEFAULT_DETECTORS = ("knn", "mahalanobis", "centroid")
 @click.option(
     "--gallery",
     type=click.Path(path_type=Path),
-    help="A folder for pictures of the most anomalous images or texts with their maps, of every detector with maps.",
+    help="A folder for pictures of the most anomalous images with their maps, of every detector with maps; and of the"
+    " most anomalous texts, of every detector.",
 )
 @options.map_method
 @click.option(
@@ -295,13 +296,11 @@ def _judge(
 
         folder, method = gallery
         explained = None if method is None else explanation_of(case, found, method)
-        samples = side[1] if explained is None else (case.samples or side)[1]
+        samples = None if case.samples is None else case.samples[1]
         picture = draw(folder, row, found, case.split, samples, explained)
         row["gallery"] = None if picture is None else str(picture)
         if picture is None:
-            texts = case.samples is not None and case.samples[1].modality == "text"
-            instead = "; of texts `reprq fit` and `reprq score --maps` draw it" if texts else ""
-            row["notes"].append(f"no gallery of {spec['name']}, which has no maps of images{instead}")
+            row["notes"].append(f"no gallery of {spec['name']}, which has no maps of images")
     return row
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 _MOST = 12
+_HEADING = "The most anomalous texts"
 
 Maps = Callable[[Any], Any]  # from samples to their maps
 
@@ -51,12 +52,14 @@ def draw(
 ) -> Path | None:
     """Draw the test samples that scored highest with their maps, and of images in their own pixels what is marked.
 
+    Texts of which there are no maps are drawn with nothing marked.
+
     Args:
         folder: Where the picture goes.
         row: Of the table, which names it.
         found: What `evaluate` returned.
         split: What was judged.
-        test: Its test side.
+        test: The test samples; None where there are only rows of a file.
         explained: What `explanation_of` returned; None for the maps of the detector itself.
 
     Returns:
@@ -64,8 +67,10 @@ def draw(
     """
     from reprq.report.galleries import titles_of
 
+    if test is None or split.groups is not None:
+        return None
     transform, maps = explained or _own(found.fitted, test)
-    if transform is None or split.groups is not None:
+    if transform is None and test.modality != "text":
         return None
     shown = np.argsort(-found.scores, kind="stable")[:_MOST]
     shots = f"{row['shots']}-shots" if "shots" in row else ""
@@ -97,9 +102,12 @@ def _draw_texts(
     from reprq.report.texts import TextSection
 
     texts = judged.select(shown)
+    if transform is None:
+        plain = [marked_texts.unmarked(texts, i, title) for i, title in enumerate(titles)]
+        return marked_texts.write(folder, name, name, [TextSection(_HEADING, plain, "")])
     found = maps(texts)
     drawn = [marked_texts.marked(transform, texts, i, found[i], title) for i, title in enumerate(titles)]
-    sections = [TextSection("The most anomalous texts", drawn, marked_texts.ADDED)]
+    sections = [TextSection(_HEADING, drawn, marked_texts.ADDED)]
     return marked_texts.write(folder, name, name, [*sections, *marked_texts.contexts(detector, judged)])
 
 

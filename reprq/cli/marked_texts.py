@@ -18,6 +18,13 @@ def marked(transform: Any, data: Any, row: int, values: Any, title: str) -> Any:
     return MarkedText(text, transform.spans_of(text), values, title, transform.words_of(text))
 
 
+def unmarked(data: Any, row: int, title: str) -> Any:
+    """Return a text of whose tokens nothing is known."""
+    from reprq.plots.texts import MarkedText
+
+    return MarkedText(data.item(row), [], [], title)
+
+
 def contexts(detector: Any, data: Any) -> list[Any]:
     """Return a section a context of a detector that has some: its words, and its attention over the nearest texts."""
     from reprq.report.texts import TextSection

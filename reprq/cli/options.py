@@ -290,6 +290,11 @@ def preprocessing(asked: Mapping[str, Any]) -> dict[str, Any]:
     return plain | of_sounds
 
 
+def drawing(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the options say of how detectors without a network read what is no image."""
+    return {**(asked["sound"] or {}), **{name: asked[name] for name in ("scaler", "impute") if asked[name] is not None}}
+
+
 def load_networks(config: Path) -> list[Any]:
     """Return the sections of the networks that a TOML file has; what was typed holds for all of them."""
     from reprq.study.loading import load_backbones
@@ -321,9 +326,9 @@ def only_with_backbone() -> None:
 def refuse_network() -> None:
     """Raise a usage error if an option was typed that says something of a backbone, where there is none.
 
-    How sounds are drawn can be said of the detectors too.
+    How sounds are drawn and tables encoded can be said of the detectors too.
     """
-    if typed := _typed(_OF_NETWORKS - {"sound"}):
+    if typed := _typed(_OF_NETWORKS - {"sound", "scaler", "impute"}):
         raise click.UsageError(f"{', '.join(typed)} goes with --backbone, and there is none; leave it out")
 
 

@@ -83,7 +83,8 @@ def _has_pictures(model: Model, data: Dataset) -> bool:
 
 def has_maps(detector: Any) -> bool:
     """Whether a fitted detector has maps over the input that its transform makes of photos."""
-    return callable(getattr(detector, "anomaly_map", None)) and getattr(detector, "transform_", None) is not None
+    transform = getattr(detector, "transform_", None)
+    return callable(getattr(detector, "anomaly_map", None)) and transform is not None and transform.modality != "table"
 
 
 def highest_benign(detector: Any, held_out: Any, rate: float) -> float | None:

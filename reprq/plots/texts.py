@@ -100,7 +100,7 @@ def text_gallery(texts: Sequence[MarkedText], *, label: str = "what a token adds
 
     Args:
         texts: What is drawn, from above.
-        label: What the values are.
+        label: What the values are; "" where no token has one.
 
     Raises:
         InputError: No text.
@@ -109,12 +109,13 @@ def text_gallery(texts: Sequence[MarkedText], *, label: str = "what a token adds
         raise InputError("texts must be at least one, got none")
     scale, known = scale_of(texts), FT2Font(font_manager.findfont("DejaVu Sans Mono"))
     laid = [_lines(each, known) for each in texts]
-    rows = sum(len(lines) + 1.6 for lines in laid) + 1.4
+    rows = sum(len(lines) + 1.6 for lines in laid) + (1.4 if label else 0)
     fig = Figure(figsize=((_WIDE + 6) * _CHARACTER, rows * _LINE))
     ax = fig.add_axes((0, 0, 1, 1), xlim=(-1, _WIDE + 5), ylim=(rows, 0))
     ax.axis("off")
-    _key(ax, key_of(texts), label)
-    y = 2.2
+    if label:
+        _key(ax, key_of(texts), label)
+    y = 2.2 if label else 0.8
     for each, lines in zip(texts, laid, strict=True):
         ax.text(0, y, plain(each.title), fontsize=9, fontweight="bold", color=INK, va="center")
         for line in lines:

@@ -28,7 +28,7 @@ class TextSection:
     Attributes:
         heading: It.
         texts: They; one scale of colors for all.
-        label: What the values are.
+        label: What the values are; "" where no token has one.
         said: A sentence below the heading.
     """
 
@@ -54,7 +54,7 @@ def text_page(title: str, sections: Sequence[TextSection]) -> str:
         parts.append(f"<section><h2>{escape(section.heading)}</h2>")
         if section.said:
             parts.append(f'<p class="said">{escape(section.said)}</p>')
-        if section.texts:
+        if section.texts and section.label:
             marks = "".join(_mark(f"{value:+.2g}", value, scale, "") for value in key_of(section.texts))
             parts.append(f'<p class="key">{marks} {escape(section.label)}</p>')
         parts += [_article(each, scale) for each in section.texts]
@@ -78,10 +78,8 @@ def _article(text: MarkedText, scale: float) -> str:
             break
     more = f" ... ({len(text.text) - _MOST:,} more characters)" if len(text.text) > _MOST else ""
     strongest = ", ".join(f"{escape(word or '(none)')} {value:+.3g}" for word, value in text.strongest())
-    return (
-        f'<article><h3>{escape(text.title)}</h3><p dir="auto">{"".join(shown)}{more}</p>'
-        f'<p class="said">strongest: {strongest}</p></article>'
-    )
+    said = f'<p class="said">strongest: {strongest}</p>' if strongest else ""
+    return f'<article><h3>{escape(text.title)}</h3><p dir="auto">{"".join(shown)}{more}</p>{said}</article>'
 
 
 def _mark(word: str, value: float, scale: float, said: str) -> str:

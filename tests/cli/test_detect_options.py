@@ -461,27 +461,51 @@ def test_doc_takes_a_labelled_reference_set_by_name(reprq: Reprq, tmp_path: Path
     assert (ran.status, "doc tells the classes of auxiliary apart, got images of one" in ran.err) == (1, True)
 
 
-def test_a_gallery_of_texts_by_rows_says_what_draws_it(reprq: Reprq, tmp_path: Path) -> None:
-    for label, said in (("a", "the cat sat here"), ("b", "stocks of firms fell")):
+def test_a_gallery_of_texts_by_rows_has_the_texts_unmarked(reprq: Reprq, tmp_path: Path) -> None:
+    for label, said in (("a", "the cat sat here"), ("b", "stocks of <b>firms</b> fell")):
         (tmp_path / "texts" / label).mkdir(parents=True)
         for i in range(12):
             (tmp_path / "texts" / label / f"{i}.txt").write_text(f"{said} {i}")
-    data = ("--backbone", "tfidf", "--data", f"text:{tmp_path / 'texts'}", "--benign", "a")
-    ran = reprq("detect", *data, "--gallery", tmp_path / "gallery", "--json")
-    assert ran.status == 0, ran.err
-    assert "no maps of images; of texts `reprq fit` and `reprq score --maps` draw it" in ran.out
+    data = ("--backbone", "tfidf", "--data", f"text:{tmp_path / 'texts'}", "--benign", "a", "--detector", "knn:k=1")
+    (row,) = rows(reprq("detect", *data, "--gallery", tmp_path / "gallery", "--json"))
+    page = Path(row["gallery"])
+    assert (page.parent, page.with_suffix(".png").exists()) == (tmp_path / "gallery", True)
+    shown = page.read_text(encoding="utf-8")
+    assert shown.count("stocks of &lt;b&gt;firms&lt;/b&gt; fell") == 4
+    assert ("<mark" in shown, "strongest" in shown, shown.index("firms") < shown.index("the cat")) == (False,) * 2 + (
+        True,
+    )
+
+
+def table_of(tmp_path: Path, missing: str = "") -> str:
+    cells = [(str(i % 7), str(i % 5), "xyz"[i % 3], "odd" if i > 30 else "fine") for i in range(40)]
+    cells[0] = (missing or cells[0][0], *cells[0][1:])
+    lines = "".join(",".join(row) + "\n" for row in cells)
+    (tmp_path / "t.csv").write_text(f"width,height,kind,label\n{lines}")
+    return f"table:{tmp_path}/t.csv"
 
 
 @pytest.mark.parametrize("detector", ["deep_svdd", "autoencoder", "vae", "flow"])
-def test_a_detector_that_takes_rows_says_how_a_table_is_given(reprq: Reprq, tmp_path: Path, detector: str) -> None:
-    rows = "".join(f"{i % 7},{i % 5},{'odd' if i > 30 else 'fine'}\n" for i in range(40))
-    (tmp_path / "t.csv").write_text(f"width,height,label\n{rows}")
-    ran = reprq("detect", "--data", f"table:{tmp_path}/t.csv", "--benign", "fine", "--detector", detector, "--quiet")
-    assert ran.status == 1
-    assert "is a table, whose columns of numbers this detector takes as an (n, d) array; give them as" in ran.err
-    of_images = reprq(
-        "detect", "--data", f"table:{tmp_path}/t.csv", "--benign", "fine", "--detector", "odin", "--quiet"
-    )
+def test_a_detector_that_takes_rows_reads_a_table(reprq: Reprq, tmp_path: Path, detector: str) -> None:
+    data = ("--data", table_of(tmp_path), "--benign", "fine", "--quiet")
+    spec = f"{detector}:epochs=1"
+    (row,) = rows(reprq("detect", *data, "--detector", spec, "--gallery", tmp_path / "gallery", "--json"))
+    assert (row["n_anomalies"], row["gallery"]) == (3, None)
+    of_images = reprq("detect", *data, "--detector", "odin")
     assert (of_images.status, "must hold images here, got rows" in of_images.err) == (1, True)
-    rows_of = ("--embeddings", tmp_path / "t.csv", "--columns", "width,height", "--benign", "fine")
-    assert reprq("detect", *rows_of, "--detector", f"{detector}:epochs=1", "--quiet").status == 0
+    model = tmp_path / "model"
+    ran = reprq("fit", *data, "--detector", spec, "--false-alarms", 0.1, "--out", model)
+    assert ran.status == 0, ran.err
+    scored = reprq("score", model, data[1], "--csv", "--quiet")
+    assert (scored.status, len(scored.out.splitlines())) == (0, 41), scored.err
+    (tmp_path / "t.csv").write_text("height,label\n1,fine\n2,odd\n3,fine\n4,fine\n")
+    ran = reprq("score", model, data[1], "--split", "train", "--csv", "--quiet")
+    assert (ran.status, "must have the column 'kind'" in ran.err) == (1, True), ran.err
+
+
+def test_cells_that_are_missing_are_refused_or_filled_in_without_a_backbone(reprq: Reprq, tmp_path: Path) -> None:
+    data = ("--data", table_of(tmp_path, missing="nan"), "--benign", "fine", "--detector", "deep_svdd:epochs=1")
+    ran = reprq("detect", *data, "--quiet")
+    assert (ran.status, "column 'width' must have a value in every row" in ran.err) == (1, True)
+    (row,) = rows(reprq("detect", *data, "--impute", "median", "--scaler", "quantile", "--quiet", "--json"))
+    assert "drawing=impute:median-scaler:quantile" in row["detector"]

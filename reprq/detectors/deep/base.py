@@ -207,7 +207,8 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
             detector._reopen(made, path)
             if detector.transform_ is not None:  # files of older versions do not say what they read
                 taken, drawing = detector.transform_.modality, made["parameters"].get("drawing")
-                detector.transform_ = reading(detector.transform_, made.get("modality", taken), drawing)
+                if made.get("modality", taken) != taken:
+                    detector.transform_ = reading(detector.transform_, made["modality"], drawing)
             with seeded(0):
                 detector.network_ = detector._build().to(torch.device(device))
         except ReprqError:

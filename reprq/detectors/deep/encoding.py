@@ -10,7 +10,15 @@ from torch import Tensor
 from reprq.data import Batch, Dataset
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.networks import LEAKINESS, Architecture, architecture_named
-from reprq.detectors.deep.samples import Samples, check_drawing, check_no_table, check_width, reading_of
+from reprq.detectors.deep.samples import (
+    Samples,
+    check_drawing,
+    check_width,
+    reading_of,
+    table_encoding,
+    table_of_record,
+    table_record,
+)
 from reprq.detectors.deep.scheduled import ScheduledDetector
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
@@ -26,7 +34,8 @@ class EncodingDetector(ScheduledDetector):
     It looks at the samples, chooses network and scaling where none was named, and refuses those that do not fit. Its
     `network_` has the encoder as `phi`, of what `scaling` puts out. Sounds are drawn as gray images of their log-Mel
     spectrograms in the size of the network, as `drawing` says: {"seconds": 2, "n_mels": 64}, with the keys and defaults
-    of `reprq.data.audio.picture.SpectrogramPicture`.
+    of `reprq.data.audio.picture.SpectrogramPicture`. Rows of tables are encoded as the backbone `identity` does, and
+    `drawing` may say {"impute": "median", "scaler": "quantile"}; columns and categories are those of all benign rows.
     """
 
     network: str | None = None
@@ -53,10 +62,9 @@ class EncodingDetector(ScheduledDetector):
         super().check_parameters()
 
     def _open(self, samples: Samples) -> None:
-        images = isinstance(samples, Dataset)
-        if isinstance(samples, Dataset):
-            if self.takes_rows:
-                check_no_table(samples)
+        table = table_encoding(samples, self.drawing) if self.takes_rows else None
+        images = isinstance(samples, Dataset) and table is None
+        if isinstance(samples, Dataset) and images:
             reading_of(samples, Preprocessing(), self.drawing)
             name = self.network or self.default_networks["gray" if _are_gray(samples) else "rgb"]
         else:
@@ -68,8 +76,14 @@ class EncodingDetector(ScheduledDetector):
         scaling = self.preprocessing or ("contrast" if images else "z-score")
         if (images and scaling == "z-score") or (not images and scaling == "contrast"):
             raise InputError(f"preprocessing {scaling} is not for {'images' if images else 'rows'}; leave it out")
-        self._remember(name, scaling, None if isinstance(samples, Dataset) else samples.shape[1])
-        if isinstance(samples, Dataset):
+        if not isinstance(samples, Dataset):
+            self._remember(name, scaling, samples.shape[1])
+        elif table is not None:
+            assert table.shape is not None
+            self._remember(name, scaling, *table.shape)
+            self.transform_ = table
+        else:
+            self._remember(name, scaling, None)
             assert self.transform_ is not None
             self.transform_ = reading_of(samples, self.transform_, self.drawing)
 
@@ -84,10 +98,13 @@ class EncodingDetector(ScheduledDetector):
         )
 
     def _known(self) -> dict[str, Any]:
-        return {"made": {"network": self._network, "scaling": self._scaling, "columns": self._columns}}
+        made = {"network": self._network, "scaling": self._scaling, "columns": self._columns}
+        return {"made": made, "table": table_record(self.transform_)}
 
     def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
         self._remember(made["made"]["network"], made["made"]["scaling"], made["made"]["columns"])
+        if made.get("table"):  # files of older versions have none
+            self.transform_ = table_of_record(made["table"], self.drawing)
 
     def _embedding(self, x: Batch) -> Tensor:
         outputs: Tensor = self.network_.phi(self.network_.scaling(x))  # type: ignore[operator]

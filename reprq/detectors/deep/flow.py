@@ -14,7 +14,15 @@ from reprq.data import Batch, Dataset
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.networks import Scaling
 from reprq.detectors.deep.reconstruction import MeanStep
-from reprq.detectors.deep.samples import Samples, check_drawing, check_no_table, check_width, reading_of
+from reprq.detectors.deep.samples import (
+    Samples,
+    check_drawing,
+    check_width,
+    reading_of,
+    table_encoding,
+    table_of_record,
+    table_record,
+)
 from reprq.detectors.deep.scheduled import TrainedDetector
 from reprq.detectors.rows.base import check_count
 from reprq.errors import InputError
@@ -87,13 +95,17 @@ class Flow(TrainedDetector):
         return self._described("couplings")
 
     def _open(self, samples: Samples) -> None:
-        if isinstance(samples, Dataset):
-            check_no_table(samples)
+        table = table_encoding(samples, self.drawing)
+        if not isinstance(samples, Dataset):
+            self._remember(samples.shape[1], images=False)
+        elif table is not None:
+            assert table.shape is not None
+            self._remember(table.shape[0], images=False)
+            self.transform_ = table
+        else:
             self._remember(self.size**2, images=True)
             assert self.transform_ is not None
             self.transform_ = reading_of(samples, self.transform_, self.drawing)
-        else:
-            self._remember(samples.shape[1], images=False)
 
     def _remember(self, columns: int, images: bool) -> None:
         if columns < 2:
@@ -103,10 +115,14 @@ class Flow(TrainedDetector):
         self.transform_ = Preprocessing(**size).replace(channels="gray", mean=0.0, std=1.0) if images else None  # type: ignore[arg-type]
 
     def _known(self) -> dict[str, Any]:
-        return {"made": {"columns": self._columns, "images": self.transform_ is not None}}
+        table = table_record(self.transform_)
+        images = self.transform_ is not None and table is None
+        return {"made": {"columns": self._columns, "images": images}, "table": table}
 
     def _reopen(self, made: dict[str, Any], path: str | Path) -> None:
         self._remember(made["made"]["columns"], made["made"]["images"])
+        if made.get("table"):  # files of older versions have none
+            self.transform_ = table_of_record(made["table"], self.drawing)
 
     def _inputs(self, samples: Samples) -> Inputs | Tensor:
         if self.transform_ is None:

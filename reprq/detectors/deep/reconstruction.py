@@ -40,7 +40,7 @@ class RebuildingDetector(EncodingDetector):
             InputError: It was fitted on rows, or `X` is not of the kind that it was fitted on.
         """
         self.check_fitted()
-        if self.transform_ is None:
+        if self._columns is not None:
             raise InputError("anomaly_map is of images, and this detector was fitted on rows; use anomaly_score")
         found: NDArray[np.float64] = self._of_samples(self._blurred_map, X).numpy()
         return found

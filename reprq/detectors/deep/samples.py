@@ -11,6 +11,7 @@ from torch import Tensor
 from reprq.data import Dataset, Transform, as_dataset
 from reprq.data.arrays import is_array
 from reprq.data.modality import Adaptable
+from reprq.data.table.encoding import Encoding
 from reprq.errors import DataError, InputError
 from reprq.training import Inputs
 from reprq.validation import as_matrix
@@ -122,13 +123,35 @@ def reading_of(samples: Dataset, transform: Transform, drawing: Mapping[str, Any
     return found
 
 
-def check_no_table(samples: Dataset) -> None:
-    """Raise an InputError for a table, whose numbers a detector that takes rows is given as an array."""
-    if samples.modality == "table":
-        raise InputError(
-            f"{samples.name} is a table, whose columns of numbers this detector takes as an (n, d) array; give them as"
-            " such (--embeddings FILE --columns 'NAME,...')"
-        )
+def table_encoding(samples: Samples, drawing: Mapping[str, Any] | None = None) -> Encoding | None:
+    """Return how rows of a table become numbers, as benign ones have them; None of what is no table.
+
+    They are those of the backbone `identity`: numbers as they are, a 0 or 1 for each category.
+
+    Args:
+        samples: The benign rows.
+        drawing: What of the encoding is not at its default: {"impute": "median", "scaler": "quantile"}.
+
+    Raises:
+        InputError: `drawing` has another key or value.
+        DataError: Missing cells, if they are not imputed, or a column of words that are no categories.
+    """
+    if not isinstance(samples, Dataset) or samples.modality != "table":
+        return None
+    return Encoding().replace(**(drawing or {})).learned(samples)
+
+
+def table_record(transform: Transform | None) -> dict[str, Any] | None:
+    """Return in values of JSON what `table_encoding` learned; None of any other transform."""
+    if not isinstance(transform, Encoding):
+        return None
+    return {**transform.record(), "scales": {name: scale.tolist() for name, scale in transform.scales.items()}}
+
+
+def table_of_record(record: Mapping[str, Any], drawing: Mapping[str, Any] | None) -> Encoding:
+    """Return the encoding of `table_record`."""
+    scales = {name: np.asarray(scale) for name, scale in record["scales"].items()}
+    return Encoding().replace(**(drawing or {})).with_record(record, scales)
 
 
 def check_drawing(drawing: Any) -> None:

@@ -1,8 +1,9 @@
-"""Rows that another cache has already: the same samples under other names, labels or in another selection."""
+"""Rows that other caches have already: the same samples under other names, labels or in another selection."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +32,28 @@ def borrow(writer: CacheWriter, layers: Sequence[str], agrees: Callable[[StoredR
     """Give a cache the blocks whose samples other caches of the same network have rows of.
 
     Samples are told by their content, so it does not matter what they are called, which classes they are in, in which
-    order they come, or that there were more of them. Rows of the very same samples are hard links to the files of the
-    other cache, where the file system has such; a cache can be removed without harm to the other either way.
+    order they come, or how they are shared among other caches: the training rows of one fold are those of another and
+    its test rows. Rows of the very same samples are hard links to the files of the other cache, where the file system
+    has such; a cache can be removed without harm to the others either way.
 
     Args:
         writer: The cache, not open.
         layers: The layers wanted, by their names in the cache.
-        agrees: Whether the network gives some rows of the other cache, numbered as in this one.
+        agrees: Whether the network gives some rows of another cache, numbered as in this one.
 
     Raises:
         CacheError: the cache cannot be written.
     """
     if is_complete(writer.path, layers):
         return
-    others = [path for path in _others(writer) if set(layers) & set(_layers_of(path))]
-    if not others:
+    opened = (_Lender.open(path, writer.content, layers) for path in _others(writer))
+    lenders = sorted((each for each in opened if each is not None), key=lambda each: not each.same)
+    if not lenders:
         return
     with writer:
-        for path in others:
-            if todo := writer.incomplete(layers):
-                _take(writer, path, todo, agrees)
+        for layer in writer.incomplete(layers):
+            for block in writer.missing([layer]):
+                _take(writer, layer, block, lenders, agrees)
 
 
 def _others(writer: CacheWriter) -> list[Path]:
@@ -71,25 +74,94 @@ def _provenance(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _layers_of(path: Path) -> list[str]:
-    try:
-        return list(layer_arrays(open_group(path, "r")))
-    except (ReprqError, ValueError, OSError):
-        return []
+@dataclass(eq=False)
+class _Lender:
+    """Another cache with rows of some of the samples.
+
+    Attributes:
+        path: Its folder.
+        arrays: Its layers that are wanted, by name.
+        places: Its row of each sample here, -1 for none.
+        same: Whether it holds these very samples in this order.
+        blocks: The blocks of each layer that can be read, as far as is known.
+        agreed: The layers of which some rows were found to be the network's; None before they are compared.
+    """
+
+    path: Path
+    arrays: Mapping[str, Array]
+    places: NDArray[np.int64]
+    same: bool
+    blocks: dict[str, set[int]]
+    agreed: set[str] | None = None
+
+    @classmethod
+    def open(cls, path: Path, content: NDArray[np.uint8], layers: Sequence[str]) -> "_Lender | None":
+        """Return what a cache has of some layers and samples; None if that is nothing, or cannot be read."""
+        with suppress(ReprqError, ValueError, OSError):
+            group = open_group(path, "r")
+            if CONTENT not in group:
+                return None  # a cache of an older version
+            arrays = {name: array for name, array in layer_arrays(group).items() if name in layers}
+            places, same = _places(np.asarray(array_of(group, CONTENT)[:]), content)
+            if arrays and (places >= 0).any():
+                return cls(path, arrays, places, same, {name: blocks_present(each) for name, each in arrays.items()})
+        return None
+
+    def has(self, layer: str, rows: range) -> NDArray[np.bool_]:
+        """Return which rows here it has of a layer."""
+        if layer not in self.arrays:
+            return np.zeros(len(rows), dtype=bool)
+        wanted = self.places[rows.start : rows.stop]
+        blocks = wanted // self.arrays[layer].chunks[0]
+        found: NDArray[np.bool_] = (wanted >= 0) & np.isin(blocks, list(self.blocks[layer]))
+        return found
+
+    def read(self, layer: str, rows: NDArray[np.intp]) -> NDArray[np.floating] | None:
+        """Return some rows here of a layer; None where a checksum is wrong, and those blocks are then passed over."""
+        wanted = self.places[rows]
+        try:
+            return np.asarray(self.arrays[layer].oindex[wanted, slice(None)])
+        except (ValueError, OSError):
+            self.blocks[layer] -= set((wanted // self.arrays[layer].chunks[0]).tolist())
+            return None
+
+    def is_of_the_network(self, layer: str, agrees: Callable[[StoredRows], bool]) -> bool:
+        """Whether some rows of the layer are the network's; if not, none of it is taken."""
+        if self.agreed is None:
+            device = str(_provenance(self.path).get("device", ""))
+            self.agreed = _agreed(self.arrays, self.places, lambda rows, x: agrees(StoredRows(rows, x, device)))
+            for name in set(self.arrays) - self.agreed:
+                self.blocks[name] = set()
+        return layer in self.agreed
 
 
-def _take(writer: CacheWriter, path: Path, layers: Sequence[str], agrees: Callable[[StoredRows], bool]) -> None:
-    """Copy or link what one other cache has; what cannot be read of it is passed over and computed."""
-    with suppress(ReprqError, ValueError, OSError):
-        group = open_group(path, "r")
-        if CONTENT not in group:
-            return  # a cache of an older version
-        stored = layer_arrays(group)
-        places, same = _places(np.asarray(array_of(group, CONTENT)[:]), writer.content)
-        arrays = {layer: stored[layer] for layer in layers if layer in stored}
-        device = str(_provenance(path).get("device", ""))
-        for layer in _agreed(arrays, places, lambda rows, values: agrees(StoredRows(rows, values, device))):
-            _take_layer(writer, layer, arrays[layer], path, places, same)
+def _take(
+    writer: CacheWriter, layer: str, block: int, lenders: Sequence[_Lender], agrees: Callable[[StoredRows], bool]
+) -> None:
+    """Write one block of a layer, if all its rows can be read from others, whichever have them."""
+    rows = writer.rows_of(block)
+    values: NDArray[np.floating] | None = None
+    left = np.ones(len(rows), dtype=bool)
+    if not np.any([lender.has(layer, rows) for lender in lenders], axis=0).all():
+        return
+    for lender in lenders:
+        there = left & lender.has(layer, rows)
+        if not there.any() or not lender.is_of_the_network(layer, agrees):
+            continue
+        found = lender.read(layer, rows.start + np.flatnonzero(there))
+        if found is None:
+            continue
+        if values is None:
+            values = np.empty((len(rows), found.shape[1]), found.dtype)
+        values[there], left = found, left & ~there
+        if not left.any():
+            array = lender.arrays[layer]
+            number = array.attrs["number"]
+            assert isinstance(number, int)
+            whole = lender.same and there.all()
+            file = lender.path / array.path / "c" / str(block) / "0"
+            writer.write(layer, number, block, values, linked=file if whole else None)
+            return
 
 
 def _agreed(
@@ -114,24 +186,6 @@ def _agreed(
             return set()
         agreed |= set(values)
     return agreed
-
-
-def _take_layer(
-    writer: CacheWriter, layer: str, array: Array, path: Path, places: NDArray[np.int64], same: bool
-) -> None:
-    present, number = blocks_present(array), array.attrs["number"]
-    assert isinstance(number, int)
-    for block in writer.missing([layer]):
-        rows = writer.rows_of(block)
-        wanted = places[rows.start : rows.stop]
-        if wanted.min() < 0 or not set((wanted // array.chunks[0]).tolist()) <= present:
-            continue
-        try:
-            values = np.asarray(array.oindex[wanted, slice(None)])
-        except (ValueError, OSError):  # its checksum is wrong
-            continue
-        file = path / array.path / "c" / str(block) / "0"
-        writer.write(layer, number, block, values, linked=file if same else None)
 
 
 def _places(theirs: NDArray[np.uint8], ours: NDArray[np.uint8]) -> tuple[NDArray[np.int64], bool]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 
 from reprq.analysis.benign import recommend_for
 from reprq.backbones import Backbone, load_backbone
@@ -74,6 +75,30 @@ def test_the_same_photos_in_another_data_set_are_not_computed_again(
     again = EmbeddingCache(first.path)
     assert again.classes == images.classes
     assert np.array_equal(again.labels, images.labels)
+
+
+def test_folds_are_embedded_once(lenet: Backbone, counted: list[int], images: ImageDataset, tmp_path: Path) -> None:
+    few, rows = images.select(range(160)), np.arange(160)
+    sides = [few.select(rows[(rows % 5 == fold) == test]) for fold in (0, 1, 2) for test in (False, True)]
+    found = [extract(lenet, side, "0-1", cache_dir=tmp_path, progress=False) for side in sides]
+    assert many(counted) == len(few)
+    assert [len(set(np.concatenate([each.ids for each in found[i : i + 2]]))) for i in (0, 2, 4)] == [160] * 3
+    fresh = extract(lenet, sides[2], "0-1", cache_dir=tmp_path / "fresh", progress=False)
+    for layer in fresh:
+        np.testing.assert_allclose(found[2][layer].array, fresh[layer].array, rtol=1e-5, atol=1e-6)
+
+
+def test_rows_of_another_network_among_those_of_its_own_are_not_taken(
+    lenet: Backbone, images: ImageDataset, tmp_path: Path
+) -> None:
+    few = images.select(range(60))
+    extract(lenet, few.select(range(30)), 0, cache_dir=tmp_path, progress=False)
+    second = extract(lenet, few.select(range(30, 60)), 0, cache_dir=tmp_path, progress=False)
+    with_other_rows = zarr.open_group(second.path)["layers/conv1"]
+    with_other_rows[:] = with_other_rows[:] + 1  # type: ignore[index, operator]
+    found = extract(lenet, few, 0, cache_dir=tmp_path, progress=False)
+    fresh = extract(lenet, few, 0, cache_dir=tmp_path / "fresh", progress=False)
+    np.testing.assert_allclose(found["conv1"].array, fresh["conv1"].array, rtol=1e-5, atol=1e-6)
 
 
 def test_a_shared_block_is_one_file_and_outlives_the_cache_it_came_from(
