@@ -99,7 +99,7 @@ def not_finite(name: str, value: Any, place: tuple[int, int], count: int) -> Inp
     """
     row, column = place
     return InputError(
-        f"{name} must be finite, got {value} at row {row}, column {column}"
+        f"{name} must be finite, got {value} at row {row}, column {column} (counted from 0)"
         f" ({count} such values); remove or repair those rows"
     )
 
@@ -176,7 +176,7 @@ def as_scores(scores: Any, name: str = "scores") -> NDArray[np.float64]:
     array = as_real(array, name).astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(array))
     if len(bad):
-        raise InputError(f"{name} must be finite, got {array[bad[0]]} at row {bad[0]}")
+        raise InputError(f"{name} must be finite, got {array[bad[0]]} at row {bad[0]} (counted from 0)")
     return array
 
 

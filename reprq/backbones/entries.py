@@ -38,7 +38,7 @@ BACKBONES = Registry(
                 target="reprq.backbones.sources.terms:load_terms",
                 inputs="text",
                 about=about,
-                facts={"names": (name,), "learns": True},
+                facts={"names": (name,), "learns": True, "weightless": True},
             )
             for name, about in (
                 ("bow", "counts of the terms of a text, those of benign training texts"),
@@ -52,7 +52,7 @@ BACKBONES = Registry(
                 target="reprq.backbones.sources.rows:load_rows",
                 inputs="table",
                 about=about,
-                facts={"names": (name,), "learns": True},
+                facts={"names": (name,), "learns": True, "weightless": name == "identity"},
             )
             for name, about in (
                 ("identity", "the rows of a table as they are, or scaled by benign training rows"),

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from reprq.cli import options
-from reprq.cli.sources import described, extract_split, load_data, load_file, load_network, say
+from reprq.cli.sources import described, drawn, extract_split, load_data, load_file, load_network, say
 
 Side = tuple[Any, Any, Any]  # training rows, test rows, and those of a corpus or None
 
@@ -279,7 +279,7 @@ def _of_protocol(asked: dict[str, Any]) -> _Data:
 def _plain(asked: dict[str, Any]) -> _Data:
     """The samples that the options ask for, and the splits that tasks and scenario make of them."""
     from reprq.data import Scenario, benign_task, named_tasks, scenario_splits
-    from reprq.data.corpus import without_classes
+    from reprq.data.corpus import check_alike, without_classes
 
     train, test = (_sampled(load_data(asked, split), asked) for split in ("train", "test"))
     external, auxiliary = (
@@ -288,6 +288,9 @@ def _plain(asked: dict[str, Any]) -> _Data:
         else None
         for role, split in (("external", "test"), ("auxiliary", "train"))
     )
+    for role, other in (("external", external), ("auxiliary", auxiliary)):
+        if other is not None:
+            check_alike(train, other, role)
     said: tuple[str, ...] = ()
     if auxiliary is not None:
         corpus = without_classes(auxiliary, train.classes)
@@ -335,4 +338,7 @@ def _known(asked: tuple[str, ...], classes: tuple[str, ...]) -> Any:
 
 
 def _sampled(dataset: Any, asked: dict[str, Any]) -> Any:
-    return dataset.sample(asked["samples"], seed=asked["seed"]) if asked["samples"] < len(dataset) else dataset
+    if asked["samples"] >= len(dataset):
+        return dataset
+    say(drawn(asked["samples"], len(dataset), f"{dataset.noun}s of {dataset.name} {dataset.split}"))
+    return dataset.sample(asked["samples"], seed=asked["seed"])

@@ -8,7 +8,17 @@ import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
-from reprq.cli.sources import benign_rows, described, extract_split, load_data, load_file, load_network, sampled, say
+from reprq.cli.sources import (
+    benign_rows,
+    described,
+    drawn,
+    extract_split,
+    load_data,
+    load_file,
+    load_network,
+    sampled,
+    say,
+)
 
 DEFAULT_SAMPLES = 256
 
@@ -98,6 +108,8 @@ def measure(
             say(sentence)
         kind = f"{chosen.noun}s" if len(chosen) == len(every) else f"benign {chosen.noun}s"
         rows = f"{len(measured[0])} of {found.total} {kind} of {chosen.name} {split}"
+        if len(measured[0]) < found.total:
+            say(drawn(len(measured[0]), found.total, f"{kind} of {chosen.name} {split}"))
         source = f"{asked['backbone']} ({measured[0].provenance['weights']}) on {rows}"
     if cka is not None:
         table = heatmap(measured, cka, source)

@@ -16,9 +16,12 @@ from reprq.cli.groups import Command
 @click.option(
     "--gallery",
     type=click.IntRange(0, 24),
+    is_flag=False,
+    flag_value=9,
     default=0,
-    show_default=True,
-    help="Show so many of the most anomalous test samples of each data set, with maps; fits the best detector again.",
+    metavar="[N]",
+    help="Show the 9, or N, most anomalous test samples of each data set, with maps. Fits the best detector again, and"
+    " adds at most 1.5 MB a data set to the page. [default: none]",
 )
 @options.work
 @options.seed("Seeds the bootstrap of the intervals.")

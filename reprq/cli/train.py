@@ -16,7 +16,7 @@ from reprq.pretext.registry import TASKS
 @click.command(cls=Naming, registry=TASKS)
 @click.argument("task")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The teacher's file (.safetensors).")
-@click.option("--architecture", default="lenet", show_default=True, metavar="NAME", help="The network to train.")
+@click.option("--architecture", metavar="NAME", help="The network to train. [default: lenet, of a table mlp]")
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
 @options.whole_images
 @click.option("--max-length", type=click.IntRange(min=1), help="Tokens of a text that count; the network's by default.")
@@ -49,7 +49,7 @@ from reprq.pretext.registry import TASKS
 def train(
     task: str,
     out: Path,
-    architecture: str,
+    architecture: str | None,
     size: int | None,
     crop: str | None,
     squash: bool | None,

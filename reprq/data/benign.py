@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from reprq.data.classes import check_named
 from reprq.data.dataset import Dataset
 from reprq.data.folders.layout import is_benign_name
 from reprq.errors import InputError, listed
@@ -45,6 +46,7 @@ def benign_rows(samples: Dataset, benign: str | Sequence[str] = ()) -> Benign:
     """
     present = [samples.classes[label] for label in np.unique(samples.labels)]
     patterns = named_labels(benign, present)
+    check_named(patterns, present, samples.name)
     by_name = [name for name in present if is_benign_name(name)]
     if not patterns and len(present) > 1 and len(by_name) > 1:
         raise InputError(

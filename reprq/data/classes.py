@@ -2,13 +2,14 @@
 
 import unicodedata
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reprq.data.arrays import as_numpy, is_array
-from reprq.errors import InputError
+from reprq.errors import InputError, listed
 
 UNLABELLED = "unlabelled"
 
@@ -52,6 +53,24 @@ def labelled(
     return places.astype(np.int64), tuple(str(value) for value in found)
 
 
+def check_named(benign: Sequence[str], classes: Sequence[str], name: str = "the data") -> None:
+    """Raise an InputError where benign classes are named of data that was read without labels.
+
+    Args:
+        benign: Their names, or patterns.
+        classes: The classes that there are; `UNLABELLED` alone where no labels were read.
+        name: The data.
+    """
+    if tuple(classes) == (UNLABELLED,) and not all(fnmatchcase(UNLABELLED, each) for each in benign):
+        raise InputError(f"benign names {listed(benign)}, and {without_labels(name)}")
+
+
+def without_labels(name: str = "the data") -> str:
+    """Return in words that no labels were read, and how to say which column holds them."""
+    file = name if name.startswith("table:") else "table:FILE"
+    return f"no column of {name} was read as labels; call it label, or say which it is, as in {file}#COLUMN"
+
+
 def class_names(data: Any) -> list[str] | None:
     """Return the names that a data set gives its classes: torchvision's `classes`, Hugging Face's `features`.
 
@@ -77,6 +96,7 @@ def _from_one_hot(labels: Sequence[Any]) -> list[int]:
         if values.shape != rows[0].shape or sorted(values.tolist()) != [0] * (len(values) - 1) + [1]:
             raise InputError(
                 f"labels must be one class a row, or one 1 a row among zeros, got {values.tolist()} at row {row}"
+                " (counted from 0)"
             )
     return [int(values.argmax()) for values in rows]
 
@@ -93,4 +113,6 @@ def _scalar(label: Any, row: int) -> str | int:
     if isinstance(value, int):
         return value
     got = repr(value) if value is None or isinstance(value, float) else type(value).__name__
-    raise InputError(f"labels must be names or whole numbers, got {got} at row {row}; give the class of each row")
+    raise InputError(
+        f"labels must be names or whole numbers, got {got} at row {row} (counted from 0); give the class of each row"
+    )

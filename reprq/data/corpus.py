@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from reprq.data.dataset import Dataset
-from reprq.errors import DataError, listed
+from reprq.errors import DataError, InputError, listed
 
 _SYNSET = re.compile(r"n\d{8}")
 _WORDS = ("classes.tsv", "words.txt")  # beside the folders: a synset and its names, with a tab between
@@ -36,6 +36,21 @@ _KINDS = {
     "ship": _SHIP,
     "truck": ("truck", "lorry", "pickup", "tow car", "van", "wrecker"),
 }
+
+
+def check_alike(data: Dataset, other: Dataset, role: str) -> None:
+    """Raise an InputError where what stands beside a data set is of another modality, before work is done on either.
+
+    Args:
+        data: The data set.
+        other: What stands beside it.
+        role: As what: "auxiliary", "external", "labelled".
+    """
+    if other.modality != data.modality:
+        raise InputError(
+            f"{role} must hold {data.noun}s as {data.name} does, got the {other.noun}s of {other.name}; give such"
+            f" ({role}=, --{role} DATA)"
+        )
 
 
 def without_classes(corpus: Dataset, classes: Sequence[str]) -> Dataset:

@@ -1,10 +1,16 @@
 """Files that cannot be used, said together."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from reprq.errors import DataError
+
+if TYPE_CHECKING:
+    from reprq.data.dataset import Dataset
+
+Read = TypeVar("Read")
 
 _LEFT_OUT = "or leave it out with --skip-broken (skip_broken=True)"
 _MOST_NAMED = 6  # in a sentence; where there are more, the details name all
@@ -62,6 +68,27 @@ def one_error(failures: Mapping[str, DataError], total: int, where: str, noun: s
     reasons = "; ".join([in_words(failures, None if few else 1), *sorted(hints)[:2]])
     message = f"{len(failures)} of {total} {noun}s of {where} cannot be used: {reasons}"
     return FilesError(message, () if few else tuple(distinct))
+
+
+def of_each(data: "Dataset", read: Callable[[int], Read]) -> list[Read]:
+    """Return what `read` says of every row of a data set.
+
+    Args:
+        data: The data set.
+        read: Of the number of a row.
+
+    Raises:
+        DataError: Rows that cannot be read; the message names all, with the reasons.
+    """
+    found, failures = [], {}
+    for i in range(len(data)):
+        try:
+            found.append(read(i))
+        except DataError as error:
+            failures[str(data.ids[i])] = error
+    if failures:
+        raise one_error(failures, len(data), f"{data.name} {data.split}", data.noun)
+    return found
 
 
 def none_left(failures: Mapping[str, DataError], where: str, noun: str) -> DataError:

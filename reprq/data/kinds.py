@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from reprq.data.dataset import Dataset
+from reprq.data.failures import of_each
 from reprq.data.modality import Kinded, Source
 from reprq.data.views import JoinedSource
 
@@ -11,7 +12,7 @@ def kinds_of(data: Dataset) -> dict[str, list[str]]:
     """Return the distinct values of everything that the items can be told apart by, sorted; only headers are read.
 
     Raises:
-        DataError: A file is none of its modality.
+        DataError: Files that are none of their modality; all are named.
 
     Example:
         >>> from reprq.data import load_dataset
@@ -19,8 +20,8 @@ def kinds_of(data: Dataset) -> dict[str, list[str]]:
         {'color': ['gray'], 'size': ['8 x 8 pixels']}
     """
     found: dict[str, set[str]] = {}
-    for row in data.rows.tolist():
-        for name, value in _kind(data.source, row).items():
+    for kind in of_each(data, lambda i: _kind(data.source, int(data.rows[i]))):
+        for name, value in kind.items():
             found.setdefault(name, set()).add(value)
     return {name: sorted(values) for name, values in sorted(found.items())}
 

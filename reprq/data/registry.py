@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from reprq.data.audio.folder import load_audio
 from reprq.data.audio.named import load_esc10
 from reprq.data.dataset import Dataset
+from reprq.data.folders.layout import NoItemsError
 from reprq.data.folders.loading import SPLITS
 from reprq.data.image.folder import load_folder
 from reprq.data.image.named import load_digits, load_stl10, load_svhn, load_torchvision
@@ -16,7 +17,7 @@ from reprq.data.table.loading import load_rows
 from reprq.data.table.named import SETS, load_half
 from reprq.data.text.folder import load_text
 from reprq.data.text.named import load_newsgroups, load_reuters, load_sms
-from reprq.errors import InputError, UnknownNameError
+from reprq.errors import DataError, InputError, UnknownNameError, counted
 from reprq.registry import Entry, Registry
 
 UNNAMED = "python:"  # how the name of data begins that a program holds
@@ -301,9 +302,26 @@ def load_dataset(
         raise UnknownNameError("data set", name, DATASETS.names())
     entry = DATASETS.find(known)
     load = entry.load() if DATASETS.is_built_in(entry.name) else entry.call
-    data = load(Asked(name, path, split, seed, root, download, whole))
+    try:
+        data = load(Asked(name, path, split, seed, root, download, whole))
+    except NoItemsError as error:
+        raise DataError(_elsewhere(error, path) or str(error)) from None
     if not isinstance(data, Dataset):
         raise InputError(f"the loader of {name} must give a reprq.data.Dataset, got a {type(data).__name__}")
     if data.name.startswith(UNNAMED):
         data = replace(data, name=name)
     return read_as(data, skip_broken=skip_broken, **reading)
+
+
+def _elsewhere(error: NoItemsError, path: str) -> str:
+    """How a folder is named whose files are mostly of another modality than was asked for; "" where they are not."""
+    from reprq.data.audio.folder import SOUNDS
+    from reprq.data.columns import is_text_file
+    from reprq.data.image.folder import IMAGES
+
+    kinds = (("folder", "image", IMAGES.holds), ("audio", "sound", SOUNDS.holds), ("text", "document", is_text_file))
+    for prefix, noun, holds in kinds:
+        many = sum(count for extension, count in error.others.items() if holds(f"file{extension}"))
+        if 2 * many > error.others.total():
+            return f"{path} has no {error.noun}s, and holds {counted(many, noun)}; name it {prefix}:{path}"
+    return ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reprq.data.classes import UNLABELLED, check_named, without_labels
 from reprq.errors import InputError, UnknownNameError, listed
 from reprq.labels import anomaly_labels, named_labels
 
@@ -54,6 +55,8 @@ def one_class_tasks(classes: Sequence[str]) -> list[Task]:
         >>> one_class_tasks(["cat", "dog", "ship"])[0].anomaly_labels([0, 1, 2, 0])
         array([0, 1, 1, 0])
     """
+    if tuple(classes) == (UNLABELLED,):
+        raise InputError(f"one-class tasks need labels, and {without_labels()}")
     if len(classes) < 2:
         raise InputError(f"one-class tasks need at least two classes, got {list(classes)}; add a class of anomalies")
     every = frozenset(range(len(classes)))
@@ -79,7 +82,9 @@ def benign_task(classes: Sequence[str], benign: str | Sequence[str]) -> Task:
         >>> benign_task(["crack", "good", "hole", "ok"], ["good", "ok"]).name
         'benign:good,ok'
     """
-    anomalous = anomaly_labels(range(len(classes)), named_labels(benign, classes), classes=classes, name="the classes")
+    named = named_labels(benign, classes)
+    check_named(named, classes)
+    anomalous = anomaly_labels(range(len(classes)), named, classes=classes, name="the classes")
     inside = frozenset(np.flatnonzero(anomalous == 0).tolist())
     if len(inside) == len(classes):
         raise InputError(f"benign must leave a class that is anomalous, got all of {listed(classes)}; leave some out")

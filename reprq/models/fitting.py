@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from reprq.backbones import Backbone, load_backbone
 from reprq.backbones.entries import brings_weights
 from reprq.data import Dataset, as_dataset, benign_rows, load_dataset, read_as
+from reprq.data.corpus import check_alike
+from reprq.data.image.preprocessing import Preprocessing
 from reprq.data.kinds import kinds_of
-from reprq.detectors.calibration import Calibration, calibrate, copies
+from reprq.detectors.calibration import Calibration, calibrate, copies, folds
 from reprq.detectors.entries import DETECTORS
 from reprq.detectors.registry import create, describe, is_network, stands_alone
 from reprq.detectors.rows.base import ArrayDetector
@@ -24,6 +26,7 @@ from reprq.errors import InputError
 from reprq.models.embedder import Embedder, layer_names, scales_of, side_by_side
 from reprq.models.maps import highest_benign
 from reprq.models.model import Model
+from reprq.models.position_maps import PositionScale, scale_of
 from reprq.provenance import versions
 
 FALSE_ALARMS = 0.01
@@ -127,6 +130,8 @@ def fit(
     if samples is not None and samples < len(said):
         said = said.sample(samples, seed=seed)
     others = {word: _samples(x, split, seed, how) for word, x in besides.items()}
+    for word, other in others.items():
+        check_alike(said, other, word)
     network = _network(backbone, spec, weights, preprocessing, seed)
     network = None if network is None else network.taking(said)
     learning = network is not None and must_learn(network, pooling)
@@ -143,7 +148,7 @@ def fit(
         made.set_params(**{k: v for k, v in own.items() if k in made.get_params() and k not in spec and v is not None})
         embedder = None
         calibration, judge, held_out = _trained(made, said, others, false_alarms, seed)
-        map_threshold = highest_benign(judge, held_out, false_alarms)
+        map_threshold, scale = highest_benign(judge, held_out, false_alarms), None
     else:
         options = {"pooling": pooling, "batch_size": batch_size, "workers": workers, "device": device, "seed": seed}
         options |= {"cache_dir": cache_dir, "progress": progress}
@@ -154,6 +159,8 @@ def fit(
         else:
             calibration, judge = _on_part(made, x, parted, known, false_alarms)
         map_threshold = None
+        out = parted.out if parted is not None else next(folds(x))[1]
+        scale = _positions(embedder, calibration, said.select(out))
     record = _record(judge, calibration, said.name, len(said), said.noun, seed)
     record["trained_on"] |= {"split": said.split, "fingerprint": said.fingerprint, "benign": note}
     record["trained_on"]["notes"] = list(said.notes)
@@ -163,7 +170,16 @@ def fit(
     record |= {"layers": chosen, "pooling": pooling, "batch_size": batch_size}
     record["scales"] = [] if embedder is None else list(embedder.scales)
     record["map_threshold"] = map_threshold
+    record["position_scale"] = None if scale is None else scale._asdict()
     return Model(judge, calibration, embedder, record)
+
+
+def _positions(embedder: Embedder, calibration: Calibration, held_out: Dataset) -> PositionScale | None:
+    """On which scale the positions of held-out photos score beside these; None of what is no picture."""
+    if not isinstance(embedder.backbone.preprocessing, Preprocessing):
+        return None
+    detector, scores = calibration.folds[0]
+    return scale_of(embedder, detector, held_out, scores)
 
 
 def _on_rows(made: Any, rows: Embeddings, besides: Mapping[str, Any], rate: float, seed: int) -> Model:

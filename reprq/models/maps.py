@@ -7,27 +7,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from reprq.data import Dataset, to_photo
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.conformal import threshold
-from reprq.detectors.patch.reader import PatchReader, spread
 from reprq.errors import InputError, OutputExistsError
 from reprq.explain import pictures as explain
-from reprq.models.embedder import Embedder
 from reprq.models.model import Model
+from reprq.models.position_maps import PositionScale, check_positions, maps_by_position
 from reprq.models.token_maps import maps_of_texts, transform_of
 from reprq.progress import track
 from reprq.provenance import digest
 from reprq.storage import make_folder, write_text, write_whole
-from reprq.training import Inputs
 
 Map = NDArray[np.float64]
 _BATCH = 32
-_POOLED = ("avg", "mean", "max", "gem")  # a row of these has the channels of a position
 
 
 def maps_of(
@@ -67,12 +63,19 @@ def maps_of_photos(model: Model, data: Dataset, *, progress: bool = False) -> It
         raise InputError("maps are of photos, sounds and texts, and this model reads something else; leave maps out")
     if model.embedder is not None:
         check_positions(model.embedder)
-        made = maps_by_position(model.embedder, model.detector, data)
+        judge = model.calibration.folds[0][0]  # whose scores of held-out photos the scale is of
+        made = maps_by_position(model.embedder, judge, data, _scale(model))
     elif has_maps(model.detector):
         made = _in_batches(model.detector, data)
     else:
         raise InputError(f"{model.record['method']} has no anomaly maps; fit a detector that has, such as patchcore")
     return _on_photos(made, transform_of(model), data, progress)
+
+
+def _scale(model: Model) -> PositionScale | None:
+    """On which scale positions score; their own where the model does not say."""
+    known = model.record.get("position_scale")
+    return None if known is None else PositionScale(**known)
 
 
 def _has_pictures(model: Model, data: Dataset) -> bool:
@@ -102,38 +105,6 @@ def highest_benign(detector: Any, held_out: Any, rate: float) -> float | None:
 def _in_batches(detector: Any, data: Dataset) -> Iterator[Map]:
     for first in range(0, len(data), _BATCH):
         yield from detector.anomaly_map(data.select(np.arange(first, min(first + _BATCH, len(data)))))
-
-
-def maps_by_position(embedder: Embedder, detector: Any, data: Dataset) -> Iterator[Map]:
-    """Yield the scores of a detector of rows at every position of the common grid of the layers.
-
-    Args:
-        embedder: Whose rows the detector reads.
-        detector: Fitted.
-        data: What the embedder takes.
-
-    Raises:
-        InputError: A layer has no positions.
-    """
-    backbone = embedder.backbone
-    reader = PatchReader(backbone, embedder.layers, average=1, device=embedder.device)
-    scales = np.repeat(np.asarray(embedder.scales, np.float32), reader.widths)
-    shape = (backbone.input_shape[1], backbone.input_shape[2])
-    inputs = Inputs(data, backbone.preprocessing, memory=0)
-    for rows in torch.split(torch.arange(len(inputs)), embedder.batch_size):
-        with torch.no_grad():
-            found = reader(inputs[rows]).cpu().numpy() / scales
-        scores = detector.anomaly_score(found.reshape(-1, found.shape[2]))
-        yield from spread(scores.reshape(found.shape[:2]), reader.grid, shape)
-
-
-def check_positions(embedder: Embedder) -> None:
-    """Raise an `InputError` unless a row is pooled so that it has the channels of a position."""
-    if embedder.pooling not in _POOLED:
-        raise InputError(
-            f"maps of a detector of rows need one of the poolings {', '.join(_POOLED)}, got {embedder.pooling!r}; fit"
-            " with such a one, or a detector that has maps of its own, such as patchcore"
-        )
 
 
 def _on_photos(maps: Iterator[Map], transform: Any, data: Dataset, progress: bool) -> Iterator[tuple[str, Map]]:

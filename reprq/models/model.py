@@ -151,8 +151,9 @@ class Model:
         Of a photo it is (height, width) in its own pixels.
 
         Of a detector with an `anomaly_map` it is that. Of a detector of rows it is what the detector says of single
-        positions of the layers' maps, though it was fitted on pooled ones: to be compared within a photo, not with the
-        threshold. Either is interpolated bilinearly. What a crop leaves out is nan; see `reprq.data.to_photo`.
+        positions of the layers' maps, though it was fitted on pooled ones, on the scale of the scores: the median and
+        the quartiles of held-out benign positions are brought to those of held-out benign photos. Either is
+        interpolated bilinearly. What a crop leaves out is nan; see `reprq.data.to_photo`.
 
         Of a text it is (L,), a value for each of its L tokens, as the `words_of` of the transform counts them. Of a
         detector with an `anomaly_map` of texts it is that: what each token adds to the score. Of all others it is by

@@ -44,7 +44,10 @@ def maps_of_texts(model: Model, data: Dataset, *, progress: bool = False) -> Ite
     if embedder is None and not isinstance(detector, DeepDetector):
         raise InputError(f"{model.record['method']} reads no tokens of texts, so that it has no maps; leave maps out")
     if not has_own_maps(detector) and mask_of(transform_of(model).blank(1)) is None:
-        raise InputError(f"maps of texts are of tokens, and {model.record['method']} reads none; leave maps out")
+        raise InputError(
+            f"maps of texts are of tokens, and the backbone {model.record['backbone']['name']} takes a text as a whole;"
+            " fit on one that reads tokens, as words:FILE or hf:PATH, or leave maps out"
+        )
     return _each(model, data, progress)
 
 

@@ -54,7 +54,8 @@ def unit_rows(rows: Rows, name: str, hint: str) -> Rows:
     largest = tensors.double(xp.amax(xp.abs(rows), 1, keepdims=True))
     if len(zero := np.flatnonzero(tensors.host(largest == 0))):
         raise InputError(
-            f"{name} must have no zero row, whose direction is undefined, got {len(zero)}, the first in row {zero[0]};"
+            f"{name} must have no zero row, whose direction is undefined, got {len(zero)}, the first in row {zero[0]}"
+            " (counted from 0);"
             f" {hint}"
         )
     scaled = rows / largest

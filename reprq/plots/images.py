@@ -108,6 +108,7 @@ def pixels_of(images: Any, row: int) -> Any:
         pixels = pixels[..., 0]
     if pixels.ndim != 2 and not (pixels.ndim == 3 and pixels.shape[2] in (3, 4)):
         raise InputError(
-            f"images must be (h, w) or (h, w, 3), got shape {pixels.shape} in row {row}; put the channels last"
+            f"images must be (h, w) or (h, w, 3), got shape {pixels.shape} in row {row}"
+            " (counted from 0); put the channels last"
         )
     return pixels

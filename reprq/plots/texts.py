@@ -1,23 +1,26 @@
 """Texts whose tokens are marked by a value each: attention, or what a token adds to a score."""
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from reprq.errors import InputError
+from reprq.errors import InputError, counted
+from reprq.plots.fonts import Fonts, fonts_for
 from reprq.plots.styles import plain
 
 PAPER, MORE, LESS, INK = (255, 255, 255), (245, 150, 60), (110, 170, 225), "#111111"
 _WIDE, _LONG = 100, 420  # characters of a line, and of a text that is cut
 _CHARACTER, _LINE = 0.08, 0.19  # inches; whole pixels, to which a letter's width is rounded
+_MONO, _TITLES = "DejaVu Sans Mono", "DejaVu Sans"
+_REST, _BOX = "\0", "\N{WHITE SQUARE}"  # after a letter that takes two places; what no font has
 _SIZE = 72 * _CHARACTER / 0.602  # points, of DejaVu Sans Mono, whose letters are .602 em wide
 
 
@@ -98,6 +101,9 @@ def color_of(value: float, scale: float) -> str:
 def text_gallery(texts: Sequence[MarkedText], *, label: str = "what a token adds to the score") -> Figure:
     """Draw texts with a color behind each token, one scale for all; of a long one what is around its strongest token.
 
+    Letters that DejaVu Sans Mono lacks are of whatever installed font has them, each in the place of two; where none
+    has, a box stands for each, and a line below says so.
+
     Args:
         texts: What is drawn, from above.
         label: What the values are; "" where no token has one.
@@ -107,9 +113,12 @@ def text_gallery(texts: Sequence[MarkedText], *, label: str = "what a token adds
     """
     if not texts:
         raise InputError("texts must be at least one, got none")
-    scale, known = scale_of(texts), FT2Font(font_manager.findfont("DejaVu Sans Mono"))
-    laid = [_lines(each, known) for each in texts]
-    rows = sum(len(lines) + 1.6 for lines in laid) + (1.4 if label else 0)
+    scale = scale_of(texts)
+    written = {letter for each in texts for letter in each.text + each.title if letter.isprintable()}
+    fonts = fonts_for(written, _MONO)
+    weight = "bold" if not fonts.filled else "normal"  # what fills in may have no bold letters
+    laid = [_lines(each, fonts) for each in texts]
+    rows = sum(len(lines) + 1.6 for lines in laid) + (1.4 if label else 0) + bool(fonts.missing)
     fig = Figure(figsize=((_WIDE + 6) * _CHARACTER, rows * _LINE))
     ax = fig.add_axes((0, 0, 1, 1), xlim=(-1, _WIDE + 5), ylim=(rows, 0))
     ax.axis("off")
@@ -117,11 +126,19 @@ def text_gallery(texts: Sequence[MarkedText], *, label: str = "what a token adds
         _key(ax, key_of(texts), label)
     y = 2.2 if label else 0.8
     for each, lines in zip(texts, laid, strict=True):
-        ax.text(0, y, plain(each.title), fontsize=9, fontweight="bold", color=INK, va="center")
+        title = "".join(_BOX if letter in fonts.missing else letter for letter in plain(each.title))
+        ax.text(
+            0, y, title, family=[_TITLES, *fonts.families[1:]], fontsize=9, fontweight=weight, color=INK, va="center"
+        )
         for line in lines:
             y += 1
-            _draw(ax, line, y, scale)
+            _draw(ax, line, y, scale, fonts)
         y += 1.6
+    if fonts.missing:
+        said = (
+            f"a box stands for {counted(len(fonts.missing), 'letter')} that no installed font has; the page shows them"
+        )
+        ax.text(0, y, said, family=_TITLES, fontsize=8, color=INK, va="center")
     return fig
 
 
@@ -135,19 +152,23 @@ def _key(ax: Axes, values: Sequence[float], label: str) -> None:
     ax.text(x + 0.5, 0.9, label, fontsize=9, color=INK, va="center")
 
 
-def _draw(ax: Axes, line: list[tuple[str, float | None]], y: float, scale: float) -> None:
+def _draw(ax: Axes, line: list[tuple[str, float | None]], y: float, scale: float, fonts: Fonts) -> None:
+    how: dict[str, Any] = {"family": list(fonts.families), "fontsize": _SIZE, "color": INK, "va": "center"}
     x = 0
     for part, value in line:
         if value is not None:
             ax.add_patch(Rectangle((x, y - 0.5), len(part), 0.96, color=color_of(value, scale), linewidth=0))
-        shown = part.replace("$", r"\$")
-        ax.text(x, y, shown, family="DejaVu Sans Mono", fontsize=_SIZE, color=INK, va="center")
-        x += len(part)
+        for run in re.findall(rf".{_REST}|{_REST}|[^{_REST}]+(?!{_REST})", part):
+            if run.endswith(_REST):  # in the middle of its place
+                ax.text(x + 1, y, run.rstrip(_REST), ha="center", **how)
+            else:
+                ax.text(x, y, run.replace("$", r"\$"), **how)
+            x += len(run)
 
 
-def _lines(text: MarkedText, known: FT2Font) -> list[list[tuple[str, float | None]]]:
+def _lines(text: MarkedText, fonts: Fonts) -> list[list[tuple[str, float | None]]]:
     """The excerpt of a text in lines of parts."""
-    letters, marks = _letters(text, known)
+    letters, marks = _letters(text, fonts)
     start = max(0, int(np.nanargmax(np.abs(marks))) - _LONG // 2) if len(letters) > _LONG and not _blank(marks) else 0
     start = letters.rfind(" ", 0, start) + 1
     shown = letters[start : start + _LONG]
@@ -170,17 +191,22 @@ def _lines(text: MarkedText, known: FT2Font) -> list[list[tuple[str, float | Non
     return found
 
 
-def _letters(text: MarkedText, known: FT2Font) -> tuple[str, np.ndarray]:
-    """The letters of a text, a blank for each run of space and a box for what the font lacks, and the value of each."""
+def _letters(text: MarkedText, fonts: Fonts) -> tuple[str, np.ndarray]:
+    """The letters of a text, a blank for each run of space and a box for what fonts lack, and the value of each.
+
+    One of a font that fills in, whose letters are of any width, takes the place of two.
+    """
     letters: list[str] = []
     marks: list[float] = []
     for part, value in text.pieces():
         for letter in part:
             if letter.isspace() and letters and letters[-1] == " ":
                 continue
-            there = known.get_char_index(ord(letter)) and letter.isprintable()
-            letters.append(" " if letter.isspace() else letter if there else "\N{WHITE SQUARE}")
-            marks.append(np.nan if value is None else value)
+            shown = " " if letter.isspace() else _BOX if letter in fonts.missing or not letter.isprintable() else letter
+            letters.append(shown)
+            if shown in fonts.filled:
+                letters.append(_REST)
+            marks += [np.nan if value is None else value] * (len(letters) - len(marks))
     return "".join(letters), np.array(marks)
 
 

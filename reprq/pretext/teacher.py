@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from reprq.backbones import Backbone, load_backbone
 from reprq.backbones.batch import MASK, put_out
+from reprq.backbones.entries import BACKBONES
 from reprq.backbones.layers.stages import head_of
 from reprq.data import Dataset, as_dataset
 from reprq.data.modality import modality_named
@@ -27,6 +28,7 @@ from reprq.storage import file_name, write_whole
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step, train
 
 LEAST_SAMPLES = 4
+_ARCHITECTURES = {"image": "lenet", "table": "mlp"}
 
 
 def train_teacher(
@@ -34,7 +36,7 @@ def train_teacher(
     data: Any,
     *,
     out: Path | str,
-    architecture: str = "lenet",
+    architecture: str | None = None,
     preprocessing: Mapping[str, Any] | None = None,
     epochs: int = 8,
     batch_size: int = 32,
@@ -62,7 +64,7 @@ def train_teacher(
         data: The samples, and for classification and supervised their labels: a `Dataset`, the name of a data set,
             whose training samples are taken, or whatever else `reprq.data.as_dataset` takes.
         out: The path of the file.
-        architecture: A backbone's name.
+        architecture: A backbone's name; by default lenet of images and mlp of rows of tables; of texts it must be said.
         preprocessing: What to change in the architecture's own preprocessing, such as the size.
         epochs: The most epochs; training stops early where a seeded hold-out of a tenth no longer improves.
         batch_size: Samples a step.
@@ -97,6 +99,7 @@ def train_teacher(
         raise DataError(
             f"a teacher needs at least {LEAST_SAMPLES} {data.noun}s, {data.name} gives {len(data)}; give more"
         )
+    architecture = _architecture(architecture, data)
     backbone = load_backbone(architecture, "random", preprocessing=preprocessing, seed=seed)
     backbone.check_takes(data)
     if not backbone.is_fitted:
@@ -127,6 +130,22 @@ def train_teacher(
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.network.state_dict().items()}
     write_whole(out, lambda temporary: save_file(state, temporary, {"reprq": json.dumps(made)}))
     return out
+
+
+def _architecture(asked: str | None, data: Dataset) -> str:
+    """The network to train: the one asked for, if it has weights to train, or that of the modality."""
+    if asked is None:
+        if data.modality not in _ARCHITECTURES:
+            raise InputError(
+                f"architecture must be given for the {data.noun}s of {data.name}; name a network, as hf:PATH"
+                " (architecture=, --architecture)"
+            )
+        return _ARCHITECTURES[data.modality]
+    known = BACKBONES.find(asked).facts if asked in BACKBONES else {}
+    if known.get("weightless"):
+        fitting = _ARCHITECTURES.get(data.modality, "hf:PATH")
+        raise InputError(f"architecture must be a network with weights to train, got {asked}; choose such as {fitting}")
+    return asked
 
 
 def _sets(data: Dataset) -> NDArray[np.int64]:
@@ -261,7 +280,7 @@ def _make_room(out: Path, force: bool) -> None:
     if out.is_dir():
         raise OutputExistsError(f"{out} is a folder; give the path of a file")
     if out.exists() and not force:
-        raise OutputExistsError(f"{out} exists already; give another path or force=True to replace it")
+        raise OutputExistsError(f"{out} exists already; give another path, or force=True (--force) to replace it")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -14,7 +14,7 @@ from reprq import plots
 from reprq.data import Dataset, to_photo
 from reprq.errors import InputError, ReprqError, counted
 from reprq.models.embedder import Embedder
-from reprq.models.maps import check_positions, maps_by_position
+from reprq.models.position_maps import check_positions, maps_by_position, scale_of
 from reprq.progress import track
 from reprq.report.pictures import Picture, raster
 from reprq.report.tables import PageTable, to_table
@@ -114,8 +114,8 @@ def _gallery(again: Refit, row: dict[str, Any], count: int, device: str) -> Pict
         drawn = overlaid(samples, maps, transform, masks, titles, contour=_HIGHEST)
         caption += (
             " Beside each its map, on one scale of colors; the white line goes around the highest twentieth of all"
-            " pixels, which may be at a border where a network pads."
         )
+        caption += " pixels."
         if any(mask is not None for mask in masks):
             caption += " What is marked as anomalous is outlined in cyan."
     return raster(drawn, title, caption, said + ", ".join(titles))
@@ -132,7 +132,8 @@ def _maps(again: Refit, samples: Dataset, device: str) -> tuple[Any, Any]:
         embedder = Embedder(again.backbone, (again.layer,), again.pooling, (1.0,), device)
         try:
             check_positions(embedder)
-            return transform, list(maps_by_position(embedder, detector, samples))
+            scale = scale_of(embedder, detector, *_benign(again))
+            return transform, list(maps_by_position(embedder, detector, samples, scale))
         except InputError:  # a layer without positions, or pooled so that a row is of all of them
             return transform, None
     if samples.modality == "image" and transform is None:
@@ -142,6 +143,12 @@ def _maps(again: Refit, samples: Dataset, device: str) -> tuple[Any, Any]:
     if not hasattr(transform, "picture"):
         return None, None
     return transform, detector.anomaly_map(samples) if hasattr(detector, "anomaly_map") else None
+
+
+def _benign(again: Refit) -> tuple[Dataset, NDArray[np.float64]]:
+    """The benign samples that were judged, and their scores."""
+    rows = np.flatnonzero(again.found.labels == 0)
+    return again.judged.select(rows), again.found.scores[rows]
 
 
 def overlaid(

@@ -19,6 +19,7 @@ from reprq.plots.study import correlation_of
 from reprq.report.answer import Answer
 from reprq.study import StudyResults
 
+LARGEST_JPEG = 1_100_000  # bytes, a third more in the page
 _LARGEST_SVG = 600_000  # bytes; beyond that a PNG is smaller and faster to draw
 _DOTS = 96  # an inch on a screen
 
@@ -126,14 +127,25 @@ def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str
 
 
 def raster(figure: Any, title: str, caption: str, alternative: str) -> Picture:
-    """Return a figure that holds photos, as a JPEG, a sixth as large as a PNG."""
-    file = io.BytesIO()
+    """Return a figure that holds photos, as a JPEG, a sixth as large as a PNG, of at most `LARGEST_JPEG` bytes."""
     with Image.open(io.BytesIO(plots.render(figure, "png"))) as image:
-        image.convert("RGB").save(file, "JPEG", quality=88)
+        data = _jpeg(image.convert("RGB"))
     width, height = (round(side * _DOTS) for side in figure.get_size_inches())
     plt.close(figure)
-    source = f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    source = f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
     return Picture(title, caption, alternative.replace("\n", ", "), source, width, height)
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    """An image as a JPEG; one that would be too large with fewer pixels."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=88)
+    if file.tell() <= LARGEST_JPEG:
+        return file.getvalue()
+    share = min(0.9, (LARGEST_JPEG / file.tell()) ** 0.5)
+    return _jpeg(
+        image.resize((max(int(share * image.width), 1), max(int(share * image.height), 1)), Image.Resampling.LANCZOS)
+    )
 
 
 def _picture(drawn: Axes | Figure, title: str, caption: str, alternative: str) -> Picture:

@@ -154,8 +154,7 @@ class CellRunner:
         data = job.others[role][0]
         known = job.cell.seed, job.cell.dataset, role, repr(data)
         if known not in self._others:
-            classes = self._samples_of(job)[0].classes
-            self._others[known] = Other.load(data, role, job.cell.seed, classes).samples
+            self._others[known] = Other.load(data, role, job.cell.seed, self._samples_of(job)[0]).samples
         return self._others[known]
 
     def _layer(self, place: Place) -> LayerRows:

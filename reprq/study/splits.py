@@ -14,7 +14,7 @@ from reprq.data import (
     named_tasks,
     scenario_splits,
 )
-from reprq.data.corpus import without_classes
+from reprq.data.corpus import check_alike, without_classes
 from reprq.data.oneclass import sides_and_splits
 from reprq.data.scenarios import repeated
 from reprq.errors import ConfigError, UnknownNameError
@@ -40,14 +40,19 @@ class Other:
     samples: Dataset
 
     @classmethod
-    def load(cls, data: DataConfig, role: str, seed: int, classes: Sequence[str]) -> "Other":
-        """Read the test samples of external anomalies, or the training samples of a corpus without these classes."""
+    def load(cls, data: DataConfig, role: str, seed: int, beside: Dataset) -> "Other":
+        """Read the test samples of external anomalies, or the training samples of a corpus without the task's classes.
+
+        Raises:
+            InputError: They are of another modality than the task's training samples.
+        """
         split, per_class = ("test", data.test_per_class) if role == "external" else ("train", data.train_per_class)
         samples = load_dataset(
             data.name, split, root=data.root, download=data.download, seed=seed, whole=True, **data.reading
         )
+        check_alike(beside, samples, role)
         shown = shown_side(data, samples, per_class, seed)
-        return cls(data, role, without_classes(shown, classes) if role == "auxiliary" else shown)
+        return cls(data, role, without_classes(shown, beside.classes) if role == "auxiliary" else shown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +106,7 @@ def study_splits(
     others: dict[tuple[str, str], Other] = {}
     for section in sections or [SplitsConfig()]:
         taken = {
-            role: Other.load(given, role, seed, train.classes)
+            role: Other.load(given, role, seed, train)
             for role, given in (("external", section.external), ("auxiliary", section.auxiliary))
             if given is not None
         }

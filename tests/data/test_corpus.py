@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reprq.data import load_dataset
-from reprq.data.corpus import without_classes
-from reprq.errors import DataError
+from reprq.data import as_dataset, load_dataset
+from reprq.data.corpus import check_alike, without_classes
+from reprq.errors import DataError, InputError
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SYNSETS = {
@@ -63,3 +63,10 @@ def test_names_are_compared_whatever_their_spelling_and_by_whole_words():
     assert (len(same), same.notes) == (len(digits), digits.notes)
     with pytest.raises(DataError, match="every class of the corpus digits names a class of the task; give another"):
         without_classes(digits, digits.classes)
+
+
+def test_what_stands_beside_a_data_set_is_of_its_modality() -> None:
+    digits, texts = load_dataset("digits"), as_dataset(["a text of words", "and another one"])
+    check_alike(digits, digits, "auxiliary")
+    with pytest.raises(InputError, match=r"auxiliary must hold images as digits does, got the documents of .*--auxil"):
+        check_alike(digits, texts, "auxiliary")

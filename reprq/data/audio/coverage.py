@@ -5,6 +5,7 @@ import numpy as np
 from reprq.data.audio.lengths import Lengths
 from reprq.data.audio.sources import header_of
 from reprq.data.dataset import Dataset
+from reprq.data.failures import of_each
 from reprq.data.modality import Seen
 from reprq.errors import counted
 
@@ -19,9 +20,9 @@ def coverage(data: Dataset, lengths: Lengths) -> Seen:
     more than a hundredth, and `dropped`, the share of all sound that is cut off.
 
     Raises:
-        DataError: A file is no sound.
+        DataError: Files that are no sounds; all are named.
     """
-    headers = [header_of(data.source, int(row)) for row in data.rows]
+    headers = of_each(data, lambda i: header_of(data.source, int(data.rows[i])))
     seconds = np.array([header.seconds for header in headers])
     wanted, slack = lengths.seconds, _SAME * lengths.seconds
     resampled = sum(header.rate != lengths.sample_rate for header in headers)

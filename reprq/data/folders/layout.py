@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -60,6 +61,19 @@ class FolderLayout:
     sides: Mapping[str, Classes]
     missing: Mapping[str, str]
     passed: tuple[str, ...] = ()
+
+
+class NoItemsError(DataError):
+    """A folder without an item of the kind that was asked for.
+
+    Attributes:
+        noun: What an item would be: "image".
+        others: How many files of which extensions it has.
+    """
+
+    def __init__(self, message: str, noun: str, others: Counter[str]) -> None:
+        super().__init__(message)
+        self.noun, self.others = noun, others
 
 
 def is_benign_name(name: str) -> bool:
@@ -272,7 +286,11 @@ def _classes(base: Folder) -> Classes:
     if not any(found.values()):
         bare = not base.folders and not base.others
         what = f"has {len(found)} class folders and no {base.kind.noun}s in them" if found else "has no class folders"
-        raise DataError(f"{_path(base)} {'is empty' if bare else what}; {base.kind.expected}; {_instead(base)}")
+        raise NoItemsError(
+            f"{_path(base)} {'is empty' if bare else what}; {base.kind.expected}; {_instead(base)}",
+            base.kind.noun,
+            base.all_others(),
+        )
     for folder in base.folders:
         if found.get(folder.label) == []:
             none = f"has 0 {base.kind.noun}s, it needs at least 1"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reprq.data.dataset import Dataset
+from reprq.data.failures import of_each
 from reprq.data.image.decoding import Header
 from reprq.data.image.sources import header_of
 from reprq.data.modality import Seen
@@ -25,9 +26,9 @@ def coverage(data: Dataset, preprocessing: "Preprocessing") -> Seen:
     over the images, and `images`, the number that lose more than a tenth.
 
     Raises:
-        DataError: A file is no image.
+        DataError: Files that are no images; all are named.
     """
-    headers = [header_of(data.source, int(row)) for row in data.rows]
+    headers = of_each(data, lambda i: header_of(data.source, int(data.rows[i])))
     dropped = np.array([1 - preprocessing.kept(*header.size) for header in headers])
     much = int((dropped > _WORTH_SAYING).sum())
     share = {"mean": round(float(dropped.mean()), 4), "largest": round(float(dropped.max()), 4), "images": much}

@@ -82,7 +82,8 @@ def column_of_values(values: Sequence[Any], name: str, where: str) -> NDArray[An
     row = next(i for i, cell in enumerate(cells) if cell is not None and _kind(cell) == "other")
     kind = type(cells[row]).__name__
     raise DataError(
-        f"column {name!r} of {where} must hold numbers or categories, got a {kind} in row {row}; leave it out"
+        f"column {name!r} of {where} must hold numbers or categories, got a {kind} in row {row}"
+        " (counted from 0); leave it out"
     )
 
 
@@ -98,7 +99,8 @@ def _numbers(values: Sequence[float], name: str, where: str) -> NDArray[np.float
     if np.isinf(column).any():
         row = int(np.flatnonzero(np.isinf(column))[0])
         raise DataError(
-            f"column {name!r} of {where} must hold finite numbers, got {column[row]} in row {row}; repair it, or leave"
+            f"column {name!r} of {where} must hold finite numbers, got {column[row]} in row {row}"
+            " (counted from 0); repair it, or leave"
             " the cell empty and impute it"
         )
     return column
@@ -126,8 +128,8 @@ def _kind(value: Any) -> str:
 
 def _mixed(what: str, row: int, name: str, where: str) -> DataError:
     return DataError(
-        f"column {name!r} of {where} must hold numbers or categories, got {what} (row {row}); repair these cells, leave"
-        " them empty and impute them, or write the column in words throughout"
+        f"column {name!r} of {where} must hold numbers or categories, got {what} (row {row}, counted from 0);"
+        " repair these cells, leave them empty and impute them, or write the column in words throughout"
     )
 
 

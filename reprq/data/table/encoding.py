@@ -18,6 +18,7 @@ IMPUTED = ("mean", "median")
 _MOST = 1000  # categories of a column
 _NAMES = 20  # rows from which a column of words that are nearly all different is no column of categories
 _KEYS = ("scaler", "impute")
+_FILLED = "repair the table, or fit with what stands for missing cells (impute 'median' or 'mean', --impute)"
 _DIGITS = 1e-3  # of a column's spread, which its rounding to 32 bits may not exceed unsaid
 
 Row = Mapping[str, Cell]
@@ -135,6 +136,7 @@ class Encoding:
         if not self.columns or not len(data):
             return Seen({}, data.notes)
         rows = [data.item(i) for i in range(len(data))]
+        self._check_complete(rows, data)
         imputed = sum(_is_missing(row.get(column.name)) for row in rows for column in self.columns)
         known = [column for column in self.columns if column.categories]
         unseen = {
@@ -189,6 +191,16 @@ class Encoding:
         ]
         return replace(self, columns=tuple(columns), scales=dict(scales))
 
+    def _check_complete(self, rows: Sequence[Row], data: Dataset) -> None:
+        """Raise an InputError that names the first row with a missing cell that nothing stands for."""
+        for column in self.columns:
+            lacking = [i for i, row in enumerate(rows) if column.name in row and _is_missing(row[column.name])]
+            if lacking and column.fill is None:
+                raise InputError(
+                    f"column {column.name!r} must have a value in every row, got {len(lacking)} missing in"
+                    f" {data.name}, the first in {data.ids[lacking[0]]}; {_FILLED}"
+                )
+
     def _numbers(self, row: Row) -> list[float]:
         return [_number(row, column) for column in self.columns if column.categories is None]
 
@@ -236,10 +248,7 @@ def _cell(row: Row, column: Variable) -> Cell:
     if not _is_missing(cell):
         return cell
     if column.fill is None:
-        raise InputError(
-            f"column {column.name!r} must have a value in every row, got a missing one; fill it in from the benign rows"
-            " (impute 'median' or 'mean', --impute), or repair the table"
-        )
+        raise InputError(f"column {column.name!r} must have a value in every row, got a missing one; {_FILLED}")
     return column.fill
 
 

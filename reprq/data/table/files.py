@@ -60,7 +60,8 @@ def _of_lines(content: str, path: Path) -> Columns:
         raise DataError(f"{path} must have a header with the names of its columns, got {listed(names[:3])}; write one")
     if (uneven := next((i for i, row in enumerate(rows) if len(row) != len(names)), None)) is not None:
         raise DataError(
-            f"{path} must have {len(names)} columns in every row, got {len(rows[uneven])} in row {uneven}; put quotes"
+            f"{path} must have {len(names)} columns in every row, got {len(rows[uneven])} in row {uneven}"
+            " (counted from 0); put quotes"
             " about what holds the divider"
         )
     return {name: column_of_words([row[i] for row in rows], name, str(path)) for i, name in enumerate(names)}

@@ -128,7 +128,9 @@ def _labels(column: NDArray[Any], name: str, where: str) -> list[Any]:
     values: list[Any] = column.tolist()
     lacking = [row for row, value in enumerate(values) if value is None or value != value]
     if lacking:
-        raise DataError(f"column {name!r} of {where} must hold a label in every row, got none in row {lacking[0]}")
+        raise DataError(
+            f"column {name!r} of {where} must hold a label in every row, got none in row {lacking[0]} (counted from 0)"
+        )
     return values
 
 

@@ -92,7 +92,8 @@ def _of_lines(content: str, path: Path) -> Columns:
     width = len(table[0])
     if width > 1 and (uneven := next((i for i, row in enumerate(table) if len(row) != width), None)) is not None:
         raise DataError(
-            f"{path} must have {width} columns in every row, got {len(table[uneven])} in row {uneven}; put quotes about"
+            f"{path} must have {width} columns in every row, got {len(table[uneven])} in row {uneven}"
+            " (counted from 0); put quotes about"
             " texts that hold the divider, or write JSON lines"
         )
     if any(name.strip().lower() in TEXT_NAMES for name in table[0]):
@@ -123,7 +124,9 @@ def _chosen(names: Sequence[str], rows: Sequence[Sequence[Any]], path: Path) -> 
     if text is None:
         raise DataError(f"{path} must have a column of texts, called 'text', got {listed(list(names))}; rename it")
     if wrong := [i for i, row in enumerate(rows) if not isinstance(row[text], str)]:
-        raise DataError(f"{path} must have a text in every row, got {rows[wrong[0]][text]!r} in row {wrong[0]}")
+        raise DataError(
+            f"{path} must have a text in every row, got {rows[wrong[0]][text]!r} in row {wrong[0]} (counted from 0)"
+        )
     splits = None if split is None else [str(row[split]) for row in rows]
     if splits is not None and not says_sides(splits):
         splits = None  # folds of a cross-validation, or sets of something else

@@ -129,7 +129,10 @@ class DeepDetector(BaseEstimator):  # type: ignore[misc]
         """
         scores = self._of_samples(self._scores, X).double().numpy()
         if not np.isfinite(scores).all():
-            raise InputError(f"X has values too large to score (row {int(np.argmin(np.isfinite(scores)))}); rescale it")
+            raise InputError(
+                f"X has values too large to score (row {int(np.argmin(np.isfinite(scores)))}, counted from 0);"
+                " rescale it"
+            )
         return scores
 
     def embed(self, X: Any) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """From a batch of images to patches: one row a position of the feature maps of some layers, averaged over neighbors."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import isqrt, prod
 
@@ -13,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from reprq.backbones import Backbone, Layer, Tap
 from reprq.backbones.batch import mapped
+from reprq.backbones.padding import mirrored
 from reprq.data import Batch
 from reprq.embeddings.pooling import LayerOutput
 from reprq.errors import InputError, listed
@@ -34,6 +36,7 @@ class PatchReader:
         average: Side of the neighborhood, an odd number; 1 takes positions as they are.
         normalize: Whether every patch is brought to length 1.
         grid: Side of the common grid; None for that of the layer with the most positions.
+        mirror: Whether convolutions mirror at borders, where their zeros would be an edge.
         device: A torch device.
 
     Attributes:
@@ -52,10 +55,12 @@ class PatchReader:
         average: int = 3,
         normalize: bool = False,
         grid: int | None = None,
+        mirror: bool = False,
         device: str = "cpu",
     ) -> None:
         self.backbone, self.layers = backbone, backbone.select_layers(layers)
         self.average, self.normalize = average, normalize
+        self._padding = mirrored if mirror else nullcontext
         if flat := [layer.name for layer in self.layers if layer.layout == "ND" or layer.varying]:
             others = [layer.name for layer in backbone.layers if layer.layout != "ND"]
             raise InputError(
@@ -77,7 +82,8 @@ class PatchReader:
         return found.flatten(2).transpose(1, 2)
 
     def _maps(self, x: Batch) -> list[Tensor]:
-        with Tap(self.backbone.network, self.layers, self._averaged) as tap:
+        network = self.backbone.network
+        with self._padding(network), Tap(network, self.layers, self._averaged) as tap:
             return list(tap(mapped(x, lambda tensor: tensor.to(self.device))).values())
 
     def _averaged(self, layer: Layer, output: Tensor) -> Tensor:

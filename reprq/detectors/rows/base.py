@@ -95,7 +95,10 @@ class ArrayDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self._score(rows)
         if not np.isfinite(scores).all():
-            raise InputError(f"X has values too large to score (row {int(np.argmin(np.isfinite(scores)))}); rescale it")
+            raise InputError(
+                f"X has values too large to score (row {int(np.argmin(np.isfinite(scores)))}, counted from 0);"
+                " rescale it"
+            )
         return scores
 
     def training_scores(self) -> Scores:

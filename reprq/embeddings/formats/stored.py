@@ -221,9 +221,9 @@ def _odd(labels: NDArray[Any]) -> str:
     """What of some labels is neither a whole number nor text, in words."""
     values = labels.ravel().tolist()
     if missing := [row for row, value in enumerate(values) if value is None or value != value]:
-        return f"{len(missing)} missing, the first in row {missing[0]}"
+        return f"{len(missing)} missing, the first in row {missing[0]} (counted from 0)"
     if broken := [row for row, value in enumerate(values) if isinstance(value, float) and not value.is_integer()]:
-        return f"{len(broken)} that are not, the first {values[broken[0]]:.6g} in row {broken[0]}"
+        return f"{len(broken)} that are not, the first {values[broken[0]]:.6g} in row {broken[0]} (counted from 0)"
     return f"{listed(dict.fromkeys(type(value).__name__ for value in values))} in an array of {labels.dtype}"
 
 

@@ -158,7 +158,7 @@ def _refuse_missing(path: Path, used: Arrays) -> None:
             row = int(np.argmax(np.isnan(values)))
             raise InputError(
                 f"column {name!r} of {path} must have a value in every row, got {missing} missing, the first in row"
-                f" {row}; remove or repair such rows"
+                f" {row} (counted from 0); remove or repair such rows"
             )
 
 
@@ -169,8 +169,8 @@ def _refuse_broken(table: ColumnTable, names: Sequence[str]) -> None:
             cells = table.load([name])[name].tolist()
             row = next(i for i, cell in enumerate(cells) if not _is_number(cell))
             raise InputError(
-                f"column {name!r} of {table.path} must hold numbers, got {cells[row]!r} in row {row}; repair it, name"
-                f" it as labels, or {_CHOOSE}"
+                f"column {name!r} of {table.path} must hold numbers, got {cells[row]!r} in row {row} (counted"
+                f" from 0); repair it, name it as labels, or {_CHOOSE}"
             )
 
 

@@ -54,7 +54,7 @@ def parse_vectors(where: str, cells: Sequence[object]) -> NDArray[np.float64]:
         if rows and len(row) != len(rows[0]):
             raise InputError(
                 f"{where} must hold vectors of one length, got {len(rows[0])} numbers in row 0 and {len(row)} in row"
-                f" {number}"
+                f" {number} (counted from 0)"
             )
         rows.append(row)
     return np.array(rows, dtype=np.float64).reshape(len(rows), -1)
@@ -62,10 +62,13 @@ def parse_vectors(where: str, cells: Sequence[object]) -> NDArray[np.float64]:
 
 def _numbers(where: str, number: int, cell: object) -> NDArray[np.float64]:
     if not isinstance(cell, str):
-        raise InputError(f"{where} must have a vector in every row, got {cell!r} in row {number}; remove that row")
+        raise InputError(
+            f"{where} must have a vector in every row, got {cell!r} in row {number} (counted from 0); remove that row"
+        )
     if "..." in cell or "…" in cell:
         raise InputError(
-            f"{where} must hold whole vectors, got one with '...' in row {number}, whose numbers were lost when it was"
+            f"{where} must hold whole vectors, got one with '...' in row {number}"
+            " (counted from 0), whose numbers were lost when it was"
             " printed; save the vectors as .npy, or as JSON lists"
         )
     plain = _SCALAR.sub(r"\1", cell)
@@ -75,9 +78,12 @@ def _numbers(where: str, number: int, cell: object) -> NDArray[np.float64]:
         inner = inner[1:-1].strip()
     if "[" in inner or "(" in inner:
         raise InputError(
-            f"{where} must hold one vector a row, got several in row {number}; average them, or take one, before saving"
+            f"{where} must hold one vector a row, got several in row {number}"
+            " (counted from 0); average them, or take one, before saving"
         )
     try:
         return np.array(inner.replace(",", " ").replace(";", " ").split(), dtype=np.float64)
     except ValueError:
-        raise InputError(f"{where} must hold vectors, got {cell[:60]!r} in row {number}; repair or remove it") from None
+        raise InputError(
+            f"{where} must hold vectors, got {cell[:60]!r} in row {number} (counted from 0); repair or remove it"
+        ) from None
