@@ -32,7 +32,7 @@ def test_tensors_are_taken_from_any_graph() -> None:
         (np.array([["a", "b"]]), "must be real numbers, got dtype <U1"),
         (np.ones((3, 0)), "must have at least one column, got shape (3, 0)"),
         (np.ones((0, 3)), "must have at least 1 row, got 0"),
-        (np.array([[1.0, np.inf]]), "must be finite, got inf at row 0, column 1 (1 such values)"),
+        (np.array([[1.0, np.inf]]), "must be finite, got inf at row 0, column 1 (counted from 0) (1 such values)"),
     ],
 )
 def test_what_is_no_matrix_is_refused_in_one_sentence(x: object, sentence: str) -> None:

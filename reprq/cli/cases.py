@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from reprq.cli import options
-from reprq.cli.sources import described, drawn, extract_split, load_data, load_file, load_network, say
+from reprq.cli.sources import described, extract_split, load_data, load_file, load_network, say
 
 Side = tuple[Any, Any, Any]  # training rows, test rows, and those of a corpus or None
 
@@ -194,6 +194,8 @@ def from_data(asked: dict[str, Any], specs: list[dict[str, Any]]) -> Iterator[Ca
             weights = weights_fitted_on(weights, "the training rows of each split")
         source = "several networks" if named else f"{network.name} ({weights})"
         source += f" on {len(data.train)} training and {len(samples[1])} test {data.train.noun}s of {data.train.name}"
+        if asked["samples"] in (len(data.train), len(data.test)):
+            source += f", of each split at most {asked['samples']} (--samples)"
         names = [layer.name for layer in network.select_layers(own["layers"])]
         stored = layers_and_poolings(names, poolings_named(own["pooling"]))
         for ready, splits in _fitted(network, own["pooling"], data):
@@ -338,7 +340,4 @@ def _known(asked: tuple[str, ...], classes: tuple[str, ...]) -> Any:
 
 
 def _sampled(dataset: Any, asked: dict[str, Any]) -> Any:
-    if asked["samples"] >= len(dataset):
-        return dataset
-    say(drawn(asked["samples"], len(dataset), f"{dataset.noun}s of {dataset.name} {dataset.split}"))
-    return dataset.sample(asked["samples"], seed=asked["seed"])
+    return dataset.sample(asked["samples"], seed=asked["seed"]) if asked["samples"] < len(dataset) else dataset

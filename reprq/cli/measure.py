@@ -11,7 +11,6 @@ from reprq.cli.groups import Command
 from reprq.cli.sources import (
     benign_rows,
     described,
-    drawn,
     extract_split,
     load_data,
     load_file,
@@ -109,7 +108,7 @@ def measure(
         kind = f"{chosen.noun}s" if len(chosen) == len(every) else f"benign {chosen.noun}s"
         rows = f"{len(measured[0])} of {found.total} {kind} of {chosen.name} {split}"
         if len(measured[0]) < found.total:
-            say(drawn(len(measured[0]), found.total, f"{kind} of {chosen.name} {split}"))
+            rows += ", a seeded sample (--samples N takes more)"
         source = f"{asked['backbone']} ({measured[0].provenance['weights']}) on {rows}"
     if cka is not None:
         table = heatmap(measured, cka, source)

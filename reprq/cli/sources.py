@@ -64,11 +64,6 @@ def say(*notes: str) -> None:
             said.add(note)
 
 
-def drawn(count: int, total: int, what: str) -> str:
-    """Return in words that a sample stands for all."""
-    return f"{count} of the {total} {what} are taken, drawn by --seed; --samples says how many"
-
-
 def unsaid(notes: Iterable[str]) -> list[str]:
     """Return the notes that this run has not written to stderr."""
     return [note for note in notes if note not in _said()]

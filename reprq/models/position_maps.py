@@ -15,7 +15,7 @@ from reprq.training import Inputs
 
 Map = NDArray[np.float64]
 _POOLED = ("avg", "mean", "max", "gem")  # a row of these has the channels of a position
-_MOST_PHOTOS, _MOST_POSITIONS = 32, 100_000  # that say on which scale positions score
+_MOST_SAMPLES, _MOST_POSITIONS = 32, 100_000  # that say on which scale positions score
 
 
 class PositionScale(NamedTuple):
@@ -35,7 +35,7 @@ class PositionScale(NamedTuple):
     target: float = 0.0
 
     @classmethod
-    def between(cls, positions: NDArray[np.float64], photos: NDArray[np.float64]) -> "PositionScale":
+    def between(cls, positions: NDArray[np.float64], whole: NDArray[np.float64]) -> "PositionScale":
         """Return the scale that brings the median and quartiles of positions to those of photos.
 
         Example:
@@ -43,7 +43,7 @@ class PositionScale(NamedTuple):
             >>> scale(np.array([20.0, 40.0]))
             array([2., 4.])
         """
-        (low, center, high), (least, target, most) = (np.quantile(x, (0.25, 0.5, 0.75)) for x in (positions, photos))
+        (low, center, high), (least, target, most) = (np.quantile(x, (0.25, 0.5, 0.75)) for x in (positions, whole))
         factor = (most - least) / (high - low) if high > low and most > least else 1.0
         return cls(float(center), float(factor), float(target))
 
@@ -88,7 +88,7 @@ def scale_of(embedder: Embedder, detector: Any, benign: Dataset, scores: NDArray
         positions = _reader(embedder).grid
     except InputError:
         return None
-    most = min(max(_MOST_POSITIONS // (positions[0] * positions[1]), 2), _MOST_PHOTOS, len(benign))
+    most = min(max(_MOST_POSITIONS // (positions[0] * positions[1]), 2), _MOST_SAMPLES, len(benign))
     chosen = np.linspace(0, len(benign) - 1, most).round().astype(np.int64)
     found = [x.ravel() for x, _ in _scores(embedder, detector, benign.select(chosen))]
     return PositionScale.between(np.concatenate(found), scores)

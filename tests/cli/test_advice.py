@@ -138,10 +138,11 @@ def test_maps_of_texts_name_the_backbone_that_reads_no_tokens(reprq, tmp_path: P
     assert not (tmp_path / "maps").exists()
 
 
-@pytest.mark.parametrize("command", ["measure", "detect"])
-def test_a_sample_says_that_it_is_one(reprq, command: str) -> None:
-    asked = (command, "--backbone", "lenet", "--weights", "random", "--data", "digits", "--layer", "1")
-    rest = ("--metric", "rankme") if command == "measure" else ("--detector", "centroid", "--task", "unimodal:3")
-    ran = reprq(*asked, *rest, "--samples", "64")
-    assert ran.status == 0
-    assert "note: 64 of the 1258 images of digits train are taken, drawn by --seed; --samples says how many" in ran.err
+def test_a_sample_says_that_it_is_one_where_its_size_is_printed(reprq) -> None:
+    asked = ("--backbone", "lenet", "--weights", "random", "--data", "digits", "--layer", "1", "--samples")
+    first = [reprq("measure", *asked, n, "--metric", "rankme").out.splitlines()[0] for n in (64, 5000)]
+    assert first[0].endswith("on 64 of 1258 images of digits train, a seeded sample (--samples N takes more)")
+    assert first[1].endswith("on 1258 of 1258 images of digits train")
+    detect = ("detect", *asked, 64, "--detector", "centroid", "--task", "unimodal:3")
+    said = "on 64 training and 64 test images of digits, of each split at most 64 (--samples)"
+    assert reprq(*detect).out.splitlines()[0].endswith(said)

@@ -134,6 +134,6 @@ def test_a_task_and_a_network_of_other_data_are_refused(data: Dataset, tmp_path:
     with pytest.raises(InputError, match="task 'vime' must have rows, got the images of digits"):
         train_teacher("vime", "digits", out=tmp_path / "t", progress=False)
     with pytest.raises(InputError, match="backbone lenet takes images, and .* holds rows"):
-        train_teacher("vime", data, out=tmp_path / "t", progress=False)
+        train_teacher("vime", data, out=tmp_path / "t", architecture="lenet", progress=False)
     with pytest.raises(InputError, match="the task must have rows, got a network of image"):
         VIME(Shapes(8, load_backbone("lenet", "random").preprocessing))

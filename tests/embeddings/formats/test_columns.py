@@ -125,7 +125,8 @@ def test_a_column_that_is_named_is_neither_labels_nor_ids(form: str, tmp_path: P
     frame[["x", "y", "z"]].to_csv(unlabelled, index=False)
     check(unlabelled, rows[:, :3], columns="x,y,z")
     with pytest.raises(
-        InputError, match=f"labels 'y' must be .* got {N} that are not, the first .* in row 0; .*columns"
+        InputError,
+        match=f"labels 'y' must be .* got {N} that are not, the first .* in row 0 .counted from 0.; .*columns",
     ):
         load_embeddings(unlabelled)
 
@@ -133,9 +134,9 @@ def test_a_column_that_is_named_is_neither_labels_nor_ids(form: str, tmp_path: P
 @pytest.mark.parametrize(
     ("label", "got"),
     [
-        ([0, 1, None, 1, None, 0], "2 missing, the first in row 2"),
-        (["a", "b", "a", None, "b", "a"], "1 missing, the first in row 3"),
-        ([0, 1, 1, 0.5, 0, 0.25], "2 that are not, the first 0.5 in row 3"),
+        ([0, 1, None, 1, None, 0], "2 missing, the first in row 2 .counted from 0."),
+        (["a", "b", "a", None, "b", "a"], "1 missing, the first in row 3 .counted from 0."),
+        ([0, 1, 1, 0.5, 0, 0.25], "2 that are not, the first 0.5 in row 3 .counted from 0."),
     ],
 )
 @pytest.mark.parametrize("form", ["csv", "parquet"])

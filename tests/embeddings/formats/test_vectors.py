@@ -56,12 +56,18 @@ def test_a_vector_in_writing_is_read(form: str, ending: str, x: Any, y: Any, tmp
     [
         (
             ["[0.1, 0.2]", "[0.1 ... 0.2]"],
-            "must hold whole vectors, got one with '...' in row 1, whose numbers",
+            "must hold whole vectors, got one with '...' in row 1 .counted from 0., whose numbers",
         ),
         (["[0.1, 0.2]", "[0.1]"], "must hold vectors of one length, got 2 numbers in row 0 and 1 in row 1"),
-        (["[0.1, 0.2]", "0.1, cat"], "must hold vectors, got '0.1, cat' in row 1; repair or remove it"),
-        (["[0.1, 0.2]", None], "must have a vector in every row, got nan in row 1; remove that row"),
-        (["[[0.1], [0.2]]", "[[0.1], [0.2]]"], "must hold one vector a row, got several in row 0; average them"),
+        (
+            ["[0.1, 0.2]", "0.1, cat"],
+            "must hold vectors, got '0.1, cat' in row 1 .counted from 0.; repair or remove it",
+        ),
+        (["[0.1, 0.2]", None], "must have a vector in every row, got nan in row 1 .counted from 0.; remove that row"),
+        (
+            ["[[0.1], [0.2]]", "[[0.1], [0.2]]"],
+            "must hold one vector a row, got several in row 0 .counted from 0.; average them",
+        ),
         (["[0.1, nan]", "[0.1, 2]"], "must be finite, got nan at row 0, column 1"),
     ],
 )
