@@ -113,7 +113,8 @@ def _report(results: "StudyResults", form: str | None) -> None:
     from reprq.study.tables import write_table
 
     if results.without_backbones:
-        shown = results.detectors[["dataset", "task", "detector", "seed", *_SCORES]]
+        named = results.detectors.assign(detector=results.detectors["definition"])  # tells the lines of a sweep apart
+        shown = named[["dataset", "task", "detector", "seed", *_SCORES]]
         emit(form, "study", shown.to_dict("records"), {"path": str(results.path), "notes": [NOTHING]}, NOTHING)
         _echo_files(results, [], form)
         return

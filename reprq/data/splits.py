@@ -166,7 +166,8 @@ def task_split(
     """
     against = [anomaly] if isinstance(anomaly, str) else anomaly
     _check(train, test, pollution, labelled, against, external)
-    sources = [_anomalous(train, task, names) for names in (polluting or against, labelled_from or against)]
+    drawn = {"polluting": polluting, "labelled_from": labelled_from}
+    sources = [_anomalous(train, task, *((names, name) if names else (against,))) for name, names in drawn.items()]
     benign = task.benign_rows(train.labels)
     if not len(benign):
         raise DataError(f"{train.name} ({train.split}) has no benign {train.noun} for {task.name}; give some")
@@ -226,7 +227,7 @@ def _check(
         raise InputError("anomaly and external both say what is anomalous at test; give one of them")
 
 
-def _anomalous(data: Dataset, task: Task, names: Sequence[str] | None) -> Rows:
+def _anomalous(data: Dataset, task: Task, names: Sequence[str] | None, argument: str = "anomaly") -> Rows:
     """The rows of the anomalous classes, or of those that are named."""
     if names is None:
         return np.flatnonzero(task.anomaly_labels(data.labels))
@@ -234,7 +235,7 @@ def _anomalous(data: Dataset, task: Task, names: Sequence[str] | None) -> Rows:
         if name not in data.classes:
             raise UnknownNameError(f"class of {data.name}", name, data.classes)
         if data.classes.index(name) in task.benign:
-            raise InputError(f"anomaly must be a class that {task.name} does not train on, got {name!r}")
+            raise InputError(f"{argument} must be a class that {task.name} does not train on, got {name!r}")
     return np.flatnonzero(np.isin(data.labels, [data.classes.index(name) for name in names]))
 
 

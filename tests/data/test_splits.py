@@ -82,7 +82,8 @@ ZERO_OF_TWO = one_class_tasks(["3", "8"])[0]
 @pytest.mark.parametrize(
     ("how", "error", "said"),
     [
-        ({"polluting": ["0"]}, InputError, "anomaly must be a class that unimodal:0 does not train on, got '0'"),
+        ({"polluting": ["0"]}, InputError, "polluting must be a class that unimodal:0 does not train on, got '0'"),
+        ({"labelled_from": ["0"]}, InputError, "labelled_from must be a class that unimodal:0 does not train on"),
         ({"labelled_from": ["x"]}, UnknownNameError, "x"),
         ({"labelled": 1.5}, InputError, "a count of 0 or more, or a share below 1, got 1.5"),
         ({"labelled": float("nan")}, InputError, "labelled must be"),

@@ -130,6 +130,16 @@ ALONE = (
 )
 
 
+def test_the_lines_of_a_sweep_are_told_apart(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    sweep = ", ".join(f'{{ name = "raw:knn", k = {k} }}' for k in (1, 3))
+    (tmp_path / "s.toml").write_text(ALONE.replace('"raw:knn"', sweep))
+    done = CliRunner().invoke(study_command, [str(tmp_path / "s.toml"), "--out", str(tmp_path / "run"), "--quiet"])
+    assert done.exit_code == 0, done.output
+    assert all(f"raw:knn[k={k}," in done.output for k in (1, 3)), done.output
+
+
 def test_a_study_without_backbones_has_tables_and_a_report_and_nothing_to_correlate(tmp_path: Path) -> None:
     from click.testing import CliRunner
 

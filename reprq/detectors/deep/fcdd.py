@@ -18,12 +18,14 @@ from reprq.detectors.deep.confetti import confetti
 from reprq.detectors.deep.exposure import check_corpus, drawn
 from reprq.detectors.deep.fully_convolutional import (
     STACKS,
+    ConvolutionStack,
     ReceptiveField,
     fully_convolutional,
     least_size,
     receptive_field,
     upsampled,
     widths,
+    with_field,
 )
 from reprq.detectors.deep.networks import Scaling
 from reprq.detectors.deep.radial import huber_of_square, hypersphere_loss
@@ -49,6 +51,8 @@ class FCDD(ScheduledDetector):
     Args:
         network: "fashion_mnist" (gray; receptive field 16), "cifar10" (22) or "imagenet" (62, VGG-11 with random
             weights). By default "cifar10".
+        field: The receptive field of an output in pixels, if not the network's: the kernel of the first convolution is
+            as much larger or smaller. Ruff (2021, A.3) has 18 to 32 on CIFAR-10, and does not say by which layers.
         size: Side in pixels to which images are brought, squashed if they are not square, so that nothing is cut off.
             By default the network's own: 28, 32, 224.
         sigma: Of the Gaussian that spreads outputs over their receptive fields, in pixels: by default 1.2, 1.2, 12.
@@ -74,6 +78,7 @@ class FCDD(ScheduledDetector):
     """
 
     network: Literal["fashion_mnist", "cifar10", "imagenet"] = "cifar10"
+    field: int | None = None
     size: int | None = None
     sigma: float | None = None
     padding: Literal["zeros", "reflect"] = "zeros"
@@ -99,11 +104,16 @@ class FCDD(ScheduledDetector):
             raise UnknownNameError("network of fcdd", str(self.network), STACKS)
         check_choice("padding", self.padding, ("zeros", "reflect"))
         check_choice("preprocessing", self.preprocessing, ("min-max", "contrast"))
-        least = least_size(STACKS[self.network])
+        if self.field is not None:
+            check_count("field", self.field)
+        least = least_size(self._stack)
         if self.size is not None:
             check_count("size", self.size)
             if self.size < least:
                 raise InputError(f"size must be at least {least} pixels for {self.network}, got {self.size}")
+        most = 2 * (self.size or self._stack.size)
+        if self.field is not None and self.field > most:
+            raise InputError(f"field must be at most {most} pixels, twice the side of the images, got {self.field}")
         sigma = self.sigma
         if sigma is not None and (isinstance(sigma, bool) or not isinstance(sigma, int | float) or not sigma > 0):
             raise InputError(f"sigma must be a positive number of pixels, got {sigma!r}")
@@ -174,7 +184,7 @@ class FCDD(ScheduledDetector):
         self.transform_ = reading_of(samples, self.transform_, self.drawing)
 
     def _remember(self) -> None:
-        stack = STACKS[self.network]
+        stack = self._stack
         self._size = self.size or stack.size
         seen = Preprocessing().replace(size=self._size, squash=True)
         self.transform_ = seen.replace(channels=stack.channels, mean=0.0, std=1.0)
@@ -186,7 +196,7 @@ class FCDD(ScheduledDetector):
         self._remember()
 
     def _build(self) -> nn.Module:
-        stack = STACKS[self.network]
+        stack = self._stack
         features = fully_convolutional(stack, 1 if stack.channels == "gray" else 3, self.padding)
         return _FullyConvolutional(Scaling(self.preprocessing), features, widths(stack))
 
@@ -207,7 +217,7 @@ class FCDD(ScheduledDetector):
         return features.mean((2, 3))
 
     def _spread(self, maps: Tensor) -> Tensor:
-        sigma = self.sigma or STACKS[self.network].sigma
+        sigma = self.sigma or self._stack.sigma
         return upsampled(maps, self.field_, sigma, (self._size, self._size))
 
     def _as_masks(self, masks: NDArray[Any] | Masks | None, labelled: Any) -> Tensor | None:
@@ -228,6 +238,11 @@ class FCDD(ScheduledDetector):
                 f"masks must be numbers of shape {wanted}, got {found.dtype} of {found.shape}; resize them"
             )
         return torch.from_numpy(found != 0)[:, None].float()
+
+    @property
+    def _stack(self) -> ConvolutionStack:
+        stack = STACKS[self.network]
+        return stack if self.field is None else with_field(stack, self.field)
 
     @property
     def _net(self) -> "_FullyConvolutional":

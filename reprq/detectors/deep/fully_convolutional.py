@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, pad
+
+from reprq.errors import InputError
 
 POOL = "pool"
 _EPS = 1e-4
@@ -43,6 +45,29 @@ STACKS = {
     ),
     "imagenet": ConvolutionStack(_VGG11, "all", 0.0, 224, "rgb", 12.0),
 }
+
+
+def with_field(stack: ConvolutionStack, field: int) -> ConvolutionStack:
+    """Return layers whose outputs see so many pixels, by the kernel of the first convolution, which stays odd.
+
+    Raises:
+        InputError: No kernel does.
+
+    Example:
+        >>> with_field(STACKS["cifar10"], 28).layers[0], with_field(STACKS["cifar10"], 22) == STACKS["cifar10"]
+        ((128, 9), True)
+    """
+    own, stride = 1, 1
+    for each in stack.layers:
+        own += (1 if isinstance(each, str) else each[1] - 1) * stride
+        stride *= 2 if isinstance(each, str) else 1
+    first, *others = stack.layers
+    assert not isinstance(first, str)
+    kernel = first[1] + field - own
+    if kernel < 1 or kernel % 2 == 0:
+        least = own - first[1] + 1
+        raise InputError(f"field must be {least}, {least + 2}, {least + 4}, ... pixels for this network, got {field}")
+    return replace(stack, layers=((first[0], kernel), *others))
 
 
 def fully_convolutional(

@@ -56,9 +56,10 @@ def _table(rows: list[Row], how: ExposurePreset, size: int, synsets: int) -> str
     said = (
         f"{images} images a class, {how.epochs[0]} epochs, a tenth of the rate after"
         f" {' and '.join(map(str, how.epochs[1])) or 'none'}, {how.batch_size} benign images a step,"
-        f" augmentations {', '.join(how.augmentations) or 'none'}, {how.seeds} seed{'s' if how.seeds > 1 else ''}; the"
-        f" corpus has {size} images of {synsets} synsets, none of which names a class of CIFAR-10. The thesis: all"
-        " images, 600 epochs of FCDD and 200 of HSC, a corpus of millions, and two digits of FCDD printed."
+        f" augmentations {', '.join(how.augmentations) or 'none'}, contrast normalization, {how.seeds}"
+        f" seed{'s' if how.seeds > 1 else ''}; the corpus has {size} images of {synsets} synsets, none of which names a"
+        " class of CIFAR-10. The thesis: all images, 600 epochs of FCDD and 200 of HSC, a corpus of millions, and"
+        " two digits of FCDD printed."
     )
     return f"{_HEADING}\n\n{said}\n\n{LEGEND}\n\n{beside(rows, {name: PUBLISHED[name] for name in _BOTH})}\n"
 

@@ -57,7 +57,8 @@ class ExposurePreset:
         """Return a detector."""
         epochs, milestones = self.epochs
         given = {"epochs": epochs, "milestones": list(milestones), "batch_size": self.batch_size, "held_out": 0.0}
-        return {"name": METHODS[method], **given, "augmentations": list(self.augmentations), "corpus_size": size}
+        own = {"preprocessing": "contrast"} if method == "FCDD" else {}  # that of the others where none is said
+        return {"name": METHODS[method], **given, **own, "augmentations": list(self.augmentations), "corpus_size": size}
 
 
 PRESETS = {

@@ -13,7 +13,14 @@ from reprq.detectors.deep import fcdd
 from reprq.detectors.deep.augmentation import augmented
 from reprq.detectors.deep.confetti import confetti
 from reprq.detectors.deep.fcdd import masked_loss
-from reprq.detectors.deep.fully_convolutional import STACKS, fully_convolutional, receptive_field, upsampled, widths
+from reprq.detectors.deep.fully_convolutional import (
+    STACKS,
+    fully_convolutional,
+    receptive_field,
+    upsampled,
+    widths,
+    with_field,
+)
 from reprq.errors import DataError, InputError, UnknownNameError
 
 QUICK = {"network": "fashion_mnist", "size": 16, "epochs": 2, "batch_size": 16}
@@ -50,6 +57,15 @@ def test_receptive_fields_are_those_published_and_those_of_the_gradient(name):
         pixels = torch.nonzero(seen.any(axis)).ravel()
         start = i * field.stride - field.padding
         assert (pixels[0], pixels[-1]) == (start, start + field.size - 1)
+
+
+@pytest.mark.parametrize("field", range(20, 34, 2))
+def test_a_receptive_field_is_had_by_the_kernel_of_the_first_convolution(field):
+    layers = fully_convolutional(with_field(STACKS["cifar10"], field), 3)
+    found = receptive_field(layers)
+    assert (found.size, found.stride) == (field, 4)
+    assert found.padding == (field - found.stride) // 2  # every field lies about its output, as the network's own does
+    assert layers(torch.zeros(1, 3, 16, 16)).shape[-2:] == (4, 4)
 
 
 def _smooth(layer):
@@ -207,6 +223,10 @@ def test_a_map_sums_to_the_score_but_for_borders(images):
         ({"size": 7}, InputError, "size must be at least 8 pixels for fashion_mnist, got 7"),
         ({"sigma": 0}, InputError, "sigma must be a positive number of pixels, got 0"),
         ({"preprocessing": "z-score"}, InputError, "preprocessing must be one of min-max, contrast, got 'z-score'"),
+        ({"field": 17}, InputError, "field must be 12, 14, 16, ... pixels for this network, got 17"),
+        ({"field": 10}, InputError, "field must be 12, 14, 16, ... pixels for this network, got 10"),
+        ({"field": 34}, InputError, "field must be at most 32 pixels, twice the side of the images, got 34"),
+        ({"field": 2.5}, InputError, "field must be"),
         ({"augmentations": "flip"}, InputError, "augmentations must be a list of names, got 'flip'"),
         ({"augmentations": ["flop"]}, UnknownNameError, "unknown augmentation 'flop'"),
     ],
@@ -240,7 +260,9 @@ def test_with_mirrored_borders_a_plate_of_one_color_has_one_value_everywhere(nam
         found = fully_convolutional(stack, plate.shape[1], padding).eval()(plate).detach()
         spans.append(float((found.amax((2, 3)) - found.amin((2, 3))).max()))
     assert spans[0] < 1e-5 < 1e-2 < spans[1]
-    detector = FCDD(**QUICK, padding="reflect").fit(load_dataset("digits").sample(20))
+    detector = FCDD(**QUICK, padding="reflect", field=32).fit(load_dataset("digits").sample(20))
+    assert "field=32" in detector.describe()
+    assert detector.field_.size == 32
     assert "padding=reflect" in detector.describe()
     assert "padding" not in FCDD(**QUICK).describe()
 
