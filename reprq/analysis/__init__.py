@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from reprq.analysis.correlation import correlate
     from reprq.analysis.directions import Directions
     from reprq.analysis.recommendation import Recommendation, recommend
+    from reprq.analysis.regret_over_datasets import regret_summary, regrets_by_dataset
+    from reprq.analysis.rivals import agreement, dull_rules, few_shot
     from reprq.analysis.scores import points
     from reprq.analysis.stopping import regret_of_stopping, warnings_of_forgetting
     from reprq.analysis.targets import with_targets
+    from reprq.analysis.variance import variance_shares
     from reprq.analysis.within_datasets import over_datasets
 
 _MODULES = {
@@ -20,6 +23,11 @@ _MODULES = {
     "recommend_for": "reprq.analysis.benign",
     "correlate": "reprq.analysis.correlation",
     "over_datasets": "reprq.analysis.within_datasets",
+    "regret_summary": "reprq.analysis.regret_over_datasets",
+    "regrets_by_dataset": "reprq.analysis.regret_over_datasets",
+    "agreement": "reprq.analysis.rivals",
+    "dull_rules": "reprq.analysis.rivals",
+    "few_shot": "reprq.analysis.rivals",
     "points": "reprq.analysis.scores",
     "Directions": "reprq.analysis.directions",
     "Recommendation": "reprq.analysis.recommendation",
@@ -27,18 +35,25 @@ _MODULES = {
     "regret_of_stopping": "reprq.analysis.stopping",
     "warnings_of_forgetting": "reprq.analysis.stopping",
     "with_targets": "reprq.analysis.targets",
+    "variance_shares": "reprq.analysis.variance",
 }
 
 __all__ = [
     "Directions",
     "Recommendation",
+    "agreement",
     "compare",
     "correlate",
+    "dull_rules",
+    "few_shot",
     "over_datasets",
     "points",
     "recommend",
     "recommend_for",
     "regret_of_stopping",
+    "regret_summary",
+    "regrets_by_dataset",
+    "variance_shares",
     "warnings_of_forgetting",
     "with_targets",
 ]

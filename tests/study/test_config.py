@@ -94,11 +94,11 @@ def test_a_missing_file_a_broken_file_and_an_unset_variable(tmp_path: Path) -> N
         load_config(write(tmp_path, 'title = "5 $"\n'))
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "figures").glob("*.toml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "figures").rglob("*.toml")), ids=lambda p: p.name)
 def test_every_study_under_figures_is_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("REPRQ_CIFAR10_JPEG", "REPRQ_TILES", "REPRQ_WEIGHTS", "REPRQ_TEXTS", "REPRQ_MINILM", "REPRQ_TABLES")
     names += ("REPRQ_ESC10",)
-    for name in (*names, "REPRQ_MODALITIES"):
+    for name in (*names, "REPRQ_MODALITIES", "REPRQ_ANSWER"):
         monkeypatch.setenv(name, "/data")
     assert isinstance(load_config(path), StudyConfig)
 

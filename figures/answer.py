@@ -1,0 +1,185 @@
+"""Which metric to trust, over data sets of four modalities: run the studies, judge every metric and every rival.
+
+    REPRQ_ANSWER=DATA python figures/answer.py --runs runs/answer --out figures/answer
+
+DATA holds what the four studies `answer/*.toml` read:
+    tiles/                    magnetic tiles in the layout of MVTec AD: train/good/, test/good/, test/blowhole/, ...
+    apple/                    apple leaves: healthy/, scab/, black_rot/, cedar_apple_rust/
+    cifar/                    JPEG CIFAR-10: train/CLASS/ (the first 100), test/CLASS/ (the first 50)
+    torchvision/              MNIST and USPS, as torchvision reads them
+    news/, reuters/, sms.tsv  20_newsgroups/, reut2-*.sgm, the SMS Spam Collection
+    sounds/                   ESC-10: dog_bark/, rain/, ...
+    tabular/                  6_cardio.npz, 30_satellite.npz and 38_thyroid.npz of ADBench
+    weights/, minilm/, glove.6B.100d.top25k.txt.xz
+                              the networks
+
+What was interrupted goes on where it stopped. `regret.csv` has what every metric and every rival loses, with intervals
+over data sets, `regret_by_dataset.csv` the same of each data set, `variance.csv` the shares of variance of AUROC,
+`correlation.csv` Spearman's coefficient of each metric within data sets and its mean, `regret.png` draws the first.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from reprq.analysis import over_datasets, with_targets
+from reprq.analysis.regret_over_datasets import LEVELS, regret_summary, regrets_by_dataset
+from reprq.analysis.rivals import AGREEMENT, FEW_SHOT, agreement, dull_rules, few_shot
+from reprq.analysis.rules import StudyArrays, predictions, study_arrays
+from reprq.analysis.runs import joined
+from reprq.analysis.variance import variance_shares
+from reprq.plots import render
+from reprq.storage import write_whole
+from reprq.study import StudyResults, run_study
+from reprq.study.compute import CellRunner
+from reprq.study.loading import load_config
+from reprq.study.plan import Plan
+from reprq.study.runner import StudyRun
+from reprq.study.sources import Teachers
+from reprq.study.tables import write_table
+
+HERE = Path(__file__).parent / "answer"
+STUDIES = ("tables", "texts", "images", "sounds")
+SCORED = ("knn", "mahalanobis", "centroid")  # whose scores of every row the rivals take
+ANOMALIES = (1, 2, 5, 10)
+Scores = dict[tuple[str, str, str, str, str], "np.ndarray"]  # by data set, task, backbone, layer, detector
+
+
+def main() -> None:
+    """Run what is not finished, and write the tables and the picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--only", choices=STUDIES, action="append", help="some of the studies")
+    asked = parser.parse_args()
+    names = asked.only or STUDIES
+    runs = [run_study(HERE / f"{n}.toml", asked.runs / n, cache_dir=asked.cache, force=True) for n in names]
+    scores = [scores_of(run, HERE / f"{n}.toml", asked.cache) for run, n in zip(runs, names, strict=True)]
+    asked.out.mkdir(parents=True, exist_ok=True)
+    for name, table in tables(joined(runs), pd.concat(scores, ignore_index=True)).items():
+        write_table(table.round(4), asked.out / f"{name}.csv")
+    summary = pd.read_csv(asked.out / "regret.csv")
+    write_whole(asked.out / "regret.png", lambda file: file.write_bytes(render(draw(summary), "png")))
+
+
+def scores_of(run: StudyResults, file: Path, cache: Path | None) -> pd.DataFrame:
+    """Return the scores of every test row by three detectors, one row a cell, which a study does not keep.
+
+    They stand in `scores.parquet` in the folder of the run: a cell that is there is not computed again.
+    """
+    path = run.path / "scores.parquet"
+    known = pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=["key"])
+    config = load_config(file).model_copy(update={"detectors": list(SCORED)})
+    plan = Plan(config, Teachers(run.path / "teachers", config.datasets, "cpu"))
+    study, runner = StudyRun(plan, run.path, "cpu", cache, progress=False), CellRunner()
+    done, rows = set(known["key"]), []
+    for part in plan.parts:
+        for cell in plan.cells(part):
+            (key,) = list(cell.keys.values())[:1]
+            if cell.detector is None or key in done:
+                continue
+            found, _ = runner.evaluate(study.job(part, cell))
+            where = {name: cell.columns()[name] for name in ("dataset", "task", "backbone", "layer")}
+            judged = {"scores": found.scores, "labels": found.labels, "classes": found.classes}
+            rows.append({"key": key, **where, "detector": str(cell.detector), **judged})
+    table = pd.concat([known, pd.DataFrame(rows)], ignore_index=True)
+    if rows:
+        write_whole(path, lambda file: table.to_parquet(file))
+    return table
+
+
+def tables(results: StudyResults, scores: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
+    """Return everything that is written, by name."""
+    results = with_targets(results, {"alpha_req": 1.0, "alpha_all_ranks": 1.0})
+    regrets = pd.concat([regrets_of(results, scores, name) for name in results.detectors["definition"].unique()])
+    shared = regrets[regrets["detector"].isin(SCORED)]  # those that every rule is judged under
+    return {
+        "regret": regret_summary(shared),
+        "regret_by_dataset": _wide(shared, "dataset"),
+        "regret_by_detector": _wide(regrets, "detector"),
+        "variance": variance_shares(results.detectors),
+        "correlation": correlations(results),
+    }
+
+
+def regrets_of(results: StudyResults, scores: pd.DataFrame, detector: str) -> pd.DataFrame:
+    """Return what each metric and each rival loses under one detector, by data set and level."""
+    studies = study_arrays(results, detector, "auroc")
+    own = detector.partition("[")[0]
+    said = [
+        {**by_metrics, **dull, **of_scores(study, scores, own)}
+        for study, by_metrics, dull in zip(studies, predictions(studies), dull_rules(studies), strict=True)
+    ]
+    return regrets_by_dataset(studies, said).assign(detector=own)
+
+
+def of_scores(study: StudyArrays, scores: pd.DataFrame, detector: str) -> dict[str, np.ndarray]:
+    """Return what the rivals that look at scores say of one data set, (F, R, P, T) by rule."""
+    if detector not in set(scores["detector"]):
+        return {}
+    own = scores[scores["dataset"] == study.dataset]
+    found: dict[str, list[np.ndarray]] = {}
+    for task in study.tasks:
+        by_detector = {name: _stacked(own, study, task, name) for name in SCORED}
+        labels, classes = (np.asarray(own[own["task"] == task].iloc[0][name]) for name in ("labels", "classes"))
+        for k in ANOMALIES:
+            found.setdefault(FEW_SHOT.format(k), []).append(few_shot(by_detector[detector], labels, classes, k))
+        agreeing = agreement(list(by_detector.values()), labels, classes)
+        found.setdefault(AGREEMENT, []).append(agreeing)
+    return {rule: np.stack(values, axis=-1) for rule, values in found.items()}
+
+
+def _stacked(own: pd.DataFrame, study: StudyArrays, task: str, detector: str) -> np.ndarray:
+    """The scores of the points of a study in their order, (P, m)."""
+    rows = own[(own["task"] == task) & (own["detector"] == detector)].set_index(["backbone", "layer"])["scores"]
+    points = pd.MultiIndex.from_frame(study.points[["backbone", "layer"]])
+    return np.stack(rows[~rows.index.duplicated()].loc[points].to_list())
+
+
+def _wide(regrets: pd.DataFrame, column: str) -> pd.DataFrame:
+    return regrets.pivot_table(index=["level", "rule"], columns=column, values="regret", sort=False).reset_index()
+
+
+def correlations(results: StudyResults) -> pd.DataFrame:
+    """Return Spearman's coefficient of every metric with AUROC, over layers at the means of tasks and detectors."""
+    keys = ["dataset", "backbone", "layer"]
+    judged = results.detectors.groupby(keys, sort=False, as_index=False)["auroc"].mean()
+    found = []
+    for metric, rows in results.metrics.groupby("metric", sort=False):
+        means = rows.groupby(keys, sort=False, as_index=False)["value"].mean()
+        table = over_datasets(means.merge(judged, on=keys), "value")
+        found.append(table.assign(metric=metric))
+    table = pd.concat(found, ignore_index=True)
+    return table[["metric", "dataset", "coefficient", "low", "high", "n", "n_datasets"]]
+
+
+def draw(summary: pd.DataFrame) -> plt.Figure:
+    """Draw the regret of every rule with its interval over data sets, a panel a level, the least on top."""
+    figure, axes = plt.subplots(1, len(LEVELS), figsize=(13, 9), layout="constrained")
+    for ax, level in zip(axes, LEVELS, strict=True):
+        rows = summary[summary["level"] == level].reset_index(drop=True)
+        rivals = [_is_rival(rule) for rule in rows["rule"]]
+        for rival, color, label in ((False, "C0", "metrics of benign rows"), (True, "C1", "rivals without metrics")):
+            own = rows[np.array(rivals) == rival]
+            ax.hlines(own.index, own["low"], own["high"], color=color, alpha=0.6)
+            ax.plot(own["regret"], own.index, "o", color=color, markersize=5, label=label)
+        ax.set_yticks(range(len(rows)), rows["rule"], fontsize=8)
+        ax.set_ylim(len(rows) - 0.5, -0.5)
+        ax.axvline(0, color="0.4", linewidth=1, zorder=0)
+        ax.grid(axis="x", color="0.9")
+        ax.set(title=level, xlabel="AUROC lost against the best in hindsight")
+        ax.legend(fontsize=8, loc="lower right")
+    return figure
+
+
+def _is_rival(rule: str) -> bool:
+    return " " in rule and "combination" not in rule
+
+
+if __name__ == "__main__":
+    main()
