@@ -25,28 +25,34 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from made_anomalies import made_anomalies
 
 from reprq.analysis import over_datasets, with_targets
 from reprq.analysis.regret_over_datasets import LEVELS, regret_summary, regrets_by_dataset
-from reprq.analysis.rivals import AGREEMENT, FEW_SHOT, agreement, dull_rules, few_shot
+from reprq.analysis.rivals import AGREEMENT, FEW_SHOT, SYNTHETIC, against_synthetic, agreement, dull_rules, few_shot
 from reprq.analysis.rules import StudyArrays, predictions, study_arrays
 from reprq.analysis.runs import joined
 from reprq.analysis.variance import variance_shares
+from reprq.data import Split
+from reprq.embeddings import extract
+from reprq.evaluation.detection import Detection, halves_of
 from reprq.plots import render
 from reprq.storage import write_whole
 from reprq.study import StudyResults, run_study
 from reprq.study.compute import CellRunner
+from reprq.study.jobs import Cell
 from reprq.study.loading import load_config
+from reprq.study.parts import StudyPart
 from reprq.study.plan import Plan
 from reprq.study.runner import StudyRun
-from reprq.study.sources import Teachers
+from reprq.study.sources import Teachers, load_network
 from reprq.study.tables import write_table
 
 HERE = Path(__file__).parent / "answer"
 STUDIES = ("tables", "texts", "images", "sounds")
 SCORED = ("knn", "mahalanobis", "centroid")  # whose scores of every row the rivals take
-ANOMALIES = (1, 2, 5, 10)
-Scores = dict[tuple[str, str, str, str, str], "np.ndarray"]  # by data set, task, backbone, layer, detector
+ANOMALIES = (1, 2, 5, 10)  # that few-shot validation is given
+MADE = 60  # synthetic anomalies of a split, at most
 
 
 def main() -> None:
@@ -77,20 +83,37 @@ def scores_of(run: StudyResults, file: Path, cache: Path | None) -> pd.DataFrame
     config = load_config(file).model_copy(update={"detectors": list(SCORED)})
     plan = Plan(config, Teachers(run.path / "teachers", config.datasets, "cpu"))
     study, runner = StudyRun(plan, run.path, "cpu", cache, progress=False), CellRunner()
-    done, rows = set(known["key"]), []
+    done = set(known["key"])
     for part in plan.parts:
-        for cell in plan.cells(part):
-            (key,) = list(cell.keys.values())[:1]
-            if cell.detector is None or key in done:
-                continue
-            found, _ = runner.evaluate(study.job(part, cell))
-            where = {name: cell.columns()[name] for name in ("dataset", "task", "backbone", "layer")}
-            judged = {"scores": found.scores, "labels": found.labels, "classes": found.classes}
-            rows.append({"key": key, **where, "detector": str(cell.detector), **judged})
-    table = pd.concat([known, pd.DataFrame(rows)], ignore_index=True)
-    if rows:
-        write_whole(path, lambda file: table.to_parquet(file))
-    return table
+        cells = [cell for cell in plan.cells(part) if cell.detector is not None and _key(cell) not in done]
+        if cells:
+            made = {split.name: _made_rows(plan, part, split, cache) for split in plan.splits_of(part)}
+            rows = [_scored(runner.evaluate(study.job(part, cell))[0], cell, made[cell.split.name]) for cell in cells]
+            known = pd.concat([known, pd.DataFrame(rows)], ignore_index=True)
+            write_whole(path, known.to_parquet)
+    return known
+
+
+def _key(cell: Cell) -> str:
+    return next(iter(cell.keys.values()))
+
+
+def _scored(found: Detection, cell: Cell, made: Mapping[str, np.ndarray]) -> dict[str, object]:
+    """The scores of one cell: of the test rows, and of the made anomalies of its split."""
+    where = {name: cell.columns()[name] for name in ("dataset", "task", "backbone", "layer")}
+    judged = {"scores": found.scores, "labels": found.labels, "classes": found.classes}
+    synthetic = found.fitted.anomaly_score(made[cell.layer])
+    return {"key": _key(cell), **where, "detector": str(cell.detector), **judged, "synthetic": synthetic}
+
+
+def _made_rows(plan: Plan, part: StudyPart, split: Split, cache: Path | None) -> dict[str, np.ndarray]:
+    """Anomalies made of the first benign training samples of a split, in every layer of a network."""
+    network, (train, _) = plan.network_of(part), plan.samples[part.seed, part.data.dataset]
+    backbone = load_network(network.config, part.seed, plan.benign_of(part))
+    named = [name for name, _ in network.layers]
+    made = made_anomalies(train.select(split.train[:MADE]), part.seed)
+    found = extract(backbone, made, named, pooling=network.config.pooling, progress=False, cache_dir=cache)
+    return {name: found[stored].array for name, stored in zip(named, found, strict=True)}
 
 
 def tables(results: StudyResults, scores: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
@@ -131,12 +154,16 @@ def of_scores(study: StudyArrays, scores: pd.DataFrame, detector: str) -> dict[s
             found.setdefault(FEW_SHOT.format(k), []).append(few_shot(by_detector[detector], labels, classes, k))
         agreeing = agreement(list(by_detector.values()), labels, classes)
         found.setdefault(AGREEMENT, []).append(agreeing)
+        first = halves_of(classes)
+        benign = [by_detector[detector][:, half & (labels == 0)] for half in (first, ~first)]
+        made = _stacked(own, study, task, detector, "synthetic")
+        found.setdefault(SYNTHETIC, []).append(np.stack([[against_synthetic(rows, made)] for rows in benign]))
     return {rule: np.stack(values, axis=-1) for rule, values in found.items()}
 
 
-def _stacked(own: pd.DataFrame, study: StudyArrays, task: str, detector: str) -> np.ndarray:
+def _stacked(own: pd.DataFrame, study: StudyArrays, task: str, detector: str, of: str = "scores") -> np.ndarray:
     """The scores of the points of a study in their order, (P, m)."""
-    rows = own[(own["task"] == task) & (own["detector"] == detector)].set_index(["backbone", "layer"])["scores"]
+    rows = own[(own["task"] == task) & (own["detector"] == detector)].set_index(["backbone", "layer"])[of]
     points = pd.MultiIndex.from_frame(study.points[["backbone", "layer"]])
     return np.stack(rows[~rows.index.duplicated()].loc[points].to_list())
 
