@@ -65,6 +65,12 @@ def freeze(module: nn.Module) -> None:
         module.register_buffer(name, weight.detach(), persistent=False)
 
 
+def normalizations(network: nn.Module) -> list[nn.Module]:
+    """Return the batch normalizations that have statistics of their own."""
+    kinds = (module for module in network.modules() if isinstance(module, _BatchNorm))
+    return [module for module in kinds if module.running_mean is not None and module.running_var is not None]
+
+
 def folded_normalizations(network: nn.Module) -> list[nn.Module]:
     """Return the batch normalizations that learned weights were made without, or had folded into convolutions.
 
@@ -72,9 +78,7 @@ def folded_normalizations(network: nn.Module) -> list[nn.Module]:
     statistics of batches would make another network of it.
     """
     found: list[nn.Module] = []
-    for module in network.modules():
-        if not isinstance(module, _BatchNorm) or module.running_mean is None or module.running_var is None:
-            continue
+    for module in normalizations(network):
         untouched = not bool(module.running_mean.any()) and bool((module.running_var - 1).abs().max() < 1e-3)
         if untouched and module.affine and bool(torch.as_tensor(module.bias).any()):
             found.append(module)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from reprq.data import Batch
-from reprq.detectors.deep.adapters import folded_normalizations
 from reprq.detectors.deep.backbone_encoder import BackboneEncoder
 from reprq.detectors.deep.fine_tuning import FineTuningDetector, is_number
 from reprq.detectors.deep.samples import Samples
@@ -143,10 +142,10 @@ class _DescriptiveStep(Step):
     def __init__(self, detector: DOC, schedule: Schedule) -> None:
         super().__init__(detector._net, schedule)
         self.detector, self.net, self.optimizers = detector, detector._net, detector._optimizers(schedule)
-        self.fixed = folded_normalizations(self.net.encoder.network)
+        self.fixed = detector._still()
 
     def start(self, epoch: int) -> None:
-        """Keep the statistics of normalizations that were folded away."""
+        """Keep the statistics of normalizations that were folded away, or all where they are frozen."""
         for module in self.fixed:
             module.eval()
 

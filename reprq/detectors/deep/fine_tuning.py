@@ -4,7 +4,7 @@ import copy
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Preprocessing
 from reprq.data import Batch, Dataset
+from reprq.detectors.deep.adapters import folded_normalizations, normalizations
 from reprq.detectors.deep.augmentation import augmented, check_augmentations
 from reprq.detectors.deep.backbone_encoder import BackboneEncoder
 from reprq.detectors.deep.base import DeepDetector
@@ -21,7 +22,7 @@ from reprq.detectors.deep.losses import Loss
 from reprq.detectors.deep.samples import Samples, as_samples
 from reprq.detectors.deep.scheduled import TrainedDetector
 from reprq.detectors.network import check_network, check_same, opened
-from reprq.detectors.rows.base import check_count
+from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
 from reprq.training import Schedule
 
@@ -44,6 +45,7 @@ class FineTuningDetector(TrainedDetector):
     weight_decay: float = 1e-4
     momentum: float = 0.9
     held_out: float = 0.1
+    statistics: Literal["live", "frozen"] = "live"
     precision: str = "float32"
     backbone_: Backbone = field(init=False)
     uses: ClassVar[frozenset[str]] = frozenset({"auxiliary"})
@@ -57,6 +59,7 @@ class FineTuningDetector(TrainedDetector):
             check_count("corpus_size", self.corpus_size)
         if not is_number(self.momentum, 0, 1):
             raise InputError(f"momentum must be in [0, 1), got {self.momentum!r}; 0.9 is usual")
+        check_choice("statistics", self.statistics, ("live", "frozen"))
         if not isinstance(self.augmentations, list | tuple):
             raise InputError(f"augmentations must be a list of names, got {self.augmentations!r}")
         check_augmentations(self.augmentations)
@@ -162,6 +165,11 @@ class FineTuningDetector(TrainedDetector):
         names = self.augmentations
         changed: Tensor = seen.normalize(augmented(seen.to_pixels(x), names)) if names else x
         return changed
+
+    def _still(self) -> list[nn.Module]:
+        """The batch normalizations whose statistics stay as they were."""
+        network = self._encoder.network
+        return normalizations(network) if self.statistics == "frozen" else folded_normalizations(network)
 
     def _optimizers(self, schedule: Schedule) -> list[torch.optim.Optimizer]:
         learned = [weight for weight in self.network_.parameters() if weight.requires_grad]

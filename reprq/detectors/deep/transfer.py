@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reprq.data import Batch
-from reprq.detectors.deep.adapters import AdaptedConvolution, adapt, folded_normalizations
+from reprq.detectors.deep.adapters import AdaptedConvolution, adapt
 from reprq.detectors.deep.backbone_encoder import BackboneEncoder
 from reprq.detectors.deep.exposure import ExposureStep
 from reprq.detectors.deep.fine_tuning import FineTunedNetwork, FineTuningDetector, is_number
@@ -213,8 +213,11 @@ class Transfer(TransferDetector):
       PANDA's distances are those to nearest neighbors; here they are those of the loss, which "bce" has not.
 
     Batch normalization is live, but where it was folded into convolutions before the weights were stored: there its
-    statistics stay. As in the paper it trains by SGD with momentum 0.9 to the last epoch. An epoch is a pass over the
-    benign images; a corpus that is smaller is gone through again, where the released code ends the epoch.
+    statistics stay. "deep_sad" and "dsvdd" take their center with the statistics at the start and train with those of
+    batches, which puts benign images far from it at once; what is scored has running ones, which follow slowly. Over
+    few steps they end below chance for this, and `statistics` "frozen" keeps them where they started. As in the paper
+    it trains by SGD with momentum 0.9 to the last epoch. An epoch is a pass over the benign images; a corpus that is
+    smaller is gone through again, where the released code ends the epoch.
 
     Args:
         backbone: A `Backbone` of images, or the name of one.
@@ -237,6 +240,7 @@ class Transfer(TransferDetector):
         weight_decay: Half the weight of ||theta||^2, of all that learns.
         momentum: Of SGD.
         held_out: Share of the images that only serve the threshold of `predict`; 0 trains on all of them.
+        statistics: Of batch normalization: "live", as in the paper, or "frozen", as they were at the start.
         precision: "float32", or "bfloat16" for autocast.
         seed: Of new weights, the hold-out, the corpus and the order of images.
         device: This and the others as in `DeepSVDD`.
@@ -281,11 +285,11 @@ class _FineTuningStep(ExposureStep):
     def __init__(self, detector: TransferDetector, schedule: Schedule, penalty: Penalty | None) -> None:
         super().__init__(detector._net, schedule, LOSSES[detector._parts().loss].each, detector._augment)
         self.penalty, self.encoder, self.keep = penalty, detector._encoder, detector._keep
-        self.fixed = folded_normalizations(self.encoder.network)
+        self.fixed = detector._still()
         self.optimizers = detector._optimizers(schedule)
 
     def start(self, epoch: int) -> None:
-        """Keep the statistics of normalizations that were folded away."""
+        """Keep the statistics of normalizations that were folded away, or all where they are frozen."""
         for module in self.fixed:
             module.eval()
 

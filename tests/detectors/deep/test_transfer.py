@@ -10,8 +10,8 @@ from torch import nn
 
 from reprq.backbones import as_backbone, load_backbone
 from reprq.data import load_dataset
-from reprq.detectors import ADIB, ADRA, Transfer, create, load
-from reprq.detectors.deep.adapters import AdaptedConvolution, adapt, folded_normalizations
+from reprq.detectors import ADIB, ADRA, DOC, Transfer, create, load
+from reprq.detectors.deep.adapters import AdaptedConvolution, adapt, folded_normalizations, normalizations
 from reprq.detectors.deep.losses import LOSSES
 from reprq.detectors.deep.regularizers import ewc, fisher_information, l2_sp, l2_sp_unsquared, start_of
 from reprq.errors import DataError, InputError
@@ -244,6 +244,32 @@ def test_what_a_file_of_adra_holds(start, benign, corpus, tmp_path):
         load(tmp_path / "a.safetensors", backbone=load_backbone("lenet", "random", seed=4))
     with pytest.raises(InputError, match="is a adra, whose network is not in the file"):
         load(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("kind", [Transfer, ADIB, ADRA, DOC])
+def test_frozen_statistics_stay_and_the_weights_learn(kind, start, benign, corpus) -> None:
+    fitted = kind(backbone=start, statistics="frozen", **QUICK).fit(benign, auxiliary=corpus)
+    norms = dict(zip(normalizations(fitted.network_.encoder), normalizations(start.network), strict=True))
+    assert len(norms) == 3
+    for ours, before in norms.items():
+        assert torch.equal(ours.running_mean, before.running_mean)
+        assert torch.equal(ours.running_var, before.running_var)
+        assert not torch.equal(ours.weight, before.weight)
+    assert "statistics=frozen" in fitted.describe()
+
+
+def test_live_statistics_put_benign_images_far_from_the_center_and_frozen_ones_do_not(start, benign) -> None:
+    found = {}
+    for statistics in ("live", "frozen"):
+        how = {"loss": "dsvdd", "regularizer": "none", "statistics": statistics, "held_out": 0.0, "augmentations": ()}
+        fitted = Transfer(backbone=start, **{**QUICK, "lr": 1e-9}, **how).fit(benign)
+        found[statistics] = float(np.median(fitted.anomaly_score(benign)))
+    assert found["live"] > 10 * found["frozen"]
+
+
+def test_unknown_statistics_are_said(start, benign) -> None:
+    with pytest.raises(InputError, match="statistics must be .*live.*frozen.*'dead'"):
+        Transfer(backbone=start, statistics="dead").fit(benign)
 
 
 @pytest.mark.parametrize("folded", [True, False])
