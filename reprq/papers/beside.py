@@ -55,6 +55,45 @@ def beside(
     return "\n".join(f"| {' | '.join(each)} |" for each in lines)
 
 
+def far(
+    rows: Sequence[Row],
+    published: Mapping[str, Mapping[str, float]],
+    points: float = 3.0,
+    *,
+    line: str = "task",
+    column: str = "method",
+) -> str:
+    """Return a sentence on the cells of `beside` that are more than some points off, ours minus published.
+
+    Args:
+        rows: As in `beside`, with `published`, `line` and `column`; lines have their mean.
+        published: See there.
+        points: Of AUROC in per cent.
+        line: See there.
+        column: See there.
+
+    Example:
+        >>> rows = [{"task": task, "method": "AE", "auroc": auroc} for task, auroc in (("0", 0.97), ("1", 0.9))]
+        >>> far(rows, {"AE": {"0": 97.6, "1": 98.3}})
+        '1 of 2 cells is more than 3 points off, ours minus published: AE 1 -8.3.'
+    """
+    off, count = [], 0
+    for title, values in published.items():
+        named = []
+        for name, printed in values.items():
+            found = [100.0 * row["auroc"] for row in rows if row[line] == name and row[column] == title]
+            if not found or math.isnan(printed):
+                continue
+            count += 1
+            if abs(difference := float(np.mean(found)) - printed) > points:
+                named.append(f"{name} {difference:+.1f}")
+        if named:
+            off.append((len(named), f"{title} {', '.join(named)}"))
+    total = sum(each for each, _ in off)
+    said = f"{total or 'None'} of {count} cells {'is' if total < 2 else 'are'} more than {points:g} points off"
+    return f"{said}, ours minus published: {'; '.join(text for _, text in off)}." if off else f"{said}."
+
+
 def _printed(value: float) -> str:
     return "(-)" if math.isnan(value) else f"({value:.1f})"
 

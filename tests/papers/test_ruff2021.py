@@ -1,5 +1,6 @@
 import csv
 import io
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from reprq.detectors import create
 from reprq.errors import DataError, OutputExistsError
 from reprq.evaluation import auroc
 from reprq.papers import names, reproduce
-from reprq.papers.beside import beside
+from reprq.papers.beside import beside, far
 from reprq.papers.ruff2021 import PRESETS, Ruff2021Preset, tabular
 from reprq.papers.ruff2021.deep import NetworkTraining, starting_from
 from reprq.papers.ruff2021.shallow import (
@@ -178,6 +179,16 @@ def test_a_table_says_what_is_missing_and_averages_what_is_there() -> None:
         "| c | 90.0 (91.0) | missing (-) |",
         "| mean of those run | 75.0 (76.0) | missing |",
     ]
+
+
+def test_what_is_far_from_what_was_printed_is_listed_by_its_mean_over_seeds() -> None:
+    rows = [{"task": "a", "method": "AE", "auroc": value} for value in (0.5, 0.7)]
+    rows += [{"task": task, "method": method, "auroc": 0.9} for task in "bc" for method in ("AE", "SVDD")]
+    published = {"AE": {"a": 56.0, "b": 93.5, "c": 90.0}, "SVDD": {"a": 1.0, "b": 80.0, "c": math.nan}}
+    said = "3 of 4 cells are more than 3 points off, ours minus published: AE a +4.0, b -3.5; SVDD b +10.0."
+    assert far(rows, published) == said
+    assert far(rows, published, 10.5) == "None of 4 cells is more than 10.5 points off."
+    assert far(rows[:1], {"AE": {"a": 49.0}}, 0.5).startswith("1 of 1 cells is more")
 
 
 def test_known_anomalies_of_the_table_of_rows_neither_train_nor_are_scored() -> None:

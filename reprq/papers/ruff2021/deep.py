@@ -20,7 +20,7 @@ from reprq.detectors.deep.autoencoder import Autoencoder
 from reprq.detectors.deep.svdd import DeepSVDD
 from reprq.errors import DataError
 from reprq.evaluation.detection import judge
-from reprq.papers.beside import LEGEND, beside
+from reprq.papers.beside import LEGEND, beside, far
 from reprq.papers.engine import Experiment, PaperCell, PaperRun
 from reprq.papers.fits import VERSION, row_of, rows_digest
 from reprq.papers.outcome import csv_text
@@ -216,4 +216,4 @@ def _heading(name: str) -> str:
 
 def _table(name: str, rows: list[Row], how: NetworkTraining) -> str:
     published = {method: dict(zip(CLASSES[name], PUBLISHED[name][method], strict=True)) for method in METHODS}
-    return f"{_heading(name)}\n\n{how.said()}\n\n{LEGEND}\n\n{beside(rows, published)}\n"
+    return f"{_heading(name)}\n\n{how.said()}\n\n{LEGEND}\n\n{beside(rows, published)}\n\n{far(rows, published)}\n"

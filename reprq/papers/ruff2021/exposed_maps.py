@@ -12,7 +12,7 @@ import numpy as np
 
 from reprq.data import Dataset
 from reprq.errors import DataError
-from reprq.papers.beside import LEGEND, beside
+from reprq.papers.beside import LEGEND, beside, far
 from reprq.papers.engine import Experiment, PaperCell, PaperRun
 from reprq.papers.outcome import csv_text
 from reprq.papers.ruff2021 import exposure
@@ -61,7 +61,8 @@ def _table(rows: list[Row], how: ExposurePreset, size: int, synsets: int) -> str
         " class of CIFAR-10. The thesis: all images, 600 epochs of FCDD and 200 of HSC, a corpus of millions, and"
         " two digits of FCDD printed."
     )
-    return f"{_HEADING}\n\n{said}\n\n{LEGEND}\n\n{beside(rows, {name: PUBLISHED[name] for name in _BOTH})}\n"
+    published = {name: PUBLISHED[name] for name in _BOTH}
+    return f"{_HEADING}\n\n{said}\n\n{LEGEND}\n\n{beside(rows, published)}\n\n{far(rows, published)}\n"
 
 
 def _picture(cells: Sequence[PaperCell], test: Dataset, how: ExposurePreset, run: PaperRun) -> Any:
