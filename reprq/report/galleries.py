@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from reprq import plots
 from reprq.data import Dataset, to_photo
 from reprq.errors import InputError, ReprqError, counted
-from reprq.models.embedder import Embedder
-from reprq.models.position_maps import check_positions, maps_by_position, scale_of
 from reprq.progress import track
+from reprq.report.explained import maps_of_refit, reasons
 from reprq.report.pictures import Picture, raster
 from reprq.report.tables import PageTable, to_table
 from reprq.study import StudyResults
@@ -35,11 +34,13 @@ class Galleries:
         pictures: Of images and sounds, one a data set.
         tables: Of texts and rows, one a data set.
         notes: Why there is none of a data set.
+        warnings: Where scores come from places that say little of what is shown, or not from what is marked.
     """
 
     pictures: tuple[Picture, ...] = ()
     tables: tuple[PageTable, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def galleries(
@@ -69,15 +70,20 @@ def galleries(
         raise InputError(f"gallery must be from 1 to {MOST} samples, got {count}")
     found: list[Picture | PageTable] = []
     notes: list[str] = []
+    said: list[str] = []
     chosen = list(_best(results))
     for row in track(chosen, desc="gallery", unit="data set", show=progress):
         try:
             again = refit(results, row, device=device, cache_dir=cache_dir)
             found.append(_gallery(again, row, count, device))
+            why = reasons(again, row, device)
+            said += why.warnings
+            found += [] if why.table is None else [why.table]
         except ReprqError as error:
             notes.append(f"There is no gallery of {row['dataset']}: {error}.")
     pictures = tuple(each for each in found if isinstance(each, Picture))
-    return Galleries(pictures, tuple(each for each in found if isinstance(each, PageTable)), tuple(notes))
+    listed = tuple(each for each in found if isinstance(each, PageTable))
+    return Galleries(pictures, listed, tuple(notes), tuple(said))
 
 
 def _best(results: StudyResults) -> Iterator[dict[str, Any]]:
@@ -102,7 +108,7 @@ def _gallery(again: Refit, row: dict[str, Any], count: int, device: str) -> Pict
     )
     anomalous = int(truth.sum())
     said = f"{counted(len(shown), samples.noun)}, of which {anomalous} {'is' if anomalous == 1 else 'are'} anomalous: "
-    transform, maps = _maps(again, samples, device)
+    transform, maps = maps_of_refit(again, samples, device)
     if transform is None:
         return _listing(samples, scores, truth, f"{title}. {caption}", f"gallery-{row['dataset']}")
     if maps is None:
@@ -119,36 +125,6 @@ def _gallery(again: Refit, row: dict[str, Any], count: int, device: str) -> Pict
         if any(mask is not None for mask in masks):
             caption += " What is marked as anomalous is outlined in cyan."
     return raster(drawn, title, caption, said + ", ".join(titles))
-
-
-def _maps(again: Refit, samples: Dataset, device: str) -> tuple[Any, Any]:
-    """What makes pictures of samples, None where they have none, and their maps, None where there are none."""
-    detector = again.found.fitted
-    transform = getattr(detector, "transform_", None)
-    if again.layer and again.backbone is not None and transform is None:
-        transform = again.backbone.preprocessing
-        if not hasattr(transform, "picture"):
-            return None, None
-        embedder = Embedder(again.backbone, (again.layer,), again.pooling, (1.0,), device)
-        try:
-            check_positions(embedder)
-            scale = scale_of(embedder, detector, *_benign(again))
-            return transform, list(maps_by_position(embedder, detector, samples, scale))
-        except InputError:  # a layer without positions, or pooled so that a row is of all of them
-            return transform, None
-    if samples.modality == "image" and transform is None:
-        from reprq.data.image.preprocessing import Preprocessing
-
-        return Preprocessing(), None
-    if not hasattr(transform, "picture"):
-        return None, None
-    return transform, detector.anomaly_map(samples) if hasattr(detector, "anomaly_map") else None
-
-
-def _benign(again: Refit) -> tuple[Dataset, NDArray[np.float64]]:
-    """The benign samples that were judged, and their scores."""
-    rows = np.flatnonzero(again.found.labels == 0)
-    return again.judged.select(rows), again.found.scores[rows]
 
 
 def overlaid(

@@ -103,7 +103,7 @@ def render_page(
     made = _without_backbones(results) if results.without_backbones else _compared(results, seed)
     if shown is not None:
         made |= {"pictures": [*made["pictures"], *shown.pictures], "tables": [*shown.tables, *made["tables"]]}
-        said = [*shown.notes, *said]
+        said = [*shown.warnings, *shown.notes, *said]
     return _rendered(results, {**made, "warnings": [*said, *made["warnings"]]})
 
 

@@ -35,10 +35,11 @@ def digits(tmp_path_factory):
         ({}, True),
         ({"backbones": [{"name": "lenet", "weights": "random", "layers": "-1"}]}, False),
         ({"detectors": [{"name": "autoencoder", "epochs": 1}], "backbones": [], "metrics": None}, True),
-        ({"detectors": ["raw:centroid"], "backbones": [], "metrics": None}, False),
+        ({"detectors": ["raw:centroid"], "backbones": [], "metrics": None}, True),
+        ({"detectors": ["raw:iforest"], "backbones": [], "metrics": None}, False),
         ({"detectors": ["patchcore"]}, True),
     ],
-    ids=["rows of a layer with positions", "rows without", "own maps", "pixels", "patches"],
+    ids=["rows of a layer with positions", "rows without", "own maps", "pixels", "pixels without a rule", "patches"],
 )
 def test_images_come_with_maps_where_there_are_some(tmp_path, changes, mapped) -> None:
     results = _study(tmp_path, **changes)
