@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from reprq.detectors.rows.base import ArrayDetector
     from reprq.detectors.rows.centroid import Centroid
     from reprq.detectors.rows.density import KDE, MVE, Gaussian
+    from reprq.detectors.rows.ensemble import Ensemble
     from reprq.detectors.rows.knn import KNN
     from reprq.detectors.rows.lof import LOF
     from reprq.detectors.rows.mahalanobis import Mahalanobis
@@ -82,6 +83,7 @@ _MODULES = {
     "MSP": "reprq.detectors.deep.rotnet",
     "ODIN": "reprq.detectors.deep.rotnet",
     "Distillation": "reprq.detectors.deep.distillation",
+    "Ensemble": "reprq.detectors.rows.ensemble",
     "load": "reprq.detectors.files",
     "save": "reprq.detectors.files",
     "oracle_grid": "reprq.detectors.oracle",
@@ -145,6 +147,7 @@ __all__ = [
     "DeepSVDD",
     "Detector",
     "Distillation",
+    "Ensemble",
     "FAnoGAN",
     "Flow",
     "Focal",

@@ -15,6 +15,14 @@ DETECTORS = Registry(
             citation="Mai et al. 2021 (MSE)",
         ),
         Entry(
+            name="ensemble",
+            target=f"{_ROWS}.ensemble:Ensemble",
+            inputs="rows",
+            label="ensemble",
+            about="several detectors of rows (of) by their p-values: mean, which is the mean rank, fisher or smallest",
+            citation="Fisher 1925; Tippett 1931",
+        ),
+        Entry(
             name="gaussian",
             target=f"{_ROWS}.density:Gaussian",
             inputs="rows",

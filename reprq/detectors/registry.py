@@ -36,7 +36,7 @@ def names(kind: Literal["array", "network", "all"] = "array") -> tuple[str, ...]
 
     Example:
         >>> names()[:5]
-        ('centroid', 'gaussian', 'gmm', 'iforest', 'kde')
+        ('centroid', 'ensemble', 'gaussian', 'gmm', 'iforest')
     """
     if kind not in _KINDS:
         raise UnknownNameError("kind of detectors", kind, _KINDS)
