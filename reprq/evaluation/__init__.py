@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reprq.evaluation.roc import auroc
     from reprq.evaluation.tasks import ClassTable, mean_over_tasks, per_class_table
     from reprq.statistics.correlation import Correlation, correlation
+    from reprq.statistics.crossed import crossed_correlation
     from reprq.statistics.estimate import Estimate
     from reprq.statistics.multiplicity import holm
 
@@ -58,6 +59,7 @@ _MODULES = {
     "per_class_table": "reprq.evaluation.tasks",
     "Correlation": "reprq.statistics.correlation",
     "correlation": "reprq.statistics.correlation",
+    "crossed_correlation": "reprq.statistics.crossed",
     "Estimate": "reprq.statistics.estimate",
     "holm": "reprq.statistics.multiplicity",
 }
@@ -79,6 +81,7 @@ __all__ = [
     "average_precision_chance",
     "clever_hans_score",
     "correlation",
+    "crossed_correlation",
     "curves",
     "explanation_accuracy",
     "fpr_at_tpr",
