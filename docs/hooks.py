@@ -6,6 +6,7 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
+from reprq.plots import method_map
 from reprq.plots.save import render
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -18,5 +19,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the study's figure and the matrix of imports to the site."""
     name = "metric-vs-auroc-all.png"
     files.append(File.generated(config, f"figures/{name}", abs_src_path=str(_FIGURES / name)))
+    drawn = method_map().get_figure(root=True)
+    files.append(File.generated(config, "figures/methods.png", content=render(drawn, "png")))
     files.append(File.generated(config, "figures/packages.png", content=render(packages.draw(), "png")))
     return files

@@ -15,6 +15,7 @@ from reprq.detectors import DETECTORS
 from reprq.embeddings import POOLINGS
 from reprq.metrics import METRICS
 from reprq.papers.registry import PAPERS
+from reprq.plots.methods import FEATURES, KINDS, by_kind
 from reprq.pretext import TASKS
 from reprq.registry import Entry, markdown
 
@@ -37,6 +38,16 @@ def _presets(entry: Entry) -> str:
     return "; ".join(f"`{name}`: {said.replace(';', ',')}" for name, said in entry.facts["presets"].items())
 
 
+def _methods() -> str:
+    """Detectors by kind of model and by features, of those that say which."""
+    cells = by_kind(DETECTORS.built_in())
+    lines = ["| features | " + " | ".join(KINDS) + " |", "| --- |" + " --- |" * len(KINDS)]
+    for features in FEATURES:
+        named = (", ".join(f"`{entry.name}`" for entry in cells[kind, features]) for kind in KINDS)
+        lines.append(f"| {features} | {' | '.join(named)} |")
+    return "\n".join(lines)
+
+
 @cache
 def _benchmarks() -> str:
     """What `benchmarks/table.py` prints: the newest kept runs."""
@@ -51,6 +62,7 @@ def tables() -> dict[str, str]:
             METRICS.built_in(), {"metric": _name, "measures": _about, "reads as": lambda entry: entry.reads}
         ),
         "detectors": markdown(DETECTORS.built_in(), {"detector": _name, "scores by": _about}),
+        "methods": _methods(),
         "backbones": markdown(BACKBONES.built_in(), {"networks": _name, "are": _about}),
         "datasets": markdown(DATASETS.built_in(), {"data": _name, "is had by": _about}),
         "poolings": markdown(

@@ -42,11 +42,13 @@ class Entry:
         about: What it is or computes, in one line without a full stop.
         reads: How to read its value: its direction, or the value that is good.
         citation: Whose it is.
-        facts: What its kind knows besides: of a source of backbones the `names` to list, or `listed` False and an
-            `example`; of a data set its `classes`, `train` and `test` sizes; of a protocol the `layout` of its folder;
-            of a paper its `presets`, each with what it does, and the `data` that it reads; of a metric of one matrix
-            the `options` that its identifier names, and its `bounds`; of one of a pair whether it is `symmetric`; of a
-            pooling what else it is called (`also`), and the pattern of what follows its colon (`form`).
+        facts: What its kind knows besides: of a detector its `kind` ("classification", "probabilistic",
+            "reconstruction" or "distance") and the `features` that it learns on ("raw", "kernel" or "neural"); of a
+            source of backbones the `names` to list, or `listed` False and an `example`; of a data set its `classes`,
+            `train` and `test` sizes; of a protocol the `layout` of its folder; of a paper its `presets`, each with what
+            it does, and the `data` that it reads; of a metric of one matrix the `options` that its identifier names,
+            and its `bounds`; of one of a pair whether it is `symmetric`; of a pooling what else it is called (`also`),
+            and the pattern of what follows its colon (`form`).
     """
 
     name: str

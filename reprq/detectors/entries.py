@@ -13,6 +13,7 @@ DETECTORS = Registry(
             label="centroid",
             about="squared distance to the mean of the benign rows",
             citation="Mai et al. 2021 (MSE)",
+            facts={"kind": "distance", "features": "raw"},
         ),
         Entry(
             name="ensemble",
@@ -29,6 +30,7 @@ DETECTORS = Registry(
             label="Gaussian",
             about="minus the log-density of a Gaussian with the mean and covariance of the benign rows",
             citation="classical",
+            facts={"kind": "probabilistic", "features": "raw"},
         ),
         Entry(
             name="gmm",
@@ -37,6 +39,7 @@ DETECTORS = Registry(
             label="Gaussian mixture",
             about="minus the log-likelihood of a Gaussian mixture with diagonal covariances",
             citation="classical",
+            facts={"kind": "probabilistic", "features": "raw"},
         ),
         Entry(
             name="iforest",
@@ -45,6 +48,7 @@ DETECTORS = Registry(
             label="isolation forest",
             about="how few random splits isolate a row",
             citation="Liu et al. 2008",
+            facts={"kind": "distance", "features": "raw"},
         ),
         Entry(
             name="kde",
@@ -53,6 +57,7 @@ DETECTORS = Registry(
             label="KDE",
             about="minus the log-density of a Gaussian kernel density estimate",
             citation="Parzen 1962",
+            facts={"kind": "probabilistic", "features": "kernel"},
         ),
         Entry(
             name="knn",
@@ -61,6 +66,7 @@ DETECTORS = Registry(
             label="kNN",
             about="distance to the k nearest benign rows, exact",
             citation="Ramaswamy et al. 2000",
+            facts={"kind": "distance", "features": "raw"},
         ),
         Entry(
             name="kpca",
@@ -69,6 +75,7 @@ DETECTORS = Registry(
             label="kernel PCA",
             about="reconstruction error of kernel PCA in feature space",
             citation="Hoffmann 2007",
+            facts={"kind": "reconstruction", "features": "kernel"},
         ),
         Entry(
             name="lof",
@@ -77,6 +84,7 @@ DETECTORS = Registry(
             label="LOF",
             about="how much sparser a row lies than its neighbors",
             citation="Breunig et al. 2000",
+            facts={"kind": "distance", "features": "raw"},
         ),
         Entry(
             name="mahalanobis",
@@ -86,6 +94,7 @@ DETECTORS = Registry(
             about="squared Mahalanobis distance to the mean; covariance ledoit_wolf, oas, empirical (pseudo-inverse),"
             " diagonal or mcd",
             citation="Mahalanobis 1936; Ledoit & Wolf 2004",
+            facts={"kind": "probabilistic", "features": "raw"},
         ),
         Entry(
             name="mve",
@@ -94,6 +103,7 @@ DETECTORS = Registry(
             label="MVE",
             about="squared distance in the smallest ellipsoid that holds all benign rows",
             citation="Khachiyan 1996",
+            facts={"kind": "classification", "features": "raw"},
         ),
         Entry(
             name="ocsvm",
@@ -102,6 +112,7 @@ DETECTORS = Registry(
             label="OC-SVM",
             about="one-class SVM with a Gaussian kernel, which is SVDD, or a cosine kernel",
             citation="Schölkopf et al. 2001",
+            facts={"kind": "classification", "features": "kernel"},
         ),
         Entry(
             name="pca",
@@ -110,6 +121,7 @@ DETECTORS = Registry(
             label="PCA",
             about="squared distance to the span of the leading principal components",
             citation="classical",
+            facts={"kind": "reconstruction", "features": "raw"},
         ),
         Entry(
             name="ssad",
@@ -118,6 +130,7 @@ DETECTORS = Registry(
             label="SSAD",
             about="as ocsvm, which it is without labelled rows; keeps known anomalies a margin outside its boundary",
             citation="Görnitz et al. 2013",
+            facts={"kind": "classification", "features": "kernel"},
         ),
         Entry(
             name="distillation",
@@ -127,6 +140,7 @@ DETECTORS = Registry(
             label="distillation",
             about="how badly a student that learned benign samples imitates its teacher",
             citation="Mai et al. 2021",
+            facts={"kind": "reconstruction", "features": "neural"},
         ),
         Entry(
             name="cvdd",
@@ -136,6 +150,7 @@ DETECTORS = Registry(
             label="CVDD",
             about="distance of what attention heads take from the tokens of a text to a few contexts of benign texts",
             citation="Ruff et al. 2019",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="deep_svdd",
@@ -144,6 +159,7 @@ DETECTORS = Registry(
             label="Deep SVDD",
             about="squared distance to the center of a small sphere into which a network maps benign images or rows",
             citation="Ruff et al. 2018",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="deep_sad",
@@ -152,6 +168,7 @@ DETECTORS = Registry(
             label="Deep SAD",
             about="as deep_svdd, which it is without labelled anomalies; pushes those that it is given away",
             citation="Ruff et al. 2020",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="supervised",
@@ -161,6 +178,7 @@ DETECTORS = Registry(
             label="supervised",
             about="the logit of a classifier of labelled anomalies against all other samples",
             citation="Ruff et al. 2020",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="ss_dgm",
@@ -170,6 +188,7 @@ DETECTORS = Registry(
             label="SS-DGM",
             about="log-odds of the class of known anomalies in a semi-supervised deep generative model, M2 or M1+M2",
             citation="Kingma et al. 2014",
+            facts={"kind": "probabilistic", "features": "neural"},
         ),
         Entry(
             name="hsc",
@@ -179,6 +198,7 @@ DETECTORS = Registry(
             label="HSC",
             about="a radial function of an embedding, trained to be small on benign samples and large on a corpus",
             citation="Ruff et al. 2020",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="bce",
@@ -188,6 +208,7 @@ DETECTORS = Registry(
             label="BCE",
             about="the logit of a classifier of benign samples against a corpus",
             citation="Hendrycks et al. 2019",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="focal",
@@ -197,6 +218,7 @@ DETECTORS = Registry(
             label="focal",
             about="as bce, with the focal loss",
             citation="Lin et al. 2017",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="adib",
@@ -206,6 +228,7 @@ DETECTORS = Registry(
             label="ADIB",
             about="the logit of a backbone that was fine-tuned against a corpus and kept near its start",
             citation="Deecke et al. 2021",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="adra",
@@ -215,6 +238,7 @@ DETECTORS = Registry(
             label="ADRA",
             about="as adib, by small convolutions beside those of a frozen backbone, which alone are stored",
             citation="Deecke et al. 2021",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="transfer",
@@ -224,6 +248,7 @@ DETECTORS = Registry(
             label="transfer",
             about="a backbone, fine-tuned by one of four losses (loss) with one of five regularizers (regularizer)",
             citation="Deecke et al. 2021, Table 4; Reiss et al. 2021",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="doc",
@@ -234,6 +259,7 @@ DETECTORS = Registry(
             about="distance to benign images in a backbone that was fine-tuned to be compact on them and to tell the"
             " classes of a labelled corpus apart",
             citation="Perera & Patel 2019",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="geometric",
@@ -243,6 +269,7 @@ DETECTORS = Registry(
             about="how badly a classifier of geometric transformations of benign images tells those of an image (GT, or"
             " GT+ with heads=separate)",
             citation="Golan & El-Yaniv 2018; Hendrycks et al. 2019",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="msp",
@@ -251,6 +278,7 @@ DETECTORS = Registry(
             label="MSP",
             about="how unsure a classifier of quarter turns of benign images is: minus its largest softmax probability",
             citation="Hendrycks & Gimpel 2017; Gidaris et al. 2018",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="odin",
@@ -259,6 +287,7 @@ DETECTORS = Registry(
             label="ODIN",
             about="as msp, at a temperature, of an image moved to where the classifier is surer",
             citation="Liang et al. 2018",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="autoencoder",
@@ -268,6 +297,7 @@ DETECTORS = Registry(
             about="squared error of an autoencoder that rebuilds images or rows, plain, denoising (noise), sparse"
             " (active) or contractive (contraction), with a map of it",
             citation="Hinton & Salakhutdinov 2006; Vincent et al. 2008; Makhzani & Frey 2014; Alain & Bengio 2014",
+            facts={"kind": "reconstruction", "features": "neural"},
         ),
         Entry(
             name="aae",
@@ -276,6 +306,7 @@ DETECTORS = Registry(
             label="AAE",
             about="as autoencoder, whose codes of benign samples learn to look as if drawn from N(0, I)",
             citation="Makhzani et al. 2015",
+            facts={"kind": "reconstruction", "features": "neural"},
         ),
         Entry(
             name="vae",
@@ -285,6 +316,7 @@ DETECTORS = Registry(
             about="how badly a variational autoencoder explains images or rows: Monte Carlo likelihood, its"
             " bound, or reconstruction probability (score), in nats, with a map",
             citation="Kingma & Welling 2014; An & Cho 2015",
+            facts={"kind": "probabilistic", "features": "neural"},
         ),
         Entry(
             name="dagmm",
@@ -293,6 +325,7 @@ DETECTORS = Registry(
             label="DAGMM",
             about="energy of the code and the errors of an autoencoder under a Gaussian mixture that learned with them",
             citation="Zong et al. 2018",
+            facts={"kind": "probabilistic", "features": "neural"},
         ),
         Entry(
             name="anogan",
@@ -302,6 +335,7 @@ DETECTORS = Registry(
             about="how near a generator of benign images or rows comes to one, by a search for its noise, or with"
             " adapted=True also for weights of a generator of its own (AD-GAN), with a map",
             citation="Schlegl et al. 2017; Deecke et al. 2018",
+            facts={"kind": "probabilistic", "features": "neural"},
         ),
         Entry(
             name="fanogan",
@@ -311,6 +345,7 @@ DETECTORS = Registry(
             about="how badly a generator of benign images or rows gives one back by way of an encoder, in values and in"
             " features of its critic, with a map",
             citation="Schlegl et al. 2019",
+            facts={"kind": "probabilistic", "features": "neural"},
         ),
         Entry(
             name="flow",
@@ -319,6 +354,7 @@ DETECTORS = Registry(
             label="Real NVP",
             about="minus the log-likelihood of a normalizing flow, in nats; of rows, or of the pixels of small images",
             citation="Dinh et al. 2017",
+            facts={"kind": "probabilistic", "features": "neural"},
         ),
         Entry(
             name="fcdd",
@@ -328,6 +364,7 @@ DETECTORS = Registry(
             about="a map of the outputs of a fully convolutional network, trained against confetti, a corpus or known"
             " anomalies",
             citation="Liznerski et al. 2021",
+            facts={"kind": "classification", "features": "neural"},
         ),
         Entry(
             name="padim",
@@ -337,6 +374,7 @@ DETECTORS = Registry(
             label="PaDiM",
             about="Mahalanobis distance of the patches of an image to a Gaussian at every position, with a map",
             citation="Defard et al. 2021",
+            facts={"kind": "probabilistic", "features": "neural"},
         ),
         Entry(
             name="patchcore",
@@ -346,6 +384,7 @@ DETECTORS = Registry(
             label="PatchCore",
             about="distance of the patches of an image to a few benign patches that cover all, with a map",
             citation="Roth et al. 2022",
+            facts={"kind": "distance", "features": "neural"},
         ),
         Entry(
             name="spade",
@@ -355,6 +394,7 @@ DETECTORS = Registry(
             label="SPADE",
             about="distance to the nearest benign images, with a map of distances to the patches of these",
             citation="Cohen & Hoshen 2020",
+            facts={"kind": "distance", "features": "neural"},
         ),
         Entry(
             name="raw:NAME",

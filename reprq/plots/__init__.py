@@ -8,6 +8,7 @@ from reprq.plots.grid import correlation_grid
 from reprq.plots.images import image_extremes
 from reprq.plots.layers import depth_plot, layer_heatmap
 from reprq.plots.maps import map_plot, project
+from reprq.plots.methods import method_map
 from reprq.plots.metric_vs_score import describe, metric_vs_score
 from reprq.plots.names import detector_label, metric_label
 from reprq.plots.overlays import overlay_gallery
@@ -30,6 +31,7 @@ __all__ = [
     "image_extremes",
     "layer_heatmap",
     "map_plot",
+    "method_map",
     "metric_label",
     "metric_vs_score",
     "overlay_gallery",
