@@ -73,6 +73,13 @@ BACKBONES = Registry(
             )
         ),
         Entry(
+            name="pca:K",
+            target="reprq.backbones.sources.components:load_components",
+            inputs="image",
+            about="the first K principal components of the pixels of benign training images",
+            facts={**_UNLISTED, "learns": True, "example": "pca:2"},
+        ),
+        Entry(
             name="teacher:PATH",
             target="reprq.backbones.registry:load_teacher",
             inputs="image, text, table",

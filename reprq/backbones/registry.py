@@ -137,10 +137,10 @@ def load_backbone(
     """Return a backbone in evaluation mode, float32, on the CPU.
 
     Args:
-        name: A torchvision classification model, "lenet", "cifar_resnet20" and the like, "resnet26", "timm:NAME",
-            "hf:NAME_OR_PATH" for a model of Hugging Face that takes images or texts, "words:PATH" for vectors of words,
-            "bow", "tfidf" or "lsa" for counts of terms, "identity" or "mlp" for rows of tables, which learn from benign
-            samples (`Backbone.fit`),
+        name: A torchvision classification model, "lenet", "lenet5", "cifar_resnet20" and the like, "resnet26",
+            "timm:NAME", "hf:NAME_OR_PATH" for a model of Hugging Face that takes images or texts, "words:PATH" for
+            vectors of words, "bow", "tfidf" or "lsa" for counts of terms, "identity" or "mlp" for rows of tables,
+            "pca:150" for images on so many principal components, which learn from benign samples (`Backbone.fit`),
             "package.module:callable" for a network of one's own (see `as_backbone`), or "teacher:PATH" for a teacher
             that reprq trained.
         weights: "default" (those of its source, downloaded once), "random", or the path of a safetensors or state-dict

@@ -17,7 +17,15 @@ from reprq.pretext.registry import TASKS
 @click.argument("task")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The teacher's file (.safetensors).")
 @click.option("--architecture", metavar="NAME", help="The network to train. [default: lenet, of a table mlp]")
+@click.option(
+    "--weights",
+    default="random",
+    show_default=True,
+    metavar="FILE",
+    help="What the network starts from: random, default (those of its source), or a file.",
+)
 @click.option("--size", type=click.IntRange(min=1), help="Side of the input in pixels; the network's own by default.")
+@click.option("--channels", type=click.Choice(["rgb", "bgr", "gray"]), help="Those that the network sees.")
 @options.whole_images
 @click.option("--max-length", type=click.IntRange(min=1), help="Tokens of a text that count; the network's by default.")
 @options.rows
@@ -50,7 +58,9 @@ def train(
     task: str,
     out: Path,
     architecture: str | None,
+    weights: str,
     size: int | None,
+    channels: str | None,
     crop: str | None,
     squash: bool | None,
     max_length: int | None,
@@ -104,13 +114,14 @@ def train(
             images = pretext.as_benign_or_anomalous(images, chosen)
         else:
             images = images.select(chosen.benign_rows(images.labels))
-    changed = {"size": size, "crop": crop, "squash": squash, "max_length": max_length}
+    changed = {"size": size, "channels": channels, "crop": crop, "squash": squash, "max_length": max_length}
     changed |= {"scaler": scaler, "impute": impute}
     path = pretext.train_teacher(
         task,
         images.sample(samples, seed=seed),
         out=out,
         architecture=architecture,
+        weights=weights,
         preprocessing=options.preprocessing(changed) or None,
         epochs=epochs,
         batch_size=batch_size,

@@ -202,6 +202,21 @@ PAPERS = Registry(
             "reprq.papers.deecke2021.drift",
         ),
         _paper(
+            "robledo2023",
+            "Robledo Díaz 2023, on multi-task features for anomaly detection",
+            "Tables 5.1 to 5.3 beside the published, f-AnoGAN digit by digit and by epochs, the extractors under simple"
+            " detectors, whether a metric says beforehand which helps, claims with verdicts",
+            "torchvision's MNIST and USPS, SVHN (digits drawn from fonts without it), and"
+            " weights/mobilenet_v2-imagenet_torchvision.safetensors (else downloaded), in --root",
+            {
+                "quick": "two digits, 20 training images a digit, four small extractors; half a minute",
+                "cpu": "three digits, 60 training images a digit, eleven extractors, two seeds; of one core ten"
+                " minutes",
+                "full": "ten digits, all images, epochs and seeds as published; for a GPU",
+            },
+            "reprq.papers.robledo2023.study",
+        ),
+        _paper(
             "adbench",
             'Han et al. 2022, "ADBench" (its embeddings, in a one-class protocol)',
             "AUROC and time of every array detector on image and text embeddings",

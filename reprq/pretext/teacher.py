@@ -37,6 +37,7 @@ def train_teacher(
     *,
     out: Path | str,
     architecture: str | None = None,
+    weights: str | Path = "random",
     preprocessing: Mapping[str, Any] | None = None,
     epochs: int = 8,
     batch_size: int = 32,
@@ -51,10 +52,10 @@ def train_teacher(
 ) -> Path:
     """Train a network on a pretext task and write it to a safetensors file, whole or not at all.
 
-    The network starts from `load_backbone(architecture, "random", seed=seed)`, that is, PyTorch's default, and sees
-    the samples through its preprocessing. The task's head stands in place of the network's classifier. Of texts the
-    network is a model of Hugging Face, "hf:PATH", whose folder has its configuration and tokenizer and is needed by the
-    teacher too; the head stands on its last hidden states. The file holds the network, and the head where it is one
+    The network starts from `load_backbone(architecture, weights, seed=seed)`, at random that is PyTorch's default, and
+    sees the samples through its preprocessing. The task's head stands in place of the network's classifier. Of texts
+    the network is a model of Hugging Face, "hf:PATH", whose folder has its configuration and tokenizer and is needed by
+    the teacher too; the head stands on its last hidden states. The file holds the network, and the head where it is one
     linear layer (classification, rotation, supervised); its metadata say how it was made. After every epoch the state
     stands in a hidden file beside `out`: the same call goes on from there, and ends with the same bytes as a call that
     was not interrupted, on the same machine.
@@ -65,6 +66,7 @@ def train_teacher(
             whose training samples are taken, or whatever else `reprq.data.as_dataset` takes.
         out: The path of the file.
         architecture: A backbone's name; by default lenet of images and mlp of rows of tables; of texts it must be said.
+        weights: What the network starts from: "random", "default" (those of its source), or the path of a file.
         preprocessing: What to change in the architecture's own preprocessing, such as the size.
         epochs: The most epochs; training stops early where a seeded hold-out of a tenth no longer improves.
         batch_size: Samples a step.
@@ -100,7 +102,9 @@ def train_teacher(
             f"a teacher needs at least {LEAST_SAMPLES} {data.noun}s, {data.name} gives {len(data)}; give more"
         )
     architecture = _architecture(architecture, data)
-    backbone = load_backbone(architecture, "random", preprocessing=preprocessing, seed=seed)
+    backbone = load_backbone(architecture, weights, preprocessing=preprocessing, seed=seed)
+    if backbone.unloaded:
+        raise InputError(f"weights must reach every layer of {architecture}: {'; '.join(backbone.notes)}")
     backbone.check_takes(data)
     if not backbone.is_fitted:
         backbone = backbone.fit(data)
@@ -119,6 +123,8 @@ def train_teacher(
         "training": {**schedule.to_dict(), "device": device, **({"balance_sets": True} if balance_sets else {})},
         "seed": seed,
     }
+    if str(weights) != "random":
+        made["start"] = {"weights": backbone.weights, "digest": backbone.weights_digest}
     history: list[Epoch] = []
     arguments: dict[str, Any] = {}
     if kind is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from reprq.backbones import BACKBONES, Backbone, layer_shapes, load_backbone
 from reprq.data import as_dataset
@@ -65,7 +66,12 @@ def test_a_source_gives_a_network_with_layers_and_draws_no_number_of_others(
     backbone = load_backbone(name, weights)
     if learns:
         assert not backbone.is_fitted
-        samples = {"text": ["a cat sat", "a dog", "the cat and the dog"], "table": pd.DataFrame({"x": [1.0, 2.0]})}
+        gray = [Image.new("L", (28, 28), value) for value in (0, 90, 200)]
+        samples = {
+            "image": gray,
+            "text": ["a cat sat", "a dog", "the cat and the dog"],
+            "table": pd.DataFrame({"x": [1.0, 2.0]}),
+        }
         backbone = backbone.fit(as_dataset(samples[entry.inputs]))
     assert torch.equal(torch.rand(2), expected)
     assert isinstance(backbone, Backbone)

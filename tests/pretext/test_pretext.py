@@ -248,3 +248,23 @@ def test_the_losses_are_those_of_the_first_release(tmp_path):
     pretext.train_teacher("classification", few, out=out, epochs=3, batch_size=16, progress=False)
     losses = [row["loss"] for row in record(out)["history"]]
     assert losses == pytest.approx([2.28796, 0.63585, 0.09425], rel=5e-3)  # rounding alone moves the last by 1e-3
+
+
+def test_a_teacher_starts_from_given_weights_and_says_so(teachers, digits, tmp_path):
+    given = {"epochs": 1, "lr": 1e-9, "progress": False}
+    out = pretext.train_teacher("rotation", digits, out=tmp_path / "t", weights=teachers["classification"], **given)
+    first, then = (
+        load_backbone(f"teacher:{path}").network.conv1[0].weight for path in (teachers["classification"], out)
+    )
+    torch.testing.assert_close(first, then, atol=1e-5, rtol=0)
+    assert record(out)["start"]["weights"] == "file:classification.safetensors"
+    assert "start" not in record(teachers["classification"])
+
+
+def test_weights_to_start_from_must_reach_every_layer(teachers, digits, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(teachers["random"])
+    save_file({key: state[key] for key in state if key.startswith("conv")}, tmp_path / "cut.safetensors")
+    with pytest.raises(InputError, match=r"weights must reach every layer of lenet: cut.safetensors lacks embedding"):
+        pretext.train_teacher("rotation", digits, out=tmp_path / "t", weights=tmp_path / "cut.safetensors")

@@ -116,6 +116,7 @@ _FAMILIES: dict[str, Callable[[Any], Stages]] = {
     "ResNet26": _named(stem="pre_relu", layer1="layer1", layer2="layer2", layer3="layer3", end="end_bn_relu"),
     "Perceptron": _perceptron,
     "LeNet": _named(conv1="conv1", conv2="conv2", conv3="conv3"),
+    "LeNet5": _named(conv1="conv1", conv2="conv2", conv3="conv3"),
     "AlexNet": _named(
         conv1="features.2",
         conv2="features.5",

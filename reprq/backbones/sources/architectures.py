@@ -8,13 +8,20 @@ from torchvision import models
 
 from reprq.backbones.networks.cifar_resnet import CifarResNet
 from reprq.backbones.networks.lenet import LeNet
+from reprq.backbones.networks.lenet5 import LeNet5
+from reprq.backbones.networks.one_channel import with_one_channel
 from reprq.backbones.networks.resnet26 import ResNet26
 from reprq.data.image.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from reprq.errors import InputError, UnknownNameError
 from reprq.seeding import seeded
 
-OWN = ("lenet", *(f"cifar_resnet{depth}" for depth in (20, 32, 44, 56, 110)), "resnet26")
-_STATISTICS = {"lenet": ((0.5,) * 3, (0.5,) * 3), "resnet26": (ResNet26.MEAN, ResNet26.STD)}
+_SIZED: dict[str, type[LeNet | LeNet5]] = {"lenet": LeNet, "lenet5": LeNet5}  # of images of one size
+OWN = ("lenet", *(f"cifar_resnet{depth}" for depth in (20, 32, 44, 56, 110)), "resnet26", "lenet5")
+_STATISTICS = {
+    "lenet": ((0.5,) * 3, (0.5,) * 3),
+    "lenet5": ((0.5,) * 3, (0.5,) * 3),
+    "resnet26": (ResNet26.MEAN, ResNet26.STD),
+}
 _INCEPTION = ("googlenet", "inception_v3")
 _FORMS = ("timm:NAME", "hf:NAME_OR_PATH", "package.module:callable", "teacher:PATH")
 _TRANSFORMERS = ("vit_", "swin_", "maxvit_")  # what torchvision gives as their least size is the size of training
@@ -54,7 +61,8 @@ def default_preprocessing(name: str) -> Preprocessing:
     check_name(name)
     if name in OWN:
         mean, std = _STATISTICS.get(name, (IMAGENET_MEAN, IMAGENET_STD))
-        return Preprocessing(size=32, resize=32, mean=mean, std=std)
+        side = _SIZED[name].SIZE if name in _SIZED else 32
+        return Preprocessing(size=side, resize=side, mean=mean, std=std)
     preset = default_weights(name).transforms()
     plain = name in _INCEPTION
     return Preprocessing(
@@ -74,9 +82,10 @@ def build_network(
     The global random state of torch is left as it was.
 
     Args:
-        name: "lenet", "cifar_resnet20" and the like, "resnet26", or a torchvision classification model.
+        name: "lenet", "lenet5", "cifar_resnet20" and the like, "resnet26", or a torchvision classification model.
         num_classes: Outputs of the head; None takes the architecture's own (10, or ImageNet's 1000).
-        in_channels: 1 or 3; torchvision's models take 3.
+        in_channels: 1 or 3; torchvision's models take 3, and with 1 the weights of the first convolution are summed
+            over the three, so that they answer to gray as they would to that gray in every channel.
         size: Side of the input, for the transformers that are built for one; None takes that of the default weights.
         seed: Seed of the initialization.
 
@@ -91,20 +100,20 @@ def build_network(
     check_name(name)
     classes = {} if num_classes is None else {"num_classes": num_classes}
     with seeded(seed):
-        if name == "lenet":
-            if size not in (None, LeNet.SIZE):
-                raise InputError(f"lenet takes images of size {LeNet.SIZE}, got {size}; give that or another backbone")
-            return LeNet(in_channels=in_channels, **classes)
+        if name in _SIZED:
+            kind = _SIZED[name]
+            if size not in (None, kind.SIZE):
+                raise InputError(f"{name} takes images of size {kind.SIZE}, got {size}; give that or another backbone")
+            return kind(in_channels=in_channels, **classes)
         if name == "resnet26":
             return ResNet26(in_channels=in_channels, **classes)
         if name in OWN:
             return CifarResNet(depth=int(name.removeprefix("cifar_resnet")), in_channels=in_channels, **classes)
-        return _build_torchvision(name, classes, in_channels, size)
+        network = _build_torchvision(name, classes, size)
+        return network if in_channels == 3 else with_one_channel(network)
 
 
-def _build_torchvision(name: str, options: dict[str, Any], in_channels: int, size: int | None) -> nn.Module:
-    if in_channels != 3:
-        raise InputError(f"{name} takes images of 3 channels, got {in_channels}; use channels 'rgb' or 'bgr', or lenet")
+def _build_torchvision(name: str, options: dict[str, Any], size: int | None) -> nn.Module:
     size = size or default_preprocessing(name).size
     least = 1 if name.startswith(_TRANSFORMERS) else default_weights(name).meta["min_size"][0]
     if size < least:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
+from reprq.backbones.networks.one_channel import stem_of
 from reprq.backbones.weights.matching import State, WeightsPart, likely_parts, uncounted, weights_of
 from reprq.errors import WeightsError
 
@@ -165,7 +166,13 @@ def _differs(there: torch.Tensor, here: torch.Tensor) -> bool:
 
 
 def _adapted(network: nn.Module, state: State) -> State:
-    """Interpolate the positions of a vision transformer, should it have been trained on another size."""
+    """Sum a stem over three channels where the network's has one; interpolate the positions of a transformer's patches.
+
+    The positions are those of a vision transformer, should it have been trained on another size.
+    """
+    stem = stem_of(network)
+    if stem in state and _is_one_of_three(network.get_parameter(stem), state[stem]):
+        state = {**state, stem: state[stem].sum(1, keepdim=True)}
     key = "encoder.pos_embedding"
     if type(network).__name__ != "VisionTransformer" or key not in state:
         return state
@@ -173,6 +180,12 @@ def _adapted(network: nn.Module, state: State) -> State:
     if state[key].shape != here.encoder.pos_embedding.shape and state[key].shape[-1] == here.hidden_dim:
         return dict(interpolate_embeddings(here.image_size, here.patch_size, dict(state)))
     return state
+
+
+def _is_one_of_three(here: torch.Tensor, there: torch.Tensor) -> bool:
+    """Whether a convolution takes one channel, and another three and is the same otherwise."""
+    one, three = here.shape, there.shape
+    return len(one) == 4 and one[1] == 1 and three == (one[0], 3, *one[2:])
 
 
 def _new_head(network: nn.Module, state: State, name: str | None) -> nn.Module | None:
@@ -200,6 +213,8 @@ def _notes(found: _Comparison, source: str, nests: Mapping[str, State]) -> list[
     notes = [f"took the part {found.part.name or '.'!r} of {source}, {taken} of {tensors} tensors"] * (taken < tensors)
     if not any(found.state[key].count_nonzero() for key in found.matching):
         notes.append(f"every weight taken of {source} is zero: it may never have been filled")
+    if any(_is_one_of_three(found.expected[key], found.part.state[key]) for key in found.matching):
+        notes.append(f"summed the first convolution of {source} over its three channels: images are gray")
     if found.part.child:
         notes.append(f"took {source} for the weights of {found.part.child!r} alone")
     if found.part.in_order:

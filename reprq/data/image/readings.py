@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reprq.data.dataset import Dataset
 from reprq.data.image.drawn_digits import NAME as DRAWN
 from reprq.data.image.joint_digits import digit_set
 from reprq.data.image.named import data_root
@@ -45,12 +46,36 @@ def robledo2023(
         UnknownNameError: No such reading, or no such set.
         DataError: Files that are not there.
     """
-    if reading not in READINGS:
-        raise UnknownNameError("reading", reading, READINGS)
     third = "svhn" if (data_root(root) / "train_32x32.mat").is_file() else DRAWN
     names = tuple(sets or ("mnist", "usps", third))
-    train = merged([digit_set(name, "train", root) for name in names], "robledo2023")
-    test = merged([digit_set(name, "test", root) for name in names], "robledo2023")
+    train, test = ([digit_set(name, split, root) for name in names] for split in ("train", "test"))
+    return by_reading(train, test, reading, seed=seed, digits=digits)
+
+
+def by_reading(
+    train_sets: Sequence[Dataset],
+    test_sets: Sequence[Dataset],
+    reading: str,
+    *,
+    seed: int = 0,
+    digits: Iterable[int] = range(10),
+) -> list[OneClassSplit]:
+    """Return the splits of `robledo2023` of sets that are there already, or of parts of them.
+
+    Args:
+        train_sets: The training side of each set.
+        test_sets: The test sides, in the same order.
+        reading: "report" or "official".
+        seed: Which 80 % train.
+        digits: Those that are benign in turn.
+
+    Raises:
+        UnknownNameError: No such reading.
+    """
+    if reading not in READINGS:
+        raise UnknownNameError("reading", reading, READINGS)
+    names = tuple(each.name for each in train_sets)
+    train, test = merged(train_sets, "robledo2023"), merged(test_sets, "robledo2023")
     whole = merged([replace(test, name="test"), replace(train, name="train")], "robledo2023")
     of_train, of_test = sets_of(train)[1], sets_of(test)[1]
     made: dict[tuple[str, int], tuple[Rows, Rows, Rows]] = {}

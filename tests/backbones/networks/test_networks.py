@@ -55,6 +55,42 @@ def test_the_shortcut_of_resnet26_averages_and_pads_after() -> None:
         torch.testing.assert_close(block(x), expected)
 
 
+def test_lenet5_is_its_layers() -> None:
+    network = build_network("lenet5", num_classes=4, in_channels=1)
+    x = torch.rand(3, 1, 28, 28)
+    (one, two, three), six = ((getattr(network, f"conv{i}")[0] for i in (1, 2, 3)), network.f6[0])
+    expected = F.avg_pool2d(torch.tanh(F.conv2d(x, one.weight, one.bias, padding=2)), 2)
+    expected = F.avg_pool2d(torch.tanh(F.conv2d(expected, two.weight, two.bias)), 2)
+    expected = torch.tanh(F.conv2d(expected, three.weight, three.bias)).flatten(1)
+    assert expected.shape == (3, 144)
+    expected = torch.tanh(F.linear(expected, six.weight, six.bias))
+    torch.testing.assert_close(network(x), F.linear(expected, network.fc.weight, network.fc.bias))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "squeezenet1_1", "densenet121"])
+def test_a_network_of_one_channel_answers_to_gray_as_one_of_three_does(name: str) -> None:
+    gray = torch.rand(2, 1, 64, 64)
+    of_three, of_one = (build_network(name, in_channels=n).eval() for n in (3, 1))
+    with torch.inference_mode():
+        torch.testing.assert_close(of_one(gray), of_three(gray.expand(2, 3, 64, 64)), atol=1e-4, rtol=1e-3)
+
+
+def test_resnet18_of_one_channel_at_28_pixels_gives_512_numbers_without_an_average() -> None:
+    network = build_network("resnet18", in_channels=1).eval()
+    blocks = [
+        network.conv1,
+        network.bn1,
+        network.relu,
+        network.maxpool,
+        *(getattr(network, f"layer{i}") for i in (1, 2, 3, 4)),
+    ]
+    x = torch.rand(2, 1, 28, 28)
+    with torch.inference_mode():
+        features = torch.nn.Sequential(*blocks)(x)
+        assert features.shape == (2, 512, 1, 1)
+        torch.testing.assert_close(network(x), network.fc(features.flatten(1)))
+
+
 def test_lenet_is_its_layers() -> None:
     network = LeNet(num_classes=4, in_channels=1).eval()
     x = torch.rand(3, 1, 32, 32)
@@ -89,10 +125,10 @@ def test_the_head_has_the_classes_asked_for() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("resnet18", {"in_channels": 1}, "resnet18 takes images of 3 channels, got 1; use channels 'rgb' or 'bgr'"),
         ("vit_b_32", {"size": 40}, "vit_b_32 cuts images into patches of 32 pixels, got size 40; give a multiple"),
         ("inception_v3", {"size": 64}, "inception_v3 takes images of size 75 or more, got 64; give a larger size"),
         ("lenet", {"size": 64}, "lenet takes images of size 32, got 64; give that or another backbone"),
+        ("lenet5", {"size": 32}, "lenet5 takes images of size 28, got 32; give that or another backbone"),
         ("maxvit_t", {"size": 96}, "maxvit_t cannot take images of size 96; give a multiple of 224"),
     ],
 )

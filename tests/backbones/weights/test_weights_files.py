@@ -281,3 +281,16 @@ def test_counters_of_batches_are_no_weights(resnet_state: State) -> None:
     )
     assert (counted.missing, counted.notes) == ((), ())
     assert digest(with_counters) == digest(without)
+
+
+def test_a_stem_of_three_channels_is_summed_for_gray_images(resnet_state: State, tmp_path: Path) -> None:
+    save_file(resnet_state, tmp_path / "resnet.safetensors")
+    backbone = load_backbone("cifar_resnet20", tmp_path / "resnet.safetensors", preprocessing={"channels": "gray"})
+    stem = backbone.network.get_parameter("conv1.weight")
+    assert torch.equal(stem, resnet_state["conv1.weight"].float().sum(1, keepdim=True))
+    (note,) = (each for each in backbone.notes if "summed" in each)
+    assert note == "summed the first convolution of resnet.safetensors over its three channels: images are gray"
+    wrong = {**resnet_state, "conv1.weight": resnet_state["conv1.weight"][:, :2].clone()}
+    save_file(wrong, tmp_path / "two.safetensors")
+    with pytest.raises(WeightsError, match=r"conv1.weight is \(16, 2, 3, 3\) there and \(16, 1, 3, 3\) here"):
+        load_backbone("cifar_resnet20", tmp_path / "two.safetensors", preprocessing={"channels": "gray"})

@@ -1,0 +1,1 @@
+"""Multi-task feature extractors under f-AnoGAN (Robledo Díaz 2023)."""
