@@ -104,7 +104,8 @@ def train_teacher(
     architecture = _architecture(architecture, data)
     backbone = load_backbone(architecture, weights, preprocessing=preprocessing, seed=seed)
     if backbone.unloaded:
-        raise InputError(f"weights must reach every layer of {architecture}: {'; '.join(backbone.notes)}")
+        said = "; ".join(backbone.notes)
+        raise InputError(f"weights must reach every layer of {architecture}: {said}; give a whole file")
     backbone.check_takes(data)
     if not backbone.is_fitted:
         backbone = backbone.fit(data)

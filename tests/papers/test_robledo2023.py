@@ -13,20 +13,20 @@ from sklearn.metrics import precision_score, recall_score, roc_auc_score
 from reprq.papers import reproduce
 from reprq.papers.engine import PaperRun
 from reprq.papers.robledo2023 import published
-from reprq.papers.robledo2023.cells import Cells
+from reprq.papers.robledo2023.cells import DigitCells
 from reprq.papers.robledo2023.claims import findings
 from reprq.papers.robledo2023.metrics import _coefficients, _permuted, choices, metric_tests
-from reprq.papers.robledo2023.presets import PIXELS, PRESETS, Extractor
+from reprq.papers.robledo2023.presets import PIXELS, PRESETS, DigitExtractor
 from reprq.papers.robledo2023.thresholds import at_benign_threshold
 
 LABEL = "classification"
 SMALL = replace(
     PRESETS["quick"],
     extractors=(
-        Extractor(PIXELS),
-        Extractor("PCA", "pca:3", published="PCA"),
-        Extractor("ResNet18, never saw the set", "lenet5", LABEL, layer="conv3", epochs=1, leaves_out=True),
-        Extractor("ResNet18", "lenet5", LABEL, layer="conv3", epochs=1, published="ResNet18"),
+        DigitExtractor(PIXELS),
+        DigitExtractor("PCA", "pca:3", published="PCA"),
+        DigitExtractor("ResNet18, never saw the set", "lenet5", LABEL, layer="conv3", epochs=1, leaves_out=True),
+        DigitExtractor("ResNet18", "lenet5", LABEL, layer="conv3", epochs=1, published="ResNet18"),
     ),
     digits=(3,),
     images=(8, 3),
@@ -69,7 +69,7 @@ def test_a_preset_is_run_and_ends_in_tables(digit_root: Path, tmp_path: Path, mo
 
 
 def test_what_trains_what_sets_thresholds_and_what_is_tested_are_apart(digit_root: Path, tmp_path: Path) -> None:
-    made = Cells(SMALL, digit_root, PaperRun("quick", tmp_path, root=digit_root, progress=False))
+    made = DigitCells(SMALL, digit_root, PaperRun("quick", tmp_path, root=digit_root, progress=False))
     for (name, digit), task in made.tasks.items():
         parts = [set(task.split.train.tolist()), set(task.held.tolist()), set(task.split.test.tolist())]
         assert sum(map(len, parts)) == len(set.union(*parts))
@@ -84,12 +84,12 @@ def test_what_trains_what_sets_thresholds_and_what_is_tested_are_apart(digit_roo
 
 
 def test_what_an_extractor_saw_is_said() -> None:
-    taught, blind = Extractor("a", "lenet5", LABEL), Extractor("a", "lenet5", LABEL, leaves_out=True)
+    taught, blind = DigitExtractor("a", "lenet5", LABEL), DigitExtractor("a", "lenet5", LABEL, leaves_out=True)
     assert taught.saw("report").startswith("CEILING")
     assert taught.saw("official") == "saw the labels of others of the set"
-    assert blind.saw("report") == Extractor("a", "mobilenet_v2").saw("report") == ""
-    assert Extractor("a", "lenet5", "rotation").saw("report") == "saw these images"
-    assert Extractor("a", "pca:3").saw("official") == "saw others of the set"
+    assert blind.saw("report") == DigitExtractor("a", "mobilenet_v2").saw("report") == ""
+    assert DigitExtractor("a", "lenet5", "rotation").saw("report") == "saw these images"
+    assert DigitExtractor("a", "pca:3").saw("official") == "saw others of the set"
 
 
 def test_figures_at_the_threshold_are_those_of_called_labels() -> None:

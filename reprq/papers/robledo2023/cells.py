@@ -19,7 +19,7 @@ from reprq.evaluation.detection import Detection, evaluate, take
 from reprq.papers.engine import PaperCell, PaperRun
 from reprq.papers.fits import row_of, rows_digest
 from reprq.papers.robledo2023.extractors import Extractors
-from reprq.papers.robledo2023.presets import F_ANOGAN, PIXELS, Extractor, RobledoPreset
+from reprq.papers.robledo2023.presets import F_ANOGAN, PIXELS, DigitExtractor, RobledoPreset
 from reprq.papers.robledo2023.thresholds import at_benign_threshold
 from reprq.study.cells import Row
 
@@ -64,7 +64,7 @@ class DigitTask:
         return DigitTask(split, self.official[kept], self.held)
 
 
-class Cells:
+class DigitCells:
     """What the experiments share.
 
     Args:
@@ -105,7 +105,7 @@ class Cells:
                         known = {"set": name, "digit": digit, "extractor": PIXELS, "method": method, "epochs": epochs}
                         yield self._cell(spec, self.tasks[name, digit], seed, known)
 
-    def on_features(self, extractor: Extractor) -> Iterator[PaperCell]:
+    def on_features(self, extractor: DigitExtractor) -> Iterator[PaperCell]:
         """Declare f-AnoGAN and the detectors that stand beside it on the features of an extractor."""
         for (name, digit), task in self.tasks.items():
             if name == TOGETHER:
@@ -145,7 +145,7 @@ class Cells:
         task: DigitTask,
         seed: int,
         known: Row,
-        extractor: Extractor | None = None,
+        extractor: DigitExtractor | None = None,
         target: str = "",
         given: Mapping[str, Any] | None = None,
     ) -> PaperCell:
@@ -168,12 +168,12 @@ class Cells:
 
         return PaperCell(decides, compute, known)
 
-    def _distilled(self, extractor: Extractor, target: str, task: DigitTask, known: Row) -> PaperCell:
+    def _distilled(self, extractor: DigitExtractor, target: str, task: DigitTask, known: Row) -> PaperCell:
         """Distillation into a small student, tested on official images alone."""
         spec = {"name": "distillation", "student": "lenet5", "epochs": self.how.distilled, "layers": extractor.layer}
         return self._cell(spec, task.on("official"), self.run.seed, known, extractor, target, given={})
 
-    def _measured(self, extractor: Extractor, target: str, task: DigitTask, known: Row) -> PaperCell:
+    def _measured(self, extractor: DigitExtractor, target: str, task: DigitTask, known: Row) -> PaperCell:
         """The metrics of the features of the benign images that train."""
         decides = {"measured": self.extractors.decides(extractor, target), "rows": task.split.train.tolist()}
 

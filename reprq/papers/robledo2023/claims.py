@@ -24,7 +24,7 @@ def findings(rows: list[Row], sets: Sequence[str]) -> list[Finding]:
         rows: Of the fits on images and on features.
         sets: The sets, each alone.
     """
-    fits = Fits(rows, sets)
+    fits = DigitFits(rows, sets)
     found = []
     for other in published.IMAGES:
         if other != F_ANOGAN:
@@ -55,7 +55,7 @@ def findings(rows: list[Row], sets: Sequence[str]) -> list[Finding]:
     return found
 
 
-class Fits:
+class DigitFits:
     """Figures by set and digit, mean over epochs and seeds.
 
     Args:
@@ -103,7 +103,7 @@ def claims_table(rows: list[Row], how: RobledoPreset, sets: Sequence[str]) -> st
     return f"# Claims\n\n{said}\n\n{markdown(lines, 2)}"
 
 
-def _together(fits: Fits) -> Finding:
+def _together(fits: DigitFits) -> Finding:
     """One detector for three sets against three detectors, by digit."""
     part = chosen(fits.rows, method=F_ANOGAN, set="all three", reading="official")
     whole = part.groupby("digit")["auroc"].mean().astype(float)

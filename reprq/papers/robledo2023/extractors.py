@@ -12,7 +12,7 @@ from reprq.backbones import Backbone, load_backbone
 from reprq.data import Dataset
 from reprq.data.views import merged
 from reprq.papers.engine import PaperCell, PaperRun
-from reprq.papers.robledo2023.presets import NOTHING, PIXELS, TEACHES_LABELS, Extractor
+from reprq.papers.robledo2023.presets import NOTHING, PIXELS, TEACHES_LABELS, DigitExtractor
 from reprq.study.cells import Row
 
 Features = NDArray[np.float32]
@@ -38,37 +38,37 @@ class Extractors:
         self.kept: dict[tuple[str, str], Features] = {}
         self.preprocessing = {"size": 28, "channels": "gray", **_statistics(merged(list(train.values()), "joint"))}
 
-    def targets(self, extractor: Extractor) -> tuple[str, ...]:
+    def targets(self, extractor: DigitExtractor) -> tuple[str, ...]:
         """Return which sets an extractor is trained for, each apart; "" is all at once."""
         return tuple(self.train) if extractor.leaves_out else ("",)
 
-    def learned_from(self, extractor: Extractor, target: str) -> Dataset:
+    def learned_from(self, extractor: DigitExtractor, target: str) -> Dataset:
         """Return the training images of all sets, without the target where it leaves that out."""
         parts = [part for name, part in self.train.items() if not (extractor.leaves_out and name == target)]
         return merged(parts, "joint")
 
-    def open(self, extractor: Extractor, target: str) -> Backbone:
+    def open(self, extractor: DigitExtractor, target: str) -> Backbone:
         """Return the network, trained, for a set."""
         key = (extractor.title, target if extractor.leaves_out else "")
         if key not in self.opened:
             self.opened[key] = self._opened(extractor, target)
         return self.opened[key]
 
-    def features(self, extractor: Extractor, target: str) -> Features:
+    def features(self, extractor: DigitExtractor, target: str) -> Features:
         """Return the (n, d) features of all images."""
         key = (extractor.title, target if extractor.leaves_out else "")
         if key not in self.kept:
             self.kept[key] = self._features(extractor, target)
         return self.kept[key]
 
-    def decides(self, extractor: Extractor, target: str) -> dict[str, Any]:
+    def decides(self, extractor: DigitExtractor, target: str) -> dict[str, Any]:
         """Return what decides the features, of JSON values."""
         data = self.learned_from(extractor, target).fingerprint if extractor.learns else ""
         given = {name: getattr(extractor, name) for name in ("network", "task", "weights", "layer")}
         training = {"epochs": extractor.epochs, "batch": extractor.batch_size, "lr": _LR, "seed": self.run.seed}
         return {**given, **training, "data": data, "preprocessing": self._prepared(extractor), "version": 1}
 
-    def cells(self, extractor: Extractor) -> list[PaperCell]:
+    def cells(self, extractor: DigitExtractor) -> list[PaperCell]:
         """Return the cells of the training: a row an epoch, and one of accuracy on the test images of every set."""
         if extractor.task == NOTHING:
             return []
@@ -82,30 +82,30 @@ class Extractors:
             for target in self.targets(extractor)
         ]
 
-    def _prepared(self, extractor: Extractor) -> dict[str, Any]:
+    def _prepared(self, extractor: DigitExtractor) -> dict[str, Any]:
         given = extractor.weights != "random" or extractor.network.startswith(
             "pca:"
         )  # these have statistics of their own
         return {"size": 28, "channels": "gray"} if given else self.preprocessing
 
-    def _opened(self, extractor: Extractor, target: str) -> Backbone:
+    def _opened(self, extractor: DigitExtractor, target: str) -> Backbone:
         if extractor.task != NOTHING:
             return load_backbone(f"teacher:{self._trained(extractor, target)}")
         backbone = self._fresh(extractor)
         return backbone if backbone.is_fitted else backbone.fit(self.learned_from(extractor, target))
 
-    def _weights(self, extractor: Extractor) -> str | Path:
+    def _weights(self, extractor: DigitExtractor) -> str | Path:
         """Those of a file where it is there, else what its source has by default."""
         if extractor.weights == "random":
             return "default" if extractor.network.startswith("pca:") else "random"
         path = self.folder / "weights" / extractor.weights
         return path if path.exists() else "default"
 
-    def _fresh(self, extractor: Extractor) -> Backbone:
+    def _fresh(self, extractor: DigitExtractor) -> Backbone:
         given: dict[str, Any] = {"preprocessing": self._prepared(extractor), "seed": self.run.seed}
         return load_backbone(extractor.network, self._weights(extractor), **given)
 
-    def _trained(self, extractor: Extractor, target: str) -> Path:
+    def _trained(self, extractor: DigitExtractor, target: str) -> Path:
         from reprq.pretext import train_teacher
 
         path = self.run.file(self.decides(extractor, target), "safetensors")
@@ -117,7 +117,7 @@ class Extractors:
             train_teacher(extractor.task, images, out=path, preprocessing=self._prepared(extractor), **given)
         return path
 
-    def _judged(self, extractor: Extractor, target: str) -> list[Row]:
+    def _judged(self, extractor: DigitExtractor, target: str) -> list[Row]:
         from safetensors import safe_open
 
         from reprq.papers.deecke2021.starts import accuracy
@@ -130,7 +130,7 @@ class Extractors:
             rows += [{"set": name, "accuracy": accuracy(network, side)} for name, side in self.test.items()]
         return rows
 
-    def _features(self, extractor: Extractor, target: str) -> Features:
+    def _features(self, extractor: DigitExtractor, target: str) -> Features:
         from reprq.embeddings import extract
 
         if extractor.title == PIXELS:

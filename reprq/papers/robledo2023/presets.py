@@ -11,7 +11,7 @@ _VAE = {"dim": 100, "gamma": 0.8, "capacity": 0.2, "batch_size": 64}
 
 
 @dataclass(frozen=True)
-class Extractor:
+class DigitExtractor:
     """A network, or components, whose features of digits the detectors get.
 
     Attributes:
@@ -68,7 +68,7 @@ class RobledoPreset:
         seeds: How many on features.
     """
 
-    extractors: tuple[Extractor, ...]
+    extractors: tuple[DigitExtractor, ...]
     digits: tuple[int, ...]
     images: tuple[int | None, int | None]
     grid: tuple[int, ...] = (20, 100, 150, 200)
@@ -98,24 +98,26 @@ class RobledoPreset:
 MOBILE = "mobilenet_v2-imagenet_torchvision.safetensors"
 
 
-def _extractors(resnet18: int, resnet50: int, mobile: int, lenet: int, rotation: int) -> tuple[Extractor, ...]:
+def _extractors(resnet18: int, resnet50: int, mobile: int, lenet: int, rotation: int) -> tuple[DigitExtractor, ...]:
     label = TEACHES_LABELS
     return (
-        Extractor(PIXELS),
-        Extractor("PCA", "pca:150", published="PCA"),
-        Extractor("LeNet-5, random", "lenet5", layer="conv3"),
-        Extractor("LeNet-5, rotation", "lenet5", "rotation", layer="conv3", epochs=rotation),
-        Extractor("LeNet-5", "lenet5", label, layer="conv3", epochs=lenet, published="LeNet-5"),
-        Extractor("ResNet18", "resnet18", label, epochs=resnet18, batch_size=32, published="ResNet18"),
-        Extractor("ResNet18, never saw the set", "resnet18", label, epochs=resnet18, batch_size=32, leaves_out=True),
-        Extractor("ResNet50", "resnet50", label, epochs=resnet50, published="ResNet50"),
-        Extractor("MobileNetV2", "mobilenet_v2", label, epochs=mobile, batch_size=32),
-        Extractor("MobileNetV2, from ImageNet", "mobilenet_v2", label, MOBILE, epochs=mobile, batch_size=32),
-        Extractor("MobileNetV2, ImageNet alone", "mobilenet_v2", weights=MOBILE),
+        DigitExtractor(PIXELS),
+        DigitExtractor("PCA", "pca:150", published="PCA"),
+        DigitExtractor("LeNet-5, random", "lenet5", layer="conv3"),
+        DigitExtractor("LeNet-5, rotation", "lenet5", "rotation", layer="conv3", epochs=rotation),
+        DigitExtractor("LeNet-5", "lenet5", label, layer="conv3", epochs=lenet, published="LeNet-5"),
+        DigitExtractor("ResNet18", "resnet18", label, epochs=resnet18, batch_size=32, published="ResNet18"),
+        DigitExtractor(
+            "ResNet18, never saw the set", "resnet18", label, epochs=resnet18, batch_size=32, leaves_out=True
+        ),
+        DigitExtractor("ResNet50", "resnet50", label, epochs=resnet50, published="ResNet50"),
+        DigitExtractor("MobileNetV2", "mobilenet_v2", label, epochs=mobile, batch_size=32),
+        DigitExtractor("MobileNetV2, from ImageNet", "mobilenet_v2", label, MOBILE, epochs=mobile, batch_size=32),
+        DigitExtractor("MobileNetV2, ImageNet alone", "mobilenet_v2", weights=MOBILE),
     )
 
 
-_FROM_IMAGENET = Extractor(
+_FROM_IMAGENET = DigitExtractor(
     "ResNet18, from ImageNet",
     "resnet18",
     TEACHES_LABELS,
@@ -127,10 +129,12 @@ _FROM_IMAGENET = Extractor(
 PRESETS = {
     "quick": RobledoPreset(
         extractors=(
-            Extractor(PIXELS),
-            Extractor("PCA", "pca:10", published="PCA"),
-            Extractor("LeNet-5", "lenet5", TEACHES_LABELS, layer="conv3", epochs=2, published="LeNet-5"),
-            Extractor("LeNet-5, never saw the set", "lenet5", TEACHES_LABELS, layer="conv3", epochs=2, leaves_out=True),
+            DigitExtractor(PIXELS),
+            DigitExtractor("PCA", "pca:10", published="PCA"),
+            DigitExtractor("LeNet-5", "lenet5", TEACHES_LABELS, layer="conv3", epochs=2, published="LeNet-5"),
+            DigitExtractor(
+                "LeNet-5, never saw the set", "lenet5", TEACHES_LABELS, layer="conv3", epochs=2, leaves_out=True
+            ),
         ),
         digits=(1, 3),
         images=(20, 5),

@@ -12,7 +12,7 @@ from reprq.data.image.named import data_root
 from reprq.papers.engine import Experiment, Paper, PaperRun
 from reprq.papers.outcome import csv_text
 from reprq.papers.robledo2023 import figures, tables
-from reprq.papers.robledo2023.cells import TOGETHER, Cells
+from reprq.papers.robledo2023.cells import TOGETHER, DigitCells
 from reprq.papers.robledo2023.claims import claims_table
 from reprq.papers.robledo2023.metrics import metric_table, metric_tests
 from reprq.papers.robledo2023.presets import PRESETS, RobledoPreset
@@ -24,7 +24,7 @@ def experiments(how: RobledoPreset, run: PaperRun) -> Iterator[Experiment]:
 
     `root` has torchvision's MNIST and USPS, in it or in its `torchvision/`, SVHN where there is any, and `weights/`.
     """
-    made = Cells(how, data_root(run.root), run)
+    made = DigitCells(how, data_root(run.root), run)
     known: dict[str, Any] = {
         "made": {"preset": run.preset, "seed": run.seed, "data": made.whole.fingerprint, "training": asdict(how)}
     }

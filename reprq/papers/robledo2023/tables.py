@@ -9,7 +9,7 @@ import pandas as pd
 from reprq.data.image.drawn_digits import NAME as DRAWN
 from reprq.papers.mai2021.tables import mean_of
 from reprq.papers.robledo2023 import published
-from reprq.papers.robledo2023.presets import F_ANOGAN, PIXELS, Extractor, RobledoPreset
+from reprq.papers.robledo2023.presets import F_ANOGAN, PIXELS, DigitExtractor, RobledoPreset
 from reprq.papers.robledo2023.thresholds import RATE
 from reprq.study.cells import Row
 
@@ -233,7 +233,7 @@ def _titles() -> list[str]:
     return ["AUROC", "precision", "recall", "macro precision", "macro recall"]
 
 
-def _printed(extractor: Extractor, name: str) -> str:
+def _printed(extractor: DigitExtractor, name: str) -> str:
     of = published.EXTRACTORS.get(extractor.published, {})
     if extractor.title == PIXELS:
         of = {each: printed.auroc for each, printed in published.IMAGES[F_ANOGAN].items()}
