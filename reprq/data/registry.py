@@ -129,6 +129,12 @@ DATASETS = Registry(
         _named("cifar100", _torchvision, "--download (169 MB)", classes=100, train=50000, test=10000),
         _named("mnist", _torchvision, "--download (12 MB)", classes=10, train=60000, test=10000),
         _named("mnist_c", _mnist_c, "MNIST and its 15 corruptions", classes=16, train=60000, test=160000),
+        _named(
+            "emnist_letters",
+            _torchvision,
+            "--download (562 MB); both cases of a letter are one class",
+            **{"classes": 26, "train": 124800, "test": 20800},
+        ),
         _named("usps", _torchvision, "--download (8 MB)", classes=10, train=7291, test=2007),
         _named("svhn", _svhn, "--download (246 MB)", classes=10, train=73257, test=26032),
         _named("stl10", _stl10, "--download (2.6 GB)", classes=10, train=5000, test=8000),
@@ -261,10 +267,11 @@ def load_dataset(
     """Return one split of a data set.
 
     Args:
-        name: "digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", "svhn", "stl10", "drawn_digits",
-            "joint_digits", "joint_digits_drawn" or "folder:PATH" of images; "20newsgroups", "20newsgroups-whole",
-            "reuters", "sms" or "text:PATH" of documents; "esc10" or "audio:PATH" of sounds; "cardio", "satellite",
-            "thyroid" or "table:PATH" of rows of numbers and categories; a `Path` is a folder of images.
+        name: "digits", "cifar10", "cifar100", "mnist", "mnist_c", "emnist_letters", "usps", "svhn", "stl10",
+            "drawn_digits", "joint_digits", "joint_digits_drawn" or "folder:PATH" of images; "20newsgroups",
+            "20newsgroups-whole", "reuters", "sms" or "text:PATH" of documents; "esc10" or "audio:PATH" of sounds;
+            "cardio", "satellite", "thyroid" or "table:PATH" of rows of numbers and categories; a `Path` is a folder of
+            images.
         split: "train" or "test".
         root: Where torchvision's data sets live; None means `$REPRQ_DATA`, else `~/.cache/reprq/data`.
         download: Whether torchvision's data sets may be fetched when they are not there.

@@ -1,5 +1,6 @@
 import csv
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from reprq.evaluation import auroc, clever_hans_score, explanation_accuracy
 from reprq.explain import relevance
 from reprq.papers import reproduce
 from reprq.papers.ruff2021 import unifying, unifying_tables
-from reprq.papers.ruff2021.letters import LETTERS, drawn_letters
+from reprq.papers.ruff2021.letters import LETTERS, drawn_letters, letters
 from reprq.papers.ruff2021.unifying import UnifyingPreset
 from reprq.papers.ruff2021.unifying_tables import CLEVER_HANS, METHODS, PUBLISHED
 
@@ -27,13 +28,25 @@ def test_the_published_columns_have_the_means_that_the_thesis_prints() -> None:
 
 
 def test_letters_are_drawn_alike_by_a_seed_inside_the_frame_and_every_letter_as_often() -> None:
-    letters, again, other = drawn_letters(78), drawn_letters(78), drawn_letters(78, seed=1)
-    assert letters.fingerprint == again.fingerprint != other.fingerprint
-    assert np.bincount(letters.labels).tolist() == [3] * 26
-    assert letters.classes == tuple(LETTERS)
-    pixels = np.stack([np.asarray(letters.item(i))[..., 0] for i in range(78)]).astype(float)
+    drawn, again, other = drawn_letters(78), drawn_letters(78), drawn_letters(78, seed=1)
+    assert drawn.fingerprint == again.fingerprint != other.fingerprint
+    assert np.bincount(drawn.labels).tolist() == [3] * 26
+    assert drawn.classes == tuple(LETTERS)
+    pixels = np.stack([np.asarray(drawn.item(i))[..., 0] for i in range(78)]).astype(float)
     assert (pixels.max(axis=(1, 2)) > 128).all()
     assert pixels[:, 0].mean() < 5 < pixels.mean()
+
+
+def test_letters_of_emnist_are_taken_where_they_are(tmp_path: Path) -> None:
+    assert letters(26, tmp_path).fingerprint == drawn_letters(26).fingerprint
+    raw = tmp_path / "EMNIST" / "raw"
+    raw.mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8)
+    for part, array in (("images-idx3", pixels), ("labels-idx1", np.arange(30, dtype=np.uint8) % 26 + 1)):
+        header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+        (raw / f"emnist-letters-train-{part}-ubyte").write_bytes(header + array.tobytes())
+    found = letters(20, tmp_path)
+    assert (found.name, len(found), found.classes) == ("emnist_letters", 20, tuple(LETTERS))
 
 
 def test_average_precision_and_clever_hans_scores_stand_in_their_tables() -> None:

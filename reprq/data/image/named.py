@@ -3,7 +3,9 @@
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -44,7 +46,7 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
     """Return one official split of a data set that torchvision reads.
 
     Args:
-        name: "cifar10", "cifar100", "mnist" or "usps".
+        name: "cifar10", "cifar100", "mnist", "emnist_letters" or "usps".
         split: "train" or "test".
         root: The folder that torchvision calls `root`; see `data_root`.
         download: Whether to fetch the files when they are not there.
@@ -54,7 +56,8 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
     """
     from torchvision import datasets
 
-    kinds = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100, "mnist": datasets.MNIST, "usps": datasets.USPS}
+    kinds: dict[str, Any] = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100, "mnist": datasets.MNIST}
+    kinds |= {"usps": datasets.USPS, "emnist_letters": partial(datasets.EMNIST, split="letters")}
     kind = kinds[name]
     folder = data_root(root)
     if not _is_there(kind, name, split, folder):
@@ -69,15 +72,17 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
         said = one_line(getattr(error, "reason", error))
         message = f"the files of {name} in {folder} are damaged: {said}; delete them and use --download"
         raise DataError(message) from error
-    labels = np.asarray(data.targets, dtype=np.int64)
+    labels, pixels = np.asarray(data.targets, dtype=np.int64), np.asarray(data.data, dtype=np.uint8)
     classes = data.classes if name.startswith("cifar") else [str(digit) for digit in range(10)]
+    if name == "emnist_letters":  # numbered from 1, and stored column by column
+        labels, pixels, classes = labels - 1, pixels.transpose(0, 2, 1), list(ascii_uppercase)
     return Dataset(
         name=name,
         split=split,
         classes=tuple(classes),
         labels=labels,
         ids=np.array([f"{split}/{row:05d}" for row in range(len(labels))]),
-        source=ArraySource(np.asarray(data.data, dtype=np.uint8)),
+        source=ArraySource(np.ascontiguousarray(pixels)),
         rows=np.arange(len(labels)),
     )
 
@@ -182,6 +187,9 @@ def _is_there(kind: Any, name: str, split: str, folder: Path) -> bool:
         return (folder / str(kind.base_folder)).is_dir()
     if name == "usps":
         return (folder / str(kind.split_list[split][1])).is_file()
+    if name == "emnist_letters":
+        files = (f"EMNIST/raw/emnist-letters-{split}-{part}-ubyte" for part in ("images-idx3", "labels-idx1"))
+        return all((folder / file).is_file() for file in files)
     parts = ("images-idx3-ubyte", "labels-idx1-ubyte")  # torchvision wants both splits to read either
     return all((folder / f"MNIST/raw/{side}-{part}").is_file() for side in ("train", "t10k") for part in parts)
 
@@ -190,9 +198,9 @@ def _download(kind: Any, name: str, split: str, folder: Path) -> None:
     """Fetch into a temporary folder first: an interrupted download must not look like a data set."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as partial, bars_of_others():
-            kind(partial, train=split == "train", download=True)
-            for entry in Path(partial).iterdir():  # not the temporary folder itself, which is closed to others
+        with tempfile.TemporaryDirectory(dir=folder) as fresh, bars_of_others():
+            kind(fresh, train=split == "train", download=True)
+            for entry in Path(fresh).iterdir():  # not the temporary folder itself, which is closed to others
                 if entry.is_dir():
                     shutil.copytree(entry, folder / entry.name, dirs_exist_ok=True)
                 else:

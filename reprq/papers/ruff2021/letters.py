@@ -1,4 +1,4 @@
-"""Letters drawn in several fonts, which stand for EMNIST's where these cannot be had."""
+"""EMNIST's letters, and letters drawn in several fonts, which stand for them where they cannot be had."""
 
 from pathlib import Path
 
@@ -6,12 +6,26 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from reprq.data import Dataset, as_dataset
+from reprq.data import Dataset, as_dataset, load_dataset
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono")
 _SIDE = 28
 _DRAWN = 4 * _SIDE  # pixels across while it is drawn
+
+
+def has_emnist(root: Path) -> bool:
+    """Whether torchvision's files of EMNIST's letters are in a folder."""
+    files = (f"emnist-letters-train-{part}-ubyte" for part in ("images-idx3", "labels-idx1"))
+    return all((root / "EMNIST" / "raw" / file).is_file() for file in files)
+
+
+def letters(n: int, root: Path, *, seed: int = 0) -> Dataset:
+    """Return n letters of EMNIST, a seeded sample, where `root` has them, or all of fewer; else n drawn ones."""
+    if not has_emnist(root):
+        return drawn_letters(n, seed=seed)
+    found = load_dataset("emnist_letters", "train", root=root)
+    return found if n >= len(found) else found.sample(n, seed=seed)
 
 
 def drawn_letters(n: int, *, seed: int = 0) -> Dataset:

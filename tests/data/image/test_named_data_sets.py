@@ -40,7 +40,17 @@ def test_available_is_honest_about_digits_and_names_what_loads() -> None:
     infos = {info.name: info for info in available()}
     images = [name for name, info in infos.items() if info.modality == "image"]
     joint = ["svhn", "stl10", "drawn_digits", "joint_digits", "joint_digits_drawn"]
-    assert images == ["digits", "cifar10", "cifar100", "mnist", "mnist_c", "usps", *joint, "folder:PATH"]
+    assert images == [
+        "digits",
+        "cifar10",
+        "cifar100",
+        "mnist",
+        "mnist_c",
+        "emnist_letters",
+        "usps",
+        *joint,
+        "folder:PATH",
+    ]
     assert (infos["digits"].train, infos["digits"].test) == tuple(
         len(load_dataset("digits", split)) for split in ("train", "test")
     )
@@ -60,7 +70,7 @@ def test_unknown_names_suggest_the_nearest() -> None:
         load_dataset("digits", "val")
 
 
-@pytest.mark.parametrize("name", ["cifar10", "mnist", "usps", "svhn", "stl10"])
+@pytest.mark.parametrize("name", ["cifar10", "mnist", "emnist_letters", "usps", "svhn", "stl10"])
 def test_absent_files_name_the_root_and_the_switch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     message = f"{name} is not in {tmp_path}; download it with --download or point --root or $REPRQ_DATA to its files"
     with pytest.raises(DataError, match=re.escape(message)):
@@ -100,6 +110,17 @@ def test_mnist_is_read_from_its_files(tmp_path: Path) -> None:
     assert data.ids.tolist() == ["test/00000", "test/00001", "test/00002"]
     assert np.array_equal(np.asarray(data.item(2))[..., 0], images[2])
     assert data.split_info == {"kind": "official"}
+
+
+def test_letters_of_emnist_are_turned_upright_and_numbered_from_a(tmp_path: Path) -> None:
+    images = np.arange(3 * 28 * 28).reshape(3, 28, 28) % 251
+    _idx(tmp_path / "EMNIST/raw/emnist-letters-test-images-idx3-ubyte", images.transpose(0, 2, 1))
+    _idx(tmp_path / "EMNIST/raw/emnist-letters-test-labels-idx1-ubyte", np.array([1, 26, 3]))
+    data = load_dataset("emnist_letters", "test", root=tmp_path)
+    assert [data.classes[label] for label in data.labels] == ["A", "Z", "C"]
+    assert np.array_equal(np.asarray(data.item(1))[..., 0], images[1])
+    with pytest.raises(DataError, match="emnist_letters is not in"):
+        load_dataset("emnist_letters", "train", root=tmp_path)
 
 
 def _usps_file(path: Path) -> None:
