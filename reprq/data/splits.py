@@ -247,7 +247,7 @@ def _draw(train: Dataset, task: Task, sources: Sequence[Rows], count: int, known
     if count > len(sources[0]) or known > len(left):
         raise DataError(
             f"{train.name} ({train.split}) has {len(np.union1d(*sources))} anomalies for {task.name}, and {count} to"
-            f" pollute with and {known} labelled ones were asked for; ask for fewer"
+            f" pollute with and {known} labelled ones were asked for; ask for fewer, or put more on its training side"
         )
     return dirty, np.sort(left[len(left) - known :])
 

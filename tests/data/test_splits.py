@@ -87,7 +87,7 @@ ZERO_OF_TWO = one_class_tasks(["3", "8"])[0]
         ({"labelled_from": ["x"]}, UnknownNameError, "x"),
         ({"labelled": 1.5}, InputError, "a count of 0 or more, or a share below 1, got 1.5"),
         ({"labelled": float("nan")}, InputError, "labelled must be"),
-        ({"labelled": 500, "labelled_from": ["1"]}, DataError, "500 labelled ones were asked for; ask for fewer"),
+        ({"labelled": 500, "labelled_from": ["1"]}, DataError, "asked for; ask for fewer, or put more on its training"),
         ({"anomaly": ["1"], "external": TEST}, InputError, "give one of them"),
     ],
 )
