@@ -1,5 +1,7 @@
 """Residual adapters: a frozen network, with a small convolution beside each that looks at more than one pixel."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -65,7 +67,7 @@ def freeze(module: nn.Module) -> None:
         module.register_buffer(name, weight.detach(), persistent=False)
 
 
-def normalizations(network: nn.Module) -> list[nn.Module]:
+def normalizations(network: nn.Module) -> list[Any]:
     """Return the batch normalizations that have statistics of their own."""
     kinds = (module for module in network.modules() if isinstance(module, _BatchNorm))
     return [module for module in kinds if module.running_mean is not None and module.running_var is not None]
