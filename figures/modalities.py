@@ -37,6 +37,7 @@ HERE = Path(__file__).parent
 SHOWN = 600  # rows of a reference
 KEYS = ["seed", "dataset", "backbone", "layer", "task"]
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+NOUNS = {"audio": "sound"}
 ASPECTS = ("effective_rank", "relative_rank")
 
 
@@ -122,7 +123,12 @@ def draw(points: pd.DataFrame, table: pd.DataFrame) -> plt.Figure:
             rows = of_kind[of_kind["dataset"] == name]
             ax.plot(rows["relative_rank"], rows["auroc"], linestyle="none", markersize=3.5, label=name, **look)
         tidy(ax)
-        ax.set(title=f"{kind}s", xscale="log", xlabel="effective rank, relative to the reference", ylabel="AUROC")
+        ax.set(
+            title=f"{NOUNS.get(kind, kind)}s",
+            xscale="log",
+            xlabel="effective rank, relative to the reference",
+            ylabel="AUROC",
+        )
         low, high = ax.get_xlim()
         ax.set_xticks([tick for tick in TICKS if low <= tick <= high], minor=False)
         ax.set_xticks([], minor=True)

@@ -12,8 +12,11 @@ from reprq.cli.names import Names
 @click.option(
     "--source", type=Names("reprq.backbones.entries:source_names"), help="Those of one source; all by default."
 )
+@click.option(
+    "--takes", type=click.Choice(["image", "text", "audio", "table"]), help="Those that go with data of one modality."
+)
 @options.output
-def backbones(search: str, source: str | None, form: str | None) -> None:
+def backbones(search: str, source: str | None, takes: str | None, form: str | None) -> None:
     """List the networks whose name contains SEARCH (all by default).
 
     `takes` is the modality of the data that a network goes with, as `reprq datasets` says it; networks of images take
@@ -35,5 +38,6 @@ def backbones(search: str, source: str | None, form: str | None) -> None:
             "takes": ", ".join(info.takes),
         }
         for info in available(search, source)
+        if takes in (None, *info.takes)
     ]
-    emit(form, "backbones", found, {"search": search, "source": source})
+    emit(form, "backbones", found, {"search": search, "source": source, "takes": takes})

@@ -31,6 +31,9 @@ def test_backbones_can_be_searched(reprq: Reprq) -> None:
     names = [row["name"] for row in json.loads(reprq("backbones", "resnet", "--json").out)["rows"]]
     assert {"resnet50", "cifar_resnet20", "wide_resnet50_2"} <= set(names)
     assert "vgg11" not in names
+    of_texts = json.loads(reprq("backbones", "--takes", "text", "--json").out)["rows"]
+    assert {"tfidf", "bow", "lsa"} <= {row["name"] for row in of_texts}
+    assert {row["takes"] for row in of_texts} == {"text"}
 
 
 def test_datasets_are_listed(reprq: Reprq) -> None:

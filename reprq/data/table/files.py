@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.data.json_objects import json_objects
 from reprq.data.table.cells import column_of_values, column_of_words
 from reprq.data.text.decoding import decoded, read_bytes
 from reprq.errors import DataError, listed, one_line
@@ -68,14 +68,7 @@ def _of_lines(content: str, path: Path) -> Columns:
 
 
 def _of_json(content: str, path: Path) -> Columns:
-    try:
-        lines = [line for line in content.split("\n") if line.strip()]
-        entries = json.loads(content) if content.lstrip().startswith("[") else list(map(json.loads, lines))
-    except ValueError as error:
-        raise DataError(f"{path} must hold a JSON object a line, got {error}; write one a row") from error
-    if not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise DataError(f"{path} must hold JSON objects, got others; write one a row, with a value a column")
-    names = list(dict.fromkeys(key for entry in entries for key in entry))
+    names, entries = json_objects(content, path, "with a value a column")
     return {name: column_of_values([entry.get(name) for entry in entries], name, str(path)) for name in names}
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from reprq.data.classes import labelled
 from reprq.data.columns import TEXT_NAMES, label_columns
 from reprq.data.dataset import Dataset
+from reprq.data.json_objects import json_objects
 from reprq.data.names import readable
 from reprq.data.sides import SPLIT_NAMES, says_sides, side_of
 from reprq.data.text.decoding import decoded, read_bytes
@@ -68,15 +68,7 @@ def load_table(path: Path, split: str, seed: int, *, name: str, whole: bool = Fa
 
 
 def _of_json(content: str, path: Path) -> Columns:
-    try:
-        entries = json.loads(content) if content.lstrip().startswith("[") else list(map(json.loads, _lines(content)))
-    except ValueError as error:
-        raise DataError(
-            f"{path} must hold a JSON object a line, got {error}; write one with a text and a label"
-        ) from error
-    if not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise DataError(f"{path} must hold JSON objects, got others; write one a line, with a text and a label")
-    names = list(dict.fromkeys(key for entry in entries for key in entry))
+    names, entries = json_objects(content, path, "with a text and a label")
     return _chosen(names, [[entry.get(name) for name in names] for entry in entries], path)
 
 

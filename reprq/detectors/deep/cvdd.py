@@ -1,7 +1,7 @@
 """Context Vector Data Description: what a text is about, against a few contexts of benign texts (Ruff 2021, 3.2)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from reprq.backbones import Backbone, Layer, Tap
-from reprq.backbones.batch import mask_of
+from reprq.backbones.batch import MASK, mask_of
 from reprq.data import Batch, Dataset, as_dataset
 from reprq.detectors.deep.base import DeepDetector
 from reprq.detectors.deep.samples import Samples
@@ -28,6 +28,9 @@ from reprq.numerics.rows import Scores
 from reprq.training import Examples, Schedule, Step
 
 Alphas = Sequence[float]
+_OUT = "tokens"  # of a network, in a batch that has them already
+_MEMORY = 2 * 2**30  # bytes of tokens that are kept
+_READ = 64
 _LEAST = 1e-8  # length of what a cosine divides by, as `cosine_similarity` has it
 
 
@@ -247,6 +250,18 @@ class CVDD(TrainedDetector):
     def _step(self, schedule: Schedule) -> Step:
         return _ContextStep(self, schedule)
 
+    def _examples(self) -> Examples:
+        """The tokens of the benign texts, computed once where they fit into memory: the backbone stays as it is."""
+        found: list[Tensor] = []
+        left = _MEMORY
+        for rows in torch.split(torch.arange(len(self.inputs_)), _READ):
+            tokens, mask = self._tokens(self._here(self.inputs_[rows]))
+            found += [each[counts.bool()].cpu() for each, counts in zip(tokens, mask, strict=True)]
+            left -= sum(each.nbytes for each in found[-len(rows) :])
+            if left < 0:
+                return super()._examples()
+        return Examples(_Tokens(found))
+
     def _scores(self, x: Batch) -> Tensor:
         return self._distances(x).double().mean(dim=1)
 
@@ -266,6 +281,8 @@ class CVDD(TrainedDetector):
 
     def _tokens(self, x: Batch) -> tuple[Tensor, Tensor]:
         """Return (n, L, d) float32, and (n, L) of which tokens count."""
+        if isinstance(x, Mapping) and _OUT in x:
+            return x[_OUT], x[MASK]
 
         def take(layer: Layer, output: Tensor) -> Tensor:
             return output.transpose(0, 1) if layer.layout == "LND" else output
@@ -277,6 +294,22 @@ class CVDD(TrainedDetector):
         leading = 0 if mask is not None else int(self._layer.class_token) + self._layer.registers
         tokens = LayerOutput(output, layout, leading).positions.float()
         return tokens, torch.ones(tokens.shape[:2], device=tokens.device) if mask is None else mask.float()
+
+
+class _Tokens:
+    """What a network put out for some texts, by row: batches as `_tokens` takes them."""
+
+    def __init__(self, texts: Sequence[Tensor]) -> None:
+        self._texts = texts
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __getitem__(self, rows: Tensor) -> Batch:
+        chosen = [self._texts[row] for row in rows.tolist()]
+        ones = [torch.ones(len(each)) for each in chosen]
+        padded = (nn.utils.rnn.pad_sequence(each, batch_first=True) for each in (chosen, ones))
+        return dict(zip((_OUT, MASK), padded, strict=True))
 
 
 class Taken(NamedTuple):
