@@ -32,13 +32,13 @@ from reprq.study.tables import write_table
 HOW = {"contexts": 3, "alphas": [0.0], "held_out": 0.0}
 TRAIN, LENGTH = 600, 200
 FEW, FEW_TESTED, FEW_TOKENS = 100, 40, 48  # texts of a class that train and are scored, tokens of a text
-FUNCTION_WORDS = frozenset(
+FUNCTION_WORDS = (
     "i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers herself it"
     " its itself they them their theirs themselves what which who whom this that these those am is are was were be been"
     " being have has had having do does did doing a an the and but if or because as until while of at by for with about"
     " against between into through during before after above below to from up down in out on off over under again"
     " further then once here there when where why how all any both each few more most other some such no nor not only"
-    " own same so than too very s t can will just don should now".split()
+    " own same so than too very s t can will just don should now"
 )
 
 
@@ -76,7 +76,8 @@ def judged(detector: CVDD, backbone: Backbone, train: Dataset, test: Dataset, gr
 
 def of_misc(train: Dataset, test: Dataset, root: Path) -> Iterator[dict[str, Any]]:
     """Yield a row a variant."""
-    few = words.Cleaning(re.compile(r"[^\W\d_]+"), lower=True, keep=lambda x: len(x) >= 3 and x not in FUNCTION_WORDS)
+    stop = frozenset(FUNCTION_WORDS.split())
+    few = words.Cleaning(re.compile(r"[^\W\d_]+"), lower=True, keep=lambda x: len(x) >= 3 and x not in stop)
     words.CLEANINGS["few"] = few  # type: ignore[index]
     own, share = vectors(root), {"orthogonality": 1 / 9}
     variants: list[tuple[str, dict[str, Any], Backbone, Dataset, Dataset]] = [

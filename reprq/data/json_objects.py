@@ -9,7 +9,7 @@ from reprq.errors import DataError
 
 
 def json_objects(content: str, path: Path, row: str) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return the keys of all objects, in their order, and the objects.
+    r"""Return the keys of all objects, in their order, and the objects.
 
     Args:
         content: Of the file.
@@ -20,7 +20,7 @@ def json_objects(content: str, path: Path, row: str) -> tuple[list[str], list[di
         DataError: It is no JSON (the line is named), or holds something other than objects.
 
     Example:
-        >>> json_objects('{"a": 1}\\n{"b": 2}', Path("x.jsonl"), "with a value a column")
+        >>> json_objects('{"a": 1}\n{"b": 2}', Path("x.jsonl"), "with a value a column")
         (['a', 'b'], [{'a': 1}, {'b': 2}])
     """
     if content.lstrip().startswith("["):
