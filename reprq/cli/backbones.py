@@ -13,7 +13,7 @@ from reprq.cli.names import Names
     "--source", type=Names("reprq.backbones.entries:source_names"), help="Those of one source; all by default."
 )
 @click.option(
-    "--takes", type=click.Choice(["image", "text", "audio", "table"]), help="Those that go with data of one modality."
+    "--takes", type=Names("reprq.data.modality:modality_names"), help="Those that go with data of one modality."
 )
 @options.output
 def backbones(search: str, source: str | None, takes: str | None, form: str | None) -> None:

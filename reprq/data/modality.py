@@ -46,6 +46,11 @@ _MODALITIES = (
 MODALITIES = {modality.name: modality for modality in _MODALITIES}
 
 
+def modality_names() -> tuple[str, ...]:
+    """Return the names of all modalities."""
+    return tuple(MODALITIES)
+
+
 def modality_named(name: str) -> Modality:
     """Return a modality.
 
