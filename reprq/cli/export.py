@@ -17,8 +17,7 @@ from reprq.cli.groups import Command
 @click.option(
     "--samples", default=64, show_default=True, type=click.IntRange(min=1), help="How many samples are compared."
 )
-@click.option("--root", type=click.Path(path_type=Path), help="Where the data set's files are.")
-@options.files
+@options.placed
 @click.option("--weights", type=click.Path(path_type=Path), help="The file of the backbone's weights, if it moved.")
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
 def export(

@@ -215,6 +215,12 @@ target = click.option(
     help="Beside a metric its distance from this value, as alpha_req=1: a sweet spot. May be repeated.",
 )
 
+placed = _stack(
+    click.option("--root", type=click.Path(path_type=Path), help="Where the data set's files are."),
+    click.option("--download", is_flag=True, help="Download the data set where its files are missing."),
+    files,
+)
+
 data = _stack(
     click.option(
         "--data",
@@ -223,9 +229,7 @@ data = _stack(
         metavar="NAME",
         help="The data; `reprq datasets` lists what there is.",
     ),
-    click.option("--root", type=click.Path(path_type=Path), help="Where the data set's files are."),
-    click.option("--download", is_flag=True, help="Download the data set where its files are missing."),
-    files,
+    placed,
 )
 
 work = _stack(

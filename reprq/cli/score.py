@@ -17,8 +17,7 @@ _MOST_SHOWN, _MOST_PICTURED = 10, 12
 @click.argument("data", required=False)
 @options.embeddings
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "test"]), help="Which split.")
-@click.option("--root", type=click.Path(path_type=Path), help="Where the data set's files are.")
-@options.files
+@options.placed
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -48,9 +48,8 @@ def samples_for(model: Any, data: str, asked: dict[str, Any]) -> Any:
     reading.pop("skipped", None)
     if asked["intensity_range"] is not None:
         reading["intensity_range"] = asked["intensity_range"]
-    found = load_dataset(
-        data, asked["split"], root=asked["root"], whole=True, skip_broken=asked["skip_broken"], **reading
-    )
+    names = ("root", "download", "skip_broken")
+    found = load_dataset(data, asked["split"], whole=True, **{name: asked[name] for name in names}, **reading)
     say(*found.notes)
     return found
 

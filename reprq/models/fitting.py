@@ -246,7 +246,7 @@ def check_samples(data: Dataset, rate: float, made: Any, *, deep: bool) -> None:
 
 
 def check_enough(n: int, rate: float, noun: str, *, deep: bool, k: int = 1, broken: int = 0) -> None:
-    """Raise an InputError where so many samples cannot promise the rate.
+    """Raise an InputError where so many samples cannot promise the rate, or have no k neighbors.
 
     Args:
         n: How many samples there are.
@@ -257,16 +257,20 @@ def check_enough(n: int, rate: float, noun: str, *, deep: bool, k: int = 1, brok
         broken: How many more there are that cannot be read.
     """
     usable = n // 2 if deep else n
+    most = n - math.ceil(n / _FOLDS)
     needed = math.ceil(1.0 / rate - 1.0 - 1e-9)
     if usable < needed:
         twice = " (half of them train)" if deep else ""
         beside = f" and {broken} that cannot be read" if broken else ""
-        most = n - math.ceil(n / _FOLDS)
         advice = f", or ask for {_promised(usable):g}, which {n} can promise" if usable > 1 else ""
         advice += f" with a k of at most {most}" if advice and k > most else ""
         raise InputError(
             f"false_alarms {rate:g} needs at least {needed * (2 if deep else 1)} different benign {noun}s{twice}, got"
             f" {n}{beside}; give more{advice}"
+        )
+    if not deep and k > most:
+        raise InputError(
+            f"k must be at most {most} where a fifth of {n} benign {noun}s is held out, got {k}; lower k, or give more"
         )
 
 

@@ -146,3 +146,25 @@ def test_a_sample_says_that_it_is_one_where_its_size_is_printed(reprq) -> None:
     detect = ("detect", *asked, 64, "--detector", "centroid", "--task", "unimodal:3")
     said = "on 64 training and 64 test images of digits, of each split at most 64 (--samples)"
     assert reprq(*detect).out.splitlines()[0].endswith(said)
+
+
+def test_what_is_advised_of_data_that_is_not_there_can_be_typed(reprq, tmp_path: Path) -> None:
+    images(tmp_path / "good")
+    data = ("--data", f"folder:{tmp_path / 'good'}", "--backbone", "lenet", "--weights", "random", "--layer", "1")
+    assert reprq("fit", *data, "--false-alarms", "0.2", "--out", tmp_path / "model").status == 0
+    ran = reprq("score", tmp_path / "model", "cifar10", "--root", tmp_path)
+    assert "download it with --download or point --root" in ran.err
+    for command in ("score", "export"):
+        said = reprq(command, "--help").out
+        assert "--download" in said
+        assert "--root" in said
+
+
+@pytest.mark.parametrize("k", [9, 900])
+def test_too_many_neighbors_are_refused_before_any_work(reprq, tmp_path: Path, monkeypatch, k: int) -> None:
+    images(tmp_path / "good")
+    monkeypatch.setattr("reprq.models.fitting.extract", lambda *_, **__: 1 / 0)
+    data = ("--data", f"folder:{tmp_path / 'good'}", "--backbone", "lenet", "--weights", "random", "--layer", "1")
+    ran = reprq("fit", *data, "--detector", f"knn:k={k}", "--false-alarms", "0.2", "--out", tmp_path / "model")
+    assert ran.status == 1
+    assert f"k must be at most 8 where a fifth of 10 benign images is held out, got {k}; lower k" in ran.err
