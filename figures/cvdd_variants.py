@@ -52,9 +52,10 @@ def main() -> None:
     asked = parser.parse_args()
     train, test = (load_dataset("20newsgroups", side, root=asked.root, seed=0) for side in ("train", "test"))
     if asked.misc:
-        write_table(pd.DataFrame(list(of_misc(train, test, asked.root))), asked.out / "misc.csv")
+        write_table(pd.DataFrame(list(of_misc(train, test, asked.root))).round(2), asked.out / "misc.csv")
     if asked.tokens:
-        write_table(pd.DataFrame(list(of_tokens(train, test, asked.root, asked.tokens))), asked.out / "tokens.csv")
+        found = pd.DataFrame(list(of_tokens(train, test, asked.root, asked.tokens)))
+        write_table(found.round(2), asked.out / "tokens.csv")
 
 
 def vectors(root: Path, file: Path | None = None, length: int = LENGTH, cleaning: str = "ruff2021") -> Backbone:
