@@ -1,3 +1,4 @@
+import io
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ from reprq.cli import main
 from reprq.errors import InputError
 from reprq.report import write_report
 from reprq.report.galleries import galleries
+from reprq.report.pictures import LARGEST_JPEG, _jpeg
 from reprq.study import run_study
 
 
@@ -115,3 +117,23 @@ def test_data_that_is_gone_is_said_and_the_page_is_written(tmp_path) -> None:
 def test_a_count_that_no_gallery_has_is_refused(digits) -> None:
     with pytest.raises(InputError, match="gallery must be from 1 to 24 samples, got 25"):
         galleries(digits[0], 25)
+
+
+def test_a_picture_of_photos_is_no_larger_than_the_help_says():
+    noise = np.random.default_rng(0).integers(0, 256, (1300, 1500, 3), dtype=np.uint8)
+    data = _jpeg(Image.fromarray(noise))
+    assert LARGEST_JPEG / 2 < len(data) <= LARGEST_JPEG
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.width / image.height == pytest.approx(1500 / 1300, rel=0.01)
+    with Image.open(io.BytesIO(_jpeg(Image.fromarray(noise[:90, :70])))) as image:
+        assert image.size == (70, 90)  # as it was, where it is small
+    assert 4 / 3 * LARGEST_JPEG < 1.5e6  # in the page, in base 64
+
+
+@pytest.mark.parametrize(("typed", "count"), [([], 0), (["--gallery"], 9), (["--gallery", "4"], 4)])
+def test_a_gallery_has_nine_samples_where_no_number_is_typed(typed, count, monkeypatch, tmp_path):
+    found = {}
+    monkeypatch.setattr("reprq.report.write_report", lambda *_, **how: found.update(how))
+    monkeypatch.setattr("sys.argv", ["reprq", "report", str(tmp_path), *typed])
+    main()
+    assert found["gallery"] == count
