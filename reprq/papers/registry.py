@@ -210,8 +210,7 @@ PAPERS = Registry(
             " weights/mobilenet_v2-imagenet_torchvision.safetensors (else downloaded), in --root",
             {
                 "quick": "two digits, 20 training images a digit, four small extractors; half a minute",
-                "cpu": "three digits, 60 training images a digit, eleven extractors, two seeds; of one core ten"
-                " minutes",
+                "cpu": "three digits, 60 training images a digit, ten extractors, two seeds; eight minutes of one core",
                 "full": "ten digits, all images, epochs and seeds as published; for a GPU",
             },
             "reprq.papers.robledo2023.study",

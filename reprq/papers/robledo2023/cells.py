@@ -87,7 +87,7 @@ class DigitCells:
         self.tasks = {
             (name, digit): self._task(train[name], test[name], digit) for name in self.sets for digit in how.digits
         }
-        for digit in how.digits:
+        for digit in how.together or how.digits:
             self.tasks[TOGETHER, digit] = _joined([self.tasks[name, digit] for name in self.sets], digit)
         self.extractors = Extractors(run, folder, train, test, self.whole)
 
@@ -99,7 +99,7 @@ class DigitCells:
     def on_images(self, name: str) -> Iterator[PaperCell]:
         """Declare the detectors of the report on the images of a set, or of `TOGETHER`."""
         for seed in range(self.run.seed, self.run.seed + self.how.image_seeds):
-            for digit in self.how.digits:
+            for digit in [each for of, each in self.tasks if of == name]:
                 for epochs in self.how.image_grid:
                     for method, spec in self.how.on_images(epochs).items():
                         known = {"set": name, "digit": digit, "extractor": PIXELS, "method": method, "epochs": epochs}
@@ -175,13 +175,15 @@ class DigitCells:
 
     def _measured(self, extractor: DigitExtractor, target: str, task: DigitTask, known: Row) -> PaperCell:
         """The metrics of the features of the benign images that train."""
+        from reprq.metrics import measure, names
+
+        chosen = [*names(), *names("rows")]
         decides = {"measured": self.extractors.decides(extractor, target), "rows": task.split.train.tolist()}
+        decides["metrics"] = chosen
 
         def compute() -> list[Row]:
-            from reprq.metrics import measure, names
-
             rows = self.extractors.features(extractor, target)[task.split.train].astype(np.float64)
-            found = measure(rows, [*names(), *names("rows")])
+            found = measure(rows, chosen)
             return [
                 {
                     "metric": each.name,

@@ -18,6 +18,7 @@ _MARKS = "osD^vP*X<>h"
 def accuracy_curves(rows: list[Row]) -> "Figure":
     """Draw the accuracy on held-out images over epochs, a panel for labels and one for turns."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     by_title: dict[str, list[Row]] = {}
     for row in rows:
@@ -31,6 +32,7 @@ def accuracy_curves(rows: list[Row]) -> "Figure":
         mark = _MARKS[number % len(_MARKS)]
         ax.plot([row["epoch"] for row in part], values, marker=mark, ms=4, lw=1, color=f"C{number % 10}", label=title)
     ax.set(xlabel="epoch", ylabel="accuracy on held-out images, per cent", ylim=(0, 102))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return fig
 
