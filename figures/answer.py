@@ -15,7 +15,8 @@ DATA holds what the four studies `answer/*.toml` read:
 
 What was interrupted goes on where it stopped. `regret.csv` has what every metric and every rival loses, with intervals
 over data sets, `regret_by_dataset.csv` the same of each data set, `variance.csv` the shares of variance of AUROC,
-`correlation.csv` Spearman's coefficient of each metric within data sets and its mean, `regret.png` draws the first.
+`correlation.csv` Spearman's coefficient of each metric within data sets and its mean, with an interval for other data
+sets and one for other networks too, `regret.png` draws the first.
 """
 
 import argparse
@@ -35,6 +36,7 @@ from reprq.analysis.runs import joined
 from reprq.analysis.variance import variance_shares
 from reprq.data import Split
 from reprq.embeddings import extract
+from reprq.evaluation import crossed_correlation
 from reprq.evaluation.detection import Detection, halves_of
 from reprq.plots import render
 from reprq.storage import write_whole
@@ -50,9 +52,10 @@ from reprq.study.tables import write_table
 
 HERE = Path(__file__).parent / "answer"
 STUDIES = ("tables", "texts", "images", "sounds")
+SCORES = "scores.parquet"
 SCORED = ("knn", "mahalanobis", "centroid")  # whose scores of every row the rivals take
 ANOMALIES = (1, 2, 5, 10)  # that few-shot validation is given
-MADE = 60  # synthetic anomalies of a split, at most
+MADE = 20  # synthetic anomalies of a split, at most
 
 
 def main() -> None:
@@ -62,10 +65,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--only", choices=STUDIES, action="append", help="some of the studies")
+    parser.add_argument("--as-is", action="store_true", help="write the tables from what is there, and run nothing")
     asked = parser.parse_args()
     names = asked.only or STUDIES
-    runs = [run_study(HERE / f"{n}.toml", asked.runs / n, cache_dir=asked.cache, force=True) for n in names]
-    scores = [scores_of(run, HERE / f"{n}.toml", asked.cache) for run, n in zip(runs, names, strict=True)]
+    if not asked.as_is:
+        for name in names:
+            run = run_study(HERE / f"{name}.toml", asked.runs / name, cache_dir=asked.cache, force=True)
+            complete_scores(run, HERE / f"{name}.toml", asked.cache)
+    runs = [StudyResults.load(asked.runs / name) for name in names]
+    scores = [pd.read_parquet(path) for run in runs if (path := run.path / SCORES).exists()]
     asked.out.mkdir(parents=True, exist_ok=True)
     for name, table in tables(joined(runs), pd.concat(scores, ignore_index=True)).items():
         write_table(table.round(4), asked.out / f"{name}.csv")
@@ -73,12 +81,12 @@ def main() -> None:
     write_whole(asked.out / "regret.png", lambda file: file.write_bytes(render(draw(summary), "png")))
 
 
-def scores_of(run: StudyResults, file: Path, cache: Path | None) -> pd.DataFrame:
-    """Return the scores of every test row by three detectors, one row a cell, which a study does not keep.
+def complete_scores(run: StudyResults, file: Path, cache: Path | None) -> None:
+    """Write the scores of every test row by three detectors, one row a cell, which a study does not keep.
 
-    They stand in `scores.parquet` in the folder of the run: a cell that is there is not computed again.
+    They stand in the folder of the run: a cell that is there is not computed again.
     """
-    path = run.path / "scores.parquet"
+    path = run.path / SCORES
     known = pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=["key"])
     config = load_config(file).model_copy(update={"detectors": list(SCORED)})
     plan = Plan(config, Teachers(run.path / "teachers", config.datasets, "cpu"))
@@ -91,7 +99,6 @@ def scores_of(run: StudyResults, file: Path, cache: Path | None) -> pd.DataFrame
             rows = [_scored(runner.evaluate(study.job(part, cell))[0], cell, made[cell.split.name]) for cell in cells]
             known = pd.concat([known, pd.DataFrame(rows)], ignore_index=True)
             write_whole(path, known.to_parquet)
-    return known
 
 
 def _key(cell: Cell) -> str:
@@ -143,9 +150,9 @@ def regrets_of(results: StudyResults, scores: pd.DataFrame, detector: str) -> pd
 
 def of_scores(study: StudyArrays, scores: pd.DataFrame, detector: str) -> dict[str, np.ndarray]:
     """Return what the rivals that look at scores say of one data set, (F, R, P, T) by rule."""
-    if detector not in set(scores["detector"]):
-        return {}
     own = scores[scores["dataset"] == study.dataset]
+    if detector not in set(own["detector"]) or len(own) < len(SCORED) * study.scores.size:
+        return {}  # not computed, or not all
     found: dict[str, list[np.ndarray]] = {}
     for task in study.tasks:
         by_detector = {name: _stacked(own, study, task, name) for name in SCORED}
@@ -178,29 +185,42 @@ def correlations(results: StudyResults) -> pd.DataFrame:
     judged = results.detectors.groupby(keys, sort=False, as_index=False)["auroc"].mean()
     found = []
     for metric, rows in results.metrics.groupby("metric", sort=False):
-        means = rows.groupby(keys, sort=False, as_index=False)["value"].mean()
-        table = over_datasets(means.merge(judged, on=keys), "value")
-        found.append(table.assign(metric=metric))
+        points = rows.groupby(keys, sort=False, as_index=False)["value"].mean().dropna().merge(judged, on=keys)
+        table = over_datasets(points, "value").assign(metric=metric)
+        columns = (points[name] for name in ("value", "auroc", "backbone", "dataset"))
+        both = crossed_correlation(*columns)
+        ends = {"low_networks_too": both.low, "high_networks_too": both.high}
+        found.append(table.assign(**{name: [np.nan] * (len(table) - 1) + [end] for name, end in ends.items()}))
     table = pd.concat(found, ignore_index=True)
-    return table[["metric", "dataset", "coefficient", "low", "high", "n", "n_datasets"]]
+    return table[["metric", "dataset", "coefficient", "low", "high", *ends, "n", "n_datasets"]]
 
 
 def draw(summary: pd.DataFrame) -> plt.Figure:
-    """Draw the regret of every rule with its interval over data sets, a panel a level, the least on top."""
-    figure, axes = plt.subplots(1, len(LEVELS), figsize=(13, 9), layout="constrained")
+    """Draw the regret of every rule with its interval over data sets, a panel a level, the least on top.
+
+    Rules that are judged on fewer data sets than the others do not compare with them: hollow, and last.
+    """
+    figure, axes = plt.subplots(1, len(LEVELS), figsize=(13, 9.4), layout="constrained")
+    every = summary["n_datasets"].max()
+    looks = ((False, "C0", "metrics of benign rows"), (True, "C1", "rivals without metrics"))
     for ax, level in zip(axes, LEVELS, strict=True):
-        rows = summary[summary["level"] == level].reset_index(drop=True)
-        rivals = [_is_rival(rule) for rule in rows["rule"]]
-        for rival, color, label in ((False, "C0", "metrics of benign rows"), (True, "C1", "rivals without metrics")):
-            own = rows[np.array(rivals) == rival]
+        rows = summary[summary["level"] == level].assign(few=lambda table: table["n_datasets"] < every)
+        rows = rows.sort_values(["few", "regret"], ignore_index=True)
+        for rival, color, label in looks:
+            own = rows[rows["rule"].map(_is_rival) == rival]
+            whole, few = own[~own["few"]], own[own["few"]]
             ax.hlines(own.index, own["low"], own["high"], color=color, alpha=0.6)
-            ax.plot(own["regret"], own.index, "o", color=color, markersize=5, label=label)
-        ax.set_yticks(range(len(rows)), rows["rule"], fontsize=8)
+            ax.plot(whole["regret"], whole.index, "o", color=color, markersize=5, label=label)
+            ax.plot(few["regret"], few.index, "o", color=color, markersize=5, markerfacecolor="white")
+        names = [
+            f"{rule} ({n} data sets)" if few else rule for rule, n, few in rows[["rule", "n_datasets", "few"]].values
+        ]
+        ax.set_yticks(range(len(rows)), names, fontsize=8)
         ax.set_ylim(len(rows) - 0.5, -0.5)
         ax.axvline(0, color="0.4", linewidth=1, zorder=0)
         ax.grid(axis="x", color="0.9")
         ax.set(title=level, xlabel="AUROC lost against the best in hindsight")
-        ax.legend(fontsize=8, loc="lower right")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
