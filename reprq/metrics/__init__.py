@@ -35,6 +35,7 @@ from reprq.metrics.spectral import (
 from reprq.metrics.sphere import alignment, self_cluster, uniformity
 from reprq.metrics.stability import score_stability, view_stability
 from reprq.metrics.subsampling import at_common_size, curve
+from reprq.metrics.transferability import h_score, logme
 from reprq.numerics.moments import Moments
 from reprq.numerics.spectra import spectrum
 
@@ -69,12 +70,14 @@ __all__ = [
     "effective_rank",
     "fit_alpha",
     "gradient_norms",
+    "h_score",
     "hubness",
     "identifiers",
     "isoscore",
     "layer_similarity",
     "lidar",
     "local_dimension",
+    "logme",
     "mean_knn_distance",
     "measure",
     "mutual_knn",
