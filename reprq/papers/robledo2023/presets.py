@@ -64,7 +64,6 @@ class RobledoPreset:
         network: Of the detectors on images.
         lr: Of f-AnoGAN and of its encoder.
         distilled: Epochs of distillation.
-        together: The digits of which one detector for all sets is fitted; None is all.
         image_seeds: How many seeds on images.
         seeds: How many on features.
     """
@@ -77,7 +76,6 @@ class RobledoPreset:
     network: str = "fashion_mnist"
     lr: float = 1e-4
     distilled: int = 30
-    together: tuple[int, ...] | None = None
     image_seeds: int = 3
     seeds: int = 5
 
@@ -151,7 +149,6 @@ PRESETS = {
     "cpu": RobledoPreset(
         extractors=_extractors(resnet18=3, mobile=2, lenet=20, rotation=10),
         digits=(1, 3, 8),
-        together=(1,),
         images=(60, 25),
         grid=(20, 80),
         image_grid=(10, 30),
