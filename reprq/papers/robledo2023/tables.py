@@ -85,7 +85,7 @@ def together(rows: list[Row], said: str) -> str:
             part = chosen(rows, method=method, set="all three", reading=reading)
             if not part.empty:
                 apart = chosen(rows, method=method, reading=reading)
-                apart = apart[(apart["set"] != "all three") & apart["digit"].isin(part["digit"])]
+                apart = apart[apart["set"] != "all three"]
                 alone = f"{100 * apart['auroc'].mean():.1f}"
                 lines.append([method, reading, *figures_of(part), alone, f"{printed:.1f}"])
     return (
