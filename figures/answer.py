@@ -21,6 +21,7 @@ sets and one for other networks too, `regret.png` draws the first.
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -28,10 +29,22 @@ import numpy as np
 import pandas as pd
 from made_anomalies import made_anomalies
 
-from reprq.analysis import over_datasets, with_targets
+from reprq.analysis import Directions, over_datasets, with_targets
+from reprq.analysis.directions import EXPECTED
 from reprq.analysis.regret_over_datasets import LEVELS, regret_summary, regrets_by_dataset
-from reprq.analysis.rivals import AGREEMENT, FEW_SHOT, SYNTHETIC, against_synthetic, agreement, dull_rules, few_shot
-from reprq.analysis.rules import StudyArrays, predictions, study_arrays
+from reprq.analysis.rivals import (
+    AGREEMENT,
+    DEPTH,
+    FEW_SHOT,
+    LAST,
+    RANDOM,
+    SYNTHETIC,
+    against_synthetic,
+    agreement,
+    dull_rules,
+    few_shot,
+)
+from reprq.analysis.rules import COMBINATION, StudyArrays, predictions, study_arrays
 from reprq.analysis.runs import joined
 from reprq.analysis.variance import variance_shares
 from reprq.data import Split
@@ -55,6 +68,7 @@ STUDIES = ("tables", "texts", "images", "sounds")
 SCORES = "scores.parquet"
 SCORED = ("knn", "mahalanobis", "centroid")  # whose scores of every row the rivals take
 ANOMALIES = (1, 2, 5, 10)  # that few-shot validation is given
+DULL = (DEPTH, LAST, RANDOM)  # rules that the combination has to beat
 MADE = 20  # synthetic anomalies of a split, at most
 
 
@@ -65,6 +79,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--only", choices=STUDIES, action="append", help="some of the studies")
+    parser.add_argument("--directions", type=Path, help="write what `reprq recommend --data` reads, as JSON")
     parser.add_argument("--as-is", action="store_true", help="write the tables from what is there, and run nothing")
     asked = parser.parse_args()
     names = asked.only or STUDIES
@@ -78,7 +93,18 @@ def main() -> None:
     for name, table in tables(joined(runs), pd.concat(scores, ignore_index=True)).items():
         write_table(table.round(4), asked.out / f"{name}.csv")
     summary = pd.read_csv(asked.out / "regret.csv")
+    if asked.directions is not None:
+        directions(joined(runs), summary).save(asked.directions)
     write_whole(asked.out / "regret.png", lambda file: file.write_bytes(render(draw(summary), "png")))
+
+
+def directions(results: StudyResults, summary: pd.DataFrame) -> Directions:
+    """Return what all data sets say of each metric, and what choosing by the combination and by dull rules lost."""
+    rules = summary["rule"].isin([COMBINATION, *DULL])
+    title = "figures/answer, twelve data sets of four modalities"
+    named = replace(results, study={**results.study, "config": {**results.study["config"], "title": title}})
+    found = Directions.of_study(named)
+    return replace(found, expected=summary.loc[rules, EXPECTED].reset_index(drop=True))
 
 
 def complete_scores(run: StudyResults, file: Path, cache: Path | None) -> None:

@@ -13,7 +13,6 @@ PACKAGE = Path(reprq.__file__).parent
 OF_IMAGES = re.compile("image|pixel|photo", re.IGNORECASE)
 # What is of images by its nature: their files and preprocessing, networks and detectors of images, pictures of them.
 OF_IMAGES_BY_NATURE = (
-    "analysis/benign.py",  # one sentence: what the packaged study is of
     "backbones/__init__.py",  # where a public name is
     "backbones/entries.py",
     "backbones/sources/",

@@ -8,15 +8,18 @@ import numpy as np
 import pandas as pd
 
 from reprq.analysis.candidates import candidates
+from reprq.analysis.depth import relative_depth
 from reprq.analysis.directions import Directions
 from reprq.analysis.recommendation import Recommendation, recommend
+from reprq.analysis.regret_over_datasets import BOTH, LAYER
+from reprq.analysis.rivals import DEPTH, LAST, RANDOM
 from reprq.analysis.rules import COMBINATION, scaled_ranks
 from reprq.analysis.runs import Run, joined
 from reprq.backbones import Backbone
 from reprq.data import Dataset, as_dataset, benign_rows, load_dataset, read_as
 from reprq.embeddings import extract
 from reprq.embeddings.repeats import repeat_notes, repeated_layers
-from reprq.errors import InputError, UnknownNameError
+from reprq.errors import InputError, UnknownNameError, listed
 from reprq.metrics import measure
 from reprq.progress import track
 from reprq.study.results import POINT
@@ -118,8 +121,7 @@ def recommend_for(
         raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
     read = [*seen, *([said] if said else [])]
     notes = [f"directions and weights from: {directions.source}", *_notes(kept, doubts, len(points)), *read]
-    if study is None and kept.modality != "image":
-        notes.insert(1, f"that study is of images, and these are {kept.noun}s: a study of your own says more (source)")
+    notes[1:1] = expectations(directions, points)
     regret = pd.DataFrame()
     if study is not None:
         judged = recommend(study, trust["detector"].iloc[0], seed=seed)
@@ -158,6 +160,38 @@ def _ranking(points: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
     joined = pd.concat(tables, ignore_index=True)[columns]
     joined.insert(0, "detector", trust["detector"].iloc[0])
     return joined
+
+
+def expectations(directions: Directions, points: pd.DataFrame) -> list[str]:
+    """Return what choosing a layer of one network, or a network with its layer, has lost on the study's data sets.
+
+    The combination stands beside the dull rule, which takes the layer at the depth that was best most often; where
+    their intervals overlap it cannot be told which of them loses less.
+    """
+    level = LAYER if points["backbone"].nunique() == 1 else BOTH
+    rows = directions.expected[directions.expected["level"] == level].to_dict("records")
+    if not rows or directions.depth is None:
+        return []
+    known = {row["rule"]: row for row in rows}
+    said = "; ".join(
+        f"{rule} {known[rule]['regret']:.3f} [{known[rule]['low']:.3f}, {known[rule]['high']:.3f}]"
+        for rule in (COMBINATION, DEPTH, LAST, RANDOM)
+    )
+    ours, dull = known[COMBINATION], known[DEPTH]
+    verdict = "which of the first two loses less cannot be told from these"
+    if ours["high"] < dull["low"] or dull["high"] < ours["low"]:
+        verdict = f"the {COMBINATION if ours['regret'] < dull['regret'] else DEPTH} loses less"
+    return [
+        f"AUROC that choosing the {level} lost on {ours['n_datasets']} data sets: {said}: {verdict}",
+        f"the {DEPTH} is {directions.depth:g} of a network; here that is {listed(_at_depth(points, directions.depth))}",
+    ]
+
+
+def _at_depth(points: pd.DataFrame, depth: float) -> list[str]:
+    """The layer of each network that is nearest to a relative depth."""
+    away = (relative_depth(points) - depth).abs()
+    rows = points.loc[away.groupby(points["backbone"], sort=False).idxmin()]
+    return [f"{name} {layer}" for name, layer in zip(rows["backbone"], rows["layer"], strict=True)]
 
 
 def _notes(data: Dataset, doubts: int, points: int) -> list[str]:

@@ -37,10 +37,36 @@ def dull_rules(studies: Sequence[StudyArrays]) -> list[dict[str, Floats]]:
     return found
 
 
+def frequent_depth(studies: Sequence[StudyArrays]) -> float | None:
+    """Return the relative depth, in fourths, at which networks have their best layer most often; None without any.
+
+    Tasks count as shares of a network's vote on a data set, and networks of one layer have none.
+    """
+    votes = _votes(studies).sum((0, 1))
+    return float(votes.argmax() / (_DEPTHS - 1)) if votes.any() else None
+
+
 def _frequent_depths(studies: Sequence[StudyArrays]) -> list[Floats]:
     """Minus the distance of each layer from the depth that is best most often elsewhere, (P, T)."""
     depths = [relative_depth(study.points).to_numpy() for study in studies]
-    clusters = np.unique(np.concatenate([study.clusters for study in studies]))
+    clusters, counts = _clusters(studies), _votes(studies)
+    found = []
+    for d, study in enumerate(studies):
+        others = counts.sum(0) - counts[d] if len(studies) > 1 else counts[d]
+        votes = others.sum(0) - others  # without the networks of each cluster
+        best = votes.argmax(1) / (_DEPTHS - 1)
+        distance = np.abs(depths[d] - best[np.searchsorted(clusters, study.clusters)])
+        found.append(np.repeat(-distance[:, None].round(9), len(study.tasks), axis=1))
+    return found
+
+
+def _clusters(studies: Sequence[StudyArrays]) -> NDArray[np.str_]:
+    return np.unique(np.concatenate([study.clusters for study in studies]))
+
+
+def _votes(studies: Sequence[StudyArrays]) -> Floats:
+    """The shares of tasks whose best layer lies at each depth, (data sets, clusters, depths)."""
+    depths, clusters = [relative_depth(study.points).to_numpy() for study in studies], _clusters(studies)
     counts = np.zeros((len(studies), len(clusters), _DEPTHS))
     for d, study in enumerate(studies):
         for name in np.unique(study.backbones):
@@ -51,14 +77,7 @@ def _frequent_depths(studies: Sequence[StudyArrays]) -> list[Floats]:
             place = np.rint(depths[d][own] * (_DEPTHS - 1)).astype(int)
             cluster = np.searchsorted(clusters, study.clusters[own[0]])
             counts[d, cluster] += np.bincount(place, often, minlength=_DEPTHS)
-    found = []
-    for d, study in enumerate(studies):
-        others = counts.sum(0) - counts[d] if len(studies) > 1 else counts[d]
-        votes = others.sum(0) - others  # without the networks of each cluster
-        best = votes.argmax(1) / (_DEPTHS - 1)
-        distance = np.abs(depths[d] - best[np.searchsorted(clusters, study.clusters)])
-        found.append(np.repeat(-distance[:, None].round(9), len(study.tasks), axis=1))
-    return found
+    return counts
 
 
 def few_shot(

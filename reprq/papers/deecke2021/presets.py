@@ -146,7 +146,7 @@ PRESETS = {
     "cpu": DeeckePreset(
         starts=(
             Start(*_MOBILE, 48),
-            Start("tf_efficientnet_lite0", "tf_efficientnet_lite0-imagenet.safetensors", 48),
+            Start("timm:tf_efficientnet_lite0", "tf_efficientnet_lite0-imagenet.safetensors", 48),
             Start("resnet26", "pretrain", 16),
             Start("cifar_resnet20", "cifar_resnet20-cifar10.safetensors", 32, saw_labels=True),
         ),
@@ -165,7 +165,7 @@ PRESETS = {
         starts=(
             _RESNET,
             Start(*_MOBILE, 64),
-            Start("tf_efficientnet_lite0", "tf_efficientnet_lite0-imagenet.safetensors", 64),
+            Start("timm:tf_efficientnet_lite0", "tf_efficientnet_lite0-imagenet.safetensors", 64),
         ),
         pretraining=Pretraining(None, 100, 128, 32),
         classes=CLASSES["cifar10"],
