@@ -1,4 +1,4 @@
-"""Write what a finished study says beyond its own tables: correlations by level, regrets, and the packaged directions.
+"""Write what a finished study says beyond its own tables: correlations by level, regrets, and directions.
 
     python figures/study_tables.py runs/jpeg_cifar10_seeds --out figures/jpeg_cifar10_seeds --exclude 'cifar_*'
 

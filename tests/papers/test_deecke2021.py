@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reprq.backbones import load_backbone
 from reprq.data import load_dataset
 from reprq.detectors import create
 from reprq.papers import reproduce
@@ -37,6 +38,14 @@ def test_published_means_are_those_of_their_classes() -> None:
 def test_every_row_of_the_ablation_has_a_detector_and_words() -> None:
     assert set(SAID) == set(ABLATION) == set(published.ABLATION)
     assert {method for method, _ in ABLATION.values()} <= set(METHODS)
+
+
+def test_every_start_of_a_preset_is_a_network() -> None:
+    pytest.importorskip("timm")
+    starts = {start.network: start.size for preset in PRESETS.values() for start in preset.starts}
+    for name, size in starts.items():
+        network = load_backbone(name, "random", preprocessing={"size": size, "resize": size})
+        assert network.preprocessing.size == size
 
 
 def test_the_synsets_of_the_task_are_left_out_and_listed(image_root: Path) -> None:
