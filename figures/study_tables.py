@@ -6,7 +6,7 @@
 depth; `regret.csv` what choosing a layer by each rule costs, with and without the networks that `--exclude` matches;
 `choices.csv` what the combination chose in each task, and what would have been best; `layers.csv` the mean of every
 metric and AUROC over tasks and seeds, one row a layer, from which `redraw.py` draws. `--directions` also writes what
-`reprq recommend --data` rests on where no study is given.
+the study says of each metric, in the form that `reprq recommend --data` rests on.
 """
 
 import argparse
