@@ -48,7 +48,11 @@ def detector_label(identifier: str) -> str:
         ('kNN, k = 5', 'Mahalanobis, Ledoit-Wolf')
         >>> detector_label("pca[0.95]"), detector_label("pyod:KNN[n_neighbors=2]")
         ('PCA, 95 % of the variance', 'KNN (PyOD), n_neighbors = 2')
+        >>> detector_label("ensemble[mean,knn[k=5,kth,euclidean]+centroid]")
+        'ensemble (mean) of kNN, k = 5 + centroid'
     """
+    if found := re.fullmatch(r"ensemble\[(\w+),(.+)\]", identifier):
+        return f"ensemble ({found[1]}) of {' + '.join(map(detector_label, found[2].split('+')))}"
     return _label(identifier, DETECTORS)
 
 

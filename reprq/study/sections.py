@@ -137,11 +137,12 @@ class SplitsConfig(Section):
         ):
             if given is not None and not any(getattr(self, needed)):
                 raise ValueError(f"splits has {name} without {needed}; say how much, or remove it")
-        if self.small_mode is None and "share" in self.model_fields_set:
+        if self.small_mode is None and self.share != [1.0]:
             raise ValueError("splits has share without small_mode; name the class, or remove it")
         if self.small_mode is not None:
             others = ("anomaly", "pollution", "polluting", "labelled", "labelled_from", "external")
-            if given := [name for name in others if name in self.model_fields_set]:
+            plain = type(self).model_fields
+            if given := [name for name in others if getattr(self, name) != plain[name].default]:
                 raise ValueError(f"splits has small_mode and {given[0]}; give either a section of its own")
         return self
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reprq.detectors import KDE, KNN, MVE, Centroid, Gaussian, IForest, Mahalanobis, create, threshold
+from reprq.detectors import KDE, KNN, MVE, Centroid, Ensemble, Gaussian, IForest, Mahalanobis, create, threshold
 from reprq.detectors.calibration import copies, folds
 from reprq.errors import InputError
 
@@ -30,8 +30,11 @@ DRAWS = {
     "three-rows": (lambda rng: rng.normal(size=(3, 4)), 60),
     "held-out": (lambda rng: rng.normal(size=(200, 4)), 12),
 }
-NEEDS_MORE = "threshold must be given, because 3 benign rows are too few|k must be at most the number of benign rows"
-NOT_OF_THREE = (KNN, Mahalanobis, IForest, MVE)
+NEEDS_MORE = (
+    "threshold must be given, because 3 benign rows are too few|k must be at most the number of benign rows"
+    "|X must have at least 4 rows"
+)
+NOT_OF_THREE = (KNN, Mahalanobis, IForest, MVE, Ensemble)
 
 
 @pytest.mark.parametrize("case", DRAWS)

@@ -127,7 +127,7 @@ def test_extremes_of_few_and_many_grey_images(n, collisions):
 
 
 def test_what_is_no_image_is_refused():
-    with pytest.raises(InputError, match=r"got shape \(3, 8, 8\) in row 0; put the channels last"):
+    with pytest.raises(InputError, match=r"got shape \(3, 8, 8\) in row 0 \(counted from 0\); put the channels last"):
         plots.image_extremes(np.zeros((4, 3, 8, 8)), range(4))
     with pytest.raises(InputError, match="at least 2 images, got 1"):
         plots.image_extremes(np.zeros((1, 8, 8)), [1.0])

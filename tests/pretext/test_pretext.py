@@ -210,7 +210,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(digits):
 def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
     out = tmp_path / "t"
     out.write_bytes(b"precious")
-    with pytest.raises(OutputExistsError, match="exists already; give another path or force=True"):
+    with pytest.raises(OutputExistsError, match="exists already; give another path, or force=True"):
         pretext.train_teacher("random", digits, out=out)
     assert out.read_bytes() == b"precious"
     pretext.train_teacher("random", digits, out=out, force=True)

@@ -99,7 +99,7 @@ def test_cosine_is_one_minus_cosine_even_where_that_cancels():
 def test_k_larger_than_n_and_zero_rows_are_refused():
     with pytest.raises(InputError, match="k must be at most the number of benign rows, got k=4 and n_samples=3"):
         KNN(4).fit(np.eye(3))
-    with pytest.raises(InputError, match="no zero row, .* got 1, the first in row 1; remove it or"):
+    with pytest.raises(InputError, match="no zero row, .* got 1, the first in row 1 .counted from 0.; remove it or"):
         KNN(1, metric="cosine").fit([[1.0, 2.0], [0.0, 0.0]])
 
 
