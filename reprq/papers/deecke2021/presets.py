@@ -8,9 +8,11 @@ from reprq.detectors.entries import DETECTORS
 from reprq.papers.ruff2021.deep import CLASSES
 
 FROZEN = "kNN"
+STILL = "DSVDD, frozen statistics"
 _PLAIN = {"name": "transfer", "regularizer": "none"}
 METHODS: dict[str, dict[str, Any]] = {
     "DSVDD": {**_PLAIN, "loss": "dsvdd"},
+    STILL: {**_PLAIN, "loss": "dsvdd", "statistics": "frozen"},
     "HSC": {**_PLAIN, "loss": "hsc"},
     "ADRA": {"name": "adra"},
     "ADIB": {"name": "adib"},
@@ -126,7 +128,7 @@ def registered(method: str) -> bool:
 
 _MOBILE = ("mobilenet_v2", "mobilenet_v2-imagenet_torchvision.safetensors")
 _RESNET = Start("resnet26", "pretrain", 32)
-_RATES = {"": 1e-3, "DSVDD": 3e-6, "HSC": 3e-4, "a3": 3e-4, "a5": 1e-5, "ADRA": 1e-2}
+_RATES = {"": 1e-3, "DSVDD": 3e-6, STILL: 3e-6, "HSC": 3e-4, "a3": 3e-4, "a5": 1e-5, "ADRA": 1e-2}
 PRESETS = {
     "smoke": DeeckePreset(
         starts=(Start("lenet", "random", 32), Start("resnet26", "pretrain", 8)),
@@ -173,7 +175,7 @@ PRESETS = {
         images=(None, None, None, None),
         epochs=(100, (60, 80)),
         batch_size=64,
-        lr={"": 0.1, "DSVDD": 1e-5, "HSC": 1e-3, "a3": 1e-3},
+        lr={"": 0.1, "DSVDD": 1e-5, STILL: 1e-5, "HSC": 1e-3, "a3": 1e-3},
         shares=(1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.0),
         seeds=5,
     ),

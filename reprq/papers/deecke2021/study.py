@@ -12,7 +12,7 @@ from reprq.data.image.named import data_root
 from reprq.papers.deecke2021 import paradigms, tables
 from reprq.papers.deecke2021.cells import DIGITS, NONE, ROWS, TINY, Cells
 from reprq.papers.deecke2021.claims import claims_table
-from reprq.papers.deecke2021.presets import FROZEN, PRESETS, DeeckePreset
+from reprq.papers.deecke2021.presets import FROZEN, PRESETS, STILL, DeeckePreset
 from reprq.papers.deecke2021.starts import PRETRAIN
 from reprq.papers.engine import Experiment, Paper, PaperRun
 from reprq.papers.outcome import csv_text
@@ -54,7 +54,7 @@ def experiments(how: DeeckePreset, run: PaperRun) -> Iterator[Experiment]:
     yield Experiment(
         name="corpora",
         cells=[
-            *made.against_rest((FROZEN, "DSVDD"), made.main, NONE),
+            *made.against_rest((FROZEN, "DSVDD", STILL), made.main, NONE),
             *made.against_rest(("HSC", "ADRA", "ADIB"), made.main, DIGITS),
             *made.against_rest(("HSC", "ADRA", "ADIB"), made.main, TINY),
         ],
