@@ -102,10 +102,11 @@ def recommend_for(
     common: dict[str, Any] = {"weights": weights, "preprocessing": preprocessing, "layers": layers, "pooling": pooling}
     networks = candidates(backbones, seed=seed, **common)
     how: dict[str, Any] = {"device": device, "cache_dir": cache_dir, "progress": progress}
-    tables, doubts, seen = [], 0, dict.fromkeys(kept.notes)
+    tables, doubts, whole, seen = [], 0, True, dict.fromkeys(kept.notes)
     for name, network in track(networks.items(), desc="backbones", unit="backbone", show=progress):
         cache = extract(network.backbone, kept, network.layers, pooling=network.pooling, **how)
         repeats = repeated_layers(cache)
+        whole &= len(cache) >= len(network.backbone.layers)
         of_network = [note for note in cache.notes if note not in kept.notes]
         seen |= dict.fromkeys(f"{name}: {note}" for note in (*of_network, *repeat_notes(repeats)))
         for number, layer in enumerate(cache):
@@ -121,7 +122,7 @@ def recommend_for(
         raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
     read = [*seen, *([said] if said else [])]
     notes = [f"directions and weights from: {directions.source}", *_notes(kept, doubts, len(points)), *read]
-    notes[1:1] = expectations(directions, points)
+    notes[1:1] = expectations(directions, points, whole)
     regret = pd.DataFrame()
     if study is not None:
         judged = recommend(study, trust["detector"].iloc[0], seed=seed)
@@ -162,11 +163,17 @@ def _ranking(points: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
     return joined
 
 
-def expectations(directions: Directions, points: pd.DataFrame) -> list[str]:
+def expectations(directions: Directions, points: pd.DataFrame, whole: bool = True) -> list[str]:
     """Return what choosing a layer of one network, or a network with its layer, has lost on the study's data sets.
 
     The combination stands beside the dull rule, which takes the layer at the depth that was best most often; where
-    their intervals overlap it cannot be told which of them loses less.
+    their intervals overlap it cannot be told which of them loses less. Of networks of which layers are left out the
+    depths are not known, and none is named.
+
+    Args:
+        directions: Of the study.
+        points: The layers: backbone, layer, layer_number.
+        whole: Whether they are all layers of their networks.
     """
     level = LAYER if points["backbone"].nunique() == 1 else BOTH
     rows = directions.expected[directions.expected["level"] == level].to_dict("records")
@@ -181,10 +188,13 @@ def expectations(directions: Directions, points: pd.DataFrame) -> list[str]:
     verdict = "which of the first two loses less cannot be told from these"
     if ours["high"] < dull["low"] or dull["high"] < ours["low"]:
         verdict = f"the {COMBINATION if ours['regret'] < dull['regret'] else DEPTH} loses less"
-    return [
-        f"AUROC that choosing the {level} lost on {ours['n_datasets']} data sets: {said}: {verdict}",
-        f"the {DEPTH} is {directions.depth:g} of a network; here that is {listed(_at_depth(points, directions.depth))}",
-    ]
+    if ours["regret"] >= known[RANDOM]["regret"]:
+        verdict += f"; in the mean the {COMBINATION} was no better than a random layer"
+    lost = f"AUROC that choosing the {level} lost on {ours['n_datasets']} data sets: {said}: {verdict}"
+    if not whole:
+        return [lost]
+    named = listed(_at_depth(points, directions.depth))
+    return [lost, f"the {DEPTH} is {directions.depth:g} of a network; here that is {named}"]
 
 
 def _at_depth(points: pd.DataFrame, depth: float) -> list[str]:

@@ -300,7 +300,8 @@ def _judge(
         picture = draw(folder, row, found, case.split, samples, explained)
         row["gallery"] = None if picture is None else str(picture)
         if picture is None:
-            row["notes"].append(f"no gallery of {spec['name']}, which has no maps of images")
+            made = "" if side is case.samples or case.samples is None else "; --map-method makes some"
+            row["notes"].append(f"no gallery of {spec['name']}, which has no maps of images{made}")
     return row
 
 

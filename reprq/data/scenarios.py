@@ -186,9 +186,8 @@ def _of_modes(
     """The splits of a large and a small mode, each judged by itself."""
     assert scenario.small_mode is not None
     if len(task.benign) != 1 or task.target == scenario.small_mode:
-        notes.append(
-            f"{task.name} is left out: a small mode needs one benign class, another than {scenario.small_mode}"
-        )
+        left_out = "tasks of several benign classes are" if len(task.benign) != 1 else f"{task.name} is"
+        notes.append(f"{left_out} left out: a small mode needs one benign class, another than {scenario.small_mode}")
         return
     large = train.classes[next(iter(task.benign))]
     both = small_mode_split(train, test, large, scenario.small_mode, scenario.share, seed=seed)

@@ -27,14 +27,14 @@ def small_mode_split(train: Dataset, test: Dataset, large: str, small: str, shar
 
     Raises:
         UnknownNameError: The data have no such class.
-        InputError: The same class twice, sides of different classes, or a share outside [0, 1].
+        InputError: The same class twice, sides of different classes, or a share outside [0, 1] or of no sample.
         DataError: A side has no sample of a class that it needs.
 
     Example:
         >>> from reprq.data import load_dataset
         >>> split = small_mode_split(load_dataset("digits"), load_dataset("digits", "test"), "8", "3", 0.1)
         >>> split.name, len(split.train), int(split.labels[split.classes == 3].max())
-        ('benign:8 with 0.1 of 3', 135, 0)
+        ('benign:8 with 10 % of 3', 135, 0)
     """
     for name in (large, small):
         if name not in train.classes:
@@ -56,8 +56,13 @@ def small_mode_split(train: Dataset, test: Dataset, large: str, small: str, shar
             f"{train.name} must have training and test {train.noun}s of {large} and {small}, and others to score; got"
             f" {counts[0]} and {counts[1]}, {counts[2]} and {counts[3]}, and {counts[4]} others"
         )
-    drawn = np.random.default_rng(seed).permutation(other)[: round(share * len(other))]
-    scenario = f"with {share:g} of {small}"
+    count = round(share * len(other))
+    if share and not count:
+        raise InputError(
+            f"share must leave a training {train.noun} of {small}, got {share:g} of {len(other)}; give more, or 0"
+        )
+    drawn = np.random.default_rng(seed).permutation(other)[:count]
+    scenario = f"with {100 * share:g} % of {small}"
     return Split(
         name=f"benign:{large} {scenario}",
         train=np.sort(np.concatenate([whole, drawn])),
@@ -86,7 +91,7 @@ def judged_on(split: Split, mode: str, number: int) -> Split:
         >>> split = small_mode_split(*sides, "8", "3", 0.1)
         >>> alone = judged_on(split, "3", 3)
         >>> alone.scenario, set(alone.classes[alone.labels == 0].tolist())
-        ('with 0.1 of 3, judged on 3', {3})
+        ('with 10 % of 3, judged on 3', {3})
     """
     assert split.classes is not None
     kept = (split.labels == 1) | (split.classes == number)
@@ -94,6 +99,7 @@ def judged_on(split: Split, mode: str, number: int) -> Split:
     return replace(
         split,
         name=split.name + said,
+        kind="unimodal",
         scenario=split.scenario + said,
         test=split.test[kept],
         labels=split.labels[kept],

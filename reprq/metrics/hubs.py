@@ -6,6 +6,7 @@ import numpy as np
 
 from reprq.errors import InputError
 from reprq.metrics.neighbours import nearest
+from reprq.numerics.pairs import centred_rows
 from reprq.numerics.tensors import as_resident, double
 
 
@@ -28,7 +29,7 @@ def hubness(x: Any, k: int = 10) -> float:
         about -1. No unit.
 
     Raises:
-        InputError: x is not a finite matrix of at least two rows, or k is not in 1 to n - 1.
+        InputError: x is not a finite matrix of at least two rows, its rows are all equal, or k is not in 1 to n - 1.
 
     References:
         Radovanovic, Nanopoulos & Ivanovic, "Hubs in space: popular nearest neighbors in high-dimensional data", JMLR
@@ -43,7 +44,7 @@ def hubness(x: Any, k: int = 10) -> float:
     rows = double(as_resident(x, min_rows=2))
     if k >= len(rows):
         raise InputError(f"x must have more than k = {k} rows, got {len(rows)}; give more embeddings")
-    numbers = nearest(rows, k)[1]
+    numbers = nearest(centred_rows(rows, "x"), k)[1]
     occurrence = np.bincount(numbers.ravel(), minlength=len(rows)) - k
     spread = float(np.sqrt(np.mean(np.square(occurrence))))
     return float(np.mean(occurrence**3)) / spread**3 if spread > 0 else 0.0

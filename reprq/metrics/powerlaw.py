@@ -134,7 +134,7 @@ def fit_alpha(spectrum: ArrayLike, fit_range: tuple[int, int] = FIT_RANGE, weigh
     if positive <= first:
         raise InputError(
             f"x must have at least 2 positive eigenvalues from rank {first} on to fit, got {positive} in all;"
-            " give more rows, or a fit_range that starts lower"
+            + (" give more rows, or a fit_range that starts lower" if first > 1 else " give rows that differ more")
         )
     logs = np.log(values[:positive])
     alpha, r2 = _line(logs, first, min(last, positive), weighted)

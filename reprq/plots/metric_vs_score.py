@@ -134,7 +134,9 @@ def _path(marker: str) -> Path:
 
 
 def is_logarithmic(values: pd.Series) -> bool:
-    """Whether all values are positive and the largest is more than 20 times the smallest."""
+    """Whether all values are positive and the largest is more than 20 times the smallest; not of a score as AUROC."""
+    if str(values.name).startswith("auroc"):
+        return False
     return bool(values.min() > 0 and values.max() / values.min() > _LOG_SPAN)
 
 

@@ -418,7 +418,7 @@ def test_what_choosing_lost_elsewhere_is_said_beside_the_dull_rules(backbones: i
     )
     lost, dull = expectations(Directions.packaged(), points)
     assert lost.startswith(f"AUROC that choosing the {level} lost on 12 data sets: combination 0.")
-    assert lost.endswith("cannot be told from these")
+    assert "cannot be told from these" in lost
     assert dull.endswith(" and ".join(f"{name} layer2" for name in names)) or "a layer2, b layer2" in dull
 
 
@@ -433,3 +433,10 @@ def test_a_rule_that_loses_less_for_sure_is_named() -> None:
     assert lost.endswith("the most frequent depth loses less")
     assert dull == "the most frequent depth is 1 of a network; here that is a z"
     assert expectations(replace(known, depth=None), points) == []
+
+
+def test_of_layers_that_were_chosen_no_depth_is_named() -> None:
+    points = pd.DataFrame({"backbone": ["a"] * 3, "layer": ["x", "y", "z"], "layer_number": [0, 1, 2]})
+    found = expectations(Directions.packaged(), points, whole=False)
+    assert len(found) == 1
+    assert found[0].endswith("in the mean the combination was no better than a random layer")

@@ -43,3 +43,8 @@ def test_too_few_rows_are_said():
         hubness(np.eye(10))
     with pytest.raises(InputError, match="k must be from 1 to n - 1"):
         hubness(np.eye(10), k=0)
+
+
+def test_equal_rows_have_no_hubs() -> None:
+    with pytest.raises(InputError, match="x must have rows that differ, got all rows equal"):
+        hubness(np.ones((30, 3)))

@@ -8,6 +8,7 @@ import reprq
 from reprq.backbones import load_backbone
 from reprq.data import as_dataset
 from reprq.detectors import KNN
+from reprq.errors import InputError
 from reprq.models.embedder import Embedder
 from reprq.models.position_maps import PositionScale, maps_by_position, scale_of
 
@@ -103,3 +104,9 @@ def test_layers_without_positions_have_no_scale():
     assert scale_of(flat, KNN(k=1).fit(x), textures(4, 0), np.zeros(4)) is None
     with pytest.raises(reprq.errors.InputError, match="has no positions"):
         next(maps_by_position(embedder, KNN(k=1).fit(x), textures(4, 0)))
+
+
+def test_an_ensemble_has_no_maps_which_would_be_constant():
+    model = fitted({"name": "ensemble", "of": "centroid+pca"})
+    with pytest.raises(InputError, match="maps are of one detector: .* fit one of its detectors, or leave maps"):
+        list(model.maps(textures(2, 1)))

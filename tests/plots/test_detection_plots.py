@@ -199,7 +199,8 @@ def test_layers_stand_at_their_number_in_the_network_whichever_are_named():
 def test_depth_has_a_line_a_backbone(high, collisions):
     table = layers(NAMES, 5, high)
     table = table.assign(auroc_low=table["auroc"] - 0.1, auroc_high=table["auroc"] + 0.1)
-    ax = plots.depth_plot(table, "auroc")
+    table.columns = table.columns.str.replace("auroc", "trace")
+    ax = plots.depth_plot(table, "trace")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == NAMES
     assert ax.get_yscale() == ("log" if high > 20 else "linear")
     assert len(ax.collections) == len(NAMES)

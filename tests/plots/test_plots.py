@@ -109,6 +109,13 @@ def test_axis_is_logarithmic_where_the_metric_spans_more_than_a_factor_of_20(x, 
     assert {ax.get_xscale() for ax in grid.axes} == {scale}
 
 
+def test_auroc_never_stands_on_a_logarithmic_axis():
+    layers = pd.DataFrame({"dataset": "d", "backbone": "a", "layer": ["x", "y", "z"], "layer_number": [0, 1, 2]})
+    layers = layers.assign(auroc=[0.001, 0.1, 0.9], trace=[0.001, 0.1, 0.9])
+    assert plots.depth_plot(layers, "auroc").get_yscale() == "linear"
+    assert plots.depth_plot(layers, "trace").get_yscale() == "log"
+
+
 @pytest.mark.parametrize(
     ("low", "high"),
     [(0.0005, 0.03), (0.002, 0.19), (0.011, 0.9), (0.2, 19), (1, 21), (3, 290), (40, 3900), (300, 9000)],

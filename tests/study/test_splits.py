@@ -322,7 +322,7 @@ def test_a_protocol_with_objects_of_several_images(run: Any, tmp_path: Path, mon
 def test_a_small_mode_has_rows_of_its_own_for_each_share_and_mode(run: Any) -> None:
     found = run(tasks="unimodal:0", splits={"small_mode": "1", "share": [1, 0]}, detectors=["centroid"])
     assert found.failures.empty, found.failures
-    said = [f"with {share} of 1, judged on {mode}" for share in (1, 0) for mode in (0, 1)]
+    said = [f"with {share} % of 1, judged on {mode}" for share in (100, 0) for mode in (0, 1)]
     assert list(dict.fromkeys(found.detectors["scenario"])) == said
     counts = found.detectors.groupby("scenario")["n_train"].first()
     assert counts[said[0]] == counts[said[1]] > counts[said[2]] == counts[said[3]]

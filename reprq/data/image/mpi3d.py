@@ -42,7 +42,8 @@ def load_mpi3d(root: Path | str) -> Dataset:
     try:
         pixels = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{file} cannot be read: {one_line(error)}; mpi3d expects {LAYOUT}") from error
+        said = one_line(error) if isinstance(error, OSError) else "it is no array of numbers"
+        raise DataError(f"{file} cannot be read: {said}; mpi3d expects {LAYOUT}") from error
     if pixels.dtype != np.uint8 or pixels.ndim < 4 or pixels.shape[-1] != 3 or not pixels.size:
         raise DataError(f"{file} holds {pixels.dtype} {pixels.shape}; mpi3d expects {LAYOUT}")
     pixels = pixels.reshape(-1, *pixels.shape[-3:])
