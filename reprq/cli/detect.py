@@ -299,6 +299,8 @@ def _judge(
         samples = None if case.samples is None else case.samples[1]
         picture = draw(folder, row, found, case.split, samples, explained)
         row["gallery"] = None if picture is None else str(picture)
+        if method is not None and explained is None and picture is not None:
+            row["notes"].append(f"{spec['name']} has maps of its own, which its gallery shows")
         if picture is None:
             made = "" if side is case.samples or case.samples is None else "; --map-method makes some"
             row["notes"].append(f"no gallery of {spec['name']}, which has no maps of images{made}")

@@ -66,15 +66,20 @@ def relevance(detector: Any, X: Any) -> NDArray[np.float64]:
         array([[0., 9.],
                [1., 4.]])
     """
+    module, _, function = _RULES[checked(detector)].partition(":")
+    found: NDArray[np.float64] = getattr(importlib.import_module(module), function)(detector, X)
+    return found
+
+
+def checked(detector: Any) -> str:
+    """Return the name of a detector, and raise an InputError where there is no rule for it."""
     known = _registered(detector)
     if known not in _RULES:
         raise InputError(
             f"relevance is of the detectors {', '.join(_RULES)}, got {known or type(detector).__name__}; use one of"
             " them"
         )
-    module, _, function = _RULES[known].partition(":")
-    found: NDArray[np.float64] = getattr(importlib.import_module(module), function)(detector, X)
-    return found
+    return known
 
 
 def _registered(detector: Any) -> str:

@@ -13,7 +13,7 @@ from reprq.backbones.batch import mapped, mask_of
 from reprq.backbones.term_weights import weights_of
 from reprq.data import Batch
 from reprq.embeddings.pooling import pool_layer
-from reprq.explain.by_detector import relevance
+from reprq.explain.by_detector import checked, relevance
 from reprq.explain.propagation import canonical, rule, shared
 from reprq.explain.torch_scores import torch_score
 
@@ -65,8 +65,9 @@ class LayerScore:
         """Return the relevance of what the network takes, summed over channels: (n, C, H, W) to (n, H, W).
 
         Raises:
-            InputError: The network has parts through which it cannot go.
+            InputError: There is no rule for the detector, or the network has parts through which it cannot go.
         """
+        checked(self.detector)
         backbone = canonical(self.backbone, self.layers)
         composite = rule(backbone.network, backbone.name)
 

@@ -99,7 +99,10 @@ def score_of(model: Any) -> LayerScore | DeepScore:
         known = model.embedder
         score = LayerScore(model.detector, known.backbone, known.layers, known.pooling, known.scales, known.device)
     else:
-        raise InputError("explanations are of a detector on a backbone or with a network, and this model has neither")
+        raise InputError(
+            "explanations are of a detector of rows on a backbone, or of one that trains a network, got"
+            f" {model.record['method']}; leave the method out, or fit such a one"
+        )
     return score
 
 

@@ -32,8 +32,8 @@ def torch_score(detector: Any) -> Score:
         benign = _tensor(detector.benign_)
         return lambda rows: _nearest(detector, rows, benign)
     raise InputError(
-        "gradients are of knn with plain Euclidean distances, mahalanobis with form pooled, pca and centroid, got"
-        f" {type(detector).__name__}; fit one of them"
+        "gradients and occlusion are of knn with plain Euclidean distances, mahalanobis with form pooled, pca and"
+        f" centroid, got {type(detector).__name__}; fit one of them"
     )
 
 

@@ -509,3 +509,11 @@ def test_cells_that_are_missing_are_refused_or_filled_in_without_a_backbone(repr
     assert (ran.status, "column 'width' must have a value in every row" in ran.err) == (1, True)
     (row,) = rows(reprq("detect", *data, "--impute", "median", "--scaler", "quantile", "--quiet", "--json"))
     assert "drawing=impute:median-scaler:quantile" in row["detector"]
+
+
+def test_maps_that_no_method_makes_are_said_to_be_the_detectors_own(reprq: Reprq, tmp_path: Path) -> None:
+    asked: tuple[object, ...] = (*LENET, "--data", "digits", "--task", "unimodal:0")
+    asked += ("--detector", "patchcore:coreset=0.1", "--gallery", tmp_path / "g", "--map-method", "gradient")
+    ran = reprq("detect", *asked)
+    assert ran.status == 0, ran.err
+    assert "note: patchcore has maps of its own, which its gallery shows" in ran.out

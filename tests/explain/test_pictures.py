@@ -94,7 +94,7 @@ def test_errors_say_what_to_do() -> None:
     model = fitted("lenet", -1, 32)
     with pytest.raises(UnknownNameError, match="method"):
         maps(model, as_dataset(np.zeros((1, 32, 32, 3), np.uint8)), "magic")
-    with pytest.raises(InputError, match="gradients are of knn"):
+    with pytest.raises(InputError, match="gradients and occlusion are of knn"):
         maps(fitted("lenet", -1, 32, {"name": "iforest"}), as_dataset(np.zeros((1, 32, 32, 3), np.uint8)), "gradient")
 
 
@@ -160,3 +160,8 @@ def test_maps_of_sounds_are_of_their_spectrograms(method: str, write_sounds: Any
         transform = model.embedder.backbone.preprocessing
         assert found.shape == transform.picture_size(sounds, 0)[::-1]
         assert np.nanmax(np.abs(found)) > 0
+
+
+def test_what_relevance_does_not_know_is_said_before_any_map() -> None:
+    with pytest.raises(InputError, match="relevance is of the detectors autoencoder, .* got iforest; use one of them"):
+        score_of(fitted("lenet", -1, 32, {"name": "iforest"})).relevance()
