@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from reprq.errors import InputError
 from reprq.training import Examples, Schedule, Step
 
 _EPS = 1e-6
-_NAMES = ("reconstruction", "inverse_variance", "artificial_negatives")
+_NAMES = ("reconstruction", "inverse_variance", "artificial_negatives", "pseudo_labels")
+TURNS = 4
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Remedies:
         inverse_variance: Of 1 / (trace of the covariance of the embeddings of a batch + 1e-6).
         artificial_negatives: Of 1 / (d + 1e-6), for as much uniform noise between the extremes of the batch.
         frozen: Whether all but the last layer of phi stays as it is.
+        pseudo_labels: Of the cross-entropy of a linear classifier on phi, which learns by how many quarter turns each
+            of four copies of an image was turned.
 
     Raises:
         InputError: A weight below 0, or something else than True and False.
@@ -36,6 +40,7 @@ class Remedies:
     inverse_variance: float = 0.0
     artificial_negatives: float = 0.0
     frozen: bool = False
+    pseudo_labels: float = 0.0
 
     def __post_init__(self) -> None:
         for name in _NAMES:
@@ -53,7 +58,7 @@ class RemedyStep(Step):
     """An objective of squared distances to the center, and what `Remedies` adds to it.
 
     Args:
-        sphere: With `scaling`, `phi`, `center`, and where it rebuilds its input `mirror`.
+        sphere: With `scaling`, `phi`, `center`, where it rebuilds its input `mirror`, where it tells turns `turns`.
         schedule: Learning rate and the like.
         remedies: What is added.
         objective: Of the squared distances of a batch.
@@ -94,7 +99,15 @@ class RemedyStep(Step):
             total = total + of.inverse_variance / (z[:n].var(0, correction=0).sum() + _EPS)
         if of.artificial_negatives:
             total = total + of.artificial_negatives * (1 / (distances[n:] + _EPS)).mean()
+        if of.pseudo_labels:
+            total = total + of.pseudo_labels * self._confusion(batch.inputs)
         return total
+
+    def _confusion(self, x: Tensor) -> Tensor:
+        """The cross-entropy of the classifier of quarter turns."""
+        turned = torch.cat([torch.rot90(x, turn, dims=(2, 3)) for turn in range(TURNS)])
+        said = self.sphere.turns(self.sphere.phi(self.sphere.scaling(turned))).float()
+        return cross_entropy(said, torch.arange(TURNS, device=x.device).repeat_interleave(len(x)))
 
     def end(self, epoch: int) -> None:
         """Conclude an epoch as the objective asks."""

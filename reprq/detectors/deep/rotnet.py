@@ -11,10 +11,9 @@ from torch.nn.functional import cross_entropy
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.exposure import Headed
 from reprq.detectors.deep.networks import Scaling, encoder
+from reprq.detectors.deep.remedies import TURNS
 from reprq.errors import InputError
 from reprq.training import Examples, Schedule, Step
-
-TURNS = 4
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -59,6 +59,7 @@ class DeepSAD(LabelledDetector, DeepSVDD):
     reconstruction: float = field(default=0.0, init=False)  # labelled anomalies take the place of remedies
     inverse_variance: float = field(default=0.0, init=False)
     artificial_negatives: float = field(default=0.0, init=False)
+    pseudo_labels: float = field(default=0.0, init=False)
     frozen: bool = field(default=False, init=False)
 
     def check_parameters(self) -> None:

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reprq.data import Batch
+from reprq.data import Batch, Dataset
 from reprq.detectors.deep.collapse import LOG
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import Scaling, decoder, encoder
 from reprq.detectors.deep.reconstruction import MeanStep, Reconstruction
-from reprq.detectors.deep.remedies import Remedies, RemedyStep, encoder_weights, start_encoder, weights_digest
+from reprq.detectors.deep.remedies import TURNS, Remedies, RemedyStep, encoder_weights, start_encoder, weights_digest
 from reprq.detectors.deep.samples import Samples
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice
@@ -61,10 +61,12 @@ class DeepSVDD(EncodingDetector):
         warm_up_epochs: Epochs of the soft boundary before R is first set.
         start_from: The file of a saved deep_svdd, deep_sad or autoencoder of the same network, by whose encoder phi
             starts; center and scaling are still those of the samples. None for random weights.
-        reconstruction: This and the next three are remedies against a collapse (Ruff 2021, section 2.2.3), weights of
+        reconstruction: This and the next four are remedies against a collapse (Ruff 2021, section 2.2.3), weights of
             what is added to the loss: of the squared error of a decoder that learns beside phi,
-        inverse_variance: of 1 / (trace of the covariance of the embeddings of a batch), and
-        artificial_negatives: of 1 / d for as much uniform noise between the extremes of the batch. 0 leaves one out.
+        inverse_variance: of 1 / (trace of the covariance of the embeddings of a batch),
+        artificial_negatives: of 1 / d for as much uniform noise between the extremes of the batch, and
+        pseudo_labels: of the cross-entropy of a linear classifier on phi that learns by how many quarter turns images
+            were turned, which rows of numbers cannot be. 0 leaves one out.
         frozen: Whether all but the last layer of phi stays as pretraining or `start_from` made it.
         epochs: Passes over the training samples.
         batch_size: Samples a step.
@@ -101,6 +103,7 @@ class DeepSVDD(EncodingDetector):
     reconstruction: float = 0.0
     inverse_variance: float = 0.0
     artificial_negatives: float = 0.0
+    pseudo_labels: float = 0.0
     frozen: bool = False
     epochs: int = 150
     batch_size: int = 200
@@ -162,7 +165,8 @@ class DeepSVDD(EncodingDetector):
 
     @property
     def _remedies(self) -> Remedies:
-        return Remedies(self.reconstruction, self.inverse_variance, self.artificial_negatives, self.frozen)
+        added = {name: getattr(self, name) for name in ("inverse_variance", "artificial_negatives", "pseudo_labels")}
+        return Remedies(self.reconstruction, frozen=self.frozen, **added)
 
     def _open(self, samples: Samples) -> None:
         super()._open(samples)
@@ -171,6 +175,8 @@ class DeepSVDD(EncodingDetector):
                 f"network {self._network} can be neither frozen nor rebuilt from, nor pretrained by an autoencoder;"
                 " leave out frozen, reconstruction and pretrain_epochs, or name another"
             )
+        if self.pseudo_labels and not isinstance(samples, Dataset):
+            raise InputError("pseudo_labels tell how images were turned, got rows of numbers; leave it out")
         self.start_ = ""
         if self.start_from is not None:
             self._start = encoder_weights(self.start_from, self._key)
@@ -181,6 +187,8 @@ class DeepSVDD(EncodingDetector):
         sphere = _Sphere(Scaling(self._scaling, self._columns), phi, self._architecture.widths[-1])
         if self.reconstruction:
             sphere.mirror = decoder(self._architecture, self._channels(), leakiness=self.leakiness)
+        if self.pseudo_labels:
+            sphere.turns = nn.Linear(self._architecture.widths[-1], TURNS)
         return sphere
 
     def _learn(self, schedule: Schedule, kept: NDArray[np.int64], besides: dict[str, Inputs | Tensor]) -> list[Epoch]:
@@ -270,6 +278,7 @@ class _Sphere(nn.Module):
         super().__init__()
         self.scaling, self.phi = scaling, phi
         self.mirror: nn.Module | None = None
+        self.turns: nn.Module | None = None  # tells how an image was turned
         self.register_buffer("center", torch.zeros(dim))
         self.register_buffer("squared_radius", torch.zeros((), dtype=torch.float64))
         self.register_buffer("first_spread", torch.zeros(()))

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from reprq.data import load_dataset
 from reprq.detectors import Autoencoder, DeepSAD, DeepSVDD, load
 from reprq.detectors.deep.svdd import order_statistic
 from reprq.errors import InputError
-from reprq.training import Examples, split_rows
+from reprq.training import Examples, Inputs, split_rows
 
 QUICK = {"epochs": 3, "batch_size": 16, "lr": 0.01, "milestones": ()}
 TERMS = {"reconstruction": 0.3, "inverse_variance": 0.7, "artificial_negatives": 0.2}
@@ -40,6 +41,36 @@ def test_each_term_is_its_equation(table, objective, name):
         far = np.square(detector.embed(noise).astype(float) - detector.center_).sum(1)
         added = (1 / (far + 1e-6)).mean()
     assert found == pytest.approx(plain + weight * added, rel=1e-3)
+
+
+def test_pseudo_labels_are_the_cross_entropy_of_quarter_turns():
+    images = load_dataset("digits").restrict(["3"]).sample(12)
+    plain, told = (DeepSVDD(network="mnist", pseudo_labels=w, **QUICK).fit(images) for w in (0.0, 0.4))
+    assert plain.network_.turns is None
+    assert "pseudo_labels=0.4" in told.describe()
+    net = told.network_.eval()
+    x = Inputs(images, told.transform_)[range(12)]
+    found = told._step(told.schedule()).loss(Examples(x), None).item()
+    turned = [torch.from_numpy(np.rot90(x.numpy(), k, (2, 3)).copy()) for k in range(4)]
+    logits = [net.turns(net.phi(net.scaling(each))).double().detach().numpy() for each in turned]
+    lost = [np.log(np.exp(each).sum(1)) - each[:, k] for k, each in enumerate(logits)]
+    assert found == pytest.approx(told.anomaly_score(images).mean() + 0.4 * np.mean(lost), rel=1e-3)
+
+
+def test_pseudo_labels_are_learned_saved_and_keep_embeddings_apart(tmp_path):
+    images = load_dataset("digits").restrict(["3"]).sample(24)
+    settings = {**QUICK, "network": "mnist", "epochs": 25}
+    plain, told = (DeepSVDD(pseudo_labels=w, **settings).fit(images) for w in (0.0, 100.0))
+    assert told.spread_[1] > 2 * plain.spread_[1]
+    told.save(tmp_path / "t.safetensors")
+    np.testing.assert_array_equal(load(tmp_path / "t.safetensors").anomaly_score(images), told.anomaly_score(images))
+
+
+def test_rows_have_no_turns(table):
+    with pytest.raises(InputError, match="pseudo_labels tell how images were turned, got rows of numbers"):
+        DeepSVDD(pseudo_labels=1.0, **QUICK).fit(table[0])
+    with pytest.raises(InputError, match="pseudo_labels must be a number of at least 0, got -1"):
+        DeepSVDD(pseudo_labels=-1, **QUICK).fit(table[0])
 
 
 def test_terms_keep_embeddings_apart_that_would_fall_together(table):
