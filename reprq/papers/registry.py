@@ -68,8 +68,8 @@ PAPERS = Registry(
             " images/cifar10_jpeg/{train,test}/CLASS, in --root",
             {
                 "quick": "200 training and 50 test images a digit, two seeds; networks on two digits; two minutes",
-                "cpu": "all of MNIST; networks 12 epochs on ten digits and on five classes of CIFAR-10 (all 5,000"
-                " images), one seed, and 150 on rows of numbers, two seeds; an hour of one core",
+                "cpu": "all of MNIST; networks 12 epochs on ten digits and on all classes of CIFAR-10 (all 5,000"
+                " images), one seed, and 150 on rows of numbers, two seeds; two hours of one core",
                 "full": "all of it as published, ten seeds of networks; for a GPU",
             },
             "reprq.papers.ruff2021",
