@@ -62,12 +62,7 @@ def maps_of_photos(model: Model, data: Dataset, *, progress: bool = False) -> It
     if model.reads_rows or not _has_pictures(model, data):
         raise InputError("maps are of photos, sounds and texts, and this model reads something else; leave maps out")
     if model.embedder is not None:
-        check_positions(model.embedder)
-        if model.detector.describe().startswith("ensemble["):
-            raise InputError(
-                "maps are of one detector: single positions are so far from whole photos that the p-values of an"
-                " ensemble are the least there are at each; fit one of its detectors, or leave maps out"
-            )
+        check_positions(model.embedder, model.detector)
         judge = model.calibration.folds[0][0]  # whose scores of held-out photos the scale is of
         made = maps_by_position(model.embedder, judge, data, _scale(model))
     elif has_maps(model.detector):

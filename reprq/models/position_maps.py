@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reprq.data import Dataset
 from reprq.detectors.patch.reader import PatchReader, spread
+from reprq.detectors.rows.ensemble import Ensemble
 from reprq.errors import InputError
 from reprq.models.embedder import Embedder
 from reprq.training import Inputs
@@ -84,7 +85,7 @@ def scale_of(embedder: Embedder, detector: Any, benign: Dataset, scores: NDArray
         scores: (n,) theirs.
     """
     try:
-        check_positions(embedder)
+        check_positions(embedder, detector)
         positions = _reader(embedder).grid
     except InputError:
         return None
@@ -94,8 +95,13 @@ def scale_of(embedder: Embedder, detector: Any, benign: Dataset, scores: NDArray
     return PositionScale.between(np.concatenate(found), scores)
 
 
-def check_positions(embedder: Embedder) -> None:
-    """Raise an `InputError` unless a row is pooled so that it has the channels of a position."""
+def check_positions(embedder: Embedder, detector: Any) -> None:
+    """Raise an `InputError` unless a row has the channels of a position, and the detector tells positions apart."""
+    if isinstance(detector, Ensemble):
+        raise InputError(
+            "maps are of one detector: single positions are so far from whole samples that the p-values of an ensemble"
+            " are the least there are at each; fit one of its detectors, or leave maps out"
+        )
     if embedder.pooling not in _POOLED:
         raise InputError(
             f"maps of a detector of rows need one of the poolings {', '.join(_POOLED)}, got {embedder.pooling!r}; fit"

@@ -58,7 +58,7 @@ def maps_of_refit(again: Refit, samples: Dataset, device: str) -> tuple[Any, Any
             return None, None
         embedder = Embedder(again.backbone, (again.layer,), again.pooling, (1.0,), device)
         try:
-            check_positions(embedder)
+            check_positions(embedder, detector)
             scale = scale_of(embedder, detector, *_benign(again))
             return transform, list(maps_by_position(embedder, detector, samples, scale))
         except InputError:  # a layer without positions, or pooled so that a row is of all of them

@@ -10,7 +10,7 @@ from reprq.data import as_dataset
 from reprq.detectors import KNN
 from reprq.errors import InputError
 from reprq.models.embedder import Embedder
-from reprq.models.position_maps import PositionScale, maps_by_position, scale_of
+from reprq.models.position_maps import PositionScale, check_positions, maps_by_position, scale_of
 
 
 def textures(n, seed, spots=()):
@@ -110,3 +110,8 @@ def test_an_ensemble_has_no_maps_which_would_be_constant():
     model = fitted({"name": "ensemble", "of": "centroid+pca"})
     with pytest.raises(InputError, match="maps are of one detector: .* fit one of its detectors, or leave maps"):
         list(model.maps(textures(2, 1)))
+    rows = np.concatenate(list(model.embedder.blocks(textures(4, 1))))
+    scores = model.detector.anomaly_score(rows)
+    assert scale_of(model.embedder, model.detector, textures(4, 1), scores) is None
+    with pytest.raises(InputError, match="maps are of one detector"):  # what reports ask before they draw
+        check_positions(model.embedder, model.detector)
