@@ -46,6 +46,14 @@ from reprq.pretext.registry import TASKS
 @click.option("--patience", default=5, show_default=True, help="Epochs without a better loss on a hold-out.")
 @click.option("--precision", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))
 @click.option(
+    "--augment",
+    metavar="A,B",
+    help="Of the images that train: flip, crop (moves by up to an eighth), jitter (of colors), noise.",
+)
+@click.option("--cosine", is_flag=True, help="Let the rate fall to 0 along half a cosine over all epochs.")
+@click.option("--warm-up", default=0, show_default=True, help="Steps over which the rate rises at the start.")
+@click.option("--weight-decay", default=0.0, show_default=True, help="Lambda of (lambda / 2) ||W||^2.")
+@click.option(
     "--balance-sets",
     is_flag=True,
     help="Of merged data (joint_digits): resample smaller sets to the largest of each class; all in every batch.",
@@ -80,6 +88,10 @@ def train(
     lr: float,
     patience: int,
     precision: str,
+    augment: str | None,
+    cosine: bool,
+    warm_up: int,
+    weight_decay: float,
     balance_sets: bool,
     seed: int,
     device: str,
@@ -128,6 +140,10 @@ def train(
         lr=lr,
         patience=patience,
         precision=precision,
+        augmentations=[] if augment is None else next(csv.reader([augment])),
+        cosine=cosine,
+        warm_up=warm_up,
+        weight_decay=weight_decay,
         balance_sets=balance_sets,
         seed=seed,
         device=device,

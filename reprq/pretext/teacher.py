@@ -1,7 +1,8 @@
 """Trains a teacher on a pretext task and writes it to a file that `load_backbone("teacher:PATH")` reads."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,20 @@ from reprq.registry import Entry
 from reprq.seeding import seeded
 from reprq.storage import file_name, write_whole
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step, train
+from reprq.training.augmentation import augmented, check_augmentations
 
 LEAST_SAMPLES = 4
 _ARCHITECTURES = {"image": "lenet", "table": "mlp"}
+
+
+@dataclass(frozen=True)
+class _Training:
+    schedule: Schedule
+    device: torch.device
+    checkpoint: Path
+    bar: dict[str, Any]
+    sets: NDArray[np.int64] | None
+    augmentations: tuple[str, ...]
 
 
 def train_teacher(
@@ -44,6 +56,10 @@ def train_teacher(
     lr: float = 1e-3,
     patience: int = 5,
     precision: str = "float32",
+    augmentations: tuple[str, ...] | list[str] = (),
+    cosine: bool = False,
+    warm_up: int = 0,
+    weight_decay: float = 0.0,
     balance_sets: bool = False,
     seed: int = 0,
     device: str = "cpu",
@@ -73,6 +89,11 @@ def train_teacher(
         lr: The learning rate of Adam.
         patience: Epochs without a better loss on the hold-out before it stops.
         precision: "float32", or "bfloat16" for autocast.
+        augmentations: Of the images that train: "jitter", "flip", "crop", "noise"; see
+            `reprq.training.augmentation.augmented`. None by default.
+        cosine: Whether the rate falls towards 0 along half a cosine over all epochs.
+        warm_up: Steps over which the rate rises linearly at the start.
+        weight_decay: Lambda of (lambda / 2) ||W||^2, added to the gradient before Adam scales it.
         balance_sets: Whether of merged data, such as joint_digits, the smaller sets are resampled to the largest of
             each class, after the hold-out was drawn, and every batch holds all sets.
         seed: Of the initial weights, the hold-out, the order of samples and the views.
@@ -92,9 +113,16 @@ def train_teacher(
         ReprqError: the file cannot be written.
     """
     entry = TASKS.find(task)
-    schedule = Schedule(epochs, batch_size, lr, seed, patience, precision)  # type: ignore[arg-type]
+    falling: dict[str, Any] = {"cosine": cosine, "warm_up": warm_up, "weight_decay": weight_decay}
+    schedule = Schedule(epochs, batch_size, lr, seed, patience, precision, **falling)  # type: ignore[arg-type]
+    check_augmentations(augmentations)
     data, out = as_dataset(data, seed=seed), Path(out)
     _check_taught(entry, data)
+    if augmentations and data.modality != "image":
+        raise InputError(
+            f"augmentations must have images, got the {data.noun}s of {data.name}; leave them out (augmentations=,"
+            " --augment)"
+        )
     kind = entry.load()
     _make_room(out, force)
     if len(data) < LEAST_SAMPLES:
@@ -121,7 +149,12 @@ def train_teacher(
             "n": len(data),
             "fingerprint": data.fingerprint,
         },
-        "training": {**schedule.to_dict(), "device": device, **({"balance_sets": True} if balance_sets else {})},
+        "training": {
+            **schedule.to_dict(),
+            "device": device,
+            **({"augmentations": list(augmentations)} if augmentations else {}),
+            **({"balance_sets": True} if balance_sets else {}),
+        },
         "seed": seed,
     }
     if str(weights) != "random":
@@ -132,7 +165,8 @@ def train_teacher(
         checkpoint = out.with_name(f".{file_name(out.name)}.{digest(made)[:12]}.checkpoint")
         bar = {"desc": f"{task} teacher", "show": progress, "leave": False}
         sets = _sets(data) if balance_sets else None
-        history, arguments = _train(backbone, entry, data, schedule, torch.device(device), checkpoint, bar, sets)
+        training = _Training(schedule, torch.device(device), checkpoint, bar, sets, tuple(augmentations))
+        history, arguments = _train(backbone, entry, data, training)
     made |= {"arguments": arguments, "history": history, "versions": versions()}
     state = {key: value.detach().cpu().contiguous() for key, value in backbone.network.state_dict().items()}
     write_whole(out, lambda temporary: save_file(state, temporary, {"reprq": json.dumps(made)}))
@@ -175,22 +209,18 @@ def _train(
     backbone: Backbone,
     entry: Entry,
     data: Dataset,
-    schedule: Schedule,
-    device: torch.device,
-    checkpoint: Path,
-    bar: dict[str, Any],
-    sets: NDArray[np.int64] | None,
+    training: _Training,
 ) -> tuple[list[Epoch], dict[str, Any]]:
     """Train the backbone's network in place; return the history and the arguments that build it again."""
     if backbone.preprocessing.modality == "text":
-        return _train_on_texts(backbone, entry, data, schedule, device, checkpoint, bar, sets), {}
+        return _train_on_texts(backbone, entry, data, training), {}
     network, where = backbone.network, head_of(backbone.network)
     classifier = network.get_submodule(where)
     task: PretextTask = entry.call(Shapes(_width(classifier), backbone.preprocessing))
-    with seeded(schedule.seed):
+    with seeded(training.schedule.seed):
         head = task.head(data)
     network.set_submodule(where, nn.Identity())
-    history = _learn(task, network, head, backbone, data, schedule, device, checkpoint, bar, sets)
+    history = _learn(task, network, head, backbone, data, training)
     if isinstance(head, nn.Linear) and isinstance(classifier, nn.Linear):
         network.set_submodule(where, head)
         return history, {"num_classes": head.out_features}
@@ -201,20 +231,16 @@ def _train_on_texts(
     backbone: Backbone,
     entry: Entry,
     data: Dataset,
-    schedule: Schedule,
-    device: torch.device,
-    checkpoint: Path,
-    bar: dict[str, Any],
-    sets: NDArray[np.int64] | None,
+    training: _Training,
 ) -> list[Epoch]:
     """As `_train`, of a model that has no classifier: its last hidden states are what the head takes."""
     trunk = TextTrunk(backbone.network, tokens=entry.load().of_tokens)
     with torch.no_grad():
         width = trunk(backbone.preprocessing.blank(1)).shape[-1]
     task: PretextTask = entry.call(Shapes(width, backbone.preprocessing))
-    with seeded(schedule.seed):
+    with seeded(training.schedule.seed):
         head = task.head(data)
-    return _learn(task, trunk, head, backbone, data, schedule, device, checkpoint, bar, sets)
+    return _learn(task, trunk, head, backbone, data, training)
 
 
 def _learn(
@@ -223,17 +249,19 @@ def _learn(
     head: nn.Module,
     backbone: Backbone,
     data: Dataset,
-    schedule: Schedule,
-    device: torch.device,
-    checkpoint: Path,
-    bar: dict[str, Any],
-    sets: NDArray[np.int64] | None,
+    training: _Training,
 ) -> list[Epoch]:
     inputs = Inputs(data, backbone.preprocessing)
     task.prepare(trunk, inputs)
-    model = nn.Sequential(trunk, head).to(device)
-    examples = Examples(inputs, torch.from_numpy(data.labels), sets)
-    return train(_TeacherStep(model, schedule, task), examples, checkpoint=checkpoint, bar=bar)
+    model = nn.Sequential(trunk, head).to(training.device)
+    examples = Examples(inputs, torch.from_numpy(data.labels), training.sets)
+    step = _TeacherStep(model, training.schedule, task, _changing(backbone.preprocessing, training.augmentations))
+    return train(step, examples, checkpoint=training.checkpoint, bar=training.bar)
+
+
+def _changing(seen: Any, names: tuple[str, ...]) -> Callable[[Any], Any]:
+    """What training images go through."""
+    return (lambda x: seen.normalize(augmented(seen.to_pixels(x), names))) if names else (lambda x: x)
 
 
 class TextTrunk(nn.Module):
@@ -261,12 +289,12 @@ class TextTrunk(nn.Module):
 class _TeacherStep(Step):
     """A network with a head learns what its pretext task makes of a batch."""
 
-    def __init__(self, model: nn.Module, schedule: Schedule, task: PretextTask) -> None:
+    def __init__(self, model: nn.Module, schedule: Schedule, task: PretextTask, changed: Callable[[Any], Any]) -> None:
         super().__init__(model, schedule)
-        self.task = task
+        self.task, self._changed = task, changed
 
     def loss(self, batch: Examples, other: Examples | None) -> Tensor:
-        return self._loss(batch)[0]
+        return self._loss(batch._replace(inputs=self._changed(batch.inputs)))[0]
 
     def judge(self, batch: Examples) -> dict[str, float | None]:
         loss, accuracy = self._loss(batch)

@@ -144,7 +144,7 @@ class _TrainingRun:
         return {"epoch": epoch, "loss": loss, **{f"held_out_{name}": value for name, value in judged.items()}}
 
     def _update(self, epoch: int, number: int, rows: Tensor, others: Tensor | None) -> Tensor:
-        self.rates.set(self.step.schedule.rate(epoch, (epoch - 1) * self.steps + number))
+        self.rates.set(self.step.schedule.rate(epoch, (epoch - 1) * self.steps + number, self.steps))
         if not self.step.model.training:  # a hook has changed it; setting it anew takes as long as a small layer
             self.step.model.train()
         second = None if self.other is None or others is None else self._batch(self.other, others)

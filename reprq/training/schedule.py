@@ -19,7 +19,8 @@ class Schedule:
 
     The learning rate of batch s = 1, 2, ... in epoch e is
     lr * gamma^(milestones before e) * epoch_decay^(e - 1) * step_decay^(s - 1) * min(1, s / warm_up),
-    where s counts on from epoch to epoch.
+    where s counts on from epoch to epoch, and with `cosine` times (1 + cos(pi (s - 1) / S)) / 2 of all S steps
+    (Loshchilov & Hutter 2017, equation 5, without restarts).
 
     Attributes:
         epochs: The most passes over the training items.
@@ -36,6 +37,7 @@ class Schedule:
         epoch_decay: What the rate is multiplied by after every epoch.
         step_decay: What the rate is multiplied by after every step.
         warm_up: Steps over which the rate rises linearly at the start; 0 for none.
+        cosine: Whether the rate falls towards 0 along half a cosine over all epochs.
         held_out: Share of the items that is held out, at least 2 of them; 0 for none, and then patience is None.
         other_batch_size: Items a step of the second source; `batch_size` by default.
 
@@ -56,6 +58,7 @@ class Schedule:
     epoch_decay: float = 1.0
     step_decay: float = 1.0
     warm_up: int = 0
+    cosine: bool = False
     held_out: float = HELD_OUT
     other_batch_size: int | None = None
 
@@ -79,6 +82,8 @@ class Schedule:
         for name in ("gamma", "epoch_decay", "step_decay"):
             if not _is_number(value := getattr(self, name)) or not 0 < value <= 1:
                 raise InputError(f"{name} must be in (0, 1], got {value!r}")
+        if not isinstance(self.cosine, bool):
+            raise InputError(f"cosine must be True or False, got {self.cosine!r}")
         if self.precision not in ("float32", "bfloat16"):
             raise InputError(f"precision must be float32 or bfloat16, got {self.precision!r}")
         if not _is_number(self.held_out) or not 0 <= self.held_out < 1:
@@ -86,17 +91,22 @@ class Schedule:
         if not self.held_out and self.patience is not None:
             raise InputError("patience looks at the samples held out, and held_out is 0; give patience=None")
 
-    def rate(self, epoch: int, step: int) -> float:
-        """Return what the learning rate is multiplied by in a step, counted from 1 over all epochs.
+    def rate(self, epoch: int, step: int, steps: int) -> float:
+        """Return what the learning rate is multiplied by in a step, counted from 1 over all epochs of so many steps.
 
         Example:
             >>> halved = Schedule(9, 32, 0.1, seed=0, milestones=(4,), gamma=0.5, warm_up=10)
-            >>> halved.rate(1, 5), halved.rate(4, 40), halved.rate(5, 41)
+            >>> halved.rate(1, 5, 10), halved.rate(4, 40, 10), halved.rate(5, 41, 10)
             (0.5, 1.0, 0.5)
+            >>> falling = Schedule(10, 32, 0.1, seed=0, cosine=True)
+            >>> falling.rate(1, 1, 4), falling.rate(6, 21, 4)
+            (1.0, 0.5)
         """
         passed = sum(milestone < epoch for milestone in self.milestones)
         warm = min(1.0, step / self.warm_up) if self.warm_up else 1.0
-        return float(self.gamma**passed * self.epoch_decay ** (epoch - 1) * self.step_decay ** (step - 1) * warm)
+        bent = (1 + math.cos(math.pi * (step - 1) / (self.epochs * steps))) / 2 if self.cosine else 1.0
+        fallen = self.gamma**passed * self.epoch_decay ** (epoch - 1) * self.step_decay ** (step - 1)
+        return float(fallen * warm * bent)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values in types of JSON, without those that are at their defaults and came after version 0.1."""

@@ -48,6 +48,8 @@ def test_mistakes_are_one_line(reprq, tmp_path):
         (("train", "rotation", *out, "--classes", "3,x"), 1, "unknown class of digits 'x'"),
         (("train", "rotation", *out, "--device", "gpu"), 1, "--device must be a device of this machine"),
         (("train", "rotation", *out, "--precision", "int8"), 2, "is not one of"),
+        (("train", "rotation", *out, "--augment", "spin"), 1, "unknown augmentation 'spin'"),
+        (("train", "rotation", *out, "--weight-decay", "-1"), 1, "weight_decay must be a number of at least 0"),
         (("figures", "mai2012"), 1, "did you mean 'mai2021'"),
         (("figures", "mai2021", "--preset", "big"), 1, "unknown preset of mai2021 'big'"),
     ):

@@ -268,3 +268,44 @@ def test_weights_to_start_from_must_reach_every_layer(teachers, digits, tmp_path
     save_file({key: state[key] for key in state if key.startswith("conv")}, tmp_path / "cut.safetensors")
     with pytest.raises(InputError, match=r"weights must reach every layer of lenet: cut.safetensors lacks embedding"):
         pretext.train_teacher("rotation", digits, out=tmp_path / "t", weights=tmp_path / "cut.safetensors")
+
+
+def test_training_images_are_changed_and_those_held_out_are_not(digits, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("reprq.pretext.teacher.augmented", lambda x, names: seen.append((len(x), x.amax(), names)) or x)
+    given = {"epochs": 2, "batch_size": 30, "progress": False}
+    plain = pretext.train_teacher("classification", digits, out=tmp_path / "plain", **given)
+    assert seen == []
+    changed = pretext.train_teacher("classification", digits, out=tmp_path / "same", **given, augmentations=["flip"])
+    assert [n for n, _, _ in seen] == [30] * 6  # 90 of 100 train, twice
+    assert all(most <= 1.001 and names == ("flip",) for _, most, names in seen)  # pixels, not normalized
+    assert record(changed)["training"]["augmentations"] == ["flip"]
+    assert "augmentations" not in record(plain)["training"]
+
+
+def test_a_rate_that_falls_is_recorded_and_learns_otherwise(digits, tmp_path):
+    given = {"epochs": 2, "batch_size": 30, "progress": False}
+    falling = {"cosine": True, "warm_up": 2, "weight_decay": 1e-3}
+    paths = [
+        pretext.train_teacher("classification", digits, out=tmp_path / f"{i}", **given, **more)
+        for i, more in enumerate([{}, falling])
+    ]
+    first, second = map(record, paths)
+    assert falling.items() <= second["training"].items()
+    assert not falling.keys() & first["training"].keys()
+    assert first["history"][0]["loss"] != second["history"][0]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"augmentations": "flip"}, InputError, "augmentations must be a list of names, got 'flip'"),
+        ({"augmentations": ["spin"]}, UnknownNameError, "unknown augmentation 'spin'"),
+        ({"warm_up": 0.5}, InputError, "warm_up must be a whole number of at least 0, got 0.5"),
+        ({"weight_decay": -1}, InputError, "weight_decay must be a number of at least 0, got -1"),
+    ],
+)
+def test_what_training_cannot_do_is_refused_before_it(digits, tmp_path, change, error, message):
+    with pytest.raises(error, match=message):
+        pretext.train_teacher("classification", digits, out=tmp_path / "out", progress=False, **change)
+    assert list(tmp_path.iterdir()) == []

@@ -137,3 +137,8 @@ def test_a_task_and_a_network_of_other_data_are_refused(data: Dataset, tmp_path:
         train_teacher("vime", data, out=tmp_path / "t", architecture="lenet", progress=False)
     with pytest.raises(InputError, match="the task must have rows, got a network of image"):
         VIME(Shapes(8, load_backbone("lenet", "random").preprocessing))
+
+
+def test_rows_are_not_augmented(data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"augmentations must have images, got the rows of .*; leave them out"):
+        train_teacher("vime", data, out=tmp_path / "out", augmentations=["flip"], progress=False)

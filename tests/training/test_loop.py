@@ -96,6 +96,7 @@ def test_every_row_trains_or_is_held_out(n):
         ({"weight_decay": -1}, "weight_decay must be a number of at least 0, got -1"),
         ({"milestones": (0,)}, "milestones must be a whole number of at least 1, got 0"),
         ({"gamma": 2.0}, r"gamma must be in \(0, 1\], got 2.0"),
+        ({"cosine": 1}, "cosine must be True or False, got 1"),
         ({"warm_up": -1}, "warm_up must be a whole number of at least 0, got -1"),
         ({"held_out": 0.0}, "patience looks at the samples held out, and held_out is 0; give patience=None"),
         ({"held_out": 1.0}, r"held_out must be a share in \[0, 1\), got 1.0"),
@@ -135,7 +136,7 @@ OTHER = Examples(X[:7] + 3, X[:7, :1])
 SCHEDULES = {
     "plain": {},
     "rates": {"milestones": (2, 4), "epoch_decay": 0.9, "step_decay": 0.99, "warm_up": 7, "weight_decay": 0.1},
-    "last": {"patience": None, "clip": 0.1},
+    "last": {"patience": None, "clip": 0.1, "cosine": True},
 }
 
 
@@ -195,6 +196,9 @@ def test_the_learning_rate_follows_its_formula():
     assert rates_of(Schedule(**plain, epoch_decay=0.5)) == [0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.0625, 0.0625]
     assert rates_of(Schedule(**plain, step_decay=0.9)) == pytest.approx([0.5 * 0.9**i for i in range(8)])
     assert rates_of(Schedule(**plain, warm_up=4)) == [0.125, 0.25, 0.375] + [0.5] * 5
+    half = [0.25 * (1 + math.cos(math.pi * step / 8)) for step in range(8)]
+    assert rates_of(Schedule(**plain, cosine=True)) == pytest.approx(half)
+    assert rates_of(Schedule(**plain, cosine=True, warm_up=2)) == pytest.approx([0.25, *half[1:]])
 
 
 def test_clipping_and_weight_decay_are_torch_s():

@@ -1,7 +1,6 @@
 """The networks that fine-tuning starts from, one of them pre-trained here."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,7 @@ class Starts:
 
     def made(self, asked: Pretraining) -> dict[str, Any]:
         """Return what decides a pre-training, of JSON values."""
-        return {"pretraining": asdict(asked), "data": self._images(asked).fingerprint, "seed": self.run.seed}
+        return {"pretraining": asked.to_dict(), "data": self._images(asked).fingerprint, "seed": self.run.seed}
 
     def pretrained(self, asked: Pretraining) -> Path:
         """Return the file of a network that learned tiny ImageNet; it is trained where it is not there."""
@@ -73,6 +72,7 @@ class Starts:
         if not path.exists():
             given: dict[str, Any] = {"epochs": asked.epochs, "batch_size": asked.batch_size, "seed": self.run.seed}
             given |= {"device": self.run.device, "progress": self.run.progress, "preprocessing": {"size": asked.size}}
+            given |= asked.training
             train_teacher("classification", self._images(asked), out=path, architecture=asked.architecture, **given)
         return path
 

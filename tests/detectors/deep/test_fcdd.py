@@ -10,7 +10,6 @@ from torch import nn
 from reprq.data import as_dataset, load_dataset
 from reprq.detectors import FCDD, load
 from reprq.detectors.deep import fcdd
-from reprq.detectors.deep.augmentation import augmented
 from reprq.detectors.deep.confetti import confetti
 from reprq.detectors.deep.fcdd import masked_loss
 from reprq.detectors.deep.fully_convolutional import (
@@ -22,6 +21,7 @@ from reprq.detectors.deep.fully_convolutional import (
     with_field,
 )
 from reprq.errors import DataError, InputError, UnknownNameError
+from reprq.training.augmentation import augmented
 
 QUICK = {"network": "fashion_mnist", "size": 16, "epochs": 2, "batch_size": 16}
 PARAMETERS = {"fashion_mnist": 413_441, "cifar10": 1_185_281, "imagenet": 4_504_833}
