@@ -17,6 +17,7 @@ from reprq.backbones.batch import MASK, put_out
 from reprq.backbones.entries import BACKBONES
 from reprq.backbones.layers.stages import head_of
 from reprq.data import Dataset, as_dataset
+from reprq.data.image.augmentation import augmented, check_augmentations
 from reprq.data.modality import modality_named
 from reprq.data.views import sets_of
 from reprq.errors import DataError, InputError, OutputExistsError, ReprqError
@@ -27,7 +28,6 @@ from reprq.registry import Entry
 from reprq.seeding import seeded
 from reprq.storage import file_name, write_whole
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step, train
-from reprq.training.augmentation import augmented, check_augmentations
 
 LEAST_SAMPLES = 4
 _ARCHITECTURES = {"image": "lenet", "table": "mlp"}
@@ -90,7 +90,7 @@ def train_teacher(
         patience: Epochs without a better loss on the hold-out before it stops.
         precision: "float32", or "bfloat16" for autocast.
         augmentations: Of the images that train: "jitter", "flip", "crop", "noise"; see
-            `reprq.training.augmentation.augmented`. None by default.
+            `reprq.data.image.augmentation.augmented`. None by default.
         cosine: Whether the rate falls towards 0 along half a cosine over all epochs.
         warm_up: Steps over which the rate rises linearly at the start.
         weight_decay: Lambda of (lambda / 2) ||W||^2, added to the gradient before Adam scales it.

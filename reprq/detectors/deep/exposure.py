@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from reprq.data import Batch, Dataset
 from reprq.data.classes import UNLABELLED
+from reprq.data.image.augmentation import augmented, check_augmentations
 from reprq.detectors.deep.collapse import LOG
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import Scaling, encoder
@@ -18,7 +19,6 @@ from reprq.detectors.deep.samples import Samples, as_samples, check_alike, noun_
 from reprq.detectors.rows.base import check_count
 from reprq.errors import DataError, InputError, counted, listed
 from reprq.training import Examples, Schedule, Step
-from reprq.training.augmentation import augmented, check_augmentations
 
 _SEED_OF_CORPUS = 3_000_017
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reprq.data import Batch, Dataset, Masks
+from reprq.data.image.augmentation import augmented, check_augmentations
 from reprq.data.image.preprocessing import Preprocessing
 from reprq.detectors.deep.confetti import confetti
 from reprq.detectors.deep.exposure import check_corpus, drawn
@@ -33,7 +34,6 @@ from reprq.detectors.deep.scheduled import ScheduledDetector
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError, UnknownNameError
 from reprq.training import Examples, Inputs, Schedule, Step
-from reprq.training.augmentation import augmented, check_augmentations
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Preprocessing
 from reprq.data import Batch, Dataset
+from reprq.data.image.augmentation import augmented, check_augmentations
 from reprq.detectors.deep.adapters import folded_normalizations, normalizations
 from reprq.detectors.deep.backbone_encoder import BackboneEncoder
 from reprq.detectors.deep.base import DeepDetector
@@ -24,7 +25,6 @@ from reprq.detectors.network import check_network, check_same, opened
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
 from reprq.training import Schedule
-from reprq.training.augmentation import augmented, check_augmentations
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

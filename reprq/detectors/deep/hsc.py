@@ -32,7 +32,7 @@ class HSC(ExposureDetector):
         corpus_size: How many samples of the corpus are used, drawn by `seed`; a smaller draw is part of a larger.
             Default: all.
         augmentations: Of training images: "jitter" (of colors), "flip", "crop", "noise", all of which the thesis has on
-            CIFAR-10; see `reprq.training.augmentation.augmented`.
+            CIFAR-10; see `reprq.data.image.augmentation.augmented`.
         epochs: Passes over the benign samples.
         batch_size: Benign samples a step, and as many of the corpus.
         sigma: Of the Gaussian that blurs maps, in pixels: that of FCDD at 32 pixels; 0 for none.

@@ -232,7 +232,7 @@ class Transfer(TransferDetector):
         most_steps: Of stop="steps".
         stop_every: Of stop="sample_wise", epochs between two networks that are kept; a file holds all of them.
         corpus_size: How many images of the corpus are used, drawn by `seed`; a smaller draw is part of a larger.
-        augmentations: Of training images; see `reprq.training.augmentation.augmented`.
+        augmentations: Of training images; see `reprq.data.image.augmentation.augmented`.
         epochs: Passes over the benign images.
         batch_size: Benign images a step, and as many of the corpus.
         lr: Learning rate; the paper has 0.1 for "bce", at which sums of squares such as "dsvdd" diverge.

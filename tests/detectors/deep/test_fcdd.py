@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from reprq.data import as_dataset, load_dataset
+from reprq.data.image.augmentation import augmented
 from reprq.detectors import FCDD, load
 from reprq.detectors.deep import fcdd
 from reprq.detectors.deep.confetti import confetti
@@ -21,7 +22,6 @@ from reprq.detectors.deep.fully_convolutional import (
     with_field,
 )
 from reprq.errors import DataError, InputError, UnknownNameError
-from reprq.training.augmentation import augmented
 
 QUICK = {"network": "fashion_mnist", "size": 16, "epochs": 2, "batch_size": 16}
 PARAMETERS = {"fashion_mnist": 413_441, "cifar10": 1_185_281, "imagenet": 4_504_833}

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from reprq.data import load_dataset
+from reprq.data.image.augmentation import _YIQ, _color_change, augmented
 from reprq.detectors import BCE, HSC, Focal, create
 from reprq.detectors.deep.classifiers import focal_loss
 from reprq.detectors.deep.exposure import ExposureStep, drawn
@@ -13,7 +14,6 @@ from reprq.detectors.deep.radial import RADIAL, hypersphere_loss
 from reprq.errors import DataError, InputError, UnknownNameError
 from reprq.evaluation import auroc
 from reprq.training import Examples, Schedule
-from reprq.training.augmentation import _YIQ, _color_change, augmented
 
 QUICK = {"epochs": 2, "batch_size": 16}
 EQUATIONS = {
