@@ -1,6 +1,6 @@
 """Exact nearest neighbors: a shortlist in float32 that is proved complete, ranked in float64."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from reprq.numerics.shortlist import (
 from reprq.numerics.threads import in_threads
 
 _BUDGET = 64 * 2**20  # bytes of what is held of a batch of queries
+_THREAD = 2**24  # multiply-adds that are worth a thread
 _PAIR_BUDGET = 2**16  # entries of a block of differences: half a MB, inside a core's cache
 _MODERATE = 1e6  # largest entries that float32 squares without being scaled, and their inverses
 _SMALLEST = 1e-30  # of the rows' entries, of which float32 has all digits
@@ -73,12 +74,16 @@ class ExactNeighbours:
             rank by number.
         """
         squares, ids = np.empty((len(queries), k)), np.empty((len(queries), k), dtype=np.int64)
-        for part, found in self._candidates(queries, k, own):
-            near, rows = self._measured(queries[part], found.ids, found.ids >= 0)
-            if near.shape[1] >= k:
-                squares[part], ids[part] = smallest(near, rows, k)
-            for some in _in_steps(part.start + np.flatnonzero(~found.complete), 128):
-                squares[some], ids[some] = self._search_float64(queries[some], k, None if own is None else own[some])
+
+        def fill(stretch: slice) -> None:
+            for part, found in self._candidates(queries, k, own, stretch):
+                near, rows = self._measured(queries[part], found.ids, found.ids >= 0)
+                if near.shape[1] >= k:
+                    squares[part], ids[part] = smallest(near, rows, k)
+                for some in _in_steps(part.start + np.flatnonzero(~found.complete), 128):
+                    squares[some], ids[some] = self._search_float64(queries[some], k, _of(own, some))
+
+        self._share(fill, len(queries))
         return squares, ids
 
     def kth(self, queries: Matrix, k: int, own: Ids | None = None) -> Squares:
@@ -92,22 +97,35 @@ class ExactNeighbours:
             own: (m,) the row that each query itself is.
         """
         squares = np.empty(len(queries))
-        for part, found in self._candidates(queries, k, own):
-            near, _ = self._measured(queries[part], found.ids, (found.ids >= 0) & ~found.nearer)
-            left = np.where(found.complete, k - 1 - np.count_nonzero(found.nearer, axis=1), 0)
-            if near.shape[1]:
-                squares[part] = np.take_along_axis(np.sort(near, axis=1), left[:, None], axis=1)[:, 0]
-            for some in _in_steps(part.start + np.flatnonzero(~found.complete), 128):
-                squares[some] = self._search_float64(queries[some], k, None if own is None else own[some])[0][:, -1]
+
+        def fill(stretch: slice) -> None:
+            for part, found in self._candidates(queries, k, own, stretch):
+                near, _ = self._measured(queries[part], found.ids, (found.ids >= 0) & ~found.nearer)
+                left = np.where(found.complete, k - 1 - np.count_nonzero(found.nearer, axis=1), 0)
+                if near.shape[1]:
+                    squares[part] = np.take_along_axis(np.sort(near, axis=1), left[:, None], axis=1)[:, 0]
+                for some in _in_steps(part.start + np.flatnonzero(~found.complete), 128):
+                    squares[some] = self._search_float64(queries[some], k, _of(own, some))[0][:, -1]
+
+        self._share(fill, len(queries))
         return squares
 
-    def _candidates(self, queries: Matrix, k: int, own: Ids | None) -> Iterator[tuple[slice, Candidates]]:
+    def _share(self, fill: Callable[[slice], None], m: int) -> None:
+        """Give each thread some of the queries; FAISS has threads of its own."""
+        if isinstance(self._shortlist(m), ProductShortlist):
+            in_threads(fill, m, least=max(64, _THREAD // self.rows.size))
+        else:
+            fill(slice(0, m))
+
+    def _candidates(
+        self, queries: Matrix, k: int, own: Ids | None, stretch: slice
+    ) -> Iterator[tuple[slice, Candidates]]:
         shortlist = self._shortlist(len(queries))
         d = queries.shape[1]
         step = _step(16 * d + 64 * k, most=max(1024, least_queries(d)))
-        for start in range(0, len(queries), step):
-            part = slice(start, start + step)
-            yield part, shortlist.search(self._single(queries[part]), k, None if own is None else own[part])
+        for start in range(stretch.start, stretch.stop, step):
+            part = slice(start, min(start + step, stretch.stop))
+            yield part, shortlist.search(self._single(queries[part]), k, _of(own, part))
 
     def _measured(self, queries: Matrix, ids: Ids, some: NDArray[np.bool_]) -> tuple[Squares, Ids]:
         """The squared distances in float64 to some of the rows that are named, (m, w) with inf for none, and those."""
@@ -196,6 +214,10 @@ def _center_and_scale(rows: Matrix) -> tuple[Squares, float]:
 def _step(row_bytes: int, most: int = 1024) -> int:
     """How many rows of some bytes the budget holds, at least one and few enough to stay near the processor."""
     return min(max(_BUDGET // row_bytes, 1), most)
+
+
+def _of(own: Ids | None, part: slice | Ids) -> Ids | None:
+    return None if own is None else own[part]
 
 
 def _in_steps(numbers: Ids, step: int) -> list[Ids]:

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import sgemm
 
 from reprq.errors import InputError
-from reprq.numerics.threads import in_threads
+from reprq.numerics.blas import add_products
 
 Ids = NDArray[np.int64]
 Squares = NDArray[np.float64]
@@ -75,15 +74,14 @@ class Reach:
         self._all, self._cross = min(every * 2.0**-24, 0.1), min(cross * 2.0**-24, 0.1)
         self._tiny = (d + 12) * float(np.finfo(np.float32).tiny)
 
-    def ends(self, seen: NDArray[np.floating], part: slice = slice(None)) -> tuple[Squares, Squares]:
+    def ends(self, seen: NDArray[np.floating]) -> tuple[Squares, Squares]:
         """Return what rows nearer than the k-th for certain are seen below, and what all k nearest are seen up to.
 
         Args:
             seen: (m,) the k-th smallest of the squared distances seen, or a bound from above of it (then only the
                 second number holds).
-            part: Of which queries.
         """
-        x, share = self._lengths[part], self._cross + 4 * self._all
+        x, share = self._lengths, self._cross + 4 * self._all
         inner = np.maximum(seen + share * x**2 + self._tiny, 0.0)  # r^2 = seen + error(r), a quadratic equation
         left = 1.0 - self._all
         radius = (share * x + np.sqrt((share * x) ** 2 + 4 * left * inner)) / (2 * left)
@@ -129,35 +127,28 @@ class ProductShortlist:
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(queries), QUERIES):
                 part = slice(start, start + QUERIES)
-                found += self._search(queries[part], k, None if own is None else own[part])
+                found.append(self._search(queries[part], k, None if own is None else own[part]))
         return _joined(found)
 
-    def _search(self, queries: Single, k: int, own: Ids | None) -> list[Candidates]:
-        n, reach = len(self._lengths), Reach(queries, len(self._parts))
+    def _search(self, queries: Single, k: int, own: Ids | None) -> Candidates:
+        n, pool = len(self._lengths), _Pool(Reach(queries, len(self._parts)), k)
         left = [np.ascontiguousarray(queries[:, part]) for part in self._columns]
         space = np.empty(len(queries) * min(ROWS, n), dtype=np.float32)
-        pools: dict[int, _Pool] = {}
         for start in range(0, n, ROWS):
             block = self._seen(left, slice(start, min(start + ROWS, n)), space)
             if own is not None:
                 mine = np.flatnonzero((own >= start) & (own < start + block.shape[1]))
                 block[mine, own[mine] - start] = np.inf
-
-            def keep(part: slice, block: Single = block, start: int = start) -> None:
-                if part.start not in pools:
-                    pools[part.start] = _Pool(reach, part, k)
-                pools[part.start].add(block[part], start)
-
-            in_threads(keep, len(queries), least=128)
-        return [pools[start].candidates() for start in sorted(pools)]
+            pool.add(block, start)
+        return pool.candidates()
 
     def _seen(self, left: list[Single], rows: slice, space: Single) -> Single:
         """|y|^2 - 2 x.y of queries and some rows, in memory that is there: new pages take as long as these."""
         lengths = self._lengths[rows]
         block = space[: len(left[0]) * len(lengths)].reshape(len(left[0]), len(lengths))
         block[:] = lengths
-        for ours, theirs in zip(left, self._parts, strict=True):  # in Fortran's order, in which BLAS writes in place
-            sgemm(-2.0, theirs[rows].T, ours.T, beta=1.0, c=block.T, trans_a=True, overwrite_c=True)
+        for ours, theirs in zip(left, self._parts, strict=True):
+            add_products(block, -2.0, ours, theirs[rows])
         return block
 
 
@@ -166,13 +157,12 @@ class _Pool:
 
     Args:
         reach: Of the queries.
-        part: Which of them.
         k: How many are sought.
     """
 
-    def __init__(self, reach: Reach, part: slice, k: int) -> None:
-        self._reach, self._part, self._k = reach, part, k
-        self._squares = reach.squares[part]
+    def __init__(self, reach: Reach, k: int) -> None:
+        self._reach, self._k = reach, k
+        self._squares = reach.squares
         self._found: list[tuple[Ids, Ids, Single]] = []  # queries, rows and values since they were last narrowed down
         self._count = 0
         self._kth = np.full(len(self._squares), np.inf)
@@ -200,7 +190,7 @@ class _Pool:
     def candidates(self) -> Candidates:
         """What is left when all rows have been seen."""
         ids, values, kept = self._narrowed()
-        low, _ = self._reach.ends(self._kth + self._squares, self._part)
+        low, _ = self._reach.ends(self._kth + self._squares)
         return Candidates(np.where(kept, ids, -1), kept & (values < (low - self._squares)[:, None]), ~self._failed)
 
     def _narrowed(self) -> tuple[Ids, Single, NDArray[np.bool_]]:
@@ -219,7 +209,7 @@ class _Pool:
         return ids, values, kept & ~self._failed[:, None]
 
     def _tighten(self, kth: NDArray[np.floating]) -> None:
-        _, high = self._reach.ends(kth + self._squares, self._part)
+        _, high = self._reach.ends(kth + self._squares)
         self._limit = np.fmin(self._limit, (high - self._squares).astype(np.float32))
 
     def _give_up(self, counts: Ids) -> None:

@@ -1,8 +1,10 @@
 """How many threads array code may use, and using them."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
@@ -20,6 +22,9 @@ def _allowed_threads() -> int:
 def in_threads(work: Callable[[slice], None], count: int, least: int) -> None:
     """Call `work` on stretches that make up `range(count)`, one for each allowed thread.
 
+    Meanwhile BLAS has one thread for each of them: what `work` multiplies, and what it gives to `in_threads` itself,
+    stays in its own.
+
     Args:
         work: What NumPy does without holding Python's lock.
         count: How much of it there is.
@@ -30,8 +35,33 @@ def in_threads(work: Callable[[slice], None], count: int, least: int) -> None:
         work(slice(0, count))
         return
     edges = [count * number // threads for number in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
+    with _one_for_each(), ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, map(slice, edges[:-1], edges[1:])))
+
+
+class _OneThread:
+    """One thread for BLAS while anybody is inside, and as many as before when the last has left."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._limiter: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limiter = _libraries().limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limiter.restore_original_limits()
+
+
+@cache
+def _one_for_each() -> _OneThread:
+    return _OneThread()
 
 
 @cache
