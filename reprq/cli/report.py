@@ -23,6 +23,17 @@ from reprq.cli.groups import Command
     help="Show the 9, or N, most anomalous test samples of each data set, with maps. Fits the best detector again, and"
     " adds at most 1.5 MB a data set to the page. [default: none]",
 )
+@click.option(
+    "--points",
+    type=click.IntRange(0, 40),
+    is_flag=False,
+    flag_value=12,
+    default=0,
+    metavar="[N]",
+    help="Show the ROC and the most anomalous samples, with maps, of 12, or N, points of the plot when they are"
+    " clicked: the best layer of each network, then the others. Fits their detector again, and adds about 0.15 MB a"
+    " point to the page. [default: none]",
+)
 @options.work
 @options.seed("Seeds the bootstrap of the intervals.")
 def report(
@@ -31,6 +42,7 @@ def report(
     force: bool,
     scenario: str | None,
     gallery: int,
+    points: int,
     device: str,
     cache_dir: Path | None,
     quiet: bool,
@@ -38,7 +50,8 @@ def report(
 ) -> None:
     """Write the study in RUN as one HTML page: the answer, figures, tables to sort and filter, and how it was made.
 
-    The page loads nothing from a network: open it from disk, mail it, print it.
+    The page loads nothing from a network: open it from disk, mail it, print it. Point at a layer in the plot, or reach
+    it by the keyboard, for its numbers; click it, or press Enter, for all that is known of it.
     """
     from reprq.report import write_report
 
@@ -49,6 +62,7 @@ def report(
         scenario=scenario,
         seed=seed,
         gallery=gallery,
+        points=points,
         device=device,
         cache_dir=cache_dir,
         progress=not quiet,

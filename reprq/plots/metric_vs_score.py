@@ -46,8 +46,8 @@ def metric_vs_score(
 
     Args:
         points: One row a point: backbone, layer, layer_number, x (the metric), y (the score), and optionally y_low and
-            y_high, which are drawn as bars, weights, of which those that begin with "random" are random, and dataset:
-            each of several has a panel of its own.
+            y_high, which are drawn as bars, weights, of which those that begin with "random" are random, dataset: each
+            of several has a panel of its own, and url: what a point of an SVG links to.
         metric: The label of the horizontal axis: a metric by its name or identifier, or any other text.
         score_label: The label of the vertical axis.
         correlation: Its coefficient, interval and p-value become the title.
@@ -116,6 +116,8 @@ def draw_points(ax: Axes, points: pd.DataFrame, looks: Mapping[str, Mapping[str,
     areas = smallest + (largest - smallest) * places / max(1, places.max())
     dots = ax.scatter(xy[:, 0], xy[:, 1], s=areas, linewidth=1.0, zorder=2)
     dots.set_paths([_path(looks[name]["marker"]) for name in names])
+    if "url" in points:
+        dots.set_urls(points["url"].to_numpy()[order].tolist())
     hollow = np.array([looks[name]["markerfacecolor"] == "none" for name in names])
     dots.set(edgecolor=to_rgba_array(colours, 0.85), facecolor=to_rgba_array(colours, np.where(hollow, 0.0, 0.85)))
     present = [name for name in looks if (names == name).any()]

@@ -1,7 +1,7 @@
 """The most anomalous samples of a study, with the maps of its best detector: fitted again, since a study keeps none."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from reprq.data import Dataset, to_photo
 from reprq.errors import InputError, ReprqError, counted
 from reprq.progress import track
 from reprq.report.explained import maps_of_refit, reasons
-from reprq.report.pictures import Picture, raster
+from reprq.report.pictures import LARGEST_JPEG, Picture, raster
 from reprq.report.tables import PageTable, to_table
 from reprq.study import StudyResults
 from reprq.study.refit import Refit, refit
@@ -75,7 +75,7 @@ def galleries(
     for row in track(chosen, desc="gallery", unit="data set", show=progress):
         try:
             again = refit(results, row, device=device, cache_dir=cache_dir)
-            found.append(_gallery(again, row, count, device))
+            found.append(gallery(again, row, count, device, _by(row)))
             why = reasons(again, row, device)
             said += why.warnings
             found += [] if why.table is None else [why.table]
@@ -94,18 +94,36 @@ def _best(results: StudyResults) -> Iterator[dict[str, Any]]:
         yield {str(name): value for name, value in first.items()}
 
 
-def _gallery(again: Refit, row: dict[str, Any], count: int, device: str) -> Picture | PageTable:
+def _by(row: Mapping[str, Any]) -> str:
+    where = f" on {row['layer']} of {row['backbone']}" if isinstance(row["layer"], str) else ""
+    return (
+        f"By {row['definition']}{where}, in hindsight the best of the study over its tasks (AUROC here"
+        f" {row['auroc']:.3f}), fitted again with seed {row['seed']}; each with its class and score."
+    )
+
+
+def gallery(
+    again: Refit, row: Mapping[str, Any], count: int, device: str, caption: str, largest: int = LARGEST_JPEG
+) -> Picture | PageTable:
+    """Return the samples that a detector scores highest, with maps where there are some; of texts and rows a table.
+
+    Args:
+        again: The detector, fitted again.
+        row: Of the table of detectors, which names it.
+        count: How many samples.
+        device: A torch device.
+        caption: What is said of it.
+        largest: Bytes of a picture, at most.
+
+    Raises:
+        InputError: Its scores are not of samples.
+    """
     if again.split.groups is not None:
         raise InputError("its scores are of groups of samples, not of samples")
     shown = np.argsort(-again.found.scores, kind="stable")[:count]
     samples, scores, truth = again.judged.select(shown), again.found.scores[shown], again.found.labels[shown]
     titles = titles_of(samples, scores)
-    where = f" on {row['layer']} of {row['backbone']}" if isinstance(row["layer"], str) else ""
     title = f"The most anomalous {samples.noun}s of {row['dataset']}, {row['task']}"
-    caption = (
-        f"By {row['definition']}{where}, in hindsight the best of the study over its tasks (AUROC here"
-        f" {row['auroc']:.3f}), fitted again with seed {row['seed']}; each with its class and score."
-    )
     anomalous = int(truth.sum())
     said = f"{counted(len(shown), samples.noun)}, of which {anomalous} {'is' if anomalous == 1 else 'are'} anomalous: "
     transform, maps = maps_of_refit(again, samples, device)
@@ -124,7 +142,7 @@ def _gallery(again: Refit, row: dict[str, Any], count: int, device: str) -> Pict
         caption += " pixels."
         if any(mask is not None for mask in masks):
             caption += " What is marked as anomalous is outlined in cyan."
-    return raster(drawn, title, caption, said + ", ".join(titles))
+    return raster(drawn, title, caption, said + ", ".join(titles), largest)
 
 
 def overlaid(

@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from reprq.metrics import METRICS
 from reprq.registry import Entry
 from reprq.report import tables
 from reprq.report.answer import Answer, answer, is_polluted
+from reprq.report.explorer import Closely
 from reprq.report.pictures import pictures
 from reprq.storage import write_text
 from reprq.study import StudyResults
@@ -42,6 +44,7 @@ def write_report(
     scenario: str | None = None,
     seed: int = 0,
     gallery: int = 0,
+    points: int = 0,
     device: str = "cpu",
     cache_dir: Path | str | None = None,
     progress: bool = False,
@@ -60,7 +63,9 @@ def write_report(
         seed: Seeds the bootstrap of the intervals.
         gallery: How many of the most anomalous test samples of each data set are shown, with maps where there are
             some; their detector is fitted again, see `reprq.report.galleries`. 0 for none.
-        device: A torch device, for the gallery.
+        points: Of how many points of the plot the ROC and the most anomalous samples are shown; the detector of the
+            plot is fitted again, see `reprq.report.closely`. 0 for none.
+        device: A torch device, for the gallery and the points.
         cache_dir: The folder of the embedding caches, for the gallery.
         progress: Whether to show progress on stderr.
 
@@ -77,19 +82,29 @@ def write_report(
     path = results.path / "report.html" if out is None else Path(out)
     if path.exists() and not force:
         raise OutputExistsError(f"{path} exists; give another --out, or --force to replace it")
-    shown = None
+    of = in_scenario(results, scenario)
+    how: dict[str, Any] = {"device": device, "cache_dir": cache_dir, "progress": progress}
+    shown: Galleries | None = None
+    close: Callable[[str], Closely] | None = None
     if gallery:
         from reprq.report.galleries import galleries  # fits detectors: pages without one load no torch
 
-        of = in_scenario(results, scenario)
-        shown = galleries(of, gallery, device=device, cache_dir=cache_dir, progress=progress)
-    page = render_page(results, seed, scenario, shown)
+        shown = galleries(of, gallery, **how)
+    if points:
+        from reprq.report.closely import look_closely
+
+        close = partial(look_closely, of.of_layers, count=points, **how)
+    page = render_page(results, seed, scenario, shown, close)
     write_text(path, page)
     return path
 
 
 def render_page(
-    results: StudyResults, seed: int = 0, scenario: str | None = None, shown: "Galleries | None" = None
+    results: StudyResults,
+    seed: int = 0,
+    scenario: str | None = None,
+    shown: "Galleries | None" = None,
+    close: Callable[[str], Closely] | None = None,
 ) -> str:
     """Return the page as text.
 
@@ -98,9 +113,12 @@ def render_page(
         seed: Seeds the bootstrap of the intervals.
         scenario: Under which scenario, where the study has several; the plain tasks by default.
         shown: The most anomalous samples.
+        close: Looks closely at points of the plot, by its detector.
     """
     said, results = note_of(results, scenario), in_scenario(results, scenario)
     made = _without_backbones(results) if results.without_backbones else _compared(results, seed)
+    made["closely"] = Closely() if close is None or results.without_backbones else close(made["answer"].detector)
+    said = [*made["closely"].notes, *said]
     if shown is not None:
         made |= {"pictures": [*made["pictures"], *shown.pictures], "tables": [*shown.tables, *made["tables"]]}
         said = [*shown.warnings, *shown.notes, *said]
@@ -145,7 +163,8 @@ def _compared(results: StudyResults, seed: int) -> dict[str, Any]:
 
 def _rendered(results: StudyResults, said: dict[str, Any]) -> str:
     """The page of a study with what it says."""
-    style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style, *scripts = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "points.js"))
+    script = "".join(scripts)
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

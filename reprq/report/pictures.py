@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
@@ -17,10 +18,12 @@ from reprq.evaluation import Correlation
 from reprq.plots.names import detector_label, metric_label
 from reprq.plots.study import correlation_of
 from reprq.report.answer import Answer
+from reprq.report.explorer import linked, links_of, point_id
 from reprq.study import StudyResults
 
 LARGEST_JPEG = 1_100_000  # bytes, a third more in the page
 _LARGEST_SVG = 600_000  # bytes; beyond that a PNG is smaller and faster to draw
+LARGEST_PLOT = 1_000_000  # bytes, of about 2,000 points; beyond them no point is a link
 _DOTS = 96  # an inch on a screen
 
 
@@ -35,6 +38,7 @@ class Picture:
         source: A data URI.
         width: In pixels, at which its letters are of reading size.
         height: In pixels.
+        inline: An element of the page in place of the source, whose points are links to rows of numbers.
     """
 
     title: str
@@ -43,6 +47,7 @@ class Picture:
     source: str
     width: int
     height: int
+    inline: Markup | None = None
 
 
 def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list[Picture]:
@@ -62,26 +67,18 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
         return every
     pair = found[detector, metric]
     drawn = [] if table["coefficient"].isna().all() else [_coefficients(table)]
-    drawn += [
-        _picture(
-            plots.metric_vs_score(over, metric, f"AUROC of {named}", pair),
-            f"{metric_label(metric)} against the AUROC of {named}",
-            f"{_telling(over)} A point is a layer of a network, means over tasks; points of one network are joined"
-            " along its depth. Hollow markers are networks with random weights.",
-            f"Scatter plot of {len(over)} layers: {plots.describe(pair)}",
-        ),
-    ]
+    drawn.append(_of_points(over, detector, metric, pair))
     for column, name in (("y", f"AUROC of {named}"), ("x", metric_label(metric))):
         span = f"from {over[column].min():.3g} to {over[column].max():.3g}"
         drawn += [
-            _picture(
+            picture(
                 plots.layer_heatmap(over, column, name),
                 f"{name}, layer by layer",
                 "Rows are networks, columns the numbers of their layers from input to output. Where layers of a network"
                 " share a number, its layers are numbered anew.",
                 f"Heatmap of {name} over networks and layers, {span}",
             ),
-            _picture(
+            picture(
                 plots.depth_plot(over, column, name),
                 f"{name} along the depth",
                 "The depth of a layer is its number over that of the network's last layer in the study.",
@@ -89,6 +86,30 @@ def pictures(results: StudyResults, table: pd.DataFrame, answer: Answer) -> list
             ),
         ]
     return [*drawn, *every]
+
+
+def _of_points(over: pd.DataFrame, detector: str, metric: str, pair: Correlation) -> Picture:
+    """The plot of a pair, with its points as links where it is not too large."""
+    score = f"AUROC of {detector_label(detector)}"
+    ids = [point_id(*map(str, names)) for names in over[["dataset", "backbone", "layer"]].itertuples(index=False)]
+    figure = plots.metric_vs_score(over.assign(url=[f"#{each}" for each in ids]), metric, score, pair).get_figure(
+        root=True
+    )
+    assert figure is not None
+    title = f"{metric_label(metric)} against the {score}"
+    caption = (
+        f"{_telling(over)} A point is a layer of a network, means over tasks; points of one network are joined"
+        " along its depth. Hollow markers are networks with random weights."
+    )
+    alternative = f"Scatter plot of {len(over)} layers: {plots.describe(pair)}".replace("\n", ", ")
+    svg = plots.render(figure, "svg")
+    if len(svg) > LARGEST_PLOT:
+        return picture(figure, title, caption, alternative)
+    links = links_of(over, metric_label(metric), "AUROC")
+    plot = linked(svg, links, alternative, {"x": metric, "y": f"AUROC {detector}"})
+    width, height = (round(side * _DOTS) for side in figure.get_size_inches())
+    plt.close(figure)
+    return Picture(title, caption, alternative, "", width, height, plot)
 
 
 def _telling(over: pd.DataFrame) -> str:
@@ -99,7 +120,7 @@ def _telling(over: pd.DataFrame) -> str:
 
 
 def _coefficients(table: pd.DataFrame) -> Picture:
-    return _picture(
+    return picture(
         plots.forest_plot(table),
         "How well each metric predicts each detector",
         "Spearman's rho over layers with its 95 % interval, which resamples whole networks; 1 and -1 are perfect.",
@@ -117,7 +138,7 @@ def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str
         return []
     shape = f"{over['metric'].nunique()} by {over['detector'].nunique()}"
     return [
-        _picture(
+        picture(
             plots.correlation_grid(over, "AUROC", found),
             "Every metric against every detector",
             "Over each picture Spearman's rho with its 95 % interval, which resamples whole networks.",
@@ -126,29 +147,29 @@ def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str
     ]
 
 
-def raster(figure: Any, title: str, caption: str, alternative: str) -> Picture:
-    """Return a figure that holds photos, as a JPEG, a sixth as large as a PNG, of at most `LARGEST_JPEG` bytes."""
+def raster(figure: Any, title: str, caption: str, alternative: str, largest: int = LARGEST_JPEG) -> Picture:
+    """Return a figure that holds photos, as a JPEG, a sixth as large as a PNG, of at most so many bytes."""
     with Image.open(io.BytesIO(plots.render(figure, "png"))) as image:
-        data = _jpeg(image.convert("RGB"))
+        data = _jpeg(image.convert("RGB"), largest)
     width, height = (round(side * _DOTS) for side in figure.get_size_inches())
     plt.close(figure)
     source = f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
     return Picture(title, caption, alternative.replace("\n", ", "), source, width, height)
 
 
-def _jpeg(image: Image.Image) -> bytes:
+def _jpeg(image: Image.Image, largest: int = LARGEST_JPEG) -> bytes:
     """An image as a JPEG; one that would be too large with fewer pixels."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=88)
-    if file.tell() <= LARGEST_JPEG:
+    if file.tell() <= largest:
         return file.getvalue()
-    share = min(0.9, (LARGEST_JPEG / file.tell()) ** 0.5)
-    return _jpeg(
-        image.resize((max(int(share * image.width), 1), max(int(share * image.height), 1)), Image.Resampling.LANCZOS)
-    )
+    share = min(0.9, (largest / file.tell()) ** 0.5)
+    size = max(int(share * image.width), 1), max(int(share * image.height), 1)
+    return _jpeg(image.resize(size, Image.Resampling.LANCZOS), largest)
 
 
-def _picture(drawn: Axes | Figure, title: str, caption: str, alternative: str) -> Picture:
+def picture(drawn: Axes | Figure, title: str, caption: str, alternative: str) -> Picture:
+    """Return a figure as an SVG, or where that is too large as a PNG, and close it."""
     grid = isinstance(drawn, Figure)  # which fills its figure
     figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
     assert figure is not None

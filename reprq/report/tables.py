@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from reprq.analysis.complete import complete_metric, complete_scores
 from reprq.analysis.datasets import by_dataset
 from reprq.analysis.spread import SPREAD_COLUMNS
+from reprq.report.explorer import point_id
 from reprq.study import StudyResults
 from reprq.study.results import POINT
 
@@ -51,12 +52,14 @@ class PageTable:
         caption: What it shows.
         columns: From left to right.
         rows: From top to bottom.
+        ids: Of the rows in the page; none where nothing links to them.
     """
 
     key: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[PageCell, ...], ...] = field(repr=False)
+    ids: tuple[str, ...] = ()
 
 
 def to_table(
@@ -147,14 +150,17 @@ def layers(results: StudyResults) -> PageTable:
         frame = frame.sort_values(next(iter(means)), ascending=False, kind="stable")
         frame.insert(0, "dataset", part.dataset)
         frames.append(frame)
-    return to_table(
-        _of_several(pd.concat(frames)),
+    whole = pd.concat(frames)
+    table = to_table(
+        _of_several(whole),
         "layers",
         "Every layer of every network, means over tasks and seeds, the same ones for every layer of a data set (a dash"
         " where one is missing); the best AUROC of the first detector stands first",
         {"dataset": "data set", "backbone": "network", "layer_number": "depth"},
         ("dataset", "backbone"),
     )
+    names = whole[["dataset", "backbone", "layer"]].itertuples(index=False, name=None)
+    return replace(table, ids=tuple(point_id(*map(str, each)) for each in names))
 
 
 def _of_several(table: pd.DataFrame) -> pd.DataFrame:

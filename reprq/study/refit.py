@@ -59,20 +59,48 @@ def refit(
         InputError: They are not those of the study, or the study has no such row.
         ReprqError: Whatever else stops the detector.
     """
-    plan = _plan(results, row, device)
-    _check_samples(results, plan, row)
-    wanted = [row[name] for name in _COLUMNS] + [row["definition"]]
-    for part in plan.parts:
-        for cell in plan.cells(part):
-            if cell.detector is not None and _same(cell, wanted):
-                job = StudyRun(plan, results.path, device, cache_dir, progress=False).job(part, cell)
-                found, scored = CellRunner().evaluate(job)
-                config = None if cell.network is None else part.network_config
-                benign = plan.benign_of(part)
-                network = None if config is None else load_network(config, cell.seed, benign)
-                pooling = "" if config is None else config.pooling
-                return Refit(found, cell.split, scored.select(cell.split.test), network, cell.layer, pooling)
-    raise InputError(f"{results.path} has no {row['definition']} on {row['task']}; give a row of its detectors")
+    return Refits(results, device=device, cache_dir=cache_dir).of(row)
+
+
+class Refits:
+    """Fits several detectors of a study again; those of one network on one data set read both once.
+
+    Args:
+        results: A finished study.
+        device: A torch device.
+        cache_dir: The folder of the embedding caches.
+    """
+
+    def __init__(self, results: StudyResults, *, device: str = "cpu", cache_dir: Path | str | None = None) -> None:
+        self._results, self._device, self._cache_dir = results, device, cache_dir
+        self._place: tuple[Any, ...] = ()
+        self._plan: Plan
+        self._runner: CellRunner
+
+    def of(self, row: Mapping[str, Any]) -> Refit:
+        """Fit and judge the detector of a row again, as `refit` does."""
+        self._open(row)
+        plan, results = self._plan, self._results
+        wanted = [row[name] for name in _COLUMNS] + [row["definition"]]
+        for part in plan.parts:
+            for cell in plan.cells(part):
+                if cell.detector is not None and _same(cell, wanted):
+                    study = StudyRun(plan, results.path, self._device, self._cache_dir, progress=False)
+                    found, scored = self._runner.evaluate(study.job(part, cell))
+                    config = None if cell.network is None else part.network_config
+                    network = None if config is None else load_network(config, cell.seed, plan.benign_of(part))
+                    pooling = "" if config is None else config.pooling
+                    return Refit(found, cell.split, scored.select(cell.split.test), network, cell.layer, pooling)
+        raise InputError(f"{results.path} has no {row['definition']} on {row['task']}; give a row of its detectors")
+
+    def _open(self, row: Mapping[str, Any]) -> None:
+        """Plan the one data set and network of a row, unless the last row was of these."""
+        place = (row["dataset"], row["backbone"], row["seed"])
+        if place != self._place:
+            self._place = ()
+            self._plan, self._runner = _plan(self._results, row, self._device), CellRunner()
+            _check_samples(self._results, self._plan, row)
+            self._place = place
 
 
 def _plan(results: StudyResults, row: Mapping[str, Any], device: str) -> Plan:

@@ -57,7 +57,7 @@ def test_it_opens_without_a_word_and_without_a_request(opened, page, hostile):
     assert outside == [page.as_uri()]
     assert heard == {"console": [], "errors": [], "dialogs": []}
     broken = "Array.from(document.images).filter((image) => !image.naturalWidth).length"
-    assert (tab.evaluate(broken), tab.evaluate("document.images.length")) == (0, 7)
+    assert (tab.evaluate(broken), tab.evaluate("document.images.length")) == (0, 6)
 
 
 def test_the_policy_stops_scripts_and_requests(opened):
@@ -118,6 +118,63 @@ def test_a_hostile_name_can_be_chosen(opened, hostile):
     tab, _ = opened
     tab.locator("#layers select").select_option(label=hostile[0])
     assert set(column(tab, "layers", "network")) == {hostile[0]}
+
+
+def test_a_point_shows_its_numbers_when_pointed_at_and_all_when_clicked(opened):
+    tab, heard = opened
+    point = tab.locator("svg.points a.point").nth(5)
+    row = tab.locator(point.get_attribute("href"))
+    point.scroll_into_view_if_needed()
+    assert not tab.locator(".tip").is_visible()
+    point.hover()
+    tip = tab.locator(".tip").inner_text()
+    near = tab.locator("svg.points a.near")
+    assert near.count() == 1
+    shown = tab.locator(near.get_attribute("href")).locator("td").all_inner_texts()
+    assert all(text in tip for text in shown[:2])
+    tab.mouse.move(1, 1)
+    assert not tab.locator(".tip").is_visible()
+    point.click()
+    chosen = tab.locator("svg.points a.chosen")
+    assert tab.locator(chosen.get_attribute("href")).locator("td").first.inner_text() in tab.inner_text("#chosen h3")
+    assert "reprq report RUN --points" in tab.inner_text("#chosen")
+    tab.locator("#chosen .close").click()
+    assert not tab.locator("#chosen").is_visible()
+    assert row.count() == 1
+    assert heard["errors"] == []
+
+
+def test_the_keyboard_goes_along_networks_opens_and_closes(opened):
+    tab, _ = opened
+    tab.locator("svg.points a.point").first.focus()
+    focused = "document.activeElement.getAttribute('aria-label')"
+    seen = [tab.evaluate(focused)]
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "End", "ArrowRight", "Home", "ArrowUp", "ArrowUp"):
+        tab.keyboard.press(key)
+        seen.append(tab.evaluate(focused))
+    layers = [label.rpartition(": ")[0].rpartition(", ")[2] for label in seen]
+    assert layers == [f"layer{k}" for k in (0, 1, 2, 2, 3, 3, 0, 0, 0)]
+    assert seen[0] == seen[-1] == seen[-2] != seen[-3]
+    assert tab.locator("svg.points a.point[tabindex='0']").count() == 1
+    assert tab.evaluate("getComputedStyle(document.activeElement.firstElementChild).strokeWidth") == "3.2px"
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "chosen-heading"
+    tab.keyboard.press("Escape")
+    assert not tab.locator("#chosen").is_visible()
+    assert tab.evaluate(focused) == seen[0]
+
+
+def test_without_script_points_lead_to_their_rows(browser, page):
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(page.as_uri())
+    point = tab.locator("svg.points a.point").first
+    point.focus()
+    tab.keyboard.press("Enter")
+    assert tab.url.endswith(point.get_attribute("href"))
+    assert tab.locator("tr:target").count() == 1
+    assert not tab.locator(".scripted").is_visible()
+    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
