@@ -7,26 +7,36 @@ DATA holds what the four studies `answer/*.toml` read:
     apple/                    apple leaves: healthy/, scab/, black_rot/, cedar_apple_rust/
     cifar/                    JPEG CIFAR-10: train/CLASS/ (the first 100), test/CLASS/ (the first 50)
     torchvision/              MNIST and USPS, as torchvision reads them
+    superclasses/             ten superclasses of Tiny ImageNet, as `figures/superclasses.py` lays them out
     news/, reuters/, sms.tsv  20_newsgroups/, reut2-*.sgm, the SMS Spam Collection
     sounds/                   ESC-10: dog_bark/, rain/, ...
     tabular/                  6_cardio.npz, 30_satellite.npz and 38_thyroid.npz of ADBench
     weights/, minilm/, glove.6B.100d.top25k.txt.xz
                               the networks
 
-What was interrupted goes on where it stopped. `regret.csv` has what every metric and every rival loses, with intervals
+What was interrupted goes on where it stopped; `answer_layers.py` says what is asked of every layer beside the studies.
+`regret.csv` has what every metric and every rival loses, with intervals
 over data sets, `regret_by_dataset.csv` the same of each data set, `variance.csv` the shares of variance of AUROC,
 `correlation.csv` Spearman's coefficient of each metric within data sets and its mean, with an interval for other data
 sets and one for other networks too, `regret.png` draws the first.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from answer_layers import (
+    FILE,
+    LABEL_COUNTS,
+    LABELLED,
+    complete_layers,
+    layer_detectors,
+    layer_metrics,
+)
 from made_anomalies import made_anomalies
 
 from reprq.analysis import Directions, over_datasets, with_targets
@@ -35,6 +45,7 @@ from reprq.analysis.regret_over_datasets import LEVELS, regret_summary, regrets_
 from reprq.analysis.rivals import (
     AGREEMENT,
     DEPTH,
+    FEW_LABELS,
     FEW_SHOT,
     LAST,
     RANDOM,
@@ -68,6 +79,7 @@ STUDIES = ("tables", "texts", "images", "sounds")
 SCORES = "scores.parquet"
 SCORED = ("knn", "mahalanobis", "centroid")  # whose scores of every row the rivals take
 ANOMALIES = (1, 2, 5, 10)  # that few-shot validation is given
+TWO_TERMS, OF_TWO = "two-term summary", ("effective_rank", "local_dimension")  # arXiv 2510.15202
 DULL = (DEPTH, LAST, RANDOM)  # rules that the combination has to beat
 MADE = 20  # synthetic anomalies of a split, at most
 
@@ -86,11 +98,15 @@ def main() -> None:
     if not asked.as_is:
         for name in names:
             run = run_study(HERE / f"{name}.toml", asked.runs / name, cache_dir=asked.cache, force=True)
-            complete_scores(run, HERE / f"{name}.toml", asked.cache)
+            plan = plan_of(run, HERE / f"{name}.toml")
+            complete_scores(run, plan, asked.cache)
+            complete_layers(plan, run.path, asked.cache)
     runs = [StudyResults.load(asked.runs / name) for name in names]
     scores = [pd.read_parquet(path) for run in runs if (path := run.path / SCORES).exists()]
     asked.out.mkdir(parents=True, exist_ok=True)
-    for name, table in tables(joined(runs), pd.concat(scores, ignore_index=True)).items():
+    layers = pd.concat([pd.read_parquet(path) for run in runs if (path := run.path / FILE).exists()], ignore_index=True)
+    results = with_layers(joined(runs), layers)
+    for name, table in tables(results, pd.concat(scores, ignore_index=True), layers).items():
         write_table(table.round(4), asked.out / f"{name}.csv")
     summary = pd.read_csv(asked.out / "regret.csv")
     if asked.directions is not None:
@@ -107,15 +123,26 @@ def directions(results: StudyResults, summary: pd.DataFrame) -> Directions:
     return replace(found, expected=summary.loc[rules, EXPECTED].reset_index(drop=True))
 
 
-def complete_scores(run: StudyResults, file: Path, cache: Path | None) -> None:
+def plan_of(run: StudyResults, file: Path) -> Plan:
+    """Return the plan of a study, with the detectors alone whose scores of every row are kept."""
+    config = load_config(file).model_copy(update={"detectors": list(SCORED)})
+    return Plan(config, Teachers(run.path / "teachers", config.datasets, "cpu"))
+
+
+def with_layers(results: StudyResults, layers: pd.DataFrame) -> StudyResults:
+    """Return the studies as one with what was asked of every layer beside them."""
+    trained = layer_detectors(layers, results.detectors, "deep_svdd")
+    judged = pd.concat([results.detectors, trained], ignore_index=True)
+    return replace(results, metrics=layer_metrics(layers, results.metrics), detectors=judged)
+
+
+def complete_scores(run: StudyResults, plan: Plan, cache: Path | None) -> None:
     """Write the scores of every test row by three detectors, one row a cell, which a study does not keep.
 
     They stand in the folder of the run: a cell that is there is not computed again.
     """
     path = run.path / SCORES
     known = pd.read_parquet(path) if path.exists() else pd.DataFrame(columns=["key"])
-    config = load_config(file).model_copy(update={"detectors": list(SCORED)})
-    plan = Plan(config, Teachers(run.path / "teachers", config.datasets, "cpu"))
     study, runner = StudyRun(plan, run.path, "cpu", cache, progress=False), CellRunner()
     done = set(known["key"])
     for part in plan.parts:
@@ -149,10 +176,11 @@ def _made_rows(plan: Plan, part: StudyPart, split: Split, cache: Path | None) ->
     return {name: found[stored].array for name, stored in zip(named, found, strict=True)}
 
 
-def tables(results: StudyResults, scores: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
+def tables(results: StudyResults, scores: pd.DataFrame, layers: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
     """Return everything that is written, by name."""
     results = with_targets(results, {"alpha_req": 1.0, "alpha_all_ranks": 1.0})
-    regrets = pd.concat([regrets_of(results, scores, name) for name in results.detectors["definition"].unique()])
+    names = results.detectors["definition"].unique()
+    regrets = pd.concat([regrets_of(results, scores, layers, name) for name in names])
     shared = regrets[regrets["detector"].isin(SCORED)]  # those that every rule is judged under
     return {
         "regret": regret_summary(shared),
@@ -163,13 +191,15 @@ def tables(results: StudyResults, scores: pd.DataFrame) -> Mapping[str, pd.DataF
     }
 
 
-def regrets_of(results: StudyResults, scores: pd.DataFrame, detector: str) -> pd.DataFrame:
+def regrets_of(results: StudyResults, scores: pd.DataFrame, layers: pd.DataFrame, detector: str) -> pd.DataFrame:
     """Return what each metric and each rival loses under one detector, by data set and level."""
     studies = study_arrays(results, detector, "auroc")
     own = detector.partition("[")[0]
     said = [
-        {**by_metrics, **dull, **of_scores(study, scores, own)}
-        for study, by_metrics, dull in zip(studies, predictions(studies), dull_rules(studies), strict=True)
+        {**by_metrics, TWO_TERMS: two[COMBINATION], **dull, **of_scores(study, scores, own), **of_labels(study, layers)}
+        for study, by_metrics, two, dull in zip(
+            studies, predictions(studies), predictions(of_two(studies)), dull_rules(studies), strict=True
+        )
     ]
     return regrets_by_dataset(studies, said).assign(detector=own)
 
@@ -194,11 +224,37 @@ def of_scores(study: StudyArrays, scores: pd.DataFrame, detector: str) -> dict[s
     return {rule: np.stack(values, axis=-1) for rule, values in found.items()}
 
 
+def of_two(studies: Sequence[StudyArrays]) -> list[StudyArrays]:
+    """Return studies with two metrics alone, the spectrum's and the local dimension, whose combination is a summary."""
+    kept = [studies[0].metrics.index(name) for name in OF_TWO]
+    return [replace(study, metrics=OF_TWO, ranks=study.ranks[..., kept]) for study in studies]
+
+
+def of_labels(study: StudyArrays, layers: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return what metrics of a few labelled rows say of one data set, (F, R, P, T) by rule."""
+    own = layers[layers["dataset"] == study.dataset]
+    rules = [FEW_LABELS.format(name, k) for name in LABELLED for k in LABEL_COUNTS]
+    if len(own) < study.scores.size:
+        return {}
+    found = {}
+    for rule in rules:
+        by_task = [_of_points(own[own["task"] == task], study, rule) for task in study.tasks]  # (P, 2 R) each
+        said = np.stack(by_task, axis=-1)
+        if np.isfinite(said).all():
+            found[rule] = said.reshape(len(said), 2, -1, len(study.tasks)).transpose(1, 2, 0, 3)
+    return found
+
+
+def _of_points(own: pd.DataFrame, study: StudyArrays, column: str) -> np.ndarray:
+    """A column of the points of a study in their order, each of whose values is an array."""
+    rows = own.set_index(["backbone", "layer"])[column]
+    points = pd.MultiIndex.from_frame(study.points[["backbone", "layer"]])
+    return np.stack([np.asarray(each, dtype=float) for each in rows[~rows.index.duplicated()].loc[points]])
+
+
 def _stacked(own: pd.DataFrame, study: StudyArrays, task: str, detector: str, of: str = "scores") -> np.ndarray:
     """The scores of the points of a study in their order, (P, m)."""
-    rows = own[(own["task"] == task) & (own["detector"] == detector)].set_index(["backbone", "layer"])[of]
-    points = pd.MultiIndex.from_frame(study.points[["backbone", "layer"]])
-    return np.stack(rows[~rows.index.duplicated()].loc[points].to_list())
+    return _of_points(own[(own["task"] == task) & (own["detector"] == detector)], study, of)
 
 
 def _wide(regrets: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -226,7 +282,7 @@ def draw(summary: pd.DataFrame) -> plt.Figure:
 
     Rules that are judged on fewer data sets than the others do not compare with them: hollow, and last.
     """
-    figure, axes = plt.subplots(1, len(LEVELS), figsize=(13, 9.4), layout="constrained")
+    figure, axes = plt.subplots(1, len(LEVELS), figsize=(13, 13), layout="constrained")
     every = summary["n_datasets"].max()
     looks = ((False, "C0", "metrics of benign rows"), (True, "C1", "rivals without metrics"))
     for ax, level in zip(axes, LEVELS, strict=True):
@@ -251,7 +307,7 @@ def draw(summary: pd.DataFrame) -> plt.Figure:
 
 
 def _is_rival(rule: str) -> bool:
-    return " " in rule and "combination" not in rule
+    return " " in rule and "combination" not in rule and rule != TWO_TERMS
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """Metrics that are best in the middle: the distance correlation, and the distance from a target."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from reprq.analysis import sweet_spots
 from reprq.evaluation import correlation
+from simulations.crossed import LAYERS, world
 from simulations.measured import Measured, Section, measured
 
 FLIPS, RESAMPLES = 199, 999
@@ -63,6 +66,27 @@ def targets(trials: int, seed: int) -> Iterator[Measured]:
             yield measured(setting, *_rejected(None if effect else 0.05, p_values))
 
 
+def two_lines(trials: int, seed: int) -> Iterator[Measured]:
+    """`sweet_spots` finds a peak over data sets that share networks, and none in a line or in one that levels off."""
+    shapes: dict[str, Callable[[Floats], Floats]] = {
+        "nothing": lambda x: 0 * x,
+        "a line": lambda x: x,
+        "levels off at its median": lambda x: np.minimum(x, 0),
+        "worst in the middle": np.abs,
+        "best at its median": lambda x: -np.abs(x),
+        "best at its upper quartile": lambda x: -np.abs(x - 0.67),
+    }
+    for datasets, networks in ((6, 10), (12, 10), (12, 20)):
+        for name, shape in shapes.items():
+            found = []
+            for trial in range(max(1, trials // 4)):
+                x, noise, _, dataset = world(np.random.default_rng((seed, trial)), networks, datasets, 0.0, 0.0)
+                table = {"dataset": dataset, "metric": name, "value": x, "auroc": shape(x) + noise}
+                found.append(sweet_spots(pd.DataFrame(table))["p_value"][0])
+            wanted = None if name.startswith("best") else 0.05
+            yield measured(f"{datasets} data sets, {networks} networks of {LAYERS}, {name}", *_rejected(wanted, found))
+
+
 def _of_target(rng: np.random.Generator, networks: int, effect: float, target: float) -> tuple[Floats, Floats, Ints]:
     """The distance of a metric from its target, and a score that falls with the metric's distance from 1."""
     logarithm, noise, groups = columns(rng, networks, 6)
@@ -73,4 +97,4 @@ def _rejected(wanted: float | None, p_values: list[float | None]) -> tuple[str, 
     return "p <= .05", wanted, [p is not None and p <= 0.05 for p in p_values]
 
 
-SECTIONS: dict[str, Section] = {"distance": distance, "targets": targets}
+SECTIONS: dict[str, Section] = {"distance": distance, "targets": targets, "two_lines": two_lines}

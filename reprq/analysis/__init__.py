@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from reprq.analysis.directions import Directions
     from reprq.analysis.recommendation import Recommendation, recommend
     from reprq.analysis.regret_over_datasets import regret_summary, regrets_by_dataset
-    from reprq.analysis.rivals import agreement, dull_rules, few_shot
+    from reprq.analysis.rivals import agreement, dull_rules, few_labels, few_shot
     from reprq.analysis.scores import points
     from reprq.analysis.stopping import regret_of_stopping, warnings_of_forgetting
     from reprq.analysis.targets import with_targets
+    from reprq.analysis.two_lines import sweet_spots
     from reprq.analysis.variance import variance_shares
     from reprq.analysis.within_datasets import over_datasets
 
@@ -27,6 +28,7 @@ _MODULES = {
     "regrets_by_dataset": "reprq.analysis.regret_over_datasets",
     "agreement": "reprq.analysis.rivals",
     "dull_rules": "reprq.analysis.rivals",
+    "few_labels": "reprq.analysis.rivals",
     "few_shot": "reprq.analysis.rivals",
     "points": "reprq.analysis.scores",
     "Directions": "reprq.analysis.directions",
@@ -34,6 +36,7 @@ _MODULES = {
     "recommend": "reprq.analysis.recommendation",
     "regret_of_stopping": "reprq.analysis.stopping",
     "warnings_of_forgetting": "reprq.analysis.stopping",
+    "sweet_spots": "reprq.analysis.two_lines",
     "with_targets": "reprq.analysis.targets",
     "variance_shares": "reprq.analysis.variance",
 }
@@ -45,6 +48,7 @@ __all__ = [
     "compare",
     "correlate",
     "dull_rules",
+    "few_labels",
     "few_shot",
     "over_datasets",
     "points",
@@ -53,6 +57,7 @@ __all__ = [
     "regret_of_stopping",
     "regret_summary",
     "regrets_by_dataset",
+    "sweet_spots",
     "variance_shares",
     "warnings_of_forgetting",
     "with_targets",

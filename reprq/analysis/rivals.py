@@ -1,6 +1,6 @@
 """What metrics have to beat: choices of a layer without any metric, by position, by other data sets, or by scores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from reprq.statistics.ranks import midranks
 LAST, FIXED, DEPTH, RANDOM = "last layer", "fixed ranking", "most frequent depth", "random layer"
 _DEPTHS = 5  # to which the depths of best layers are rounded: 0, 1/4, ..., 1
 FEW_SHOT = "few-shot, k = {}"
+FEW_LABELS = "{}, k = {}"
 AGREEMENT, SYNTHETIC = "agreement of detectors", "synthetic anomalies"
 _DRAWS = 20  # of the few anomalies
 
@@ -118,6 +119,63 @@ def few_shot(
         drawn = [rng.choice(len(known), min(k, len(known)), replace=False) for _ in range(draws)]
         found.append([shares[:, chosen].mean(1) for chosen in drawn])
     return np.array(found)
+
+
+def few_labels(
+    rows: ArrayLike,
+    labels: ArrayLike,
+    classes: ArrayLike,
+    k: int,
+    measure: Callable[[Floats, Floats], float],
+    draws: int = _DRAWS,
+    seed: int = 0,
+) -> Floats:
+    """Return what a metric of labelled rows says of a layer, given k anomalies and the benign rows of one half.
+
+    An upper rival of metrics of benign rows, and a rival of `few_shot`, which it shares its halves and draws with: it
+    asks the rows, not a detector. Rows of a half are turned into as many coordinates as they need, so the metric must
+    not depend on a rotation: `reprq.metrics.logme`, `h_score` and `probe_auroc` do not.
+
+    Args:
+        rows: (m, d) the test rows of a task in a layer.
+        labels: (m,) 1 is anomalous.
+        classes: (m,) class numbers, which tell the halves.
+        k: Anomalies, at least 1; where a half has fewer, all of them.
+        measure: From (n, d') rows and their (n,) labels, 0 and 1, to a number, higher is better.
+        draws: How often the anomalies are drawn.
+        seed: Seeds the draws, which are the same for all layers.
+
+    Returns:
+        (2, draws) of either half.
+
+    Raises:
+        InputError: k below 1, a half without benign or anomalous rows, or what the metric raises.
+
+    Example:
+        >>> from reprq.metrics import h_score
+        >>> rows = np.array([[0.0], [0.1], [0.2], [0.3], [5.0], [5.1]])
+        >>> few_labels(rows, [0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 1, 1], k=1, measure=h_score, draws=1).round(3).tolist()
+        [[0.999], [0.999]]
+    """
+    if k < 1:
+        raise InputError(f"k must be at least 1 anomaly, got {k}")
+    values, anomalous = np.asarray(rows, dtype=np.float64), np.asarray(labels) == 1
+    rng, found = np.random.default_rng(seed), []
+    for half in _halves(anomalous, classes):
+        own, known = _turned(values[half]), anomalous[half]
+        benign, others = np.flatnonzero(~known), np.flatnonzero(known)
+        drawn = [rng.choice(len(others), min(k, len(others)), replace=False) for _ in range(draws)]
+        chosen = [np.concatenate([benign, others[each]]) for each in drawn]
+        found.append([measure(own[each], known[each].astype(np.float64)) for each in chosen])
+    return np.array(found)
+
+
+def _turned(rows: Floats) -> Floats:
+    """Rows in no more columns than there are rows, with the same lengths and angles."""
+    if len(rows) >= rows.shape[1]:
+        return rows
+    found: Floats = np.linalg.qr(rows.T, mode="r").T
+    return found
 
 
 def agreement(scores: ArrayLike, labels: ArrayLike, classes: ArrayLike) -> Floats:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from reprq.detectors.rows.lof import LOF
     from reprq.detectors.rows.mahalanobis import Mahalanobis
     from reprq.detectors.rows.pyod import PyOD
+    from reprq.detectors.rows.radial import RadialMahalanobis
     from reprq.detectors.rows.reconstruction import KPCA, PCA
     from reprq.detectors.rows.shallow import GMM, OCSVM, IForest
     from reprq.detectors.rows.ssad import SSAD
@@ -105,6 +106,7 @@ _MODULES = {
     "LOF": "reprq.detectors.rows.lof",
     "Mahalanobis": "reprq.detectors.rows.mahalanobis",
     "PyOD": "reprq.detectors.rows.pyod",
+    "RadialMahalanobis": "reprq.detectors.rows.radial",
     "KPCA": "reprq.detectors.rows.reconstruction",
     "PCA": "reprq.detectors.rows.reconstruction",
     "SSAD": "reprq.detectors.rows.ssad",
@@ -158,6 +160,7 @@ __all__ = [
     "PaDiM",
     "PatchCore",
     "PyOD",
+    "RadialMahalanobis",
     "SupervisedClassifier",
     "Threshold",
     "Transfer",

@@ -124,6 +124,15 @@ DETECTORS = Registry(
             facts={"kind": "reconstruction", "features": "raw"},
         ),
         Entry(
+            name="radial_mahalanobis",
+            target=f"{_ROWS}.radial:RadialMahalanobis",
+            inputs="rows",
+            label="radial Mahalanobis",
+            about="squared Mahalanobis distance of rows over a power (beta) of their length",
+            citation="Janiak et al. 2025",
+            facts={"kind": "probabilistic", "features": "raw"},
+        ),
+        Entry(
             name="ssad",
             target=f"{_ROWS}.ssad:SSAD",
             inputs="rows",

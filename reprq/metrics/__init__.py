@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from reprq.lazy import from_modules
 from reprq.metrics.compactness import cosine_compactness
 from reprq.metrics.correction import corrected_spectrum
+from reprq.metrics.deconfounded import deconfounded_cka
 from reprq.metrics.dimension import local_dimension
 from reprq.metrics.discriminant import coherence, lidar
 from reprq.metrics.disentanglement import DCI, completeness_by_factor, dci, disentanglement_by_code
 from reprq.metrics.hubs import hubness
+from reprq.metrics.intervals import interval
 from reprq.metrics.kernels import cka, cka_matrix
 from reprq.metrics.layers import SIMILARITIES, chance_similarity, layer_similarity
 from reprq.metrics.measurement import Measurement, Metric, measure
@@ -35,7 +37,7 @@ from reprq.metrics.spectral import (
 from reprq.metrics.sphere import alignment, self_cluster, uniformity
 from reprq.metrics.stability import score_stability, view_stability
 from reprq.metrics.subsampling import at_common_size, curve
-from reprq.metrics.transferability import h_score, logme
+from reprq.metrics.transferability import h_score, logme, probe_auroc
 from reprq.numerics.moments import Moments
 from reprq.numerics.spectra import spectrum
 
@@ -66,6 +68,7 @@ __all__ = [
     "cosine_compactness",
     "curve",
     "dci",
+    "deconfounded_cka",
     "disentanglement_by_code",
     "effective_rank",
     "fit_alpha",
@@ -73,6 +76,7 @@ __all__ = [
     "h_score",
     "hubness",
     "identifiers",
+    "interval",
     "isoscore",
     "layer_similarity",
     "lidar",
@@ -84,6 +88,7 @@ __all__ = [
     "names",
     "nesum",
     "participation_ratio",
+    "probe_auroc",
     "procrustes_distance",
     "pwcca",
     "rankme",

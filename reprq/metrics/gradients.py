@@ -11,6 +11,7 @@ from reprq.errors import InputError
 from reprq.validation import as_matrix
 
 Norm = Literal["l1", "l2", "linf"]
+Reduction = Literal["sum", "mean"]
 Loss = Callable[[torch.Tensor], torch.Tensor]
 
 _DUAL: dict[Norm, Norm] = {"l1": "linf", "l2": "l2", "linf": "l1"}
@@ -75,6 +76,7 @@ def brittleness(
     embeddings: ArrayLike,
     *,
     norm: Norm = "l2",
+    reduction: Reduction = "sum",
     batch_size: int = 64,
     unit_free: bool = False,
 ) -> float:
@@ -88,6 +90,9 @@ def brittleness(
         inputs: (n, C, H, W) benign training inputs, as the network takes them.
         embeddings: (m, d) the teacher's embeddings of benign inputs, m >= 2; their covariance divides by m - 1.
         norm: "l2" as in the paper, "l1" or "linf".
+        reduction: "sum" takes the loss as it is, a sum of squared errors over the d columns of the embeddings;
+            "mean" divides it by d, as the mean squared error of the paper does. The two rank networks of different
+            widths differently, so say which: `brittleness[l2,sum]` or `brittleness[l2,mean]`.
         batch_size: Inputs a pass.
         unit_free: Whether to multiply by the mean distance of an input to the mean input, in the dual norm (l2 of l2,
             linf of l1, l1 of linf). The number is then the change of the loss, in units of the trace, as an input
@@ -115,7 +120,10 @@ def brittleness(
     trace = float(np.asarray(rows, dtype=np.float64).var(axis=0, ddof=1).sum())
     if trace <= 0:
         raise InputError("embeddings must vary, got the same row everywhere; the trace of their covariance is 0")
-    score = float(gradient_norms(loss, inputs, norms=norm, batch_size=batch_size)[norm].mean() / trace)
+    if reduction not in ("sum", "mean"):
+        raise InputError(f"reduction must be 'sum' or 'mean', got {reduction!r}")
+    width = rows.shape[1] if reduction == "mean" else 1
+    score = float(gradient_norms(loss, inputs, norms=norm, batch_size=batch_size)[norm].mean() / (trace * width))
     return score * _spread(inputs, _DUAL[norm]) if unit_free else score
 
 

@@ -12,12 +12,14 @@ from reprq.analysis.rivals import (
     against_synthetic,
     agreement,
     dull_rules,
+    few_labels,
     few_shot,
 )
 from reprq.analysis.rules import StudyArrays, picks
 from reprq.errors import InputError
 from reprq.evaluation import auroc
 from reprq.evaluation.detection import halves_of
+from reprq.metrics import logme
 
 
 def study(dataset: str, scores: np.ndarray, networks: str) -> StudyArrays:
@@ -117,3 +119,27 @@ def test_what_cannot_be_chosen_by_is_said() -> None:
         few_shot([[0.0, 1.0]], [0, 1], [0, 1], k=1)
     with pytest.raises(InputError, match=r"at least 2 detectors, got shape \(1, 1, 4\)"):
         agreement([[[1, 2, 3, 4]]], [0, 0, 1, 1], [0, 0, 1, 1])
+
+
+def test_few_labels_ask_each_half_with_the_anomalies_that_were_drawn() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [20, 12])
+    rows = rng.standard_normal((32, 40)) + labels[:, None]  # more columns than rows: turned, not changed
+    sizes = []
+
+    def measure(x, y):
+        sizes.append((len(x), int(y.sum()), x.shape[1] <= 16))
+        return logme(x, y)
+
+    found = few_labels(rows, labels, labels, k=2, measure=measure, draws=4)
+    assert found.shape == (2, 4)
+    assert sizes == [(12, 2, True)] * 8
+    halves = np.arange(20) % 2 == 0, np.arange(12) % 2 == 0
+    everything = few_labels(rows, labels, labels, k=99, measure=logme, draws=1)
+    for half, said in zip((True, False), everything[:, 0], strict=True):
+        kept = np.concatenate([np.flatnonzero(halves[0] == half), 20 + np.flatnonzero(halves[1] == half)])
+        assert said == pytest.approx(logme(rows[kept], labels[kept]), abs=1e-5)
+    with pytest.raises(InputError, match="k must be at least 1 anomaly, got 0"):
+        few_labels(rows, labels, labels, k=0, measure=logme)
+    with pytest.raises(InputError, match="a benign and an anomalous row in either half"):
+        few_labels(rows, labels * 0, labels, k=1, measure=logme)

@@ -57,6 +57,7 @@ def test_linear_teacher_and_student_have_a_closed_form(n, d_in, d_out, seed):
     z = rng.normal(size=(n + 2, 3))
     trace = np.trace(np.atleast_2d(np.cov(z.T)))
     assert brittleness(loss, torch.from_numpy(x), z) == pytest.approx(expected.mean() / trace)
+    assert brittleness(loss, torch.from_numpy(x), z, reduction="mean") == pytest.approx(expected.mean() / trace / 3)
 
 
 def test_scaling_the_embeddings_divides_by_the_square(network, inputs):

@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
 from reprq.errors import InputError
-from reprq.metrics import h_score, logme
+from reprq.metrics import h_score, logme, probe_auroc
 
 
 @pytest.fixture
@@ -65,3 +65,48 @@ def test_what_has_no_value_is_said(measure) -> None:
         measure([[np.nan], [1.0]], [0, 1])
     with pytest.raises(InputError, match="got all rows equal"):
         h_score(np.full((4, 2), 0.1), [0, 0, 1, 1])
+
+
+def test_the_probe_is_a_refit_without_each_row() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [12, 4])
+    x = rng.standard_normal((16, 5)) + labels[:, None] * 0.7
+    rows = x - x.mean(0)
+    weights, y = np.where(labels == 1, 0.5 / 4, 0.5 / 12), np.where(labels == 1, 1.0, -1.0)
+    penalty = 0.1 * np.square(rows).sum() / 16
+    scores = []
+    for i in range(16):
+        kept = np.arange(16) != i
+        gram = (rows[kept] * weights[kept, None]).T @ rows[kept] + penalty * np.eye(5)
+        scores.append(rows[i] @ np.linalg.solve(gram, (rows[kept] * (weights * y)[kept, None]).sum(0)))
+    scores = np.array(scores)
+    expected = (scores[12:, None] > scores[:12]).mean()
+    assert 0.5 < expected < 1
+    assert probe_auroc(x, labels) == pytest.approx(expected)
+    turn = np.linalg.qr(rng.standard_normal((5, 5)))[0]
+    assert probe_auroc(8 * x @ turn + 2, labels) == pytest.approx(expected)
+
+
+def test_the_probe_of_noise_is_no_better_than_chance_and_says_what_it_needs() -> None:
+    labels = np.repeat([0, 1], [30, 5])
+    found = [probe_auroc(np.random.default_rng(seed).standard_normal((35, 200)), labels) for seed in range(40)]
+    assert np.mean(found) < 0.6  # rows left out lean to the other class, so it is below rather than above
+    with pytest.raises(InputError, match="at least 2 anomalies and 2 benign rows, got 1 anomalies"):
+        probe_auroc(np.eye(4), [0, 0, 0, 1])
+    with pytest.raises(InputError, match="must be 0"):
+        probe_auroc(np.eye(4), [0, 0, 2, 2])
+    with pytest.raises(InputError, match="rows that differ"):
+        probe_auroc(np.ones((4, 2)), [0, 0, 1, 1])
+    with pytest.raises(InputError, match="ridge must be positive"):
+        probe_auroc(np.eye(4), [0, 0, 1, 1], ridge=0)
+
+
+def test_a_quick_decomposition_that_fails_is_done_by_the_slow_one(data, monkeypatch) -> None:
+    x, labels = data
+    expected = h_score(x, labels), logme(x, labels)
+
+    def fails(*_, **__):
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    monkeypatch.setattr(np.linalg, "svd", fails)
+    assert (h_score(x, labels), logme(x, labels)) == pytest.approx(expected)

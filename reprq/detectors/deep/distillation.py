@@ -20,6 +20,7 @@ from reprq.detectors.deep.maps import blurred, check_blur, gradient_map
 from reprq.detectors.deep.samples import Samples
 from reprq.detectors.deep.scheduled import TrainedDetector
 from reprq.detectors.network import check_network, check_same, opened
+from reprq.detectors.rows.base import check_choice
 from reprq.embeddings.pooling import pool_layer
 from reprq.embeddings.registry import check_pooling
 from reprq.errors import InputError
@@ -50,6 +51,8 @@ class Distillation(TrainedDetector):
         lr: The learning rate of Adam.
         patience: Epochs without a better loss on the hold-out before training stops.
         precision: "float32", or "bfloat16" for autocast.
+        score: "error", or "gradient": the l2 norm of the derivative of that error in the input, through the student
+            alone, which is the term of a sample in Mai's brittleness. It needs inputs that have derivatives, as images.
         sigma: Of the Gaussian that blurs maps, in pixels; 0 for none.
         seed: Of the student's weights, the hold-out and the order of samples.
         device: A torch device.
@@ -78,6 +81,7 @@ class Distillation(TrainedDetector):
     lr: float = 1e-3
     patience: int = 5
     precision: str = "float32"
+    score: str = "error"
     sigma: float = 4.0
     _key = "reprq.distillation"
     _not_saved = ("teacher", *DeepDetector._not_saved)
@@ -92,6 +96,7 @@ class Distillation(TrainedDetector):
         """Raise an InputError for a parameter that cannot be used, whatever the data."""
         super().check_parameters()
         check_blur(self.sigma)
+        check_choice("score", self.score, ("error", "gradient"))
         check_network(self.teacher, "teacher")
         if self.student is not None and not isinstance(self.student, str):
             raise InputError(f"student must be the name of an architecture, got {self.student!r}")
@@ -107,6 +112,7 @@ class Distillation(TrainedDetector):
         said += [f"patience={self.patience}"] * (self.patience != 5)
         said += [self.precision] * (self.precision != "float32")
         said += [f"student={self.student}"] * (self.student is not None)
+        said += ["score=gradient"] * (self.score == "gradient")
         return f"distillation[{','.join(said)}]"
 
     def loss(self, x: Tensor) -> Tensor:
@@ -116,7 +122,7 @@ class Distillation(TrainedDetector):
             NotFittedError: `fit` has not been called.
         """
         self.check_fitted()
-        return self._scores(x)
+        return self._error(x)
 
     def anomaly_map(self, X: Any) -> NDArray[np.float64]:
         """Return the sum over channels of |d score / d x| at every pixel, through both networks, blurred: (m, H, W).
@@ -214,6 +220,16 @@ class Distillation(TrainedDetector):
         return torch.cat(self._heads(x), dim=1).float()
 
     def _scores(self, x: Batch) -> Tensor:
+        if self.score == "error":
+            return self._error(x)
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            raise InputError("score 'gradient' needs inputs that have derivatives, got words; take score 'error'")
+        with torch.enable_grad():
+            inputs = x.detach().requires_grad_()
+            (slopes,) = torch.autograd.grad(self._error(inputs).sum(), inputs)
+        return torch.linalg.vector_norm(slopes.flatten(1).double(), dim=1)
+
+    def _error(self, x: Batch) -> Tensor:
         with torch.no_grad():
             known = self._heads(mapped(x, torch.Tensor.detach))
         return _distance(self.student_(x), known)

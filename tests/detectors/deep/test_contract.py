@@ -28,6 +28,7 @@ SPECS = {
     "geometric, separate heads": {"name": "geometric", **QUICK, "network": "mnist", "heads": "separate"},
     "ss_dgm, M1 pretrained": {"name": "ss_dgm", **QUICK, "variant": "m1+m2", "pretrain_epochs": 2},
     "distillation": {"name": "distillation", **QUICK, "batch_size": 4, "lr": 0.001},
+    "distillation, gradient": {"name": "distillation", **QUICK, "batch_size": 4, "lr": 0.001, "score": "gradient"},
     "adra": {"name": "adra", **QUICK, "lr": 0.05},
     "transfer": {"name": "transfer", **QUICK, "lr": 0.001, "loss": "deep_sad"},
     "transfer, ewc": {"name": "transfer", **QUICK, "loss": "hsc", "regularizer": "ewc", "fisher_samples": 8},
