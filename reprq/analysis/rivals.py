@@ -174,8 +174,8 @@ def _turned(rows: Floats) -> Floats:
     """Rows in no more columns than there are rows, with the same lengths and angles."""
     if len(rows) >= rows.shape[1]:
         return rows
-    found: Floats = np.linalg.qr(rows.T, mode="r").T
-    return found
+    triangle: Floats = np.linalg.qr(rows.T).R
+    return triangle.T
 
 
 def agreement(scores: ArrayLike, labels: ArrayLike, classes: ArrayLike) -> Floats:

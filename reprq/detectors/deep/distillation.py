@@ -227,7 +227,8 @@ class Distillation(TrainedDetector):
         with torch.enable_grad():
             inputs = x.detach().requires_grad_()
             (slopes,) = torch.autograd.grad(self._error(inputs).sum(), inputs)
-        return torch.linalg.vector_norm(slopes.flatten(1).double(), dim=1)
+        norms: Tensor = torch.linalg.vector_norm(slopes.flatten(1).double(), dim=1)
+        return norms
 
     def _error(self, x: Batch) -> Tensor:
         with torch.no_grad():

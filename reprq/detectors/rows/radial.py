@@ -41,7 +41,7 @@ class RadialMahalanobis(ArrayDetector):
 
     min_rows = 2
 
-    def __init__(self, beta: float = 1.0, covariance: str = "ledoit_wolf") -> None:
+    def __init__(self, beta: float = 0.5, covariance: str = "ledoit_wolf") -> None:
         self.beta, self.covariance = beta, covariance
 
     def check_parameters(self) -> None:
