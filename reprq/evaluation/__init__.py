@@ -6,7 +6,7 @@ from reprq.lazy import from_modules
 
 if TYPE_CHECKING:
     from reprq.evaluation.band import roc_band
-    from reprq.evaluation.bootstrap import auroc_bootstrap
+    from reprq.evaluation.bootstrap import auroc_bootstrap, average_precision_bootstrap
     from reprq.evaluation.explanations import clever_hans_score, explanation_accuracy, pointing_game
     from reprq.evaluation.groups import max_over_groups
     from reprq.evaluation.operating import (
@@ -35,6 +35,7 @@ _MODULES = {
     "auroc": "reprq.evaluation.roc",
     "roc_band": "reprq.evaluation.band",
     "auroc_bootstrap": "reprq.evaluation.bootstrap",
+    "average_precision_bootstrap": "reprq.evaluation.bootstrap",
     "clever_hans_score": "reprq.evaluation.explanations",
     "explanation_accuracy": "reprq.evaluation.explanations",
     "pointing_game": "reprq.evaluation.explanations",
@@ -78,6 +79,7 @@ __all__ = [
     "auroc",
     "auroc_bootstrap",
     "average_precision",
+    "average_precision_bootstrap",
     "average_precision_chance",
     "clever_hans_score",
     "correlation",

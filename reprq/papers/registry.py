@@ -149,12 +149,18 @@ PAPERS = Registry(
         _paper(
             "ruff2021-unifying",
             'Ruff 2021, "Deep One-Class Learning"',
-            "Table 4.2: nine methods on MNIST-C, and Table 4.4: whether their explanations point at what was corrupted",
-            "MNIST/raw or torchvision/MNIST/raw in --root",
+            "Table 4.2: nine methods on MNIST-C or on a folder in MVTec's layout, and Table 4.4: whether their"
+            " explanations point at what was corrupted or marked",
+            "MNIST/raw or torchvision/MNIST/raw in --root; for the preset folder train/good, test/good, test/DEFECT and"
+            " ground_truth/DEFECT/NAME_mask.png there",
             {
                 "quick": "200 training digits, two corruptions; half a minute",
-                "cpu": "5,000 training digits, 500 test digits, all corruptions, two seeds; of one core some minutes",
+                "cpu": "5,000 training digits, 500 test digits, all corruptions, two seeds; AGAN 15 epochs, 20 steps of"
+                " search from one start; half an hour of one core",
                 "full": "all digits, five seeds; for a GPU",
+                "folder": "one category of MVTec AD, or your own in its layout, as --root; images of 32 pixels, DSVDD"
+                " on MobileNetV2 (weights/mobilenet_v2-imagenet_torchvision.safetensors there or in $REPRQ_DATA, else"
+                " downloaded); minutes of one core",
             },
             "reprq.papers.ruff2021.unifying",
         ),

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 from reprq.errors import InputError
-from reprq.evaluation.bootstrap import auroc_bootstrap
+from reprq.evaluation.bootstrap import auroc_bootstrap, average_precision_bootstrap
+from reprq.evaluation.operating import average_precision
 from reprq.evaluation.paired import paired_delong
 from reprq.evaluation.roc import auroc
 
@@ -165,3 +166,23 @@ def test_bad_input_is_one_sentence(labels, first, second, said):
 def test_no_resamples_are_refused():
     with pytest.raises(InputError, match="resamples must be at least 1, got 0"):
         auroc_bootstrap([0, 1], [0, 1], resamples=0)
+
+
+def test_average_precision_of_resamples_is_that_of_their_rows() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.repeat([0, 1], [30, 12])
+    scores = np.round(rng.normal(size=42) + labels, 1)  # with ties
+    found = average_precision_bootstrap(labels, scores, 0.9, resamples=200, seed=5)
+    again = np.random.default_rng(5)
+    levels = np.unique(scores)
+    counts = [np.array([(scores[labels == mark] == level).sum() for level in levels]) for mark in (1, 0)]
+    values = []
+    for _ in range(200):
+        up, down = (again.multinomial(each.sum(), each / each.sum()) for each in counts)
+        rows = np.concatenate([levels.repeat(up), levels.repeat(down)])
+        values.append(average_precision(np.repeat([1, 0], [up.sum(), down.sum()]), rows))
+    assert found.value == average_precision(labels, scores)
+    assert [found.low, found.high] == pytest.approx(np.quantile(values, [0.05, 0.95]).tolist())
+    assert average_precision_bootstrap([0, 0, 1, 1], [1, 2, 3, 4]).low == 1.0
+    with pytest.raises(InputError, match="resamples must be at least 1, got 0"):
+        average_precision_bootstrap([0, 1], [0, 1], resamples=0)

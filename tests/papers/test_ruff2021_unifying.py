@@ -66,7 +66,7 @@ def test_average_precision_and_clever_hans_scores_stand_in_their_tables() -> Non
 
 def test_one_fit_of_each_method_is_judged_on_every_corruption(mnist_root: Path, tmp_path: Path, monkeypatch) -> None:
     pytest.importorskip("zennit")
-    how = UnifyingPreset(40, 8, 5, (1, 1), (52, 1), corruptions=("stripe", "brightness"))
+    how = UnifyingPreset(40, 8, 5, (1, 1), (52, 1), (1, 1, 1), corruptions=("stripe", "brightness"))
     monkeypatch.setitem(unifying.PRESETS, "quick", how)
     out = tmp_path / "out"
     paths = reproduce("ruff2021-unifying", "quick", out, root=mnist_root, progress=False)
@@ -76,6 +76,7 @@ def test_one_fit_of_each_method_is_judged_on_every_corruption(mnist_root: Path, 
     assert {(row["method"], row["task"]) for row in rows} == {
         (method, kind) for method in how.specs() for kind in how.corruptions
     }
+    assert {*METHODS, "ensemble"} == set(how.specs())
     assert all(row["n_train"] == "40" and row["n_test"] == "16" for row in rows)
     assert all(float(row["low"]) <= float(row["auroc"]) <= float(row["high"]) for row in rows)
     explained = [row for row in rows if row["clever_hans"]]
@@ -92,7 +93,7 @@ def test_one_fit_of_each_method_is_judged_on_every_corruption(mnist_root: Path, 
 def test_clean_and_corrupted_images_are_the_same_digits(mnist_root: Path) -> None:
     from reprq.data.image.mnist_c import load_mnist_c
 
-    how = UnifyingPreset(30, 5, 5, (1, 1), (26, 1), corruptions=("scale", "zigzag"))
+    how = UnifyingPreset(30, 5, 5, (1, 1), (26, 1), (1, 1, 1), corruptions=("scale", "zigzag"))
     train, test = (load_mnist_c(side, mnist_root, download=False) for side in ("train", "test"))
     benign, judged = unifying._samples(train, test, how, seed=3)
     names = [name.split("/") for name in judged.ids]

@@ -6,8 +6,10 @@ B.3). Deviations: kernel methods, and here all, train on a seeded sample; SVDD h
 where the thesis chose both on labels; MVE, a fast MCD, sees principal components, since pixels that never change have
 no covariance; kPCA has the median width, where there half of the neighbors hold half of the similarity; Deep SVDD,
 which trains nothing on digits there either, is the whitened distance to the mean of features of a LeNet that learned
-EMNIST's letters where torchvision's files of them stand beside MNIST's, and else drawn ones. AGAN is not run. Beside
-them stands an ensemble of three by the mean of their p-values.
+EMNIST's letters where torchvision's files of them stand beside MNIST's, and else drawn ones. AGAN has the halves of
+the autoencoder for generator and critic, as there, is trained as a Wasserstein GAN, and each digit is searched for in
+the steps and from the starts that the preset says. Beside them stands an ensemble of three by the mean of their
+p-values.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,15 +26,15 @@ from reprq.data import Dataset
 from reprq.data.image.corruptions import CORRUPTIONS, SIDE
 from reprq.data.image.mnist_c import CLEAN, changes, load_mnist_c
 from reprq.data.image.named import data_root
-from reprq.detectors import create, describe
 from reprq.evaluation import auroc, average_precision, clever_hans_score, explanation_accuracy, pointing_game
-from reprq.explain import relevance
 from reprq.optional import require
 from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
 from reprq.papers.fits import VERSION
 from reprq.papers.outcome import csv_text
-from reprq.papers.ruff2021 import unifying_tables
+from reprq.papers.ruff2021 import unifying_folder, unifying_tables
 from reprq.papers.ruff2021.letters import has_emnist, letters
+from reprq.papers.ruff2021.unifying_folder import FolderPreset
+from reprq.papers.ruff2021.unifying_methods import Method, by_relevance, of_features, of_network, of_rows, specs
 from reprq.study.cells import Row
 
 Array = NDArray[np.floating]
@@ -49,6 +51,7 @@ class UnifyingPreset:
         components: Principal components that MVE sees.
         epochs: Of the autoencoder, and after how many the rate falls to a tenth.
         letters: Letters that the network of DSVDD learns, and for how many epochs.
+        gan: Epochs of AGAN, and the steps and starts of its search for each digit.
         seeds: How many.
         corruptions: Which.
     """
@@ -58,43 +61,28 @@ class UnifyingPreset:
     components: int
     epochs: tuple[int, int]
     letters: tuple[int, int]
+    gan: tuple[int, int, int]
     seeds: int = 1
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
 
     def specs(self) -> dict[str, dict[str, Any]]:
         """Return the detector of every method on pixels in [0, 1]."""
-        epochs, milestone = self.epochs
-        return {
-            "Gaussian": {"name": "gaussian"},
-            "MVE": {"name": "mahalanobis", "covariance": "mcd"},
-            "PCA": {"name": "pca", "variance": 0.9},
-            "KDE": {"name": "kde"},
-            "SVDD": {"name": "ocsvm", "nu": 0.1},
-            "kPCA": {"name": "kpca", "variance": 0.9},
-            "ensemble": {"name": "ensemble", "of": "gaussian+pca+kde"},
-            "DSVDD": {"name": "mahalanobis", "covariance": "empirical"},
-            "AE": {
-                "name": "autoencoder",
-                "network": "mnist",
-                "preprocessing": "min-max",
-                "dim": 64,
-                "lr": 1e-3,
-                "held_out": 0.0,
-                "epochs": epochs,
-                "milestones": [milestone],
-            },
-        }
+        return specs("mnist", self.epochs, self.gan)
 
 
-PRESETS = {
-    "quick": UnifyingPreset(200, 16, 20, (2, 1), (260, 1), corruptions=("stripe", "zigzag")),
-    "cpu": UnifyingPreset(5_000, 500, 100, (30, 20), (5_200, 5), seeds=2),
-    "full": UnifyingPreset(60_000, 10_000, 100, (250, 200), (104_000, 30), seeds=5),
+PRESETS: dict[str, UnifyingPreset | FolderPreset] = {
+    "quick": UnifyingPreset(200, 16, 20, (2, 1), (260, 1), (2, 3, 1), corruptions=("stripe", "zigzag")),
+    "cpu": UnifyingPreset(5_000, 500, 100, (30, 20), (5_200, 5), (15, 20, 1), seeds=2),
+    "full": UnifyingPreset(60_000, 10_000, 100, (250, 200), (104_000, 30), (250, 100, 4), seeds=5),
+    "folder": FolderPreset(),
 }
 
 
-def experiments(how: UnifyingPreset, run: PaperRun) -> Iterator[Experiment]:
-    """Declare the fits, Tables 4.2, C.8 and 4.4, and the picture of explanations; `root` has MNIST."""
+def experiments(how: UnifyingPreset | FolderPreset, run: PaperRun) -> Iterator[Experiment]:
+    """Declare the fits, Tables 4.2, C.8 and 4.4, and the picture of explanations; `root` has MNIST, or is a folder."""
+    if isinstance(how, FolderPreset):
+        yield unifying_folder.experiment(how, run)
+        return
     require("zennit", "explain", "the explanations of DSVDD")
     train, test = (load_mnist_c(side, _root(run), download=False) for side in ("train", "test"))
     data = {side.split: side.fingerprint for side in (train,)}
@@ -222,46 +210,21 @@ def _samples(train: Dataset, test: Dataset, how: UnifyingPreset, seed: int) -> t
     return train.select(np.sort(rng.permutation(len(train))[: how.train])), test.select(rows)
 
 
-@dataclass(frozen=True)
-class _Method:
-    """A method that was fitted: its identifier, its scores, and its explanations where it has some."""
-
-    name: str
-    score: Callable[[Dataset], Array]
-    explain: Callable[[Dataset], Array] | None = None
-
-
 def _fitted(
     method: str, spec: dict[str, Any], benign: Dataset, how: UnifyingPreset, run: PaperRun, seed: int
-) -> _Method:
-    if method == "AE":
-        deep: Any = create({**spec, "seed": seed, "device": run.device}).fit(benign)
-        return _Method(describe(deep), deep.anomaly_score, deep.anomaly_map)
+) -> Method:
+    explained = method in _EXPLAINED
+    if method in ("AE", "AGAN"):
+        return of_network(spec, benign, run, seed, explained=explained)
     if method == "DSVDD":
-        return _of_letters(spec, benign, _letters_teacher(how, run, seed), run)
+        from reprq.backbones import load_backbone
+
+        return of_features(spec, benign, load_backbone("lenet", _letters_teacher(how, run, seed)), "pooled", run)
     to_rows: Callable[[Dataset], Array] = _pixels
     if method == "MVE":
         reduced = PCA(how.components, random_state=seed).fit(_pixels(benign))
         to_rows = lambda data: np.asarray(reduced.transform(_pixels(data)))  # noqa: E731
-    detector: Any = create(spec).fit(to_rows(benign))
-    explain = (lambda data: relevance(detector, to_rows(data))) if method in _EXPLAINED else None
-    return _Method(describe(detector), lambda data: np.asarray(detector.anomaly_score(to_rows(data))), explain)
-
-
-def _of_letters(spec: dict[str, Any], benign: Dataset, weights: str, run: PaperRun) -> _Method:
-    """A detector on features of the network that learned letters, explained down to the pixels."""
-    from reprq.backbones import load_backbone
-    from reprq.explain.layers import LayerScore
-    from reprq.explain.pictures import maps_of
-
-    rows = partial(_features, weights, run)
-    detector: Any = create(spec).fit(rows(benign))
-
-    def explain(data: Dataset) -> Array:
-        score = LayerScore(detector, load_backbone("lenet", weights), "pooled", device=run.device)
-        return np.stack([values for _, values in maps_of(score, data, "relevance")])
-
-    return _Method(describe(detector), lambda data: np.asarray(detector.anomaly_score(rows(data))), explain)
+    return of_rows(spec, benign, to_rows, by_relevance(to_rows) if explained else None)
 
 
 def _pixels(data: Dataset) -> Array:
@@ -280,14 +243,6 @@ def _letters_teacher(how: UnifyingPreset, run: PaperRun, seed: int) -> str:
         given: dict[str, Any] = {"epochs": epochs, "batch_size": 64, "seed": seed, "device": run.device}
         train_teacher("classification", letters(count, _root(run), seed=seed), out=file, progress=False, **given)
     return str(file)
-
-
-def _features(weights: str, run: PaperRun, data: Dataset) -> Array:
-    from reprq.embeddings import extract
-
-    caches = run.out / "embeddings"
-    cache = extract("lenet", data, "pooled", weights=weights, device=run.device, cache_dir=caches, progress=False)
-    return np.asarray(cache["pooled"].array)
 
 
 def _explained(explain: Callable[[Dataset], Array], corrupted: Dataset, area: float) -> Row:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reprq.evaluation import average_precision_chance
 from reprq.papers.beside import LEGEND, beside
 from reprq.study.cells import Row
 
@@ -128,3 +129,72 @@ def _signed(ax: "Axes", values: Any) -> None:
     """Red adds to the score, blue takes from it; each picture by its own largest value."""
     most = float(np.abs(values).max()) or 1.0
     ax.imshow(values, cmap="RdBu_r", vmin=-most, vmax=most)
+
+
+def table_of_folder(rows: list[Row], name: str, masks: Any, labels: Any) -> str:
+    """Return the nine methods on a folder, a line each.
+
+    Args:
+        rows: A row a method.
+        name: Of the folder.
+        masks: (n, side, side) of what is judged, or None.
+        labels: (n,) of what is judged, 1 is anomalous.
+    """
+    anomalous, first = int(np.sum(labels)), rows[0]
+    said = (
+        f"{first['n_train']} benign images train, {len(labels) - anomalous} benign and {anomalous} anomalous ones are"
+        f" judged. In per cent, with 95 % intervals; chance has an average precision of"
+        f" {100 * average_precision_chance(labels):.0f}."
+    )
+    columns: list[tuple[str, ...]] = [
+        ("AUROC", "auroc", "low", "high"),
+        ("average precision", "ap", "ap_low", "ap_high"),
+    ]
+    if masks is not None:
+        columns += [("explanation accuracy", "cosine", "cosine_low", "cosine_high")]
+        columns += [("pointing game", "pointing", "pointing_low", "pointing_high"), ("Clever-Hans", "clever_hans")]
+        there = masks[masks.any((1, 2))]
+        area = there.mean((1, 2))
+        said += (
+            f" Explanation accuracy is the mean cosine of map and mask over the {len(there)} images with a mask (a map"
+            f" that is the same everywhere has {100 * np.sqrt(area).mean():.1f}), the pointing game the share of them"
+            f" whose highest value lies in the mask ({100 * area.mean():.1f} by chance), and the Clever-Hans score the"
+            " AUROC less the accuracy."
+        )
+    heads = ["method", *(column[0] for column in columns)]
+    lines = [heads, ["---", *("---:" for _ in columns)]]
+    lines += [[str(row["method"]), *(_with_ends(row, *column[1:]) for column in columns)] for row in rows]
+    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"# Nine methods of Ruff (2021) on {name}\n\n{said}\n\n{body}\n"
+
+
+def _with_ends(row: Row, value: str, *ends: str) -> str:
+    said = f"{100 * row[value]:.1f}"
+    return f"{said} [{', '.join(f'{100 * row[end]:.1f}' for end in ends)}]" if ends else said
+
+
+def picture_of_folder(images: Sequence[Any], names: Sequence[str], masks: Any, maps: Mapping[str, Any]) -> "Figure":
+    """Draw images, what is marked, and where each method sees it.
+
+    Args:
+        images: PIL images.
+        names: The class of each.
+        masks: (n, side, side).
+        maps: By method (n, side, side).
+    """
+    from matplotlib.figure import Figure
+
+    heads = ("image", "mask", *maps)
+    fig = Figure(figsize=(0.95 * len(heads) + 0.9, 1.0 * len(images) + 0.4), layout="constrained")
+    axes = fig.subplots(len(images), len(heads), squeeze=False)
+    for i, (line, image, name) in enumerate(zip(axes, images, names, strict=True)):
+        line[0].imshow(image)
+        line[0].set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
+        line[1].imshow(masks[i], cmap="gray", vmin=0, vmax=1)
+        for ax, found in zip(line[2:], maps.values(), strict=True):
+            _signed(ax, found[i])
+    for ax, head in zip(axes[0], heads, strict=True):
+        ax.set_title(head, fontsize=9)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+    return fig
