@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from reprq.errors import InputError, UnknownNameError
@@ -199,4 +200,10 @@ def standard_name(pooling: str) -> str:
         >>> standard_name("mean")
         'avg'
     """
-    return next((entry.name for entry in POOLINGS.built_in() if pooling in entry.facts.get("also", ())), pooling)
+    return _other_names().get(pooling, pooling)
+
+
+@cache
+def _other_names() -> dict[str, str]:
+    """Of reprq's own poolings; asked of every layer in every batch."""
+    return {name: entry.name for entry in POOLINGS.built_in() for name in entry.facts.get("also", ())}
