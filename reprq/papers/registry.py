@@ -179,14 +179,14 @@ PAPERS = Registry(
         _paper(
             "deecke2021",
             'Deecke et al. 2021, "Transfer-Based Semantic Anomaly Detection"',
-            "Tables 2, 4, 5 and 6 beside the published, Figure 5 (small modes), networks to start from, claims with"
+            "Tables 1, 2, 4, 5 and 6 beside the published, Figure 5 (small modes), networks to start from, claims with"
             " verdicts",
             "CIFAR-10 of torchvision or images/cifar10_jpeg/{train,test}/CLASS, images/tiny_imagenet_32/SYNSET with"
             " classes.tsv, MNIST and weights/, in --root",
             {
                 "smoke": "one class, 8 training images, one epoch of small networks; a minute",
-                "cpu": "three classes, 80 training images, 5 epochs of MobileNetV2 at 48 pixels, ResNet26 pre-trained"
-                " on 5,000 images at 16 pixels; half an hour of one core",
+                "cpu": "ten classes, 80 training images, 5 epochs of MobileNetV2 at 48 pixels, ResNet26 pre-trained"
+                " on 12,180 images at 16 pixels; an hour of one core",
                 "full": "ten classes, 100 epochs of ResNet26 pre-trained on tiny ImageNet, five seeds; for a GPU",
             },
             "reprq.papers.deecke2021.study",

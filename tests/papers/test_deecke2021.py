@@ -11,14 +11,27 @@ import pytest
 
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
-from reprq.detectors import create
+from reprq.detectors import DOC, create
+from reprq.detectors.deep.transfer import _WEIGHTS
 from reprq.papers import reproduce
 from reprq.papers.beside import beside
 from reprq.papers.deecke2021 import published, tables
 from reprq.papers.deecke2021.claims import findings
 from reprq.papers.deecke2021.paradigms import convolutions
-from reprq.papers.deecke2021.presets import ABLATION, METHODS, PRESETS, SAID, Pretraining, Start
+from reprq.papers.deecke2021.presets import (
+    ABLATION,
+    METHODS,
+    OWN_NETWORK,
+    PRESETS,
+    SAID,
+    STILL,
+    Pretraining,
+    Start,
+)
 from reprq.papers.deecke2021.starts import synsets
+from reprq.papers.deecke2021.study import experiments
+from reprq.papers.engine import PaperRun
+from reprq.papers.ruff2021.deep import CLASSES
 from reprq.training import Inputs
 
 SMALL = replace(
@@ -82,6 +95,57 @@ def test_improvement_over_chance_is_printed_in_points_and_relative_to_it() -> No
     assert "| self-supervision | 2.00 | 4.00 | 1.44 |" in tables.paradigms(rows, SMALL)
 
 
+def test_full_has_the_settings_of_the_paper() -> None:
+    full = PRESETS["full"]
+    assert full.classes == full.semantic == CLASSES["cifar10"]
+    assert (full.images, full.seeds, full.few) == ((None,) * 4, 5, ())
+    assert full.starts[0] == Start("resnet26", "pretrain", 32)
+    assert (full.shares[0], full.shares[-1], len(full.shares)) == (1, 0, 8)  # r from 1 to 0
+    assert full.pairs == (("ship", "truck"), ("truck", "ship"))
+    schedule = {"epochs": 100, "milestones": [60, 80], "batch_size": 64, "held_out": 0.0}
+    augmented = {"augmentations": ["flip", "crop"]}
+    for method in ("ADIB", "ADRA", "a2"):
+        assert full.detector(method) == {**METHODS[method], **schedule, **augmented, "lr": 0.1}
+    fitted = {name: create({**full.detector(name), "backbone": "lenet"}) for name in METHODS if name not in OWN_NETWORK}
+    assert {(each.momentum, each.weight_decay) for each in fitted.values()} == {(0.9, 1e-4)}
+    weights = {name: (each._parts().regularizer, each._parts().alpha) for name, each in fitted.items() if name != "a4"}
+    assert weights["ADIB"] == weights["a3"] == ("l2_sp", None)
+    assert weights["a5"] == ("ewc", None)
+    assert _WEIGHTS == {"l2_sp": 0.01, "ewc": 400.0}  # what None is
+    # Where the rate of the paper's code is not the loss's own
+    others = {name: each.lr for name, each in fitted.items() if each.lr != 0.1}
+    assert others == {"HSC": 1e-3, "a3": 1e-3, "a4": DOC.lr, "a5": 1e-5, "DSVDD": 1e-5, STILL: 1e-5}
+
+
+@pytest.mark.parametrize("preset", ["cpu", "full"])
+def test_every_cell_of_a_preset_is_planned(
+    image_root: Path, mnist_root: Path, tmp_path: Path, monkeypatch, preset: str
+) -> None:
+    opened = load_backbone("lenet", "random")
+    monkeypatch.setattr("reprq.papers.deecke2021.starts.Starts.open", lambda self, start, *, random=False: opened)
+    how = replace(PRESETS[preset], images=(6, 1, 4, 2), shares=(1.0, 0.5, 0.0))
+    how = replace(how, pretraining=SMALL.pretraining, paradigms=SMALL.paradigms)
+    run = PaperRun(preset, tmp_path, image_root, progress=False)
+    count: dict[str, int] = {}
+    for experiment in experiments(how, run):
+        cells = list(experiment.cells)
+        count[experiment.name] = len(cells)
+        for cell in cells:
+            if "detector" in cell.decides:
+                create(cell.decides["detector"])  # refuses what it does not know
+    few, seeds = len(how.few or how.classes), how.seeds
+    classes, semantic, nine = len(how.classes), len(how.semantic), len(how.limited(how.semantic))
+    assert count == {
+        "one against the rest": 4 * classes * seeds,
+        "semantic": (8 * semantic + 3 * nine) * seeds,
+        "corpora": 9 * classes * seeds,
+        "small modes": 2 * 2 * len(how.shares) * seeds,
+        "paradigms": 3 * few * seeds,
+        "pre-training": 1,
+        "starts": (2 * (len(how.starts) - 1) + 2 * (how.starts[0].file != "pretrain")) * classes * seeds,
+    }
+
+
 def test_a_preset_is_run_and_ends_in_tables(image_root: Path, mnist_root: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("reprq.papers.deecke2021.study.PRESETS", {"smoke": SMALL})
     monkeypatch.setitem(PRESETS, "smoke", SMALL)
@@ -130,6 +194,20 @@ def test_a_claim_is_held_where_the_interval_leaves_zero_out() -> None:
     assert verdicts["ADRA beats the frozen network", "kNN, one against the rest"] == "contradicted"
     assert verdicts["ADIB beats learning without keeping", "HSC"] == "open"
     assert verdicts["a pretrained start helps", "a1"] == "cannot be said"
+
+
+def test_every_start_has_claims_of_its_own() -> None:
+    scores = {"ADIB": (0.9, 0.91), "kNN": (0.7, 0.72), "HSC": (0.5, 0.5), "ADRA": (0.6, 0.5)}
+    rows = _rows(scores) + [
+        {**row, "start": "b", "auroc": 1 - row["auroc"]} for row in _rows(scores) if row["method"] in ("ADIB", "kNN")
+    ]
+    found = [each for each in findings(rows, []) if each.claim == "ADIB beats the frozen network"]
+    assert [(each.note, each.value) for each in found] == [
+        ("2 classes, from a", pytest.approx(0.195)),
+        ("2 classes, from b", pytest.approx(-0.195)),
+    ]
+    others = [each.note for each in findings(rows, []) if each.claim == "ADRA beats the frozen network"]
+    assert others == ["2 classes, from a"]  # what was not run from b says nothing
 
 
 def test_a_corpus_that_fits_less_is_compared_by_class() -> None:

@@ -273,21 +273,22 @@ def test_weights_to_start_from_must_reach_every_layer(teachers, digits, tmp_path
 def test_training_images_are_changed_and_those_held_out_are_not(digits, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr("reprq.pretext.teacher.augmented", lambda x, names: seen.append((len(x), x.amax(), names)) or x)
-    given = {"epochs": 2, "batch_size": 30, "progress": False}
-    plain = pretext.train_teacher("classification", digits, out=tmp_path / "plain", **given)
+    given = {"epochs": 2, "batch_size": 12, "progress": False}
+    few = digits.sample(40)
+    plain = pretext.train_teacher("classification", few, out=tmp_path / "plain", **given)
     assert seen == []
-    changed = pretext.train_teacher("classification", digits, out=tmp_path / "same", **given, augmentations=["flip"])
-    assert [n for n, _, _ in seen] == [30] * 6  # 90 of 100 train, twice
+    changed = pretext.train_teacher("classification", few, out=tmp_path / "same", **given, augmentations=["flip"])
+    assert [n for n, _, _ in seen] == [12] * 6  # 36 of 40 train, twice
     assert all(most <= 1.001 and names == ("flip",) for _, most, names in seen)  # pixels, not normalized
     assert record(changed)["training"]["augmentations"] == ["flip"]
     assert "augmentations" not in record(plain)["training"]
 
 
 def test_a_rate_that_falls_is_recorded_and_learns_otherwise(digits, tmp_path):
-    given = {"epochs": 2, "batch_size": 30, "progress": False}
+    given = {"epochs": 1, "batch_size": 12, "progress": False}
     falling = {"cosine": True, "warm_up": 2, "weight_decay": 1e-3}
     paths = [
-        pretext.train_teacher("classification", digits, out=tmp_path / f"{i}", **given, **more)
+        pretext.train_teacher("classification", digits.sample(40), out=tmp_path / f"{i}", **given, **more)
         for i, more in enumerate([{}, falling])
     ]
     first, second = map(record, paths)

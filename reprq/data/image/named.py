@@ -60,12 +60,7 @@ def load_torchvision(name: str, split: str, root: Path | str | None, download: b
     kinds |= {"usps": datasets.USPS, "emnist_letters": partial(datasets.EMNIST, split="letters")}
     kind = kinds[name]
     folder = data_root(root)
-    if not _is_there(kind, name, split, folder):
-        if not download:
-            raise DataError(
-                f"{name} is not in {folder}; download it with --download or point --root or $REPRQ_DATA to its files"
-            )
-        _download(kind, name, split, folder)
+    _fetch_missing(kind, name, split, folder, download)
     try:
         data = kind(folder, train=split == "train", download=False)
     except Exception as error:  # torchvision lets its parsers' own errors through
@@ -101,12 +96,7 @@ def load_svhn(split: str, root: Path | str | None, download: bool) -> Dataset:
     from scipy.io import loadmat  # here: only who asks for SVHN waits for it
 
     file = data_root(root) / f"{split}_32x32.mat"
-    if not file.is_file():
-        if not download:
-            raise DataError(
-                f"svhn is not in {file.parent}; download it with --download or point --root or $REPRQ_DATA to its files"
-            )
-        _download(_svhn_of_torchvision, "svhn", split, file.parent)
+    _fetch_missing(_svhn_of_torchvision, "svhn", split, file.parent, download)
     try:
         held = loadmat(file)
         pixels, labels = held["X"].transpose(3, 0, 1, 2).astype(np.uint8), held["y"].ravel().astype(np.int64)
@@ -141,12 +131,7 @@ def load_stl10(split: str, root: Path | str | None, download: bool) -> Dataset:
     root = data_root(root)
     folder = root / "stl10_binary"
     images, labels = folder / f"{split}_X.bin", folder / f"{split}_y.bin"
-    if not (images.is_file() and labels.is_file()):
-        if not download:
-            raise DataError(
-                f"stl10 is not in {root}; download it with --download or point --root or $REPRQ_DATA to its files"
-            )
-        _download(_stl10_of_torchvision, "stl10", split, root)
+    _fetch_missing(_stl10_of_torchvision, "stl10", split, root, download)
     damaged = f"the files of stl10 in {folder} are damaged"
     try:
         classes = (folder / "class_names.txt").read_text(encoding="utf-8").split()
@@ -182,16 +167,30 @@ def _svhn_of_torchvision(folder: str, *, train: bool, download: bool) -> Any:
     return SVHN(folder, split="train" if train else "test", download=download)
 
 
-def _is_there(kind: Any, name: str, split: str, folder: Path) -> bool:
-    if name.startswith("cifar"):
-        return (folder / str(kind.base_folder)).is_dir()
-    if name == "usps":
-        return (folder / str(kind.split_list[split][1])).is_file()
-    if name == "emnist_letters":
-        files = (f"EMNIST/raw/emnist-letters-{split}-{part}-ubyte" for part in ("images-idx3", "labels-idx1"))
-        return all((folder / file).is_file() for file in files)
-    parts = ("images-idx3-ubyte", "labels-idx1-ubyte")  # torchvision wants both splits to read either
-    return all((folder / f"MNIST/raw/{side}-{part}").is_file() for side in ("train", "t10k") for part in parts)
+def _missing(name: str, split: str, folder: Path) -> list[str]:
+    """Return the files and folders of a data set that are not there."""
+    raw = "images-idx3-ubyte", "labels-idx1-ubyte"
+    needed = {
+        "cifar10": ["cifar-10-batches-py"],
+        "cifar100": ["cifar-100-python"],
+        "usps": ["usps.bz2" if split == "train" else "usps.t.bz2"],
+        "emnist_letters": [f"EMNIST/raw/emnist-letters-{split}-{part}" for part in raw],
+        "mnist": [f"MNIST/raw/{side}-{part}" for side in ("train", "t10k") for part in raw],  # both to read either
+        "svhn": [f"{split}_32x32.mat"],
+        "stl10": [f"stl10_binary/{file}" for file in (f"{split}_X.bin", f"{split}_y.bin", "class_names.txt")],
+    }
+    return [file for file in needed[name] if not (folder / file).exists()]
+
+
+def _fetch_missing(kind: Any, name: str, split: str, folder: Path, download: bool) -> None:
+    missing = _missing(name, split, folder)
+    if missing and not download:
+        raise DataError(
+            f"{name} is not in {folder}, which has no {', '.join(missing)}; download it with --download or point --root"
+            " or $REPRQ_DATA to its files"
+        )
+    if missing:
+        _download(kind, name, split, folder)
 
 
 def _download(kind: Any, name: str, split: str, folder: Path) -> None:

@@ -68,9 +68,8 @@ class Cells:
         for title, (method, pretrained) in rows.items():
             if method != FROZEN and not registered(method):
                 continue
-            cells = self._tasks(
-                "multimodal", self.how.semantic, [method], self.main, self.of_nine, TINY, random=not pretrained
-            )
+            names = self.how.limited(self.how.semantic) if method in OWN_NETWORK else self.how.semantic
+            cells = self._tasks("multimodal", names, [method], self.main, self.of_nine, TINY, random=not pretrained)
             yield from (replace(cell, known={**cell.known, "row": title}) for cell in cells)
 
     def small_modes(self, methods: Sequence[str]) -> Iterator[PaperCell]:

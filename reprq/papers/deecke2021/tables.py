@@ -46,11 +46,11 @@ def paradigms(rows: list[Row], how: DeeckePreset) -> str:
         lines.append([name, *values])
     asked, epochs = how.paradigms, how.paradigm_epochs[0]
     said = (
-        f"One class against the rest, mean of {', '.join(how.classes)}; {how.images[0] or 'all'} training images,"
-        f" {how.images[3] or 'all'} test images a class, {how.seeds} seed(s). LeNet of 32 pixels, {epochs} epochs: GT+"
-        f" without a corpus; binary cross-entropy against {how.images[2] or 'all'} images of tiny ImageNet, from"
-        f" scratch; and the same from weights that learned {asked.samples or 'all'} images of tiny ImageNet with their"
-        f" labels, at most {asked.epochs} epochs. OC-SVM (Gaussian kernel, this library's defaults) on each"
+        f"One class against the rest, mean of {', '.join(how.limited(how.classes))}; {how.images[0] or 'all'} training"
+        f" images, {how.images[3] or 'all'} test images a class, {how.seeds} seed(s). LeNet of 32 pixels, {epochs}"
+        f" epochs: GT+ without a corpus; binary cross-entropy against {how.images[2] or 'all'} images of tiny ImageNet,"
+        f" from scratch; and the same from weights that learned {asked.samples or 'all'} images of tiny ImageNet with"
+        f" their labels, at most {asked.epochs} epochs. OC-SVM (Gaussian kernel, this library's defaults) on each"
         " convolution, averaged over places. The paper does not say whether its improvement over chance is in points"
         " (AUROC - 50) or in per cent of chance ((AUROC - 50) / 50): both are here."
     )
@@ -79,7 +79,8 @@ def semantic(rows: list[Row], how: DeeckePreset) -> str:
         lines.append([name, _percent(part, "auroc"), _printed(auroc), _percent(part, "ap"), _printed(ap)])
     said = (
         f"{_semantic(rows, how)} {', '.join(OWN_NETWORK)} learn turns and moves of the benign images alone, from"
-        f" scratch, {how.turning[0]} epochs on the network `exposure` at 32 pixels, the paper's on ResNet26."
+        f" scratch, {how.turning[0]} epochs on the network `exposure` at 32 pixels, the paper's on ResNet26; they were"
+        f" run with {', '.join(how.limited(how.semantic))} anomalous."
     )
     return f"# Table 2: the tenth class is anomalous\n\n{said}\n\n{_markdown(lines)}"
 
@@ -161,7 +162,7 @@ def figure_5(rows: list[Row], how: DeeckePreset) -> Any:
 def starts(rows: list[Row], how: DeeckePreset) -> str:
     """Return one against the rest by the network that fine-tuning starts from, mean AUROC."""
     there = [row for row in rows if row["protocol"] == "unimodal" and row["corpus"] == TINY]
-    names = (FROZEN, "ADIB")
+    names = (FROZEN, "HSC", "ADRA", "ADIB")
     lines = [["theta0", *names]]
     for title in dict.fromkeys(row["start"] for row in there):
         parts = [[row for row in there if (row["start"], row["method"]) == (title, name)] for name in names]

@@ -70,13 +70,27 @@ def test_unknown_names_suggest_the_nearest() -> None:
         load_dataset("digits", "val")
 
 
-@pytest.mark.parametrize("name", ["cifar10", "mnist", "emnist_letters", "usps", "svhn", "stl10"])
-def test_absent_files_name_the_root_and_the_switch(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = f"{name} is not in {tmp_path}; download it with --download or point --root or $REPRQ_DATA to its files"
-    with pytest.raises(DataError, match=re.escape(message)):
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("cifar10", "cifar-10-batches-py"),
+        ("cifar100", "cifar-100-python"),
+        ("mnist", "MNIST/raw/train-images-idx3-ubyte, .*, MNIST/raw/t10k-labels-idx1-ubyte"),
+        ("emnist_letters", "EMNIST/raw/emnist-letters-train-images-idx3-ubyte, EMNIST/.*-labels-idx1-ubyte"),
+        ("usps", "usps.bz2"),
+        ("svhn", "train_32x32.mat"),
+        ("stl10", "stl10_binary/train_X.bin, stl10_binary/train_y.bin, stl10_binary/class_names.txt"),
+    ],
+)
+def test_absent_files_are_named_with_the_root_and_the_switch(
+    name: str, files: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = f"{name} is not in {re.escape(str(tmp_path))}, which has no {files};"
+    message += r" download it with --download or point --root or \$REPRQ_DATA to its files"
+    with pytest.raises(DataError, match=message):
         load_dataset(name, root=tmp_path)
     monkeypatch.setenv("REPRQ_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=re.escape(message)):
+    with pytest.raises(DataError, match=message):
         load_dataset(name)
 
 
@@ -233,6 +247,14 @@ def _write_stl10(root: Path, n: int = 4) -> np.ndarray:
     np.arange(1, n + 1, dtype=np.uint8).tofile(folder / "test_y.bin")
     (folder / "class_names.txt").write_text("airplane\nbird\ncar\ncat\n")
     return pixels
+
+
+@pytest.mark.parametrize("file", ["test_y.bin", "class_names.txt"])
+def test_a_file_of_stl10_that_alone_is_missing_is_named(file: str, tmp_path: Path) -> None:
+    _write_stl10(tmp_path)
+    (tmp_path / "stl10_binary" / file).unlink()
+    with pytest.raises(DataError, match=f"which has no stl10_binary/{file}; download it"):
+        load_dataset("stl10", "test", root=tmp_path)
 
 
 def test_stl10_is_read_from_its_files_column_by_column(tmp_path: Path) -> None:
