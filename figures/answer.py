@@ -18,7 +18,8 @@ What was interrupted goes on where it stopped; `answer_layers.py` says what is a
 `regret.csv` has what every metric and every rival loses, with intervals
 over data sets, `regret_by_dataset.csv` the same of each data set, `variance.csv` the shares of variance of AUROC,
 `correlation.csv` Spearman's coefficient of each metric within data sets and its mean, with an interval for other data
-sets and one for other networks too, `regret.png` draws the first.
+sets and one for other networks too, `sweet_spots.csv` whether a middle value is best, `claims.csv` the claims of Mai's
+thesis, `near_and_far.csv` and `radial.csv` what their names say (`answer_claims.py`); `regret.png` draws the first.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from answer_claims import claims, near_and_far, radial
 from answer_layers import (
     FILE,
     LABEL_COUNTS,
@@ -39,7 +41,7 @@ from answer_layers import (
 )
 from made_anomalies import made_anomalies
 
-from reprq.analysis import Directions, over_datasets, with_targets
+from reprq.analysis import Directions, over_datasets, sweet_spots, with_targets
 from reprq.analysis.directions import EXPECTED
 from reprq.analysis.regret_over_datasets import LEVELS, regret_summary, regrets_by_dataset
 from reprq.analysis.rivals import (
@@ -81,6 +83,7 @@ SCORED = ("knn", "mahalanobis", "centroid")  # whose scores of every row the riv
 ANOMALIES = (1, 2, 5, 10)  # that few-shot validation is given
 TWO_TERMS, OF_TWO = "two-term summary", ("effective_rank", "local_dimension")  # arXiv 2510.15202
 DULL = (DEPTH, LAST, RANDOM)  # rules that the combination has to beat
+FEWEST = 3  # data sets that an interval for networks too takes
 MADE = 20  # synthetic anomalies of a split, at most
 
 
@@ -106,7 +109,8 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     layers = pd.concat([pd.read_parquet(path) for run in runs if (path := run.path / FILE).exists()], ignore_index=True)
     results = with_layers(joined(runs), layers)
-    for name, table in tables(results, pd.concat(scores, ignore_index=True), layers).items():
+    classes = pd.concat([pd.read_csv(run.path / "classes.csv") for run in runs], ignore_index=True)
+    for name, table in tables(results, pd.concat(scores, ignore_index=True), layers, classes).items():
         write_table(table.round(4), asked.out / f"{name}.csv")
     summary = pd.read_csv(asked.out / "regret.csv")
     if asked.directions is not None:
@@ -176,13 +180,20 @@ def _made_rows(plan: Plan, part: StudyPart, split: Split, cache: Path | None) ->
     return {name: found[stored].array for name, stored in zip(named, found, strict=True)}
 
 
-def tables(results: StudyResults, scores: pd.DataFrame, layers: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
+def tables(
+    results: StudyResults, scores: pd.DataFrame, layers: pd.DataFrame, classes: pd.DataFrame
+) -> Mapping[str, pd.DataFrame]:
     """Return everything that is written, by name."""
     results = with_targets(results, {"alpha_req": 1.0, "alpha_all_ranks": 1.0})
     names = results.detectors["definition"].unique()
     regrets = pd.concat([regrets_of(results, scores, layers, name) for name in names])
     shared = regrets[regrets["detector"].isin(SCORED)]  # those that every rule is judged under
+    spots = sweet_spots(_points(results))
     return {
+        "claims": claims(results, shared, spots),
+        "near_and_far": near_and_far(classes, results.metrics),
+        "radial": radial(layers),
+        "sweet_spots": spots,
         "regret": regret_summary(shared),
         "regret_by_dataset": _wide(shared, "dataset"),
         "regret_by_detector": _wide(regrets, "detector"),
@@ -196,7 +207,13 @@ def regrets_of(results: StudyResults, scores: pd.DataFrame, layers: pd.DataFrame
     studies = study_arrays(results, detector, "auroc")
     own = detector.partition("[")[0]
     said = [
-        {**by_metrics, TWO_TERMS: two[COMBINATION], **dull, **of_scores(study, scores, own), **of_labels(study, layers)}
+        {
+            **_measured(study, by_metrics),
+            TWO_TERMS: two[COMBINATION],
+            **dull,
+            **of_scores(study, scores, own),
+            **of_labels(study, layers),
+        }
         for study, by_metrics, two, dull in zip(
             studies, predictions(studies), predictions(of_two(studies)), dull_rules(studies), strict=True
         )
@@ -222,6 +239,14 @@ def of_scores(study: StudyArrays, scores: pd.DataFrame, detector: str) -> dict[s
         made = _stacked(own, study, task, detector, "synthetic")
         found.setdefault(SYNTHETIC, []).append(np.stack([[against_synthetic(rows, made)] for rows in benign]))
     return {rule: np.stack(values, axis=-1) for rule, values in found.items()}
+
+
+def _measured(study: StudyArrays, said: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What rules say of a data set, without the metrics that no layer of it has."""
+    missing = {
+        name for name, ranks in zip(study.metrics, np.moveaxis(study.ranks, -1, 0), strict=True) if not ranks.any()
+    }
+    return {rule: values for rule, values in said.items() if rule not in missing}
 
 
 def of_two(studies: Sequence[StudyArrays]) -> list[StudyArrays]:
@@ -261,17 +286,22 @@ def _wide(regrets: pd.DataFrame, column: str) -> pd.DataFrame:
     return regrets.pivot_table(index=["level", "rule"], columns=column, values="regret", sort=False).reset_index()
 
 
-def correlations(results: StudyResults) -> pd.DataFrame:
-    """Return Spearman's coefficient of every metric with AUROC, over layers at the means of tasks and detectors."""
+def _points(results: StudyResults) -> pd.DataFrame:
+    """Every metric beside AUROC, over layers at the means of tasks and detectors."""
     keys = ["dataset", "backbone", "layer"]
     judged = results.detectors.groupby(keys, sort=False, as_index=False)["auroc"].mean()
+    measured = results.metrics.groupby(["metric", *keys], sort=False, as_index=False)["value"].mean()
+    return measured.dropna().merge(judged, on=keys)
+
+
+def correlations(results: StudyResults) -> pd.DataFrame:
+    """Return Spearman's coefficient of every metric with AUROC within data sets, and its mean over them."""
     found = []
-    for metric, rows in results.metrics.groupby("metric", sort=False):
-        points = rows.groupby(keys, sort=False, as_index=False)["value"].mean().dropna().merge(judged, on=keys)
+    for metric, points in _points(results).groupby("metric", sort=False):
         table = over_datasets(points, "value").assign(metric=metric)
         columns = (points[name] for name in ("value", "auroc", "backbone", "dataset"))
-        both = crossed_correlation(*columns)
-        ends = {"low_networks_too": both.low, "high_networks_too": both.high}
+        both = crossed_correlation(*columns) if table["n_datasets"].iloc[-1] >= FEWEST else None
+        ends = {f"{end}_networks_too": getattr(both, end, np.nan) for end in ("low", "high")}
         found.append(table.assign(**{name: [np.nan] * (len(table) - 1) + [end] for name, end in ends.items()}))
     table = pd.concat(found, ignore_index=True)
     return table[["metric", "dataset", "coefficient", "low", "high", *ends, "n", "n_datasets"]]
