@@ -19,7 +19,8 @@ What was interrupted goes on where it stopped; `answer_layers.py` says what is a
 over data sets, `regret_by_dataset.csv` the same of each data set, `variance.csv` the shares of variance of AUROC,
 `correlation.csv` Spearman's coefficient of each metric within data sets and its mean, with an interval for other data
 sets and one for other networks too, `sweet_spots.csv` whether a middle value is best, `claims.csv` the claims of Mai's
-thesis, `near_and_far.csv` and `radial.csv` what their names say (`answer_claims.py`); `regret.png` draws the first.
+thesis, `near_and_far.csv` and `radial.csv` what their names say (`answer_claims.py`), `patches.csv` and `students.csv`
+what two small studies beside them say (`answer_beside.py`); `regret.png` draws the first.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from answer_beside import BESIDE, patches, students
 from answer_claims import claims, near_and_far, radial
 from answer_layers import (
     FILE,
@@ -104,6 +106,8 @@ def main() -> None:
             plan = plan_of(run, HERE / f"{name}.toml")
             complete_scores(run, plan, asked.cache)
             complete_layers(plan, run.path, asked.cache)
+        for name in BESIDE if asked.only is None else ():
+            run_study(HERE / f"{name}.toml", asked.runs / name, cache_dir=asked.cache, force=True)
     runs = [StudyResults.load(asked.runs / name) for name in names]
     scores = [pd.read_parquet(path) for run in runs if (path := run.path / SCORES).exists()]
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -112,6 +116,10 @@ def main() -> None:
     classes = pd.concat([pd.read_csv(run.path / "classes.csv") for run in runs], ignore_index=True)
     for name, table in tables(results, pd.concat(scores, ignore_index=True), layers, classes).items():
         write_table(table.round(4), asked.out / f"{name}.csv")
+    for name, table_of in (("patches", patches), ("students", students)):
+        if (asked.runs / name / "study.json").exists():
+            table = table_of(StudyResults.load(asked.runs / name))
+            write_table(table.round(4), asked.out / f"{name}.csv")
     summary = pd.read_csv(asked.out / "regret.csv")
     if asked.directions is not None:
         directions(joined(runs), summary).save(asked.directions)
@@ -121,7 +129,7 @@ def main() -> None:
 def directions(results: StudyResults, summary: pd.DataFrame) -> Directions:
     """Return what all data sets say of each metric, and what choosing by the combination and by dull rules lost."""
     rules = summary["rule"].isin([COMBINATION, *DULL])
-    title = "figures/answer, twelve data sets of four modalities"
+    title = f"figures/answer, {results.detectors['dataset'].nunique()} data sets of four modalities"
     named = replace(results, study={**results.study, "config": {**results.study["config"], "title": title}})
     found = Directions.of_study(named)
     return replace(found, expected=summary.loc[rules, EXPECTED].reset_index(drop=True))
@@ -188,7 +196,8 @@ def tables(
     names = results.detectors["definition"].unique()
     regrets = pd.concat([regrets_of(results, scores, layers, name) for name in names])
     shared = regrets[regrets["detector"].isin(SCORED)]  # those that every rule is judged under
-    spots = sweet_spots(_points(results))
+    points = _points(results)
+    spots = sweet_spots(points[~points["metric"].str.contains("~")])  # distances from a target have their best at 0
     return {
         "claims": claims(results, shared, spots),
         "near_and_far": near_and_far(classes, results.metrics),
