@@ -19,8 +19,21 @@ def specification(text: str) -> dict[str, Any]:
         name = f"{name}:{inner}"
     try:
         return {"name": name, **assignments(rest)}
-    except ValueError:
-        raise click.BadParameter(f"expected NAME:PARAMETER=VALUE, got {text!r}", param_hint="--detector") from None
+    except ValueError as error:
+        raise click.BadParameter(
+            f"expected NAME:PARAMETER=VALUE, got {text!r}{_advice(name, rest, str(error))}", param_hint="--detector"
+        ) from None
+
+
+def _advice(name: str, rest: str, part: str) -> str:
+    """How several values are written, where a part after a comma has no `=`."""
+    before, comma, _ = rest.partition(f",{part}")
+    if not part or not comma:
+        return ""
+    parameter, _, first = before.rpartition(",")[2].partition("=")
+    if name == "ensemble" and parameter == "of":
+        return f"; join the detectors of an ensemble by +, as in ensemble:of={first}+{part}"
+    return f"; write several values in brackets, as in {parameter}=[{first},{part}]"
 
 
 def assignments(text: str) -> dict[str, Any]:

@@ -292,6 +292,23 @@ def test_a_value_without_a_name_is_refused(text: str) -> None:
         specification(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "ensemble:of=knn,pca",
+            r"got 'ensemble:of=knn,pca'; join the detectors of an ensemble by \+, as in ensemble:of=",
+        ),
+        ("ensemble:combine=fisher,of=knn,pca", r"join the detectors of an ensemble by \+, as in ensemble:of=knn\+pca"),
+        ("deep_svdd:milestones=50,100", r"write several values in brackets, as in milestones=\[50,100\]"),
+        ("knn:k", r"got 'knn:k'$"),
+    ],
+)
+def test_values_after_a_comma_are_told_how_to_be_joined(text: str, said: str) -> None:
+    with pytest.raises(click.BadParameter, match=said):
+        specification(text)
+
+
 def test_known_anomalies_of_a_file_are_of_the_classes_named(reprq: Reprq, tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(90, 4))
     state = np.repeat(["good", "crack", "dent"], [60, 18, 12])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.detectors.calibration import Calibration
 from reprq.detectors.registry import create, describe, is_network
 from reprq.detectors.rows.base import ArrayDetector, check_choice
 from reprq.errors import InputError
@@ -26,11 +27,17 @@ class Ensemble(ArrayDetector):
 
     Scores of different units need no scaling by this, and a row's score does not depend on the rows beside it, as a
     rank among the rows that are scored would. Rows that every detector finds more extreme than those held out tie:
-    where benign rows are few, or most of them equal, there are few different scores.
+    where benign rows are few, or most of them equal, there are few different scores. `tail` tells them apart: beyond
+    the largest held-out score, p_k is divided by 1 + e_k, e_k the excess over it in units of its distance to the
+    median. These are p-values no more, but every order that p-values give by the smallest of them is kept.
+
+    Detectors that train a network have p-values of samples, not of rows. Fit them apart, and take the mean of the
+    column p_value of `reprq score`.
 
     Args:
-        of: Two or more detectors of rows: their names, mappings of a name and parameters, or "knn+pca".
+        of: Two or more detectors of rows, no two alike: their names, mappings of a name and parameters, or "knn+pca".
         combine: "mean", "fisher" or "smallest".
+        tail: Whether rows beyond all that were held out are told apart.
 
     Attributes:
         members_: The fitted detectors.
@@ -47,28 +54,43 @@ class Ensemble(ArrayDetector):
     min_rows = 4
 
     def __init__(
-        self, of: str | Sequence[str | Mapping[str, Any]] = "knn+mahalanobis+pca", combine: str = "mean"
+        self,
+        of: str | Sequence[str | Mapping[str, Any]] = "knn+mahalanobis+pca",
+        combine: str = "mean",
+        tail: bool = False,
     ) -> None:
-        self.of, self.combine = of, combine
+        self.of, self.combine, self.tail = of, combine, tail
 
     def check_parameters(self) -> None:
-        """Raise an InputError unless there are two or more detectors of rows, and a known way to combine them."""
+        """Raise an InputError unless there are several different detectors of rows, and a known way to combine them."""
         check_choice("combine", self.combine, ("mean", "fisher", "smallest"))
-        self._made()
+        if type(self.tail) is not bool:
+            raise InputError(f"tail must be true or false, got {self.tail!r}")
+        names = [describe(each) for each in self._made()]
+        if twice := [name for i, name in enumerate(names) if name in names[:i]]:
+            raise InputError(f"of must name different detectors, got {twice[0]} twice; leave one out")
 
     def describe(self) -> str:
         """Return for example "ensemble[mean,centroid+knn[k=5,kth,euclidean]]"."""
-        return f"ensemble[{self.combine},{'+'.join(describe(each) for each in self._made())}]"
+        beyond = ",tail" if self.tail else ""
+        return f"ensemble[{self.combine},{'+'.join(describe(each) for each in self._made())}{beyond}]"
 
     def _made(self) -> list[Any]:
         """The detectors, unfitted."""
         given = self.of.split("+") if isinstance(self.of, str) else self.of
         if not isinstance(given, Sequence) or len(given) < 2:
-            raise InputError(f"of must name two or more detectors of rows, such as knn+pca, got {self.of!r}")
+            raise InputError(
+                f"of must name two or more detectors of rows, joined by + as in knn+pca, got {self.of!r}; name another"
+            )
         for each in given:
             name = each.get("name") if isinstance(each, Mapping) else each
-            if not isinstance(name, str) or is_network(name):
+            if not isinstance(name, str):
                 raise InputError(f"of must name detectors of rows, such as knn+pca, got {each!r}; leave it out")
+            if is_network(name):
+                raise InputError(
+                    f"of must name detectors of rows, such as knn+pca, got {name}, which takes samples; fit it apart,"
+                    " and take the mean of the column p_value of reprq score"
+                )
         return [create(each) for each in given]
 
     def _fit(self, rows: Matrix, labels: NDArray[Any] | None) -> None:
@@ -88,6 +110,18 @@ class Ensemble(ArrayDetector):
 
     def _score(self, rows: Matrix) -> Scores:
         p_values = np.stack([each.calibration_.p_values(host(rows)) for each in self.members_])
+        if self.tail:
+            p_values /= [1.0 + _excess(each.calibration_, host(rows)) for each in self.members_]
         if self.combine == "fisher":
             return np.asarray(-2.0 * np.log(p_values).sum(0))
         return np.asarray(1.0 - (p_values.mean(0) if self.combine == "mean" else p_values.min(0)))
+
+
+def _excess(calibration: Calibration, rows: Any) -> Scores:
+    """By how much scores are over all held-out ones, in units of the distance from their median to the largest."""
+    found = []
+    for detector, held in calibration.folds:
+        most = held.max()
+        over = np.maximum(np.asarray(detector.anomaly_score(rows)) - most, 0.0)
+        found.append(over / (most - np.median(held) or 1.0))
+    return np.asarray(np.mean(found, axis=0), dtype=np.float64)

@@ -60,11 +60,50 @@ def test_parameters_of_members_and_a_file(tmp_path) -> None:
     np.testing.assert_array_equal(again.anomaly_score(rows(5, 1)), detector.anomaly_score(rows(5, 1)))
 
 
+@pytest.mark.parametrize("combine", ["mean", "fisher", "smallest"])
+def test_rows_beyond_all_held_out_ones_tie_unless_their_tail_is_told_apart(combine: str) -> None:
+    benign, far = rows(40), np.array([[30.0, 0, 0, 0], [300.0, 0, 0, 0], [3000.0, 0, 0, 0]])
+    near = rows(20, seed=2) * 0.2
+    plain = Ensemble("centroid+knn", combine).fit(benign)
+    told = Ensemble("centroid+knn", combine, tail=True).fit(benign)
+    assert len(set(plain.anomaly_score(far))) == 1
+    assert (np.diff(told.anomaly_score(far)) > 0).all()
+    np.testing.assert_array_equal(told.anomaly_score(near), plain.anomaly_score(near))  # inside nothing changes
+    assert told.describe() == plain.describe().replace("]]", "],tail]")
+    p = np.ones(3)
+    for member in told.members_:
+        excess = [
+            (c.anomaly_score(far) - held.max()) / (held.max() - np.median(held))
+            for c, held in member.calibration_.folds
+        ]
+        assert np.min(excess) > 0
+        shrunken = member.calibration_.p_values(far) / (1 + np.mean(excess, axis=0))
+        p = {"mean": p + shrunken / 2 - 0.5, "fisher": p * shrunken, "smallest": np.minimum(p, shrunken)}[combine]
+    wanted = -2 * np.log(p) if combine == "fisher" else 1 - p
+    np.testing.assert_allclose(told.anomaly_score(far), wanted)
+
+
+@pytest.mark.parametrize("of", ["centroid+centroid", [{"name": "knn", "k": 2}, {"name": "knn", "k": 3}]])
+def test_members_may_differ_in_parameters_alone(of) -> None:
+    if isinstance(of, str):
+        with pytest.raises(InputError, match="different detectors, got centroid twice"):
+            create({"name": "ensemble", "of": of})
+    else:
+        assert np.isfinite(create({"name": "ensemble", "of": of}).fit(rows(40)).anomaly_score(rows(5, 1))).all()
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"of": "knn"}, "of must name two or more detectors of rows, such as knn.pca, got 'knn'"),
-        ({"of": ["knn", "deep_svdd"]}, "of must name detectors of rows, such as knn.pca, got 'deep_svdd'"),
+        ({"of": "knn"}, "of must name two or more detectors of rows, joined by . as in knn.pca, got 'knn'"),
+        (
+            {"of": ["knn", "deep_svdd"]},
+            "got deep_svdd, which takes samples; fit it apart, and take the mean of the column",
+        ),
+        ({"of": "knn+raw:pca"}, "got raw:pca, which takes samples"),
+        ({"of": ["knn", 3]}, "of must name detectors of rows, such as knn.pca, got 3; leave it out"),
+        ({"of": "knn+pca+knn"}, r"different detectors, got knn\[k=5,kth,euclidean\] twice; leave one out"),
+        ({"tail": 1}, "tail must be true or false, got 1"),
         ({"of": 3}, "of must name two or more"),
         ({"combine": "product"}, "combine must be one of mean, fisher, smallest, got 'product'"),
     ],
