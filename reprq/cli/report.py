@@ -1,11 +1,23 @@
 """`reprq report RUN`: a finished study as one HTML page."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from reprq.cli import options
 from reprq.cli.groups import Command
+
+
+class Count(click.IntRange):
+    """A number that may be left out, so that what stands behind the option may be meant for RUN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        if isinstance(value, str) and not value.lstrip("-").isdecimal():
+            name = "--gallery" if param is None else param.opts[0]
+            self.fail(f"{value!r} is no number; if it is RUN, write it first: reprq report {value} {name}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @click.command(cls=Command)
@@ -15,7 +27,7 @@ from reprq.cli.groups import Command
 @options.scenario
 @click.option(
     "--gallery",
-    type=click.IntRange(0, 24),
+    type=Count(0, 24),
     is_flag=False,
     flag_value=9,
     default=0,
@@ -25,7 +37,7 @@ from reprq.cli.groups import Command
 )
 @click.option(
     "--points",
-    type=click.IntRange(0, 40),
+    type=Count(0, 40),
     is_flag=False,
     flag_value=12,
     default=0,

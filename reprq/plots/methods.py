@@ -42,7 +42,8 @@ def method_map(entries: Iterable[Entry] | None = None, ax: Axes | None = None) -
 
     Args:
         entries: Of detectors; all that are registered by default, those of other packages too.
-        ax: Where to draw; a new figure of the size that the names need by default.
+        ax: Where to draw, in smaller letters where it is smaller than the names need; a new figure of the size that
+            they need by default.
 
     Returns:
         The Axes.
@@ -56,27 +57,41 @@ def method_map(entries: Iterable[Entry] | None = None, ax: Axes | None = None) -
     cells = by_kind(DETECTORS if entries is None else entries)
     lines = {each: max(1, *(-(-len(cells[kind, each]) // _COLUMNS) for kind in KINDS)) for each in FEATURES}
     heights = {each: lines[each] * _LINE + 0.2 for each in FEATURES}
-    ax = axes_of(ax, (_WIDTH * len(KINDS) + 0.8, sum(heights.values()) + _HEAD + 0.4))
+    size = (_WIDTH * len(KINDS) + 0.8, sum(heights.values()) + _HEAD + 0.4)
+    ax = axes_of(ax, size)
+    scale = _scale(ax, size)
     ax.set(xlim=(-0.8, _WIDTH * len(KINDS)), ylim=(sum(heights.values()) + 0.3, -_HEAD))
     ax.axis("off")
     for number, kind in enumerate(KINDS):
-        ax.text((number + 0.5) * _WIDTH, -0.12, kind, ha="center", va="bottom", fontsize=11, weight="bold")
+        ax.text((number + 0.5) * _WIDTH, -0.12, kind, ha="center", va="bottom", fontsize=11 * scale, weight="bold")
     top = 0.0
     for features in FEATURES:
-        ax.text(-0.1, top + heights[features] / 2, features, ha="right", va="center", fontsize=11, weight="bold")
+        ax.text(
+            -0.1, top + heights[features] / 2, features, ha="right", va="center", fontsize=11 * scale, weight="bold"
+        )
         for number, kind in enumerate(KINDS):
-            _draw_cell(ax, cells[kind, features], number * _WIDTH, top, heights[features], COLOURS[number])
+            _draw_cell(ax, cells[kind, features], number * _WIDTH, top, heights[features], COLOURS[number], scale)
         top += heights[features]
     said = f"{_MARKS['labelled']} needs labelled anomalies   {_MARKS['auxiliary']} needs a corpus"
-    ax.text(0, top + 0.1, said, ha="left", va="top", fontsize=8)
+    ax.text(0, top + 0.1, said, ha="left", va="top", fontsize=8 * scale)
     return ax
 
 
-def _draw_cell(ax: Axes, entries: list[Entry], left: float, top: float, height: float, color: str) -> None:
+def _scale(ax: Axes, size: tuple[float, float]) -> float:
+    """How much smaller than the size in inches that names need the Axes are; at most 1."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    box = ax.get_window_extent()
+    return min(1.0, box.width / figure.dpi / size[0], box.height / figure.dpi / size[1])
+
+
+def _draw_cell(
+    ax: Axes, entries: list[Entry], left: float, top: float, height: float, color: str, scale: float
+) -> None:
     box = Rectangle((left + 0.03, top + 0.03), _WIDTH - 0.06, height - 0.06, facecolor=color, alpha=0.15, linewidth=0)
     ax.add_patch(box)
     for i, entry in enumerate(entries):
         row, column = divmod(i, _COLUMNS)
         marks = "".join(mark for need, mark in _MARKS.items() if need in entry.needs)
         place = left + 0.15 + column * (_WIDTH - 0.15) / _COLUMNS, top + 0.1 + (row + 0.5) * _LINE
-        ax.text(*place, f"{entry.label or entry.name}{marks}", ha="left", va="center", fontsize=9)
+        ax.text(*place, f"{entry.label or entry.name}{marks}", ha="left", va="center", fontsize=9 * scale)

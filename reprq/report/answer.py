@@ -10,6 +10,7 @@ from reprq.analysis.complete import complete_scores
 from reprq.analysis.datasets import by_dataset
 from reprq.analysis.regret import ELSEWHERE
 from reprq.analysis.rules import COMBINATION
+from reprq.errors import counted
 from reprq.evaluation import Correlation, correlation
 from reprq.plots.styles import random_backbones
 from reprq.statistics.correlation import FEW_GROUPS, UndefinedError
@@ -211,11 +212,11 @@ def _hindsight(results: StudyResults) -> str:
         return "No layer has a score in every task."
     best = means[means.round(9) == means.round(9).max()].sort_index()
     detector, backbone, layer, _ = best.index[0]
-    more = f" (and {len(best) - 1} more)" if len(best) > 1 else ""
-    return (
-        f"The best layer in hindsight was {layer} of {backbone} by {detector}{more}, with a mean AUROC of"
-        f" {means.max():.3f}; the median over all layers and detectors was {means.median():.3f}."
-    )
+    more = f" ({counted(len(best) - 1, 'other')} did as well)" if len(best) > 1 else ""
+    said = f"The best layer in hindsight was {layer} of {backbone} by {detector}{more}, with a mean AUROC of"
+    if len(means) == 1:
+        return f"{said} {means.max():.3f}; it was the only one."
+    return f"{said} {means.max():.3f}; the median over all layers and detectors was {means.median():.3f}."
 
 
 def _cost(regret: pd.DataFrame, detector: str, elsewhere: str) -> list[str]:

@@ -157,7 +157,8 @@ def _by_masks(maps: Maps, marked: NDArray[np.bool_], area: float, name: str, dat
     frame = pd.DataFrame(rows, columns=["figure", "value", "low", "high", "of a map that is the same everywhere"])
     caption = (
         f"Do the maps of {name} point at what is marked? Explanation accuracy is the mean cosine of map and mask over"
-        f" {int(there.sum())} images, and the Clever-Hans score the AUROC less it (Ruff 2021)."
+        f" {int(there.sum())} images, the pointing game the share of them whose highest value lies in the mask, and the"
+        " Clever-Hans score the AUROC less the accuracy (Ruff 2021)."
     )
     said = (
         f"{name} has an AUROC of {area:.3f}, but its maps point at what is marked no better than one that is the same"

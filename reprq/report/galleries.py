@@ -97,7 +97,7 @@ def _best(results: StudyResults) -> Iterator[dict[str, Any]]:
 def _by(row: Mapping[str, Any]) -> str:
     where = f" on {row['layer']} of {row['backbone']}" if isinstance(row["layer"], str) else ""
     return (
-        f"By {row['definition']}{where}, in hindsight the best of the study over its tasks (AUROC here"
+        f"By {row['definition']}{where}, which has the highest mean AUROC of the study, as only labels can say (here"
         f" {row['auroc']:.3f}), fitted again with seed {row['seed']}; each with its class and score."
     )
 

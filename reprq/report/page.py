@@ -18,6 +18,7 @@ from reprq.analysis.complete import TASK_GROUPS
 from reprq.analysis.datasets import NOTHING, by_dataset
 from reprq.analysis.recommendation import Recommendation, recommend
 from reprq.analysis.scenarios import in_scenario, note_of
+from reprq.data.registry import DATASETS
 from reprq.errors import OutputExistsError, ReprqError
 from reprq.evaluation import holm
 from reprq.metrics import METRICS
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from reprq.report.galleries import Galleries
 
 _HERE = Path(__file__).parent
+_UNEXPLAINED = (
+    "An AUROC does not say where in an image it comes from. With --gallery the best detector is fitted again, and the"
+    " page says whether its maps point at what masks mark, or where there are none, at borders, corners or pixels that"
+    " never change."
+)
 _QUESTION = "Which representation will detect anomalies, and can its quality be measured before an anomaly is seen?"
 
 
@@ -122,7 +128,16 @@ def render_page(
     if shown is not None:
         made |= {"pictures": [*made["pictures"], *shown.pictures], "tables": [*shown.tables, *made["tables"]]}
         said = [*shown.warnings, *shown.notes, *said]
+    elif _has_images(results):
+        said = [*said, _UNEXPLAINED]
     return _rendered(results, {**made, "warnings": [*said, *made["warnings"]]})
+
+
+def _has_images(results: StudyResults) -> bool:
+    """Whether a data set is of images, as far as its name says."""
+    data = results.study.get("config", {}).get("data", [])
+    names = [str(each.get("name")) for each in ([data] if isinstance(data, dict) else data)]
+    return any(name in DATASETS and DATASETS.find(name).inputs == "image" for name in names)
 
 
 def _without_backbones(results: StudyResults) -> dict[str, Any]:
@@ -141,7 +156,7 @@ def _compared(results: StudyResults, seed: int) -> dict[str, Any]:
     """What a page says of a study of layers: metrics against scores."""
     whole, results = results, results.of_layers
     kinds = set(results.metrics["task_kind"])
-    groups = ["all", *(group for group in TASK_GROUPS if group in kinds)]
+    groups = ["all", *(group for group in TASK_GROUPS if group in kinds and len(kinds) > 1)]
     table = correlate(results, tasks=groups, dataset=["all", "each"], seed=seed)
     levels = correlate(results, method="spearman", level=["between", "within"], seed=seed)
     if (table["n_architectures"] < table["n_backbones"]).any():

@@ -17,6 +17,7 @@ from reprq.analysis import points
 from reprq.evaluation import Correlation
 from reprq.plots.names import detector_label, metric_label
 from reprq.plots.study import correlation_of
+from reprq.plots.styles import random_backbones
 from reprq.report.answer import Answer
 from reprq.report.explorer import linked, links_of, point_id
 from reprq.study import StudyResults
@@ -99,7 +100,7 @@ def _of_points(over: pd.DataFrame, detector: str, metric: str, pair: Correlation
     title = f"{metric_label(metric)} against the {score}"
     caption = (
         f"{_telling(over)} A point is a layer of a network, means over tasks; points of one network are joined"
-        " along its depth. Hollow markers are networks with random weights."
+        f" along its depth.{_hollow(over)}"
     )
     alternative = f"Scatter plot of {len(over)} layers: {plots.describe(pair)}".replace("\n", ", ")
     svg = plots.render(figure, "svg")
@@ -110,6 +111,14 @@ def _of_points(over: pd.DataFrame, detector: str, metric: str, pair: Correlation
     width, height = (round(side * _DOTS) for side in figure.get_size_inches())
     plt.close(figure)
     return Picture(title, caption, alternative, "", width, height, plot)
+
+
+def _hollow(over: pd.DataFrame) -> str:
+    """What hollow markers are, where there are some."""
+    random, every = len(random_backbones(over)), over["backbone"].nunique()
+    if not random:
+        return ""
+    return " Hollow markers are networks with random weights" + (", as all are here." if random == every else ".")
 
 
 def _telling(over: pd.DataFrame) -> str:

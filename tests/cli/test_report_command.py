@@ -68,3 +68,13 @@ def test_the_script_is_answered(reprq: Reprq, monkeypatch: pytest.MonkeyPatch) -
 def test_bash_reads_the_script(reprq: Reprq) -> None:
     script = reprq("completion", "bash").out
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize("option", ["--gallery", "--points"])
+def test_a_run_behind_an_option_that_takes_a_number_is_told_where_to_stand(
+    option: str, reprq: Reprq, tmp_path: Path
+) -> None:
+    ran = reprq("report", option, tmp_path)
+    assert ran.status == 2
+    assert f"'{tmp_path}' is no number; if it is RUN, write it first: reprq report {tmp_path} {option}" in ran.err
+    assert "is not in the range" in reprq("report", tmp_path, option, 99).err

@@ -1,5 +1,8 @@
 from itertools import combinations
 
+import matplotlib.pyplot as plt
+import pytest
+
 from reprq.detectors import DETECTORS
 from reprq.plots import method_map
 from reprq.plots.methods import FEATURES, KINDS, by_kind
@@ -14,8 +17,9 @@ def test_every_detector_says_what_it_is_and_stands_on_the_map_once() -> None:
     assert sorted(found) == sorted(known)
 
 
-def test_no_two_names_overlap_and_none_leaves_its_cell() -> None:
-    ax = method_map(DETECTORS.built_in())
+@pytest.mark.parametrize("size", [None, (6, 4), (14, 2)], ids=["its own", "small", "flat"])
+def test_no_two_names_overlap_and_none_leaves_its_cell(size) -> None:
+    ax = method_map(DETECTORS.built_in(), None if size is None else plt.figure(figsize=size, dpi=400).add_subplot())
     figure = ax.get_figure(root=True)
     figure.canvas.draw()
     boxes = {text.get_text(): text.get_window_extent() for text in ax.texts}

@@ -8,6 +8,7 @@ from PIL import Image
 
 from reprq.report import write_report
 from reprq.report.galleries import Galleries, galleries
+from reprq.report.page import render_page
 from reprq.study import StudyResults, run_study
 
 SIDE = 32
@@ -55,7 +56,9 @@ def test_a_planted_clever_hans_has_a_high_auroc_and_the_page_warns(tmp_path: Pat
     assert results.detectors["auroc"].min() > 0.99
     assert found.notes == ()
     (said,) = found.warnings
+    assert "With --gallery the best detector is fitted again" in render_page(results)
     if masks:
+        assert "the pointing game the share of them whose highest value lies in the mask" in found.tables[0].caption
         assert "its maps point at what is marked no better than one that is the same everywhere" in said
         assert found.tables[0].rows[0][0].text == "explanation accuracy"
     else:
@@ -63,6 +66,7 @@ def test_a_planted_clever_hans_has_a_high_auroc_and_the_page_warns(tmp_path: Pat
         assert "look whether a frame, a watermark or the background tells the images apart" in said
         assert found.tables[0].rows[0][0].text == "border"
         page = write_report(results, tmp_path / "page.html", gallery=3).read_text(encoding="utf-8")
+        assert "With --gallery" not in page
         assert "look whether a frame, a watermark or the background" in page
 
 
