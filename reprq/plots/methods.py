@@ -58,8 +58,8 @@ def method_map(entries: Iterable[Entry] | None = None, ax: Axes | None = None) -
     lines = {each: max(1, *(-(-len(cells[kind, each]) // _COLUMNS) for kind in KINDS)) for each in FEATURES}
     heights = {each: lines[each] * _LINE + 0.2 for each in FEATURES}
     size = (_WIDTH * len(KINDS) + 0.8, sum(heights.values()) + _HEAD + 0.4)
+    scale = 1.0 if ax is None else _scale(ax, size)
     ax = axes_of(ax, size)
-    scale = _scale(ax, size)
     ax.set(xlim=(-0.8, _WIDTH * len(KINDS)), ylim=(sum(heights.values()) + 0.3, -_HEAD))
     ax.axis("off")
     for number, kind in enumerate(KINDS):

@@ -18,7 +18,6 @@ from reprq.analysis.complete import TASK_GROUPS
 from reprq.analysis.datasets import NOTHING, by_dataset
 from reprq.analysis.recommendation import Recommendation, recommend
 from reprq.analysis.scenarios import in_scenario, note_of
-from reprq.data.registry import DATASETS
 from reprq.errors import OutputExistsError, ReprqError
 from reprq.evaluation import holm
 from reprq.metrics import METRICS
@@ -26,7 +25,7 @@ from reprq.registry import Entry
 from reprq.report import tables
 from reprq.report.answer import Answer, answer, is_polluted
 from reprq.report.explorer import Closely
-from reprq.report.pictures import pictures
+from reprq.report.pictures import pictures, unexplained
 from reprq.storage import write_text
 from reprq.study import StudyResults
 
@@ -34,11 +33,6 @@ if TYPE_CHECKING:
     from reprq.report.galleries import Galleries
 
 _HERE = Path(__file__).parent
-_UNEXPLAINED = (
-    "An AUROC does not say where in an image it comes from. With --gallery the best detector is fitted again, and the"
-    " page says whether its maps point at what masks mark, or where there are none, at borders, corners or pixels that"
-    " never change."
-)
 _QUESTION = "Which representation will detect anomalies, and can its quality be measured before an anomaly is seen?"
 
 
@@ -128,16 +122,9 @@ def render_page(
     if shown is not None:
         made |= {"pictures": [*made["pictures"], *shown.pictures], "tables": [*shown.tables, *made["tables"]]}
         said = [*shown.warnings, *shown.notes, *said]
-    elif _has_images(results):
-        said = [*said, _UNEXPLAINED]
+    else:
+        said = [*said, *unexplained(results)]
     return _rendered(results, {**made, "warnings": [*said, *made["warnings"]]})
-
-
-def _has_images(results: StudyResults) -> bool:
-    """Whether a data set is of images, as far as its name says."""
-    data = results.study.get("config", {}).get("data", [])
-    names = [str(each.get("name")) for each in ([data] if isinstance(data, dict) else data)]
-    return any(name in DATASETS and DATASETS.find(name).inputs == "image" for name in names)
 
 
 def _without_backbones(results: StudyResults) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from reprq import plots
 from reprq.analysis import points
+from reprq.data.registry import DATASETS
 from reprq.evaluation import Correlation
 from reprq.plots.names import detector_label, metric_label
 from reprq.plots.study import correlation_of
@@ -111,6 +112,19 @@ def _of_points(over: pd.DataFrame, detector: str, metric: str, pair: Correlation
     width, height = (round(side * _DOTS) for side in figure.get_size_inches())
     plt.close(figure)
     return Picture(title, caption, alternative, "", width, height, plot)
+
+
+def unexplained(results: StudyResults) -> tuple[str, ...]:
+    """What a page of images cannot say without a gallery; nothing of other data."""
+    data = results.study.get("config", {}).get("data", [])
+    names = [str(each.get("name")) for each in ([data] if isinstance(data, dict) else data)]
+    if not any(name in DATASETS and DATASETS.find(name).inputs == "image" for name in names):
+        return ()
+    return (
+        "An AUROC does not say where in an image it comes from. With --gallery the best detector is fitted again, and"
+        " the page says whether its maps point at what masks mark, or where there are none, at borders, corners or"
+        " pixels that never change.",
+    )
 
 
 def _hollow(over: pd.DataFrame) -> str:
