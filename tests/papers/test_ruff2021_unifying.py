@@ -56,7 +56,7 @@ def test_average_precision_and_clever_hans_scores_stand_in_their_tables() -> Non
         for kind, ap, score in (("zigzag", 0.8, 0.25), ("zigzag", 0.6, 0.35), ("stripe", 1.0, 0.1))
     ]
     precision = unifying_tables.table_of_precision(rows, ("zigzag", "stripe"), "Two seeds.")
-    assert "| zigzag | 70.0 |" in precision
+    assert "| zigzag | 70.0 ± 14.1 |" in precision
     assert "| mean | 80.0 |" in precision
     clever = unifying_tables.table_of_clever_hans(rows, ("zigzag", "stripe"))
     assert "| KDE | zigzag | 31.4 | 30.0 | 84.0 | 90.0 |" in clever

@@ -56,11 +56,18 @@ def table_of_precision(rows: list[Row], corruptions: Sequence[str], said: str) -
     """Return Table C.8, found: half of the images that are judged are corrupted, so that chance has 50."""
     methods = dict.fromkeys(str(row["method"]) for row in rows)
     lines = [["task", *methods], ["---", *("---:" for _ in methods)]]
-    lines += [[kind, *(_mean(rows, method, kind, "ap") for method in methods)] for kind in corruptions]
+    lines += [[kind, *(_precision(rows, method, kind) for method in methods)] for kind in corruptions]
     lines.append(["mean", *(_mean(rows, method, None, "ap") for method in methods)])
     head = "# Table C.8 of Ruff (2021): average precision of nine methods on MNIST-C"
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{head}\n\n{said} Average precision in per cent, mean over seeds; chance is 50.\n\n{body}\n"
+    return f"{head}\n\n{said} Average precision in per cent, mean over seeds, ± their standard deviation; chance is 50.\n\n{body}\n"
+
+
+def _precision(rows: list[Row], method: str, kind: str) -> str:
+    """The mean over seeds, with their standard deviation where there are several."""
+    own = [100 * row["ap"] for row in rows if (row["method"], row["task"]) == (method, kind)]
+    spread = f" ± {np.std(own, ddof=1):.1f}" if len(own) > 1 else ""
+    return f"{np.mean(own):.1f}{spread}" if own else "missing"
 
 
 def _mean(rows: list[Row], method: str, kind: str | None, column: str) -> str:
