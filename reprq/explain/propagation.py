@@ -23,7 +23,7 @@ _LEAST = 1e-30  # so that what is zero everywhere has shares
 def canonical(backbone: Backbone, layers: Sequence[Layer]) -> Backbone:
     """Return a copy that relevance goes through: normalizations folded, nothing in place, sums as modules.
 
-    Residual blocks of torchvision's ResNets and MobileNets are known; other networks must be plain stacks of layers,
+    Residual blocks of torchvision's ResNets and MobileNetV2 are known; other networks must be plain stacks of layers,
     or each branch of a sum would be given all of its relevance.
     """
     backbone = replace(backbone, network=copy.deepcopy(backbone.network).eval())
@@ -32,10 +32,10 @@ def canonical(backbone: Backbone, layers: Sequence[Layer]) -> Backbone:
     for module in backbone.network.modules():
         if hasattr(module, "inplace"):
             module.inplace = False  # type: ignore[assignment]
-        kind = type(module).__name__
-        if kind in _FORWARDS:
+        forward = _FORWARDS.get(f"{type(module).__module__}.{type(module).__name__}")
+        if forward is not None:
             module.total = _sums().Sum()
-            module.forward = MethodType(_FORWARDS[kind], module)
+            module.forward = MethodType(forward, module)
     return backbone
 
 
@@ -66,21 +66,31 @@ def rule(network: nn.Module, name: str) -> Any:
     A dense layer's epsilon rule has no bound here: an output near 0 can be far from the center, and relevant.
 
     Raises:
-        InputError: zennit is missing, or the network has sums that are not known.
+        InputError: zennit is missing, or the network has sums that are not known, or attention.
     """
     composites, rules, types = (
         require(f"zennit.{part}", "explain", "relevance", package="zennit") for part in ("composites", "rules", "types")
     )
-    traced = torch.fx.symbolic_trace(network).graph.nodes
-    if any("add" in str(node.target) for node in traced if node.op in ("call_function", "call_method")):
+    if not _is_known(network):
         raise InputError(
-            f"relevance goes through the sums of torchvision's ResNets and MobileNets, got {name};"
-            " choose another method, such as integrated_gradients"
+            "relevance goes through plain stacks of layers and the sums of torchvision's ResNets and MobileNetV2, and"
+            f" has no rule for other sums or for attention, got {name}; choose another method, such as gradient_x_input or"
+            " integrated_gradients"
         )
     positive = rules.ZPlus(_EPSILON, zero_params=["bias"])
     known = [(types.Activation, rules.Pass()), (types.AvgPool, rules.Norm(_EPSILON)), (types.Linear, positive)]
     known += [(types.Convolution, positive), (_sums().Sum, rules.Norm(_EPSILON))]
     return composites.LayerMapComposite(known)
+
+
+def _is_known(network: nn.Module) -> bool:
+    """Whether a network has no sums but those that are modules; one whose way depends on its inputs cannot be asked."""
+    try:
+        traced = torch.fx.symbolic_trace(network).graph.nodes
+    except Exception:  # whatever the network's own code raises on symbols
+        return False
+    called = [str(node.target) for node in traced if node.op in ("call_function", "call_method")]
+    return not any(word in each for each in called for word in ("add", "attention"))
 
 
 def shared(rows: Tensor, layer: Layer, output: Tensor, pooling: str) -> Tensor:
@@ -136,4 +146,8 @@ def _bottleneck(self: Any, x: Tensor) -> Tensor:
     return found
 
 
-_FORWARDS = {"InvertedResidual": _inverted_residual, "BasicBlock": _basic_block, "Bottleneck": _bottleneck}
+_FORWARDS = {
+    "torchvision.models.mobilenetv2.InvertedResidual": _inverted_residual,
+    "torchvision.models.resnet.BasicBlock": _basic_block,
+    "torchvision.models.resnet.Bottleneck": _bottleneck,
+}

@@ -33,7 +33,10 @@ def maps_of_tokens(score: LayerScore | DeepScore, data: Dataset, method: str) ->
         InputError: The network has no word vectors, or the score has no derivatives.
     """
     if method == "relevance":
-        raise InputError("relevance is of pictures, got texts; choose another method, such as gradient_x_input")
+        raise InputError(
+            "relevance has no rule for word vectors and attention, got texts; choose another method, such as"
+            " gradient_x_input or integrated_gradients"
+        )
     if method == "occlusion":
         if mask_of(score.transform.blank(1)) is None:
             raise InputError("method occlusion of texts is of tokens, and this network reads none; use another model")

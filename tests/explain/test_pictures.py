@@ -12,13 +12,14 @@ pytest.importorskip("captum")
 import torch
 
 import reprq
-from reprq.backbones import load_backbone
-from reprq.data import as_dataset
+from reprq.backbones import as_backbone, load_backbone
+from reprq.data import as_dataset, load_dataset
 from reprq.detectors import KNN, PCA, Centroid, Mahalanobis
 from reprq.errors import InputError, UnknownNameError
 from reprq.explain import maps, relevance
 from reprq.explain.methods import METHODS
 from reprq.explain.pictures import explanation, score_of
+from reprq.explain.propagation import canonical, rule
 from reprq.explain.torch_scores import torch_score
 
 
@@ -42,6 +43,7 @@ def test_scores_in_torch_are_those_of_the_detector(detector: Any) -> None:
     [
         ("resnet18", "layer2", 64, "avg"),
         ("mobilenet_v2", 2, 64, "max"),
+        ("shufflenet_v2_x0_5", 2, 64, "avg"),  # concatenates, and sums nothing
         ("lenet", "conv3", 32, "grid:2x2"),
         ("lenet", ["conv2", "conv3"], 32, "gem"),  # several layers, which stand side by side
         ("lenet", "pooled", 32, "avg"),  # what a module takes
@@ -129,7 +131,7 @@ def test_tokens_of_texts_have_values_by_every_method_of_gradients(method: str, t
     given: dict[str, Any] = {"detector": "centroid", "false_alarms": 0.2, "progress": False}
     model = reprq.fit(f"words:{tmp_path / 'vectors.txt'}", texts, "words", **given)
     if method == "relevance":
-        with pytest.raises(InputError, match="relevance is of pictures, got texts; choose another method"):
+        with pytest.raises(InputError, match="relevance has no rule for word vectors and attention, got texts; choose"):
             maps(model, texts, method)
         return
     found = dict(maps(model, texts.select([3]), method))["00003"]
@@ -151,8 +153,6 @@ def test_tokens_of_texts_have_values_by_every_method_of_gradients(method: str, t
 
 @pytest.mark.parametrize("method", ["relevance", "gradient"])
 def test_maps_of_sounds_are_of_their_spectrograms(method: str, write_sounds: Any, tmp_path: Any) -> None:
-    from reprq.data import load_dataset
-
     sounds = load_dataset(f"audio:{write_sounds(tmp_path / 'sounds', classes=1, each=24)}", whole=True)
     network = load_backbone("lenet", "random")
     model = reprq.fit(network, sounds, "conv2", detector="knn", false_alarms=0.2, progress=False)
@@ -165,3 +165,38 @@ def test_maps_of_sounds_are_of_their_spectrograms(method: str, write_sounds: Any
 def test_what_relevance_does_not_know_is_said_before_any_map() -> None:
     with pytest.raises(InputError, match="relevance is of the detectors autoencoder, .* got iforest; use one of them"):
         score_of(fitted("lenet", -1, 32, {"name": "iforest"})).relevance()
+
+
+@pytest.mark.parametrize("name", ["vit_b_32", "swin_t", "regnet_x_400mf", "mobilenet_v3_small", "cifar_resnet20"])
+def test_networks_with_other_sums_or_attention_are_told_so(name: str) -> None:
+    """Blocks that are called as torchvision's, but sum otherwise, too."""
+    network = load_backbone(name, "random")
+    with pytest.raises(InputError, match=f"no rule for other sums or for attention, got {name}; choose another method"):
+        rule(canonical(network, network.select_layers(-1)).network, network.name)
+
+
+def test_networks_whose_way_depends_on_inputs_are_told_so() -> None:
+    class Choosing(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x if x.sum() > 0 else -x
+
+    with pytest.raises(InputError, match="got choosing; choose another method, such as gradient_x_input"):
+        rule(Choosing(), "choosing")
+
+
+@pytest.mark.parametrize("method", ["gradient_x_input", "integrated_gradients"])
+def test_a_transformer_of_images_has_maps_by_derivatives(method: str) -> None:
+    timm = pytest.importorskip("timm")
+    tiny = timm.models.VisionTransformer(img_size=16, patch_size=4, embed_dim=8, depth=2, num_heads=2, num_classes=0)
+    network = as_backbone(tiny, preprocessing={"size": 16})
+    digits = load_dataset("digits").restrict(["3"]).select(np.arange(24))
+    model = reprq.fit(network, digits, -1, detector="centroid", false_alarms=0.1, progress=False)
+    score = score_of(model)
+    x = score.transform.collate([score.transform(digits.item(i)) for i in range(2)])
+    found = explanation(score, method)(x).detach()
+    assert found.shape == (2, 16, 16)
+    if method == "integrated_gradients":
+        values = score.values(x) - score.values(torch.zeros_like(x))
+        np.testing.assert_allclose(found.sum((1, 2)).numpy(), values, rtol=0.02)
+    with pytest.raises(InputError, match="no rule for other sums or for attention"):
+        score.relevance()

@@ -60,7 +60,8 @@ def table_of_precision(rows: list[Row], corruptions: Sequence[str], said: str) -
     lines.append(["mean", *(_mean(rows, method, None, "ap") for method in methods)])
     head = "# Table C.8 of Ruff (2021): average precision of nine methods on MNIST-C"
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{head}\n\n{said} Average precision in per cent, mean over seeds, ± their standard deviation; chance is 50.\n\n{body}\n"
+    said += " Average precision in per cent, mean over seeds, ± their standard deviation; chance is 50."
+    return f"{head}\n\n{said}\n\n{body}\n"
 
 
 def _precision(rows: list[Row], method: str, kind: str) -> str:
