@@ -8,18 +8,17 @@ import numpy as np
 import pandas as pd
 
 from reprq.analysis.candidates import candidates
-from reprq.analysis.depth import relative_depth
 from reprq.analysis.directions import Directions
+from reprq.analysis.elsewhere import Elsewhere
 from reprq.analysis.recommendation import Recommendation, recommend
-from reprq.analysis.regret_over_datasets import BOTH, LAYER
-from reprq.analysis.rivals import DEPTH, LAST, RANDOM
 from reprq.analysis.rules import COMBINATION, scaled_ranks
 from reprq.analysis.runs import Run, joined
+from reprq.analysis.verdict import dull_ranking, places, verdict
 from reprq.backbones import Backbone
 from reprq.data import Dataset, as_dataset, benign_rows, load_dataset, read_as
 from reprq.embeddings import extract
 from reprq.embeddings.repeats import repeat_notes, repeated_layers
-from reprq.errors import InputError, UnknownNameError, listed
+from reprq.errors import InputError, UnknownNameError
 from reprq.metrics import measure
 from reprq.progress import track
 from reprq.study.results import POINT
@@ -54,6 +53,7 @@ def recommend_for(
     Their embeddings are measured layer by layer. Each metric ranks the layers, in the direction in which it
     went with detection in another study; the combination adds the ranks, weighted as a ridge regression weighted them
     there. That study is `source`, or the one whose numbers come with reprq; either is evidence from other samples.
+    First is the layer by the combination, or by a dull rule where that lost less there (`reprq.analysis.verdict`).
 
     Args:
         data: "folder:PATH" or a `Path`, of which the training samples are taken, or all where it has no split; the name
@@ -120,17 +120,27 @@ def recommend_for(
     points = pd.DataFrame(tables)
     if len(points) < 2:
         raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
+    known = Elsewhere.packaged() if study is None else Elsewhere.of_study(study, trust["detector"].iloc[0])
+    digests = {name: network.backbone.weights_digest for name, network in networks.items()}
+    points["place"] = places(known, points, digests)
+    judged = verdict(known, points, kept.modality, whole=whole, samples=len(kept))
     read = [*seen, *([said] if said else [])]
     notes = [f"directions and weights from: {directions.source}", *_notes(kept, doubts, len(points)), *read]
-    notes[1:1] = expectations(directions, points, whole)
     regret = pd.DataFrame()
     if study is not None:
-        judged = recommend(study, trust["detector"].iloc[0], seed=seed)
-        regret, notes = judged.regret, [*notes, *judged.notes]
-    ranking = _ranking(points, trust)
-    first = ranking[ranking["rule"] == COMBINATION].iloc[0]
+        of_study = recommend(study, trust["detector"].iloc[0], seed=seed)
+        regret, notes = of_study.regret, [*notes, *of_study.notes]
+    ranking = _with_dull(_ranking(points, trust), points, judged.rule, known.depth)
+    first = ranking[ranking["rule"] == judged.rule].iloc[0]
     chosen = networks[first["backbone"]].arguments(first["layer"])
-    return Recommendation(ranking, regret=regret, trust=trust, notes=tuple(notes), first=chosen)
+    inputs = pd.DataFrame([network.said(name) for name, network in networks.items()])
+    made: dict[str, Any] = {"ranking": ranking, "regret": regret, "trust": trust, "networks": inputs}
+    return Recommendation(
+        **made,
+        **judged.fields,
+        notes=tuple(notes),
+        first=chosen,
+    )
 
 
 def _trust(directions: Directions, detector: str | None) -> pd.DataFrame:
@@ -163,45 +173,15 @@ def _ranking(points: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
     return joined
 
 
-def expectations(directions: Directions, points: pd.DataFrame, whole: bool = True) -> list[str]:
-    """Return what choosing a layer of one network, or a network with its layer, has lost on the study's data sets.
-
-    The combination stands beside the dull rule, which takes the layer at the depth that was best most often; where
-    their intervals overlap it cannot be told which of them loses less. Of networks of which layers are left out the
-    depths are not known, and none is named.
-
-    Args:
-        directions: Of the study.
-        points: The layers: backbone, layer, layer_number.
-        whole: Whether they are all layers of their networks.
-    """
-    level = LAYER if points["backbone"].nunique() == 1 else BOTH
-    rows = directions.expected[directions.expected["level"] == level].to_dict("records")
-    if not rows or directions.depth is None:
-        return []
-    known = {row["rule"]: row for row in rows}
-    said = "; ".join(
-        f"{rule} {known[rule]['regret']:.3f} [{known[rule]['low']:.3f}, {known[rule]['high']:.3f}]"
-        for rule in (COMBINATION, DEPTH, LAST, RANDOM)
-    )
-    ours, dull = known[COMBINATION], known[DEPTH]
-    verdict = "which of the first two loses less cannot be told from these"
-    if ours["high"] < dull["low"] or dull["high"] < ours["low"]:
-        verdict = f"the {COMBINATION if ours['regret'] < dull['regret'] else DEPTH} loses less"
-    if ours["regret"] >= known[RANDOM]["regret"]:
-        verdict += f"; in the mean the {COMBINATION} was no better than a random layer"
-    lost = f"AUROC that choosing the {level} lost on {ours['n_datasets']} data sets: {said}: {verdict}"
-    if not whole:
-        return [lost]
-    named = listed(_at_depth(points, directions.depth))
-    return [lost, f"the {DEPTH} is {directions.depth:g} of a network; here that is {named}"]
-
-
-def _at_depth(points: pd.DataFrame, depth: float) -> list[str]:
-    """The layer of each network that is nearest to a relative depth."""
-    away = (relative_depth(points) - depth).abs()
-    rows = points.loc[away.groupby(points["backbone"], sort=False).idxmin()]
-    return [f"{name} {layer}" for name, layer in zip(rows["backbone"], rows["layer"], strict=True)]
+def _with_dull(ranking: pd.DataFrame, points: pd.DataFrame, rule: str, depth: float | None) -> pd.DataFrame:
+    """The ranking with that of the dull rule behind it, where the first is chosen by it."""
+    if rule == COMBINATION:
+        return ranking
+    ours = ranking[ranking["rule"] == COMBINATION].set_index(["backbone", "layer"])["rule_score"]
+    ties = ours.reindex(pd.MultiIndex.from_frame(points[["backbone", "layer"]])).to_numpy()
+    dull = dull_ranking(rule, points, depth, pd.Series(ties, index=points.index))
+    dull = dull.assign(detector=ranking["detector"].iloc[0])[ranking.columns.tolist()]
+    return pd.concat([ranking, dull], ignore_index=True)
 
 
 def _notes(data: Dataset, doubts: int, points: int) -> list[str]:

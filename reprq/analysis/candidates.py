@@ -32,6 +32,12 @@ class Candidate:
     pooling: str | Sequence[str]
     asked: Mapping[str, Any]
 
+    def said(self, label: str) -> dict[str, str]:
+        """Return what tells the network apart, in words: its label, weights and preprocessing."""
+        transform = self.backbone.preprocessing
+        how = transform.describe() if hasattr(transform, "describe") else type(transform).__name__
+        return {"backbone": label, "weights": self.backbone.weights, "preprocessing": how}
+
     def arguments(self, layer: str) -> dict[str, Any]:
         """Return what `reprq.fit` takes to read a layer that is called so in a cache."""
         names = [each.name for each in self.backbone.select_layers(self.layers)]

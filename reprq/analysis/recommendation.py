@@ -22,7 +22,16 @@ from reprq.analysis.regret import (
     regrets,
     scored,
 )
-from reprq.analysis.rules import Floats, StudyArrays, check_arrays, picks, predictions, scaled_ranks, study_arrays
+from reprq.analysis.rules import (
+    COMBINATION,
+    Floats,
+    StudyArrays,
+    check_arrays,
+    picks,
+    predictions,
+    scaled_ranks,
+    study_arrays,
+)
 from reprq.analysis.runs import Run, joined
 from reprq.analysis.scenarios import chosen_scenarios, note_of, scenarios_of
 from reprq.errors import InputError, UnknownNameError
@@ -45,8 +54,14 @@ class Recommendation:
         trust: One row a detector and metric: the correlation on which a ranking without anomalies rests; empty for a
             study's own.
         notes: What a reader must know.
-        first: The backbone and layer that the combination puts first, in the words of `reprq.fit`, so that
+        first: The backbone and layer that `rule` puts first, in the words of `reprq.fit`, so that
             `reprq.fit(data=data, **found.first)` fits on it; empty for a study.
+        rule: By which the first is chosen: "combination", or a dull rule that lost less on other data sets.
+        told: Whether it was shown that this rule loses less than its rival.
+        verdict: By which rule the first is chosen, what that lost on other data sets, and whether it can be told that
+            it loses less; empty for a study.
+        expected: One row a rule: what choosing by it lost on other data sets, with its interval; empty for a study.
+        networks: One row a network: weights and preprocessing; empty for a study.
     """
 
     ranking: pd.DataFrame
@@ -55,6 +70,11 @@ class Recommendation:
     trust: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: tuple[str, ...] = ()
     first: Mapping[str, Any] = field(default_factory=dict)
+    rule: str = COMBINATION
+    told: bool = False
+    verdict: str = ""
+    expected: pd.DataFrame = field(default_factory=pd.DataFrame)
+    networks: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def recommend(

@@ -1,6 +1,6 @@
 """Several studies as one over all of their data sets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +41,8 @@ def joined(runs: Run | Sequence[Run], scenario: str | None = None) -> StudyResul
     detectors = _in_all("detector", [study.detectors["definition"] for study in studies])
     names: dict[str, object] = {}
     prints: dict[str, str] = {}
+    kinds: dict[str, str] = {}
+    digests: dict[str, str] = {}
     tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "detectors": []}
     for study in studies:
         renamed = {}
@@ -48,7 +50,9 @@ def joined(runs: Run | Sequence[Run], scenario: str | None = None) -> StudyResul
             own = part.results.study.get("data_fingerprints", {})
             renamed[label] = _called(f"data set {label}", label, dict(own), study.path, names)
             prints |= {f"{renamed[label]} {key}": value for key, value in own.items()}
+        kinds |= {renamed.get(label, label): kind for label, kind in modalities_of(study).items()}
         networks = _networks(study, names)
+        digests |= {networks.get(label, label): digest for label, digest in digests_of(study).items()}
         for name, table in tables.items():
             rows = getattr(study, name)
             table.append(rows.assign(dataset=rows["dataset"].map(renamed), backbone=rows["backbone"].map(networks)))
@@ -59,8 +63,36 @@ def joined(runs: Run | Sequence[Run], scenario: str | None = None) -> StudyResul
         studies[0],
         metrics=_once(measured[measured["metric"].isin(metrics)], [*cell, "metric"]),
         detectors=_once(judged[judged["definition"].isin(detectors)], [*cell, "definition"]),
-        study={"config": {"title": title}, "data_fingerprints": prints},
+        study={
+            "config": {"title": title},
+            "data_fingerprints": prints,
+            "modalities": kinds,
+            "weights_digests": digests,
+        },
     )
+
+
+def modalities_of(study: StudyResults) -> dict[str, str]:
+    """Return the modality of each data set of a study, as far as its configuration says."""
+    if "modalities" in study.study:
+        return dict(study.study["modalities"])
+    from reprq.data.registry import DATASETS  # reads what decodes samples, which tables alone do not take
+    from reprq.study.sections import dataset_label
+
+    sections = study.study.get("config", {}).get("data", [])
+    listed = [sections] if isinstance(sections, Mapping) else sections
+    prefixes = {known.partition(":")[0] for known in DATASETS.names()}
+    named = {str(each.get("label") or dataset_label(each.get("name", ""))): each.get("name", "") for each in listed}
+    entries = {label: DATASETS.find(name) for label, name in named.items() if name.partition(":")[0] in prefixes}
+    return {label: entry.inputs for label, entry in entries.items() if entry.inputs}
+
+
+def digests_of(study: StudyResults) -> dict[str, str]:
+    """Return the digest of the weights of each backbone of a study, of its first seed."""
+    found: dict[str, str] = {}
+    for name, digest in study.study.get("weights_digests", {}).items():
+        found.setdefault(str(name).rpartition(", seed ")[0] or str(name), str(digest))
+    return found
 
 
 def _title(study: StudyResults) -> str:

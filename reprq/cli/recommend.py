@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 
 SHOWN = 5  # layers
+COMBINATION = "combination"  # of all metrics
+_EXPECTED = (
+    "AUROC that choosing by each rule lost on other data sets against the best in hindsight (regret), and gains on the"
+    " dull rule, with 95 % intervals over data sets"
+)
 
 
 @click.command(cls=Command)
@@ -71,8 +76,8 @@ SHOWN = 5  # layers
 @click.option(
     "--top",
     type=click.IntRange(min=1),
-    help="How many layers to show, by all metrics together.  [default: 5; with --data and --csv or --json all, by every"
-    " rule]",
+    help="How many layers to show, by the rule that comes first.  [default: 5; with --data and --csv or --json all, by"
+    " every rule]",
 )
 @options.run
 @options.output
@@ -93,12 +98,23 @@ def recommend(
     quiet: bool,
     **asked: Any,
 ) -> None:
-    """Rank backbones and layers by quality on benign samples, and say what that is worth.
+    r"""Rank backbones and layers by quality on benign samples, and say what that is worth.
 
     With RUN, the folder of a study, or several after --from: what choosing by each metric, and by all of them together,
     loses in AUROC against the best choice in hindsight, on architectures and classes, or data sets, that it was not
-    fitted on. With --data and --backbones: a ranking for data of your own. Benign are the classes that --benign names;
-    without it the class called good, normal, healthy or the like, or all classes where none is called so.
+    fitted on. With --data and --backbones: a ranking for data of your own, first by the rule that lost less on other
+    data sets: all metrics together, or a dull rule that takes no metric (the fixed ranking of networks that are known
+    there, else the depth that was best most often), with what it may be expected to lose, or "cannot tell". Benign are
+    the classes that --benign names; without it the class called good, normal, healthy or the like, or all classes where
+    none is called so.
+
+    \b
+    rule_score   what the rule says of a layer, higher is better: of the combination the sum of weight x rank over the
+                 metrics, ranks from -1/2 (least) to 1/2; of a metric its rank, negated where its coefficient is below
+                 0; of a dull rule the mean rank elsewhere, or minus the distance from the depth
+    coefficient  Spearman's rho of a metric with AUROC over layers: below 0, less of it went with better detection
+    weight       of the metric's rank in the combination, given all other metrics: its sign may differ from that of the
+                 coefficient, since metrics go together
     """
     if (run is None and data is None and len(sources) < 2) or (run is not None and data is not None):
         raise click.UsageError(
@@ -248,17 +264,32 @@ def _print_ranking(
     if form is not None:
         context: dict[str, Any] = {"data": data, "notes": list(found.notes), "trust": found.trust.to_dict("records")}
         context |= {} if fitted is None else {"fitted": fitted}
-        context |= {"regret": found.regret.to_dict("records")}
+        context |= {
+            "regret": found.regret.to_dict("records"),
+            "rule": found.rule,
+            "told": found.told,
+            "verdict": found.verdict,
+        }
+        context |= {"expected": found.expected.to_dict("records"), "networks": found.networks.to_dict("records")}
         ranking = found.ranking
         if top is not None:
-            ranking = ranking[(ranking["rule"] == "combination") & (ranking["rank"] <= top)]
+            ranking = ranking[(ranking["rule"] == found.rule) & (ranking["rank"] <= top)]
         emit(form, "recommend", ranking.to_dict("records"), context)
         return
     detector = found.trust["detector"].iloc[0]
-    emit(form, "recommend", _top(found, top), {}, f"The first layers for {detector}, by all metrics together")
+    by = "all metrics together" if found.rule == COMBINATION else f"the {found.rule}"
+    click.echo(f"{found.verdict[0].upper()}{found.verdict[1:]}.\n")
+    emit(form, "recommend", _top(found, top, found.rule), {}, f"The first layers for {detector}, by {by}")
+    if found.rule != COMBINATION:
+        click.echo(f"\nThe first by all metrics together\n{text_table(_top(found, top))}")
+    if not found.expected.empty:
+        click.echo(f"\n{_EXPECTED}\n{text_table(found.expected.round(3).to_dict('records'))}")
     click.echo(f"\nTheir metrics on {data}\n{text_table(_metrics(found, top))}")
-    click.echo("\nHow each metric went with AUROC in the study that the weights come from (Spearman, 95 %)")
-    click.echo(text_table(found.trust.drop(columns="detector").to_dict("records")))
+    known = found.trust.drop(columns="detector").dropna(axis="columns", how="all")
+    span = " and its 95 % interval" if "low" in known else ""
+    click.echo(f"\nHow each metric went with AUROC in the study that the weights come from: Spearman's rho{span}")
+    click.echo(text_table(known.to_dict("records")))
+    click.echo(f"\nThe networks\n{text_table(found.networks.to_dict('records'))}")
     for row in found.regret.to_dict("records"):
         if row["rule"] == "combination":
             several = found.regret["dataset"].nunique() > 1
@@ -273,11 +304,11 @@ def _print_ranking(
 
 
 def _metrics(found: "Recommendation", top: int | None) -> list[dict[Any, Any]]:
-    """One row a metric: its value on each of the first layers, by their ranks."""
+    """One row a metric: its value on each of the first layers, in their order."""
     values = found.ranking.set_index(["rule", "backbone", "layer"])["value"]
-    first = {(row["backbone"], row["layer"]): f"{row['rank']}: {row['layer']}" for row in _top(found, top)}
+    places = [(row["backbone"], row["layer"]) for row in _top(found, top, found.rule)]
     return [
-        {"metric": name, **{f"{said} of {of}": values[name, of, layer] for (of, layer), said in first.items()}}
+        {"metric": name, **{f"{i}: {layer}": values[name, of, layer] for i, (of, layer) in enumerate(places, start=1)}}
         for name in found.trust["metric"]
     ]
 
@@ -287,8 +318,8 @@ def _interval(row: dict[Any, Any], name: str) -> str:
     return "" if low is None or low != low else f" [{low:.3f}, {high:.3f}]"
 
 
-def _top(found: "Recommendation", top: int | None) -> list[dict[Any, Any]]:
-    rows = found.ranking[(found.ranking["rule"] == "combination") & (found.ranking["rank"] <= (top or SHOWN))]
+def _top(found: "Recommendation", top: int | None, rule: str = COMBINATION) -> list[dict[Any, Any]]:
+    rows = found.ranking[(found.ranking["rule"] == rule) & (found.ranking["rank"] <= (top or SHOWN))]
     return rows.drop(columns=["rule", "layer_number", "value"], errors="ignore").to_dict("records")
 
 

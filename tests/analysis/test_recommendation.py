@@ -1,7 +1,6 @@
 """Rules that choose a layer: oracles of the fit, nothing leaks, regrets add up, and a user's own images."""
 
 import itertools
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,8 @@ import pytest
 from PIL import Image
 
 from reprq.analysis import Directions, correlate, points, recommend, recommend_for
-from reprq.analysis.benign import expectations
 from reprq.analysis.complete import complete_scores
-from reprq.analysis.regret_over_datasets import LAYER
-from reprq.analysis.rivals import DEPTH, LAST, RANDOM
-from reprq.analysis.rules import COMBINATION, PENALTY, predictions, scaled_ranks, signs, study_arrays, weights
+from reprq.analysis.rules import PENALTY, predictions, scaled_ranks, signs, study_arrays, weights
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
 from reprq.embeddings import EmbeddingCache, extract
@@ -408,35 +404,3 @@ def test_sections_bring_weights_preprocessing_and_layers_of_their_own(tmp_path: 
         candidates([{"name": "lenet", "size": 28}])
     with pytest.raises(InputError, match="must name each network once"):
         candidates([own, dict(own)])
-
-
-@pytest.mark.parametrize(("backbones", "level"), [(1, "layer of a network"), (2, "network and layer")])
-def test_what_choosing_lost_elsewhere_is_said_beside_the_dull_rules(backbones: int, level: str) -> None:
-    names = ["a", "b"][:backbones]
-    points = pd.DataFrame(
-        [{"backbone": name, "layer": f"layer{i}", "layer_number": i} for name in names for i in range(5)]
-    )
-    lost, dull = expectations(Directions.packaged(), points)
-    assert lost.startswith(f"AUROC that choosing the {level} lost on 12 data sets: combination 0.")
-    assert "cannot be told from these" in lost
-    assert dull.endswith(" and ".join(f"{name} layer2" for name in names)) or "a layer2, b layer2" in dull
-
-
-def test_a_rule_that_loses_less_for_sure_is_named() -> None:
-    rows = [
-        {"level": LAYER, "rule": rule, "regret": regret, "low": regret - 0.01, "high": regret + 0.01, "n_datasets": 9}
-        for rule, regret in ((COMBINATION, 0.2), (DEPTH, 0.1), (LAST, 0.3), (RANDOM, 0.3))
-    ]
-    known = replace(Directions.packaged(), expected=pd.DataFrame(rows), depth=1.0)
-    points = pd.DataFrame({"backbone": ["a"] * 3, "layer": ["x", "y", "z"], "layer_number": [0, 1, 2]})
-    lost, dull = expectations(known, points)
-    assert lost.endswith("the most frequent depth loses less")
-    assert dull == "the most frequent depth is 1 of a network; here that is a z"
-    assert expectations(replace(known, depth=None), points) == []
-
-
-def test_of_layers_that_were_chosen_no_depth_is_named() -> None:
-    points = pd.DataFrame({"backbone": ["a"] * 3, "layer": ["x", "y", "z"], "layer_number": [0, 1, 2]})
-    found = expectations(Directions.packaged(), points, whole=False)
-    assert len(found) == 1
-    assert found[0].endswith("in the mean the combination was no better than a random layer")

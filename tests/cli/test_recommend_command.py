@@ -51,6 +51,8 @@ def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> 
     ran = reprq("recommend", *images, "--from", run, "--detector", "knn")
     assert (ran.status, ran.err) == (0, "")
     assert "The first layers for knn[k=5,kth,euclidean], by all metrics together" in ran.out
+    assert ran.out.startswith("First by the combination; cannot tell what choosing the layer of a network so loses")
+    assert "lenet     random(seed=0)  32 x 32 pixels" in ran.out
     assert "In that study, on architectures and classes left out, the combination lost" in ran.out
     assert "note: no anomaly was seen" in ran.out
     packaged = json.loads(reprq("recommend", *images, "--json").out)
@@ -60,7 +62,14 @@ def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> 
     for top in (1, 3):
         lines = reprq("recommend", *images, "--csv", "--top", str(top)).out.splitlines()
         assert len(lines) == 1 + top
-        assert all(line.startswith('"knn[k=5,kth,euclidean]",combination,lenet') for line in lines[1:])
+        assert all(f'"knn[k=5,kth,euclidean]",{packaged["rule"]},lenet' in line for line in lines[1:])
+    assert packaged["verdict"].startswith(
+        f"first by the {packaged['rule']}: choosing the layer of a network by it lost"
+    )
+    assert {row["rule"] for row in packaged["expected"]} >= {"combination", "most frequent depth", "fixed ranking"}
+    assert packaged["networks"][0]["weights"] == "random(seed=0)"
+    few = ["4" if word == "40" else word for word in images]
+    assert "only 4 benign samples were measured" in reprq("recommend", *few).out
 
 
 def test_several_studies_are_learned_from_and_tried_on_each_other(
@@ -165,8 +174,8 @@ def test_the_first_layer_becomes_a_model_in_one_command(reprq: Reprq, networks: 
     asked = ["recommend", "--data", "digits", "--config", networks, "--samples", "120", "--quiet", "--fit"]
     ran = reprq(*asked, "--detector", "knn:k=1", "--false-alarms", "0.05", "--out", tmp_path / "model")
     assert ran.status == 0, ran.err
-    first = ran.out.splitlines()[2].split()
-    assert f"1: {first[2]} of {first[1]}" in ran.out.split("Their metrics on digits")[1].splitlines()[1]
+    first = ran.out.splitlines()[4].split()
+    assert f"1: {first[2]}" in ran.out.split("Their metrics on digits")[1].splitlines()[1]
     layer, _, pooling = first[2].partition("@")
     assert f"knn[k=1,kth,euclidean] on {layer} of lenet, fitted on 120 benign images of digits" in ran.out
     record = json.loads((tmp_path / "model" / "model.json").read_text())

@@ -1,0 +1,142 @@
+"""By which rule to choose a layer first, what that may be expected to lose, and whether that can be told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reprq.analysis.depth import relative_depth
+from reprq.analysis.elsewhere import RULES, Elsewhere
+from reprq.analysis.regret import FEW_CLUSTERS, FEW_TARGETS
+from reprq.analysis.regret_over_datasets import BOTH, LAYER, regret_summary
+from reprq.analysis.rivals import DEPTH, FIXED, LAST
+from reprq.analysis.rules import COMBINATION
+from reprq.study.results import POINT
+
+FEWEST_ROWS = 10
+EXPECTED = ["rule", "regret", "low", "high", "gain", "gain_low", "gain_high", "n_datasets"]
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What is known of choosing a layer for data like the user's.
+
+    Attributes:
+        rule: By which the first is chosen.
+        told: Whether it is shown that this rule loses less than its rival: the combination of all metrics beside the
+            best dull rule.
+        expected: One row a rule: the mean regret over data sets of the modality, or where there are fewer than three
+            over all, with its 95 % interval, and what it gains over the dull rule.
+        said: All of it in words.
+    """
+
+    rule: str
+    told: bool
+    expected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=EXPECTED))
+    said: str = ""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As fields of a `Recommendation`."""
+        return {"rule": self.rule, "told": self.told, "expected": self.expected, "verdict": self.said}
+
+
+def verdict(
+    known: Elsewhere, points: pd.DataFrame, modality: str, *, whole: bool = True, samples: int = FEWEST_ROWS
+) -> Verdict:
+    """Choose the rule that lost less in the mean, the combination of all metrics or the dull one.
+
+    The dull rule is the fixed ranking where it knows all networks, by their weights; otherwise the depth that was best
+    most often, or of layers that were chosen the last one. It cannot be told which loses less where the modality is not
+    in the study, or on fewer than three of its data sets, or with fewer than six of its networks, or where the 95 %
+    interval of the difference holds 0.
+
+    Args:
+        known: What rules lost on other data sets.
+        points: The layers: backbone, layer, layer_number, and place, which the fixed ranking gives it, nan where it is
+            unknown.
+        modality: Of the data.
+        whole: Whether these are all layers of their networks.
+        samples: How many benign ones were measured; of fewer than 10 nothing can be told.
+    """
+    dull = FIXED if points["place"].notna().all() else DEPTH if whole and known.depth is not None else LAST
+    level = LAYER if points["backbone"].nunique() == 1 else BOTH
+    rows = known.regrets[known.regrets["level"] == level]
+    if not {COMBINATION, dull} <= set(rows["rule"]):
+        said = f"cannot tell what choosing the {level} so loses: what was learned from has no several data sets"
+        return Verdict(COMBINATION, False, said=f"first by the {COMBINATION}; {said}")
+    own = rows[rows["modality"] == modality]
+    like = own if own["dataset"].nunique() >= FEW_TARGETS else rows
+    table = regret_summary(like[like["rule"].isin(RULES)], dull)[EXPECTED]
+    table = table.astype({name: float for name in EXPECTED if name not in ("rule", "n_datasets")})
+    expected = {row["rule"]: row for row in table.to_dict("records")}
+    ours, other = expected[COMBINATION], expected[dull]
+    chosen, rival = (ours, other) if ours["regret"] < other["regret"] else (other, ours)
+    why = _doubts(known, own, modality)
+    if samples < FEWEST_ROWS:
+        why.insert(
+            0, f"only {samples} benign samples were measured, and metrics of fewer than {FEWEST_ROWS} are chance"
+        )
+    if not ours["gain_low"] > 0 and not ours["gain_high"] < 0:
+        span = "" if pd.isna(ours["gain_low"]) else f" [{-ours['gain_high']:.3f}, {-ours['gain_low']:.3f}]"
+        why.append(f"the {COMBINATION} loses {-ours['gain']:+.3f}{span} against the {dull}")
+    where = f"{int(ours['n_datasets'])} data sets{f' of {modality}s' if like is own else ''}"
+    first = f"first by the {chosen['rule']}: choosing the {level} by it lost {_lost(chosen)} AUROC on {where}"
+    second = f"cannot tell whether that is better for data like yours than the {rival['rule']} ({_lost(rival)})"
+    told = f"the {rival['rule']} lost more, {_lost(rival)}"
+    said = f"{second}: {'; '.join(why)}" if why else told
+    return Verdict(chosen["rule"], not why, table, f"{first}; {said}")
+
+
+def _lost(row: Mapping[Any, Any]) -> str:
+    span = "" if pd.isna(row["low"]) else f" [{row['low']:.3f}, {row['high']:.3f}]"
+    return f"{row['regret']:.3f}{span}"
+
+
+def _doubts(known: Elsewhere, own: pd.DataFrame, modality: str) -> list[str]:
+    """Why the study may say nothing of such data."""
+    datasets = own["dataset"].nunique()
+    if not datasets:
+        return [f"no data set of {modality}s is among those"]
+    if datasets < FEW_TARGETS:
+        return [f"only {datasets} of those data sets {'is' if datasets == 1 else 'are'} of {modality}s"]
+    of_kind = known.layers[known.layers["modalities"].str.split().map(lambda names: modality in names)]
+    networks = of_kind["weights"].nunique()
+    return [f"only {networks} networks of {modality}s are among those"] if networks < FEW_CLUSTERS else []
+
+
+def places(known: Elsewhere, points: pd.DataFrame, digests: Mapping[str, str]) -> pd.Series:
+    """Return what the fixed ranking says of each layer, nan where it does not know it.
+
+    Args:
+        known: What layers did on other data sets.
+        points: backbone, layer.
+        digests: Of the weights of each backbone.
+    """
+    ranked = known.layers.drop_duplicates(["weights", "layer"]).set_index(["weights", "layer"])["place"]
+    weights = points["backbone"].map(digests).str[:16]
+    keys = pd.MultiIndex.from_arrays([weights, points["layer"]])
+    return pd.Series(ranked.reindex(keys).to_numpy(dtype=np.float64), index=points.index)
+
+
+def dull_ranking(rule: str, points: pd.DataFrame, depth: float | None, ties: pd.Series) -> pd.DataFrame:
+    """Return the layers by a dull rule: the columns of a ranking, the first on top.
+
+    Networks that the rule cannot tell apart are ordered by the combination, and within a network the nearest to the
+    depth, or the last, come first.
+
+    Args:
+        rule: Which.
+        points: As for `verdict`.
+        depth: The most frequent one.
+        ties: What the combination says of each layer, higher is better.
+    """
+    wanted = 1.0 if rule == LAST else depth or 0.0
+    said = points["place"] if rule == FIXED else -(relative_depth(points) - wanted).abs()
+    steps = said.round(9) if rule == FIXED else -said.groupby(points["backbone"]).rank(ascending=False, method="first")
+    order = np.lexsort([-ties.round(9), -steps])
+    rank = np.empty(len(points), dtype=np.int64)
+    rank[order] = np.arange(1, len(points) + 1)
+    return points[POINT].assign(rule=rule, rank=rank, rule_score=said, value=np.nan).sort_values("rank")
