@@ -74,8 +74,8 @@ def rule(network: nn.Module, name: str) -> Any:
     if not _is_known(network):
         raise InputError(
             "relevance goes through plain stacks of layers and the sums of torchvision's ResNets and MobileNetV2, and"
-            f" has no rule for other sums or for attention, got {name}; choose another method, such as gradient_x_input or"
-            " integrated_gradients"
+            f" has no rule for other sums or for attention, got {name}; choose another method, such as"
+            " gradient_x_input or integrated_gradients"
         )
     positive = rules.ZPlus(_EPSILON, zero_params=["bias"])
     known = [(types.Activation, rules.Pass()), (types.AvgPool, rules.Norm(_EPSILON)), (types.Linear, positive)]

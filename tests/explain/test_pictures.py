@@ -43,7 +43,6 @@ def test_scores_in_torch_are_those_of_the_detector(detector: Any) -> None:
     [
         ("resnet18", "layer2", 64, "avg"),
         ("mobilenet_v2", 2, 64, "max"),
-        ("shufflenet_v2_x0_5", 2, 64, "avg"),  # concatenates, and sums nothing
         ("lenet", "conv3", 32, "grid:2x2"),
         ("lenet", ["conv2", "conv3"], 32, "gem"),  # several layers, which stand side by side
         ("lenet", "pooled", 32, "avg"),  # what a module takes
@@ -165,6 +164,17 @@ def test_maps_of_sounds_are_of_their_spectrograms(method: str, write_sounds: Any
 def test_what_relevance_does_not_know_is_said_before_any_map() -> None:
     with pytest.raises(InputError, match="relevance is of the detectors autoencoder, .* got iforest; use one of them"):
         score_of(fitted("lenet", -1, 32, {"name": "iforest"})).relevance()
+
+
+def test_blocks_that_are_only_called_as_those_that_are_known_are_left_as_they_are() -> None:
+    """ShuffleNet's InvertedResidual concatenates: relevance goes through, less what channels without input lose."""
+    model = fitted("shufflenet_v2_x0_5", 2, 64)
+    score: Any = score_of(model)
+    x = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        rows = score._rows(score.outputs(score.backbone, x), x)
+    shares = score.relevance()(x).sum((1, 2)).numpy() / relevance(model.detector, rows.numpy()).sum(1)
+    assert ((shares > 0.7) & (shares < 1.001)).all()
 
 
 @pytest.mark.parametrize("name", ["vit_b_32", "swin_t", "regnet_x_400mf", "mobilenet_v3_small", "cifar_resnet20"])
