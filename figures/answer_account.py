@@ -1,0 +1,184 @@
+"""The account of the study of studies for a reviewer, two pages, with every number from the tables of `answer/`.
+
+    python figures/answer_account.py
+
+It reads `answer/*.csv`, which `answer.py` writes, and what `answer_elsewhere.py` writes; the words stand in
+`answer/account.template.md`, and `answer/account.md` is what comes of both.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from reprq.analysis.elsewhere import Elsewhere
+from reprq.analysis.regret_over_datasets import BOTH, LAYER, regret_summary
+from reprq.analysis.rivals import DEPTH, FIXED, LAST, RANDOM
+from reprq.analysis.rules import COMBINATION, CURVED
+
+HERE = Path(__file__).parent / "answer"
+LEVEL = 0.05
+COMBINED = (COMBINATION, CURVED, "two-term summary")
+KINDS = {"image": "images", "text": "texts", "table": "tables", "audio": "sounds"}
+
+
+def main() -> None:
+    """Write the account."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=Path, default=HERE)
+    asked = parser.parse_args()
+    (asked.tables / "account.md").write_text(account(asked.tables), encoding="utf-8")
+
+
+def account(folder: Path) -> str:
+    """Return the account as Markdown."""
+    tables = {name: pd.read_csv(folder / f"{name}.csv") for name in ("regret", "regret_by_dataset", "variance")}
+    correlation = pd.read_csv(folder / "correlation.csv")
+    lost, elsewhere = tables["regret"], Elsewhere.packaged()
+    against = over_fixed(tables["regret_by_dataset"])
+    parts = {
+        "data": data(tables["regret_by_dataset"], elsewhere, correlation),
+        "verdict": verdict(lost, against),
+        "rules": table_of_rules(lost, against),
+        "few": few_anomalies(lost),
+        "variance": shares(tables["variance"]),
+        "correlation": coefficients(correlation),
+        "threats": largest(tables["regret_by_dataset"]),
+    }
+    text = (folder / "account.template.md").read_text(encoding="utf-8")
+    for name, part in parts.items():
+        text = text.replace(f"{{{{ {name} }}}}", part)
+    return text
+
+
+def over_fixed(wide: pd.DataFrame) -> pd.DataFrame:
+    """Return what every rule gains on the fixed ranking, over the data sets that it was judged on."""
+    long = wide.melt(id_vars=["level", "rule"], var_name="dataset", value_name="regret").dropna(subset="regret")
+    return regret_summary(long, FIXED)
+
+
+def metrics_of(table: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Return the rows of single metrics and of their combinations, judged on as many data sets as most rules."""
+    rows = table[(table["level"] == level) & (table["n_datasets"] == table["n_datasets"].max())]
+    rivals = rows["rule"].str.contains(" ") & ~rows["rule"].isin(COMBINED)
+    return rows[~rivals & (rows["rule"] != LAST)]
+
+
+def span(row: pd.Series, name: str = "regret") -> str:
+    """A number with its interval."""
+    ends = ("low", "high") if name == "regret" else (f"{name}_low", f"{name}_high")
+    low, high = (row[end] for end in ends)
+    return f"{row[name]:.3f}" + ("" if pd.isna(low) else f" [{low:.3f}, {high:.3f}]")
+
+
+def row_of(table: pd.DataFrame, level: str, rule: str) -> pd.Series:
+    """One rule at one level."""
+    return table[(table["level"] == level) & (table["rule"] == rule)].iloc[0]
+
+
+def data(wide: pd.DataFrame, elsewhere: Elsewhere, correlation: pd.DataFrame) -> str:
+    """How many data sets and networks of each modality."""
+    names = [name for name in wide if name not in ("level", "rule")]
+    kinds = elsewhere.regrets.drop_duplicates("dataset").set_index("dataset")["modality"]
+    unknown = [name for name in names if name not in kinds.index]
+    if unknown:
+        raise SystemExit(f"run answer_elsewhere.py first: it does not know {', '.join(unknown)}")
+    own = {kind: [name for name in names if kinds[name] == kind] for kind in KINDS}
+    listed = "; ".join(f"{len(own[kind])} of {KINDS[kind]} ({', '.join(own[kind])})" for kind in KINDS if own[kind])
+    layers = int(correlation.loc[correlation["dataset"] == "all", "n"].max())
+    count = correlation["metric"].nunique()
+    return f"{len(names)} data sets: {listed}. {layers} points (a layer of a network on a data set), {count} metrics"
+
+
+def verdict(lost: pd.DataFrame, against: pd.DataFrame) -> str:
+    """Whether a metric beats the fixed ranking and the last layer, at either level."""
+    said = []
+    for level in (BOTH, LAYER):
+        own, fixed = metrics_of(lost, level), row_of(lost, level, FIXED)
+        best = own.sort_values("regret").iloc[0]
+        compared = metrics_of(against, level)
+        sure = compared[(compared["gain"] > 0) & (compared["p_max_t"] <= LEVEL)]["rule"].tolist()
+        least = compared[compared["regret"] < fixed["regret"]]["rule"].tolist()
+        beats = (
+            f"is shown to lose less than the fixed ranking ({', '.join(sure)})"
+            if sure
+            else "is not shown to lose less than the fixed ranking"
+        )
+        beats += "" if sure else f", and {len(least) or 'none'} of {len(compared)} lost less in the mean"
+        better = own[(own["gain"] > 0) & (own["p_max_t"] <= LEVEL)]["rule"].tolist()
+        better_text = f"{len(better) or 'none'} of {len(own)} are better than the last layer"
+        better_text += f" ({', '.join(better)})" if better else ""
+        said.append(
+            f"To choose the {level}: the fixed ranking loses {span(fixed)}, the best metric or combination"
+            f" ({best['rule']}) {span(best)}, the last layer {span(row_of(lost, level, LAST))}, a random one"
+            f" {span(row_of(lost, level, RANDOM))}. A metric {beats}; after correction for all rules (maxT)"
+            f" {better_text}."
+        )
+    return "\n\n".join(said)
+
+
+def table_of_rules(lost: pd.DataFrame, against: pd.DataFrame) -> str:
+    """The dull rules, the combinations and the five best metrics, with what they gain on both rivals."""
+    own = metrics_of(lost, BOTH)
+    best = own[~own["rule"].isin(COMBINED)].sort_values("regret")["rule"].head(5).tolist()
+    lines = [
+        "| rule | network and layer | layer of a network | over the fixed ranking | over the last layer | p (maxT) |"
+    ]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for rule in [FIXED, DEPTH, *best, *(name for name in COMBINED if name in set(own["rule"])), RANDOM, LAST]:
+        both, layer = row_of(lost, BOTH, rule), row_of(lost, LAYER, rule)
+        fixed = "" if rule == FIXED else span(row_of(against, BOTH, rule), "gain")
+        last = "" if rule == LAST else span(both, "gain")
+        p = "" if pd.isna(both["p_max_t"]) else f"{both['p_max_t']:.3f}"
+        lines.append(f"| {rule} | {span(both)} | {span(layer)} | {fixed} | {last} | {p} |")
+    return "\n".join(lines)
+
+
+def few_anomalies(lost: pd.DataFrame) -> str:
+    """What a handful of labelled anomalies loses, and how many beat the best metric and the fixed ranking."""
+    rows = lost[(lost["level"] == BOTH) & lost["rule"].str.startswith("few-shot")]
+    rows = rows.assign(k=rows["rule"].str.rpartition(" ")[2].astype(int)).sort_values("k")
+    listed = ", ".join(f"k = {row['k']}: {span(row)}" for _, row in rows.iterrows())
+    count, every = int(rows["n_datasets"].iloc[0]), int(lost["n_datasets"].max())
+    best, fixed = metrics_of(lost, BOTH)["regret"].min(), row_of(lost, BOTH, FIXED)["regret"]
+    if count < every:
+        return f"on the {count} data sets where scores of every row were kept: {listed} (not the same means as above)."
+    needed = [rows.loc[rows["regret"] < bar, "k"].min() for bar in (best, fixed)]
+    words = ["more than ten" if pd.isna(k) else str(int(k)) for k in needed]
+    return f"{listed}. To lose less than the best metric takes k = {words[0]}, than the fixed ranking k = {words[1]}."
+
+
+def shares(variance: pd.DataFrame) -> str:
+    """The four largest sources of variance of AUROC."""
+    rows = variance.sort_values("share", ascending=False).head(4)
+    return ", ".join(
+        f"{row['source']} {row['share']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" for _, row in rows.iterrows()
+    )
+
+
+def coefficients(correlation: pd.DataFrame) -> str:
+    """How many metrics go with AUROC within data sets, over data sets and over networks too."""
+    rows = correlation[correlation["dataset"] == "all"]
+    sure = rows[(rows["low"] > 0) | (rows["high"] < 0)]
+    both = rows[(rows["low_networks_too"] > 0) | (rows["high_networks_too"] < 0)]
+    order = sure["coefficient"].abs().sort_values(ascending=False).index
+    listed = ", ".join(f"{sure.loc[i, 'metric']} {span(sure.loc[i].rename({'coefficient': 'regret'}))}" for i in order)
+    return (
+        f"{len(sure)} of {len(rows)} metrics have an interval over data sets without 0, before any correction"
+        f" ({listed}); drawing networks anew as well, {len(both) or 'none'}"
+    )
+
+
+def largest(wide: pd.DataFrame) -> str:
+    """The data set that decides most of what the last layer loses, and the means without it."""
+    names = [name for name in wide if name not in ("level", "rule")]
+    table = wide.set_index(["level", "rule"])[names]
+    worst = table.loc[LAYER, LAST].idxmax()
+    without = table.drop(columns=worst).mean(axis=1)
+    rules = ", ".join(f"{rule} {without[BOTH, rule]:.3f}" for rule in (FIXED, COMBINATION, RANDOM, LAST))
+    share = table.loc[LAYER, LAST].max() / table.loc[LAYER, LAST].sum()
+    return f"{worst} makes {100 * share:.0f} % of what the last layer loses to a given network; without it: {rules}"
+
+
+if __name__ == "__main__":
+    main()
