@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from reprq.detectors import create
-from reprq.errors import DataError
+from reprq.errors import DataError, DownloadError
 from reprq.evaluation import auroc, explanation_accuracy
 from reprq.explain import relevance
-from reprq.papers import reproduce
+from reprq.papers import reproduce, weights
 from reprq.papers.ruff2021 import unifying, unifying_folder, unifying_methods
 from reprq.papers.ruff2021.unifying_folder import FolderPreset
 from reprq.papers.ruff2021.unifying_tables import METHODS
@@ -107,6 +107,23 @@ def test_a_folder_of_another_layout_is_told_before_work_is_done(change, said, ca
     with pytest.raises(DataError, match=said):
         reproduce("ruff2021-unifying", "folder", tmp_path / "out", root=folder, progress=False)
     assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_are_nowhere_are_told_where_to_put(
+    category: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_, **__) -> None:
+        raise DownloadError("the default weights of lenet are not here; give --weights random or --weights PATH")
+
+    monkeypatch.setattr(weights, "load_backbone", failing)
+    with pytest.raises(DownloadError, match=r"lenet are not here; put them as .*made/weights/a.safetensors$"):
+        weights.pretrained("lenet", "a.safetensors", category, tmp_path)
+    found = {}
+    monkeypatch.setattr(weights, "load_backbone", lambda *given, **_: found.setdefault("given", given))
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "a.safetensors").touch()
+    weights.pretrained("lenet", "a.safetensors", category, tmp_path)
+    assert found["given"] == ("lenet", tmp_path / "weights" / "a.safetensors")
 
 
 def test_hiding_a_square_tells_what_it_adds_to_any_score() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.backbones import Backbone, load_backbone
+from reprq.backbones import Backbone
 from reprq.data import Dataset, load_dataset
 from reprq.data.corpus import without_classes
 from reprq.data.image.named import data_root
@@ -29,6 +29,7 @@ from reprq.papers.engine import Experiment, Paper, PaperCell, PaperRun
 from reprq.papers.fits import VERSION
 from reprq.papers.ruff2021.deep import CLASSES, load
 from reprq.papers.trajectories import Looks, quality
+from reprq.papers.weights import pretrained
 from reprq.study.cells import Row
 from reprq.study.results import HALVES
 
@@ -138,9 +139,7 @@ def experiments(how: DriftPreset, run: PaperRun) -> Iterator[Experiment]:
 def network(how: DriftPreset, folder: Any, seed: int) -> Backbone:
     """Return theta0: the weights in `weights/` of the folder, or those of its source where they are not there."""
     name, file = how.network
-    path = folder / "weights" / file
-    weights = "random" if file == "random" else path if path.exists() else "default"
-    return load_backbone(name, weights, preprocessing={"size": how.size, "resize": how.size}, seed=seed)
+    return pretrained(name, file, folder, preprocessing={"size": how.size, "resize": how.size}, seed=seed)
 
 
 def cells(

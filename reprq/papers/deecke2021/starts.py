@@ -13,6 +13,7 @@ from reprq.data.corpus import without_classes
 from reprq.papers.deecke2021.presets import DeeckePreset, Pretraining, Start
 from reprq.papers.engine import PaperCell, PaperRun
 from reprq.papers.ruff2021.deep import CLASSES
+from reprq.papers.weights import pretrained
 from reprq.study.cells import Row
 
 PRETRAIN = "pretrain"
@@ -48,11 +49,8 @@ class Starts:
         preprocessing = {"size": start.size, "resize": start.size}
         if start.file == PRETRAIN and not random:
             return load_backbone(f"teacher:{self.pretrained(self.how.pretraining)}", preprocessing=preprocessing)
-        weights: Any = "random"
-        if start.file not in (PRETRAIN, "random") and not random:
-            path = self.folder / "weights" / start.file
-            weights = path if path.exists() else "default"
-        return load_backbone(start.network, weights, preprocessing=preprocessing, seed=self.run.seed)
+        file = "random" if random else start.file
+        return pretrained(start.network, file, self.folder, preprocessing=preprocessing, seed=self.run.seed)
 
     def cell(self) -> PaperCell:
         """Return the cell of the pre-training, which has a row an epoch."""

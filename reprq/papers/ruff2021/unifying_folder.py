@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.decomposition import PCA
 
-from reprq.backbones import Backbone, load_backbone
+from reprq.backbones import Backbone
 from reprq.data import Dataset, load_dataset
 from reprq.data.image.named import data_root
 from reprq.data.image.views import resized
@@ -48,6 +48,7 @@ from reprq.papers.ruff2021.unifying_methods import (
     of_rows,
     specs,
 )
+from reprq.papers.weights import pretrained
 from reprq.provenance import digest
 from reprq.study.cells import Row
 
@@ -168,9 +169,8 @@ def _masks(tested: Dataset, labels: NDArray[np.int64], side: int) -> NDArray[np.
 def _backbone(how: FolderPreset, run: PaperRun) -> Backbone:
     """The weights in `weights/` of the folder or of the data folder, else those of the source."""
     name, file, _, size = how.network
-    places = [place / "weights" / file for place in (data_root(run.root), data_root(None))]
-    weights = "random" if file == "random" else next((path for path in places if path.exists()), "default")
-    return load_backbone(name, weights, preprocessing={"size": size, "squash": True}, seed=run.seed)
+    folders = data_root(run.root), data_root(None)
+    return pretrained(name, file, *folders, preprocessing={"size": size, "squash": True}, seed=run.seed)
 
 
 def _judge(
