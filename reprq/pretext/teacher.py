@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from reprq.backbones import Backbone, load_backbone
 from reprq.backbones.batch import MASK, put_out
 from reprq.backbones.entries import BACKBONES
+from reprq.backbones.layers.probing import probe
 from reprq.backbones.layers.stages import head_of
 from reprq.data import Dataset, as_dataset
 from reprq.data.image.augmentation import augmented, check_augmentations
@@ -137,6 +138,7 @@ def train_teacher(
     backbone.check_takes(data)
     if not backbone.is_fitted:
         backbone = backbone.fit(data)
+    probe(backbone.network, (), backbone.preprocessing)
     made: dict[str, Any] = {
         "architecture": architecture,
         "preprocessing": backbone.preprocessing.to_dict(),

@@ -310,3 +310,15 @@ def test_what_training_cannot_do_is_refused_before_it(digits, tmp_path, change, 
     with pytest.raises(error, match=message):
         pretext.train_teacher("classification", digits, out=tmp_path / "out", progress=False, **change)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_of_a_side_that_the_network_cannot_take_are_said_before_training(digits, tmp_path):
+    with pytest.raises(InputError, match=r"the network must run on images of shape \(3, 10, 10\), got RuntimeError"):
+        pretext.train_teacher(
+            "rotation",
+            digits,
+            out=tmp_path / "out",
+            architecture="resnet26",
+            preprocessing={"size": 10},
+            progress=False,
+        )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from reprq.backbones import Backbone, Layer, Tap, load_backbone
 from reprq.backbones.entries import BACKBONES, brings_weights
+from reprq.backbones.layers.probing import probe
 from reprq.data import Batch
 from reprq.embeddings.pooling import pool_layer
 from reprq.errors import InputError
@@ -52,6 +53,7 @@ class BackboneEncoder(nn.Module):
         if self._layer.where == "input":  # the classifier, which nothing learns
             parent, _, child = self._layer.module.rpartition(".")
             setattr(self.network.get_submodule(parent), child, nn.Identity())
+        probe(self.network, [self._layer], backbone.preprocessing)  # says in one sentence what cannot run
         with torch.no_grad():
             self.width = self.rows(backbone.preprocessing.blank(2)).shape[1]
         self.last: nn.Module = nn.Identity()

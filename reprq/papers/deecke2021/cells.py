@@ -59,9 +59,12 @@ class Cells:
         """The seeds."""
         return range(self.run.seed, self.run.seed + self.how.seeds)
 
-    def against_rest(self, methods: Sequence[str], start: Start, corpus: str = TINY) -> Iterator[PaperCell]:
-        """Declare methods on every class against the rest."""
-        yield from self._tasks("unimodal", self.how.classes, methods, start, self.train, corpus)
+    def against_rest(
+        self, methods: Sequence[str], start: Start, corpus: str = TINY, few: bool = False
+    ) -> Iterator[PaperCell]:
+        """Declare methods on every class against the rest, or on few of them."""
+        names = self.how.limited(self.how.classes) if few else self.how.classes
+        yield from self._tasks("unimodal", names, methods, start, self.train, corpus)
 
     def semantic(self, rows: dict[str, tuple[str, bool]]) -> Iterator[PaperCell]:
         """Declare methods, each by its row with whether it starts pretrained, on nine classes against the tenth."""
@@ -107,7 +110,8 @@ class Cells:
         shown = self.corpora.get(corpus)
         print_of = "" if shown is None else shown.fingerprint
         given |= {"given": {"backbone": network}, "auxiliary": shown, "corpus": print_of}
-        return fit_cell(self.run, self.how.detector(method), split, train, self.test, **given)
+        spec = self.how.detector(method, start.precision)
+        return fit_cell(self.run, spec, split, train, self.test, **given)
 
     def _tasks(
         self,

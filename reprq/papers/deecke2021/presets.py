@@ -48,12 +48,14 @@ class Start:
         file: Of its weights in `weights/` of the root; "random"; or "pretrain", as `Pretraining` says.
         size: Side of the images that it sees.
         saw_labels: Whether it was trained with labels of the task's classes: a ceiling.
+        precision: In which it is fine-tuned.
     """
 
     network: str
     file: str
     size: int
     saw_labels: bool = False
+    precision: str = "float32"
 
     @property
     def title(self) -> str:
@@ -108,8 +110,8 @@ class DeeckePreset:
         turning: Epochs and milestones of the methods that learn from benign images alone.
         paradigms: How LeNet is pre-trained for Table 1.
         paradigm_epochs: Epochs and milestones of Table 1.
-        few: Of the classes, those of what takes longest: Table 1, and methods that learn from benign images alone; all
-            by default.
+        few: Of the classes, those of Tables 1 and 6, of the table of starts and of methods that learn from benign
+            images alone; all by default.
     """
 
     starts: tuple[Start, ...]
@@ -130,15 +132,16 @@ class DeeckePreset:
     few: tuple[str, ...] = ()
 
     def limited(self, classes: Sequence[str]) -> tuple[str, ...]:
-        """Return those of some classes that what takes longest is run on."""
+        """Return those of some classes that are among the few."""
         return tuple(name for name in classes if not self.few or name in self.few)
 
-    def detector(self, method: str) -> dict[str, Any]:
+    def detector(self, method: str, precision: str = "float32") -> dict[str, Any]:
         """Return a detector, without its network."""
         epochs, milestones = self.turning if method in OWN_NETWORK else self.epochs
         given = {"epochs": epochs, "milestones": list(milestones), "batch_size": self.batch_size, "held_out": 0.0}
         if method in OWN_NETWORK:
             return {**METHODS[method], **given}
+        given |= {} if precision == "float32" else {"precision": precision}
         rate = self.lr.get(method, self.lr[""])
         return {**METHODS[method], **given, "lr": rate, "augmentations": list(self.augmentations)}
 
@@ -176,13 +179,13 @@ PRESETS = {
     "cpu": DeeckePreset(
         starts=(
             Start(*_MOBILE, 48),
-            Start("resnet26", "pretrain", 16),
+            Start("resnet26", "pretrain", 16, precision="bfloat16"),
             Start("timm:tf_efficientnet_lite0", "tf_efficientnet_lite0-imagenet.safetensors", 48),
             Start("cifar_resnet20", "cifar_resnet20-cifar10.safetensors", 32, saw_labels=True),
         ),
         pretraining=Pretraining(None, 10, 64, 16, training=_SHORT),
         classes=CLASSES["cifar10"],
-        semantic=("airplane", "automobile", "cat", "deer", "ship"),
+        semantic=CLASSES["cifar10"],
         images=(80, 9, 400, 40),
         epochs=(5, (4,)),
         batch_size=16,

@@ -9,7 +9,7 @@ import numpy as np
 from reprq.papers.beside import LEGEND, beside
 from reprq.papers.deecke2021 import published
 from reprq.papers.deecke2021.cells import DIGITS, NONE, TINY
-from reprq.papers.deecke2021.presets import FROZEN, OWN_NETWORK, SAID, DeeckePreset
+from reprq.papers.deecke2021.presets import FROZEN, OWN_NETWORK, SAID, DeeckePreset, Start
 from reprq.papers.ruff2021.deep import CLASSES
 from reprq.study.cells import Row
 
@@ -57,15 +57,15 @@ def paradigms(rows: list[Row], how: DeeckePreset) -> str:
     return f"# Table 1: what the layers hold\n\n{said}\n\n{_markdown(lines)}"
 
 
-def against_rest(rows: list[Row], how: DeeckePreset) -> str:
-    """Return Table 5: one class against the rest, AUROC."""
+def against_rest(rows: list[Row], how: DeeckePreset, start: Start | None = None) -> str:
+    """Return Table 5: one class against the rest, AUROC; from the first network by default."""
     printed: dict[str, dict[str, float]] = {
         name: {task: published.ONE_VS_REST[name][task] for task in how.classes} for name in (FROZEN, "ADRA", "ADIB")
     }
     printed = {FROZEN: printed[FROZEN], "HSC": dict.fromkeys(how.classes, math.nan), **printed}
     return (
-        f"# Table 5: one class of CIFAR-10 against the rest\n\n{_scale(how)} {LEGEND} Of HSC the paper's mean over ten"
-        f" classes is {published.MEAN_ONE_VS_REST['HSC']}.\n\n{beside(rows, printed)}\n"
+        f"# Table 5: one class of CIFAR-10 against the rest\n\n{_scale(how, start)} {LEGEND} Of HSC the paper's mean"
+        f" over ten classes is {published.MEAN_ONE_VS_REST['HSC']}.\n\n{beside(rows, printed)}\n"
     )
 
 
@@ -109,8 +109,8 @@ def corpora(rows: list[Row], how: DeeckePreset) -> str:
         there = corpus if corpus == NONE else f"{corpus} ({_STANDS_FOR[corpus]})"
         lines.append([there, method, _percent(part, "auroc"), _printed(printed)])
     return (
-        f"# Table 6: the corpus\n\n{_scale(how)} Mean over {', '.join(how.classes)}, one against the rest; the"
-        f" published means are over ten classes.\n\n{_markdown(lines, 2)}"
+        f"# Table 6: the corpus\n\n{_scale(how)} Mean over {', '.join(how.limited(how.classes))}, one against the"
+        f" rest; the published means are over ten classes.\n\n{_markdown(lines, 2)}"
     )
 
 
@@ -161,13 +161,14 @@ def figure_5(rows: list[Row], how: DeeckePreset) -> Any:
 
 def starts(rows: list[Row], how: DeeckePreset) -> str:
     """Return one against the rest by the network that fine-tuning starts from, mean AUROC."""
-    there = [row for row in rows if row["protocol"] == "unimodal" and row["corpus"] == TINY]
+    few = how.limited(how.classes)
+    there = [row for row in rows if (row["protocol"], row["corpus"]) == ("unimodal", TINY) and row["task"] in few]
     names = (FROZEN, "HSC", "ADRA", "ADIB")
     lines = [["theta0", *names]]
     for title in dict.fromkeys(row["start"] for row in there):
         parts = [[row for row in there if (row["start"], row["method"]) == (title, name)] for name in names]
         lines.append([title, *(_percent(unique(part), "auroc") for part in parts)])
-    said = f"{_scale(how)} Mean over {', '.join(how.classes)}. A ceiling learned the ten classes with their labels."
+    said = f"{_scale(how)} Mean over {', '.join(few)}. A ceiling learned the ten classes with their labels."
     return f"# The network that fine-tuning starts from\n\n{said}\n\n{_markdown(lines)}"
 
 
@@ -195,12 +196,15 @@ def _relative(points: list[Row], method: str, mode: str, share: float) -> float:
     return float(np.mean(found))
 
 
-def _scale(how: DeeckePreset) -> str:
+def _scale(how: DeeckePreset, start: Start | None = None) -> str:
+    start = start or how.starts[0]
     n_class, _, n_corpus, n_test = ("all" if n is None else n for n in how.images)
     epochs, milestones = how.epochs
+    precision = "" if start.precision == "float32" else f" in {start.precision}"
     return (
-        f"{how.starts[0].title}; {n_class} training images of a class, {n_corpus} of the corpus, {n_test} test images a"
-        f" class, {epochs} epochs, rate a tenth after {', '.join(map(str, milestones)) or 'none'}, {how.seeds} seed(s)."
+        f"{start.title}{precision}; {n_class} training images of a class, {n_corpus} of the corpus, {n_test} test"
+        f" images a class, {epochs} epochs, rate a tenth after {', '.join(map(str, milestones)) or 'none'}, {how.seeds}"
+        " seed(s)."
     )
 
 

@@ -405,3 +405,10 @@ def test_empirical_fisher_takes_the_corpus_classes(benign):
     kept = corpus.select(np.flatnonzero(corpus.labels != 0))
     detector = Transfer(backbone=backbone, regularizer="ewc", fisher="empirical", fisher_samples=4, **QUICK)
     assert np.isfinite(detector.fit(benign, auxiliary=kept).anomaly_score(kept)).all()
+
+
+@pytest.mark.parametrize("kind", [ADIB, ADRA, Transfer, DOC])
+def test_images_of_a_side_that_the_network_cannot_take_are_said(kind, benign, corpus):
+    odd = load_backbone("resnet26", "random", preprocessing={"size": 10, "resize": 10})
+    with pytest.raises(InputError, match=r"the network must run on images of shape \(3, 10, 10\), got RuntimeError"):
+        kind(backbone=odd, epochs=1).fit(benign, auxiliary=corpus)
