@@ -37,6 +37,7 @@ from answer_layers import (
     FILE,
     LABEL_COUNTS,
     LABELLED,
+    LAYER_METRICS,
     complete_layers,
     layer_detectors,
     layer_metrics,
@@ -59,7 +60,7 @@ from reprq.analysis.rivals import (
     dull_rules,
     few_shot,
 )
-from reprq.analysis.rules import COMBINATION, StudyArrays, predictions, study_arrays
+from reprq.analysis.rules import COMBINATION, CURVED, StudyArrays, predictions, study_arrays
 from reprq.analysis.runs import joined
 from reprq.analysis.variance import variance_shares
 from reprq.data import Split
@@ -83,6 +84,7 @@ STUDIES = ("tables", "texts", "images", "sounds")
 SCORES = "scores.parquet"
 SCORED = ("knn", "mahalanobis", "centroid")  # whose scores of every row the rivals take
 ANOMALIES = (1, 2, 5, 10)  # that few-shot validation is given
+COMBINED = (COMBINATION, CURVED)
 TWO_TERMS, OF_TWO = "two-term summary", ("effective_rank", "local_dimension")  # arXiv 2510.15202
 DULL = (DEPTH, LAST, RANDOM)  # rules that the combination has to beat
 FEWEST = 3  # data sets that an interval for networks too takes
@@ -216,16 +218,8 @@ def regrets_of(results: StudyResults, scores: pd.DataFrame, layers: pd.DataFrame
     studies = study_arrays(results, detector, "auroc")
     own = detector.partition("[")[0]
     said = [
-        {
-            **_measured(study, by_metrics),
-            TWO_TERMS: two[COMBINATION],
-            **dull,
-            **of_scores(study, scores, own),
-            **of_labels(study, layers),
-        }
-        for study, by_metrics, two, dull in zip(
-            studies, predictions(studies), predictions(of_two(studies)), dull_rules(studies), strict=True
-        )
+        {**metrics, **dull, **of_scores(study, scores, own), **of_labels(study, layers)}
+        for study, metrics, dull in zip(studies, by_metrics(studies), dull_rules(studies), strict=True)
     ]
     return regrets_by_dataset(studies, said).assign(detector=own)
 
@@ -250,18 +244,28 @@ def of_scores(study: StudyArrays, scores: pd.DataFrame, detector: str) -> dict[s
     return {rule: np.stack(values, axis=-1) for rule, values in found.items()}
 
 
-def _measured(study: StudyArrays, said: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What rules say of a data set, without the metrics that no layer of it has."""
-    missing = {
-        name for name, ranks in zip(study.metrics, np.moveaxis(study.ranks, -1, 0), strict=True) if not ranks.any()
-    }
-    return {rule: values for rule, values in said.items() if rule not in missing}
+def by_metrics(studies: Sequence[StudyArrays]) -> list[dict[str, np.ndarray]]:
+    """Return what metrics say of every point, by data set, without those that no layer of it has.
+
+    The combinations are of the metrics that all data sets have; that of a spectral term and a local dimension is a
+    summary of its own.
+    """
+    everywhere = [name for name in studies[0].metrics if name not in LAYER_METRICS]
+    alone, common, two = (
+        predictions(each) for each in (studies, of_metrics(studies, everywhere), of_metrics(studies, OF_TWO))
+    )
+    found = []
+    for study, said, combined, summary in zip(studies, alone, common, two, strict=True):
+        missing = [name for k, name in enumerate(study.metrics) if not study.ranks[..., k].any()]
+        known = {rule: values for rule, values in said.items() if rule not in missing}
+        found.append(known | {rule: combined[rule] for rule in COMBINED} | {TWO_TERMS: summary[COMBINATION]})
+    return found
 
 
-def of_two(studies: Sequence[StudyArrays]) -> list[StudyArrays]:
-    """Return studies with two metrics alone, the spectrum's and the local dimension, whose combination is a summary."""
-    kept = [studies[0].metrics.index(name) for name in OF_TWO]
-    return [replace(study, metrics=OF_TWO, ranks=study.ranks[..., kept]) for study in studies]
+def of_metrics(studies: Sequence[StudyArrays], names: Sequence[str]) -> list[StudyArrays]:
+    """Return studies with some of their metrics."""
+    kept = [studies[0].metrics.index(name) for name in names]
+    return [replace(study, metrics=tuple(names), ranks=study.ranks[..., kept]) for study in studies]
 
 
 def of_labels(study: StudyArrays, layers: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -323,7 +327,7 @@ def draw(summary: pd.DataFrame) -> plt.Figure:
     """
     figure, axes = plt.subplots(1, len(LEVELS), figsize=(13, 13), layout="constrained")
     every = summary["n_datasets"].max()
-    looks = ((False, "C0", "metrics of benign rows"), (True, "C1", "rivals without metrics"))
+    looks = ((False, "C0", "metrics of benign rows"), (True, "C1", "rivals, which need no metric or a few anomalies"))
     for ax, level in zip(axes, LEVELS, strict=True):
         rows = summary[summary["level"] == level].assign(few=lambda table: table["n_datasets"] < every)
         rows = rows.sort_values(["few", "regret"], ignore_index=True)

@@ -66,7 +66,7 @@ class Directions:
 
     @classmethod
     def packaged(cls) -> "Directions":
-        """Return those that come with reprq: `figures/answer`, twelve data sets of four modalities."""
+        """Return those that come with reprq: `figures/answer`, 13 data sets of four modalities."""
         record = json.loads((resources.files("reprq.analysis") / PACKAGED).read_text(encoding="utf-8"))
         table, expected = (
             pd.DataFrame(record[name], columns=names) for name, names in (("table", COLUMNS), ("expected", EXPECTED))
