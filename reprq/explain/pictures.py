@@ -28,6 +28,9 @@ def maps(
     - "relevance": `relevance` of the row, shared among positions by what they add to the pooled values, and down the
       layers by zennit's z+ rule (Bach et al. 2015; Montavon et al. 2019). Biases take none, so that it is conserved up
       to what dead channels lose. Of `autoencoder` and `deep_svdd` their own `relevance`. Needs the extra "explain".
+      Through transformers of timm and Hugging Face, and down to the word vectors of texts, it is the input times its
+      derivative where attention, spreads of normalizations and gates are held constant (Ali et al. 2022), conserved up
+      to what biases, positions and class tokens add.
     - "gradient": the sum over channels of the size of d score / d pixel (Simonyan et al. 2014).
     - "gradient_x_input": the sum over channels of the pixel, as the network takes it, times the derivative.
     - "integrated_gradients": the mean derivative on the straight line from the network's 0, an image of mean color,

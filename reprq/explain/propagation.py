@@ -66,16 +66,16 @@ def rule(network: nn.Module, name: str) -> Any:
     A dense layer's epsilon rule has no bound here: an output near 0 can be far from the center, and relevant.
 
     Raises:
-        InputError: zennit is missing, or the network has sums that are not known, or attention.
+        InputError: zennit is missing, or the network has sums or attention that are not known.
     """
     composites, rules, types = (
         require(f"zennit.{part}", "explain", "relevance", package="zennit") for part in ("composites", "rules", "types")
     )
     if not _is_known(network):
         raise InputError(
-            "relevance goes through plain stacks of layers and the sums of torchvision's ResNets and MobileNetV2, and"
-            f" has no rule for other sums or for attention, got {name}; choose another method, such as"
-            " gradient_x_input or integrated_gradients"
+            "relevance goes through plain stacks of layers, the sums of torchvision's ResNets and MobileNetV2, and"
+            f" transformers of timm and Hugging Face, and has no rule for other sums or attention, got {name}; choose"
+            " another method, such as gradient_x_input or integrated_gradients"
         )
     positive = rules.ZPlus(_EPSILON, zero_params=["bias"])
     known = [(types.Activation, rules.Pass()), (types.AvgPool, rules.Norm(_EPSILON)), (types.Linear, positive)]
@@ -93,7 +93,9 @@ def _is_known(network: nn.Module) -> bool:
     return not any(word in each for each in called for word in ("add", "attention"))
 
 
-def shared(rows: Tensor, layer: Layer, output: Tensor, pooling: str) -> Tensor:
+def shared(
+    rows: Tensor, layer: Layer, output: Tensor, pooling: str, mask: Tensor | None = None, weights: Tensor | None = None
+) -> Tensor:
     """Share the relevance of pooled values among what was pooled, by what each position adds: sums are kept.
 
     With averages it is shared as sizes are; of a layer with negative values, too, where shares of the signed sum would
@@ -104,6 +106,8 @@ def shared(rows: Tensor, layer: Layer, output: Tensor, pooling: str) -> Tensor:
         layer: The layer.
         output: What it puts out.
         pooling: How.
+        mask: (n, L), 1 for the tokens of texts that count.
+        weights: (n, L), what pooling weighs them by.
 
     Returns:
         In the shape of `output`.
@@ -118,7 +122,7 @@ def shared(rows: Tensor, layer: Layer, output: Tensor, pooling: str) -> Tensor:
     sizes = output.clamp(min=0) if pooling in ("max", "gem") else output.abs()
     sizes = (sizes + _LEAST).requires_grad_()
     with torch.enable_grad():
-        pooled = pool_layer(layer, sizes, pooling)
+        pooled = pool_layer(layer, sizes, pooling, mask, weights)
         (shares,) = torch.autograd.grad(pooled, sizes, rows / pooled.detach())  # of degree 1: Euler's theorem
     return shares * sizes.detach()
 

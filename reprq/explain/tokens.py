@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from reprq.backbones.batch import MASK, TOKENS, mapped, mask_of
 from reprq.data import Batch, Dataset
 from reprq.errors import InputError
+from reprq.explain.attention import is_transformer
 from reprq.explain.attribution import STEPS
+from reprq.explain.by_detector import checked
 from reprq.explain.deep import DeepScore
 from reprq.explain.layers import LayerScore
 
@@ -33,9 +35,12 @@ def maps_of_tokens(score: LayerScore | DeepScore, data: Dataset, method: str) ->
         InputError: The network has no word vectors, or the score has no derivatives.
     """
     if method == "relevance":
+        if isinstance(score, LayerScore) and is_transformer(score.backbone.network):
+            checked(score.detector)
+            return _in_turn(score, data, lambda inputs: _relevance(score, inputs).numpy())
         raise InputError(
-            "relevance has no rule for word vectors and attention, got texts; choose another method, such as"
-            " gradient_x_input or integrated_gradients"
+            "relevance of texts goes through transformers, from a detector of rows, got another network or detector;"
+            " choose another method, such as gradient_x_input or integrated_gradients"
         )
     if method == "occlusion":
         if mask_of(score.transform.blank(1)) is None:
@@ -94,6 +99,13 @@ def _explained(forward: Callable[[Batch], Tensor], network: nn.Module, inputs: A
         vectors, slopes = _slopes(forward, network, inputs, float(place))
         total = total + weight * (vectors * slopes).sum(1) / place
     return total
+
+
+def _relevance(score: LayerScore, inputs: Any) -> Tensor:
+    """(L,) relevance of one text."""
+    with torch.enable_grad(), _Vectors(score.backbone.network, inputs[TOKENS], 1.0) as taken:
+        slopes = score.slopes(inputs, lambda: taken.vectors)
+    return (taken.vectors.detach() * slopes)[0].double().cpu().sum(1)
 
 
 def _slopes(

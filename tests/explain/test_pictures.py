@@ -20,6 +20,7 @@ from reprq.explain import maps, relevance
 from reprq.explain.methods import METHODS
 from reprq.explain.pictures import explanation, score_of
 from reprq.explain.propagation import canonical, rule
+from reprq.explain.tokens import _Vectors
 from reprq.explain.torch_scores import torch_score
 
 
@@ -130,7 +131,9 @@ def test_tokens_of_texts_have_values_by_every_method_of_gradients(method: str, t
     given: dict[str, Any] = {"detector": "centroid", "false_alarms": 0.2, "progress": False}
     model = reprq.fit(f"words:{tmp_path / 'vectors.txt'}", texts, "words", **given)
     if method == "relevance":
-        with pytest.raises(InputError, match="relevance has no rule for word vectors and attention, got texts; choose"):
+        with pytest.raises(
+            InputError, match="relevance of texts goes through transformers, from a detector of rows, got another"
+        ):
             maps(model, texts, method)
         return
     found = dict(maps(model, texts.select([3]), method))["00003"]
@@ -177,11 +180,11 @@ def test_blocks_that_are_only_called_as_those_that_are_known_are_left_as_they_ar
     assert ((shares > 0.7) & (shares < 1.001)).all()
 
 
-@pytest.mark.parametrize("name", ["vit_b_32", "swin_t", "regnet_x_400mf", "mobilenet_v3_small", "cifar_resnet20"])
+@pytest.mark.parametrize("name", ["vit_b_32", "regnet_x_400mf", "mobilenet_v3_small", "cifar_resnet20"])
 def test_networks_with_other_sums_or_attention_are_told_so(name: str) -> None:
     """Blocks that are called as torchvision's, but sum otherwise, too."""
     network = load_backbone(name, "random")
-    with pytest.raises(InputError, match=f"no rule for other sums or for attention, got {name}; choose another method"):
+    with pytest.raises(InputError, match=f"no rule for other sums or attention, got {name}; choose another method"):
         rule(canonical(network, network.select_layers(-1)).network, network.name)
 
 
@@ -192,6 +195,48 @@ def test_networks_whose_way_depends_on_inputs_are_told_so() -> None:
 
     with pytest.raises(InputError, match="got choosing; choose another method, such as gradient_x_input"):
         rule(Choosing(), "choosing")
+
+
+def still(network: torch.nn.Module) -> None:
+    """Take away what adds to a network without its inputs: biases, positions, class tokens."""
+    with torch.no_grad():
+        for name, values in network.named_parameters():
+            if any(word in name for word in ("bias", "pos_embed", "position_emb", "token_type_emb", "cls_token")):
+                values.zero_()
+
+
+@pytest.mark.parametrize("detector", ["centroid", "kde", "knn"])
+def test_relevance_through_attention_is_conserved(detector: str) -> None:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    tiny = timm.models.VisionTransformer(img_size=16, patch_size=4, embed_dim=8, depth=2, num_heads=2, num_classes=0)
+    still(tiny)
+    digits = load_dataset("digits").restrict(["3"]).select(np.arange(24))
+    given: dict[str, Any] = {"detector": detector, "false_alarms": 0.1, "progress": False}
+    score: Any = score_of(reprq.fit(as_backbone(tiny, preprocessing={"size": 16}), digits, "blocks.1", **given))
+    x = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        rows = score._rows(score.outputs(score.backbone, x), x)
+    wanted = relevance(score.detector, rows.numpy()).sum(1)
+    np.testing.assert_allclose(score.relevance()(x).sum((1, 2)).numpy(), wanted, rtol=1e-3)
+
+
+def test_relevance_of_tokens_is_conserved() -> None:
+    transformers = pytest.importorskip("transformers")
+    from reprq.backbones.batch import MASK, TOKENS
+    from reprq.explain.attention import HeldConstant
+
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=20, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16
+    )
+    network = transformers.BertModel(config, add_pooling_layer=False).eval()
+    still(network)
+    batch = {TOKENS: torch.tensor([[3, 5, 7, 9]]), MASK: torch.ones(1, 4, dtype=torch.long)}
+    with _Vectors(network, batch[TOKENS], 1.0) as taken, HeldConstant():
+        out = network(**batch).last_hidden_state
+        (slopes,) = torch.autograd.grad(out[0, 2, 3], taken.vectors)
+    np.testing.assert_allclose((slopes * taken.vectors).sum().item(), out[0, 2, 3].item(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["gradient_x_input", "integrated_gradients"])
@@ -208,5 +253,3 @@ def test_a_transformer_of_images_has_maps_by_derivatives(method: str) -> None:
     if method == "integrated_gradients":
         values = score.values(x) - score.values(torch.zeros_like(x))
         np.testing.assert_allclose(found.sum((1, 2)).numpy(), values, rtol=0.02)
-    with pytest.raises(InputError, match="no rule for other sums or for attention"):
-        score.relevance()
