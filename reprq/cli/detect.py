@@ -162,7 +162,7 @@ def detect(
     networks = asked["config"] or asked["backbone"]
     alone = file is None and networks is None and all(stands_alone(spec["name"]) for spec in specs)
     if not alone:
-        _check_source(networks, file, specs)
+        _check_source(networks, file, specs, asked["data"])
     if asked["config"] is not None and asked["backbone"] is not None:
         raise click.UsageError("give either --backbone NAME or --config FILE.toml: both say which networks")
     if asked["seed"] + seeds - 1 > options.MAX_SEED:
@@ -239,7 +239,7 @@ def _print_pictures(rows: list[dict[str, Any]], form: str | None) -> None:
             click.echo(row["gallery"])
 
 
-def _check_source(networks: Any, file: Path | str | None, specs: list[dict[str, Any]]) -> None:
+def _check_source(networks: Any, file: Path | str | None, specs: list[dict[str, Any]], data: str | None = None) -> None:
     """Raise a usage error unless there is one source of rows, and name the detector that asks for it."""
     from reprq.detectors.registry import check_name, is_network, stands_alone
 
@@ -247,9 +247,13 @@ def _check_source(networks: Any, file: Path | str | None, specs: list[dict[str, 
         check_name(spec["name"])
     if networks is None and file is None:
         asking = next(spec["name"] for spec in specs if not stands_alone(spec["name"]))
+        table = str(data).startswith("table:")
         if not is_network(asking):
-            raise click.UsageError(f"detector {asking} needs rows: give either --backbone NAME or --embeddings FILE")
-        raise click.UsageError(f"detector {asking} trains on samples with a network: give --backbone NAME")
+            said = f"detector {asking} needs rows: give either --backbone NAME or --embeddings FILE"
+            raise click.UsageError(said + "; --backbone identity takes the rows of a table as they are" * table)
+        said = f"detector {asking} trains on samples with a network: give --backbone NAME"
+        more = "; of the rows of a table take a detector of rows, such as knn, with --backbone identity"
+        raise click.UsageError(said + more * table)
     options.one_source(networks, file)
 
 

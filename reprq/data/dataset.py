@@ -193,7 +193,7 @@ class Dataset:
                 got = counted(int(count), self.noun)
                 raise DataError(
                     f"class {name!r} of {self.name} ({self.split}) has {got}, {share} were asked for;"
-                    f" ask for at most {counts[counts > 0].min()} a class"
+                    f" ask for at most {counts[counts > 0].min()} a class, since every class is counted, benign or not"
                 )
         chosen = [
             np.random.default_rng([seed, label]).permutation(np.flatnonzero(self.labels == label))[:share]

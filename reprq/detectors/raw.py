@@ -73,7 +73,8 @@ class Raw(ByName):
     def _pixels(self, samples: Dataset) -> NDArray[np.float32]:
         drawn = reading(Preprocessing(), samples.modality, self._drawing)
         if not isinstance(drawn, Preprocessing):
-            raise InputError(f"raw detectors read the pixels of images, got {samples.noun}s; give --backbone")
+            by = {"table": " identity, which reads rows as they are", "text": " tfidf"}.get(samples.modality, "")
+            raise InputError(f"raw detectors read the pixels of images, got {samples.noun}s; give --backbone{by}")
         pictures = (drawn.picture(samples.item(i)) for i in range(len(samples)))
         rows = [np.asarray(picture, dtype=np.float32).ravel() / 255.0 for picture in pictures]
         if sizes := {len(row) for row in rows} - {len(rows[0])} if rows else set():

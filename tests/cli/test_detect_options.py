@@ -179,6 +179,12 @@ def test_parcels_are_scored_by_the_maximum_over_both_views(reprq: Reprq, tmp_pat
         (("--detector", "raw:knn", "--detector", "knn"), 2, "detector knn needs rows: give either --backbone NAME"),
         (("--detector", "fanogn"), 1, "unknown detector 'fanogn': did you mean 'fanogan'?"),
         (("--detector", "patchcore"), 2, "detector patchcore trains on samples with a network: give --backbone NAME"),
+        (
+            ("--detector", "knn", "--data", "table:x.csv"),
+            2,
+            "--backbone identity takes the rows of a table as they are",
+        ),
+        (("--detector", "patchcore", "--data", "table:x.csv"), 2, "such as knn, with --backbone identity"),
         (("--detector", "hsc"), 1, "has none; name one (--auxiliary DATA)"),
         (("--detector", "supervised"), 1, "has none; give some (--labelled)"),
         (("--detector", "raw:knn", "--layer", "3"), 2, "--layer goes with --backbone, and there is none"),
