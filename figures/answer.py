@@ -45,15 +45,11 @@ from answer_layers import (
 from made_anomalies import made_anomalies
 
 from reprq.analysis import Directions, over_datasets, sweet_spots, with_targets
-from reprq.analysis.directions import EXPECTED
 from reprq.analysis.regret_over_datasets import LEVELS, regret_summary, regrets_by_dataset
 from reprq.analysis.rivals import (
     AGREEMENT,
-    DEPTH,
     FEW_LABELS,
     FEW_SHOT,
-    LAST,
-    RANDOM,
     SYNTHETIC,
     against_synthetic,
     agreement,
@@ -86,7 +82,6 @@ SCORED = ("knn", "mahalanobis", "centroid")  # whose scores of every row the riv
 ANOMALIES = (1, 2, 5, 10)  # that few-shot validation is given
 COMBINED = (COMBINATION, CURVED)
 TWO_TERMS, OF_TWO = "two-term summary", ("effective_rank", "local_dimension")  # arXiv 2510.15202
-DULL = (DEPTH, LAST, RANDOM)  # rules that the combination has to beat
 FEWEST = 3  # data sets that an interval for networks too takes
 MADE = 20  # synthetic anomalies of a split, at most
 
@@ -124,17 +119,15 @@ def main() -> None:
             write_table(table.round(4), asked.out / f"{name}.csv")
     summary = pd.read_csv(asked.out / "regret.csv")
     if asked.directions is not None:
-        directions(joined(runs), summary).save(asked.directions)
+        directions(joined(runs)).save(asked.directions)
     write_whole(asked.out / "regret.png", lambda file: file.write_bytes(render(draw(summary), "png")))
 
 
-def directions(results: StudyResults, summary: pd.DataFrame) -> Directions:
-    """Return what all data sets say of each metric, and what choosing by the combination and by dull rules lost."""
-    rules = summary["rule"].isin([COMBINATION, *DULL])
+def directions(results: StudyResults) -> Directions:
+    """Return what all data sets say of each metric; `answer_elsewhere.py` says what choosing by rules lost."""
     title = f"figures/answer, {results.detectors['dataset'].nunique()} data sets of four modalities"
     named = replace(results, study={**results.study, "config": {**results.study["config"], "title": title}})
-    found = Directions.of_study(named)
-    return replace(found, expected=summary.loc[rules, EXPECTED].reset_index(drop=True))
+    return Directions.of_study(named)
 
 
 def plan_of(run: StudyResults, file: Path) -> Plan:
