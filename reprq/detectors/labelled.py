@@ -1,14 +1,12 @@
 """Samples whose labels are known, beside the benign ones that a detector learns."""
 
-import logging
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reprq.errors import InputError
-
-_LOG = logging.getLogger("reprq")
+from reprq.notices import notice
 
 
 def known_labels(labels: Any, n: int) -> NDArray[np.int64]:
@@ -50,7 +48,7 @@ def note_copies(detector: str, known: NDArray[Any], rows: NDArray[Any], noun: st
     benign = {row.tobytes() for row in rows}
     copies = sum(row.tobytes() in benign for row in known)
     if copies:
-        _LOG.warning(
+        notice(
             "%s: %d of %d known anomalies are copies, to the byte, of %ss without a label, which count as benign: it"
             " learns either of the same; leave them out of one",
             *(detector, copies, len(known), noun),

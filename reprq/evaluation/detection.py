@@ -16,6 +16,7 @@ from reprq.evaluation.groups import max_over_groups
 from reprq.evaluation.localization import MapFigures, has_maps, judge_maps
 from reprq.evaluation.oracle import hold_out, marked_oracle, oracle_search
 from reprq.evaluation.roc import auroc
+from reprq.notices import about
 from reprq.registry import told
 from reprq.statistics.estimate import Estimate
 
@@ -192,7 +193,7 @@ def evaluate(
     began = clock()
     fitted, scored = take(train, split.train), take(test, split.test)
     labels, classes, of_contexts = split.labels, split.classes, has_contexts(str(spec["name"]))
-    with told(f"detector {spec['name']}"):
+    with told(f"detector {spec['name']}"), about(f"{split.name}, seed {seed}"):
         if oracle and not of_contexts:
             grid = [_seeded(candidate, spec, seed) for candidate in oracle_grid(spec, fitted.shape[1])]
             choice = oracle_search(grid, fitted, scored, labels, seed=seed)

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reprq.notices import about
 from reprq.papers.outcome import record_text, refuse_other, write_texts
 from reprq.progress import track
 from reprq.provenance import digest
@@ -36,6 +37,11 @@ class PaperCell:
     decides: Mapping[str, Any]
     compute: Callable[[], list[Row]]
     known: Row = field(default_factory=dict)
+
+    @property
+    def said(self) -> str:
+        """Which it is, in words: the columns that are known."""
+        return ", ".join(f"{name} {value}" for name, value in self.known.items() if value not in ("", None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +117,8 @@ class PaperRun:
         for cell in track(list(experiment.cells), desc=experiment.name, unit="cell", show=self.progress):
             key = digest(cell.decides)
             if key not in self.store:
-                self.store.add(key, cell.compute())
+                with about(cell.said):
+                    self.store.add(key, cell.compute())
             rows += [{**cell.known, **row, **cell.known} for row in self.store[key]]
         texts = dict(experiment.tables(rows))
         if experiment.record:

@@ -15,6 +15,7 @@ from reprq.data.views import joined
 from reprq.embeddings import EmbeddingCache
 from reprq.errors import ReprqError, one_line
 from reprq.evaluation.detection import Detection, evaluate
+from reprq.notices import about
 from reprq.storage import readable
 from reprq.study import measures
 from reprq.study.cells import Row
@@ -80,7 +81,8 @@ class CellRunner:
     def attempt(self, job: Job) -> CellOutcome:
         """Compute a cell; whatever goes wrong in it is its outcome."""
         try:
-            return CellOutcome(job.cell, self._compute(job))
+            with about(job.cell.said):
+                return CellOutcome(job.cell, self._compute(job))
         except Exception as error:  # detectors are other people's code, and the other cells must go on
             return CellOutcome.failed(job.cell, error)
 

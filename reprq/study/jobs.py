@@ -106,6 +106,12 @@ class Cell:
         """What the backbone is called."""
         return None if self.network is None else self.network.config.label
 
+    @property
+    def said(self) -> str:
+        """Which fit it is, in words: data set, backbone and layer if it has them, task, seed."""
+        words = (self.dataset, self.backbone, self.layer, self.split.name, f"seed {self.seed}")
+        return readable(", ".join(word for word in words if word))
+
     def columns(self) -> Row:
         """Return what every row of the cell begins with."""
         network = self.network

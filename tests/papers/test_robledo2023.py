@@ -3,20 +3,25 @@
 import bz2
 import csv
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
+from reprq.backbones import build_network
+from reprq.errors import DownloadError
 from reprq.papers import reproduce
 from reprq.papers.engine import PaperRun
 from reprq.papers.robledo2023 import published
 from reprq.papers.robledo2023.cells import DigitCells
 from reprq.papers.robledo2023.claims import findings
 from reprq.papers.robledo2023.metrics import _coefficients, _permuted, choices, metric_tests
-from reprq.papers.robledo2023.presets import PIXELS, PRESETS, DigitExtractor
+from reprq.papers.robledo2023.presets import NEVER_SAW, PIXELS, PRESETS, DigitExtractor
 from reprq.papers.robledo2023.thresholds import at_benign_threshold
 
 LABEL = "classification"
@@ -124,6 +129,63 @@ def test_a_claim_is_held_where_the_interval_leaves_zero_out() -> None:
     assert verdicts["recall with ResNet18 less that of images"] == "held"
     assert verdicts["ResNet18 less LeNet-5"] == "open"
     assert verdicts["ResNet18 less PCA"] == "cannot be said"
+
+
+def test_every_extractor_that_never_saw_the_set_is_held_against_its_twin() -> None:
+    values = {PIXELS: 0.6, "PCA": 0.8, f"PCA{NEVER_SAW}": 0.7, "LeNet-5": 0.9, "LeNet-5, rotation": 0.5}
+    rows = _fits(values)
+    found = {each.quantity: each for each in findings(rows, ("mnist", "usps"))}
+    assert found[f"PCA less PCA{NEVER_SAW}"].value == pytest.approx(0.1)
+    assert found[f"PCA{NEVER_SAW} less images, f-AnoGAN"].value == pytest.approx(0.1)
+    assert found["LeNet-5 less LeNet-5, rotation"].value == pytest.approx(0.4)
+    assert not [quantity for quantity in found if quantity.startswith("LeNet-5 less LeNet-5, never")]
+
+
+def test_what_learns_has_a_twin_that_never_saw_the_set() -> None:
+    titles = {each.title for each in PRESETS["full"].extractors}
+    for each in PRESETS["full"].extractors:
+        assert (f"{each.title}{NEVER_SAW}" in titles) == (each.learns and not each.leaves_out), each.title
+    for preset in PRESETS.values():
+        assert len({each.title for each in preset.extractors}) == len(preset.extractors)
+    new = {each.title for each in PRESETS["imagenet"].extractors} - {each.title for each in PRESETS["cpu"].extractors}
+    assert new == {f"{name}, {how}" for name in ("ResNet18", "ResNet50") for how in ("from ImageNet", "ImageNet alone")}
+
+
+def test_weights_that_are_not_to_be_had_are_told_before_any_work(digit_root: Path, tmp_path: Path, monkeypatch) -> None:
+    (given,) = (each for each in PRESETS["imagenet"].extractors if each.title == "ResNet18, ImageNet alone")
+    monkeypatch.setitem(PRESETS, "quick", replace(SMALL, extractors=(DigitExtractor(PIXELS), given)))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+    def unreachable(*_: object) -> None:
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", unreachable)
+    path = digit_root / "weights" / "resnet18-imagenet.safetensors"
+    said = f"network is unreachable; put them there, or others in {path}, or run another preset"
+    with pytest.raises(DownloadError, match=re.escape(said)):
+        reproduce("robledo2023", "quick", tmp_path / "out", root=digit_root, progress=False)
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_an_extractor_starts_from_a_file_beside_the_data(digit_root: Path, tmp_path: Path) -> None:
+    given = DigitExtractor("given", "lenet5", weights="mine.safetensors", layer="conv3")
+    how = replace(SMALL, extractors=(given,), images=(2, 1))
+    (digit_root / "weights").mkdir()
+    network = build_network("lenet5", seed=7)
+    save_file(network.state_dict(), digit_root / "weights" / "mine.safetensors")
+    made = DigitCells(how, digit_root, PaperRun("quick", tmp_path, root=digit_root, progress=False))
+    made.extractors.find_weights(how.extractors)  # downloads nothing
+    assert "start" not in made.extractors.decides(given, "")
+    stem = made.extractors.open(given, "").network.conv1[0].weight
+    torch.testing.assert_close(stem, network.conv1[0].weight.sum(1, keepdim=True))  # gray: summed over the channels
+
+
+def test_the_residual_network_is_that_of_the_report() -> None:
+    network = build_network("resnet18", in_channels=1).eval()
+    shapes = []
+    network.layer4.register_forward_hook(lambda _, __, output: shapes.append(tuple(output.shape)))
+    network(torch.zeros(2, 1, 28, 28))
+    assert shapes == [(2, 512, 1, 1)]  # nothing is left to pool: 512 numbers, as without average pooling
 
 
 def test_a_metric_that_ranks_as_auroc_does_is_found_and_chosen_by() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 from torchvision import models
 
+from reprq.backbones.entries import BACKBONES
 from reprq.backbones.networks.cifar_resnet import CifarResNet
 from reprq.backbones.networks.lenet import LeNet
 from reprq.backbones.networks.lenet5 import LeNet5
@@ -39,9 +40,13 @@ def default_weights(name: str) -> Any:
 
 
 def check_name(name: str) -> None:
-    """Raise an `UnknownNameError` unless there is an architecture of this name."""
+    """Raise an `UnknownNameError` unless there is an architecture of this name; a bare prefix is an `InputError`."""
     valid = [*OWN, *torchvision_names()]
     if name not in valid:
+        for form in (each.name for each in BACKBONES.built_in() if each.prefix):
+            if name.removesuffix(":").lower() == form.partition(":")[0]:
+                such = ", such as pca:150" if form == "pca:K" else ""
+                raise InputError(f"backbone {name!r} must be named with what follows it, as {form}{such}")
         raise UnknownNameError("backbone", name, valid, _FORMS)
 
 

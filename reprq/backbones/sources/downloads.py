@@ -12,13 +12,18 @@ from reprq.errors import DownloadError, WeightsError, one_line
 from reprq.progress import is_watched
 
 _TIMEOUT = 20.0  # seconds without an answer
+_ADVICE = "give --weights random or --weights PATH"
 
 
-def default_weights_file(name: str) -> tuple[Path, str]:
+def default_weights_file(name: str, advice: str = _ADVICE) -> tuple[Path, str]:
     """Return the file with the default weights of an architecture and what torchvision calls them.
 
     The file is taken from torch's cache (`$TORCH_HOME/hub/checkpoints`) or downloaded there, with a bar where stderr is
     watched; a download that fails leaves nothing behind.
+
+    Args:
+        name: The architecture.
+        advice: What to do where it cannot be had, for the message.
 
     Raises:
         DownloadError: Not in the cache, and not to be had.
@@ -40,7 +45,7 @@ def default_weights_file(name: str) -> tuple[Path, str]:
         reason = one_line(getattr(error, "reason", error))
         message = (
             f"the default weights of {name} ({weights.name}) are not in {folder} and could not be downloaded: {reason};"
-            f" give --weights random or --weights PATH"
+            f" {advice}"
         )
         raise DownloadError(message) from error
     return path, weights.name

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from reprq.detectors.deep.autoencoder import Autoencoder
-from reprq.detectors.deep.collapse import LOG
 from reprq.detectors.deep.reconstruction import Reconstruction
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_count
+from reprq.notices import notice
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step
 
 _COLLAPSED = 0.01
@@ -79,7 +79,7 @@ class AdversarialAutoencoder(Autoencoder):
         codes = self._in_batches(self._embedding, self.inputs_, kept).double()
         self.code_spread_ = float(codes.var(0, correction=0).mean())
         if self.code_spread_ < _COLLAPSED:
-            LOG.warning(
+            notice(
                 "%s maps training samples to nearly one code: the mean variance of its numbers is %.3g, and that of"
                 " N(0, I) is 1; give fewer epochs or a lower lr",
                 name_of(self),

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from reprq.detectors.deep.collapse import LOG
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.mixture import Mixture, check_regular, energy, mixture_of, smallest_eigenvalues
 from reprq.detectors.deep.networks import Scaling, decoder, encoder
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_count
 from reprq.errors import InputError
+from reprq.notices import notice
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step
 
 _LEAST_NORM = 1e-6
@@ -127,7 +127,7 @@ class DAGMM(EncodingDetector):
         smallest = smallest_eigenvalues(mixture)
         held = int((smallest < _HELD_BY_RIDGE * self.ridge).sum())
         if held:
-            LOG.warning(
+            notice(
                 "%s has a mixture in which %d of %d covariances are nearly singular and held up by the ridge of %g:"
                 " their smallest eigenvalue is %.3g; weights of the components: %s",
                 name_of(self),

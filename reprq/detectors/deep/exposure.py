@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from reprq.data import Batch, Dataset
 from reprq.data.classes import UNLABELLED
 from reprq.data.image.augmentation import augmented, check_augmentations
-from reprq.detectors.deep.collapse import LOG
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import Scaling, encoder
 from reprq.detectors.deep.samples import Samples, as_samples, check_alike, noun_of
 from reprq.detectors.rows.base import check_count
 from reprq.errors import DataError, InputError, counted, listed
+from reprq.notices import notice
 from reprq.training import Examples, Schedule, Step
 
 _SEED_OF_CORPUS = 3_000_017
@@ -157,7 +157,7 @@ def check_corpus(samples: Samples, corpus: Samples, name: str = "auxiliary") -> 
     if copies:
         raise DataError(f"{name} holds {counted(copies, noun_of(samples))} of X, to the byte; leave out what is benign")
     if name == "auxiliary" and (shared := _classes(samples) & _classes(corpus)):
-        LOG.warning(
+        notice(
             "auxiliary has samples of %s, and X too: where they are benign, leave them out, or they are learned as"
             " anomalous",
             listed(f"class {each!r}" for each in sorted(shared)),

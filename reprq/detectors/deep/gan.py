@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reprq.detectors.deep.collapse import LOG
 from reprq.detectors.deep.networks import Scaling, decoder, encoder
 from reprq.detectors.deep.reconstruction import RebuildingDetector
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
+from reprq.notices import notice
 from reprq.training import Examples, Schedule, Step
 
 _PROBED = 256
@@ -171,7 +171,7 @@ class GANDetector(RebuildingDetector):
         real = gan.scaled(self._here(self.inputs_[torch.from_numpy(kept[:_PROBED])]))  # type: ignore[arg-type]
         self.spread_ = (_trace(made), _trace(real))
         if not self.spread_[0] > _COLLAPSED * self.spread_[1]:
-            LOG.warning(
+            notice(
                 "%s has a generator that makes nearly one sample: the variance of %d of its samples, summed over their"
                 " values, is %.3g, and that of benign samples %.3g; give more epochs (mode collapse needs a lower lr"
                 " or more critic_steps)",

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from reprq.data import Batch, Dataset
-from reprq.detectors.deep.collapse import LOG
 from reprq.detectors.deep.encoding import EncodingDetector
 from reprq.detectors.deep.networks import Scaling, decoder, encoder
 from reprq.detectors.deep.reconstruction import MeanStep, Reconstruction
@@ -21,6 +20,7 @@ from reprq.detectors.deep.samples import Samples
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice
 from reprq.errors import InputError
+from reprq.notices import notice
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step, split_rows, train
 
 EPS = 0.1
@@ -257,7 +257,7 @@ class DeepSVDD(EncodingDetector):
     def _warn_of_collapse(self) -> None:
         length = float(self._sphere.center.double().square().sum())
         if not self.spread_[1] > COLLAPSED * length:
-            LOG.warning(
+            notice(
                 "%s maps nearly everything to one point: over training samples and noise the variance of its"
                 " embeddings is %.3g (before training %.3g), and the squared length of its center %.3g; its scores say"
                 " little, so give fewer epochs, a lower lr, or inverse_variance",

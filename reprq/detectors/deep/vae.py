@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from reprq.detectors.deep.collapse import LOG
 from reprq.detectors.deep.networks import Scaling, decoder, encoder
 from reprq.detectors.deep.reconstruction import MeanStep, RebuildingDetector
 from reprq.detectors.deep.samples import Samples
@@ -19,6 +18,7 @@ from reprq.detectors.deep.variational import Likelihood, divergence
 from reprq.detectors.registry import name_of
 from reprq.detectors.rows.base import check_choice, check_count
 from reprq.errors import InputError
+from reprq.notices import notice
 from reprq.training import Epoch, Examples, Inputs, Schedule, Step
 
 _SCORES = ("likelihood", "reconstruction", "elbo")
@@ -134,13 +134,15 @@ class VAE(RebuildingDetector):
         spread = self._in_batches(self._embedding, self.inputs_, kept).double().var(0, correction=0)
         self.active_ = int((spread > _ACTIVE).sum())
         if not self.active_:
-            LOG.warning(
+            held = float(self._in_batches(self._held, self.inputs_, kept).mean())
+            notice(
                 "%s has a code that says nothing of its sample: over training samples none of the %d numbers of its"
-                " mean varies by more than %.3g (a variance), which is posterior collapse; give a lower gamma, a"
-                " capacity, or a lower variance",
+                " mean varies by more than %.3g (a variance), and it holds %.3g nats, which is posterior collapse; give"
+                " a lower gamma, a larger capacity, or a lower variance",
                 name_of(self),
                 len(spread),
                 float(spread.max()),
+                held,
             )
         return history
 
@@ -148,6 +150,10 @@ class VAE(RebuildingDetector):
         model = self._model
         of = {"reconstruction": model.reconstruction, "likelihood": model.importance, "elbo": model.elbo}
         return of[self.score](x)
+
+    def _held(self, x: Any) -> Tensor:
+        """Return KL(q(z | x) || p(z)): (n,)."""
+        return divergence(*self._model.posterior(self._model.scaling(x)))
 
     def _embedding(self, x: Any) -> Tensor:
         return self._model.posterior(self._model.scaling(x))[0]

@@ -1,6 +1,5 @@
 """The dual problem of SSAD, solved by moving two or three weights at a time (Platt 1999; Keerthi et al. 2001)."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reprq.errors import InputError
+from reprq.notices import notice
 
 Array = NDArray[np.float64]
 
 TOLERANCE = 1e-7
-_LOG = logging.getLogger("reprq")
 _MEMORY = 2**30
 _FLAT = 1e-12
 # What can be moved without leaving the constraints: by how much a weight of the rows without a label (0), of known
@@ -71,7 +70,7 @@ def solve(problem: Problem, *, tolerance: float = TOLERANCE) -> Array:
             break
         state.take(move, rows)
     else:
-        _LOG.warning("ssad stopped after %d steps, %.3g from its optimum; rescale the rows", most, -slope)
+        notice("ssad stopped after %d steps, %.3g from its optimum; rescale the rows", most, -slope)
     return np.asarray(signs * state.weights)
 
 

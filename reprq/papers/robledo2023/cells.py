@@ -87,7 +87,7 @@ class DigitCells:
         self.tasks = {
             (name, digit): self._task(train[name], test[name], digit) for name in self.sets for digit in how.digits
         }
-        for digit in how.digits:
+        for digit in how.digits if how.together is None else how.together:
             self.tasks[TOGETHER, digit] = _joined([self.tasks[name, digit] for name in self.sets], digit)
         self.extractors = Extractors(run, folder, train, test, self.whole)
 
@@ -99,7 +99,7 @@ class DigitCells:
     def on_images(self, name: str) -> Iterator[PaperCell]:
         """Declare the detectors of the report on the images of a set, or of `TOGETHER`."""
         for seed in range(self.run.seed, self.run.seed + self.how.image_seeds):
-            for digit in self.how.digits:
+            for digit in (digit for task, digit in self.tasks if task == name):
                 for epochs in self.how.image_grid:
                     for method, spec in self.how.on_images(epochs).items():
                         known = {"set": name, "digit": digit, "extractor": PIXELS, "method": method, "epochs": epochs}

@@ -7,12 +7,12 @@ import pandas as pd
 from reprq.papers.mai2021.claims import Finding
 from reprq.papers.mai2021.tables import mean_of
 from reprq.papers.robledo2023 import published
-from reprq.papers.robledo2023.presets import F_ANOGAN, PIXELS, RobledoPreset
+from reprq.papers.robledo2023.presets import F_ANOGAN, NEVER_SAW, PIXELS, RobledoPreset
 from reprq.papers.robledo2023.tables import chosen, markdown, named, task_means
 from reprq.study.cells import Row
 
-_DEEP, _SHALLOW = "ResNet18", ("LeNet-5", "PCA")
-_BLIND = "ResNet18, never saw the set"
+_DEEP, _SHALLOW = ("ResNet18", "ResNet50"), ("LeNet-5", "PCA")
+_SUPERVISED, _MAHALANOBIS = "LeNet-5", "Mahalanobis"
 _FROM = ("MobileNetV2, from ImageNet", "MobileNetV2")
 _TASKS = "{} sets and digits"
 
@@ -25,33 +25,61 @@ def findings(rows: list[Row], sets: Sequence[str]) -> list[Finding]:
         sets: The sets, each alone.
     """
     fits = DigitFits(rows, sets)
-    found = []
+    blind = [title for title in fits.titles if title.endswith(NEVER_SAW)]
+    return [*_of_the_report(fits), *_of_labels(fits, blind), *_of_detectors(fits, blind)]
+
+
+def _of_the_report(fits: "DigitFits") -> list[Finding]:
+    """What its text claims."""
+    first, images, found = _DEEP[0], fits.on_images(), []
     for other in published.IMAGES:
         if other != F_ANOGAN:
             claim = "f-AnoGAN is the best on images"
-            found.append(less(claim, f"AUROC less that of {other}", fits.on_images(), fits.on_images(other)))
-    for name in sets:
-        pair = [each[each.index.get_level_values("set") == name] for each in (fits.of(_DEEP), fits.on_images())]
+            found.append(less(claim, f"AUROC less that of {other}", images, fits.on_images(other)))
+    for name in fits.sets:
+        pair = [each[each.index.get_level_values("set") == name] for each in (fits.of(first), images)]
         claim = "features of ResNet18 make f-AnoGAN better on all three sets"
         found.append(less(claim, f"AUROC less that of images, {named(name)}", *pair))
-    for other in _SHALLOW:
-        claim = "deep extractors are better than shallow ones"
-        found.append(less(claim, f"{_DEEP} less {other}", fits.of(_DEEP), fits.of(other)))
+    for deep in _DEEP:
+        for other in _SHALLOW:
+            claim = "deep extractors are better than shallow ones"
+            found.append(less(claim, f"{deep} less {other}", fits.of(deep), fits.of(other)))
     found.append(_together(fits))
     quantity = f"{_FROM[0]} less from scratch"
     found.append(less("transfer helps to generalize", quantity, *(fits.of(each) for each in _FROM)))
-    quantity = f"{_BLIND} less images"
-    found.append(less("features transfer to a set that taught nothing", quantity, fits.of(_BLIND), fits.on_images()))
-    recall = fits.of(_DEEP, figure="recall"), fits.on_images(figure="recall")
-    found.append(less("fewer anomalies are missed", f"recall with {_DEEP} less that of images", *recall))
-    ceiling = fits.of(_DEEP, reading="report"), fits.of(_DEEP)
-    found.append(less("tests on images that taught with labels flatter", "reading report less official", *ceiling))
-    quantity = f"{_DEEP} less {_BLIND}"
-    found.append(less("having seen the set's labels helps", quantity, fits.of(_DEEP), fits.of(_BLIND)))
-    for method in ("kNN", "Mahalanobis", "centroid", "distillation"):
-        quantity = f"AUROC with {_DEEP} less that of {method}"
+    recall = fits.of(first, figure="recall"), fits.on_images(figure="recall")
+    return [*found, less("fewer anomalies are missed", f"recall with {first} less that of images", *recall)]
+
+
+def _of_labels(fits: "DigitFits", blind: Sequence[str]) -> list[Finding]:
+    """What the labels of the extractors do."""
+    taught = fits.of(_DEEP[0], reading="report"), fits.of(_DEEP[0])
+    found = [less("tests on images that taught with labels flatter", "reading report less official", *taught)]
+    for title in blind:
+        seen = title.removesuffix(NEVER_SAW)
+        claim = "having seen the set helps"
+        found.append(less(claim, f"{seen} less {title}", fits.of(seen), fits.of(title)))
+    for title in fits.titles:
+        if title.startswith(f"{_SUPERVISED}, ") and title not in blind:
+            claim = "labels teach better features than pretext tasks and none"
+            found.append(less(claim, f"{_SUPERVISED} less {title}", fits.of(_SUPERVISED), fits.of(title)))
+    return found
+
+
+def _of_detectors(fits: "DigitFits", blind: Sequence[str]) -> list[Finding]:
+    """What the same features do under f-AnoGAN and simple detectors."""
+    found = []
+    for title in blind:
+        for method in (F_ANOGAN, _MAHALANOBIS):
+            claim, quantity = "features transfer to a set that taught nothing", f"{title} less images, {method}"
+            found.append(less(claim, quantity, fits.of(title, method), fits.on_images(method)))
+    for method in ("kNN", _MAHALANOBIS, "centroid"):
+        claim, quantity = "features help simple detectors too", f"{_DEEP[0]} less images, {method}"
+        found.append(less(claim, quantity, fits.of(_DEEP[0], method), fits.on_images(method)))
+    for method in ("kNN", _MAHALANOBIS, "centroid", "distillation"):
         claim = "f-AnoGAN adds to simple detectors of the same features"
-        found.append(less(claim, quantity, fits.of(_DEEP), fits.of(_DEEP, method)))
+        quantity = f"AUROC with {_DEEP[0]} less that of {method}"
+        found.append(less(claim, quantity, fits.of(_DEEP[0]), fits.of(_DEEP[0], method)))
     return found
 
 
@@ -65,6 +93,7 @@ class DigitFits:
 
     def __init__(self, rows: list[Row], sets: Sequence[str]) -> None:
         self.rows, self.sets = rows, sets
+        self.titles = list(dict.fromkeys(row["extractor"] for row in rows))
 
     def of(
         self, extractor: str, method: str = F_ANOGAN, reading: str = "official", figure: str = "auroc"
@@ -118,14 +147,14 @@ def _in_the_report(found: Finding) -> str:
     images = {each: {name: of.auroc for name, of in values.items()} for each, values in published.IMAGES.items()}
     own = _mean(images[F_ANOGAN])
     features = {name: _mean(values) for name, values in published.EXTRACTORS.items()}
-    by_set = {name: published.EXTRACTORS[_DEEP][name] - images[F_ANOGAN][name] for name in published.SETS}
+    by_set = {name: published.EXTRACTORS[_DEEP[0]][name] - images[F_ANOGAN][name] for name in published.SETS}
     values = {
         **{f"AUROC less that of {name}": own - _mean(of) for name, of in images.items()},
         **{f"AUROC less that of images, {name}": value for name, value in by_set.items()},
         "AUROC less that of images, drawn_digits (for SVHN)": by_set["svhn"],
-        f"{_DEEP} less LeNet-5": features[_DEEP] - features["LeNet-5"],
+        **{f"{deep} less LeNet-5": features[deep] - features["LeNet-5"] for deep in _DEEP},
         "AUROC of one for all sets less that of one each": published.TOGETHER[F_ANOGAN] - own,
-        f"{_FROM[0]} less from scratch": features["ResNet18, from ImageNet"] - features[_DEEP],
+        f"{_FROM[0]} less from scratch": features["ResNet18, from ImageNet"] - features[_DEEP[0]],
     }
     value = values.get(found.quantity)
     return "-" if value is None else f"{value / 100:+.3f}"

@@ -1,6 +1,7 @@
 """The extractors of a preset, trained where they are not there yet, and their features of every image."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from reprq.backbones import Backbone, load_backbone
+from reprq.backbones.sources.downloads import default_weights_file
 from reprq.data import Dataset
 from reprq.data.views import merged
 from reprq.papers.engine import PaperCell, PaperRun
@@ -38,6 +40,17 @@ class Extractors:
         self.kept: dict[tuple[str, str], Features] = {}
         self.preprocessing = {"size": 28, "channels": "gray", **_statistics(merged(list(train.values()), "joint"))}
 
+    def find_weights(self, extractors: Iterable[DigitExtractor]) -> None:
+        """Download the weights that some start from and that are not there, before anything is computed.
+
+        Raises:
+            DownloadError: They are not to be had.
+        """
+        for each in extractors:
+            if self._downloads(each):
+                path = self.folder / "weights" / each.weights
+                default_weights_file(each.network, f"put them there, or others in {path}, or run another preset")
+
     def targets(self, extractor: DigitExtractor) -> tuple[str, ...]:
         """Return which sets an extractor is trained for, each apart; "" is all at once."""
         return tuple(self.train) if extractor.leaves_out else ("",)
@@ -66,7 +79,9 @@ class Extractors:
         data = self.learned_from(extractor, target).fingerprint if extractor.learns else ""
         given = {name: getattr(extractor, name) for name in ("network", "task", "weights", "layer")}
         training = {"epochs": extractor.epochs, "batch": extractor.batch_size, "lr": _LR, "seed": self.run.seed}
-        return {**given, **training, "data": data, "preprocessing": self._prepared(extractor), "version": 1}
+        start = {"start": "default"} if self._downloads(extractor) else {}
+        prepared = self._prepared(extractor)
+        return {**given, **training, **start, "data": data, "preprocessing": prepared, "version": 1}
 
     def cells(self, extractor: DigitExtractor) -> list[PaperCell]:
         """Return the cells of the training: a row an epoch, and one of accuracy on the test images of every set."""
@@ -94,12 +109,14 @@ class Extractors:
         backbone = self._fresh(extractor)
         return backbone if backbone.is_fitted else backbone.fit(self.learned_from(extractor, target))
 
+    def _downloads(self, extractor: DigitExtractor) -> bool:
+        """Whether it starts from weights that are no file of the folder: from those of its source."""
+        return extractor.weights != "random" and not (self.folder / "weights" / extractor.weights).exists()
+
     def _weights(self, extractor: DigitExtractor) -> str | Path:
-        """Those of a file where it is there, else what its source has by default."""
         if extractor.weights == "random":
             return "default" if extractor.network.startswith("pca:") else "random"
-        path = self.folder / "weights" / extractor.weights
-        return path if path.exists() else "default"
+        return "default" if self._downloads(extractor) else self.folder / "weights" / extractor.weights
 
     def _fresh(self, extractor: DigitExtractor) -> Backbone:
         given: dict[str, Any] = {"preprocessing": self._prepared(extractor), "seed": self.run.seed}

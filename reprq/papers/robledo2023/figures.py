@@ -5,64 +5,78 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reprq.papers.robledo2023.presets import F_ANOGAN, RobledoPreset
+from reprq.papers.robledo2023.presets import F_ANOGAN, NEVER_SAW, PIXELS, RobledoPreset
 from reprq.papers.robledo2023.tables import chosen, named
 from reprq.study.cells import Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MARKS = "osD^vP*X<>h"
+_NAMES = {"o": "circles", "s": "squares", "D": "diamonds"}
+_MARKS = "".join(_NAMES)
+_GAIN = 50
 
 
 def accuracy_curves(rows: list[Row]) -> "Figure":
-    """Draw the accuracy on held-out images over epochs, a panel for labels and one for turns."""
+    """Draw the accuracy on held-out images over epochs: of extractors taught by all sets, and by all but one."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    by_title: dict[str, list[Row]] = {}
-    for row in rows:
-        if "epoch" in row and row.get("held_out_accuracy") is not None:
-            without = f", without {row['without']}" if row["without"] else ""
-            by_title.setdefault(f"{row['extractor']}{without}", []).append(row)
-    fig = Figure(figsize=(8.2, 3.8), layout="constrained")
-    ax = fig.subplots()
-    for number, (title, part) in enumerate(by_title.items()):
-        values = [100 * row["held_out_accuracy"] for row in part]
-        mark = _MARKS[number % len(_MARKS)]
-        ax.plot([row["epoch"] for row in part], values, marker=mark, ms=4, lw=1, color=f"C{number % 10}", label=title)
-    ax.set(xlabel="epoch", ylabel="accuracy on held-out images, per cent", ylim=(0, 102))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    known = [row for row in rows if "epoch" in row and row.get("held_out_accuracy") is not None]
+    colors = {title: f"C{i % 10}" for i, title in enumerate(dict.fromkeys(map(_taught, known)))}
+    sides = [[row for row in known if bool(row["without"]) == left_out] for left_out in (False, True)]
+    sides = [side for side in sides if side]
+    fig = Figure(figsize=(3.2 * len(sides) + 2.6, 3.8), layout="constrained")
+    axes = fig.subplots(1, len(sides), sharey=True, squeeze=False)[0]
+    labelled: set[str] = set()
+    for ax, side in zip(axes, sides, strict=True):
+        sets = list(dict.fromkeys(row["without"] for row in side))
+        for title, without in dict.fromkeys((_taught(row), row["without"]) for row in side):
+            part = [row for row in side if (_taught(row), row["without"]) == (title, without)]
+            values = [100 * row["held_out_accuracy"] for row in part]
+            style = {"color": colors[title], "marker": _MARKS[sets.index(without)], "ms": 4, "lw": 1}
+            label = None if title in labelled else title
+            labelled.add(title)
+            ax.plot([row["epoch"] for row in part], values, label=label, **style)
+        marks = ", ".join(f"{_NAMES[_MARKS[i]]} {name}" for i, name in enumerate(sets) if name)
+        ax.set_title(f"without: {marks}" if marks else "taught by all sets", fontsize=8)
+        ax.set(xlabel="epoch", ylim=(0, 102))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].set_ylabel("accuracy on held-out images, per cent")
+    fig.legend(fontsize=7, loc="outside right center")
     return fig
 
 
 def by_digit(rows: list[Row], how: RobledoPreset, sets: Sequence[str]) -> "Figure":
-    """Draw the AUROC of f-AnoGAN digit by digit, a panel a set: a mark an extractor, a line over its seeds."""
+    """Draw the AUROC of f-AnoGAN digit by digit, a panel a set; the color is what an extractor adds to images."""
     from matplotlib.figure import Figure
 
-    fig = Figure(figsize=(3.1 * len(sets) + 2.4, 4.2), layout="constrained")
+    titles = [each.title for each in how.extractors]
+    size = 0.33 * len(how.digits) * len(sets) + 3.6, 0.25 * len(titles) + 1.4
+    fig = Figure(figsize=size, layout="constrained")
     axes = fig.subplots(1, len(sets), sharey=True, squeeze=False)[0]
-    width = 0.8 / len(how.extractors)
     for ax, name in zip(axes, sets, strict=True):
-        for number, each in enumerate(how.extractors):
-            part = chosen(rows, method=F_ANOGAN, extractor=each.title, set=name, reading="official")
-            means = part.groupby(["digit", "seed"])["auroc"].mean().mul(100)
-            places = [i + (number + 0.5) * width - 0.4 for i in range(len(how.digits))]
-            seeds = [means[digit] for digit in how.digits]
-            ends = [each.min() for each in seeds], [each.max() for each in seeds]
-            style = {"color": f"C{number % 10}", "marker": _MARKS[number % len(_MARKS)], "ms": 5, "lw": 0}
-            ax.plot(places, [each.mean() for each in seeds], label=each.title, **style)
-            ax.vlines(places, *ends, color=style["color"], lw=1)
-        ax.axhline(50, color="0.7", lw=0.8, ls=":")
-        ax.set_xticks(range(len(how.digits)), list(map(str, how.digits)))
-        ax.set_xlabel("benign digit")
+        part = chosen(rows, method=F_ANOGAN, set=name, reading="official")
+        means = part.groupby(["extractor", "digit"])["auroc"].mean().mul(100).unstack()
+        found = means.reindex(index=titles, columns=list(how.digits)).to_numpy()
+        gains = found - found[titles.index(PIXELS)]
+        image = ax.imshow(gains, cmap="RdBu", vmin=-_GAIN, vmax=_GAIN, aspect="auto")
+        for (i, j), value in np.ndenumerate(found):
+            color = "white" if abs(gains[i, j]) > 0.7 * _GAIN else "black"
+            ax.text(j, i, f"{value:.0f}", ha="center", va="center", fontsize=6.5, color=color)
+        ax.set_xticks(range(len(how.digits)), list(map(str, how.digits)), fontsize=8)
+        ax.set_yticks(range(len(titles)), titles, fontsize=8)
+        ax.set_xlabel("benign digit", fontsize=8)
         ax.set_title(named(name), fontsize=9)
-        for edge in np.arange(0.5, len(how.digits) - 1):
-            ax.axvline(edge, color="0.9", lw=0.8)
-    axes[0].set_ylabel("AUROC of f-AnoGAN, per cent")
-    axes[-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    bar = fig.colorbar(image, ax=axes, fraction=0.03, pad=0.01)
+    bar.set_label("AUROC less that of images, points", fontsize=8)
+    fig.suptitle("AUROC of f-AnoGAN, per cent", fontsize=9)
     return fig
+
+
+def _taught(row: Row) -> str:
+    """An extractor, whichever set it leaves out."""
+    return str(row["extractor"]).removesuffix(NEVER_SAW)
 
 
 def metric_forest(tests: list[Row]) -> "Figure":

@@ -1,6 +1,6 @@
 """How much of Robledo Díaz 2023 to run, and its extractors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 PIXELS, F_ANOGAN = "pixels", "f-AnoGAN"
@@ -59,6 +59,7 @@ class RobledoPreset:
         extractors: The rows of the table of extractors.
         digits: Benign in turn.
         images: Training and test images a digit of each set; None is all.
+        together: The digits that are benign in turn where all sets are one; None is all of `digits`.
         grid: Epochs of f-AnoGAN on features; tables are means over it.
         image_grid: The same of the detectors on images.
         network: Of the detectors on images.
@@ -71,6 +72,7 @@ class RobledoPreset:
     extractors: tuple[DigitExtractor, ...]
     digits: tuple[int, ...]
     images: tuple[int | None, int | None]
+    together: tuple[int, ...] | None = None
     grid: tuple[int, ...] = (20, 100, 150, 200)
     image_grid: tuple[int, ...] = (20, 100, 150, 200)
     network: str = "fashion_mnist"
@@ -96,35 +98,94 @@ class RobledoPreset:
 
 
 MOBILE = "mobilenet_v2-imagenet_torchvision.safetensors"
+FROM_IMAGENET, NEVER_SAW = "{}, from ImageNet", ", never saw the set"
 
 
-def _extractors(resnet18: int, mobile: int, lenet: int, rotation: int) -> tuple[DigitExtractor, ...]:
-    label = TEACHES_LABELS
+def never_saw(extractor: DigitExtractor) -> DigitExtractor:
+    """Return one that is taught by the other sets alone, for each set that is judged."""
+    return replace(extractor, title=extractor.title + NEVER_SAW, leaves_out=True, published="")
+
+
+def _lenet5(task: str, epochs: int, **more: Any) -> DigitExtractor:
+    title = "LeNet-5" if task == TEACHES_LABELS else f"LeNet-5, {task}"
+    return DigitExtractor(title, "lenet5", task, layer="conv3", epochs=epochs, **more)
+
+
+def _network(title: str, network: str, weights: str = "random", *, epochs: int, **more: Any) -> DigitExtractor:
+    return DigitExtractor(title, network, TEACHES_LABELS, weights, epochs=epochs, **{"batch_size": 32, **more})
+
+
+_PCA = DigitExtractor("PCA", "pca:150", published="PCA")
+_RANDOM = DigitExtractor("LeNet-5, random", "lenet5", layer="conv3")
+_MOBILE_ALONE = DigitExtractor("MobileNetV2, ImageNet alone", "mobilenet_v2", weights=MOBILE)
+
+
+def _of_cpu() -> tuple[DigitExtractor, ...]:
+    lenet5 = _lenet5(TEACHES_LABELS, 20, published="LeNet-5")
+    resnet18 = _network("ResNet18", "resnet18", epochs=3, published="ResNet18")
+    mobile = _network(FROM_IMAGENET.format("MobileNetV2"), "mobilenet_v2", MOBILE, epochs=2)
+    rotation, *others = (_lenet5(task, 10) for task in ("rotation", "autoencoder", "simclr", "vicreg"))
     return (
         DigitExtractor(PIXELS),
-        DigitExtractor("PCA", "pca:150", published="PCA"),
-        DigitExtractor("LeNet-5, random", "lenet5", layer="conv3"),
-        DigitExtractor("LeNet-5, rotation", "lenet5", "rotation", layer="conv3", epochs=rotation),
-        DigitExtractor("LeNet-5", "lenet5", label, layer="conv3", epochs=lenet, published="LeNet-5"),
-        DigitExtractor("ResNet18", "resnet18", label, epochs=resnet18, batch_size=32, published="ResNet18"),
-        DigitExtractor(
-            "ResNet18, never saw the set", "resnet18", label, epochs=resnet18, batch_size=32, leaves_out=True
-        ),
-        DigitExtractor("MobileNetV2", "mobilenet_v2", label, epochs=mobile, batch_size=32),
-        DigitExtractor("MobileNetV2, from ImageNet", "mobilenet_v2", label, MOBILE, epochs=mobile, batch_size=32),
-        DigitExtractor("MobileNetV2, ImageNet alone", "mobilenet_v2", weights=MOBILE),
+        _PCA,
+        never_saw(_PCA),
+        _RANDOM,
+        rotation,
+        never_saw(rotation),
+        *others,
+        lenet5,
+        never_saw(lenet5),
+        resnet18,
+        never_saw(resnet18),
+        _network("ResNet50", "resnet50", epochs=3, published="ResNet50"),
+        _network("MobileNetV2", "mobilenet_v2", epochs=2),
+        mobile,
+        never_saw(mobile),
+        _MOBILE_ALONE,
     )
 
 
-_RESNET50 = DigitExtractor("ResNet50", "resnet50", TEACHES_LABELS, epochs=30, published="ResNet50")
-_FROM_IMAGENET = DigitExtractor(
-    "ResNet18, from ImageNet",
-    "resnet18",
-    TEACHES_LABELS,
-    "resnet18-imagenet.safetensors",
-    epochs=6,
-    batch_size=32,
-    published="ResNet18, from ImageNet",
+def _from_imagenet(resnet18: int, resnet50: int) -> tuple[DigitExtractor, ...]:
+    """Those whose weights have to be downloaded, or lie in `weights/` of the root."""
+    given = [f"{name}-imagenet.safetensors" for name in ("resnet18", "resnet50")]
+    titles = [FROM_IMAGENET.format(name) for name in ("ResNet18", "ResNet50")]
+    return (
+        _network(titles[0], "resnet18", given[0], epochs=resnet18, published=titles[0]),
+        _network(titles[1], "resnet50", given[1], epochs=resnet50, batch_size=64),
+        DigitExtractor("ResNet18, ImageNet alone", "resnet18", weights=given[0]),
+        DigitExtractor("ResNet50, ImageNet alone", "resnet50", weights=given[1]),
+    )
+
+
+def _of_full() -> tuple[DigitExtractor, ...]:
+    """Every extractor, and every one that learns from digits without the set too."""
+    tasks = ("rotation", "autoencoder", "denoising", "simclr", "vicreg", "central-exemplar")
+    learning = (
+        _PCA,
+        *(_lenet5(task, 20) for task in tasks),
+        _lenet5(TEACHES_LABELS, 20, published="LeNet-5"),
+        _network("ResNet18", "resnet18", epochs=9, published="ResNet18"),
+        _network("ResNet50", "resnet50", epochs=30, batch_size=64, published="ResNet50"),
+        _network("MobileNetV2", "mobilenet_v2", epochs=9),
+        _network(FROM_IMAGENET.format("MobileNetV2"), "mobilenet_v2", MOBILE, epochs=9),
+        *_from_imagenet(6, 30),
+    )
+    blind = tuple(never_saw(each) for each in learning if each.learns)
+    return (DigitExtractor(PIXELS), _RANDOM, *learning, _MOBILE_ALONE, *blind)
+
+
+_CPU = RobledoPreset(
+    extractors=_of_cpu(),
+    digits=tuple(range(10)),
+    together=(1, 3, 8),
+    images=(60, 25),
+    grid=(20, 80),
+    image_grid=(20, 80),
+    network="mnist",
+    lr=1e-3,
+    distilled=10,
+    image_seeds=1,
+    seeds=2,
 )
 PRESETS = {
     "quick": RobledoPreset(
@@ -146,21 +207,7 @@ PRESETS = {
         image_seeds=1,
         seeds=1,
     ),
-    "cpu": RobledoPreset(
-        extractors=_extractors(resnet18=3, mobile=2, lenet=20, rotation=10),
-        digits=(1, 3, 8),
-        images=(60, 25),
-        grid=(20, 80),
-        image_grid=(10, 30),
-        network="mnist",
-        lr=1e-3,
-        distilled=10,
-        image_seeds=1,
-        seeds=2,
-    ),
-    "full": RobledoPreset(
-        extractors=(*_extractors(resnet18=9, mobile=9, lenet=20, rotation=20), _RESNET50, _FROM_IMAGENET),
-        digits=tuple(range(10)),
-        images=(None, None),
-    ),
+    "cpu": _CPU,
+    "imagenet": replace(_CPU, extractors=(*_CPU.extractors, *_from_imagenet(3, 3))),
+    "full": RobledoPreset(extractors=_of_full(), digits=tuple(range(10)), images=(None, None)),
 }

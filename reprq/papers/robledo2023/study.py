@@ -25,6 +25,7 @@ def experiments(how: RobledoPreset, run: PaperRun) -> Iterator[Experiment]:
     `root` has torchvision's MNIST and USPS, in it or in its `torchvision/`, SVHN where there is any, and `weights/`.
     """
     made = DigitCells(how, data_root(run.root), run)
+    made.extractors.find_weights(how.extractors)
     known: dict[str, Any] = {
         "made": {"preset": run.preset, "seed": run.seed, "data": made.whole.fingerprint, "training": asdict(how)}
     }

@@ -177,6 +177,11 @@ def test_a_code_that_says_nothing_is_said_with_numbers(table, caplog):
         detector = VAE(gamma=1e4, dim=3, **{**QUICK, "epochs": 30}).fit(table[0])
     assert detector.active_ == 0
     assert "vae has a code that says nothing of its sample: over training samples none of the 3" in caplog.text
+    kept, _ = split_rows(len(table[0]), detector.seed, detector.held_out)
+    model = detector.network_
+    with torch.no_grad():
+        held = divergence(*model.posterior(model.scaling(detector.inputs_[torch.from_numpy(kept)]))).mean()
+    assert f"and it holds {float(held):.3g} nats, which is posterior collapse" in caplog.text
 
 
 def test_constant_samples_are_said(caplog):
