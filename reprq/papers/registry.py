@@ -216,7 +216,7 @@ PAPERS = Registry(
             " weights/mobilenet_v2-imagenet_torchvision.safetensors (else downloaded), in --root",
             {
                 "quick": "two digits, 20 training images a digit, four small extractors; half a minute",
-                "cpu": "ten digits, 60 training images a digit, eighteen extractors, two seeds; half an hour of one core",
+                "cpu": "ten digits, 60 training images a digit, eighteen extractors, two seeds; half an hour",
                 "imagenet": "cpu, and ResNet18 and ResNet50 from ImageNet's weights, which are downloaded",
                 "full": "ten digits, all images, epochs and seeds as published; for a GPU",
             },

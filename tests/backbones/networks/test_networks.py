@@ -143,7 +143,9 @@ def test_an_unknown_backbone_suggests_the_nearest() -> None:
             call("resnet5")
 
 
-@pytest.mark.parametrize(("name", "form"), [("pca", "pca:K, such as pca:150"), ("PCA:", "pca:K, such"), ("timm:", "timm:NAME")])
+@pytest.mark.parametrize(
+    ("name", "form"), [("pca", "pca:K, such as pca:150"), ("PCA:", "pca:K, such"), ("timm:", "timm:NAME")]
+)
 def test_a_bare_prefix_is_told_in_the_form_that_it_has(name: str, form: str) -> None:
     with pytest.raises(InputError, match=f"backbone '{name}' must be named with what follows it, as {form}"):
         default_preprocessing(name)
