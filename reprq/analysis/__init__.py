@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from reprq.analysis.benign import recommend_for
     from reprq.analysis.correlation import correlate
     from reprq.analysis.directions import Directions
+    from reprq.analysis.elsewhere import Elsewhere
     from reprq.analysis.recommendation import Recommendation, recommend
     from reprq.analysis.regret_over_datasets import regret_summary, regrets_by_dataset
     from reprq.analysis.rivals import agreement, dull_rules, few_labels, few_shot
@@ -32,6 +33,7 @@ _MODULES = {
     "few_shot": "reprq.analysis.rivals",
     "points": "reprq.analysis.scores",
     "Directions": "reprq.analysis.directions",
+    "Elsewhere": "reprq.analysis.elsewhere",
     "Recommendation": "reprq.analysis.recommendation",
     "recommend": "reprq.analysis.recommendation",
     "regret_of_stopping": "reprq.analysis.stopping",
@@ -43,6 +45,7 @@ _MODULES = {
 
 __all__ = [
     "Directions",
+    "Elsewhere",
     "Recommendation",
     "agreement",
     "compare",
