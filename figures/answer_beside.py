@@ -44,7 +44,8 @@ def students(results: StudyResults) -> pd.DataFrame:
         for form, values in forms.items():
             both = pd.concat([values.rename("x"), auroc], axis=1).dropna()
             rhos = [stats.spearmanr(part["x"], part["auroc"]).statistic for _, part in both.groupby(level=0)]
-            low, high = stats.ttest_1samp(rhos, 0).confidence_interval() if len(rhos) > 2 else (np.nan, np.nan)
+            ends = stats.ttest_1samp(rhos, 0).confidence_interval() if len(rhos) > 2 else (np.nan, np.nan)
+            low, high = np.clip(ends, -1, 1)
             row = {"score": name, "auroc": auroc.mean(), "brittleness": form, "rho": np.mean(rhos)}
             rows.append(row | {"low": low, "high": high, "networks": len(both) // len(rhos), "n_datasets": len(rhos)})
     return pd.DataFrame(rows)
