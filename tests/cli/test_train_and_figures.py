@@ -3,7 +3,9 @@
 import json
 
 from safetensors import safe_open
+from safetensors.torch import save_file
 
+from reprq.backbones import build_network
 from reprq.data import load_dataset
 
 
@@ -37,6 +39,32 @@ def test_the_supervised_task_is_taught_benign_against_anomalous(reprq, tmp_path)
     assert "needs images of the classes benign and anomalous" in done.err
     assert reprq("train", "supervised", "--task", "unimodal:3", *arguments).status == 0
     assert record(out)["data"]["classes"] == ["benign", "anomalous"]
+
+
+def test_gray_inputs_and_given_weights_are_what_a_teacher_starts_from(reprq, tmp_path):
+    given, out = tmp_path / "given.safetensors", tmp_path / "t.safetensors"
+    save_file(build_network("lenet", num_classes=10, seed=7).state_dict(), given)
+    asked = ("--data", "digits", "--samples", "20", "--epochs", "1", "--quiet", "--channels", "gray")
+    random, started = tmp_path / "random.safetensors", ("--weights", str(given))
+    assert reprq("train", "rotation", *asked, "--out", random).status == 0
+    assert reprq("train", "rotation", *asked, *started, "--out", out).status == 0
+    made = record(out)
+    assert (made["preprocessing"]["channels"], made["start"]["weights"]) == ("gray", "file:given.safetensors")
+    assert "start" not in record(random)
+    with safe_open(out, "pt") as file:
+        stem = file.get_tensor("conv1.0.weight")
+    assert stem.shape[1] == 1
+    summed = build_network("lenet", seed=7).conv1[0].weight.sum(1, keepdim=True)  # one epoch moves it a little
+    assert (stem - summed).abs().max() < 0.1 * summed.abs().max()
+    for wrong, status, said in (
+        (("--channels", "grey"), 2, "'grey' is not one of"),
+        (("--weights", str(tmp_path / "none.pt")), 1, "none.pt"),
+        (("--weights", "default"), 1, "lenet has no default weights"),
+    ):
+        done = reprq("train", "rotation", *asked[:-2], *wrong, "--out", tmp_path / "u")
+        assert (done.status, done.out, said in done.err) == (status, "", True)
+        assert "Traceback" not in done.err
+    assert not (tmp_path / "u").exists()
 
 
 def test_mistakes_are_one_line(reprq, tmp_path):

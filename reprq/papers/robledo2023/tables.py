@@ -88,9 +88,10 @@ def together(rows: list[Row], said: str) -> str:
                 apart = apart[(apart["set"] != "all three") & apart["digit"].isin(part["digit"])]
                 alone = f"{100 * apart['auroc'].mean():.1f}"
                 lines.append([method, reading, *figures_of(part), alone, f"{printed:.1f}"])
+    digits = _list(sorted({row["digit"] for row in rows if row["set"] == "all three"}))
     return (
-        f'# Table 5.2: the three sets together\n\n{said} {_legend()} "apart" is the mean of detectors of one set'
-        f" each.\n\n{markdown(lines, 2)}"
+        f"# Table 5.2: the three sets together\n\n{said} Here the digits {digits} alone. {_legend()}"
+        f' "apart" is the mean of detectors of one set each, of the same digits.\n\n{markdown(lines, 2)}'
     )
 
 
