@@ -126,7 +126,10 @@ def correlate(
         for at, how in itertools.product(levels, methods):
             asked = {**group.named(results), "level": at, "given": ",".join(fixed)}
             asked |= {"cluster": cluster, "detector": definition, "method": how}
-            tests = [infer(each, how, n_resamples, seed=seed, level=at, common=flips) for each in samples.values()]
+            tests = [
+                infer(each, how, n_resamples, seed=seed, level=at, common=flips, interval=name in chosen)
+                for name, each in samples.items()
+            ]
             adjusted = holm([found.p_value for found, _ in tests])
             for (name, over), (found, own), p_holm in zip(tables.items(), tests, adjusted, strict=True):
                 said = _notes(scores, name, len(over))

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from reprq.analysis.complete import Complete, complete_scores, has_tasks, tasks_in
@@ -56,14 +58,22 @@ class Scores:
 
     def points(self, metric: str) -> pd.DataFrame:
         """Return the points that have a metric in every cell of the scores; see `points`."""
-        x = self.values(metric).mean(axis=1, skipna=False).rename("x")
-        y = self.complete.values.mean(axis=1).rename("y")
         layers = self.part.layers.get(metric)
         if layers is None:  # not measured on this data set
             layers = next(iter(self.part.layers.values())).iloc[:0]
-        found = pd.concat([x, y, layers], axis=1, join="inner").dropna(subset=["x", "y"]).reset_index()
+        x = self.values(metric).mean(axis=1, skipna=False).to_numpy(float)
+        about = layers.reindex(self.complete.values.index).astype({"width": float})
+        found = self._scored.assign(x=x, **about.reset_index(drop=True))
+        known: pd.DataFrame = found[~np.isnan(x)].reset_index(drop=True)
+        return known
+
+    @cached_property
+    def _scored(self) -> pd.DataFrame:
+        """The points with their score, which is the same for every metric."""
+        values = self.complete.values
+        found = values.index.to_frame(index=False).assign(x=np.nan, y=values.mean(axis=1).to_numpy(float))
         found.insert(0, "dataset", self.part.dataset)
-        return found.astype({"x": float, "y": float, "width": float})
+        return found
 
 
 def scores_of(parts: Mapping[str, Part], detector: str, score: str, tasks: str) -> dict[str, Scores]:

@@ -17,7 +17,7 @@ from reprq.errors import InputError, UnknownNameError
 from reprq.statistics.coefficients import COEFFICIENTS, Floats
 from reprq.statistics.flips import CommonFlips, ratios_of, resampled_counts, share_as_extreme, sign_flips
 from reprq.statistics.points import Sample
-from reprq.statistics.resampling import group_interval
+from reprq.statistics.resampling import Ends, group_interval
 from reprq.statistics.strata import DISTANCE, LEVELS, Strata
 
 FEW_GROUPS = 10
@@ -158,11 +158,13 @@ def infer(
     *,
     level: str = "pooled",
     common: CommonFlips | None = None,
+    interval: bool = True,
 ) -> tuple[Correlation, Floats | None]:
     """Return what `correlation` does of a sample, and the ratios of its flips for `westfall_young`.
 
     The latter are None where there is no p-value. Flips in `common`, of the same seed, stand in place of its own; they
-    name every cluster, or every group where there are no clusters.
+    name every cluster, or every group where there are no clusters. Without `interval` there is none, which saves most
+    of the time where a test is only one of the family.
     """
     _check_arguments(method, level, n_resamples, confidence)
     if not sample.strata:
@@ -187,10 +189,12 @@ def infer(
         ratios = draws / value
         notes = (*notes, f"unrelated points are not at 0 but, by sign flips, near {np.median(draws):.2f}; no interval")
         return Correlation(value, None, None, share_as_extreme(ratios), n, n_groups, method, notes), ratios
-    interval = group_interval(strata.of_counts, counts, confidence, jackknife=method == "pearson")
+    ends = Ends()
+    if interval:
+        ends = group_interval(strata.of_counts, counts, confidence, jackknife=method == "pearson")
     ratios = ratios_of(strata.flipped(signs))
-    notes = (*notes, *interval.notes)
-    return Correlation(value, interval.low, interval.high, share_as_extreme(ratios), n, n_groups, method, notes), ratios
+    notes = (*notes, *ends.notes)
+    return Correlation(value, ends.low, ends.high, share_as_extreme(ratios), n, n_groups, method, notes), ratios
 
 
 def coefficient(sample: Sample, method: str = "spearman", *, level: str = "pooled") -> float | None:

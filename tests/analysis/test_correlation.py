@@ -80,6 +80,13 @@ def test_names_choose_rows_and_a_short_name_stands_for_its_definitions(made: Stu
     assert row.p_holm == family[family["metric"] == "good"]["p_holm"].item()  # whichever metrics are shown
 
 
+def test_a_metric_that_is_asked_for_by_itself_has_the_row_that_it_has_among_all(made: StudyResults) -> None:
+    every = correlate(made, method="spearman")
+    name = every["metric"].iloc[-1]
+    alone = correlate(made, metric=name, method="spearman")
+    pd.testing.assert_frame_equal(alone, every[every["metric"] == name].reset_index(drop=True), check_exact=True)
+
+
 def test_a_point_with_a_metric_that_could_not_be_computed_is_left_out(made: StudyResults) -> None:
     chosen = (
         (made.metrics["backbone"] == "a") & (made.metrics["layer"] == "l0") & (made.metrics["task"] == "unimodal:x")
