@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
 
-from reprq.detectors import KDE, KNN, MVE, Centroid, Ensemble, Gaussian, IForest, Mahalanobis, create, threshold
+from reprq.detectors import (
+    KDE,
+    KNN,
+    MVE,
+    Centroid,
+    Ensemble,
+    Gaussian,
+    IForest,
+    Mahalanobis,
+    RadialMahalanobis,
+    create,
+    threshold,
+)
 from reprq.detectors.calibration import copies, folds
 from reprq.errors import InputError
 
@@ -34,7 +46,7 @@ NEEDS_MORE = (
     "threshold must be given, because 3 benign rows are too few|k must be at most the number of benign rows"
     "|X must have at least 4 rows"
 )
-NOT_OF_THREE = (KNN, Mahalanobis, IForest, MVE, Ensemble)
+NOT_OF_THREE = (KNN, Mahalanobis, RadialMahalanobis, IForest, MVE, Ensemble)
 
 
 @pytest.mark.parametrize("case", DRAWS)
