@@ -1,5 +1,7 @@
 """Explanations of photos: relevance is conserved through the layers, integrated gradients are complete."""
 
+import operator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from reprq.errors import InputError, UnknownNameError
 from reprq.explain import maps, relevance
 from reprq.explain.methods import METHODS
 from reprq.explain.pictures import explanation, score_of
-from reprq.explain.propagation import canonical, rule
+from reprq.explain.propagation import _is_known, canonical, rule
 from reprq.explain.tokens import _Vectors
 from reprq.explain.torch_scores import torch_score
 
@@ -59,6 +61,26 @@ def test_relevance_through_the_network_is_conserved(backbone: str, layer: Any, s
         rows = score._rows(score.outputs(score.backbone, x), x)
     wanted = relevance(model.detector, rows.numpy()).sum(1)
     np.testing.assert_allclose(found.sum((1, 2)).numpy(), wanted, rtol=1e-3)
+
+
+class _AtAnyAddress:
+    """A function as torch.fx names it, at an address that happens to spell a word."""
+
+    __name__ = "stack"
+
+    def __repr__(self) -> str:
+        return "<built-in method stack of type object at 0x7f1adda0>"
+
+
+@pytest.mark.parametrize(
+    ("target", "known"), [(_AtAnyAddress(), True), (operator.add, False), (operator.iadd, False), ("add_", False)]
+)
+def test_sums_are_told_by_the_names_of_functions_not_their_addresses(
+    monkeypatch: pytest.MonkeyPatch, target: Any, known: bool
+) -> None:
+    nodes = [SimpleNamespace(op="call_function", target=target)]
+    monkeypatch.setattr(torch.fx, "symbolic_trace", lambda _: SimpleNamespace(graph=SimpleNamespace(nodes=nodes)))
+    assert _is_known(torch.nn.Identity()) is known
 
 
 def test_integrated_gradients_sum_to_the_difference_of_scores() -> None:
