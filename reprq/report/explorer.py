@@ -56,6 +56,8 @@ class Closely:
     @property
     def missing(self) -> str:
         """What a point says that was not looked at."""
+        if self.notes and not self.points:
+            return "No layer could be looked at closely; the notes of this page say why."
         if not self.points:
             return (
                 "A study keeps no scores, so there is no ROC and no sample here: `reprq report RUN --points --force`"

@@ -87,7 +87,7 @@ class Refits:
                 if cell.detector is not None and _same(cell, wanted):
                     study = StudyRun(plan, results.path, self._device, self._cache_dir, progress=False)
                     found, scored = self._runner.evaluate(study.job(part, cell))
-                    config = None if cell.network is None else part.network_config
+                    config = None if cell.network is None else cell.network.config  # of a teacher, its file
                     network = None if config is None else load_network(config, cell.seed, plan.benign_of(part))
                     pooling = "" if config is None else config.pooling
                     return Refit(found, cell.split, scored.select(cell.split.test), network, cell.layer, pooling)

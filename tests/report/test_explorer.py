@@ -131,7 +131,8 @@ def test_what_cannot_be_fitted_again_is_said(make_study, tmp_path):
     found = closely.look_closely(results, "centroid", 2)
     assert found.points == ()
     assert found.notes[0].startswith("A layer of a could not be looked at closely: ")
-    assert "A study keeps no scores" in found.missing
+    assert found.missing == "No layer could be looked at closely; the notes of this page say why."
+    assert "A study keeps no scores" in closely.Closely().missing
 
 
 @pytest.mark.parametrize("count", [0, 41])

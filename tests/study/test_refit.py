@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reprq.backbones import load_backbone
 from reprq.errors import DataError, InputError
 from reprq.study import StudyResults, run_study
 from reprq.study.refit import refit
@@ -33,6 +34,24 @@ def test_every_detector_is_fitted_as_it_was(study) -> None:
         assert len(again.judged) == len(again.found.scores) == row["n_test"]
         assert again.layer == (row["layer"] if isinstance(row["layer"], str) else "")
         assert (again.backbone is None) == (again.layer == "")
+
+
+def test_a_teacher_of_the_study_is_what_is_fitted_again(tmp_path) -> None:
+    pretext = {"task": "rotation", "data": "digits", "classes": ["0", "1"], "epochs": 1}
+    config = {
+        "data": {"name": "digits", "classes": ["3", "5"], "train_per_class": 20, "test_per_class": 8},
+        "backbones": [{"name": "lenet", "layers": "-1", "pretext": pretext}],
+        "tasks": ["unimodal:3"],
+        "detectors": ["knn"],
+        "metrics": ["rankme"],
+    }
+    results = run_study(config, tmp_path / "run", progress=False, cache_dir=tmp_path / "caches")
+    row = results.detectors.iloc[0].to_dict()
+    again = refit(results, row, cache_dir=tmp_path / "caches")
+    assert again.found.auroc.value == pytest.approx(row["auroc"], abs=1e-12)
+    (file,) = (tmp_path / "run" / "teachers").iterdir()
+    taught = load_backbone(f"teacher:{file}").network.state_dict()
+    assert all(np.array_equal(taught[name], value) for name, value in again.backbone.network.state_dict().items())
 
 
 def test_rows_of_external_anomalies_are_among_what_was_judged(tmp_path) -> None:
