@@ -16,7 +16,8 @@ DATA holds what the four studies `answer/*.toml` read:
 
 What was interrupted goes on where it stopped; `answer_layers.py` says what is asked of every layer beside the studies.
 `regret.csv` has what every metric and every rival loses, with intervals
-over data sets, `regret_by_dataset.csv` the same of each data set, `variance.csv` the shares of variance of AUROC,
+over data sets, `regret_by_dataset.csv` the same of each data set, `regret_by_detector.csv` of each detector and
+`regret_by_dataset_and_detector.csv` of both, `variance.csv` the shares of variance of AUROC,
 `correlation.csv` Spearman's coefficient of each metric within data sets and its mean, with an interval for other data
 sets and one for other networks too, `sweet_spots.csv` whether a middle value is best, `claims.csv` the claims of Mai's
 thesis, `near_and_far.csv` and `radial.csv` what their names say (`answer_claims.py`), `patches.csv` and `students.csv`
@@ -201,6 +202,7 @@ def tables(
         "regret": regret_summary(shared),
         "regret_by_dataset": _wide(shared, "dataset"),
         "regret_by_detector": _wide(regrets, "detector"),
+        "regret_by_dataset_and_detector": _wide(regrets, "detector", ["level", "rule", "dataset"]),
         "variance": variance_shares(results.detectors),
         "correlation": correlations(results),
     }
@@ -288,8 +290,8 @@ def _stacked(own: pd.DataFrame, study: StudyArrays, task: str, detector: str, of
     return _of_points(own[(own["task"] == task) & (own["detector"] == detector)], study, of)
 
 
-def _wide(regrets: pd.DataFrame, column: str) -> pd.DataFrame:
-    return regrets.pivot_table(index=["level", "rule"], columns=column, values="regret", sort=False).reset_index()
+def _wide(regrets: pd.DataFrame, column: str, rows: Sequence[str] = ("level", "rule")) -> pd.DataFrame:
+    return regrets.pivot_table(index=list(rows), columns=column, values="regret", sort=False).reset_index()
 
 
 def _points(results: StudyResults) -> pd.DataFrame:

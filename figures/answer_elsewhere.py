@@ -2,7 +2,7 @@
 
     python figures/answer_elsewhere.py --runs runs/answer
 
-It reads the four studies and `answer/regret_by_dataset.csv`, and writes `reprq/analysis/elsewhere.json`.
+It reads the four studies and `answer/regret_by_dataset_and_detector.csv`, and writes `reprq/analysis/elsewhere.json`.
 """
 
 import argparse
@@ -25,8 +25,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE.parent / "reprq" / "analysis" / PACKAGED)
     asked = parser.parse_args()
     results = joined([StudyResults.load(asked.runs / name) for name in STUDIES])
-    wide = pd.read_csv(HERE / "answer" / "regret_by_dataset.csv")
-    lost = wide.melt(id_vars=["level", "rule"], var_name="dataset", value_name="regret").dropna(subset="regret")
+    wide = pd.read_csv(HERE / "answer" / "regret_by_dataset_and_detector.csv")
+    lost = wide.melt(["level", "rule", "dataset"], var_name="detector", value_name="regret").dropna(subset="regret")
     Elsewhere.of_study(results, regrets=lost).save(asked.out)
 
 

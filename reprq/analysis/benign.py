@@ -16,6 +16,7 @@ from reprq.analysis.runs import Run, joined
 from reprq.analysis.verdict import dull_ranking, places, verdict
 from reprq.backbones import Backbone
 from reprq.data import Dataset, as_dataset, benign_rows, load_dataset, read_as
+from reprq.detectors.entries import DETECTORS
 from reprq.embeddings import extract
 from reprq.embeddings.repeats import repeat_notes, repeated_layers
 from reprq.errors import InputError, UnknownNameError
@@ -67,7 +68,9 @@ def recommend_for(
         weights: "default", "random" or a file, for all that say none.
         preprocessing: What to change in the preprocessing of all that are not loaded, unless they say it themselves.
         skip_broken: Whether files that do not decode are left out, and listed in the notes.
-        detector: The detector that will be used, by the name or definition in the study; its first by default.
+        detector: The detector that will be used, by its name or definition; the study's first by default. With other
+            settings than the study's it is judged as those, and one that the packaged study does not have by the mean
+            over others; notes say so.
         source: A study, or its folder, to learn from; or several, of all data sets of which each counts alike.
         samples: A seeded sample of so many of them; all by default.
         pooling: How a layer becomes one row per sample, of each that says none; several are several layers.
@@ -90,8 +93,15 @@ def recommend_for(
         InputError: no backbone, one twice, data or a network of another kind, or fewer than two layers in all.
     """
     study = None if source is None else joined(source)
-    directions = Directions.packaged() if study is None else Directions.of_study(study, detector, seed=seed)
-    trust = _trust(directions, detector)
+    if study is None:
+        directions = Directions.packaged()
+        definition, under, of_detector = _judged_as(detector, directions.table["detector"].unique().tolist(), True)
+    else:
+        studied = study.detectors["definition"].unique().tolist()
+        definition, under, of_detector = _judged_as(detector, studied, False)
+        directions = Directions.of_study(study, definition, seed=seed)
+    of_it: pd.DataFrame = directions.table[directions.table["detector"] == definition]
+    trust = of_it.dropna(subset=["coefficient"]).reset_index(drop=True)
     named = isinstance(data, str | Path)
     where: dict[str, Any] = {"root": root, "download": download}
     given = load_dataset(data, seed=seed, whole=True, **where) if named else as_dataset(data, **where)
@@ -120,15 +130,15 @@ def recommend_for(
     points = pd.DataFrame(tables)
     if len(points) < 2:
         raise InputError(f"a ranking needs at least two layers, got {len(points)}; name more backbones or layers")
-    known = Elsewhere.packaged() if study is None else Elsewhere.of_study(study, trust["detector"].iloc[0])
+    known = Elsewhere.packaged() if study is None else Elsewhere.of_study(study, definition)
     digests = {name: network.backbone.weights_digest for name, network in networks.items()}
     points["place"] = places(known, points, digests)
-    judged = verdict(known, points, kept.modality, whole=whole, samples=len(kept))
-    read = [*seen, *([said] if said else [])]
+    judged = verdict(known, points, kept.modality, under, whole=whole, samples=len(kept))
+    read = [*of_detector, *seen, *([said] if said else [])]
     notes = [f"directions and weights from: {directions.source}", *_notes(kept, doubts, len(points)), *read]
     regret = pd.DataFrame()
     if study is not None:
-        of_study = recommend(study, trust["detector"].iloc[0], seed=seed)
+        of_study = recommend(study, definition, seed=seed)
         regret, notes = of_study.regret, [*notes, *of_study.notes]
     ranking = _with_dull(_ranking(points, trust), points, judged.rule, known.depth)
     first = ranking[ranking["rule"] == judged.rule].iloc[0]
@@ -143,15 +153,24 @@ def recommend_for(
     )
 
 
-def _trust(directions: Directions, detector: str | None) -> pd.DataFrame:
-    """What is known of the metrics for one detector."""
-    known = directions.table["detector"].drop_duplicates().tolist()
-    names = {str(definition).partition("[")[0]: definition for definition in reversed(known)}
-    wanted = known[0] if detector is None else names.get(detector, detector)
-    if wanted not in set(known):
-        raise UnknownNameError("detector of the study", str(detector), [*names, *known])
-    rows: pd.DataFrame = directions.table[directions.table["detector"] == wanted].dropna(subset=["coefficient"])
-    return rows.reset_index(drop=True)
+def _judged_as(asked: str | None, studied: Sequence[str], anything: bool) -> tuple[str, str, list[str]]:
+    """By which definition of a study a detector is judged, under which name its regrets stand, and what to say of it.
+
+    Args:
+        asked: Its name or definition; None is the first of the study.
+        studied: The definitions of the study.
+        anything: Whether a detector that is not among them is judged as the first; else it is an error.
+    """
+    names = {definition.partition("[")[0]: definition for definition in reversed(studied)}
+    wanted = studied[0] if asked is None else asked
+    name = wanted.partition("[")[0]
+    if wanted in studied or wanted in names:
+        return names.get(wanted, wanted), name, []
+    if name in names:
+        return names[name], name, [f"{wanted} is judged as {names[name]}, with whose settings {name} was studied"]
+    if not anything or name not in DETECTORS:
+        raise UnknownNameError("detector of the study", wanted, [*names, *studied])
+    return studied[0], name, [f"how metrics go with detection by {name} is not known: they count as for {studied[0]}"]
 
 
 def _ranking(points: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:

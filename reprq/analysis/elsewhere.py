@@ -20,7 +20,8 @@ from reprq.study.results import StudyResults
 
 PACKAGED = "elsewhere.json"
 RULES = (COMBINATION, FIXED, DEPTH, LAST, RANDOM)
-REGRETS = ["level", "rule", "dataset", "modality", "regret"]
+AVERAGED = ("knn", "mahalanobis", "centroid")  # under which the packaged study judges every rule
+REGRETS = ["level", "rule", "dataset", "modality", "detector", "regret"]
 LAYERS = ["weights", "network", "layer", "place", "n_datasets", "modalities"]
 
 
@@ -29,8 +30,8 @@ class Elsewhere:
     """What a study of several data sets says of rules and of layers.
 
     Attributes:
-        regrets: One row a level, rule and data set: what choosing by a rule that was fitted on the others lost there
-            (of AUROC, against the best in hindsight), the mean over detectors, and the modality.
+        regrets: One row a level, rule, data set and detector (its name): what choosing by a rule that was fitted on the
+            other data sets lost there, of AUROC against the best in hindsight, and the modality.
         layers: The fixed ranking, one row a network (by the digest of its weights) and layer: its name, the mean of its
             ranks within data sets, from -1/2 to 1/2 and higher is better, on how many, and their modalities.
         depth: The relative depth at which networks had their best layer most often; None where unknown.
@@ -49,49 +50,74 @@ class Elsewhere:
         Args:
             results: A study, or several joined.
             detector: Which detector; all by default.
-            regrets: What rules lost, where that is known already: level, rule, dataset, regret.
+            regrets: What rules lost, where that is known already: level, rule, dataset, detector, regret.
 
         Raises:
             UnknownNameError: a detector that the study does not have.
         """
         results = in_scenario(results)
-        laid = [study_arrays(results, name, "auroc") for name in chosen_detectors(results, detector)]
-        depth = frequent_depth(laid[0])
-        if len(laid[0]) < 2:
+        laid = {name: study_arrays(results, name, "auroc") for name in chosen_detectors(results, detector)}
+        studies = list(laid.values())
+        depth = frequent_depth(studies[0])
+        if len(studies[0]) < 2:
             return cls(depth=depth)
         modalities = modalities_of(results)
         lost = _regrets(laid) if regrets is None else regrets
         lost = lost[lost["rule"].isin(RULES)]
         lost = lost.assign(modality=[modalities.get(name, "") for name in lost["dataset"]])
-        return cls(lost[REGRETS].reset_index(drop=True), _layers(laid, digests_of(results), modalities), depth)
+        return cls(lost[REGRETS].reset_index(drop=True), _layers(studies, digests_of(results), modalities), depth)
 
     @classmethod
     def packaged(cls) -> "Elsewhere":
         """Return that which comes with reprq: the study of `figures/answer`."""
         record = json.loads((resources.files("reprq.analysis") / PACKAGED).read_text(encoding="utf-8"))
-        regrets, layers = (pd.DataFrame(record[name], columns=names) for name, names in _TABLES.items())
-        return cls(regrets, layers, record["depth"])
+        by_detector = pd.DataFrame(record["regrets"])  # a column a detector
+        regrets = by_detector.melt(_KEYS, var_name="detector", value_name="regret").dropna(subset="regret")
+        layers = pd.DataFrame(record["layers"], columns=LAYERS)
+        return cls(regrets.reset_index(drop=True), layers, record["depth"])
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, of four decimals."""
+        """Write it as JSON, of four decimals; regrets stand in one row a level, rule and data set."""
+        keys = self.regrets[_KEYS].drop_duplicates()
+        wide = self.regrets.pivot_table("regret", _KEYS, "detector", sort=False)
+        tables = {"regrets": wide.reindex(pd.MultiIndex.from_frame(keys)).reset_index(), "layers": self.layers}
         parts = [f'"depth": {json.dumps(self.depth)}']
-        for name in _TABLES:
-            rows = getattr(self, name).round(4).to_dict("records")
+        for name, table in tables.items():
+            rows = [row.dropna().to_dict() for _, row in table.round(4).astype(object).iterrows()]
             parts.append(f'"{name}": [\n' + ",\n".join(f"    {json.dumps(row)}" for row in rows) + "\n  ]")
         write_text(path, "{\n  " + ",\n  ".join(parts) + "\n}\n")
 
+    def under(self, detector: str | None) -> tuple[pd.DataFrame, str]:
+        """Return what rules lost under a detector, and of which AUROC that is, in words.
+
+        Where it was not studied, or none is named, these are the rows of `AVERAGED`, or where none of them was studied
+        of all detectors, to be averaged within each data set.
+
+        Args:
+            detector: Its name, such as "knn".
+        """
+        of = self.regrets["detector"]
+        if detector is not None and (of == detector).any():
+            return self.regrets[of == detector], f"AUROC of {detector}"
+        if of.isin(AVERAGED).any():
+            names = [name for name in AVERAGED if (of == name).any()]
+            return self.regrets[of.isin(AVERAGED)], f"AUROC, the mean over {', '.join(names)},"
+        return self.regrets, "AUROC, the mean over detectors,"
+
 
 _NO_WEIGHTS = hashlib.sha256().hexdigest()[:16]  # which tells no network from another
-_TABLES = {"regrets": REGRETS, "layers": LAYERS}
+_KEYS = ["level", "rule", "dataset", "modality"]
 
 
-def _regrets(laid: Sequence[Sequence[StudyArrays]]) -> pd.DataFrame:
+def _regrets(laid: Mapping[str, Sequence[StudyArrays]]) -> pd.DataFrame:
+    """What rules lose, by the name of the detector: the mean over those that differ in settings alone."""
     tables = []
-    for studies in laid:
+    for name, studies in laid.items():
         said = [{**ours, **dull} for ours, dull in zip(predictions(studies), dull_rules(studies), strict=True)]
-        tables.append(regrets_by_dataset(studies, [{k: v for k, v in s.items() if k in RULES} for s in said]))
+        table = regrets_by_dataset(studies, [{k: v for k, v in s.items() if k in RULES} for s in said])
+        tables.append(table.assign(detector=name.partition("[")[0]))
     every = pd.concat(tables, ignore_index=True)
-    return every.groupby(["level", "rule", "dataset"], sort=False)["regret"].mean().reset_index()
+    return every.groupby(["level", "rule", "dataset", "detector"], sort=False)["regret"].mean().reset_index()
 
 
 def _layers(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reprq.analysis.depth import relative_depth
-from reprq.analysis.elsewhere import RULES, Elsewhere
+from reprq.analysis.elsewhere import AVERAGED, RULES, Elsewhere
 from reprq.analysis.regret import FEW_CLUSTERS, FEW_TARGETS
 from reprq.analysis.regret_over_datasets import BOTH, LAYER, regret_summary
 from reprq.analysis.rivals import DEPTH, FIXED, LAST
@@ -27,8 +27,8 @@ class Verdict:
         rule: By which the first is chosen.
         told: Whether it is shown that this rule loses less than its rival: the combination of all metrics beside the
             best dull rule.
-        expected: One row a rule: the mean regret over data sets of the modality, or where there are fewer than three
-            over all, with its 95 % interval, and what it gains over the dull rule.
+        expected: One row a rule: the mean regret under the detector over data sets of the modality, or where there are
+            fewer than three over all, with its 95 % interval, and what it gains over the dull rule.
         said: All of it in words.
     """
 
@@ -44,26 +44,35 @@ class Verdict:
 
 
 def verdict(
-    known: Elsewhere, points: pd.DataFrame, modality: str, *, whole: bool = True, samples: int = FEWEST_ROWS
+    known: Elsewhere,
+    points: pd.DataFrame,
+    modality: str,
+    detector: str | None = None,
+    *,
+    whole: bool = True,
+    samples: int = FEWEST_ROWS,
 ) -> Verdict:
     """Choose the rule that lost less in the mean, the combination of all metrics or the dull one.
 
     The dull rule is the fixed ranking where it knows all networks, by their weights; otherwise the depth that was best
     most often, or of layers that were chosen the last one. It cannot be told which loses less where the modality is not
     in the study, or on fewer than three of its data sets, or with fewer than six of its networks, or where the 95 %
-    interval of the difference holds 0.
+    interval of the difference holds 0. A detector that was not studied is judged by the mean over others, and cannot be
+    told of either.
 
     Args:
         known: What rules lost on other data sets.
         points: The layers: backbone, layer, layer_number, and place, which the fixed ranking gives it, nan where it is
             unknown.
         modality: Of the data.
+        detector: The name of that which will be used; None judges by the mean over several.
         whole: Whether these are all layers of their networks.
         samples: How many benign ones were measured; of fewer than 10 nothing can be told.
     """
     dull = FIXED if points["place"].notna().all() else DEPTH if whole and known.depth is not None else LAST
     level = LAYER if points["backbone"].nunique() == 1 else BOTH
-    rows = known.regrets[known.regrets["level"] == level]
+    rows, auroc = known.under(detector)
+    rows = rows[rows["level"] == level]
     if not {COMBINATION, dull} <= set(rows["rule"]):
         said = f"cannot tell what choosing the {level} so loses: what was learned from has no several data sets"
         return Verdict(COMBINATION, False, said=f"first by the {COMBINATION}; {said}")
@@ -74,7 +83,7 @@ def verdict(
     expected = {row["rule"]: row for row in table.to_dict("records")}
     ours, other = expected[COMBINATION], expected[dull]
     chosen, rival = (ours, other) if ours["regret"] < other["regret"] else (other, ours)
-    why = _doubts(known, own, modality)
+    why = [*_of_detector(known, detector), *_doubts(known, own, modality)]
     if samples < FEWEST_ROWS:
         why.insert(
             0, f"only {samples} benign samples were measured, and metrics of fewer than {FEWEST_ROWS} are chance"
@@ -83,7 +92,7 @@ def verdict(
         span = "" if pd.isna(ours["gain_low"]) else f" [{-ours['gain_high']:.3f}, {-ours['gain_low']:.3f}]"
         why.append(f"the {COMBINATION} loses {-ours['gain']:+.3f}{span} against the {dull}")
     where = f"{int(ours['n_datasets'])} data sets{f' of {modality}s' if like is own else ''}"
-    first = f"first by the {chosen['rule']}: choosing the {level} by it lost {_lost(chosen)} AUROC on {where}"
+    first = f"first by the {chosen['rule']}: choosing the {level} by it lost {_lost(chosen)} {auroc} on {where}"
     second = f"cannot tell whether that is better for data like yours than the {rival['rule']} ({_lost(rival)})"
     told = f"the {rival['rule']} lost more, {_lost(rival)}"
     said = f"{second}: {'; '.join(why)}" if why else told
@@ -93,6 +102,11 @@ def verdict(
 def _lost(row: Mapping[Any, Any]) -> str:
     span = "" if pd.isna(row["low"]) else f" [{row['low']:.3f}, {row['high']:.3f}]"
     return f"{row['regret']:.3f}{span}"
+
+
+def _of_detector(known: Elsewhere, detector: str | None) -> list[str]:
+    studied = detector is None or detector in AVERAGED or (known.regrets["detector"] == detector).any()
+    return [] if studied else [f"{detector} is not among the detectors that were studied"]
 
 
 def _doubts(known: Elsewhere, own: pd.DataFrame, modality: str) -> list[str]:

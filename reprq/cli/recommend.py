@@ -56,7 +56,7 @@ _EXPECTED = (
 @click.option(
     "--detector",
     metavar="NAME",
-    help="The detector to choose for; with --fit also NAME:PARAMETER=VALUE,... [default: all of RUN, or the first of"
+    help="The detector to choose for; with --data also NAME:PARAMETER=VALUE,... [default: all of RUN, or the first of"
     " the study; with --fit knn]",
 )
 @click.option("--exclude", multiple=True, metavar="LABEL", help="With RUN: leave out such backbones, as in 'cifar_*'.")
@@ -165,17 +165,14 @@ def _for_data(
 ) -> None:
     """Rank the layers of networks for samples of one's own, and where that is asked for fit a model on the first."""
     from reprq.analysis import recommend_for
-    from reprq.cli.specifications import specification
     from reprq.data.names import readable
     from reprq.models import fit
 
-    spec = None
+    definition, spec = _detector(detector or "knn" if fitting["fitted"] else detector)
     if fitting["fitted"]:
-        spec = specification(detector or "knn")
-        detector = spec["name"]
         _check_fit(data, spec, asked, fitting)
-    found = recommend_for(data, networks, detector=detector, source=sources or None, **asked)
-    if spec is None:
+    found = recommend_for(data, networks, detector=definition, source=sources or None, **asked)
+    if not fitting["fitted"]:
         _print_ranking(found, readable(data), top, form)
         return
     model = fit(data=data, detector=spec, false_alarms=fitting["false_alarms"], **{**asked, **found.first})
@@ -183,6 +180,17 @@ def _for_data(
     said = {"path": str(fitting["out"]), "model": model.record}
     _print_ranking(found, readable(data), top, form, said)
     click.echo(f"\n{fitting['out']}: {model.describe()}", err=form is not None)
+
+
+def _detector(asked: str | None) -> tuple[str | None, dict[str, Any]]:
+    """The definition of a detector whose settings were given, else what was asked for; and its specification."""
+    from reprq.cli.specifications import specification
+    from reprq.detectors import create
+
+    if asked is None or "[" in asked.partition(":")[0]:  # a definition in a study
+        return asked, {"name": asked}
+    spec = specification(asked)
+    return (create(spec).describe() if len(spec) > 1 else asked), spec
 
 
 def _check_fit(data: str, spec: dict[str, Any], asked: dict[str, Any], fitting: dict[str, Any]) -> None:

@@ -346,8 +346,33 @@ def test_without_a_study_the_packaged_directions_say_where_they_come_from(tmp_pa
     assert found.regret.empty
     assert "13 data sets of four modalities" in found.notes[0]
     assert set(found.trust["metric"]) >= {"rankme", "aucev", "participation_ratio"}
-    with pytest.raises(UnknownNameError, match="unknown detector of the study 'lof'"):
-        recommend_for(data, ["lenet"], weights="random", detector="lof", cache_dir=tmp_path, progress=False)
+    with pytest.raises(UnknownNameError, match="unknown detector of the study 'lofs'"):
+        recommend_for(data, ["lenet"], weights="random", detector="lofs", cache_dir=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("detector", "definition", "verdict", "note"),
+    [
+        ("lof", "knn[k=5,kth,euclidean]", "lof is not among the detectors that were studied", "count as for knn[k=5"),
+        (
+            "knn[k=10,kth,euclidean]",
+            "knn[k=5,kth,euclidean]",
+            "lost",
+            "is judged as knn[k=5,kth,euclidean], with whose",
+        ),
+        ("mahalanobis", "mahalanobis[ledoit_wolf]", "lost", ""),
+    ],
+    ids=["not studied", "other settings", "by its name"],
+)
+def test_a_detector_is_judged_as_what_was_studied_and_a_note_says_so(
+    detector: str, definition: str, verdict: str, note: str, tmp_path: Path
+) -> None:
+    data = load_dataset("digits").restrict(["7"]).sample(20)
+    found = recommend_for(data, "lenet", weights="random", detector=detector, cache_dir=tmp_path, progress=False)
+    assert set(found.trust["detector"]) == {definition}
+    assert verdict in found.verdict
+    about = [said for said in found.notes if "judged as" in said or "count as" in said]
+    assert [note in said for said in about] == [True] * bool(note)
 
 
 def test_directions_are_the_correlations_and_are_saved_to_four_decimals(results: StudyResults, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Which rule comes first, what it may be expected to lose, and when that cannot be told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +15,11 @@ from reprq.analysis.verdict import dull_ranking, places, verdict
 LOST = {COMBINATION: 0.1, FIXED: 0.05, DEPTH: 0.2, LAST: 0.3, RANDOM: 0.25}
 
 
-def known(lost=LOST, datasets=5, modality="image", noise=0.001, networks=6, depth=0.5):
+def known(lost=LOST, datasets=5, modality="image", noise=0.001, networks=6, depth=0.5, detector="knn"):
     rng = np.random.default_rng(0)
     rows = [
-        {"level": level, "rule": rule, "dataset": f"d{d}", "modality": modality, "regret": value + noise * rng.normal()}
+        {"level": level, "rule": rule, "dataset": f"d{d}", "modality": modality, "detector": detector}
+        | {"regret": value + noise * rng.normal()}
         for level in (LAYER, BOTH)
         for rule, value in lost.items()
         for d in range(datasets)
@@ -54,6 +57,38 @@ def test_a_network_that_is_not_known_leaves_the_depth_and_layers_that_were_chose
     assert verdict(known(lost), some, "image").rule == DEPTH
     assert verdict(known(lost), some, "image", whole=False).rule == LAST
     assert verdict(known(lost, depth=None), some, "image").rule == LAST
+
+
+def test_each_detector_has_regrets_of_its_own_and_one_that_was_not_studied_the_mean_over_three():
+    ours = {"knn": 0.05, "centroid": 0.15, "iforest": 0.4}
+    tables = [known({**LOST, FIXED: lost}, detector=name).regrets for name, lost in ours.items()]
+    several = Elsewhere(pd.concat(tables, ignore_index=True), known().layers, 0.5)
+    points = layers_of(place=0.0)
+    knn, forest = verdict(several, points, "image", "knn"), verdict(several, points, "image", "iforest")
+    assert (knn.rule, forest.rule) == (FIXED, COMBINATION)
+    assert "AUROC of knn on 5 data sets" in knn.said
+    assert forest.expected.set_index("rule").loc[FIXED, "regret"] == pytest.approx(0.4, abs=0.002)
+    for name, told in (("lof", False), ("mahalanobis", True), (None, True)):
+        found = verdict(several, points, "image", name)
+        assert "AUROC, the mean over knn, centroid, on 5 data sets" in found.said
+        assert found.expected.set_index("rule").loc[FIXED, "regret"] == pytest.approx(0.1, abs=0.002)
+        assert ("lof is not among the detectors that were studied" in found.said) == (name == "lof")
+        assert not found.told or told
+    only = verdict(known(detector="mean"), points, "image", "knn")
+    assert (only.rule, only.told) == (FIXED, True)
+    assert "AUROC, the mean over detectors, on 5 data sets" in only.said
+
+
+def test_regrets_of_detectors_are_written_in_a_row_a_data_set_and_read_back(tmp_path, monkeypatch):
+    from reprq.analysis import elsewhere
+
+    own = [known(detector="knn"), known({COMBINATION: 0.3}, datasets=2, detector="deep_svdd")]
+    several = Elsewhere(pd.concat([part.regrets for part in own], ignore_index=True), own[0].layers, 0.5)
+    several.save(tmp_path / PACKAGED)
+    assert '"knn": 0.1' in (tmp_path / PACKAGED).read_text("utf-8")
+    monkeypatch.setattr(elsewhere.resources, "files", lambda _: tmp_path)
+    again = Elsewhere.packaged().regrets
+    pd.testing.assert_frame_equal(again, several.regrets.round(4), check_dtype=False)
 
 
 @pytest.mark.parametrize(
@@ -125,5 +160,18 @@ def test_it_is_learned_from_a_study_of_several_data_sets(several):
     assert set(found.regrets["dataset"]) == set(names)
     assert set(found.regrets["rule"]) == set(RULES)
     assert found.depth is not None
+    assert set(found.regrets["detector"]) == {"knn"}
     given = found.regrets.drop(columns="modality").assign(regret=0.5)
     assert set(Elsewhere.of_study(results, regrets=given).regrets["regret"]) == {0.5}
+
+
+def test_regrets_of_a_study_are_told_apart_by_detector(several, tmp_path):
+    results = several()
+    turned = results.detectors.assign(detector="centroid", definition="centroid", auroc=1 - results.detectors["auroc"])
+    both = replace(results, detectors=pd.concat([results.detectors, turned], ignore_index=True))
+    found = Elsewhere.of_study(both)
+    assert set(found.regrets["detector"]) == {"knn", "centroid"}
+    for name in ("knn", "centroid"):
+        alone = Elsewhere.of_study(both, name).regrets
+        pd.testing.assert_frame_equal(alone, found.under(name)[0].reset_index(drop=True))
+    assert found.under("lof")[0]["detector"].nunique() == 2

@@ -68,6 +68,8 @@ def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> 
     )
     assert {row["rule"] for row in packaged["expected"]} >= {"combination", "most frequent depth", "fixed ranking"}
     assert packaged["networks"][0]["weights"] == "random(seed=0)"
+    other = reprq("recommend", *images, "--detector", "knn:k=10").out
+    assert "note: knn[k=10,kth,euclidean] is judged as knn[k=5,kth,euclidean], with whose settings" in other
     few = ["4" if word == "40" else word for word in images]
     assert "only 4 benign samples were measured" in reprq("recommend", *few).out
 
