@@ -2,7 +2,8 @@
 
     python figures/answer_elsewhere.py --runs runs/answer
 
-It reads the four studies and `answer/regret_by_dataset_and_detector.csv`, and writes `reprq/analysis/elsewhere.json`.
+It reads the four studies and `answer/regret_by_dataset_and_detector.csv`, and writes `reprq/analysis/elsewhere.json`
+and `answer/calibration.csv`: how often what that says without a data set holds on it.
 """
 
 import argparse
@@ -11,8 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from reprq.analysis.elsewhere import PACKAGED, Elsewhere
+from reprq.analysis.expectation import calibration
 from reprq.analysis.runs import joined
 from reprq.study import StudyResults
+from reprq.study.tables import write_table
 
 HERE = Path(__file__).parent
 STUDIES = ("tables", "texts", "images", "sounds")
@@ -27,7 +30,9 @@ def main() -> None:
     results = joined([StudyResults.load(asked.runs / name) for name in STUDIES])
     wide = pd.read_csv(HERE / "answer" / "regret_by_dataset_and_detector.csv")
     lost = wide.melt(["level", "rule", "dataset"], var_name="detector", value_name="regret").dropna(subset="regret")
-    Elsewhere.of_study(results, regrets=lost).save(asked.out)
+    known = Elsewhere.of_study(results, regrets=lost)
+    known.save(asked.out)
+    write_table(calibration(known.regrets).round(4), HERE / "answer" / "calibration.csv")
 
 
 if __name__ == "__main__":

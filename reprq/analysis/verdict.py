@@ -9,6 +9,7 @@ import pandas as pd
 
 from reprq.analysis.depth import relative_depth
 from reprq.analysis.elsewhere import AVERAGED, RULES, Elsewhere
+from reprq.analysis.expectation import data_sets_like, most_lost
 from reprq.analysis.regret import FEW_CLUSTERS, FEW_TARGETS
 from reprq.analysis.regret_over_datasets import BOTH, LAYER, regret_summary
 from reprq.analysis.rivals import DEPTH, FIXED, LAST
@@ -16,7 +17,7 @@ from reprq.analysis.rules import COMBINATION
 from reprq.study.results import POINT
 
 FEWEST_ROWS = 10
-EXPECTED = ["rule", "regret", "low", "high", "gain", "gain_low", "gain_high", "n_datasets"]
+EXPECTED = ["rule", "regret", "low", "high", "gain", "gain_low", "gain_high", "n_datasets", "most", "chance"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,8 @@ class Verdict:
         told: Whether it is shown that this rule loses less than its rival: the combination of all metrics beside the
             best dull rule.
         expected: One row a rule: the mean regret under the detector over data sets of the modality, or where there are
-            fewer than three over all, with its 95 % interval, and what it gains over the dull rule.
+            fewer than three over all, with the 95 % interval of that mean (low, high), and what it gains over the dull
+            rule; and `most`, what a new data set like them loses at most, with which chance (`most_lost`).
         said: All of it in words.
     """
 
@@ -77,8 +79,9 @@ def verdict(
         said = f"cannot tell what choosing the {level} so loses: what was learned from has no several data sets"
         return Verdict(COMBINATION, False, said=f"first by the {COMBINATION}; {said}")
     own = rows[rows["modality"] == modality]
-    like = own if own["dataset"].nunique() >= FEW_TARGETS else rows
-    table = regret_summary(like[like["rule"].isin(RULES)], dull)[EXPECTED]
+    like = data_sets_like(rows, modality)
+    like = like[like["rule"].isin(RULES)]
+    table = _with_most(regret_summary(like, dull), like)[EXPECTED]
     table = table.astype({name: float for name in EXPECTED if name not in ("rule", "n_datasets")})
     expected = {row["rule"]: row for row in table.to_dict("records")}
     ours, other = expected[COMBINATION], expected[dull]
@@ -91,12 +94,21 @@ def verdict(
     if not ours["gain_low"] > 0 and not ours["gain_high"] < 0:
         span = "" if pd.isna(ours["gain_low"]) else f" [{-ours['gain_high']:.3f}, {-ours['gain_low']:.3f}]"
         why.append(f"the {COMBINATION} loses {-ours['gain']:+.3f}{span} against the {dull}")
-    where = f"{int(ours['n_datasets'])} data sets{f' of {modality}s' if like is own else ''}"
+    where = f"{int(ours['n_datasets'])} data sets{f' of {modality}s' if set(like['modality']) == {modality} else ''}"
     first = f"first by the {chosen['rule']}: choosing the {level} by it lost {_lost(chosen)} {auroc} on {where}"
+    first += f" in the mean, and loses at most {chosen['most']:.3f} on a new one like them in {chosen['chance']:.0%} of"
+    first += " cases"
     second = f"cannot tell whether that is better for data like yours than the {rival['rule']} ({_lost(rival)})"
     told = f"the {rival['rule']} lost more, {_lost(rival)}"
     said = f"{second}: {'; '.join(why)}" if why else told
     return Verdict(chosen["rule"], not why, table, f"{first}; {said}")
+
+
+def _with_most(table: pd.DataFrame, regrets: pd.DataFrame) -> pd.DataFrame:
+    """The table of rules with what a new data set loses at most."""
+    means = regrets.groupby(["rule", "dataset"])["regret"].mean()
+    said = [most_lost(means[rule].to_numpy()) for rule in table["rule"]]
+    return table.assign(most=[most for most, _ in said], chance=[chance for _, chance in said])
 
 
 def _lost(row: Mapping[Any, Any]) -> str:

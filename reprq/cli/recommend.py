@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 SHOWN = 5  # layers
 COMBINATION = "combination"  # of all metrics
 _EXPECTED = (
-    "AUROC that choosing by each rule lost on other data sets against the best in hindsight (regret), and gains on the"
-    " dull rule, with 95 % intervals over data sets"
+    "AUROC that choosing by each rule lost on other data sets against the best in hindsight (regret), and gained on the"
+    " dull rule, means with their 95 % intervals; and what it loses at most on a new data set like them, and with which"
+    " chance"
 )
 
 
