@@ -40,6 +40,11 @@ _SECTIONS = {
 class Command(click.Command):
     """A command that refuses an option given twice, where the last would silently win."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # docstrings are raw, as the linter asks, and spell the mark of lines that keep their breaks in two characters
+        self.help = self.help and self.help.replace(r"\b", "\b")
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Raise a usage error for two values of one option, or for two options that exclude each other."""
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))

@@ -110,12 +110,16 @@ def recommend(
     none is called so.
 
     \b
-    rule_score   what the rule says of a layer, higher is better: of the combination the sum of weight x rank over the
-                 metrics, ranks from -1/2 (least) to 1/2; of a metric its rank, negated where its coefficient is below
-                 0; of a dull rule the mean rank elsewhere, or minus the distance from the depth
-    coefficient  Spearman's rho of a metric with AUROC over layers: below 0, less of it went with better detection
-    weight       of the metric's rank in the combination, given all other metrics: its sign may differ from that of the
-                 coefficient, since metrics go together
+    rule_score   what the rule says of a layer, higher is better: of the
+                 combination the sum of weight x rank over the metrics, ranks
+                 from -1/2 (least) to 1/2; of a metric its rank, negated where
+                 its coefficient is below 0; of a dull rule the mean rank
+                 elsewhere, or minus the distance from the depth
+    coefficient  Spearman's rho of a metric with AUROC over layers: below 0,
+                 less of it went with better detection
+    weight       of the metric's rank in the combination, given all other
+                 metrics: its sign may differ from that of the coefficient,
+                 since metrics go together
     """
     if (run is None and data is None and len(sources) < 2) or (run is not None and data is not None):
         raise click.UsageError(

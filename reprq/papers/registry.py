@@ -278,7 +278,7 @@ def reproduce(
         name: One of `names()`.
         preset: How large; the quickest by default.
         out: The folder; `runs/NAME-PRESET` by default.
-        root: The folder of the data, where the reproduction reads any.
+        root: The folder of the data, where the reproduction reads any; also as "folder:PATH".
         seed: The first of its seeds.
         device: A torch device.
         force: Replace the results of another configuration that stand in `out`.
@@ -291,6 +291,8 @@ def reproduce(
         UnknownNameError: No such reproduction or preset.
         ReprqError: Whatever its data cannot do.
     """
+    from reprq.data.image.named import data_root  # here: the list of papers costs no data set
+
     found = find(name)
     preset = next(iter(found.presets)) if preset is None else preset
     if preset not in found.presets:
@@ -299,7 +301,7 @@ def reproduce(
     paths: list[Path] = PAPERS.find(name).call(
         preset,
         folder,
-        root=None if root is None else Path(root),
+        root=None if root is None else data_root(root),
         seed=seed,
         device=device,
         force=force,

@@ -52,6 +52,7 @@ def leaves(command=cli, words=()):
 def test_every_help_says_what_the_command_and_its_options_do(command):
     text = command.get_help(click.Context(command, info_name="reprq", terminal_width=80, max_content_width=80))
     assert all(len(line) <= 80 for line in text.splitlines())
+    assert "\\" not in text  # the mark of lines that keep their breaks is click's, not the reader's
     assert command.help
     assert command.help.split("\n")[0][0].isupper()
     for option in command.params:

@@ -74,7 +74,7 @@ def test_without_masks_methods_are_judged_and_not_explained(
     folder = tmp_path / "made"
     shutil.copytree(category, folder, ignore=shutil.ignore_patterns("ground_truth"))
     monkeypatch.setattr(unifying_folder.unifying_tables, "METHODS", ("PCA", "kPCA"))
-    paths = reproduce("ruff2021-unifying", "folder", tmp_path / "out", root=folder, progress=False)
+    paths = reproduce("ruff2021-unifying", "folder", tmp_path / "out", root=f"folder:{folder}", progress=False)
     assert [path.name for path in paths] == ["methods.md", "methods.csv", "made.json"]
     assert "| method | AUROC | average precision |\n" in paths[0].read_text()
 

@@ -38,8 +38,16 @@ def load_digits(split: str, seed: int) -> Dataset:
 
 
 def data_root(root: Path | str | None) -> Path:
-    """Return where downloaded data sets live: `root`, else `$REPRQ_DATA`, else `~/.cache/reprq/data`."""
-    return Path(root or os.environ.get("REPRQ_DATA") or "~/.cache/reprq/data").expanduser()
+    """Return where downloaded data sets live: `root`, else `$REPRQ_DATA`, else `~/.cache/reprq/data`.
+
+    A folder may be written as data of one's own is, "folder:PATH".
+
+    Example:
+        >>> str(data_root("folder:parts/screw"))
+        'parts/screw'
+    """
+    given = str(root or os.environ.get("REPRQ_DATA") or "~/.cache/reprq/data")
+    return Path(given.removeprefix("folder:")).expanduser()
 
 
 def load_torchvision(name: str, split: str, root: Path | str | None, download: bool) -> Dataset:

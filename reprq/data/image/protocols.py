@@ -217,7 +217,7 @@ def load_protocol(name: str, root: Path | str | None = None, *, seed: int = 0) -
         UnknownNameError: no such protocol.
         DataError: the folder is not laid out as expected; the message says how.
     """
-    folder = Path(root).expanduser() if root else data_root(None) / name
+    folder = data_root(root) if root else data_root(None) / name
     splits: list[OneClassSplit] = PROTOCOLS.find(name).call(folder, seed=seed)
     return splits
 

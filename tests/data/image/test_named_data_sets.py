@@ -89,6 +89,8 @@ def test_absent_files_are_named_with_the_root_and_the_switch(
     message += r" download it with --download or point --root or \$REPRQ_DATA to its files"
     with pytest.raises(DataError, match=message):
         load_dataset(name, root=tmp_path)
+    with pytest.raises(DataError, match=message):  # as data of one's own is written
+        load_dataset(name, root=f"folder:{tmp_path}")
     monkeypatch.setenv("REPRQ_DATA", str(tmp_path))
     with pytest.raises(DataError, match=message):
         load_dataset(name)
