@@ -31,9 +31,11 @@ class PretextTask(ABC):
 
     Attributes:
         of_tokens: Whether the head takes the (n, L, width) last hidden states of texts, not one embedding each.
+        by_loss: Whether a lower loss on the hold-out is a better network; else all epochs are run and the last is kept.
     """
 
     of_tokens: ClassVar[bool] = False
+    by_loss: ClassVar[bool] = True
 
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
@@ -49,6 +51,21 @@ class PretextTask(ABC):
     def prepare(self, trunk: nn.Module, inputs: Inputs | Tensor) -> None:  # noqa: B027 - most need nothing
         """Look at the network without its head, as it was initialized, and at all samples; nothing by default."""
 
+    def model(self, trunk: nn.Module, head: nn.Module) -> nn.Module:
+        """Return all that is trained, and its buffers: a module from inputs to outputs, the head on the trunk.
+
+        A task that needs more, such as a second network, puts it into the module: then checkpoints hold it.
+        """
+        return nn.Sequential(trunk, head)
+
+    def stepped(self, model: nn.Module, share: float) -> None:  # noqa: B027 - most need nothing
+        """Change what no gradient does, after a step of the optimizer; nothing by default.
+
+        Args:
+            model: What `model` returned.
+            share: Of all steps of the schedule, early stop or not, those that are done: in (0, 1].
+        """
+
     def views(self, inputs: Any, labels: Tensor) -> tuple[Any, Tensor]:
         """Return a batch of m inputs and their m targets, made from a batch of n and their labels.
 
@@ -63,3 +80,7 @@ class PretextTask(ABC):
     def accuracy(self, outputs: Tensor, targets: Tensor) -> float | None:
         """Return the share of right answers, or None where a task has no answers."""
         return None
+
+    def figures(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
+        """Return further figures of a batch held out, the columns held_out_NAME of the history; none by default."""
+        return {}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,8 @@ def train_teacher(
         epochs: The most epochs; training stops early where a seeded hold-out of a tenth no longer improves.
         batch_size: Samples a step.
         lr: The learning rate of Adam.
-        patience: Epochs without a better loss on the hold-out before it stops.
+        patience: Epochs without a better loss on the hold-out before it stops; byol and simsiam, whose loss is lowest
+            where the network has collapsed, never stop early.
         precision: "float32", or "bfloat16" for autocast.
         augmentations: Of the images that train: "jitter", "flip", "crop", "noise"; see
             `reprq.data.image.augmentation.augmented`. None by default.
@@ -125,6 +126,8 @@ def train_teacher(
             " --augment)"
         )
     kind = entry.load()
+    if kind is not None and not kind.by_loss:
+        schedule = replace(schedule, patience=None)
     _make_room(out, force)
     if len(data) < LEAST_SAMPLES:
         raise DataError(
@@ -255,7 +258,7 @@ def _learn(
 ) -> list[Epoch]:
     inputs = Inputs(data, backbone.preprocessing)
     task.prepare(trunk, inputs)
-    model = nn.Sequential(trunk, head).to(training.device)
+    model = task.model(trunk, head).to(training.device)
     examples = Examples(inputs, torch.from_numpy(data.labels), training.sets)
     step = _TeacherStep(model, training.schedule, task, _changing(backbone.preprocessing, training.augmentations))
     return train(step, examples, checkpoint=training.checkpoint, bar=training.bar)
@@ -294,18 +297,29 @@ class _TeacherStep(Step):
     def __init__(self, model: nn.Module, schedule: Schedule, task: PretextTask, changed: Callable[[Any], Any]) -> None:
         super().__init__(model, schedule)
         self.task, self._changed = task, changed
+        self._done = 0
+
+    def start(self, epoch: int) -> None:
+        self._done = (epoch - 1) * self.steps  # told by the epoch: training may go on from a checkpoint
+
+    def update(self, batch: Examples, other: Examples | None) -> Tensor:
+        loss = super().update(batch, other)
+        self._done += 1
+        self.task.stepped(self.model, self._done / (self.schedule.epochs * self.steps))
+        return loss
 
     def loss(self, batch: Examples, other: Examples | None) -> Tensor:
-        return self._loss(batch._replace(inputs=self._changed(batch.inputs)))[0]
+        return self.task.loss(*self._answered(batch._replace(inputs=self._changed(batch.inputs))))
 
     def judge(self, batch: Examples) -> dict[str, float | None]:
-        loss, accuracy = self._loss(batch)
-        return {"loss": float(loss), "accuracy": accuracy}
+        outputs, targets = self._answered(batch)
+        task = self.task
+        figures = {"loss": float(task.loss(outputs, targets)), "accuracy": task.accuracy(outputs, targets)}
+        return {**figures, **task.figures(outputs, targets)}
 
-    def _loss(self, batch: Examples) -> tuple[Tensor, float | None]:
+    def _answered(self, batch: Examples) -> tuple[Tensor, Tensor]:
         inputs, targets = self.task.views(batch.inputs, batch.targets)
-        outputs = self.model(inputs)
-        return self.task.loss(outputs, targets), self.task.accuracy(outputs.detach(), targets)
+        return self.model(inputs), targets
 
 
 def _width(classifier: nn.Module) -> int:

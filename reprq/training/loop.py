@@ -121,7 +121,7 @@ class _TrainingRun:
         if examples.sets is not None:  # after the split: what is held out has no copies
             rng = np.random.default_rng([step.schedule.seed, 4])
             self.kept = balanced(self.kept, examples.sets, np.asarray(examples.targets), rng)
-        self.steps = len(_batches(self.kept, step.schedule.batch_size))  # of an epoch
+        self.steps = step.steps = len(_batches(self.kept, step.schedule.batch_size))  # of an epoch
 
     def epoch(self, epoch: int) -> Epoch:
         """Train on every row once and judge on the rows held out, whose draws are the same in every epoch."""

@@ -42,7 +42,10 @@ class Step(ABC):
 
     Attributes:
         optimizers: Adam over all weights; their learning rates at construction are what the schedule multiplies.
+        steps: How many an epoch has; `train` sets it before the first.
     """
+
+    steps: int = 0
 
     def __init__(self, model: nn.Module, schedule: Schedule) -> None:
         self.model, self.schedule = model, schedule

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from reprq import detectors
 from reprq.backbones import load_backbone
@@ -32,7 +33,8 @@ TINY = dataclasses.replace(
     teacher=Training(epochs=1, batch_size=8),
     student=Training(epochs=1, batch_size=8),
 )
-BLIND = [name for name in PRETEXTS if name != "supervised"]
+COLORS = "colorization"
+BLIND = [name for name in PRETEXTS if name not in ("supervised", COLORS)]  # digits are gray
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,24 @@ def test_the_ceiling_alone_sees_anomalies_and_knows_them(cases, other):
     classes = [whole.classes[whole.labels[list(whole.rows).index(row)]] for row in images.rows]
     assert [name != "6" for name in classes] == images.labels.astype(bool).tolist()
     assert np.bincount(images.labels).tolist() == [16, 16]
+
+
+class _Red:
+    """A source whose images are red."""
+
+    def __init__(self, source):
+        self.digest, self.verify, self._source = source.digest, source.verify, source
+
+    def item(self, i):
+        return Image.merge("RGB", (self._source.item(i).convert("L"), *[Image.new("L", (8, 8))] * 2))
+
+
+def test_colors_are_learned_from_colored_images_alone(cases, other):
+    case = cases[0]
+    assert teacher_images(COLORS, case, other) is None
+    red = dataclasses.replace(case.split.train, source=_Red(case.split.train.source))
+    colored = dataclasses.replace(case, split=dataclasses.replace(case.split, train=red))
+    assert teacher_images(COLORS, colored, other) is red
 
 
 def test_no_test_image_trains_anything(cases, other):
@@ -232,7 +252,9 @@ def test_one_run_writes_everything_and_the_next_reads_it(tmp_path, monkeypatch):
     assert all(path.stat().st_size > 100 for path in paths)
     assert {path.suffix for path in paths} == {".csv", ".md", ".json", ".png", ".svg"}
     detected = pd.read_csv(tmp_path / "run/detectors.csv")
-    assert len(detected) == 2 * len(PRETEXTS) * 5
+    assert set(detected["pretext"]) == set(PRETEXTS) - {COLORS}
+    assert len(detected) == 2 * (len(PRETEXTS) - 1) * 5
+    assert "There is no colorization teacher: the images are gray." in (tmp_path / "run/detectors.md").read_text()
     made = json.loads((tmp_path / "run/mai2021.json").read_text())
     assert made["setting"]["benign_images"] == 16
     assert {"versions", "data", "first_seed"} <= set(made)
@@ -278,8 +300,10 @@ def test_one_task_shows_no_spread_and_an_interval_stays_in_its_range(known):
 
 
 def test_what_the_images_do_not_allow_is_said(known):
-    detected, measured = known
+    detected, measured = (frame.replace({"pretext": {"rotation": COLORS}}) for frame in known)
     assert absent(detected, measured) == []
+    (gray,) = absent(*known)
+    assert gray == "There is no colorization teacher: the images are gray."
     blind = measured.drop(columns="accuracy")
     probe, ceiling = absent(detected[detected["pretext"] != "supervised"], blind)
     assert probe.startswith("There is no linear probe, so no accuracy: the images have no classes")

@@ -1,5 +1,6 @@
 """Pretext tasks: losses against slow oracles, teachers that learn, and files that say how they were made."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -7,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 
 from reprq import pretext
@@ -62,8 +64,21 @@ def made(task, width=8, size=32):
     return pretext.TASKS.find(task).load()(Shapes(width, Preprocessing().replace(size=size)))
 
 
+class _Tinted:
+    """A source whose gray images are red or green."""
+
+    def __init__(self, source):
+        self.source, self.digest, self.verify = source, source.digest, source.verify
+
+    def item(self, i):
+        tint = [(1.0, 0.4, 0.3), (0.3, 0.9, 0.5)][i % 2]
+        return Image.fromarray((np.asarray(self.source.item(i)) * np.array(tint)).astype(np.uint8))
+
+
 def images_for(task, data):
-    """What the task can learn from: `supervised` alone needs anomalies."""
+    """What the task can learn from: `supervised` alone needs anomalies, `colorization` colors."""
+    if task == "colorization":
+        return dataclasses.replace(data, source=_Tinted(data.source))
     return pretext.as_benign_or_anomalous(data, one_class_tasks(data.classes)[0]) if task == "supervised" else data
 
 
@@ -102,7 +117,7 @@ def test_decoder_gives_an_image_of_the_input_s_size(size, digits):
     assert head(torch.zeros(2, 8)).shape == (2, 3, size, size)
 
 
-@pytest.mark.parametrize("task", ["classification", "rotation", "autoencoder"])
+@pytest.mark.parametrize("task", ["classification", "rotation", "autoencoder", "colorization", "masked"])
 def test_the_loss_goes_down(teachers, task):
     history = record(teachers[task])["history"]
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
@@ -190,6 +205,23 @@ def test_too_little_data_is_refused(digits, tmp_path):
         pretext.train_teacher("rotation", digits.select(range(3)), out=tmp_path / "t")
     with pytest.raises(DataError, match="classification needs images of at least 2 classes, digits has images of 1"):
         pretext.train_teacher("classification", digits.restrict(["0"]), out=tmp_path / "t")
+
+
+def test_gray_images_teach_no_colors(digits, tmp_path):
+    with pytest.raises(DataError, match="colorization needs colored images, those of digits are gray; choose another"):
+        pretext.train_teacher("colorization", digits, out=tmp_path / "t")
+    with pytest.raises(InputError, match="colorization must have a network of colored images, got preprocessing chann"):
+        pretext.train_teacher("colorization", digits, out=tmp_path / "t", preprocessing={"channels": "gray"})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("task", ["jigsaw", "masked", "byol", "simsiam"])
+def test_gray_networks_learn_what_needs_no_color(digits, tmp_path, task):
+    gray = {"channels": "gray", "mean": 0.5, "std": 0.2}
+    given = {"epochs": 1, "batch_size": 8, "progress": False}
+    path = pretext.train_teacher(task, digits.sample(12), out=tmp_path / "t", preprocessing=gray, **given)
+    assert math.isfinite(record(path)["history"][0]["held_out_loss"])
+    assert load_backbone(f"teacher:{path}").preprocessing.in_channels == 1
 
 
 def test_classes_without_images_teach_nothing(digits, tmp_path):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from reprq.data import Dataset, OneClassSplit, load_dataset, load_protocol, one_class_split, select_tasks
 from reprq.errors import DataError
 from reprq.papers.mai2021.presets import Mai2021Preset
+from reprq.pretext.colorization import is_colored
 from reprq.pretext.supervised import CLASSES
 
 
@@ -64,12 +65,15 @@ def teacher_images(pretext: str, case: OneClassCase, other: Dataset) -> Dataset 
     """Return the images that a teacher may see; None where the case has none to teach it.
 
     Classification sees the other labelled data set, supervised the benign images and the known anomalies, and every
-    other task the benign images alone. The random teacher sees nothing; it is given the benign images.
+    other task the benign images alone, from which colorization learns only if they are colored. The random teacher sees
+    nothing; it is given the benign images.
     """
     if pretext == "classification":
         return other
     if pretext == "supervised":
         return _benign_and_known(case.split)
+    if pretext == "colorization" and not is_colored(case.split.train):
+        return None
     return case.split.train
 
 

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-PRETEXTS = ("random", "classification", "rotation", "simclr", "vicreg", "autoencoder", "denoising", "supervised")
+PRETEXTS = (
+    *("random", "classification", "rotation", "simclr", "vicreg", "autoencoder", "denoising"),
+    *("jigsaw", "colorization", "masked", "byol", "simsiam", "supervised"),
+)
 
 
 @dataclass(frozen=True)

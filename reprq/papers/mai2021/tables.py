@@ -8,7 +8,7 @@ from scipy.stats import t as student
 
 from reprq.evaluation import mean_over_tasks
 
-CEILING = "supervised"
+CEILING, COLORS = "supervised", "colorization"
 SHARES = ("accuracy", "benign_accuracy")
 MEASURES = (
     "accuracy",
@@ -62,6 +62,8 @@ def absent(detected: pd.DataFrame, measured: pd.DataFrame) -> list[str]:
         said.append(
             f"There is no {CEILING} teacher, the ceiling: the protocol sets no known anomalies aside for training."
         )
+    if COLORS not in set(detected["pretext"]):
+        said.append(f"There is no {COLORS} teacher: the images are gray.")
     return said
 
 
