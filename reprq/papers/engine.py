@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reprq.errors import DataError, InputError
 from reprq.notices import about
 from reprq.papers.outcome import record_text, refuse_other, write_texts
 from reprq.progress import track
@@ -18,6 +19,9 @@ from reprq.study.cells import CellStore, Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_SHOWN = 6
 
 
 def _nothing(rows: list[Row]) -> Mapping[str, Any]:
@@ -109,21 +113,34 @@ class PaperRun:
 
         Raises:
             OutputExistsError: The folder holds tables that were made otherwise.
+            InputError, DataError: What some cells met, when all others are finished; there are then no tables.
             ReprqError: A file cannot be written.
         """
         if experiment.record:
             refuse_other(self.out, experiment.record, experiment.made, self.force)
         rows: list[Row] = []
-        for cell in track(list(experiment.cells), desc=experiment.name, unit="cell", show=self.progress):
-            key = digest(cell.decides)
-            if key not in self.store:
-                with about(cell.said):
-                    self.store.add(key, cell.compute())
-            rows += [{**cell.known, **row, **cell.known} for row in self.store[key]]
+        failed: dict[str, InputError | DataError] = {}
+        cells = list(experiment.cells)
+        for number, cell in enumerate(track(cells, desc=experiment.name, unit="cell", show=self.progress), start=1):
+            try:
+                rows += self._rows(cell)
+            except (InputError, DataError) as error:  # of this cell alone, such as a loss that is not finite
+                failed[f"{number} ({cell.said})" if cell.said else str(number)] = error
+        if failed:
+            raise _of_cells(experiment.name, failed, len(cells))
         texts = dict(experiment.tables(rows))
         if experiment.record:
             texts[experiment.record] = record_text(experiment.made)
         return [*self._draw(experiment.figures(rows)), *write_texts(self.out, texts)]
+
+    def _rows(self, cell: PaperCell) -> list[Row]:
+        """Return the rows of a cell with what is known of it, computed if they are not kept."""
+        key = digest(cell.decides)
+        if key not in self.store:
+            with about(cell.said):
+                found = cell.compute()
+            self.store.add(key, found)
+        return [{**cell.known, **row, **cell.known} for row in self.store[key]]
 
     def _draw(self, figures: "Mapping[str, Figure]") -> list[Path]:
         if not figures:
@@ -131,6 +148,20 @@ class PaperRun:
         from reprq.plots.save import save  # here, so that tables alone load no matplotlib
 
         return [path for name, figure in figures.items() for path in save(figure, self.out / name)]
+
+
+def _of_cells(name: str, failed: Mapping[str, InputError | DataError], count: int) -> InputError | DataError:
+    """The first error, told of all cells that failed; its details have every cell with its own."""
+    first = next(iter(failed.values()))
+    shown = ", ".join([*list(failed)[:_SHOWN], *(["..."] if len(failed) > _SHOWN else [])])
+    cells = "cell" if len(failed) == 1 else "cells"
+    error = type(first)(
+        f"{len(failed)} of {count} cells of {name} failed, {cells} {shown}: {first}; all others are kept, and the same"
+        " call computes these alone"
+    )
+    if len(failed) > 1:
+        error.details = tuple(f"cell {cell}: {each}" for cell, each in failed.items())
+    return error
 
 
 @dataclass(frozen=True)
@@ -167,5 +198,21 @@ class Paper:
             ReprqError: Whatever the data of the paper cannot do.
         """
         run = PaperRun(preset, out, **asked)
-        declared = self.experiments(self.presets[preset], run)
-        return list(dict.fromkeys(path for experiment in declared for path in run.finish(experiment)))
+        paths: list[Path] = []
+        failed: list[InputError | DataError] = []
+        for experiment in self.experiments(self.presets[preset], run):
+            try:
+                paths += run.finish(experiment)
+            except (InputError, DataError) as error:  # the other experiments are finished first
+                failed.append(error)
+        if failed:
+            raise _joined(failed)
+        return list(dict.fromkeys(paths))
+
+
+def _joined(failed: list[InputError | DataError]) -> InputError | DataError:
+    if len(failed) == 1:
+        return failed[0]
+    error = type(failed[0])("; ".join(map(str, failed)))
+    error.details = tuple(line for each in failed for line in each.details or (str(each),))
+    return error

@@ -76,6 +76,11 @@ class Mai2021Cell:
             "detectors": [detectors.describe(detectors.create(spec)) for spec in DIRECT.values()],
         }
 
+    @property
+    def known(self) -> Row:
+        """The columns that say which it is."""
+        return {"seed": self.case.seed, "task": self.case.name, "pretext": self.pretext}
+
     def rows(self) -> list[Row]:
         """Compute the rows: one a detector, and one of the representation."""
         start = time.perf_counter()
@@ -84,14 +89,13 @@ class Mai2021Cell:
         student = self._student(teacher)
         split = self.case.split
         benign, scored = student.embed(split.train), student.embed(split.test)
-        known = {"seed": self.case.seed, "task": self.case.name, "pretext": self.pretext}
         found = [self._judged("distillation", student.anomaly_score(split.test))]
         for name, spec in DIRECT.items():
             found.append(self._judged(name, detectors.create(spec).fit(benign).anomaly_score(scored)))
         measured = {**self._probe(student, benign, scored), **self._brittleness(student, benign)}
         timed = {"teacher_seconds": trained - start, "seconds": time.perf_counter() - start}
         measured |= {"student_epochs": len(student.history_), **timed}
-        return [{**known, **row} for row in (*found, measured)]
+        return [{**self.known, **row} for row in (*found, measured)]
 
     def _teacher_made(self) -> dict[str, Any]:
         return {

@@ -31,7 +31,7 @@ def experiments(setting: Mai2021Preset, run: PaperRun) -> Iterator[Experiment]:
             **{"preset": run.preset, "setting": asdict(setting), "first_seed": run.seed},
             **{"data": _fingerprints(cells), "detectors": DIRECT, "norms": NORMS},
         },
-        cells=[PaperCell(cell.decides, cell.rows) for cell in cells],
+        cells=[PaperCell(cell.decides, cell.rows, cell.known) for cell in cells],
         tables=_tables,
         figures=lambda rows: draw(representation_means(*_split(rows))),
         record=RECORD,
