@@ -202,11 +202,14 @@ def _sets(data: Dataset) -> NDArray[np.int64]:
     return sets
 
 
+_NONE_LEARNS = "no pretext task learns from those: use a network that is trained, `reprq backbones` lists them"
+
+
 def _check_taught(entry: Entry, data: Dataset) -> None:
     if not entry.takes(data.modality):
         wanted = " or ".join(f"{modality_named(kind).item}s" for kind in entry.inputs.split(", "))
         others = ", ".join(each.name for each in TASKS if each.takes(data.modality))
-        advice = f"choose among {others}" if others else "no pretext task learns from those"
+        advice = f"choose among {others}" if others else _NONE_LEARNS
         raise InputError(f"task {entry.name!r} must have {wanted}, got the {data.noun}s of {data.name}; {advice}")
 
 

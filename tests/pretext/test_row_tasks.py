@@ -2,6 +2,7 @@
 
 import json
 import math
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 import reprq
 from reprq.backbones import load_backbone
 from reprq.backbones.weights.files import read_metadata
-from reprq.data import Dataset, as_dataset
+from reprq.data import Dataset, as_dataset, load_dataset
 from reprq.errors import InputError
 from reprq.pretext import train_teacher
 from reprq.pretext.rows import SCARF, VIME, RowTask
@@ -142,3 +143,15 @@ def test_a_task_and_a_network_of_other_data_are_refused(data: Dataset, tmp_path:
 def test_rows_are_not_augmented(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"augmentations must have images, got the rows of .*; leave them out"):
         train_teacher("vime", data, out=tmp_path / "out", augmentations=["flip"], progress=False)
+
+
+def test_sounds_teach_no_task_and_the_message_says_what_to_use(tmp_path: Path) -> None:
+    for name in ("hum", "click"):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            with wave.open(str(tmp_path / name / f"{i}.wav"), "wb") as file:
+                file.setparams((1, 2, 8000, 0, "NONE", ""))
+                file.writeframes(np.arange(800, dtype="<i2").tobytes())
+    sounds = load_dataset(f"audio:{tmp_path}", split="train")
+    with pytest.raises(InputError, match="got the clips of .*; no pretext task learns from those: use a network"):
+        train_teacher("rotation", sounds, out=tmp_path / "teacher.safetensors")
