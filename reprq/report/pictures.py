@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from reprq import plots
@@ -25,7 +26,8 @@ from reprq.study import StudyResults
 
 LARGEST_JPEG = 1_100_000  # bytes, a third more in the page
 _LARGEST_SVG = 600_000  # bytes; beyond that a PNG is smaller and faster to draw
-LARGEST_PLOT = 1_000_000  # bytes, of about 2,000 points; beyond them no point is a link
+LARGEST_PLOT = 2_000_000  # bytes of the page, of about 8,000 points; beyond them no point is a link
+_MANY_LETTERS = 1000  # texts of a figure, of which an SVG is surely too large
 _DOTS = 96  # an inch on a screen
 
 
@@ -104,11 +106,10 @@ def _of_points(over: pd.DataFrame, detector: str, metric: str, pair: Correlation
         f" along its depth.{_hollow(over)}"
     )
     alternative = f"Scatter plot of {len(over)} layers: {plots.describe(pair)}".replace("\n", ", ")
-    svg = plots.render(figure, "svg")
-    if len(svg) > LARGEST_PLOT:
-        return picture(figure, title, caption, alternative)
     links = links_of(over, metric_label(metric), "AUROC")
-    plot = linked(svg, links, alternative, {"x": metric, "y": f"AUROC {detector}"})
+    plot = linked(plots.render(figure, "svg"), links, alternative, {"x": metric, "y": f"AUROC {detector}"})
+    if len(plot.encode()) > LARGEST_PLOT:
+        return picture(figure, title, caption, alternative)
     width, height = (round(side * _DOTS) for side in figure.get_size_inches())
     plt.close(figure)
     return Picture(title, caption, alternative, "", width, height, plot)
@@ -191,14 +192,24 @@ def _jpeg(image: Image.Image, largest: int = LARGEST_JPEG) -> bytes:
     return _jpeg(image.resize(size, Image.Resampling.LANCZOS), largest)
 
 
+def _of_few_colours(png: bytes) -> bytes:
+    """A PNG with a palette, a third as large."""
+    file = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, "PNG")
+    return file.getvalue()
+
+
 def picture(drawn: Axes | Figure, title: str, caption: str, alternative: str) -> Picture:
-    """Return a figure as an SVG, or where that is too large as a PNG, and close it."""
+    """Return a figure as an SVG, or where that is too large as a PNG of 256 colors, and close it."""
     grid = isinstance(drawn, Figure)  # which fills its figure
     figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
     assert figure is not None
-    kind, data = "svg+xml", plots.render(figure, "svg", tight=not grid)
-    if len(data) > _LARGEST_SVG:
-        kind, data = "png", plots.render(figure, "png", tight=not grid)
+    kind, data = "svg+xml", b""
+    if len(figure.findobj(Text)) <= _MANY_LETTERS:
+        data = plots.render(figure, "svg", tight=not grid)
+    if not data or len(data) > _LARGEST_SVG:
+        kind, data = "png", _of_few_colours(plots.render(figure, "png", tight=not grid))
     width, height = (round(side * _DOTS) for side in figure.get_size_inches())
     plt.close(figure)
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

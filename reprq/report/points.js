@@ -9,8 +9,14 @@ for (const svg of document.querySelectorAll("svg.points")) {
     links.forEach((link) => groups.set(link.dataset.group, [...(groups.get(link.dataset.group) || []), link]));
   }
   const networks = Array.from(groups.values());
+  const places = links.map((link) => ["x", "y"].map((name) => Number(link.firstElementChild.getAttribute(name))));
+  const ring = document.createElementNS(svg.namespaceURI, "use"); // over all points, of which many may hide one
+  ring.setAttribute("class", "ring");
+  ring.setAttribute("aria-hidden", "true");
+  svg.append(ring);
   let near = null;
   let chosen = null;
+  let first = null;
 
   // What the table of layers says of a point, the pair that is plotted first.
   const numbers = (link) => {
@@ -34,9 +40,15 @@ for (const svg of document.querySelectorAll("svg.points")) {
     }));
   };
 
+  const mark = (link) => {
+    ring.toggleAttribute("hidden", !link);
+    if (link) ["href", "x", "y"].forEach((name) => ring.setAttribute(name, link.firstElementChild.getAttribute(name)));
+  };
+
   const hide = () => {
     if (near) near.classList.remove("near");
     near = null;
+    mark(chosen);
     tip.hidden = true;
   };
 
@@ -45,6 +57,7 @@ for (const svg of document.querySelectorAll("svg.points")) {
     hide();
     near = link;
     link.classList.add("near");
+    mark(link);
     const said = numbers(link);
     const [title, values] = [document.createElement("strong"), document.createElement("dl")];
     title.textContent = said.title;
@@ -60,16 +73,22 @@ for (const svg of document.querySelectorAll("svg.points")) {
   };
 
   const nearest = (event) => {
-    let [found, least] = [null, NEAR];
-    for (const link of links) {
-      const box = link.getBoundingClientRect();
-      const away = Math.hypot(event.clientX - (box.left + box.right) / 2, event.clientY - (box.top + box.bottom) / 2);
-      if (away < least) [found, least] = [link, away];
-    }
+    const matrix = svg.getScreenCTM();
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse());
+    let [found, least] = [null, NEAR / matrix.a];
+    places.forEach(([x, y], i) => {
+      const away = Math.hypot(at.x - x, at.y - y);
+      if (away < least) [found, least] = [links[i], away];
+    });
     return found;
   };
 
-  const here = (link) => links.forEach((each) => each.setAttribute("tabindex", each === link ? "0" : "-1"));
+  // The one that Tab reaches.
+  const here = (link) => {
+    if (first) first.setAttribute("tabindex", "-1");
+    link.setAttribute("tabindex", "0");
+    first = link;
+  };
 
   const close = () => {
     if (!chosen) return;
@@ -79,6 +98,7 @@ for (const svg of document.querySelectorAll("svg.points")) {
     if (kept) closely.append(kept);
     panel.hidden = true;
     chosen = null;
+    mark(near);
   };
 
   const choose = (link) => {
@@ -87,6 +107,7 @@ for (const svg of document.querySelectorAll("svg.points")) {
     chosen = link;
     here(link);
     link.classList.add("chosen");
+    mark(link);
     link.setAttribute("aria-current", "true");
     const said = numbers(link);
     panel.querySelector("h3").textContent = said.title;
@@ -143,5 +164,7 @@ for (const svg of document.querySelectorAll("svg.points")) {
   });
   panel.querySelector(".close").addEventListener("click", leave);
   figure.querySelector(".scripted").hidden = false;
+  mark(null);
+  links.forEach((each) => each.setAttribute("tabindex", "-1"));
   if (links.length) here(links[0]);
 }

@@ -6,6 +6,8 @@ import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
+FOCUSED = "document.activeElement.firstElementChild"
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium; apt-get install chromium")
 
 
@@ -157,6 +159,10 @@ def test_the_keyboard_goes_along_networks_opens_and_closes(opened):
     assert seen[0] == seen[-1] == seen[-2] != seen[-3]
     assert tab.locator("svg.points a.point[tabindex='0']").count() == 1
     assert tab.evaluate("getComputedStyle(document.activeElement.firstElementChild).strokeWidth") == "3.2px"
+    ring = "(({x, y}) => [x.baseVal.value, y.baseVal.value])"
+    over, focused_at = (tab.evaluate(f"{ring}({of})") for of in ("document.querySelector('.ring')", FOCUSED))
+    assert over == focused_at
+    assert tab.evaluate("getComputedStyle(document.querySelector('.ring')).strokeWidth") == "3.2px"
     tab.keyboard.press("Enter")
     assert tab.evaluate("document.activeElement.id") == "chosen-heading"
     tab.keyboard.press("Escape")

@@ -1,9 +1,13 @@
 """The plot in the page: every point is a named link to a row, and what its detector found is shown where asked."""
 
+import base64
+import io
 import re
 from html.parser import HTMLParser
 
+import matplotlib.pyplot as plt
 import pytest
+from PIL import Image
 
 from reprq.analysis import points
 from reprq.errors import InputError
@@ -67,11 +71,50 @@ def test_a_drawing_keeps_its_points_and_says_no_names(make_study, tmp_path):
     svg = render(axes.figure, "svg")
     made = linked(svg, links_of(over, "RankMe", "AUROC"), 'a "plot"', {"x": "rankme"})
     assert made.count("<a ") == svg.count(b"<a ") == 6
-    assert made.count("<path") == svg.count(b"<path")
+    assert made.count('<use href="#outline-') == 6
+    assert _middles(svg) == pytest.approx(_places(made), abs=0.051)
     assert "<!--" not in made
     assert "<metadata" not in made
     assert "--&gt; &lt;b&gt;, layer0" in made
     assert "a &quot;plot&quot;" in made
+
+
+def _middles(svg):
+    """Where the points of a drawing are, in the order of their names."""
+    found = {}
+    for name, outline in re.findall(r'<a xlink:href="#([^"]+)".*?<path d="([^"]+)"', svg.decode(), re.DOTALL):
+        numbers = [float(word) for word in outline.split() if word[-1].isdigit()]
+        found[name] = [(min(side) + max(side)) / 2 for side in (numbers[::2], numbers[1::2])]
+    return [side for name in sorted(found) for side in found[name]]
+
+
+def _places(made):
+    found = re.findall(r'<a href="#([^"]+)"[^>]*><use href="#[^"]+" x="([^"]+)" y="([^"]+)"', made)
+    return [float(side) for _, x, y in sorted(found) for side in (x, y)]
+
+
+def test_three_thousand_points_are_links_of_few_bytes_in_a_bounded_plot(make_study, tmp_path):
+    names = [f"net {i}" for i in range(60)]
+    over = points(make_study(tmp_path / "run", names, layers=50, tasks=["unimodal:cat"]), "rankme", "auroc", "centroid")
+    picture = pictures._of_points(over, "centroid", "rankme", Correlation(0.5, None, None, None, 3000, 60, "spearman"))
+    found = Tags(picture.inline)
+    links, marks = found.of("a", "point"), [a for a in found.of("use") if a["href"].startswith("#outline-")]
+    assert len(links) == len(marks) == 3000
+    assert len(picture.inline) < 250_000 + 200 * 3000 < pictures.LARGEST_PLOT
+    outlines = [a["id"] for a in found.of("path") if a.get("id", "").startswith("outline-")]
+    assert {a["href"][1:] for a in marks} == set(outlines)
+    groups = [int(a["data-group"]) for a in links]
+    assert groups == sorted(groups)
+    assert len(set(groups)) == 60
+
+
+def test_a_picture_of_many_letters_is_a_png_of_few_colors():
+    figure, axes = plt.subplots()
+    for i in range(pictures._MANY_LETTERS + 1):
+        axes.text(i / 1000, 0.5, "a", color=(i / 2000, 0, 0))
+    made = pictures.picture(figure, "", "", "")
+    with Image.open(io.BytesIO(base64.b64decode(made.source.removeprefix("data:image/png;base64,")))) as image:
+        assert image.mode == "P"
 
 
 def test_a_plot_of_too_many_points_is_a_picture(make_study, tmp_path, monkeypatch):
