@@ -1,6 +1,6 @@
 """Means over the same cells for every point of a data set: what lacks a task or a seed is left out, and said."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,10 +60,10 @@ def complete_metric(results: StudyResults, metric: str) -> Complete:
     return _complete(by_cell(rows, "value"), metric, rows.drop_duplicates(POINT)[POINT], [])
 
 
-def by_cell(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return a column as a table of points by (task, seed), nan where a cell has no value."""
-    seeded = _seeded(table).astype({column: float})
-    return seeded.pivot_table(index=POINT, columns=["task", "seed"], values=column, aggfunc="mean", sort=False)
+def by_cell(table: pd.DataFrame, column: str, above: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a column as a table of points by (task, seed), or (*above, task, seed); nan where a cell has no value."""
+    seeded, cell = _seeded(table).astype({column: float}), [*above, "task", "seed"]
+    return seeded.pivot_table(index=POINT, columns=cell, values=column, aggfunc="mean", sort=False)
 
 
 def over_seeds(cells: pd.DataFrame) -> pd.DataFrame:

@@ -46,19 +46,35 @@ class Part:
 
     @cached_property
     def layers(self) -> dict[str, pd.DataFrame]:
-        """What is said of the layers that have each metric: network, weights, width and depth by point."""
-        metrics = self.results.metrics
-        return {str(name): _layers(rows) for name, rows in metrics.groupby("metric", sort=False)}
+        """What is said of the layers that have each metric: network, weights, width and depth by point.
+
+        Metrics of the same layers share one table.
+        """
+        found: dict[str, pd.DataFrame] = {}
+        distinct: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+        for name, rows in _said(self.results.metrics).groupby(level="metric", sort=False):
+            said = rows.droplevel("metric")
+            own = next((table for known, table in distinct if known.equals(said)), None)
+            if own is None:
+                own = said.assign(depth=relative_depth(said.index.to_frame(index=False)).to_numpy())
+                distinct.append((said, own))
+            found[str(name)] = own
+        return found
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """All metrics in one table, of points by (metric, task, seed)."""
+        return by_cell(self.results.metrics, "value", ["metric"])
 
 
-def _layers(measured: pd.DataFrame) -> pd.DataFrame:
+def _said(measured: pd.DataFrame) -> pd.DataFrame:
+    """The network, weights and width of the layers that have each metric."""
     known = measured.assign(
         network=measured.get("network", measured["backbone"]),
         weights=measured.get("weights", ""),
         width=measured.get("d", np.nan),
     )  # tables of before these columns have none
-    found = known.groupby(POINT, sort=False)[["network", "weights", "width"]].first()
-    return found.assign(depth=relative_depth(found.index.to_frame(index=False)).to_numpy())
+    return known.groupby(["metric", *POINT], sort=False)[["network", "weights", "width"]].first()
 
 
 def by_dataset(results: StudyResults) -> dict[str, Part]:

@@ -274,11 +274,7 @@ class LeftOut:
 
     def _grams(self, ranks: Sequence[Floats]) -> Floats:
         """The matrices of `weights` without each class and cluster, (C, U, B, K, K)."""
-        by_task = np.concatenate(
-            [_products(each, own, len(self._sizes)) for each, own in zip(ranks, self._clusters, strict=True)]
-        )  # (T, U, B, K, K)
-        by_task *= self._share[..., None, None]
-        blocks = np.tensordot(self._of_target.T, by_task, 1)
+        blocks = self._products(ranks)
         sizes = (self._sizes @ self._of_target).T
         rows = sizes.sum() - sizes.sum(0) - self._apart * sizes.sum(1, keepdims=True) + self._apart * sizes
         of_cluster = blocks.sum(0)
@@ -287,6 +283,19 @@ class LeftOut:
         found += blocks
         diagonal = np.arange(found.shape[-1])
         found[..., diagonal, diagonal] += (rows * PENALTY / 12)[..., None, None]
+        return found
+
+    def _products(self, ranks: Sequence[Floats]) -> Floats:
+        """The products of metrics over the points of each cluster in the tasks of each class, (C, U, B, K, K)."""
+        many, columns = ranks[0].shape[2:]
+        found = np.zeros((self._of_target.shape[1], len(self._sizes), many, columns, columns))
+        shares = np.split(self._share.ravel(), np.cumsum([len(own) for own in self._targets])[:-1])
+        for each, targets, clusters, share in zip(ranks, self._targets, self._clusters, shares, strict=True):
+            for c in np.unique(targets):
+                tasks = each[targets == c]
+                for u in np.unique(clusters):  # of a data set all tasks count alike
+                    rows = tasks[:, clusters == u].transpose(2, 0, 1, 3).reshape(many, -1, columns)
+                    found[c, u] += share[0] * np.matmul(rows.swapaxes(1, 2), rows)
         return found
 
 
@@ -308,12 +317,6 @@ def held_out(study: StudyArrays, studies: Sequence[StudyArrays]) -> Names:
 def _by_task(ranks: Floats) -> Floats:
     """Ranks, (P, T, B, K), with the tasks first, (T, P, B, K), as one block of memory."""
     return np.ascontiguousarray(ranks.transpose(1, 0, 2, 3))
-
-
-def _products(ranks: Floats, clusters: Names, n: int) -> Floats:
-    """The products of metrics over the points of each cluster in each task, (T, U, B, K, K)."""
-    parts = [ranks[:, clusters == u].transpose(0, 2, 1, 3) for u in range(n)]
-    return np.stack([np.matmul(part.swapaxes(2, 3), part) for part in parts], axis=1)
 
 
 def _solved(grams: Floats, cross: Floats) -> Floats:

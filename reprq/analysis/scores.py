@@ -6,8 +6,9 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from reprq.analysis.complete import Complete, complete_scores, has_tasks, tasks_in
+from reprq.analysis.complete import Complete, complete_scores, has_tasks, over_seeds, tasks_in
 from reprq.analysis.datasets import Part, by_dataset
 from reprq.analysis.scenarios import check_one
 from reprq.errors import UnknownNameError
@@ -54,7 +55,19 @@ class Scores:
 
     def values(self, metric: str) -> pd.DataFrame:
         """Return a metric's values of the same points and cells, nan where it has none."""
-        return self.complete.same_cells(self.part.values.get(metric, self.complete.values.iloc[:0]))
+        cells = self.complete.values
+        k = self._metrics.get(metric)
+        values = np.full(cells.shape, np.nan) if k is None else self._measured[:, k]
+        return pd.DataFrame(values, index=cells.index, columns=cells.columns)
+
+    def has(self, metric: str) -> NDArray[np.bool_]:
+        """Return which points have a metric in every cell of the scores, (P,)."""
+        k = self._metrics.get(metric)
+        if k is None:
+            return np.zeros(len(self.complete.values), dtype=bool)
+        lacking = np.isnan(self._measured[:, k])
+        found: NDArray[np.bool_] = lacking.sum(axis=1) == 0
+        return found
 
     def points(self, metric: str) -> pd.DataFrame:
         """Return the points that have a metric in every cell of the scores; see `points`."""
@@ -62,10 +75,42 @@ class Scores:
         if layers is None:  # not measured on this data set
             layers = next(iter(self.part.layers.values())).iloc[:0]
         x = self.values(metric).mean(axis=1, skipna=False).to_numpy(float)
-        about = layers.reindex(self.complete.values.index).astype({"width": float})
-        found = self._scored.assign(x=x, **about.reset_index(drop=True))
-        known: pd.DataFrame = found[~np.isnan(x)].reset_index(drop=True)
-        return known
+        found, known = self._about(layers).assign(x=x), self.has(metric)
+        return found if known.all() else found[known].reset_index(drop=True)
+
+    def _about(self, layers: pd.DataFrame) -> pd.DataFrame:
+        """The points with their score and what is said of their layers: looked up once for all metrics of the same."""
+        for known, found in self._looked_up:
+            if known is layers:
+                return found
+        about = layers.reindex(self.complete.values.index).astype({"width": float}).reset_index(drop=True)
+        self._looked_up.append((layers, found := pd.concat([self._scored, about], axis=1)))
+        return found
+
+    @cached_property
+    def _looked_up(self) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+        return []
+
+    @cached_property
+    def _metrics(self) -> dict[str, int]:
+        """The place of every metric of the data set."""
+        return {name: k for k, name in enumerate(self.part.layers)}
+
+    @cached_property
+    def _measured(self) -> NDArray[np.float64]:
+        """All metrics of the same points and cells, (P, K, C)."""
+        cells = self.complete.values
+        columns = [(metric, *cell) for metric in self._metrics for cell in cells.columns]
+        found = np.full((len(cells), len(columns)), np.nan)
+        if columns:
+            names = pd.MultiIndex.from_tuples(columns, names=self.part.cells.columns.names)
+            found = self.part.cells.reindex(index=cells.index, columns=names).to_numpy(float)
+        return found.reshape(len(cells), len(self._metrics), cells.shape[1])
+
+    @cached_property
+    def by_task(self) -> pd.DataFrame:
+        """The scores of the points by task, means over seeds."""
+        return over_seeds(self.complete.values)
 
     @cached_property
     def _scored(self) -> pd.DataFrame:

@@ -8,9 +8,8 @@ from scipy.special import stdtrit
 
 from reprq.analysis.complete import over_seeds
 from reprq.analysis.scores import Scores
-from reprq.statistics.correlation import coefficient
+from reprq.statistics.correlation import coefficients
 from reprq.statistics.points import Sample
-from reprq.study.results import POINT
 
 Task = tuple[str, str]  # of a data set
 FEW_CLASSES = 3
@@ -30,12 +29,12 @@ def task_points(
     """
     found: dict[Task, Sample] = {}
     for dataset, known in scores.items():
-        own = over[over["dataset"] == dataset]
-        index = pd.MultiIndex.from_frame(own[POINT])
-        both = (known.values(metric), known.complete.values)
-        x, y = (over_seeds(table.reindex(index)) for table in both)
-        groups, known_too = own["backbone"].to_numpy(), own[list(given)] if given else None
-        found |= {(dataset, str(task)): Sample.of(x[task], y[task], groups, given=known_too) for task in y}
+        has = known.has(metric)
+        x, y = over_seeds(known.values(metric)).to_numpy()[has], known.by_task.to_numpy()[has]
+        own = over[(over["dataset"] == dataset).to_numpy()]
+        groups, fixed = own["backbone"].to_numpy(), own[list(given)] if given else None
+        names = [(dataset, str(task)) for task in known.by_task]
+        found |= zip(names, Sample.of_columns(x, y, groups, fixed), strict=True)
     return found
 
 
@@ -52,7 +51,7 @@ def task_spread(tasks: dict[Task, Sample], method: str, level: str) -> dict[str,
         method: As for `reprq.statistics.correlation`.
         level: Likewise.
     """
-    found = {task: coefficient(sample, method, level=level) for task, sample in tasks.items()}
+    found = dict(zip(tasks, coefficients(list(tasks.values()), method, level=level), strict=True))
     known = {task: value for task, value in found.items() if value is not None}
     values = np.array(list(known.values()))
     if len(values) < 2:

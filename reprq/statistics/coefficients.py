@@ -118,6 +118,35 @@ def centred_scores(values: Floats, method: str) -> Floats:
     return centred
 
 
+def of_columns(x: Floats, y: Floats, method: str) -> Floats:
+    """Return the coefficient of each column of x with that of y, no row resampled: (n, t) -> (t,), nan for constants.
+
+    Example:
+        >>> of_columns(np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [4.0], [2.0]]), "kendall").round(3)
+        array([0.333])
+    """
+    if method == "kendall":
+        sums = [_all_pairs(own, other) for own, other in zip(x.T, y.T, strict=True)]
+        return ratio(*np.array(sums).reshape(-1, 3).T)
+    if method == "pearson":
+        sizes = (np.maximum(np.abs(each).max(0), np.finfo(float).tiny) for each in (x, y))
+        x, y = (each / size for each, size in zip((x, y), sizes, strict=True))
+    else:
+        x, y = midranks(x), midranks(y)
+    (x, least_x), (y, least_y) = ((each - each.mean(0), ROUNDING**2 * (each**2).sum(0)) for each in (x, y))
+    return ratio((x * y).sum(0), (x**2).sum(0), (y**2).sum(0), least_x, least_y)
+
+
+def _all_pairs(x: Floats, y: Floats) -> Floats:
+    """The sums of `_pair_sums` over all pairs of rows, (3,)."""
+    found, step = np.zeros(3), max(1, _BLOCK // len(x))
+    for start in range(0, len(x), step):
+        rows = slice(start, start + step)
+        a, b = np.sign(x[rows, None] - x).ravel(), np.sign(y[rows, None] - y).ravel()
+        found += a @ b, a @ a, b @ b
+    return found
+
+
 def ratio(top: Floats, spread_x: Floats, spread_y: Floats, least_x: Any = 0.0, least_y: Any = 0.0) -> Floats:
     """The quotient top / sqrt(spread_x spread_y) in [-1, 1], nan where a spread is no more than the least."""
     defined = (spread_x > least_x) & (spread_y > least_y)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.errors import InputError, UnknownNameError
-from reprq.statistics.coefficients import COEFFICIENTS, Floats
+from reprq.statistics.coefficients import COEFFICIENTS, Floats, of_columns
 from reprq.statistics.flips import CommonFlips, ratios_of, resampled_counts, share_as_extreme, sign_flips
-from reprq.statistics.points import Sample
+from reprq.statistics.points import Points, Sample
 from reprq.statistics.resampling import Ends, group_interval
 from reprq.statistics.strata import DISTANCE, LEVELS, Strata
 
@@ -208,6 +208,30 @@ def coefficient(sample: Sample, method: str = "spearman", *, level: str = "poole
         raise UnknownNameError("correlation method", method, COEFFICIENTS)
     strata = Strata.of(sample, method, level)
     return strata.coefficient if strata.parts else None
+
+
+def coefficients(samples: Sequence[Sample], method: str = "spearman", *, level: str = "pooled") -> list[float | None]:
+    """Return `coefficient` of several samples; pairs of columns of the same points are computed at once.
+
+    Example:
+        >>> x, y = np.array([[1.0, 4], [2, 1], [3, 2], [4, 3]]), np.array([[2.0, 1], [1, 2], [4, 3], [3, 4]])
+        >>> [round(value, 3) for value in coefficients(Sample.of_columns(x, y, list("aabb")))]
+        [0.6, -0.2]
+    """
+    found: list[float | None] = [None] * len(samples)
+    plain: dict[int, list[tuple[int, Points]]] = {}  # by the codes that they share
+    for k, sample in enumerate(samples):
+        points = sample.strata.get("")
+        if level == "pooled" and points is not None and points.given is None and method in COEFFICIENTS:
+            plain.setdefault(id(points.codes), []).append((k, points))
+        else:
+            found[k] = coefficient(sample, method, level=level)
+    for alike in plain.values():
+        x, y = np.stack([own.x for _, own in alike], axis=1), np.stack([own.y for _, own in alike], axis=1)
+        values = np.full(len(alike), np.nan) if len(x) < 3 else of_columns(x, y, method)
+        for (k, _), value in zip(alike, values.tolist(), strict=True):
+            found[k] = value if np.isfinite(value) else coefficient(samples[k], method, level=level)
+    return found
 
 
 def over_clusters(sample: Sample, method: str, level: str = "pooled") -> Strata:

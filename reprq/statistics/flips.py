@@ -16,6 +16,7 @@ from reprq.statistics.ranks import midranks
 
 Flipped = Callable[[Floats, Floats, Ints, Floats], Floats]
 
+_BLOCK = 2**18  # entries of the largest temporary array
 SAME = 1e-9  # statistics that differ by less are equal but for rounding
 
 
@@ -136,8 +137,16 @@ def _flipped_kendall(x: Floats, y: Floats, codes: Ints, flips: Floats) -> Floats
     """
     x, y = midranks(x), midranks(y)
     x = x - x.mean()
-    shares = [((np.sign(x[i] - x) + np.sign(x[i] + x)) * np.sign(y[i] - y)).sum() for i in range(len(x))]
-    return flips @ group_sums(np.array(shares), codes)
+    step = max(1, _BLOCK // len(x))
+    shares = [_flip_shares(x, y, slice(start, start + step)) for start in range(0, len(x), step)]
+    return flips @ group_sums(np.concatenate(shares), codes)
+
+
+def _flip_shares(x: Floats, y: Floats, rows: slice) -> Floats:
+    """What some rows give to S with either sign, (rows,)."""
+    signs = np.sign(x[rows, None] - x) + np.sign(x[rows, None] + x)
+    shares: Floats = (signs * np.sign(y[rows, None] - y)).sum(1)
+    return shares
 
 
 def flipped_within(method: str) -> Flipped:

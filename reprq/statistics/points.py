@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from reprq.conversion import to_numpy
 from reprq.errors import InputError
 from reprq.statistics.coefficients import ROUNDING, Floats, Ints, group_sums
-from reprq.validation import as_matrix, as_scores
+from reprq.validation import as_matrix, as_scores, check_finite
 
 
 class Points(NamedTuple):
@@ -71,6 +71,25 @@ class Sample:
             return cls({"": whole}, columns)
         names, of_rows = _codes(strata, len(order), "strata", "stratum")
         return cls({str(name): _rows(whole, of_rows[order] == k) for k, name in enumerate(names)}, columns)
+
+    @classmethod
+    def of_columns(
+        cls, x: Floats, y: Floats, groups: Sequence[Any] | NDArray[Any], given: ArrayLike | None = None
+    ) -> "list[Sample]":
+        """Return `of` each pair of columns of two (n, t) arrays, whose groups are looked up once.
+
+        Raises:
+            InputError: As `of`.
+        """
+        if not x.size:
+            return [cls({}) for _ in x.T]
+        check_finite(x, "x")
+        check_finite(y, "y")
+        first, order = _sorted(x[:, 0], y[:, 0], groups, given, None)
+        names = getattr(given, "columns", None)
+        return [
+            cls({"": first._replace(x=own[order], y=other[order])}, names) for own, other in zip(x.T, y.T, strict=True)
+        ]
 
 
 def _sorted(

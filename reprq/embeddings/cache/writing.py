@@ -89,7 +89,7 @@ class CacheWriter:
                 with suppress(ContainsGroupError):  # another process was faster
                     zarr.create_group(LocalStore(self.path), zarr_format=3, attributes=self._attributes)
             self._group = open_group(self.path, "r+")
-            if LAYERS not in self._group:
+            if not self._stored(LAYERS):
                 with suppress(ContainsGroupError):
                     self._group.create_group(LAYERS)
             for name, values in self._rows.items():
@@ -148,7 +148,7 @@ class CacheWriter:
 
     def _present(self, layer: str) -> set[int]:
         place = self._place(layer)
-        return blocks_present(array_of(self._group, place)) if place in self._group else set()
+        return blocks_present(self._array(place)) if self._stored(place) else set()
 
     def _place(self, layer: str) -> str:
         """Where a layer stands or will; caches of older versions kept it under its very name."""
@@ -158,15 +158,30 @@ class CacheWriter:
         self, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str, attributes: dict[str, Any]
     ) -> Array:
         """The array, made if it is not there; no compression, so the same numbers are always the same bytes."""
+        if name not in self._arrays and not self._stored(name):
+            how: Any = {"write_empty_chunks": True, "order": "C"}
+            with suppress(ContainsArrayError):  # another process was faster
+                self._arrays[name] = self._group.create_array(
+                    name,
+                    shape=shape,
+                    chunks=chunks,
+                    dtype=dtype,
+                    compressors=Crc32cCodec(),
+                    attributes=attributes,
+                    config=how,
+                )
+        return self._array(name)
+
+    def _array(self, name: str) -> Array:
+        """An array that is there; each is opened once, as that takes as long as writing a block."""
         if name not in self._arrays:
-            if name not in self._group:
-                with suppress(ContainsArrayError):
-                    self._group.create_array(
-                        name, shape=shape, chunks=chunks, dtype=dtype, compressors=Crc32cCodec(), attributes=attributes
-                    )
             with zarr.config.set({"array.write_empty_chunks": True, "array.order": "C"}):
                 self._arrays[name] = array_of(self._group, name)
         return self._arrays[name]
+
+    def _stored(self, name: str) -> bool:
+        """Whether an array or group is on disk: asked of the file system, as zarr takes a millisecond for it."""
+        return (self.path / name / "zarr.json").is_file()
 
 
 def _link(file: Path, path: Path) -> bool:
