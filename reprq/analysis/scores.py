@@ -1,6 +1,6 @@
 """The points of a study, (data set, backbone, layer), with their metric and their score."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,10 +35,36 @@ def points(results: StudyResults, metric: str, score: str, detector: str, tasks:
         UnknownNameError: a score or task that the study does not have.
         InputError: a study under several scenarios.
     """
+    return points_of_pairs(results, [(detector, metric)], score, tasks).drop(columns=["detector", "metric"])
+
+
+def points_of_pairs(
+    results: StudyResults, pairs: Iterable[tuple[str, str]], score: str, tasks: str = "all"
+) -> pd.DataFrame:
+    """Return the points of several pairs, one pair below the other: the study is laid out once for all of them.
+
+    Args:
+        results: A study.
+        pairs: Detectors, by definition, with metrics; at least one pair.
+        score: As for `points`.
+        tasks: As for `points`.
+
+    Returns:
+        The columns of `points`, and detector and metric.
+
+    Raises:
+        UnknownNameError: a score or task that the study does not have.
+        InputError: a study under several scenarios.
+    """
     check_one(results)
     tasks_in(results, tasks)
-    scores = scores_of(by_dataset(results), detector, score, tasks)
-    return pd.concat([each.points(metric) for each in scores.values()], ignore_index=True)
+    parts, scores, found = by_dataset(results), dict[str, dict[str, Scores]](), []
+    for detector, metric in pairs:
+        if detector not in scores:
+            scores[detector] = scores_of(parts, detector, score, tasks)
+        own = pd.concat([each.points(metric) for each in scores[detector].values()], ignore_index=True)
+        found.append(own.assign(detector=detector, metric=metric))
+    return pd.concat(found, ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False)

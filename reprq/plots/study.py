@@ -47,18 +47,18 @@ def draw_study(
 
 def _figures(results: "StudyResults", shown: pd.DataFrame, folder: Path, method: str, scenario: str) -> list[Path]:
     """One figure a group of tasks under one scenario, which its title and name say where it is not plain."""
-    from reprq.analysis import points
+    from reprq.analysis.scores import points_of_pairs
 
     several = results.metrics["dataset"].nunique() > 1
     written: list[Path] = []
+    of_groups: dict[tuple[Any, ...], pd.DataFrame] = {}  # over all data sets, of which each has a figure of its own
     for (dataset, group), rows in shown.groupby(["dataset", "tasks"], sort=False):
-        pairs = rows[["detector", "metric"]].itertuples(index=False)
-        tables = [
-            points(results, metric, "auroc", detector, str(group)).assign(detector=detector, metric=metric)
-            for detector, metric in pairs
-        ]
+        pairs = list(rows[["detector", "metric"]].itertuples(index=False, name=None))
+        wanted = (str(group), *pairs)
+        if wanted not in of_groups:
+            of_groups[wanted] = points_of_pairs(results, pairs, "auroc", str(group))
         found = {(row["detector"], row["metric"]): correlation_of(row) for row in rows.to_dict("records")}
-        drawn = pd.concat(tables)
+        drawn = of_groups[wanted]
         alone = str(dataset) if several and dataset in set(drawn.get("dataset", ())) else ""
         drawn = drawn[drawn["dataset"] == dataset] if alone else drawn
         of_study = results.study.get("config", {}).get("title", "")

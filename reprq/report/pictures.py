@@ -15,6 +15,7 @@ from PIL import Image
 
 from reprq import plots
 from reprq.analysis import points
+from reprq.analysis.scores import points_of_pairs
 from reprq.data.registry import DATASETS
 from reprq.evaluation import Correlation
 from reprq.plots.names import detector_label, metric_label
@@ -154,10 +155,7 @@ def _coefficients(table: pd.DataFrame) -> Picture:
 
 def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str, str], Correlation]) -> list[Picture]:
     pairs = table[["detector", "metric"]].itertuples(index=False, name=None)
-    over = pd.concat(
-        points(results, metric, "auroc", detector).assign(detector=detector, metric=metric)
-        for detector, metric in pairs
-    )
+    over = points_of_pairs(results, pairs, "auroc")
     if over.empty:
         return []
     shape = f"{over['metric'].nunique()} by {over['detector'].nunique()}"

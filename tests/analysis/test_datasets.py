@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reprq.analysis import compare, correlate, points
+from reprq.analysis import compare, correlate, points, scores
+from reprq.analysis.complete import complete_scores
 from reprq.analysis.datasets import by_dataset
 from reprq.errors import UnknownNameError
 from reprq.study import StudyResults
@@ -94,3 +95,16 @@ def test_one_task_is_enough(several: Make) -> None:
     assert table["dataset"].unique().tolist() == ["A"]
     assert np.isfinite(table["coefficient"].astype(float)).all()
     assert table["task_median"].isna().all()
+
+
+def test_points_of_several_pairs_are_those_of_each_and_scores_are_laid_out_once(
+    several: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = several()
+    pairs = [("knn[1]", name) for name in ("noise", "good", "bad")]
+    alone = [points(results, name, "auroc", of).assign(detector=of, metric=name) for of, name in pairs]
+    laid = []
+    monkeypatch.setattr(scores, "complete_scores", lambda *given: laid.append(given) or complete_scores(*given))
+    together = scores.points_of_pairs(results, pairs, "auroc")
+    pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True))
+    assert len(laid) == 3  # one a data set
