@@ -94,7 +94,8 @@ def verdict(
     if not ours["gain_low"] > 0 and not ours["gain_high"] < 0:
         span = "" if pd.isna(ours["gain_low"]) else f" [{-ours['gain_high']:.3f}, {-ours['gain_low']:.3f}]"
         why.append(f"the {COMBINATION} loses {-ours['gain']:+.3f}{span} against the {dull}")
-    where = f"{int(ours['n_datasets'])} data sets{f' of {modality}s' if set(like['modality']) == {modality} else ''}"
+    kind = f" of {_plural(modality)}" if set(like["modality"]) == {modality} else ""
+    where = f"{int(ours['n_datasets'])} data sets{kind}"
     first = f"first by the {chosen['rule']}: choosing the {level} by it lost {_lost(chosen)} {auroc} on {where}"
     first += f" in the mean, and loses at most {chosen['most']:.3f} on a new one like them in {chosen['chance']:.0%} of"
     first += " cases"
@@ -111,6 +112,10 @@ def _with_most(table: pd.DataFrame, regrets: pd.DataFrame) -> pd.DataFrame:
     return table.assign(most=[most for most, _ in said], chance=[chance for _, chance in said])
 
 
+def _plural(modality: str) -> str:
+    return "sounds" if modality == "audio" else f"{modality}s"
+
+
 def _lost(row: Mapping[Any, Any]) -> str:
     span = "" if pd.isna(row["low"]) else f" [{row['low']:.3f}, {row['high']:.3f}]"
     return f"{row['regret']:.3f}{span}"
@@ -125,12 +130,12 @@ def _doubts(known: Elsewhere, own: pd.DataFrame, modality: str) -> list[str]:
     """Why the study may say nothing of such data."""
     datasets = own["dataset"].nunique()
     if not datasets:
-        return [f"no data set of {modality}s is among those"]
+        return [f"no data set of {_plural(modality)} is among those"]
     if datasets < FEW_TARGETS:
-        return [f"only {datasets} of those data sets {'is' if datasets == 1 else 'are'} of {modality}s"]
+        return [f"only {datasets} of those data sets {'is' if datasets == 1 else 'are'} of {_plural(modality)}"]
     of_kind = known.layers[known.layers["modalities"].str.split().map(lambda names: modality in names)]
     networks = of_kind["weights"].nunique()
-    return [f"only {networks} networks of {modality}s are among those"] if networks < FEW_CLUSTERS else []
+    return [f"only {networks} networks of {_plural(modality)} are among those"] if networks < FEW_CLUSTERS else []
 
 
 def places(known: Elsewhere, points: pd.DataFrame, digests: Mapping[str, str]) -> pd.Series:

@@ -98,11 +98,12 @@ def test_regrets_of_detectors_are_written_in_a_row_a_data_set_and_read_back(tmp_
     ("how", "modality", "why"),
     [
         ({}, "text", "no data set of texts is among those"),
+        ({}, "audio", "no data set of sounds is among those"),
         ({"datasets": 2}, "image", "only 2 of those data sets are of images"),
         ({"networks": 5}, "image", "only 5 networks of images are among those"),
         ({"noise": 0.2}, "image", "the combination loses +0."),
     ],
-    ids=["modality", "data sets", "networks", "interval over 0"],
+    ids=["modality", "sounds", "data sets", "networks", "interval over 0"],
 )
 def test_what_cannot_be_told_is_said_with_the_reason(how, modality, why):
     found = verdict(known(**how), layers_of("a", place=0.0), modality)
