@@ -5,7 +5,8 @@
 `jpeg_cifar10_seeds/coefficients.png` and `every-metric-every-detector.png` are drawn from its `correlation.csv`, its
 other pictures from `layers.csv`, `magnetic_tiles_layers/auroc-of-kde-by-layer.png` from its `layers.csv`,
 `esc10/auroc-of-mahalanobis-by-layer.png` likewise,
-`cka_jpeg_cifar10.png` from its CSV, and the scatter plots of `mai2021/` from its `means.csv`.
+`cka_jpeg_cifar10.png` from its CSV, and the scatter plots of `mai2021/` and of
+`mai2021/thirteen/` from their `means.csv`.
 """
 
 from pathlib import Path
@@ -46,8 +47,9 @@ def main() -> None:
     heatmap = layer_heatmap(layers.assign(y=layers["mahalanobis[ledoit_wolf]"]), "y", "AUROC of Mahalanobis")
     _write(heatmap.figure, sounds / "auroc-of-mahalanobis-by-layer.png")
     draw_cka(pd.read_csv(HERE / "cka_jpeg_cifar10.csv"), HERE / "cka_jpeg_cifar10.png", rows=2000)
-    for name, figure in draw_mai2021(pd.read_csv(HERE / "mai2021" / "means.csv")).items():
-        _write(figure, HERE / "mai2021" / f"{name}.png")
+    for study in (HERE / "mai2021", HERE / "mai2021" / "thirteen"):
+        for name, figure in draw_mai2021(pd.read_csv(study / "means.csv")).items():
+            _write(figure, study / f"{name}.png")
 
 
 def draw_layers(layers: pd.DataFrame, pooled: pd.DataFrame, folder: Path) -> None:

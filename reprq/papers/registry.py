@@ -49,9 +49,9 @@ PAPERS = Registry(
             " all detectors; the claims",
             "digits, CIFAR-10, or the folder of a named protocol; MNIST (cpu) or CIFAR-100 (the others) in $REPRQ_DATA",
             {
-                "smoke": "digits 5 to 9, four tasks, one seed; 3 minutes on 2 cores",
+                "smoke": "digits 5 to 9, four tasks, one seed; 5 minutes on 2 cores",
                 "cpu": "CIFAR-10 in --root (torchvision's files, or train/CLASS and test/CLASS), 400 benign images a"
-                " task, twenty tasks, one seed; 1 to 1.5 hours on 2 cores",
+                " task, twenty tasks, one seed; 1.5 to 2.5 hours on 2 cores",
                 "full": "CIFAR-10 whole, twenty tasks, three seeds; for a GPU",
                 "cats-vs-dogs": "Cats vs. Dogs in --root; for a GPU",
                 "plant-pathology-2020": "Plant Pathology 2020 in --root; for a GPU",
