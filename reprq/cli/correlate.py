@@ -11,7 +11,7 @@ from reprq.cli.groups import Command
 
 @click.command(cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--metric", "metrics", multiple=True, help="Only this metric; may be repeated.")
+@options.metrics
 @click.option("--detector", "detectors", multiple=True, help="Only this detector; may be repeated.")
 @click.option("--score", default="auroc", show_default=True, help="The column of the detectors' table.")
 @click.option(

@@ -35,7 +35,7 @@ DEFAULT_SAMPLES = 256
     help=f"Rows, a seeded stratified sample. [default: {DEFAULT_SAMPLES} of a backbone's data, all of a file's rows]",
 )
 @options.poolings
-@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Only this metric; may be repeated.")
+@options.metrics
 @click.option(
     "--definitions",
     type=click.Choice(["default", "all"]),

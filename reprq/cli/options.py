@@ -52,6 +52,21 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(f"expected numbers with commas, got {value!r}", context, parameter) from None
 
 
+def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """What is named with commas, or by the option again."""
+    return tuple(name.strip() for each in value for name in each.split(",") if name.strip())
+
+
+metrics = click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    callback=_names,
+    metavar="NAME[,NAME]",
+    help="Only this metric; may be repeated.",
+)
+
+
 def seed(help: str) -> Callable[[Any], Any]:
     """Return the option `--seed`; every generator here takes the same range."""
     return click.option("--seed", default=0, show_default=True, type=click.IntRange(0, MAX_SEED), help=help)

@@ -59,6 +59,7 @@ def forest_plot(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set(xlim=(-1.03, 1.03), ylim=(len(metrics) - 0.45, -0.55))
     ax.xaxis.set_major_locator(MultipleLocator(0.5))
     methods = " and ".join(str(name).capitalize() for name in known["method"].unique())
-    ax.set_xlabel(f"{methods} coefficient; hollow: the interval holds 0", fontsize=9)
+    said = "hollow: the interval holds 0" if known["low"].notna().any() else "hollow: no interval"
+    ax.set_xlabel(f"{methods} coefficient; {said}", fontsize=9)
     legend_beside([ax], grow=ours)
     return ax

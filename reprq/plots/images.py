@@ -1,6 +1,8 @@
 """The images that a detector finds most normal and most anomalous."""
 
 import math
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,12 @@ from numpy.typing import ArrayLike
 from reprq.data import Dataset
 from reprq.errors import InputError
 from reprq.plots.panels import axes_of
-from reprq.plots.styles import ANOMALOUS, BENIGN
+from reprq.plots.styles import ANOMALOUS, BENIGN, plain
 from reprq.validation import as_labels, as_scores
 
 _STEP = (1.12, 1.34)  # width and height of a picture with its margin, in pictures
 _GAP = 0.45  # between the two halves, where the lower one has its heading
+_LETTERS = 22  # of a line below a picture, no wider than it
 
 
 def image_extremes(
@@ -30,8 +33,8 @@ def image_extremes(
 ) -> Axes:
     """Draw the images with the lowest scores, and below them those with the highest, each with its score.
 
-    A solid blue frame is a benign image, a dashed red one an anomalous image: an anomaly above or a benign image below
-    is a mistake worth looking at.
+    A solid blue frame is a benign image, a dashed orange one an anomalous image: an anomaly above or a benign image
+    below is a mistake worth looking at.
 
     Args:
         images: What gives the image of a row: a `Dataset`, a sequence, or a function of the row. PIL images, or
@@ -76,9 +79,38 @@ def image_extremes(
     ax.set(xlim=(-0.05, columns * _STEP[0]), ylim=(-0.1, height), aspect="equal")
     ax.axis("off")
     if marks is not None:
-        handles = [Line2D([], [], label=name, linewidth=2, **_look(name == "anomalous")) for name in _NAMES]
-        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.04), ncols=2, frameon=False, fontsize=8)
+        _explain_frames(ax)
     return ax
+
+
+def framed_images(images: Any, titles: Sequence[str], labels: ArrayLike, *, columns: int = 4) -> Axes:
+    """Draw images in the order given, each with a title below it and the frames of `image_extremes`.
+
+    Args:
+        images: As in `image_extremes`.
+        titles: Of each; what is longer than three short lines is cut.
+        labels: (n,) 1 is anomalous, 0 is benign.
+        columns: How many stand beside each other.
+    """
+    marks = as_labels(labels, len(titles))
+    columns = min(columns, len(titles))
+    rows = math.ceil(len(titles) / columns)
+    ax = axes_of(None, (max(3.2, 1.6 * columns * _STEP[0] + 0.2), 1.6 * rows * _STEP[1] + 0.4))
+    for i, title in enumerate(titles):
+        left, bottom = i % columns * _STEP[0], (rows - 1 - i // columns) * _STEP[1] + _STEP[1] - 1.0
+        _picture(ax, pixels_of(images, i), left, bottom)
+        lines = textwrap.fill(plain(title), _LETTERS, max_lines=3, placeholder="...")
+        ax.text(left + 0.5, bottom - 0.04, lines, fontsize=7, ha="center", va="top")
+        _frame(ax, left, bottom, bool(marks[i]))
+    ax.set(xlim=(-0.05, columns * _STEP[0]), ylim=(-0.05, rows * _STEP[1] + 0.05), aspect="equal")
+    ax.axis("off")
+    _explain_frames(ax)
+    return ax
+
+
+def _explain_frames(ax: Axes) -> None:
+    handles = [Line2D([], [], label=name, linewidth=2, **_look(name == "anomalous")) for name in _NAMES]
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.04), ncols=2, frameon=False, fontsize=8)
 
 
 _NAMES = ("benign", "anomalous")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reprq import plots
 from reprq.data import Dataset, to_photo
 from reprq.errors import InputError, ReprqError, counted
+from reprq.plots.images import framed_images
 from reprq.progress import track
 from reprq.report.explained import maps_of_refit, reasons
 from reprq.report.pictures import LARGEST_JPEG, Picture, raster
@@ -131,8 +132,8 @@ def gallery(
         return _listing(samples, scores, truth, f"{title}. {caption}", f"gallery-{row['dataset']}")
     if maps is None:
         pictures = [transform.picture(samples.item(i)) for i in range(len(samples))]
-        drawn = plots.image_extremes(pictures, scores, truth, count=len(pictures)).get_figure(root=True)
-        caption += " A dashed red frame is an anomaly, a solid blue one is benign."
+        drawn = framed_images(pictures, titles, truth).get_figure(root=True)
+        caption += " A dashed orange frame is an anomaly, a solid blue one is benign."
     else:
         masks = [None if again.split.masks is None else again.split.masks[int(i)] for i in shown]
         drawn = overlaid(samples, maps, transform, masks, titles, contour=_HIGHEST)

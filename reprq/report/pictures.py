@@ -148,9 +148,14 @@ def _coefficients(table: pd.DataFrame) -> Picture:
     return picture(
         plots.forest_plot(table),
         "How well each metric predicts each detector",
-        "Spearman's rho over layers with its 95 % interval, which resamples whole networks; 1 and -1 are perfect.",
+        f"Spearman's rho over layers{_interval(table)}; 1 and -1 are perfect.",
         f"Coefficients of {table['metric'].nunique()} metrics with intervals; the table of correlations has them",
     )
+
+
+def _interval(table: pd.DataFrame) -> str:
+    """What stands beside coefficients: too few networks give none an interval."""
+    return " with its 95 % interval, which resamples whole networks" if table["low"].notna().any() else ", no interval"
 
 
 def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str, str], Correlation]) -> list[Picture]:
@@ -163,7 +168,7 @@ def _all_pairs(results: StudyResults, table: pd.DataFrame, found: dict[tuple[str
         picture(
             plots.correlation_grid(over, "AUROC", found),
             "Every metric against every detector",
-            "Over each picture Spearman's rho with its 95 % interval, which resamples whole networks.",
+            f"Over each picture Spearman's rho{_interval(table)}.",
             f"{shape} scatter plots; the table of correlations has their numbers",
         )
     ]

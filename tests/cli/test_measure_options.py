@@ -39,6 +39,11 @@ def test_intervals_hold_their_value(reprq: Reprq, file: Path) -> None:
         assert row["low"] < row["value"] < row["high"]
 
 
+def test_metrics_are_named_with_commas_or_one_by_one(reprq: Reprq, file: Path) -> None:
+    one, two = ("--metric", "rankme, aucev"), ("--metric", "rankme", "--metric", "aucev")
+    assert rows(reprq, "--embeddings", file, *one) == rows(reprq, "--embeddings", file, *two)
+
+
 def test_a_curve_ends_with_the_value_of_all_rows(reprq: Reprq, file: Path) -> None:
     curve = rows(reprq, "--embeddings", file, "--metric", "rankme", "--curve")
     (value,) = rows(reprq, "--embeddings", file, "--metric", "rankme")

@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from reprq import plots
 from reprq.errors import InputError, ReprqError, UnknownNameError
 from reprq.evaluation import auroc, curves, roc_band
+from reprq.plots.images import framed_images
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,20 @@ def test_extremes_of_few_and_many_grey_images(n, collisions):
     images = np.random.default_rng(0).uniform(size=(n, 8, 8, 1))
     ax = plots.image_extremes(images, np.arange(n) * 1e3)
     assert len(ax.images) == 2 * min(16, n // 2)
+    assert collisions(ax.figure) == []
+
+
+@pytest.mark.parametrize("n", [1, 3, 9])
+def test_framed_images_stand_in_their_order_with_their_titles(n, collisions):
+    titles = [f"a class with a long name, file {i}_{'x' * 30}.jpg: {i}" for i in range(n)]
+    ax = framed_images(np.zeros((n, 8, 8)), titles, [i % 2 for i in range(n)])
+    said = [" ".join(text.get_text().split()) for text in ax.texts]
+    assert len(said) == n
+    for i, text in enumerate(said):
+        assert text.startswith("a class with a long")
+        assert text.endswith(f".jpg: {i}")
+    frames = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+    assert [frame.get_linestyle() for frame in frames] == ["-" if i % 2 == 0 else "--" for i in range(n)]
     assert collisions(ax.figure) == []
 
 

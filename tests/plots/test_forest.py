@@ -41,6 +41,8 @@ def test_intervals_that_do_not_exist_are_hollow():
     ax = plots.forest_plot(table(("knn",)).assign(low=np.nan, high=np.nan))
     assert len(ax.lines[0].get_xdata()) == 0
     assert len(ax.lines[1].get_xdata()) == 3
+    assert ax.get_xlabel().endswith("; hollow: no interval")
+    assert plots.forest_plot(table(("knn",))).get_xlabel().endswith("; hollow: the interval holds 0")
 
 
 def test_bad_tables_are_refused():

@@ -7,6 +7,7 @@ from PIL import Image
 
 from reprq.cli import main
 from reprq.errors import InputError
+from reprq.plots.images import framed_images
 from reprq.report import write_report
 from reprq.report.galleries import galleries
 from reprq.report.pictures import LARGEST_JPEG, _jpeg
@@ -54,6 +55,23 @@ def test_images_come_with_maps_where_there_are_some(tmp_path, changes, mapped) -
     best = results.detectors.groupby(["layer", "definition"], dropna=False)["auroc"].mean().max()
     rows = results.detectors[results.detectors["definition"].map(lambda name: name in picture.caption)]
     assert rows.groupby(["layer", "definition"], dropna=False)["auroc"].mean().max() == best
+
+
+def test_no_image_of_the_most_anomalous_is_called_normal(tmp_path, monkeypatch) -> None:
+    drawn = []
+
+    def spied(images, titles, labels):
+        drawn.append((titles, list(labels)))
+        return framed_images(images, titles, labels)
+
+    monkeypatch.setattr("reprq.report.galleries.framed_images", spied)
+    results = _study(tmp_path, backbones=[{"name": "lenet", "weights": "random", "layers": "-1"}])
+    (picture,) = galleries(results, 4, cache_dir=tmp_path / "caches").pictures
+    ((titles, labels),) = drawn
+    scores = [float(title.rpartition(": ")[2]) for title in titles]
+    assert scores == sorted(scores, reverse=True)
+    assert len(scores) == len(labels) == 4
+    assert all(title in picture.alternative for title in titles)
 
 
 def test_the_page_holds_the_gallery_and_the_same_study_gives_the_same_bytes(
