@@ -1,6 +1,7 @@
 """What metrics have to beat: choices of a layer without any metric, by position, by other data sets, or by scores."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,7 @@ from reprq.errors import InputError
 from reprq.evaluation import auroc
 from reprq.evaluation.detection import halves_of
 from reprq.statistics.ranks import midranks
+from reprq.validation import as_classes
 
 LAST, FIXED, DEPTH, RANDOM = "last layer", "fixed ranking", "most frequent depth", "random layer"
 _DEPTHS = 5  # to which the depths of best layers are rounded: 0, 1/4, ..., 1
@@ -101,15 +103,15 @@ def few_shot(
         (2, draws, P): AUROC in either half.
 
     Raises:
-        InputError: k below 1, or a half without benign or anomalous rows.
+        InputError: k or draws below 1, another number of classes than labels, or a half without benign or anomalous
+            rows.
 
     Example:
         >>> scores = [[0.1, 0.2, 0.9, 0.8], [0.9, 0.8, 0.1, 0.2]]
         >>> few_shot(scores, [0, 0, 1, 1], [0, 0, 1, 1], k=1, draws=1).tolist()
         [[[1.0, 0.0]], [[1.0, 0.0]]]
     """
-    if k < 1:
-        raise InputError(f"k must be at least 1 anomaly, got {k}")
+    _check_draws(k, draws, seed)
     values, anomalous = np.asarray(scores, dtype=np.float64), np.asarray(labels) == 1
     rng, found = np.random.default_rng(seed), []
     for half in _halves(anomalous, classes):
@@ -149,7 +151,8 @@ def few_labels(
         (2, draws) of either half.
 
     Raises:
-        InputError: k below 1, a half without benign or anomalous rows, or what the metric raises.
+        InputError: k or draws below 1, another number of classes than labels, a half without benign or anomalous rows,
+            a metric that gives no finite number, or what it raises.
 
     Example:
         >>> from reprq.metrics import h_score
@@ -157,8 +160,7 @@ def few_labels(
         >>> few_labels(rows, [0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 1, 1], k=1, measure=h_score, draws=1).round(3).tolist()
         [[0.999], [0.999]]
     """
-    if k < 1:
-        raise InputError(f"k must be at least 1 anomaly, got {k}")
+    _check_draws(k, draws, seed)
     values, anomalous = np.asarray(rows, dtype=np.float64), np.asarray(labels) == 1
     rng, found = np.random.default_rng(seed), []
     for half in _halves(anomalous, classes):
@@ -166,8 +168,20 @@ def few_labels(
         benign, others = np.flatnonzero(~known), np.flatnonzero(known)
         drawn = [rng.choice(len(others), min(k, len(others)), replace=False) for _ in range(draws)]
         chosen = [np.concatenate([benign, others[each]]) for each in drawn]
-        found.append([measure(own[each], known[each].astype(np.float64)) for each in chosen])
+        found.append([_number(measure(own[each], known[each].astype(np.float64))) for each in chosen])
     return np.array(found)
+
+
+def _check_draws(k: Any, draws: Any, seed: Any) -> None:
+    for name, value, least in (("k", k, 1), ("draws", draws, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+def _number(value: Any) -> float:
+    if np.ndim(value) != 0 or not np.isfinite(value):
+        raise InputError(f"measure must give one finite number, got {value!r}; take another metric, or more anomalies")
+    return float(value)
 
 
 def _turned(rows: Floats) -> Floats:
@@ -218,7 +232,7 @@ def against_synthetic(benign: ArrayLike, synthetic: ArrayLike) -> Floats:
 
 
 def _halves(anomalous: NDArray[np.bool_], classes: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    first = halves_of(np.asarray(classes))
+    first = halves_of(as_classes(classes, len(anomalous), "classes"))
     for half in (first, ~first):
         if not 0 < int((half & anomalous).sum()) < int(half.sum()):
             raise InputError("labels must have a benign and an anomalous row in either half of each class, got fewer")

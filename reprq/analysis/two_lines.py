@@ -42,7 +42,7 @@ def sweet_spots(table: pd.DataFrame, metric: str = "value", score: str = "auroc"
         with fewer than three data sets has no p.
 
     Raises:
-        InputError: a column is missing, or the table is empty.
+        InputError: a column is missing or holds no numbers, or the table is empty.
 
     References:
         Simonsohn, "Two lines: a valid alternative to the invalid testing of U-shaped relationships with quadratic
@@ -60,6 +60,9 @@ def sweet_spots(table: pd.DataFrame, metric: str = "value", score: str = "auroc"
     check_columns(table, ("dataset", "metric", metric, score), "table")
     if table.empty:
         raise InputError("table must have at least one point, got none")
+    for column in (metric, score):
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            raise InputError(f"column {column!r} of table must hold numbers, got {table[column].dtype}; convert it")
     rows = [_row(str(name), own, metric, score) for name, own in table.groupby("metric", sort=False)]
     found = pd.DataFrame(rows)
     found["p_holm"] = holm([None if pd.isna(p) else float(p) for p in found["p_value"]])

@@ -19,7 +19,7 @@ from reprq.analysis.rules import StudyArrays, picks
 from reprq.errors import InputError
 from reprq.evaluation import auroc
 from reprq.evaluation.detection import halves_of
-from reprq.metrics import logme
+from reprq.metrics import h_score, logme
 
 
 def study(dataset: str, scores: np.ndarray, networks: str) -> StudyArrays:
@@ -113,7 +113,7 @@ def test_made_anomalies_are_judged_as_real_ones() -> None:
 
 
 def test_what_cannot_be_chosen_by_is_said() -> None:
-    with pytest.raises(InputError, match="k must be at least 1 anomaly, got 0"):
+    with pytest.raises(InputError, match="k must be a whole number of at least 1, got 0"):
         few_shot([[0.0, 1.0]], [0, 1], [0, 1], k=0)
     with pytest.raises(InputError, match="a benign and an anomalous row in either half"):
         few_shot([[0.0, 1.0]], [0, 1], [0, 1], k=1)
@@ -139,7 +139,29 @@ def test_few_labels_ask_each_half_with_the_anomalies_that_were_drawn() -> None:
     for half, said in zip((True, False), everything[:, 0], strict=True):
         kept = np.concatenate([np.flatnonzero(halves[0] == half), 20 + np.flatnonzero(halves[1] == half)])
         assert said == pytest.approx(logme(rows[kept], labels[kept]), abs=1e-5)
-    with pytest.raises(InputError, match="k must be at least 1 anomaly, got 0"):
+    with pytest.raises(InputError, match="k must be a whole number of at least 1, got 0"):
         few_labels(rows, labels, labels, k=0, measure=logme)
     with pytest.raises(InputError, match="a benign and an anomalous row in either half"):
         few_labels(rows, labels * 0, labels, k=1, measure=logme)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"k": 1.5}, "k must be a whole number of at least 1, got 1.5"),
+        ({"k": "two"}, "k must be a whole number of at least 1, got 'two'"),
+        ({"draws": 0}, "draws must be a whole number of at least 1, got 0"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+        ({"classes": [0, 1]}, r"classes must have shape \(6,\), one a row, got \(2,\)"),
+        ({"measure": lambda rows, labels: np.nan}, "measure must give one finite number, got nan"),
+        ({"measure": lambda rows, labels: [1.0, 2.0]}, r"measure must give one finite number, got \[1.0, 2.0\]"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(changes, said):
+    given = {"labels": [0, 0, 0, 0, 1, 1], "classes": [0, 0, 0, 0, 1, 1], "k": 1, "draws": 1}
+    asked = {**given, "rows": [[0.0], [0.1], [0.2], [0.3], [5.0], [5.1]], "measure": h_score, **changes}
+    with pytest.raises(InputError, match=said):
+        few_labels(**asked)
+    if "measure" not in changes:
+        with pytest.raises(InputError, match=said):
+            few_shot([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]], **{**given, **changes})

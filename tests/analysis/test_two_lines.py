@@ -74,5 +74,7 @@ def test_metrics_are_corrected_together_and_what_is_too_small_has_no_p() -> None
 def test_what_is_no_table_of_points_is_said() -> None:
     with pytest.raises(InputError, match="auroc"):
         sweet_spots(points("peak", 0).drop(columns="auroc"))
+    with pytest.raises(InputError, match="column 'auroc' of table must hold numbers, got"):
+        sweet_spots(points("peak", 0).assign(auroc="high"))
     with pytest.raises(InputError, match="table must have at least one point, got none"):
         sweet_spots(points("peak", 0).iloc[:0])

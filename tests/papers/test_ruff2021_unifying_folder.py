@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reprq.detectors import create
+from reprq.detectors import Mahalanobis, create
 from reprq.errors import DataError, DownloadError
 from reprq.evaluation import auroc, explanation_accuracy
 from reprq.explain import relevance
@@ -65,6 +65,14 @@ def test_nine_methods_are_judged_on_a_folder_with_what_explains_them(category: P
     text = (tmp_path / "methods.md").read_text()
     assert "30 benign images train, 8 benign and 8 anomalous ones are judged" in text
     assert len([line for line in text.splitlines() if line.startswith("| ")]) == 2 + len(METHODS)
+
+
+@pytest.mark.parametrize(("n", "seen"), [(5, 2), (40, 19), (41, 20), (60, 20)])
+def test_the_covariance_of_mve_has_rows_enough_in_a_small_folder(n: int, seen: int) -> None:
+    rows = np.random.default_rng(0).normal(size=(n, 48))
+    reduced = unifying_folder._reduced(rows, 20, 0)(rows)
+    assert reduced.shape == (n, seen)
+    assert np.isfinite(Mahalanobis(covariance="mcd").fit(reduced).anomaly_score(reduced)).all()
 
 
 @pytest.mark.usefixtures("small")

@@ -62,7 +62,7 @@ class FolderPreset:
 
     Attributes:
         side: Of images and maps, in pixels; a multiple of 8.
-        components: Principal components that MVE sees.
+        components: Principal components that MVE sees; of few images fewer than half as many as there are images.
         epochs: Of the autoencoder, and after how many the rate falls to a tenth.
         gan: Epochs of AGAN, and the steps and starts of its search for each image.
         network: The backbone of DSVDD, the file of its weights in `weights/` ("random" for none), its layer, and the
@@ -225,7 +225,8 @@ def _fitted(method: str, spec: Spec, benign: Dataset, backbone: Backbone, how: F
 
 
 def _reduced(rows: Array, components: int, seed: int) -> Callable[[Array], Array]:
-    fitted = PCA(min(components, len(rows) - 1), random_state=seed).fit(rows)
+    few = max(1, (len(rows) - 1) // 2)  # the covariance of MVE needs more than two rows a column
+    fitted = PCA(min(components, few), random_state=seed).fit(rows)
     return lambda rows: np.asarray(fitted.transform(rows))
 
 
