@@ -169,6 +169,10 @@ def linked(svg: bytes, links: list[Link], label: str, data: Mapping[str, str]) -
 def _thin(anchor: ElementTree.Element, outlines: dict[str, str]) -> dict[str, str]:
     """Put the use of an outline in the place of a point's path, and return its other attributes: its look."""
     looks = dict(anchor[0].attrib)
+    if "d" not in looks:  # matplotlib has written the outline once itself, as it does of points of one size
+        placed = {name: looks.pop(name) for name in ("href", "x", "y")}
+        anchor[:] = [ElementTree.Element("use", placed)]
+        return looks
     words = looks.pop("d").split()
     is_number = [word[-1].isdigit() for word in words]
     numbers = [float(word) for word, is_one in zip(words, is_number, strict=True) if is_one]

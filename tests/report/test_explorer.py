@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import pytest
@@ -14,7 +15,7 @@ from reprq.errors import InputError
 from reprq.evaluation import Correlation
 from reprq.plots import metric_vs_score, render
 from reprq.report import closely, pictures, write_report
-from reprq.report.explorer import LARGEST_POINT, Closely, linked, links_of, point_id
+from reprq.report.explorer import LARGEST_POINT, Closely, _thin, linked, links_of, point_id
 from reprq.study import run_study
 
 
@@ -186,3 +187,11 @@ def test_a_count_that_a_page_does_not_hold_is_refused(digits, count):
 
 def test_a_page_says_how_its_points_are_had():
     assert "`reprq report RUN --points --force`" in Closely().missing
+
+
+def test_an_outline_that_matplotlib_wrote_once_stays_as_it_is():
+    anchor = ElementTree.fromstring('<a href="#p"><use x="1.5" y="2" href="#m8" fill="#0072b2" /></a>')
+    outlines: dict[str, str] = {}
+    assert _thin(anchor, outlines) == {"fill": "#0072b2"}
+    assert anchor[0].attrib == {"x": "1.5", "y": "2", "href": "#m8"}
+    assert outlines == {}
