@@ -2,12 +2,10 @@
 
     REPRQ_ANSWER=DATA python figures/answer.py --runs runs/answer --out figures/answer
 
-DATA holds what the four studies `answer/*.toml` read:
-    tiles/                    magnetic tiles in the layout of MVTec AD: train/good/, test/good/, test/blowhole/, ...
-    apple/                    apple leaves: healthy/, scab/, black_rot/, cedar_apple_rust/
-    cifar/                    JPEG CIFAR-10: train/CLASS/ (the first 100), test/CLASS/ (the first 50)
+DATA holds what the four studies `answer/*.toml` read; `answer_data.py` lays the photos out:
+    tiles/, apple/, cifar/, fashion/, superclasses/
+                              magnetic tiles, apple leaves, JPEG CIFAR-10, Fashion-MNIST, Tiny ImageNet
     torchvision/              MNIST and USPS, as torchvision reads them
-    superclasses/             ten superclasses of Tiny ImageNet, as `figures/superclasses.py` lays them out
     news/, reuters/, sms.tsv  20_newsgroups/, reut2-*.sgm, the SMS Spam Collection
     sounds/                   ESC-10: dog_bark/, rain/, ...
     tabular/                  6_cardio.npz, 30_satellite.npz and 38_thyroid.npz of ADBench

@@ -9,6 +9,7 @@ It reads `answer/*.csv`, which `answer.py` writes, and what `answer_elsewhere.py
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reprq.analysis.elsewhere import Elsewhere
@@ -35,12 +36,14 @@ def account(folder: Path) -> str:
     tables = {name: pd.read_csv(folder / f"{name}.csv") for name in ("regret", "regret_by_dataset", "variance")}
     correlation = pd.read_csv(folder / "correlation.csv")
     lost, elsewhere = tables["regret"], Elsewhere.packaged()
-    against = over_fixed(tables["regret_by_dataset"])
+    against = over(FIXED, tables["regret_by_dataset"])
     parts = {
         "data": data(tables["regret_by_dataset"], elsewhere, correlation),
         "verdict": verdict(lost, against),
         "rules": table_of_rules(lost, against),
+        "unseen": unseen(tables["regret_by_dataset"]),
         "few": few_anomalies(lost),
+        "between": between(pd.read_csv(folder / "embeddings.csv")),
         "variance": shares(tables["variance"]),
         "correlation": coefficients(correlation),
         "threats": largest(tables["regret_by_dataset"]),
@@ -51,10 +54,10 @@ def account(folder: Path) -> str:
     return text
 
 
-def over_fixed(wide: pd.DataFrame) -> pd.DataFrame:
-    """Return what every rule gains on the fixed ranking, over the data sets that it was judged on."""
+def over(rival: str, wide: pd.DataFrame) -> pd.DataFrame:
+    """Return what every rule gains on a rival, over the data sets that it was judged on."""
     long = wide.melt(id_vars=["level", "rule"], var_name="dataset", value_name="regret").dropna(subset="regret")
-    return regret_summary(long, FIXED)
+    return regret_summary(long, rival)
 
 
 def metrics_of(table: pd.DataFrame, level: str) -> pd.DataFrame:
@@ -110,9 +113,7 @@ def verdict(lost: pd.DataFrame, against: pd.DataFrame) -> str:
         better_text += f" ({', '.join(better)})" if better else ""
         said.append(
             f"To choose the {level}: the fixed ranking loses {span(fixed)}, the best metric or combination"
-            f" ({best['rule']}) {span(best)}, the last layer {span(row_of(lost, level, LAST))}, a random one"
-            f" {span(row_of(lost, level, RANDOM))}. A metric {beats}; after correction for all rules (maxT)"
-            f" {better_text}."
+            f" ({best['rule']}) {span(best)}. A metric {beats}; after correction for all rules (maxT) {better_text}."
         )
     return "\n\n".join(said)
 
@@ -132,6 +133,37 @@ def table_of_rules(lost: pd.DataFrame, against: pd.DataFrame) -> str:
         p = "" if pd.isna(both["p_max_t"]) else f"{both['p_max_t']:.3f}"
         lines.append(f"| {rule} | {span(both)} | {span(layer)} | {fixed} | {last} | {p} |")
     return "\n".join(lines)
+
+
+def unseen(wide: pd.DataFrame) -> str:
+    """Whether a metric beats the most frequent depth, which like the metrics has not seen the architecture."""
+    said = []
+    for level in (BOTH, LAYER):
+        table = over(DEPTH, wide)
+        own = metrics_of(table, level)
+        own = own[~own["rule"].isin((FIXED, DEPTH))]
+        best = own.sort_values("gain", ascending=False).iloc[0]
+        sure = own[(own["gain"] > 0) & (own["p_max_t"] <= LEVEL)]["rule"].tolist()
+        said.append(
+            f"To choose the {level}, {(own['gain'] > 0).sum() or 'none'} of {len(own)} metrics and combinations lose"
+            f" less than it in the mean, {', '.join(sure) or 'none'} after correction (most: {best['rule']},"
+            f" {span(best, 'gain')})."
+        )
+    return " ".join(said)
+
+
+def between(table: pd.DataFrame) -> str:
+    """Whether metrics tell on which task of one network and layer detection will work."""
+    sure = table[table["p_holm"] <= LEVEL]
+    turned = (np.sign(table["coefficient"]) != np.sign(table["given_rows"])).sum()
+    largest = table.loc[table["coefficient"].abs().idxmax()]
+    return (
+        f"Over the {int(table['n'].max())} sets that ADBench embedded by one layer of one network,"
+        f" {len(sure) or 'none'} of {len(table)} coefficients of a metric with the AUROC of a detector is told from 0"
+        f" after correction (largest: {largest['metric']} with {largest['detector']}, {largest['coefficient']:.2f}"
+        f" [{largest['low']:.2f}, {largest['high']:.2f}]); {turned} change sign with the number of rows given"
+        " ([`embeddings.csv`](embeddings.csv))."
+    )
 
 
 def few_anomalies(lost: pd.DataFrame) -> str:
@@ -162,10 +194,10 @@ def coefficients(correlation: pd.DataFrame) -> str:
     sure = rows[(rows["low"] > 0) | (rows["high"] < 0)]
     both = rows[(rows["low_networks_too"] > 0) | (rows["high_networks_too"] < 0)]
     order = sure["coefficient"].abs().sort_values(ascending=False).index
-    listed = ", ".join(f"{sure.loc[i, 'metric']} {span(sure.loc[i].rename({'coefficient': 'regret'}))}" for i in order)
+    largest = (f"{sure.loc[i, 'metric']} {span(sure.loc[i].rename({'coefficient': 'regret'}))}" for i in order[:3])
     return (
         f"{len(sure)} of {len(rows)} metrics have an interval over data sets without 0, before any correction"
-        f" ({listed}); drawing networks anew as well, {len(both) or 'none'}"
+        f" (largest: {', '.join(largest)}); drawing networks anew as well, {len(both) or 'none'}"
     )
 
 

@@ -1,8 +1,8 @@
 """The claims of Mai's thesis before the study of studies, and near against far anomalies, for `answer.py`.
 
 Near is said beforehand, by what a data set says itself: the classes of CIFAR-10 and the superclasses of Tiny ImageNet
-are animals or things; an anomaly is near if it is of the kind of the benign class, else far. The other data sets name
-no such kinds (the groups of 20 Newsgroups are the classes here) and are left out.
+are animals or things; an anomaly is near if it is of the kind of the one benign class, else far. The other data sets
+name no such kinds (the groups of 20 Newsgroups are the classes here) and are left out.
 
 Every number is one a data set, its interval Student's over data sets; a claim holds where the interval lies on its
 side of 0, is contradicted where it lies on the other, and is not shown where it holds 0.
@@ -120,7 +120,7 @@ def near_and_far(classes: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
         classes: A study's table of AUROC by anomaly class.
         metrics: Its table of metrics.
     """
-    kept = classes[classes["dataset"].isin(OF_KINDS)]
+    kept = classes[classes["dataset"].isin(OF_KINDS) & classes["task"].str.startswith("unimodal:")]
     near = [
         (a in ANIMALS) == (t.partition(":")[2] in ANIMALS) for a, t in zip(kept["anomaly"], kept["task"], strict=True)
     ]

@@ -34,9 +34,9 @@ def test_other_tables_are_another_verdict(answer_account):
     ]
     wide = pd.DataFrame(rows)
     long = wide.melt(id_vars=["level", "rule"], var_name="dataset", value_name="regret")
-    said = answer_account.verdict(answer_account.regret_summary(long), answer_account.over_fixed(wide))
+    said = answer_account.verdict(answer_account.regret_summary(long), answer_account.over(answer_account.FIXED, wide))
     assert said.count("is shown to lose less than the fixed ranking (trace)") == 2
-    assert "the last layer 0.201" in said
+    assert "(trace) 0.051" in said
     worst = wide.assign(d0=wide["d0"] + (wide["rule"] == "last layer"))
     with_combination = pd.concat([worst, worst[worst["rule"] == "trace"].assign(rule="combination")])
     assert answer_account.largest(with_combination).startswith("d0 makes 3")
