@@ -1,9 +1,9 @@
-"""The account of the study of studies for a reviewer, two pages, with every number from the tables of `answer/`.
+"""The account of the study of studies for a reviewer, two pages, and its README: their numbers are those of `answer/`.
 
     python figures/answer_account.py
 
-It reads `answer/*.csv`, which `answer.py` writes, and what `answer_elsewhere.py` writes; the words stand in
-`answer/account.template.md`, and `answer/account.md` is what comes of both.
+It reads `answer/*.csv`, which `answer.py` and `answer_embeddings.py` write, and what `answer_elsewhere.py` writes; the
+words stand in `answer/account.template.md` and `answer/README.template.md`.
 """
 
 import argparse
@@ -11,47 +11,65 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from answer_tables import claims, every_rule, near_and_far, numbers, sweet_spots
 
 from reprq.analysis.elsewhere import Elsewhere
 from reprq.analysis.regret_over_datasets import BOTH, LAYER, regret_summary
-from reprq.analysis.rivals import DEPTH, FIXED, LAST, RANDOM
+from reprq.analysis.rivals import AGREEMENT, DEPTH, FEW_SHOT, FIXED, LAST, RANDOM, SYNTHETIC
 from reprq.analysis.rules import COMBINATION, CURVED
 
 HERE = Path(__file__).parent / "answer"
+PAGES = ("account", "README")
 LEVEL = 0.05
+NEED_SCORES = (AGREEMENT, SYNTHETIC)
 COMBINED = (COMBINATION, CURVED, "two-term summary")
 KINDS = {"image": "images", "text": "texts", "table": "tables", "audio": "sounds"}
 
 
 def main() -> None:
-    """Write the account."""
+    """Write the account and the README."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=Path, default=HERE)
     asked = parser.parse_args()
-    (asked.tables / "account.md").write_text(account(asked.tables), encoding="utf-8")
+    for name in PAGES:
+        (asked.tables / f"{name}.md").write_text(page(asked.tables, name), encoding="utf-8")
 
 
-def account(folder: Path) -> str:
-    """Return the account as Markdown."""
-    tables = {name: pd.read_csv(folder / f"{name}.csv") for name in ("regret", "regret_by_dataset", "variance")}
-    correlation = pd.read_csv(folder / "correlation.csv")
-    lost, elsewhere = tables["regret"], Elsewhere.packaged()
-    against = over(FIXED, tables["regret_by_dataset"])
-    parts = {
-        "data": data(tables["regret_by_dataset"], elsewhere, correlation),
-        "verdict": verdict(lost, against),
-        "rules": table_of_rules(lost, against),
-        "unseen": unseen(tables["regret_by_dataset"]),
-        "few": few_anomalies(lost),
-        "between": between(pd.read_csv(folder / "embeddings.csv")),
-        "variance": shares(tables["variance"]),
-        "correlation": coefficients(correlation),
-        "threats": largest(tables["regret_by_dataset"]),
-    }
-    text = (folder / "account.template.md").read_text(encoding="utf-8")
-    for name, part in parts.items():
-        text = text.replace(f"{{{{ {name} }}}}", part)
+def page(folder: Path, name: str) -> str:
+    """Return the account or the README as Markdown."""
+    tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
+    text = (folder / f"{name}.template.md").read_text(encoding="utf-8")
+    for part, said in parts(tables).items():
+        text = text.replace(f"{{{{ {part} }}}}", said)
     return text
+
+
+def parts(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
+    """Return what stands in the place of each name."""
+    lost, wide = tables["regret"], tables["regret_by_dataset"]
+    against = over(FIXED, wide)
+    few = lost["rule"].str.contains("k = ")
+    return {
+        "data": data(wide, Elsewhere.packaged(), tables["correlation"]),
+        "verdict": verdict(lost, against),
+        "best": table_of_rules(lost, against),
+        "rules": every_rule(lost[~few & ~lost["rule"].isin(NEED_SCORES)]),
+        "handful": every_rule(lost[few | lost["rule"].isin((*NEED_SCORES, FIXED, DEPTH, LAST, RANDOM))]),
+        "unseen": unseen(wide),
+        "few": few_anomalies(lost),
+        "when": when(wide),
+        "middle": sweet_spots(tables["sweet_spots"], "alpha_req"),
+        "claims": claims(tables["claims"]),
+        "near": near_and_far(tables["near_and_far"]),
+        "radial": numbers(tables["radial"], interval=("over beta 0",)),
+        "patches": numbers(tables["patches"]),
+        "students": numbers(tables["students"], 2, interval=("rho",)),
+        "between": between(tables["embeddings"]),
+        "variance": shares(tables["variance"]),
+        "sources": numbers(tables["variance"].drop(columns="sd"), interval=("share",)),
+        "correlation": coefficients(tables["correlation"]),
+        "threats": largest(wide),
+    }
 
 
 def over(rival: str, wide: pd.DataFrame) -> pd.DataFrame:
@@ -178,6 +196,20 @@ def few_anomalies(lost: pd.DataFrame) -> str:
     needed = [rows.loc[rows["regret"] < bar, "k"].min() for bar in (best, fixed)]
     words = ["more than ten" if pd.isna(k) else str(int(k)) for k in needed]
     return f"{listed}. To lose less than the best metric takes k = {words[0]}, than the fixed ranking k = {words[1]}."
+
+
+def when(wide: pd.DataFrame) -> str:
+    """On how many data sets the best metric loses less than a handful of anomalies."""
+    names = [name for name in wide if name not in ("level", "rule")]
+    table = wide[wide["level"] == BOTH].set_index("rule")[names].dropna()
+    metrics = [rule for rule in table.index if " " not in rule]
+    best = table.loc[metrics].mean(axis=1).idxmin()
+    counts = {k: int((table.loc[best] < table.loc[FEW_SHOT.format(k)]).sum()) for k in (1, 2, 5, 10)}
+    listed = ", ".join(f"{count} (k = {k})" for k, count in counts.items())
+    return (
+        f"When does a metric beat a handful of labels? To choose both, {best} loses less than k anomalies do on"
+        f" {listed} of {len(names)} data sets."
+    )
 
 
 def shares(variance: pd.DataFrame) -> str:

@@ -18,9 +18,10 @@ def answer_account(monkeypatch):
     return answer_account
 
 
-def test_the_account_is_that_of_the_tables(answer_account):
-    written = (FIGURES / "answer" / "account.md").read_text(encoding="utf-8")
-    assert written == answer_account.account(FIGURES / "answer"), "run: python figures/answer_account.py"
+@pytest.mark.parametrize("name", ["account", "README"])
+def test_the_pages_are_those_of_the_tables(answer_account, name):
+    written = (FIGURES / "answer" / f"{name}.md").read_text(encoding="utf-8")
+    assert written == answer_account.page(FIGURES / "answer", name), "run: python figures/answer_account.py"
     assert "{{" not in written
 
 
