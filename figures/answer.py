@@ -19,12 +19,14 @@ over data sets, `regret_by_dataset.csv` the same of each data set, `regret_by_de
 `correlation.csv` Spearman's coefficient of each metric within data sets and its mean, with an interval for other data
 sets and one for other networks too, `sweet_spots.csv` whether a middle value is best, `claims.csv` the claims of Mai's
 thesis, `near_and_far.csv` and `radial.csv` what their names say (`answer_claims.py`), `patches.csv` and `students.csv`
-what two small studies beside them say (`answer_beside.py`); `regret.png` draws the first.
+what two small studies beside them say (`answer_beside.py`); `regret.png` draws the first. `detectors.parquet` and
+`metrics.parquet` have every AUROC, of all test rows and of either half, and every metric.
 """
 
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -66,6 +68,7 @@ from reprq.plots import render
 from reprq.storage import write_whole
 from reprq.study import StudyResults, run_study
 from reprq.study.compute import CellRunner
+from reprq.study.config import StudyConfig
 from reprq.study.jobs import Cell
 from reprq.study.loading import load_config
 from reprq.study.parts import StudyPart
@@ -98,8 +101,9 @@ def main() -> None:
     names = asked.only or STUDIES
     if not asked.as_is:
         for name in names:
-            run = run_study(HERE / f"{name}.toml", asked.runs / name, cache_dir=asked.cache, force=True)
-            plan = plan_of(run, HERE / f"{name}.toml")
+            config = load_config(HERE / f"{name}.toml")
+            run = run_study(config, asked.runs / name, cache_dir=asked.cache, force=True)
+            plan = plan_of(run, config)
             complete_scores(run, plan, asked.cache)
             complete_layers(plan, run.path, asked.cache)
         for name in BESIDE if asked.only is None else ():
@@ -110,6 +114,7 @@ def main() -> None:
     layers = pd.concat([pd.read_parquet(path) for run in runs if (path := run.path / FILE).exists()], ignore_index=True)
     results = with_layers(joined(runs), layers)
     classes = pd.concat([pd.read_csv(run.path / "classes.csv") for run in runs], ignore_index=True)
+    write_points(results, asked.out)
     for name, table in tables(results, pd.concat(scores, ignore_index=True), layers, classes).items():
         write_table(table.round(4), asked.out / f"{name}.csv")
     for name, table_of in (("patches", patches), ("students", students)):
@@ -122,6 +127,18 @@ def main() -> None:
     write_whole(asked.out / "regret.png", lambda file: file.write_bytes(render(draw(summary), "png")))
 
 
+def write_points(results: StudyResults, out: Path) -> None:
+    """Write every AUROC and every metric, for who would judge rules of his own without running the studies."""
+    keys = ["seed", "dataset", "task", "backbone", "layer_number", "layer", "definition"]
+    wanted = {
+        "detectors": (results.detectors, ["auroc", "auroc_half_1", "auroc_half_2"]),
+        "metrics": (results.metrics, ["value"]),
+    }
+    for name, (table, values) in wanted.items():
+        kept = table[[*keys, *values]].astype(dict.fromkeys(values, "float32"))
+        write_whole(out / f"{name}.parquet", partial(kept.to_parquet, compression="zstd", index=False))
+
+
 def directions(results: StudyResults) -> Directions:
     """Return what all data sets say of each metric; `answer_elsewhere.py` says what choosing by rules lost."""
     title = f"figures/answer, {results.detectors['dataset'].nunique()} data sets of four modalities"
@@ -129,10 +146,10 @@ def directions(results: StudyResults) -> Directions:
     return Directions.of_study(named)
 
 
-def plan_of(run: StudyResults, file: Path) -> Plan:
+def plan_of(run: StudyResults, config: StudyConfig) -> Plan:
     """Return the plan of a study, with the detectors alone whose scores of every row are kept."""
-    config = load_config(file).model_copy(update={"detectors": list(SCORED)})
-    return Plan(config, Teachers(run.path / "teachers", config.datasets, "cpu"))
+    kept = config.model_copy(update={"detectors": list(SCORED)})
+    return Plan(kept, Teachers(run.path / "teachers", kept.datasets, "cpu"))
 
 
 def with_layers(results: StudyResults, layers: pd.DataFrame) -> StudyResults:
