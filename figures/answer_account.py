@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from answer_tables import claims, every_rule, near_and_far, numbers, sweet_spots
+from answer_tables import claims, every_rule, near_and_far, numbers, p_value, sweet_spots
 
 from reprq.analysis.elsewhere import Elsewhere
 from reprq.analysis.regret_over_datasets import BOTH, LAYER, regret_summary
@@ -69,7 +69,6 @@ def parts(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
         "sources": numbers(tables["variance"].drop(columns="sd"), interval=("share",)),
         "correlation": coefficients(tables["correlation"]),
         "threats": largest(wide),
-        "seeds": seeds(tables["seeds"], metrics_of(lost, BOTH)["rule"].tolist()),
     }
 
 
@@ -138,18 +137,18 @@ def verdict(lost: pd.DataFrame, against: pd.DataFrame) -> str:
 
 
 def table_of_rules(lost: pd.DataFrame, against: pd.DataFrame) -> str:
-    """The dull rules, the combinations and the five best metrics, with what they gain on both rivals."""
+    """The dull rules, the combinations and the four best metrics, with what they gain on both rivals."""
     own = metrics_of(lost, BOTH)
-    best = own[~own["rule"].isin(COMBINED)].sort_values("regret")["rule"].head(5).tolist()
+    best = own[~own["rule"].isin(COMBINED)].sort_values("regret")["rule"].head(4).tolist()
     lines = [
         "| rule | network and layer | layer of a network | over the fixed ranking | over the last layer | p (maxT) |"
     ]
     lines.append("| --- | --- | --- | --- | --- | --- |")
-    for rule in [FIXED, DEPTH, *best, *(name for name in COMBINED if name in set(own["rule"])), RANDOM, LAST]:
+    for rule in [FIXED, COMBINATION, CURVED, *best, DEPTH, RANDOM, LAST]:
         both, layer = row_of(lost, BOTH, rule), row_of(lost, LAYER, rule)
         fixed = "" if rule == FIXED else span(row_of(against, BOTH, rule), "gain")
         last = "" if rule == LAST else span(both, "gain")
-        p = "" if pd.isna(both["p_max_t"]) else f"{both['p_max_t']:.3f}"
+        p = p_value(both["p_max_t"])
         lines.append(f"| {rule} | {span(both)} | {span(layer)} | {fixed} | {last} | {p} |")
     return "\n".join(lines)
 
@@ -243,20 +242,6 @@ def largest(wide: pd.DataFrame) -> str:
     rules = ", ".join(f"{rule} {without[BOTH, rule]:.3f}" for rule in (FIXED, COMBINATION, RANDOM, LAST))
     share = table.loc[LAYER, LAST].max() / table.loc[LAYER, LAST].sum()
     return f"{worst} makes {100 * share:.0f} % of what the last layer loses to a given network; without it: {rules}"
-
-
-def seeds(table: pd.DataFrame, metrics: list[str]) -> str:
-    """What the rules lose with each seed, and whether seeds agree on their order."""
-    own = table[table["level"] == BOTH].set_index("rule").drop(columns="level")
-    best = [own.loc[metrics, seed].idxmin() for seed in own]
-    rules = list(dict.fromkeys([FIXED, DEPTH, *best, RANDOM, LAST]))
-    listed = ", ".join(f"{rule} {', '.join(f'{lost:.3f}' for lost in own.loc[rule])}" for rule in rules)
-    agree = own.loc[metrics].corr("spearman").to_numpy()[0, 1]
-    return (
-        f"Each of {own.shape[1]} seeds of samples, splits and random weights, network and layer"
-        f" ([`seeds.csv`](seeds.csv)): {listed}; the regrets of {len(metrics)} metrics and combinations have a rank"
-        f" correlation of {agree:.2f}"
-    )
 
 
 if __name__ == "__main__":

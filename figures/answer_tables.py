@@ -21,6 +21,11 @@ def number(value: float, digits: int = 3) -> str:
     return "" if pd.isna(value) else f"{value:.{digits}f}"
 
 
+def p_value(value: float) -> str:
+    """A p-value, or nothing where there is none."""
+    return "< 0.001" if value < 0.001 else number(value)
+
+
 def with_interval(table: pd.DataFrame, value: str, low: str, high: str, digits: int = 3) -> list[str]:
     """Numbers with their intervals."""
     return [
@@ -41,7 +46,7 @@ def every_rule(lost: pd.DataFrame) -> str:
             "network and layer": with_interval(both, "regret", "low", "high"),
             "layer of a network": with_interval(layer, "regret", "low", "high"),
             "over the last layer, network and layer": with_interval(both, "gain", "gain_low", "gain_high"),
-            "p (maxT)": [number(p) for p in both["p_max_t"]],
+            "p (maxT)": [p_value(p) for p in both["p_max_t"]],
         }
     )
     order = np.lexsort([both["regret"], both["n_datasets"] < every])
@@ -54,7 +59,7 @@ def sweet_spots(table: pd.DataFrame, claimed: str) -> str:
     rows = pd.concat([rows.head(ROWS), rows.iloc[ROWS:][rows.iloc[ROWS:]["metric"] == claimed]])
     shown = {"metric": rows["metric"], "best near": [number(v, 2) for v in rows["value"]]}
     shown |= {name: [number(v, 2) for v in rows[name]] for name in ("rise", "fall")}
-    shown |= {name: [number(v) for v in rows[column]] for name, column in (("p", "p_value"), ("Holm", "p_holm"))}
+    shown |= {name: [p_value(p) for p in rows[column]] for name, column in (("p", "p_value"), ("Holm", "p_holm"))}
     survive = int((table["p_holm"] <= 0.05).sum())
     said = f"{survive or 'None'} of {len(table)} metrics {'survive' if survive > 1 else 'survives'} Holm's correction."
     return f"{markdown(pd.DataFrame({**shown, 'data sets': rows['n_datasets'].astype(int)}))}\n\n{said}"

@@ -56,7 +56,7 @@ class Directions:
 
     @classmethod
     def packaged(cls) -> "Directions":
-        """Return those that come with reprq: `figures/answer`, 13 data sets of four modalities."""
+        """Return those that come with reprq: `figures/answer`, 14 data sets of four modalities."""
         record = json.loads((resources.files("reprq.analysis") / PACKAGED).read_text(encoding="utf-8"))
         return cls(pd.DataFrame(record["table"], columns=COLUMNS), record["source"])
 

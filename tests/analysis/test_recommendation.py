@@ -344,7 +344,7 @@ def test_without_a_study_the_packaged_directions_say_where_they_come_from(tmp_pa
     data = load_dataset("digits").restrict(["7"]).sample(40)
     found = recommend_for(data, ["lenet"], weights="random", cache_dir=tmp_path, progress=False)
     assert found.regret.empty
-    assert "13 data sets of four modalities" in found.notes[0]
+    assert "14 data sets of four modalities" in found.notes[0]
     assert set(found.trust["metric"]) >= {"rankme", "aucev", "participation_ratio"}
     with pytest.raises(UnknownNameError, match="unknown detector of the study 'lofs'"):
         recommend_for(data, ["lenet"], weights="random", detector="lofs", cache_dir=tmp_path, progress=False)

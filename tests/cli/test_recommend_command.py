@@ -56,7 +56,7 @@ def test_images_are_ranked_with_how_far_to_trust_it(reprq: Reprq, run: Path) -> 
     assert "In that study, on architectures and classes left out, the combination lost" in ran.out
     assert "note: no anomaly was seen" in ran.out
     packaged = json.loads(reprq("recommend", *images, "--json").out)
-    assert "13 data sets of four modalities" in packaged["notes"][0]
+    assert "14 data sets of four modalities" in packaged["notes"][0]
     assert packaged["regret"] == []
     assert {row["layer"] for row in packaged["rows"]} == {"conv1", "conv2", "conv3", "pooled"}
     for top in (1, 3):
