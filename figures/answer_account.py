@@ -69,6 +69,7 @@ def parts(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
         "sources": numbers(tables["variance"].drop(columns="sd"), interval=("share",)),
         "correlation": coefficients(tables["correlation"]),
         "threats": largest(wide),
+        "seeds": seeds(tables["seeds"], metrics_of(lost, BOTH)["rule"]),
     }
 
 
@@ -242,6 +243,21 @@ def largest(wide: pd.DataFrame) -> str:
     rules = ", ".join(f"{rule} {without[BOTH, rule]:.3f}" for rule in (FIXED, COMBINATION, RANDOM, LAST))
     share = table.loc[LAYER, LAST].max() / table.loc[LAYER, LAST].sum()
     return f"{worst} makes {100 * share:.0f} % of what the last layer loses to a given network; without it: {rules}"
+
+
+def seeds(table: pd.DataFrame, rules_of_metrics: "pd.Series[str]") -> str:
+    """What the rules lose with each seed, and whether seeds agree on their order."""
+    own = table[table["level"] == BOTH].set_index("rule").drop(columns="level")
+    metrics = own.index.intersection(rules_of_metrics)  # those that ask nothing beside the studies
+    best = [own.loc[metrics, seed].idxmin() for seed in own]
+    rules = list(dict.fromkeys([FIXED, DEPTH, *best, RANDOM, LAST]))
+    listed = ", ".join(f"{rule} {', '.join(f'{lost:.3f}' for lost in own.loc[rule])}" for rule in rules)
+    agree = own.loc[metrics].corr("spearman").to_numpy()[0, 1]
+    return (
+        f"Each of {own.shape[1]} seeds of samples, splits and random weights, network and layer"
+        f" ([`seeds.csv`](seeds.csv)): {listed}; the regrets of {len(metrics)} metrics and combinations have a rank"
+        f" correlation of {agree:.2f}"
+    )
 
 
 if __name__ == "__main__":
