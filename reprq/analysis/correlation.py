@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reprq.analysis.datasets import check_measured, chosen_groups, with_scenario
@@ -37,6 +38,7 @@ COLUMNS = [
     "p_holm",
     "p_family",
 ]
+_NUMBERS = COLUMNS[COLUMNS.index("coefficient") :]
 COLUMNS += [*SPREAD_COLUMNS, "n", "n_backbones", "n_architectures", "notes"]
 
 
@@ -141,7 +143,8 @@ def correlate(
         for k, p_family in zip(family, westfall_young([ratios[k] for k in family]), strict=True):
             rows[k]["p_family"] = p_family
     shown = [row for row in rows if row["metric"] in chosen]
-    return pd.DataFrame(shown, columns=with_scenario(COLUMNS, rows))
+    table = pd.DataFrame(shown, columns=with_scenario(COLUMNS, rows))
+    return table.astype(dict.fromkeys(_NUMBERS, np.float64))  # nan where there is none, also if there is none at all
 
 
 def _notes(scores: Mapping[str, Scores], metric: str, n: int) -> list[str]:

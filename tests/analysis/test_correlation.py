@@ -53,7 +53,7 @@ def test_the_coefficients_are_scipys_over_the_points(made: StudyResults) -> None
         over = points(made, row.metric, "auroc", row.detector)
         assert row.coefficient == pytest.approx(oracle[row.method](over["x"], over["y"]).statistic, abs=1e-12)
         assert (row.n, row.n_backbones) == (20, 5)
-        assert (row.low, row.high) == (None, None)  # five backbones are too few
+        assert np.isnan([row.low, row.high]).all()  # five backbones are too few; numbers, to be rounded as the others
 
 
 def test_holm_is_within_one_detector_method_and_group(made: StudyResults) -> None:
@@ -164,9 +164,11 @@ def test_levels_and_what_is_held_fixed_are_those_of_the_evaluation(made: StudyRe
             over["x"], over["y"], over["backbone"].to_numpy(), "pearson", 200, level=level, given=over["width"]
         )
         row = table.loc[level]
-        assert (row["coefficient"], row["low"], row["p_value"], row["n"]) == pytest.approx(
-            (expected.coefficient, expected.low, expected.p_value, expected.n)
+        assert row[["coefficient", "p_value", "n"]].tolist() == pytest.approx(
+            [expected.coefficient, expected.p_value, expected.n]
         )
+        assert expected.low is None
+        assert np.isnan(row["low"])
     assert set(table["given"]) == {"width"}
     assert table["n"].tolist() == [5, 20]
 
