@@ -28,10 +28,17 @@ def held_array(x: Any) -> Any:
 
     What converts itself is left alone: the `array` of a pandas column is that library's own.
 
+    Raises:
+        InputError: a mapping of layers, as `EmbeddingCache` is.
+
     Example:
         >>> held_array([1, 2])
         [1, 2]
     """
+    if isinstance(x, Mapping) and hasattr(x, "array"):
+        raise InputError(
+            f"the rows of one layer are needed, got a cache of {len(x)}; take one, as cache[{next(iter(x))!r}]"
+        )
     return x.array if hasattr(x, "array") and not hasattr(x, "__array__") else x
 
 

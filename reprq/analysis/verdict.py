@@ -14,6 +14,7 @@ from reprq.analysis.regret import FEW_CLUSTERS, FEW_TARGETS
 from reprq.analysis.regret_over_datasets import BOTH, LAYER, regret_summary
 from reprq.analysis.rivals import DEPTH, FIXED, LAST
 from reprq.analysis.rules import COMBINATION
+from reprq.errors import counted
 from reprq.study.results import POINT
 
 FEWEST_ROWS = 10
@@ -88,12 +89,12 @@ def verdict(
     chosen, rival = (ours, other) if ours["regret"] < other["regret"] else (other, ours)
     why = [*_of_detector(known, detector), *_doubts(known, own, modality)]
     if samples < FEWEST_ROWS:
-        why.insert(
-            0, f"only {samples} benign samples were measured, and metrics of fewer than {FEWEST_ROWS} are chance"
-        )
+        said = f"only {counted(samples, 'benign sample')} {'was' if samples == 1 else 'were'} measured"
+        why.insert(0, f"{said}, and metrics of fewer than {FEWEST_ROWS} are chance")
     if not ours["gain_low"] > 0 and not ours["gain_high"] < 0:
-        span = "" if pd.isna(ours["gain_low"]) else f" [{-ours['gain_high']:.3f}, {-ours['gain_low']:.3f}]"
-        why.append(f"the {COMBINATION} loses {-ours['gain']:+.3f}{span} against the {dull}")
+        low, high = (_three(-ours[end]) for end in ("gain_high", "gain_low"))
+        span = "" if pd.isna(ours["gain_low"]) else f" [{low}, {high}]"
+        why.append(f"the {COMBINATION} loses {_three(-ours['gain'], '+')}{span} against the {dull}")
     kind = f" of {_plural(modality)}" if set(like["modality"]) == {modality} else ""
     where = f"{int(ours['n_datasets'])} data sets{kind}"
     first = f"first by the {chosen['rule']}: choosing the {level} by it lost {_lost(chosen)} {auroc} on {where}"
@@ -102,6 +103,11 @@ def verdict(
     second = f"cannot tell whether that is better for data like yours than the {rival['rule']} ({_lost(rival)})"
     told = f"the {rival['rule']} lost more, {_lost(rival)}"
     said = f"{second}: {'; '.join(why)}" if why else told
+    if dull != FIXED and FIXED in expected and expected[FIXED]["regret"] < chosen["regret"]:
+        unknown = points.loc[points["place"].isna(), "backbone"].nunique()
+        said += (
+            f"; the {FIXED} ({_lost(expected[FIXED])}) does not apply: it does not know {counted(unknown, 'network')}"
+        )
     return Verdict(chosen["rule"], not why, table, f"{first}; {said}")
 
 
@@ -117,8 +123,13 @@ def _plural(modality: str) -> str:
 
 
 def _lost(row: Mapping[Any, Any]) -> str:
-    span = "" if pd.isna(row["low"]) else f" [{row['low']:.3f}, {row['high']:.3f}]"
-    return f"{row['regret']:.3f}{span}"
+    span = "" if pd.isna(row["low"]) else f" [{_three(row['low'])}, {_three(row['high'])}]"
+    return f"{_three(row['regret'])}{span}"
+
+
+def _three(value: float, sign: str = "") -> str:
+    """Three decimals, and no minus before zero."""
+    return f"{round(value, 3) + 0.0:{sign}.3f}"
 
 
 def _of_detector(known: Elsewhere, detector: str | None) -> list[str]:

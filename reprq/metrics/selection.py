@@ -83,11 +83,14 @@ def select(metrics: Sequence[str] | None) -> dict[str, Definition]:
 
     Raises:
         UnknownNameError: a name is neither.
+        InputError: cka, which takes two matrices.
     """
     every = _of_kind("all")
     known = {definition.name: definition for definition in every if definition.default}
     known |= {definition.identifier: definition for definition in every}
     for name in metrics or ():
+        if name == "cka":
+            raise InputError("metrics measure one layer each, and cka compares two; use reprq.metrics.cka, or --cka")
         if name not in known:
             raise UnknownNameError("metric", name, names("all") if "[" not in name else identifiers("all"))
     return {name: known[name] for name in (names() if metrics is None else metrics)}

@@ -138,6 +138,8 @@ def load_model(
         raise InputError(f"{path} must be a model that `reprq fit` wrote, got no {_MODEL} in it; give its folder")
     try:
         record = json.loads((path / _MODEL).read_text(encoding="utf-8"))
+        if not isinstance(record, dict) or "format" not in record:
+            raise InputError(f"{path} must be a model that `reprq fit` wrote, got a {_MODEL} of something else")
         if record["format"] != FORMAT:
             raise InputError(
                 f"{path} must be a model of format {FORMAT}, got format {record['format']}; use the reprq that wrote it"

@@ -179,3 +179,18 @@ def test_regrets_of_a_study_are_told_apart_by_detector(several, tmp_path):
         alone = Elsewhere.of_study(both, name).regrets
         pd.testing.assert_frame_equal(alone, found.under(name)[0].reset_index(drop=True))
     assert found.under("lof")[0]["detector"].nunique() == 2
+
+
+def test_a_fixed_ranking_that_lost_less_and_does_not_know_a_network_is_said_not_to_apply():
+    some = layers_of()
+    some.loc[:2, "place"] = 0.1
+    assert verdict(known(), some, "image").said.count("does not apply: it does not know 1 network") == 1
+    assert "does not apply" not in verdict(known(), layers_of(place=0.0), "image").said
+    assert "does not apply" not in verdict(known({**LOST, FIXED: 0.5}), some, "image").said
+
+
+def test_nothing_is_said_to_lose_minus_zero_and_one_sample_is_one():
+    lost = {**LOST, FIXED: LOST[COMBINATION]}
+    found = verdict(known(lost, noise=1e-5), layers_of(place=0.0), "image", samples=1)
+    assert "the combination loses +0.000 [0.000, 0.000] against" in found.said
+    assert "only 1 benign sample was measured" in found.said

@@ -189,3 +189,12 @@ def test_the_room_imports_neither_torch_nor_pandas():
     code = "import reprq.metrics, sys; print([m for m in ('torch', 'pandas', 'faiss', 'sklearn') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_cache_of_layers_is_refused_with_what_to_take():
+    class Cache(dict):
+        def array(self, layer):
+            return self[layer]
+
+    with pytest.raises(InputError, match=r"got a cache of 2; take one, as cache\['layer3'\]"):
+        measure(Cache(layer3=np.eye(3), pooled=np.eye(3)))

@@ -223,8 +223,9 @@ class TestFiles:
         path.unlink()
         if damage != "gone":
             path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"{}")
-        with pytest.raises(InputError, match="must be"):
+        with pytest.raises(InputError, match="must be") as refused:
             load_model(tmp_path / "model")
+        assert "KeyError" not in str(refused.value)
 
     def test_a_network_of_ones_own_needs_its_weights(self, tmp_path: Path) -> None:
         backbone = reprq.load_backbone("lenet", "random")
