@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from reprq.analysis.correlation import chosen_detectors, correlate
+from reprq.analysis.elsewhere import four_decimals
 from reprq.analysis.rules import study_arrays, weights
 from reprq.analysis.scenarios import in_scenario
 from reprq.storage import write_text
@@ -62,6 +63,6 @@ class Directions:
 
     def save(self, path: Path) -> None:
         """Write them as JSON, of four decimals."""
-        rows = self.table.round(4).replace({np.nan: None}).to_dict("records")
+        rows = four_decimals(self.table).replace({np.nan: None}).to_dict("records")
         table = ",\n".join(f"    {json.dumps(row)}" for row in rows)
         write_text(path, f'{{\n  "source": {json.dumps(self.source)},\n  "table": [\n{table}\n  ]\n}}\n')

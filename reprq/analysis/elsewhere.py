@@ -83,7 +83,7 @@ class Elsewhere:
         tables = {"regrets": wide.reindex(pd.MultiIndex.from_frame(keys)).reset_index(), "layers": self.layers}
         parts = [f'"depth": {json.dumps(self.depth)}']
         for name, table in tables.items():
-            rows = [row.dropna().to_dict() for _, row in table.round(4).astype(object).iterrows()]
+            rows = [row.dropna().to_dict() for _, row in four_decimals(table).astype(object).iterrows()]
             parts.append(f'"{name}": [\n' + ",\n".join(f"    {json.dumps(row)}" for row in rows) + "\n  ]")
         write_text(path, "{\n  " + ",\n  ".join(parts) + "\n}\n")
 
@@ -103,6 +103,17 @@ class Elsewhere:
             names = [name for name in AVERAGED if (of == name).any()]
             return self.regrets[of.isin(AVERAGED)], f"AUROC, the mean over {', '.join(names)},"
         return self.regrets, "AUROC, the mean over detectors,"
+
+
+def four_decimals(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with its numbers rounded, and no minus before zero, which some releases of pandas keep.
+
+    Example:
+        >>> four_decimals(pd.DataFrame({"rule": ["last layer"], "regret": [-0.00001]}))["regret"].tolist()
+        [0.0]
+    """
+    numbers = table.select_dtypes("float").round(4) + 0.0
+    return table.assign(**{str(name): column for name, column in numbers.items()})
 
 
 _NO_WEIGHTS = hashlib.sha256().hexdigest()[:16]  # which tells no network from another
