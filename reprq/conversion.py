@@ -37,7 +37,7 @@ def held_array(x: Any) -> Any:
     """
     if isinstance(x, Mapping) and hasattr(x, "array"):
         raise InputError(
-            f"the rows of one layer are needed, got a cache of {len(x)}; take one, as cache[{next(iter(x))!r}]"
+            f"the rows of one layer are needed, got a cache of {len(x)}; take one, as cache[{next(iter(x), 'layer')!r}]"
         )
     return x.array if hasattr(x, "array") and not hasattr(x, "__array__") else x
 

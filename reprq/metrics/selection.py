@@ -83,14 +83,17 @@ def select(metrics: Sequence[str] | None) -> dict[str, Definition]:
 
     Raises:
         UnknownNameError: a name is neither.
-        InputError: cka, which takes two matrices.
+        InputError: one that compares two matrices, as cka does.
     """
     every = _of_kind("all")
     known = {definition.name: definition for definition in every if definition.default}
     known |= {definition.identifier: definition for definition in every}
     for name in metrics or ():
-        if name == "cka":
-            raise InputError("metrics measure one layer each, and cka compares two; use reprq.metrics.cka, or --cka")
+        if any(entry.name == name and entry.takes("pair") for entry in METRICS.built_in()):
+            raise InputError(
+                f"metrics measure one layer each, and {name} compares two; use reprq.metrics.{name}, or"
+                f" --similarity {name}"
+            )
         if name not in known:
             raise UnknownNameError("metric", name, names("all") if "[" not in name else identifiers("all"))
     return {name: known[name] for name in (names() if metrics is None else metrics)}

@@ -118,7 +118,11 @@ def test_detect_on_labelled_embeddings(reprq: Reprq, tmp_path: Path) -> None:
         (("measure", "--backbone", "resnet51", "--layer", 3), "unknown backbone 'resnet51': did you mean 'resnet"),
         (("measure", *LENET, "--layer", "layer9"), "unknown layer of lenet 'layer9'"),
         (("measure", *LENET, "--data", "digit"), "unknown data set 'digit': did you mean 'digits'?"),
-        (("measure", *LENET, "--metric", "cka"), "metrics measure one layer each, and cka compares two"),
+        (
+            ("measure", *LENET, "--metric", "cka"),
+            "layer each, and cka compares two; use reprq.metrics.cka, or --similarity cka",
+        ),
+        (("measure", *LENET, "--metric", "svcca"), "metrics measure one layer each, and svcca compares two"),
         (("measure", *LENET, "--metric", "rankmy"), "unknown metric 'rankmy': did you mean 'rankme'?"),
         (("measure", *LENET, "--pooling", "median"), "unknown pooling 'median'"),
         (("measure", *LENET, "--device", "gpu"), "--device must be a device of this machine, got 'gpu'"),

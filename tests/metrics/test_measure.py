@@ -198,3 +198,5 @@ def test_a_cache_of_layers_is_refused_with_what_to_take():
 
     with pytest.raises(InputError, match=r"got a cache of 2; take one, as cache\['layer3'\]"):
         measure(Cache(layer3=np.eye(3), pooled=np.eye(3)))
+    with pytest.raises(InputError, match="got a cache of 0"):
+        measure(Cache())
