@@ -13,14 +13,13 @@ from typing import Literal
 import numpy as np
 
 from reprq.errors import InputError
-from reprq.numerics.shortlist import QUERIES, ROWS, FaissShortlist, ProductShortlist, Shortlist, Single
+from reprq.numerics.shortlist import QUERIES, ROWS, FaissShortlist, ProductShortlist, Shortlist, Single, least_queries
 
 Engine = Literal["product", "faiss"]
 
 ENGINES: tuple[Engine, ...] = ("product", "faiss")
 _VARIABLE = "REPRQ_NEIGHBOURS"
 _MEASURED = 2**33  # multiply-adds, about a second on one core, that are worth the measurement
-_FAISS_ENTRIES = 2**17  # from 128,000 entries of queries on FAISS 1.15 multiplies matrices
 _WIDTHS = (64, 1024)
 
 
@@ -61,16 +60,6 @@ def measured_seconds() -> dict[Engine, tuple[float, ...]]:
         for engine, shortlist in made.items():
             found[engine].append(min(_seconds(shortlist, queries) for _ in range(2)))
     return {engine: tuple(times) for engine, times in found.items()}
-
-
-def least_queries(d: int) -> int:
-    """Return how many queries FAISS multiplies matrices for; it takes three times as long for each of fewer.
-
-    Example:
-        >>> least_queries(64), least_queries(2048)
-        (2048, 64)
-    """
-    return -(-_FAISS_ENTRIES // d)
 
 
 def _seconds(shortlist: Shortlist, queries: Single) -> float:

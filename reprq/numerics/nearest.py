@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from reprq.numerics.engines import Engine, faster_engine, least_queries
+from reprq.numerics.engines import Engine, faster_engine
 from reprq.numerics.rows import Matrix
 from reprq.numerics.shortlist import (
     LARGEST,
@@ -121,8 +121,7 @@ class ExactNeighbours:
         self, queries: Matrix, k: int, own: Ids | None, stretch: slice
     ) -> Iterator[tuple[slice, Candidates]]:
         shortlist = self._shortlist(len(queries))
-        d = queries.shape[1]
-        step = _step(16 * d + 64 * k, most=max(1024, least_queries(d)))
+        step = _step(16 * queries.shape[1] + 64 * k, most=shortlist.batch)
         for start in range(stretch.start, stretch.stop, step):
             part = slice(start, min(start + step, stretch.stop))
             yield part, shortlist.search(self._single(queries[part]), k, _of(own, part))
@@ -132,7 +131,8 @@ class ExactNeighbours:
         query, column = np.nonzero(some)
         row = ids[query, column]
         squares = pair_squares(self.rows, queries, row, query)
-        return ragged(squares, query, len(queries), np.inf), ragged(row, query, len(queries), len(self.rows))
+        near, rows = ragged(query, len(queries), (squares, np.inf), (row, len(self.rows)))
+        return near, rows
 
     def _shortlist(self, m: int) -> Shortlist:
         """What makes the shortlists of m queries; one is kept, since each holds a copy of the rows."""
@@ -160,8 +160,9 @@ class ExactNeighbours:
                 lower[itself] = upper[itself] = np.inf
             reach = np.partition(np.concatenate([reach, upper], axis=1), k - 1, axis=1)[:, :k]
             query, row = np.nonzero((lower <= reach[:, -1:]) & np.isfinite(lower))
-            squares = ragged(pair_squares(self.rows, queries, row + start, query), query, len(x), np.inf)
-            ids = ragged(row + start, query, len(x), len(self.rows))
+            row += start
+            found = pair_squares(self.rows, queries, row, query)
+            squares, ids = ragged(query, len(x), (found, np.inf), (row, len(self.rows)))
             nearest = smallest(
                 np.concatenate([nearest[0], squares], axis=1), np.concatenate([nearest[1], ids], axis=1), k
             )

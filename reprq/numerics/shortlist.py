@@ -1,5 +1,6 @@
 """Shortlists of nearest rows in float32: by a matrix product of BLAS or by FAISS; `engines` says which is faster."""
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
@@ -13,11 +14,13 @@ Ids = NDArray[np.int64]
 Squares = NDArray[np.float64]
 Single = NDArray[np.float32]
 
-QUERIES, ROWS = 1024, 4096  # of one product: 16 MiB
+QUERIES, ROWS = 1024, 4096  # of one product: 16 MiB, unless all rows are in one
 _COLUMNS = 256  # of one sum of products: several sums, added, are rounded less than one
 _NARROW = 144  # columns up to which the first of the error bounds is the smaller one
 _CACHED = 2**16  # entries that stay near the processor from one pass to the next
+_CANDIDATE = 40  # entries of a block that are looked through in the time that a candidate costs
 _MANY = 256  # candidates, beyond four for each neighbor, that are too many to keep
+_FAISS_ENTRIES = 2**17  # from 128,000 entries of queries on FAISS 1.15 multiplies matrices
 LARGEST = 1e37  # squares that float32 can hold, and the sums on the way to them
 
 
@@ -36,7 +39,13 @@ class Candidates(NamedTuple):
 
 
 class Shortlist(Protocol):
-    """What finds the rows that may be among the nearest to a query."""
+    """What finds the rows that may be among the nearest to a query.
+
+    Attributes:
+        batch: How many queries it is best given at once.
+    """
+
+    batch: int
 
     def search(self, queries: Single, k: int, own: Ids | None = None) -> Candidates:
         """Find the candidates for the k nearest of every query.
@@ -113,6 +122,8 @@ class ProductShortlist:
         self._columns = [slice(start, min(start + columns, d)) for start in range(0, d, columns)]
         self._parts = [np.empty((n, part.stop - part.start), dtype=np.float32) for part in self._columns]
         self._lengths = np.empty(n, dtype=np.float32)
+        self._rows = n if n <= 2 * ROWS else ROWS
+        self.batch = min(QUERIES, QUERIES * ROWS // self._rows)
         start = 0
         for block in blocks:
             rows = slice(start, start + len(block))
@@ -123,24 +134,18 @@ class ProductShortlist:
 
     def search(self, queries: Single, k: int, own: Ids | None = None) -> Candidates:
         """Find rows as `Shortlist` says."""
-        found: list[Candidates] = []
-        with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(queries), QUERIES):
-                part = slice(start, start + QUERIES)
-                found.append(self._search(queries[part], k, None if own is None else own[part]))
-        return _joined(found)
-
-    def _search(self, queries: Single, k: int, own: Ids | None) -> Candidates:
-        n, pool = len(self._lengths), _Pool(Reach(queries, len(self._parts)), k)
+        n = len(self._lengths)
         left = [np.ascontiguousarray(queries[:, part]) for part in self._columns]
-        space = np.empty(len(queries) * min(ROWS, n), dtype=np.float32)
-        for start in range(0, n, ROWS):
-            block = self._seen(left, slice(start, min(start + ROWS, n)), space)
-            if own is not None:
-                mine = np.flatnonzero((own >= start) & (own < start + block.shape[1]))
-                block[mine, own[mine] - start] = np.inf
-            pool.add(block, start)
-        return pool.candidates()
+        space = np.empty(len(queries) * min(self._rows, n), dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            pool = _Pool(Reach(queries, len(self._parts)), k, n)
+            for start in range(0, n, self._rows):
+                block = self._seen(left, slice(start, min(start + self._rows, n)), space)
+                if own is not None:
+                    mine = np.flatnonzero((own >= start) & (own < start + block.shape[1]))
+                    block[mine, own[mine] - start] = np.inf
+                pool.add(block, start)
+            return pool.candidates()
 
     def _seen(self, left: list[Single], rows: slice, space: Single) -> Single:
         """|y|^2 - 2 x.y of queries and some rows, in memory that is there: new pages take as long as these."""
@@ -158,10 +163,11 @@ class _Pool:
     Args:
         reach: Of the queries.
         k: How many are sought.
+        n: How many rows there are.
     """
 
-    def __init__(self, reach: Reach, k: int) -> None:
-        self._reach, self._k = reach, k
+    def __init__(self, reach: Reach, k: int, n: int) -> None:
+        self._reach, self._k, self._n = reach, k, n
         self._squares = reach.squares
         self._found: list[tuple[Ids, Ids, Single]] = []  # queries, rows and values since they were last narrowed down
         self._count = 0
@@ -171,11 +177,11 @@ class _Pool:
 
     def add(self, block: Single, start: int) -> None:
         """Look at a block of distances, of the rows from `start` on."""
-        if start == 0:
-            self._tighten(_bound(block, self._k))
+        if start == 0:  # the k-th of c columns leaves about k n / c candidates; this c costs the least with them
+            self._tighten(_bound(block, self._k, math.isqrt(_CANDIDATE * self._k * self._n)))
         near = np.flatnonzero(block <= self._limit[:, None])
         if len(near) > block.size // 8:  # the rows come nearer and nearer, or many are as near as the k-th
-            self._tighten(_bound(block, self._k))
+            self._tighten(_bound(block, self._k, block.shape[1]))
             self._give_up(np.count_nonzero(block <= self._limit[:, None], axis=1))
             near = np.flatnonzero(block <= self._limit[:, None])
         query = near // block.shape[1]
@@ -199,8 +205,7 @@ class _Pool:
         if len(self._found) > 1:
             order = np.argsort(query.astype(np.int16), kind="stable")  # by radix
             query, ids, values = query[order], ids[order], values[order]
-        ids = ragged(ids, query, len(self._squares), -1)
-        values = ragged(values, query, len(self._squares), np.inf)
+        ids, values = ragged(query, len(self._squares), (ids, -1), (values, np.inf))
         if values.shape[1] >= self._k:
             self._kth = np.partition(values, self._k - 1, axis=1)[:, self._k - 1].astype(np.float64)
             self._tighten(self._kth)
@@ -218,10 +223,11 @@ class _Pool:
         self._limit[self._failed] = -np.inf
 
 
-def _bound(block: Single, k: int) -> Single:
-    """A bound from above of the k-th smallest of each row: that of the minima of some groups of columns."""
-    width = block.shape[1]
+def _bound(block: Single, k: int, columns: int) -> Single:
+    """A bound from above of the k-th smallest of each row: that of the minima of groups of about so many columns."""
     groups = max(64, 2 ** int(4 * k - 1).bit_length())
+    block = block[:, : max(columns, 2 * groups)]
+    width = block.shape[1]
     if width < k:
         return np.full(len(block), np.inf, dtype=np.float32)
     if width >= 2 * groups:
@@ -257,6 +263,7 @@ class FaissShortlist:
         import faiss  # only who uses it pays for loading it
 
         number = gpu_number(device)
+        self.batch = max(QUERIES, least_queries(d))
         index = faiss.IndexFlatL2(d)
         self._index: Any = (
             index if number is None else faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), number, index)
@@ -293,6 +300,16 @@ class FaissShortlist:
         return Candidates(np.take_along_axis(ids, order, 1), np.take_along_axis(nearer, order, 1), complete)
 
 
+def least_queries(d: int) -> int:
+    """Return how many queries FAISS multiplies matrices for; it takes three times as long for each of fewer.
+
+    Example:
+        >>> least_queries(64), least_queries(2048)
+        (2048, 64)
+    """
+    return -(-_FAISS_ENTRIES // d)
+
+
 def gpu_number(device: str) -> int | None:
     """Return the number of the GPU that "cuda" or "cuda:1" names, or None for "cpu".
 
@@ -319,15 +336,23 @@ def gpu_number(device: str) -> int | None:
     return int(number or 0)
 
 
-def ragged(values: NDArray[Any], query: Ids, count: int, fill: Any) -> NDArray[Any]:
-    """Return (count, w) `values` by query, those of a query from the left; `query` is ascending.
+def ragged(query: Ids, count: int, *columns: tuple[NDArray[Any], Any]) -> list[NDArray[Any]]:
+    """Return (count, w) values by query, those of a query from the left, for each column of values and what fills up.
+
+    Args:
+        query: (p,) the query of each value, ascending.
+        count: How many queries there are.
+        columns: The (p,) values and what stands where there are none.
 
     Example:
-        >>> ragged(np.array([5, 6, 7]), np.array([0, 2, 2]), 3, -1).tolist()
+        >>> ragged(np.array([0, 2, 2]), 3, (np.array([5, 6, 7]), -1))[0].tolist()
         [[5, -1], [-1, -1], [6, 7]]
     """
     times = np.bincount(query, minlength=count)
-    before = np.cumsum(times) - times
-    found = np.full((count, int(times.max(initial=0))), fill, dtype=values.dtype)
-    found[query, np.arange(len(query)) - before[query]] = values
-    return found
+    width = int(times.max(initial=0))
+    first = np.arange(count) * width - (np.cumsum(times) - times)  # where a query starts, less the values before it
+    place = np.repeat(first, times) + np.arange(len(query))
+    found = [np.full(count * width, fill, dtype=values.dtype) for values, fill in columns]
+    for whole, (values, _) in zip(found, columns, strict=True):
+        whole[place] = values
+    return [whole.reshape(count, width) for whole in found]

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, Self
+from weakref import WeakSet
 
 from threadpoolctl import ThreadpoolController
 
@@ -30,27 +31,38 @@ def in_threads(work: Callable[[slice], None], count: int, least: int) -> None:
         count: How much of it there is.
         least: How much is worth a thread.
     """
-    threads = min(count // least, _allowed_threads()) if count >= 2 * least else 1
+    shared = count >= 2 * least and threading.current_thread() not in _one_for_each().workers
+    threads = min(count // least, _allowed_threads()) if shared else 1
     if threads < 2:
         work(slice(0, count))
         return
     edges = [count * number // threads for number in range(threads + 1)]
-    with _one_for_each(), ThreadPoolExecutor(threads) as pool:
+    with _one_for_each() as one, ThreadPoolExecutor(threads, initializer=one.enroll) as pool:
         list(pool.map(work, map(slice, edges[:-1], edges[1:])))
 
 
 class _OneThread:
-    """One thread for BLAS while anybody is inside, and as many as before when the last has left."""
+    """One thread for BLAS while anybody is inside, and as many as before when the last has left.
+
+    Attributes:
+        workers: The threads that have one each; a BLAS that is built on OpenMP tells them of as many as ever.
+    """
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
         self._limiter: Any = None
+        self.workers: WeakSet[threading.Thread] = WeakSet()
 
-    def __enter__(self) -> None:
+    def enroll(self) -> None:
+        """Count the calling thread among those that have one each."""
+        self.workers.add(threading.current_thread())
+
+    def __enter__(self) -> Self:
         with self._lock:
             if not self._inside:
                 self._limiter = _libraries().limit(limits=1, user_api="blas")
             self._inside += 1
+        return self
 
     def __exit__(self, *_: object) -> None:
         with self._lock:

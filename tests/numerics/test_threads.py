@@ -28,6 +28,17 @@ def test_stretches_make_up_the_whole_each_with_one_thread_of_blas() -> None:
     assert sorted(seen) == [(0, 4), (4, 8)]
 
 
+def test_a_thread_shares_its_work_no_further_though_a_blas_on_openmp_tells_it_of_two(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("reprq.numerics.threads._allowed_threads", lambda: 2)
+    seen: list[slice] = []
+    in_threads(lambda _: in_threads(seen.append, 4, least=1), 2, least=1)
+    assert seen == [slice(0, 4)] * 2
+    in_threads(seen.append, 4, least=1)
+    assert len(seen) == 4
+
+
 def test_threads_are_given_back_when_the_last_of_several_calls_is_done_and_after_an_error() -> None:
     meet = threading.Barrier(2)
 
