@@ -5,6 +5,7 @@ import json
 import platform
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ def versions() -> dict[str, str]:
         >>> sorted(versions())[:3]
         ['faiss-cpu', 'numpy', 'python']
     """
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Read once: every package's metadata is a file to parse, and a process keeps the packages that it began with."""
     found = {"python": platform.python_version(), "reprq": __version__}
     for package in _PACKAGES:
         try:

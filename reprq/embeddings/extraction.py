@@ -148,9 +148,10 @@ def extract(
         if not begun:  # bad files are named before there is a cache, and leave none behind
             _verify(data, [writer.rows_of(block) for block in range(writer.blocks) if ranks.owns(block)], inputs)
             writer.remember(**_seen(data, backbone.preprocessing, notes))
-        borrow(writer, names, lambda stored: extractor.disagreement(wanted, stored) is None)
         if not is_complete(writer.path, names):
-            _complete(extractor, wanted, writer, ranks, inputs, batch_size, workers, shown, verified=not begun)
+            borrow(writer, names, lambda stored: extractor.disagreement(wanted, stored) is None)
+            if not is_complete(writer.path, names):
+                _complete(extractor, wanted, writer, ranks, inputs, batch_size, workers, shown, verified=not begun)
     cache = EmbeddingCache(writer.path, names)
     of_extraction = [note for note in cache.notes if note not in data.notes]
     cache.provenance["notes"] = [*data.notes, *of_extraction]

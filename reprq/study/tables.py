@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,16 @@ class Table:
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = list(columns)
+        self._missing, self._of_columns = dict.fromkeys(columns, math.nan), itemgetter(*columns)
         self._rows: list[tuple[Any, ...]] = []
         self._frames: list[pd.DataFrame] = []
         self._texts: dict[str, str] = {}
 
     def add(self, first: Row, rest: Row) -> None:
         """Add a row, given as two mappings; what neither has is missing, and what is no column is left out."""
-        row = {**first, **rest}
-        values = (row.get(name, math.nan) for name in self._columns)
-        self._rows.append(tuple(self._texts.setdefault(v, v) if isinstance(v, str) else v for v in values))
+        row = self._missing | first | rest
+        values = self._of_columns(row)
+        self._rows.append(tuple([self._texts.setdefault(v, v) if isinstance(v, str) else v for v in values]))
         if len(self._rows) == _CHUNK:
             self._frames.append(self._frame())
 

