@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reprq.errors import UnknownNameError
 from reprq.study.results import POINT, StudyResults
@@ -29,8 +31,49 @@ class Complete:
         """Return another table's values of these points and cells, nan where it has none."""
         return table.reindex(index=self.values.index, columns=self.values.columns)
 
+    def like(self, values: NDArray[np.float64]) -> pd.DataFrame:
+        """Return an array of the same points and cells, (P, C), as a table."""
+        return pd.DataFrame(values, index=self.values.index, columns=self.values.columns)
 
-def complete_scores(results: StudyResults, definition: str, score: str = "auroc", tasks: str = "all") -> Complete:
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A study on one data set by points and cells, laid out once for all of its detectors.
+
+    Attributes:
+        results: The study.
+    """
+
+    results: StudyResults
+
+    @cached_property
+    def points(self) -> pd.DataFrame:
+        """The backbone, layer and layer_number of all layers, each once."""
+        tables = (self.results.metrics, self.results.detectors)
+        return pd.concat([table[POINT].drop_duplicates() for table in tables]).drop_duplicates()
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """The task and seed of all cells, each once."""
+        tables = (_seeded(self.results.metrics), _seeded(self.results.detectors))
+        return pd.concat([table[["task", "seed"]].drop_duplicates() for table in tables]).drop_duplicates()
+
+    def scores(self, definition: str, score: str) -> pd.DataFrame:
+        """Return a detector's scores as `by_cell` does."""
+        table = self._tables.get(score)
+        if table is None:
+            table = self._tables[score] = by_cell(self.results.detectors, score, ["definition"])
+        own = table.loc[:, table.columns.get_level_values(0) == definition].droplevel(0, axis=1)
+        return own.dropna(how="all") if own.isna().to_numpy().any() else own
+
+    @cached_property
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        return {}
+
+
+def complete_scores(
+    results: StudyResults, definition: str, score: str = "auroc", tasks: str = "all", laid: Laid | None = None
+) -> Complete:
     """Return a detector's scores over one set of tasks and seeds, the same for every point.
 
     A mean over the tasks that did not fail would compare a layer's easy tasks with another's hard ones. So a task and
@@ -41,17 +84,18 @@ def complete_scores(results: StudyResults, definition: str, score: str = "auroc"
         definition: A detector of it.
         score: The column of the detectors' table.
         tasks: "all", "unimodal", "multimodal" or a task's name.
+        laid: The study as it is laid out, which takes a while, where several are asked for.
 
     Raises:
         UnknownNameError: a task that the study does not have.
     """
     names = tasks_in(results, tasks)
-    judged = results.detectors[results.detectors["definition"] == definition]
-    every = pd.concat([results.metrics, results.detectors]).drop_duplicates(POINT)[POINT]
-    cells = pd.concat([_seeded(results.metrics), _seeded(results.detectors)])
-    cells = cells[cells["task"].isin(names)].drop_duplicates(["task", "seed"])[["task", "seed"]]
-    found = by_cell(judged[judged["task"].isin(names)], score)
-    return _complete(found, f"{score} of {definition}", every, list(cells.itertuples(index=False, name=None)))
+    laid = Laid(results) if laid is None else laid
+    cells = laid.cells[laid.cells["task"].isin(names)]
+    found = laid.scores(definition, score)
+    if tasks != "all":
+        found = found.loc[:, found.columns.get_level_values("task").isin(names)].dropna(how="all")
+    return _complete(found, f"{score} of {definition}", laid.points, list(cells.itertuples(index=False, name=None)))
 
 
 def complete_metric(results: StudyResults, metric: str) -> Complete:

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from reprq.analysis.complete import by_cell, has_tasks, tasks_in
+from reprq.analysis.complete import Laid, by_cell, has_tasks, tasks_in
 from reprq.analysis.depth import relative_depth
 from reprq.analysis.scenarios import PLAIN, chosen_scenarios, in_scenario, scenarios_of
 from reprq.errors import InputError, UnknownNameError
@@ -39,12 +40,6 @@ class Part:
     results: StudyResults
 
     @cached_property
-    def values(self) -> dict[str, pd.DataFrame]:
-        """Every metric by point and cell; see `reprq.analysis.complete.by_cell`."""
-        metrics = self.results.metrics
-        return {str(name): by_cell(rows, "value") for name, rows in metrics.groupby("metric", sort=False)}
-
-    @cached_property
     def layers(self) -> dict[str, pd.DataFrame]:
         """What is said of the layers that have each metric: network, weights, width and depth by point.
 
@@ -62,9 +57,25 @@ class Part:
         return found
 
     @cached_property
-    def cells(self) -> pd.DataFrame:
-        """All metrics in one table, of points by (metric, task, seed)."""
-        return by_cell(self.results.metrics, "value", ["metric"])
+    def laid(self) -> Laid:
+        """The study by points and cells, for `reprq.analysis.complete.complete_scores` of several detectors."""
+        return Laid(self.results)
+
+    def measured(self, cells: pd.DataFrame, metrics: Sequence[str]) -> NDArray[np.float64]:
+        """Return metrics of the same points and cells as a table's, (P, K, C); nan where one has no value."""
+        values, rows, columns = self._cells
+        at = [rows.get(point, -1) for point in cells.index]
+        of = [columns.get((metric, *cell), -1) for metric in metrics for cell in cells.columns]
+        found: NDArray[np.float64] = values[np.ix_(at, of)].reshape(len(at), len(metrics), cells.shape[1])
+        return found
+
+    @cached_property
+    def _cells(self) -> tuple[NDArray[np.float64], dict[Any, int], dict[Any, int]]:
+        """All metrics by point and (metric, task, seed), with a row and a column of nan last; the place of each."""
+        table = by_cell(self.results.metrics, "value", ["metric"])
+        values = np.pad(table.to_numpy(float), (0, 1), constant_values=np.nan)
+        rows, columns = ({name: k for k, name in enumerate(names)} for names in (table.index, table.columns))
+        return values, rows, columns
 
 
 def _said(measured: pd.DataFrame) -> pd.DataFrame:

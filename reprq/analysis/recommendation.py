@@ -200,15 +200,18 @@ def without(results: StudyResults, patterns: Sequence[str]) -> StudyResults:
 def _ranking(study: StudyArrays, said: dict[str, Floats], score: str) -> pd.DataFrame:
     """Every rule's order of the points over the tasks of a data set, the combination's first."""
     mean = study.scores.mean(1)
-    actual = pd.Series(mean).rank(ascending=False, method="min").astype(int)
-    tables = []
-    for rule in study.rules:
-        over_tasks = scaled_ranks(said[rule]).mean(1).round(9)
-        rank = pd.Series(over_tasks).rank(ascending=False, method="min").astype(int)
-        columns = {"rule": rule, "rule_score": over_tasks, "rank": rank, score: mean, f"{score}_rank": actual}
-        table = study.points[POINT].assign(dataset=study.dataset, **columns)
-        tables.append(table.sort_values(["rank", *POINT]))
-    return _first_columns(pd.concat(tables, ignore_index=True), ["dataset", "rule"])
+    actual = pd.Series(mean).rank(ascending=False, method="min").astype(int).to_numpy()
+    every = np.stack([said[rule] for rule in study.rules], axis=1)  # (P, rules, T)
+    over_tasks = scaled_ranks(every.reshape(len(mean), -1)).reshape(every.shape).mean(2).round(9)
+    ranks = pd.DataFrame(over_tasks).rank(ascending=False, method="min").astype(int).to_numpy()
+    by_name = np.argsort(study.by_name)
+    order = np.concatenate([np.lexsort((by_name, own)) for own in ranks.T])
+    rules = np.repeat(np.arange(len(study.rules)), len(mean))
+    table = study.points[POINT].iloc[order].reset_index(drop=True)
+    columns = {"rule_score": over_tasks[order, rules], "rank": ranks[order, rules], score: mean[order]}
+    table = table.assign(dataset=study.dataset, rule=np.array(study.rules, dtype=object)[rules], **columns)
+    table[f"{score}_rank"] = actual[order]
+    return _first_columns(table, ["dataset", "rule"])
 
 
 def _ranking_together(rankings: Sequence[pd.DataFrame], score: str) -> pd.DataFrame:
@@ -232,19 +235,24 @@ def _ranking_together(rankings: Sequence[pd.DataFrame], score: str) -> pd.DataFr
 def _choices(study: StudyArrays, said: dict[str, Floats], score: str) -> pd.DataFrame:
     """What each rule chose in each task, and what the best choice was."""
     best, most = picks(study.scores), best_in_hindsight(study)
-    tables = []
-    for rule in study.rules:
-        chosen = picks(said[rule])
-        names = {
-            f"{which}{name}": study.points[name].to_numpy()[first_by_name(study, shares)]
-            for which, shares in (("", chosen), ("best_", best))
-            for name in ("backbone", "layer")
-        }
-        values = {score: scored(chosen, study.scores), f"best_{score}": most, "regret": regrets(study, chosen)}
-        ties = {"n_chosen": (chosen > 0).sum(0), "n_best": (best > 0).sum(0)}
-        row = {"dataset": study.dataset, "rule": rule, "task": study.tasks}
-        tables.append(pd.DataFrame({**row, **names, **values, **ties}))
-    return pd.concat(tables, ignore_index=True)
+    chosen = {rule: picks(said[rule]) for rule in study.rules}
+    first = [first_by_name(study, own) for own in chosen.values()]
+    places = {"": np.concatenate(first), "best_": np.tile(first_by_name(study, best), len(chosen))}
+    names = {
+        f"{which}{name}": study.points[name].to_numpy()[place]
+        for which, place in places.items()
+        for name in ("backbone", "layer")
+    }
+    rules = np.repeat(np.array(study.rules, dtype=object), len(study.tasks))
+    row = {"dataset": study.dataset, "rule": rules, "task": np.tile(study.tasks, len(chosen))}
+    values = {
+        score: [scored(own, study.scores) for own in chosen.values()],
+        f"best_{score}": [most] * len(chosen),
+        "regret": [regrets(study, own) for own in chosen.values()],
+        "n_chosen": [(own > 0).sum(0) for own in chosen.values()],
+        "n_best": [(best > 0).sum(0)] * len(chosen),
+    }
+    return pd.DataFrame({**row, **names, **{name: np.concatenate(parts) for name, parts in values.items()}})
 
 
 def _notes(results: StudyResults, studies: Sequence[StudyArrays]) -> list[str]:

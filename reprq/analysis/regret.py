@@ -18,6 +18,7 @@ FEW_CLUSTERS = 6  # below, there are too few ways to move values for 95 %
 FEW_TARGETS = 3
 ELSEWHERE, LAST, RANDOM = "best elsewhere", "last layer", "random"
 Ends = tuple[float | None, float | None]
+Layer = tuple[str, str, int]  # backbone, layer, layer_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +29,14 @@ class Gains:
         score: The mean score of the choices; None over several data sets, whose scores do not compare.
         values: (T,) of each task, or of each data set, by name: regret, regret_same_rows, over_last, over_random.
         targets: (T,) the class of each task, or the data set.
-        layers: The share of the choice that falls on each layer.
+        layers: (L,) the share of the choice that falls on each layer, in the order of their names.
         n_tasks: How many tasks.
     """
 
     score: float | None
     values: dict[str, Floats]
     targets: NDArray[np.str_]
-    layers: "pd.Series[float]"
+    layers: Floats
     n_tasks: int
 
 
@@ -60,7 +61,8 @@ def regret_table(
     found = [{rule: _gains(study, each, rule) for rule in each} for study, each in zip(studies, shares, strict=True)]
     tables = []
     if len(studies) > 1:
-        together = {rule: _together(studies, [each[rule] for each in found]) for rule in found[0]}
+        places = _named(studies)[1]
+        together = {rule: _together(studies, places, [each[rule] for each in found]) for rule in found[0]}
         means = {rule: draws.mean(1) for rule, draws in moved.items()}
         got = {rule: float(np.mean([each[rule].score for each in found])) for rule in moved}
         tables.append(_table(ALL, studies, together, means, got, score))
@@ -81,16 +83,25 @@ def _gains(study: StudyArrays, shares: dict[str, Floats], rule: str) -> Gains:
         "over_random": got - scored(shares[RANDOM], study.scores),
     }
     often = (shares[rule] * np.ones((1, len(study.tasks)))).mean(1).round(9)
-    layers = pd.Series(often, index=pd.MultiIndex.from_frame(study.points[POINT]))
-    return Gains(got.mean(), values, study.targets, layers, len(study.tasks))
+    return Gains(got.mean(), values, study.targets, often[study.by_name], len(study.tasks))
 
 
-def _together(studies: Sequence[StudyArrays], found: Sequence[Gains]) -> Gains:
+def _named(studies: Sequence[StudyArrays]) -> tuple[list[Layer], list[NDArray[np.int64]]]:
+    """The layers of all data sets in the order of their names, and where those of each are among them."""
+    own = [list(study.points[POINT].iloc[study.by_name].itertuples(index=False, name=None)) for study in studies]
+    names = sorted({layer for layers in own for layer in layers})
+    places = {layer: k for k, layer in enumerate(names)}
+    return names, [np.array([places[layer] for layer in layers]) for layers in own]
+
+
+def _together(studies: Sequence[StudyArrays], places: Sequence[NDArray[np.int64]], found: Sequence[Gains]) -> Gains:
     """The means within each data set, of which each counts as one."""
     values = {name: np.array([each.values[name].mean() for each in found]) for name in found[0].values}
-    layers = pd.concat([each.layers for each in found], axis=1).fillna(0.0).mean(axis=1).round(9)
+    layers = np.zeros((len(found), 1 + max(place.max() for place in places)))
+    for shares, place, each in zip(layers, places, found, strict=True):
+        shares[place] = each.layers
     names = np.array([study.dataset for study in studies])
-    return Gains(None, values, names, layers, sum(each.n_tasks for each in found))
+    return Gains(None, values, names, layers.mean(0).round(9), sum(each.n_tasks for each in found))
 
 
 def _table(
@@ -102,7 +113,7 @@ def _table(
     score: str,
 ) -> pd.DataFrame:
     """The rows of all rules on one data set, or over several, with p-values corrected for the rules."""
-    rows = []
+    rows, layers = [], _named(studies)[0]
     for rule, each in found.items():
         lost = each.values["regret"]
         row: dict[str, object] = {"dataset": dataset, "rule": rule, score: each.score, "regret": lost.mean()}
@@ -114,7 +125,8 @@ def _table(
             row |= {name: gain.mean(), **_ends(name, ends)}
             row |= _ends(f"{name}_classes", over_classes(gain, each.targets))
         row["p_value"] = two_sided(got[rule], moved[rule]) if rule in moved else None
-        rows.append({**row, "p_holm": None, **_favourite(each, rule not in (LAST, RANDOM)), "n_tasks": each.n_tasks})
+        favourite = _favourite(each, [] if rule in (LAST, RANDOM) else layers)
+        rows.append({**row, "p_holm": None, **favourite, "n_tasks": each.n_tasks})
     table = pd.DataFrame(rows)
     table["p_holm"] = holm([None if pd.isna(p) else float(p) for p in table["p_value"]])
     return table.astype({"p_value": float, "p_holm": float, score: float})
@@ -182,7 +194,7 @@ def over_networks(
         dull: Over which, "over_last" or "over_random".
     """
     of_classes = over_classes(gain, targets)[1]
-    n = len({name for study in studies for name in study.clusters})
+    n = len(np.unique(np.concatenate([study.clusters for study in studies])))
     if n < FEW_CLUSTERS or of_classes is None or (moved is None and rule not in (LAST, RANDOM)):
         return None, None
     mean = float(gain.mean())
@@ -222,10 +234,10 @@ def first_by_name(study: StudyArrays, shares: Floats) -> NDArray[np.int64]:
     return found
 
 
-def _favourite(found: Gains, chooses: bool) -> dict[str, object]:
+def _favourite(found: Gains, layers: Sequence[Layer]) -> dict[str, object]:
     """The layer that a rule chose most often, the first by name if several did, and in which share of the tasks."""
-    if not chooses:
+    if not layers:
         return {"favourite": "", "favourite_share": None}
-    most = found.layers.max()
-    backbone, layer, _ = found.layers[found.layers == most].sort_index().index[0]
-    return {"favourite": f"{backbone}, {layer}", "favourite_share": float(most)}
+    most = int(found.layers.argmax())
+    backbone, layer, _ = layers[most]
+    return {"favourite": f"{backbone}, {layer}", "favourite_share": float(found.layers[most])}

@@ -5,6 +5,7 @@ a metric is replaced by its rank among all points, scaled to [-1/2, 1/2]: ranks 
 fitted across data sets, whose values do not compare, and each is judged on the data set that it was fitted without.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -118,20 +119,16 @@ def study_arrays(
 
 def _arrays(part: Part, metrics: tuple[str, ...], detector: str, score: str) -> StudyArrays | None:
     """One data set; None where no two layers have scores. A metric that is not measured there has the rank 0."""
-    found = complete_scores(part.results, detector, score)
+    found = complete_scores(part.results, detector, score, laid=part.laid)
     if len(found.values) < 2:
         return None
     scores = over_seeds(found.values)
-    tables = [
-        over_seeds(found.same_cells(part.values[name])).to_numpy()
-        if name in part.values
-        else np.full(scores.shape, np.nan)
-        for name in metrics
-    ]
+    cells = part.measured(found.values, metrics)
+    tables = [over_seeds(found.like(cells[:, k])).to_numpy() for k in range(len(metrics))]
     tasks = scores.columns.to_numpy()
     points = found.values.index.to_frame(index=False)
     points = points.assign(network=_architectures(part.results, points))
-    folds, hindsight = hindsight_folds(part.results, found, detector, score)
+    folds, hindsight = hindsight_folds(part.laid, found, detector, score)
     return StudyArrays(
         dataset=part.dataset,
         points=points,
@@ -348,17 +345,18 @@ def elsewhere(studies: Sequence[StudyArrays]) -> list[Floats]:
             return []
         means = [study.scores[:, study.targets != target].mean(1) for target in study.targets]
         return [np.column_stack(means).round(_DECIMALS)]
-    ranked = [pd.Series(scaled_ranks(study.scores).mean(1), index=_layers(study)) for study in studies]
+    layers = [list(zip(*(study.points[name] for name in ("backbone", "layer")), strict=True)) for study in studies]
+    places = {layer: k for k, layer in enumerate(dict.fromkeys(itertools.chain(*layers)))}
+    at = [[places[layer] for layer in own] for own in layers]
+    ranks, has = np.zeros((2, len(studies), len(places)))
+    for d, (study, own) in enumerate(zip(studies, at, strict=True)):
+        ranks[d, own], has[d, own] = scaled_ranks(study.scores).mean(1), 1.0
     found = []
-    for d, study in enumerate(studies):
-        others = pd.concat([each for k, each in enumerate(ranked) if k != d], axis=1).mean(axis=1)
-        said = others.reindex(_layers(study)).fillna(-1.0).to_numpy().round(_DECIMALS)
+    for d, (study, own) in enumerate(zip(studies, at, strict=True)):
+        others, known = (np.delete(each, d, axis=0).sum(0)[own] for each in (ranks, has))
+        said = np.divide(others, known, out=np.full(len(own), -1.0), where=known > 0).round(_DECIMALS)
         found.append(np.tile(said[:, None], len(study.tasks)))
     return found
-
-
-def _layers(study: StudyArrays) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(study.points[["backbone", "layer"]])
 
 
 def picks(said: Floats) -> Floats:

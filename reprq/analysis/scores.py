@@ -84,7 +84,7 @@ class Scores:
         cells = self.complete.values
         k = self._metrics.get(metric)
         values = np.full(cells.shape, np.nan) if k is None else self._measured[:, k]
-        return pd.DataFrame(values, index=cells.index, columns=cells.columns)
+        return self.complete.like(values)
 
     def has(self, metric: str) -> NDArray[np.bool_]:
         """Return which points have a metric in every cell of the scores, (P,)."""
@@ -125,13 +125,7 @@ class Scores:
     @cached_property
     def _measured(self) -> NDArray[np.float64]:
         """All metrics of the same points and cells, (P, K, C)."""
-        cells = self.complete.values
-        columns = [(metric, *cell) for metric in self._metrics for cell in cells.columns]
-        found = np.full((len(cells), len(columns)), np.nan)
-        if columns:
-            names = pd.MultiIndex.from_tuples(columns, names=self.part.cells.columns.names)
-            found = self.part.cells.reindex(index=cells.index, columns=names).to_numpy(float)
-        return found.reshape(len(cells), len(self._metrics), cells.shape[1])
+        return self.part.measured(self.complete.values, list(self._metrics))
 
     @cached_property
     def by_task(self) -> pd.DataFrame:
@@ -158,7 +152,7 @@ def scores_of(parts: Mapping[str, Part], detector: str, score: str, tasks: str) 
         if score not in table.columns or not pd.api.types.is_float_dtype(table[score]):
             raise UnknownNameError("score of the study", score, table.select_dtypes("float").columns)
     return {
-        name: Scores(part, complete_scores(part.results, detector, score, tasks))
+        name: Scores(part, complete_scores(part.results, detector, score, tasks, part.laid))
         for name, part in parts.items()
         if has_tasks(part.results, tasks)
     }

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from reprq.analysis.chance import chance_scores, two_sided
-from reprq.analysis.complete import complete_scores
+from reprq.analysis.complete import Laid, complete_scores
 from reprq.analysis.hindsight import HALF_OF_ROWS, SAME_ROWS, SEEDS, hindsight_folds
 from reprq.analysis.regret import best_in_hindsight, over_classes, over_networks, regret_table, regrets, scored
 from reprq.analysis.rules import Floats, StudyArrays, picks, predictions, scaled_ranks
@@ -132,7 +132,7 @@ def test_older_tables_choose_by_other_seeds_where_these_have_images_of_their_own
 
     def folds(detectors: pd.DataFrame) -> tuple[Floats, str]:
         results = StudyResults(metrics, detectors, record, tmp_path)
-        return hindsight_folds(results, complete_scores(results, "knn"), "knn", "auroc")
+        return hindsight_folds(Laid(results), complete_scores(results, "knn"), "knn", "auroc")
 
     cells = scores.reshape(3, 2, 2)  # points, tasks, seeds
     found, by = folds(table.drop(columns=["auroc_half_1", "auroc_half_2"]))
