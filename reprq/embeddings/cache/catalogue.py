@@ -226,7 +226,8 @@ def _alone(path: Path) -> Iterator[None]:
 
 def _folders(root: Path) -> list[Path]:
     if not root.is_dir():
-        raise CacheError(f"the folder of the caches {root} does not exist; check the path")
+        reason = "is a file; give its folder" if root.exists() else "does not exist; check the path"
+        raise CacheError(f"the folder of the caches {root} {reason}")
     return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 

@@ -151,6 +151,9 @@ def test_files_and_hidden_folders_are_not_listed_and_a_missing_root_is_named(roo
     (root / "note.txt").write_text("")
     (root / ".trash").mkdir()
     assert list_caches(root) == []
+    (root.parent / "file").touch()
+    with pytest.raises(CacheError, match="the folder of the caches .*file is a file; give its folder"):
+        list_caches(root.parent / "file")
     with pytest.raises(CacheError, match="the folder of the caches .*none does not exist; check the path"):
         list_caches(root / "none")
 
