@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from reprq.analysis.datasets import check_measured, chosen_groups, with_scenario
-from reprq.analysis.scores import Scores, scores_of
-from reprq.analysis.spread import SPREAD_COLUMNS, task_points, task_spread
+from reprq.analysis.scores import Scores, Shared, scores_of, shared_points
+from reprq.analysis.spread import SPREAD_COLUMNS, Task, task_points, task_spread
 from reprq.errors import UnknownNameError
 from reprq.evaluation import Correlation, holm
 from reprq.statistics.coefficients import Floats
-from reprq.statistics.correlation import infer
+from reprq.statistics.correlation import infer_all
 from reprq.statistics.flips import common_flips
 from reprq.statistics.multiplicity import westfall_young
 from reprq.statistics.points import Sample
@@ -122,18 +122,23 @@ def correlate(
     ratios: list[Floats | None] = []
     for group, definition in itertools.product(groups, judged):
         scores = scores_of(group.parts, definition, score, group.tasks)
-        tables = {name: pd.concat([each.points(name) for each in scores.values()]) for name in measured}
-        samples = {name: _sample(over, fixed, cluster) for name, over in tables.items()}
-        single = {name: task_points(scores, name, over, fixed) for name, over in tables.items() if name in chosen}
+        tables: dict[str, pd.DataFrame] = {}
+        samples = dict.fromkeys(measured, Sample({}))
+        single: dict[str, dict[Task, Sample]] = {}
+        for of in shared_points(scores, measured):
+            tables |= dict.fromkeys(of.metrics, of.points)
+            samples |= zip(of.metrics, _samples(of, fixed, cluster), strict=True)
+            single |= zip(of.metrics, task_points(scores, of, fixed), strict=True)
         for at, how in itertools.product(levels, methods):
             asked = {**group.named(results), "level": at, "given": ",".join(fixed)}
             asked |= {"cluster": cluster, "detector": definition, "method": how}
-            tests = [
-                infer(each, how, n_resamples, seed=seed, level=at, common=flips, interval=name in chosen)
-                for name, each in samples.items()
-            ]
+            with_interval = [name in chosen for name in samples]
+            tests = infer_all(
+                list(samples.values()), how, n_resamples, seed=seed, level=at, common=flips, intervals=with_interval
+            )
             adjusted = holm([found.p_value for found, _ in tests])
-            for (name, over), (found, own), p_holm in zip(tables.items(), tests, adjusted, strict=True):
+            for name, (found, own), p_holm in zip(samples, tests, adjusted, strict=True):
+                over = tables[name]
                 said = _notes(scores, name, len(over))
                 rows.append({**asked, "metric": name, **_found(found, p_holm, over, cluster, said)})
                 rows[-1] |= task_spread(single[name], how, at) if name in chosen and how != DISTANCE else {}
@@ -156,12 +161,14 @@ def _notes(scores: Mapping[str, Scores], metric: str, n: int) -> list[str]:
     return [*said, *([f"layers left out that have no {metric} in some task or seed: {lacking}"] if lacking else [])]
 
 
-def _sample(over: pd.DataFrame, fixed: list[str], cluster: str) -> Sample:
-    """A table of points, to be correlated within each data set."""
-    given = over[fixed] if fixed and len(over) else None
-    clusters = over["network"].to_numpy() if cluster == "architecture" else None
-    groups, strata = over["backbone"].to_numpy(), over["dataset"].to_numpy()
-    return Sample.of(over["x"], over["y"], groups, given=given, clusters=clusters, strata=strata)
+def _samples(of: Shared, fixed: list[str], cluster: str) -> list[Sample]:
+    """Metrics of the same points, each to be correlated within each data set."""
+    points = of.points
+    given = points[fixed] if fixed and len(points) else None
+    clusters = points["network"].to_numpy() if cluster == "architecture" else None
+    y = np.broadcast_to(points["y"].to_numpy(float)[:, None], of.x.shape)
+    groups, strata = points["backbone"].to_numpy(), points["dataset"].to_numpy()
+    return Sample.of_columns(of.x, y, groups, given=given, clusters=clusters, strata=strata)
 
 
 def _found(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -95,13 +96,22 @@ class Scores:
         found: NDArray[np.bool_] = lacking.sum(axis=1) == 0
         return found
 
+    def means(self, metric: str) -> NDArray[np.float64]:
+        """Return a metric's mean over the cells of the scores, (P,); nan where it lacks one."""
+        return self.values(metric).mean(axis=1, skipna=False).to_numpy(float)
+
+    def layers_of(self, metric: str) -> pd.DataFrame:
+        """Return what is said of the layers that have a metric; of none where it is not measured on this data set."""
+        layers = self.part.layers.get(metric)
+        return self._no_layers if layers is None else layers
+
+    @cached_property
+    def _no_layers(self) -> pd.DataFrame:
+        return next(iter(self.part.layers.values())).iloc[:0]
+
     def points(self, metric: str) -> pd.DataFrame:
         """Return the points that have a metric in every cell of the scores; see `points`."""
-        layers = self.part.layers.get(metric)
-        if layers is None:  # not measured on this data set
-            layers = next(iter(self.part.layers.values())).iloc[:0]
-        x = self.values(metric).mean(axis=1, skipna=False).to_numpy(float)
-        found, known = self._about(layers).assign(x=x), self.has(metric)
+        found, known = self._about(self.layers_of(metric)).assign(x=self.means(metric)), self.has(metric)
         return found if known.all() else found[known].reset_index(drop=True)
 
     def _about(self, layers: pd.DataFrame) -> pd.DataFrame:
@@ -139,6 +149,37 @@ class Scores:
         found = values.index.to_frame(index=False).assign(x=np.nan, y=values.mean(axis=1).to_numpy(float))
         found.insert(0, "dataset", self.part.dataset)
         return found
+
+
+class Shared(NamedTuple):
+    """Metrics that the same points have, over all data sets.
+
+    Attributes:
+        metrics: (K,) their names.
+        points: The table of `points`, where x is that of the first.
+        x: (P, K) their values: means over tasks and seeds.
+        has: Which of the points with scores these are, by data set.
+    """
+
+    metrics: list[str]
+    points: pd.DataFrame
+    x: NDArray[np.float64]
+    has: dict[str, NDArray[np.bool_]]
+
+
+def shared_points(scores: Mapping[str, Scores], metrics: Iterable[str]) -> list[Shared]:
+    """Return the points of metrics, those of the same points together: what is said of these is looked up once."""
+    groups: dict[tuple[tuple[int, bytes], ...], list[str]] = {}
+    for metric in metrics:
+        key = tuple((id(each.layers_of(metric)), each.has(metric).tobytes()) for each in scores.values())
+        groups.setdefault(key, []).append(metric)
+    found = []
+    for names in groups.values():
+        has = {dataset: each.has(names[0]) for dataset, each in scores.items()}
+        points = pd.concat([each.points(names[0]) for each in scores.values()])
+        x = [np.column_stack([each.means(name)[has[d]] for name in names]) for d, each in scores.items()]
+        found.append(Shared(names, points, np.concatenate(x), has))
+    return found
 
 
 def scores_of(parts: Mapping[str, Part], detector: str, score: str, tasks: str) -> dict[str, Scores]:

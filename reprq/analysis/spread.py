@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 from scipy.special import stdtrit
 
 from reprq.analysis.complete import over_seeds
-from reprq.analysis.scores import Scores
+from reprq.analysis.scores import Scores, Shared
 from reprq.statistics.correlation import coefficients
 from reprq.statistics.points import Sample
 
@@ -16,25 +15,25 @@ FEW_CLASSES = 3
 SPREAD_COLUMNS = ["task_median", "task_min", "task_max", "new_task_low", "new_task_high"]
 
 
-def task_points(
-    scores: Mapping[str, Scores], metric: str, over: pd.DataFrame, given: Sequence[str]
-) -> dict[Task, Sample]:
-    """Return the points of each task by itself: those of `over`, with x and y of that task, means over seeds.
+def task_points(scores: Mapping[str, Scores], of: Shared, given: Sequence[str]) -> list[dict[Task, Sample]]:
+    """Return the points of each task by itself, for each metric: with x and y of that task, means over seeds.
 
     Args:
         scores: The scores on each data set.
-        metric: The metric.
-        over: The points of all tasks together.
+        of: Metrics and the points of all tasks together.
         given: The columns that are held fixed.
     """
-    found: dict[Task, Sample] = {}
+    found: list[dict[Task, Sample]] = [{} for _ in of.metrics]
     for dataset, known in scores.items():
-        has = known.has(metric)
-        x, y = over_seeds(known.values(metric)).to_numpy()[has], known.by_task.to_numpy()[has]
-        own = over[(over["dataset"] == dataset).to_numpy()]
+        has = of.has[dataset]
+        x = [over_seeds(known.values(metric)).to_numpy()[has] for metric in of.metrics]
+        y = known.by_task.to_numpy()[has]
+        own = of.points[(of.points["dataset"] == dataset).to_numpy()]
         groups, fixed = own["backbone"].to_numpy(), own[list(given)] if given else None
         names = [(dataset, str(task)) for task in known.by_task]
-        found |= zip(names, Sample.of_columns(x, y, groups, fixed), strict=True)
+        samples = Sample.of_columns(np.concatenate(x, axis=1), np.tile(y, len(x)), groups, given=fixed)
+        for k, tasks in enumerate(found):
+            tasks |= zip(names, samples[k * len(names) : (k + 1) * len(names)], strict=True)
     return found
 
 

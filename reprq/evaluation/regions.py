@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
 
 from reprq.errors import InputError
 from reprq.evaluation.pixels import checked_map, estimate_over_images, marked_pixels, resampled_images
@@ -98,6 +97,8 @@ class _Pixels(NamedTuple):
 
 
 def _region_pixels(marked: Sequence[Any], maps: Any, rows: NDArray[np.int64]) -> _Pixels:
+    from scipy.ndimage import label  # which tables of figures do not take
+
     values, weights, regions = [], [], np.zeros(len(rows))
     for place, i in enumerate(rows):
         numbers, regions[place] = label(marked[i], structure=_EIGHT)

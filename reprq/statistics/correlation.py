@@ -8,17 +8,18 @@ are computed once; a thousand draws are then one matrix product (`coefficients`,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reprq.errors import InputError, UnknownNameError
+from reprq.statistics import forms
 from reprq.statistics.coefficients import COEFFICIENTS, Floats, of_columns
 from reprq.statistics.flips import CommonFlips, ratios_of, resampled_counts, share_as_extreme, sign_flips
 from reprq.statistics.points import Points, Sample
 from reprq.statistics.resampling import Ends, group_interval
-from reprq.statistics.strata import DISTANCE, LEVELS, Strata
+from reprq.statistics.strata import DISTANCE, LEVELS, Strata, flipped, resampled
 
 FEW_GROUPS = 10
 
@@ -166,11 +167,69 @@ def infer(
     name every cluster, or every group where there are no clusters. Without `interval` there is none, which saves most
     of the time where a test is only one of the family.
     """
+    return infer_all([sample], method, n_resamples, confidence, seed, level=level, common=common, intervals=[interval])[
+        0
+    ]
+
+
+def infer_all(
+    samples: Sequence[Sample],
+    method: str = "spearman",
+    n_resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    *,
+    level: str = "pooled",
+    common: CommonFlips | None = None,
+    intervals: Sequence[bool],
+) -> list[tuple[Correlation, Floats | None]]:
+    """Return `infer` of several samples; those of all the clusters of `common` share what is computed of the draws.
+
+    Args:
+        samples: The samples; those made by `Sample.of_columns` together have the same points.
+        method: As for `correlation`.
+        n_resamples: Likewise.
+        confidence: Likewise.
+        seed: Likewise.
+        level: Likewise.
+        common: As for `infer`.
+        intervals: Which samples get an interval.
+    """
     _check_arguments(method, level, n_resamples, confidence)
-    if not sample.strata:
-        return Correlation(None, None, None, None, 0, 0, method, ("no points",)), None
-    strata = Strata.of(sample, method, level)
+    every = [Strata.of(sample, method, level) if sample.strata else None for sample in samples]
+    counts: dict[int, Floats] = {}
+    flips: dict[int, Floats] = {}
+    if common is not None and method in forms.METHODS and common.counts.shape == (n_resamples, len(common.clusters)):
+        whole = {k: s for k, s in enumerate(every) if s and s.parts and len(s.clusters) == len(common.clusters)}
+        drawn = {k: strata for k, strata in whole.items() if intervals[k]}
+        counts = dict(zip(drawn, resampled(list(drawn.values()), common.counts), strict=True))
+        flips = dict(zip(whole, flipped(list(whole.values()), common.signs), strict=True))
+    found: list[tuple[Correlation, Floats | None]] = []
+    for k, (strata, interval) in enumerate(zip(every, intervals, strict=True)):
+        if strata is None:
+            found.append((Correlation(None, None, None, None, 0, 0, method, ("no points",)), None))
+            continue
+        draws = _Draws(n_resamples, seed, common, counts.get(k), flips.get(k))
+        found.append(_inferred(strata, method, confidence, draws, interval))
+    return found
+
+
+class _Draws(NamedTuple):
+    """What is random: how often, from which seed or flips in common, and what is already computed of them."""
+
+    n_resamples: int
+    seed: int
+    common: CommonFlips | None
+    of_counts: Floats | None
+    flipped: Floats | None
+
+
+def _inferred(
+    strata: Strata, method: str, confidence: float, by: _Draws, interval: bool
+) -> tuple[Correlation, Floats | None]:
+    """What `infer` says of points that are ready."""
     n, n_groups, notes = strata.n, len(strata.clusters), strata.notes
+    n_resamples, seed, common = by.n_resamples, by.seed, by.common
     if not strata.parts:
         return Correlation(None, None, None, None, n, n_groups, method, notes), None
     notes = (*_notes_on(n_groups), *notes)
@@ -191,8 +250,10 @@ def infer(
         return Correlation(value, None, None, share_as_extreme(ratios), n, n_groups, method, notes), ratios
     ends = Ends()
     if interval:
-        ends = group_interval(strata.of_counts, counts, confidence, jackknife=method == "pearson")
-    ratios = ratios_of(strata.flipped(signs))
+        known = by.of_counts
+        of_counts = strata.of_counts if known is None else lambda _: known
+        ends = group_interval(of_counts, counts, confidence, jackknife=method == "pearson")
+    ratios = ratios_of(strata.flipped(signs) if by.flipped is None else by.flipped)
     notes = (*notes, *ends.notes)
     return Correlation(value, ends.low, ends.high, share_as_extreme(ratios), n, n_groups, method, notes), ratios
 

@@ -74,9 +74,16 @@ class Sample:
 
     @classmethod
     def of_columns(
-        cls, x: Floats, y: Floats, groups: Sequence[Any] | NDArray[Any], given: ArrayLike | None = None
+        cls,
+        x: Floats,
+        y: Floats,
+        groups: Sequence[Any] | NDArray[Any],
+        *,
+        given: ArrayLike | None = None,
+        clusters: Sequence[Any] | NDArray[Any] | None = None,
+        strata: Sequence[Any] | NDArray[Any] | None = None,
     ) -> "list[Sample]":
-        """Return `of` each pair of columns of two (n, t) arrays, whose groups are looked up once.
+        """Return `of` each pair of columns of two (n, t) arrays, whose groups and strata are looked up once.
 
         Raises:
             InputError: As `of`.
@@ -85,10 +92,16 @@ class Sample:
             return [cls({}) for _ in x.T]
         check_finite(x, "x")
         check_finite(y, "y")
-        first, order = _sorted(x[:, 0], y[:, 0], groups, given, None)
-        names = getattr(given, "columns", None)
+        whole, order = _sorted(x[:, 0], y[:, 0], groups, given, clusters)
+        parts = {"": (whole, order)}
+        if strata is not None:
+            names, of_rows = _codes(strata, len(order), "strata", "stratum")
+            kept = {str(name): of_rows[order] == k for k, name in enumerate(names)}
+            parts = {name: (_rows(whole, rows), order[rows]) for name, rows in kept.items()}
+        columns = getattr(given, "columns", None)
         return [
-            cls({"": first._replace(x=own[order], y=other[order])}, names) for own, other in zip(x.T, y.T, strict=True)
+            cls({name: part._replace(x=own[at], y=other[at]) for name, (part, at) in parts.items()}, columns)
+            for own, other in zip(x.T, y.T, strict=True)
         ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reprq.statistics import forms
 from reprq.statistics.coefficients import COEFFICIENTS, Coefficient, Floats, Ints, within
 from reprq.statistics.distance import distance_draws
 from reprq.statistics.flips import FLIPPED, Flipped, flip_draws, flipped_pearson, flipped_within, unit_of
@@ -20,6 +21,7 @@ from reprq.statistics.points import Points, Sample, points_of, undefined, unit_s
 
 DISTANCE = "distance"
 LEVELS = ("pooled", "between", "within")
+_NONE: Mapping[int, Floats] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,14 +122,23 @@ class Strata:
         """The mean of the coefficients of the points themselves."""
         return float(np.mean([[part.coefficient] for part in self.parts.values()], axis=0)[0])
 
-    def of_counts(self, counts: Floats) -> Floats:
-        """Return the mean coefficient of resamples of clusters, (B, C) -> (B,); nan where a stratum has none."""
-        found: Floats = np.mean([part.of_counts(self._own(part, counts)) for part in self.parts.values()], axis=0)
+    def of_counts(self, counts: Floats, known: Mapping[int, Floats] = _NONE) -> Floats:
+        """Return the mean coefficient of resamples of clusters, (B, C) -> (B,); nan where a stratum has none.
+
+        What is known of some parts, by their `id`, is not computed again.
+        """
+        parts = self.parts.values()
+        draws = [known[id(p)] if id(p) in known else p.of_counts(self._own(p, counts)) for p in parts]
+        found: Floats = np.mean(draws, axis=0)
         return found
 
-    def flipped(self, signs: Floats) -> Floats:
-        """Return the statistic with clusters of x, and of y, changing sign, (2, B); of several the mean coefficient."""
-        draws = [part.flipped(self._own(part, signs)) for part in self.parts.values()]
+    def flipped(self, signs: Floats, known: Mapping[int, Floats] = _NONE) -> Floats:
+        """Return the statistic with clusters of x, and of y, changing sign, (2, B); of several the mean coefficient.
+
+        What is known of some parts, by their `id`, is not computed again.
+        """
+        parts = self.parts.values()
+        draws = [known[id(p)] if id(p) in known else p.flipped(self._own(p, signs)) for p in parts]
         if len(draws) == 1:
             return draws[0]
         units = [part.unit for part in self.parts.values()]
@@ -143,6 +154,41 @@ class Strata:
     def _own(self, part: Stratum, of_clusters: Floats) -> Floats:
         """What holds for each group of a part, (B, G), of what holds for clusters, (B, C)."""
         return of_clusters[:, np.searchsorted(self.clusters, part.points.clusters)]
+
+
+def resampled(many: Sequence[Strata], counts: Floats) -> list[Floats]:
+    """Return `Strata.of_counts` of several of the same clusters: parts with the same points are computed at once."""
+    found: dict[int, Floats] = {}
+    for alike in _alike(many):
+        own = many[0]._own(alike[0], counts)
+        drawn = own.any(axis=1)
+        values = np.full((len(own), len(alike)), np.nan)
+        values[drawn] = forms.resampled(*_columns(alike), alike[0].points.codes, own[drawn], alike[0].method)
+        found |= zip(map(id, alike), values.T, strict=True)
+    return [strata.of_counts(counts, found) for strata in many]
+
+
+def flipped(many: Sequence[Strata], signs: Floats) -> list[Floats]:
+    """Return `Strata.flipped` of several of the same clusters likewise."""
+    found: dict[int, Floats] = {}
+    for alike in _alike(many):
+        own, (x, y) = many[0]._own(alike[0], signs), _columns(alike)
+        of = [forms.flipped(*each, alike[0].points.codes, own, alike[0].method) for each in ((x, y), (y, x))]
+        found |= zip(map(id, alike), np.nan_to_num(of).transpose(2, 0, 1), strict=True)
+    return [strata.flipped(signs, found) for strata in many]
+
+
+def _alike(many: Sequence[Strata]) -> list[list[Stratum]]:
+    """The parts of which several have the same points, and whose coefficients can be computed together."""
+    found: dict[tuple[int, str], list[Stratum]] = {}
+    for part in (part for strata in many for part in strata.parts.values()):
+        if part.points.given is None and part.level != "within" and forms.suited(part.points.codes, part.method):
+            found.setdefault((id(part.points.codes), part.method), []).append(part)
+    return [parts for parts in found.values() if len(parts) > 1]
+
+
+def _columns(parts: Sequence[Stratum]) -> tuple[Floats, Floats]:
+    return np.stack([part.points.x for part in parts], 1), np.stack([part.points.y for part in parts], 1)
 
 
 def _prepared(
