@@ -17,7 +17,7 @@ GROUPS = 10
 LEVEL = 0.95
 
 
-def grouped_moments(x: Any, groups: int = GROUPS) -> list[Moments]:
+def grouped_moments(x: Any, groups: int = GROUPS, *, folded: bool = False) -> list[Moments]:
     """Return the statistics of each of some random groups of the rows, in one pass.
 
     Every stretch of `groups` rows puts one row in each group, in an order drawn with seed 0: the groups are of one
@@ -27,6 +27,7 @@ def grouped_moments(x: Any, groups: int = GROUPS) -> list[Moments]:
     Args:
         x: What `Moments.of` takes.
         groups: How many.
+        folded: Whether each group's rows are folded as they come, as `Moments.fold` does later at a second centering.
 
     Returns:
         The groups, those without rows left out.
@@ -41,7 +42,7 @@ def grouped_moments(x: Any, groups: int = GROUPS) -> list[Moments]:
     found = []
     drawn = np.empty(0, dtype=np.int64)
     for block in blocks_of(x):
-        found = found or [Moments(block.shape[1]) for _ in range(groups)]
+        found = found or [Moments(block.shape[1]).fold() if folded else Moments(block.shape[1]) for _ in range(groups)]
         labels = np.concatenate([drawn, _draw(rng, len(block) - len(drawn), groups)])
         drawn = labels[len(block) :]
         for group, moments in enumerate(found):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from reprq.conversion import held_array
 from reprq.errors import InputError
 from reprq.metrics.definitions import rank_bounds
 from reprq.metrics.facts import Definition, Facts
@@ -170,7 +171,8 @@ def _measurement(chosen: Mapping[str, Definition], facts: Facts) -> Measurement:
 
 
 def _with_intervals(chosen: Mapping[str, Definition], x: Any, rows: Rows | None) -> Measurement:
-    groups = grouped_moments(x)
+    shape = getattr(held_array(x), "shape", ())  # an iterator has none
+    groups = grouped_moments(x, folded=len(shape) == 2 and is_linear(*shape))
     if is_linear(sum(group.n for group in groups), groups[0].d):
         groups = [group.fold() for group in groups]  # each is asked for its second moment
     moments = merged(groups)

@@ -109,8 +109,8 @@ def _inner_products(vectors: Floats, slopes: Floats, groups: Sequence[Moments]) 
     for sign in (1.0, -1.0):
         some = np.flatnonzero(sign * (slopes - common) > 0)
         if len(some):
-            part = np.asfortranarray(vectors[:, some] * np.sqrt(np.abs(slopes[some] - common)))
-            matrix = blas.dsyrk(sign, part, beta=1.0, c=matrix, lower=1, overwrite_c=1)
+            part = vectors.T[some] * np.sqrt(np.abs(slopes[some] - common))[:, None]  # as it is in memory
+            matrix = blas.dsyrk(sign, part.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
     return _with_matrix(matrix, 1.0, common, groups)
 
 

@@ -90,11 +90,11 @@ class Reduction:
         return _clean(centered, uncentered, self._n, self._d)
 
     def eigenvectors(self, centered: bool) -> NDArray[np.float64]:
-        """Return the eigenvectors of the centered or the uncentered second moment, (d, d), columns as the spectrum."""
+        """Return the eigenvectors of the centered or the uncentered second moment, (d, d) in column order."""
         if self._d == 1:
             return np.ones((1, 1))
         _, found = eigh_tridiagonal(self._diagonal_of(centered), self._off, lapack_driver="stemr", check_finite=False)
-        vectors: NDArray[np.float64] = self._basis @ found[:, ::-1]
+        vectors: NDArray[np.float64] = blas.dgemm(1.0, self._basis, np.asfortranarray(found[:, ::-1]))
         return vectors
 
     @cached_property
