@@ -78,7 +78,7 @@ def compare(
         InputError: a margin out of range.
     """
     if not isinstance(results, StudyResults):
-        results = StudyResults.load(results)
+        results = StudyResults.load(results, classes=False)
     check_measured(results)
     results = results.of_layers
     measured = results.metrics["metric"].unique().tolist()

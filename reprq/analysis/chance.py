@@ -16,7 +16,7 @@ from reprq.analysis.rules import Floats, LeftOut, StudyArrays, alike, picks
 Ints = NDArray[np.int64]
 Cluster = list[list[Ints]]  # of its networks, the points on each data set
 DRAWS = 499  # the most that a recommendation takes: in each the rules are fitted anew
-_BLOCK = 2**21  # entries of the largest temporary array
+_BLOCK = 2**20  # entries of the ranks that are fitted together; of more, what is made of them leaves the caches
 _TIES = 1e-6  # moved values that stand on several layers are told apart by chance, as values of their own would be
 
 

@@ -105,7 +105,7 @@ def correlate(
         ReprqError: the folder is not a finished study.
     """
     if not isinstance(results, StudyResults):
-        results = StudyResults.load(results)
+        results = StudyResults.load(results, classes=False)
     check_measured(results)
     results = results.of_layers
     measured = results.metrics["metric"].unique().tolist()

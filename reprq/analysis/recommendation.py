@@ -136,7 +136,7 @@ def recommend(
         ReprqError: fewer than two backbones.
     """
     judged = [results] if isinstance(results, StudyResults | Path | str) else list(results)
-    read = [run if isinstance(run, StudyResults) else StudyResults.load(run) for run in judged]
+    read = [run if isinstance(run, StudyResults) else StudyResults.load(run, classes=False) for run in judged]
     if scenario is not None and read and not any(scenario in scenarios_of(study) for study in read):
         chosen_scenarios(read[0], scenario)
     of_scenario = dict.fromkeys(note for study in read for note in note_of(study, scenario))

@@ -93,7 +93,7 @@ def correlate(
 
     if against is not None and (given or per_task):
         raise click.UsageError("--against goes with neither --given nor --per-task")
-    results = with_targets(StudyResults.load(run), parse_targets(targets))
+    results = with_targets(StudyResults.load(run, classes=False), parse_targets(targets))
     asked = (list(metrics) or None, score, list(detectors) or None)
     how: dict[str, Any] = {
         "dataset": list(datasets),

@@ -131,8 +131,8 @@ def recommend(
         from reprq.study import StudyResults
 
         _only_with("RUN", {*_OF_DATA, *options.PREPROCESSING})
-        studies = [with_targets(StudyResults.load(path), parse_targets(targets)) for path in sources]
-        judged = studies if run is None else with_targets(StudyResults.load(run), parse_targets(targets))
+        studies = [with_targets(StudyResults.load(path, classes=False), parse_targets(targets)) for path in sources]
+        judged = studies if run is None else with_targets(StudyResults.load(run, classes=False), parse_targets(targets))
         learned = () if run is None else studies
         _print_study(
             recommend_study(

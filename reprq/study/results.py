@@ -92,11 +92,12 @@ class StudyResults:
         )
 
     @classmethod
-    def load(cls, path: Path | str) -> "StudyResults":
+    def load(cls, path: Path | str, *, classes: bool = True) -> "StudyResults":
         """Read the tables of a finished study; a task or layer that repeats another under a second name is left out.
 
         Args:
             path: The folder that `run_study` wrote.
+            classes: Whether to read the table of anomalous classes, often the largest, too.
 
         Raises:
             ReprqError: the folder is missing, or is not a finished study.
@@ -120,7 +121,9 @@ class StudyResults:
                 f"{path} is not the folder of a finished study ({reason}); run `reprq study` first"
             ) from None
         found = without_repeated_layers(*without_repeated_tasks(metrics, detectors))
-        return cls(*found, study, path, classes_of(found[1], _read_classes(path / CLASSES_FILE)))
+        return cls(
+            *found, study, path, *([classes_of(found[1], _read_classes(path / CLASSES_FILE))] if classes else [])
+        )
 
     def save(self) -> None:
         """Write the tables and the record of how they were made into the folder, each file whole or not at all."""

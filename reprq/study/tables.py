@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reprq.optional import require
 from reprq.storage import exact_floats, write_text, write_whole
@@ -92,6 +93,8 @@ def _check_whole(path: Path) -> None:
         file.seek(max(0, file.tell() - 1))
         if file.read() not in (b"\n", b"\r"):
             raise ValueError(f"{path.name} is cut short: its last line does not end")
+    if _all_alike(np.fromfile(path, dtype=np.uint8)):
+        return
     with path.open(encoding="utf-8", newline="") as text:
         rows = csv.reader(text)
         width = len(next(rows, []))
@@ -100,6 +103,15 @@ def _check_whole(path: Path) -> None:
                 raise ValueError(
                     f"{path.name} is damaged: line {rows.line_num} has {len(row)} values, and there are {width} columns"
                 )
+
+
+def _all_alike(text: NDArray[np.uint8]) -> bool:
+    """Whether all lines have as many commas outside quotes: a reader of rows takes longer, and says where not."""
+    quote, comma, feed, back = b'",\n\r'
+    outside = np.cumsum(text == quote, dtype=np.uint8) % 2 == 0
+    ends = np.flatnonzero((text == feed) & outside)
+    before = np.searchsorted(np.flatnonzero((text == comma) & outside), ends)
+    return bool(outside[-1]) and not (text == back).any() and len(np.unique(np.diff(before, prepend=0))) <= 1
 
 
 def has_table(path: Path) -> bool:

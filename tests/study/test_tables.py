@@ -1,5 +1,7 @@
 """Tables of a study as they are made, and as files."""
 
+import csv
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -103,3 +105,30 @@ def test_a_table_that_was_cut_short_is_one_sentence(tmp_path: Path, cut: Callabl
     with pytest.raises(ReprqError) as caught:
         StudyResults.load(tmp_path)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('a,b\n1,"x, y"\n2,z\n', None),
+        ('a,b\n1,"x\n""y"", z"\n', None),
+        ("a,b\r\n1,2\r\n", None),
+        ("a,b\n\n1,2\n", None),
+        ("a,b\n1\n", 2),
+        ('a,b\n1,"x, y"\n2\n', 3),
+        ('a,b\n1,2\n"x, y\n', 3),
+        ('a,b\n1,"2\n3,4\n5"\n6,7,8\n', 5),
+        ('a,b\n1,2"\n3,"4"\n', None),
+    ],
+)
+def test_a_row_of_another_width_is_found_whatever_is_quoted(tmp_path: Path, text: str, line: int | None) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(text.encode())
+    rows = csv.reader(io.StringIO(text, newline=""))
+    width = len(next(rows))
+    assert next((rows.line_num for row in rows if row and len(row) != width), None) == line  # what a reader says
+    if line is None:
+        assert tables.read_table(path, ("b",)).columns.tolist() == ["a", "b"]
+    else:
+        with pytest.raises(ValueError, match=rf"table\.csv is damaged: line {line} has \d values, and there are 2"):
+            tables.read_table(path, ("b",))
