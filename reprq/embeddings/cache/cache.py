@@ -11,10 +11,10 @@ that a file system might not take, or confuse with another, has a folder of anot
 is itself the attribute `name` of the array; `cache.array(name).path` tells the folder. A cache that was copied to a
 remote store is read there by its URL, see `reprq.embeddings.cache.remote`.
 
-Why zarr and not plain .npy blocks: for blocks of 256 x 512 float16 on two cores zarr wrote a block in 0.8 to 1.6 ms
-and np.save with the same checksum in 0.4 ms, against the 130 ms that resnet18 takes for so many images of 32 x 32;
-reading back ran at 430 and 390 MB/s. zarr brings the checksums, the partial last block, dask and xarray, and the
-resume is the same count of files in both.
+Why zarr and not plain .npy blocks: zarr brings the checksums, the partial last block, dask and xarray; reading back ran
+at 430 MB/s and at 390 from .npy, and the resume is the same count of files in both. What zarr takes to write, 0.8 to
+1.6 ms for a block of 256 x 512 float16 and as much for an array, is twice as long as the write itself: so these files
+are written by `reprq.embeddings.cache.files`, with the bytes that zarr gives them.
 """
 
 import json

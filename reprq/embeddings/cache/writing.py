@@ -11,8 +11,7 @@ from typing import Any, Self
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import Crc32cCodec
-from zarr.errors import ContainsArrayError, ContainsGroupError
+from zarr.errors import ContainsGroupError
 from zarr.storage import LocalStore
 
 from reprq.data import Dataset
@@ -30,6 +29,7 @@ from reprq.embeddings.cache.cache import (
     missing_blocks,
     open_group,
 )
+from reprq.embeddings.cache.files import array_metadata, has_plain_blocks, make_array, write_block
 from reprq.errors import CacheError
 from reprq.provenance import digest
 from reprq.storage import file_name
@@ -78,6 +78,7 @@ class CacheWriter:
         text = np.frombuffer(json.dumps(data.ids.tolist()).encode(), np.uint8)
         self._rows: dict[str, NDArray[Any]] = {LABELS: data.labels, IDS: text, CONTENT: data.content}
         self._arrays: dict[str, Array] = {}
+        self._plain: dict[str, bool] = {}
         self._folders: dict[str, str] = {}
         self._stack = ExitStack()
 
@@ -95,7 +96,7 @@ class CacheWriter:
             for name, values in self._rows.items():
                 array = self._require(name, values.shape, values.shape, str(values.dtype), {})
                 if missing_blocks(array):
-                    array[:] = values
+                    self._put(name, array, 0, values)
             self._folders = {name: array.path for name, array in layer_arrays(self._group).items()}
         return self
 
@@ -136,8 +137,7 @@ class CacheWriter:
             array = self._require(self._place(layer), shape, chunks, self.dtype, {"number": number, "name": layer})
             if linked is not None and _link(linked, self.path / self._place(layer) / "c" / str(block) / "0"):
                 return
-            rows = self.rows_of(block)
-            array[rows.start : rows.stop] = values
+            self._put(self._place(layer), array, self.rows_of(block).start, values)
 
     def discard(self, layers: Sequence[str]) -> None:
         """Remove what is stored of some layers."""
@@ -145,6 +145,17 @@ class CacheWriter:
             for layer in layers:
                 self._arrays.pop(self._place(layer), None)
                 shutil.rmtree(self.path / self._place(layer), ignore_errors=True)
+
+    def _put(self, name: str, array: Array, start: int, values: NDArray[Any]) -> None:
+        """Write the block that starts at a row, with the bytes that zarr would."""
+        if name not in self._plain:
+            self._plain[name] = has_plain_blocks(self._said(name))
+        rows = array.chunks[0]
+        whole = start % rows == 0 and values.shape == (min(rows, array.shape[0] - start), *array.chunks[1:])
+        if whole and self._plain[name] and values.dtype == array.dtype:
+            write_block(self.path / name, start // rows, array.chunks, values)
+        else:  # a cache of another make
+            array[start : start + len(values)] = values
 
     def _present(self, layer: str) -> set[int]:
         place = self._place(layer)
@@ -159,17 +170,7 @@ class CacheWriter:
     ) -> Array:
         """The array, made if it is not there; no compression, so the same numbers are always the same bytes."""
         if name not in self._arrays and not self._stored(name):
-            how: Any = {"write_empty_chunks": True, "order": "C"}
-            with suppress(ContainsArrayError):  # another process was faster
-                self._arrays[name] = self._group.create_array(
-                    name,
-                    shape=shape,
-                    chunks=chunks,
-                    dtype=dtype,
-                    compressors=Crc32cCodec(),
-                    attributes=attributes,
-                    config=how,
-                )
+            make_array(self.path / name, array_metadata(shape, chunks, dtype, attributes))
         return self._array(name)
 
     def _array(self, name: str) -> Array:
@@ -178,6 +179,9 @@ class CacheWriter:
             with zarr.config.set({"array.write_empty_chunks": True, "array.order": "C"}):
                 self._arrays[name] = array_of(self._group, name)
         return self._arrays[name]
+
+    def _said(self, name: str) -> Any:
+        return json.loads((self.path / name / "zarr.json").read_bytes())
 
     def _stored(self, name: str) -> bool:
         """Whether an array or group is on disk: asked of the file system, as zarr takes a millisecond for it."""
