@@ -20,6 +20,7 @@ from reprq.analysis.datasets import Part, by_dataset
 from reprq.analysis.depth import layer_places
 from reprq.analysis.hindsight import hindsight_folds
 from reprq.errors import ReprqError
+from reprq.numerics.small_systems import solve_leading
 from reprq.statistics.ranks import midranks
 from reprq.study.results import POINT, StudyResults
 
@@ -244,7 +245,7 @@ class LeftOut:
         k, grams = len(self._metrics), self._grams(both)  # metrics first: what the plain combination takes
         cross = np.stack([self._cross(both, scores) for scores in self._scores], axis=-1)  # (C, U, B, K, detectors)
         directions = np.sign(cross[..., :k, :].round(_DECIMALS))
-        plain, curved = _solved(grams[..., :k, :k], cross[..., :k, :]), _solved(grams, cross)
+        plain, curved = solve_leading(grams, cross, (k, grams.shape[-1]))
         for number in range(len(self._scores)):
             fits = {COMBINATION: plain[..., number], CURVED: curved[..., number]}
             yield self._said(both, directions[..., number], fits)
@@ -314,11 +315,6 @@ def held_out(study: StudyArrays, studies: Sequence[StudyArrays]) -> Names:
 def _by_task(ranks: Floats) -> Floats:
     """Ranks, (P, T, B, K), with the tasks first, (T, P, B, K), as one block of memory."""
     return np.ascontiguousarray(ranks.transpose(1, 0, 2, 3))
-
-
-def _solved(grams: Floats, cross: Floats) -> Floats:
-    """The solutions of many small systems."""
-    return np.linalg.solve(grams, cross).astype(np.float64, copy=False)
 
 
 def _squares(ranks: Floats) -> Floats:
