@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 _LOG = logging.getLogger("reprq")
-_ABOUT: ContextVar[str] = ContextVar("about", default="")
+_ABOUT: ContextVar[object] = ContextVar("about", default="")
 
 
 @contextmanager
-def about(what: str) -> Iterator[None]:
+def about(what: object) -> Iterator[None]:
     """Begin the notices of what runs inside with what they are about; the outermost knows best.
 
     Args:
-        what: Words, such as "digits, unimodal:3, seed 0".
+        what: Words, such as "digits, unimodal:3, seed 0", or what has them as its `str`, which few notices ask for.
 
     Example:
         >>> import sys

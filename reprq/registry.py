@@ -218,17 +218,10 @@ class Registry:
 
     def _name_of(self, name: str) -> str | None:
         """The name of the entry that answers to a name; those of packages come last, so that they are read late."""
-        sources: tuple[Callable[[], Iterable[str]], ...] = (lambda: self._entries, self._brought)
         head, colon, rest = name.partition(":")
-        for source in sources:
-            known = source()
-            if name in known and not colon:
-                return name
-            if colon and rest:
-                found = [other for other in known if other.startswith(head + colon)]
-                if found:
-                    return found[0]
-        return None
+        if not colon:
+            return name if name in self._entries or name in self._brought() else None
+        return (_first(self._entries, head + colon) or _first(self._brought(), head + colon)) if rest else None
 
     def _brought(self) -> "dict[str, EntryPoint]":
         """The entry points of other packages, by name; not one of them is imported here."""
@@ -279,6 +272,10 @@ class Registry:
 
 def _package(point: "EntryPoint") -> str:
     return f"the package {point.dist.name} {point.dist.version}" if point.dist else f"the entry point {point.value}"
+
+
+def _first(names: Iterable[str], start: str) -> str | None:
+    return next((name for name in names if name.startswith(start)), None)
 
 
 def markdown(entries: Iterable[Entry], columns: dict[str, Callable[[Entry], str]]) -> str:

@@ -233,7 +233,6 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the class names and the id, label and content digest of exactly these rows, in order."""
         sha = hashlib.sha256("\0".join(self.classes).encode(errors="surrogatepass"))
-        for content, label, name in zip(self.content, self.labels, self.ids, strict=True):
-            sha.update(f"\n{name}\0{label}\0".encode(errors="surrogatepass"))
-            sha.update(content.tobytes())
+        for content, label, name in zip(self.content, self.labels.tolist(), self.ids.tolist(), strict=True):
+            sha.update(f"\n{name}\0{label}\0".encode(errors="surrogatepass") + content.tobytes())
         return sha.hexdigest()

@@ -1,9 +1,11 @@
 """How many threads array code may use, and using them."""
 
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from contextlib import contextmanager
+from functools import cache, lru_cache
 from typing import Any, Self
 from weakref import WeakSet
 
@@ -41,6 +43,13 @@ def in_threads(work: Callable[[slice], None], count: int, least: int) -> None:
         list(pool.map(work, map(slice, edges[:-1], edges[1:])))
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep BLAS and OpenMP to one thread, those of them that are loaded."""
+    with _libraries().limit(limits=1):
+        yield
+
+
 class _OneThread:
     """One thread for BLAS while anybody is inside, and as many as before when the last has left.
 
@@ -76,6 +85,10 @@ def _one_for_each() -> _OneThread:
     return _OneThread()
 
 
-@cache
 def _libraries() -> ThreadpoolController:
+    return _libraries_of(len(sys.modules))  # a module that is imported may load one more
+
+
+@lru_cache(maxsize=1)
+def _libraries_of(modules: int) -> ThreadpoolController:
     return ThreadpoolController()  # looks through every loaded library, which takes milliseconds

@@ -1,6 +1,7 @@
 """The finished cells of a study, one JSON line each: whatever was computed once is never computed again."""
 
 import json
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from io import FileIO
@@ -12,6 +13,7 @@ from reprq.errors import ReprqError
 Row = dict[str, Any]
 
 _encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # made once: faster
+_BETWEEN = secrets.token_hex()  # two lines that are encoded at once; no row holds it
 
 
 class CellStore:
@@ -113,8 +115,7 @@ class CellStore:
 
     def add_all(self, cells: Mapping[str, list[Row]]) -> None:
         """Remember the rows of several finished cells in one write; otherwise as `add`."""
-        lines = {key: _line(key, rows) for key, rows in cells.items()}
-        left = b"".join(lines.values())
+        left = written = _lines(cells)
         try:
             with self._opened() if self._file is None else nullcontext(self._file) as file:
                 while left:
@@ -122,11 +123,14 @@ class CellStore:
                 end = file.tell()  # after what another run may have added meanwhile
         except OSError as error:
             raise self._unwritten(error) from None
-        start = end - sum(map(len, lines.values()))
-        for key, line in lines.items():
+        start = end - len(written)
+        for key, line in zip(cells, written.splitlines(keepends=True), strict=True):
             self._starts[key] = start
             start += len(line)
 
 
-def _line(key: str, rows: list[Row]) -> bytes:
-    return _encoded({"key": key, "rows": rows}).encode(errors="backslashreplace") + b"\n"
+def _lines(cells: Mapping[str, list[Row]]) -> bytes:
+    """A line for each cell, in one call of the encoder: one for each takes half as long again."""
+    parts = [part for key, rows in cells.items() for part in (_BETWEEN, {"key": key, "rows": rows})][1:]
+    text = _encoded(parts)[1:-1].replace(f', "{_BETWEEN}", ', "\n")
+    return text.encode(errors="backslashreplace") + b"\n" * bool(cells)

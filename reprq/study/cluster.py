@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
-from threadpoolctl import threadpool_limits
-
 from reprq.errors import ReprqError
+from reprq.numerics.threads import one_thread
 from reprq.optional import require
 from reprq.study.compute import CellOutcome, CellRunner
 from reprq.study.execute import Executor
@@ -59,5 +58,5 @@ def _attempt(job: Job, entries: Registered) -> CellOutcome:
         adopt(entries)
         worker.reprq_runner = CellRunner()
     runner: CellRunner = worker.reprq_runner
-    with threadpool_limits(1):
+    with one_thread():
         return runner.attempt(job)

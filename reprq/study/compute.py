@@ -81,7 +81,7 @@ class CellRunner:
     def attempt(self, job: Job) -> CellOutcome:
         """Compute a cell; whatever goes wrong in it is its outcome."""
         try:
-            with about(job.cell.said):
+            with about(job.cell):
                 return CellOutcome(job.cell, self._compute(job))
         except Exception as error:  # detectors are other people's code, and the other cells must go on
             return CellOutcome.failed(job.cell, error)

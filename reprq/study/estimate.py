@@ -97,7 +97,7 @@ def estimate_study(
     store = CellStore(folder / "cells.jsonl")
     ready = [part for part in plan.parts if plan.ready(part.backbone, part.seed)]
     cells = [cell for part in ready for cell in plan.cells(part)]
-    todo = [cell for cell in cells if cell.missing(store)]
+    todo = [cell for cell in cells if cell.missing(store) is not None]
     total = sum(map(plan.count, plan.parts))
     disk = _Disk(plan, Path(cache_dir) if cache_dir is not None else default_cache_dir())
     needed = {(cell.seed, cell.dataset, cell.backbone) for cell in todo}
@@ -105,7 +105,7 @@ def estimate_study(
         if part.backbone is not None and part.place in needed:
             disk.add(part)
     clock = _Clock(plan, store, disk.widths)
-    clock.learn([cell for cell in cells if not cell.missing(store)])
+    clock.learn([cell for cell in cells if cell.missing(store) is None])
     seconds = sum(clock.seconds(cell) for cell in todo)
     notes = [
         *([power_note(len(config.backbones), len(plan.metrics) + len(plan.measures))] if config.backbones else []),

@@ -12,9 +12,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing import connection, get_context
 from typing import Any, Protocol, Self
 
-from threadpoolctl import threadpool_limits
-
 from reprq.errors import ReprqError
+from reprq.numerics.threads import one_thread
 from reprq.study.compute import CellOutcome, CellRunner
 from reprq.study.jobs import Job
 from reprq.study.registered import Registered, adopt, registered
@@ -38,7 +37,7 @@ class InProcess(Executor):
     def run(self, jobs: Sequence[Job]) -> Iterator[CellOutcome]:
         """Compute the jobs in their order."""
         runner = CellRunner()
-        with threadpool_limits(1):
+        with one_thread():
             yield from map(runner.attempt, jobs)
 
 

@@ -1,7 +1,7 @@
 """The cells of a study, each found again by a digest of everything that decides it, and the jobs that compute them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +106,7 @@ class Cell:
         """What the backbone is called."""
         return None if self.network is None else self.network.config.label
 
-    @property
-    def said(self) -> str:
+    def __str__(self) -> str:
         """Which fit it is, in words: data set, backbone and layer if it has them, task, seed."""
         words = (self.dataset, self.backbone, self.layer, self.split.name, f"seed {self.seed}")
         return readable(", ".join(word for word in words if word))
@@ -129,9 +128,10 @@ class Cell:
         said = {key: readable(name) if isinstance(name, str) else name for key, name in names.items()}
         return {"seed": self.seed, **said}
 
-    def missing(self, store: CellStore) -> dict[str, str]:
-        """Return those of the results that are not stored yet."""
-        return {name: key for name, key in self.keys.items() if key not in store}
+    def missing(self, store: CellStore) -> "Cell | None":
+        """Return the cell with those of its results that are not stored yet; None if all are."""
+        keys = {name: key for name, key in self.keys.items() if key not in store}
+        return self if len(keys) == len(self.keys) else replace(self, keys=keys) if keys else None
 
     def id(self) -> tuple[object, ...]:
         """What tells it from the others of a study, whichever of its results are missing."""

@@ -166,7 +166,7 @@ class StudyRun:
     def _finished(self, part: StudyPart) -> int:
         if not len(self.store) or not self.plan.ready(part.backbone, part.seed):
             return 0
-        return sum(not cell.missing(self.store) for cell in self.plan.cells(part))
+        return sum(cell.missing(self.store) is None for cell in self.plan.cells(part))
 
     def _part(self, part: StudyPart, where: Executor, bar: Any) -> None:
         backbone, seed, name = part.backbone, part.seed, self._name(part)
@@ -175,7 +175,7 @@ class StudyRun:
             self.plan.teachers.train(backbone.name, backbone.pretext, seed)
             of_teacher = [other for other in self.plan.parts if (other.backbone, other.seed) == (backbone, seed)]
             bar.update(sum(map(self._finished, of_teacher)))
-        todo = [replace(cell, keys=missing) for cell in self.plan.cells(part) if (missing := cell.missing(self.store))]
+        todo = [missing for cell in self.plan.cells(part) if (missing := cell.missing(self.store))]
         alike: dict[tuple[str, ...], list[Cell]] = {}  # a probe of all classes is the same under every task
         for cell in todo:
             alike.setdefault(tuple(cell.keys.values()), []).append(cell)
@@ -215,20 +215,25 @@ class StudyRun:
             yield from (CellOutcome.failed(cell, error) for cell in todo)
             return
         bar.set_postfix_str(self._name(part))
-        yield from where.run([self._job(part, cell, (train, test), beside) for cell in todo])
+        yield from where.run(self._jobs(part, todo, (train, test), beside))
 
     def job(self, part: StudyPart, cell: Cell) -> Job:
         """Return what computes one cell; its embeddings are extracted if need be."""
-        return self._job(part, cell, self._extract(part), self._beside(part, [cell]))
+        return self._jobs(part, [cell], self._extract(part), self._beside(part, [cell]))[0]
 
-    def _job(
-        self, part: StudyPart, cell: Cell, sides: tuple[Path, Path], beside: Mapping[tuple[str, str], Path]
-    ) -> Job:
+    def _jobs(
+        self, part: StudyPart, todo: Sequence[Cell], sides: tuple[Path, Path], beside: Mapping[tuple[str, str], Path]
+    ) -> list[Job]:
+        splits = self.plan.splits[part.seed, part.data.dataset]
         others = {
-            other.role: (other.data, beside.get((other.role, other.samples.name), Path()))
-            for other in self.plan.splits[part.seed, part.data.dataset].others_of(cell.split)
+            split.name: {
+                other.role: (other.data, beside.get((other.role, other.samples.name), Path()))
+                for other in splits.others_of(split)
+            }
+            for split in splits.splits
         }
-        return Job(cell, *sides, part.data, others, self.device, self.plan.distillation)
+        how = self.device, self.plan.distillation
+        return [Job(cell, *sides, part.data, others[cell.split.name], *how) for cell in todo]
 
     def _extract(self, part: StudyPart) -> tuple[Path, Path]:
         """The folders of the training and the test embeddings; none where there is no backbone."""
