@@ -246,21 +246,29 @@ class LeftOut:
         cross = np.stack([self._cross(both, scores) for scores in self._scores], axis=-1)  # (C, U, B, K, detectors)
         directions = np.sign(cross[..., :k, :].round(_DECIMALS))
         plain, curved = solve_leading(grams, cross, (k, grams.shape[-1]))
+        ways = np.ascontiguousarray(directions.transpose(4, 3, 1, 0, 2))  # (detectors, K, U, C, B)
+        alone = [np.ascontiguousarray(each[..., :k].transpose(3, 1, 0, 2)).round(_DECIMALS) for each in both]
         for number in range(len(self._scores)):
             fits = {COMBINATION: plain[..., number], CURVED: curved[..., number]}
-            yield self._said(both, directions[..., number], fits)
+            combined = self._combined(both, fits)
+            yield [said | own for said, own in zip(self._directed(alone, ways[number]), combined, strict=True)]
 
-    def _said(self, ranks: Sequence[Floats], directions: Floats, fits: Mapping[str, Floats]) -> list[dict[str, Floats]]:
-        """What the rules say that are fitted to one detector's scores, by data set."""
-        k, found = len(self._metrics), []
-        for d, each in enumerate(ranks):
-            own = np.ix_(self._targets[d], self._clusters[d])
-            directed = np.ascontiguousarray((each[..., :k] * directions[own]).transpose(3, 1, 0, 2))
-            said = dict(zip(self._metrics, directed, strict=True))
+    def _directed(self, metrics: Sequence[Floats], ways: Floats) -> list[dict[str, Floats]]:
+        """What each metric, rounded, (K, P, T, B), says with its direction, (K, U, C, B), by data set."""
+        return [
+            dict(zip(self._metrics, each * ways[:, clusters[:, None], targets], strict=True))
+            for each, clusters, targets in zip(metrics, self._clusters, self._targets, strict=True)
+        ]
+
+    def _combined(self, ranks: Sequence[Floats], fits: Mapping[str, Floats]) -> list[dict[str, Floats]]:
+        """What the combinations say that are fitted to one detector's scores, by data set."""
+        found = []
+        for each, clusters, targets in zip(ranks, self._clusters, self._targets, strict=True):
+            own, said = np.ix_(targets, clusters), {}
             for name, fitted in fits.items():
-                columns = fitted.shape[-1]
-                said[name] = np.einsum("tpbk,tpbk->ptb", each[..., :columns], fitted[own])
-            found.append({name: values.round(_DECIMALS) for name, values in said.items()})
+                values = np.einsum("tpbk,tpbk->ptb", each[..., : fitted.shape[-1]], fitted[own])
+                said[name] = values.round(_DECIMALS)
+            found.append(said)
         return found
 
     def _cross(self, ranks: Sequence[Floats], scores: Sequence[Floats]) -> Floats:

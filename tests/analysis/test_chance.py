@@ -6,7 +6,7 @@ import pytest
 
 from reprq.analysis import recommend
 from reprq.analysis.chance import chance_of_detectors, chance_scores
-from reprq.analysis.rules import LeftOut, alike, study_arrays
+from reprq.analysis.rules import COMBINATION, CURVED, LeftOut, alike, scaled_ranks, study_arrays
 from reprq.study import StudyResults
 from tests.analysis.conftest import Make
 
@@ -56,6 +56,25 @@ def test_sums_without_a_cluster_and_a_class_are_those_of_the_rows_that_are_left(
             rows = ranks[study.targets != target][:, study.clusters != cluster].reshape(-1, ranks.shape[-1])
             expected = rows.T @ rows + len(rows) * 0.1 / 12 * np.eye(rows.shape[1])
             np.testing.assert_allclose(found[c, u, 0], expected, atol=1e-12)
+
+
+def test_rules_say_what_is_fitted_to_the_rows_that_are_left(judged: StudyResults) -> None:
+    one = StudyResults(*_on(judged, "A"), {}, judged.path)
+    detectors = [study_arrays(one, name, "auroc") for name in ("knn[1]", "centroid")]
+    ranks = np.stack([detectors[0][0].ranks, detectors[0][0].ranks[::-1]], axis=2)  # (P, T, B, K): two placements
+    both = np.concatenate([ranks, np.sqrt(15) * (ranks**2 - 1 / 12)], axis=-1)
+    together = list(LeftOut(detectors[0], detectors[1:]).predictions([ranks]))
+    for (study,), (said,) in zip(detectors, together, strict=True):
+        for p, t, b in np.ndindex(ranks.shape[:3]):
+            known, others = study.clusters != study.clusters[p], study.targets != study.targets[t]
+            y = scaled_ranks(study.scores[known])[:, others].ravel()
+            for rule, columns in ((COMBINATION, slice(len(study.metrics))), (CURVED, slice(None))):
+                z = both[known][:, others, b, columns].reshape(len(y), -1)
+                fitted = np.linalg.solve(z.T @ z + len(z) * 0.1 / 12 * np.eye(z.shape[1]), z.T @ y)
+                assert said[rule][p, t, b] == pytest.approx(both[p, t, b, columns] @ fitted, abs=2e-9)
+            for k, metric in enumerate(study.metrics):
+                way = np.sign((ranks[known][:, others, b, k].ravel() @ y).round(9))
+                assert said[metric][p, t, b] == pytest.approx(way * ranks[p, t, b, k], abs=1e-9)
 
 
 def _on(results: StudyResults, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]:
