@@ -10,10 +10,14 @@ from scipy.linalg import blas
 from reprq.errors import InputError
 from reprq.metrics.facts import Definition, Facts
 from reprq.metrics.jackknife import group_of_rows, leave_one_out
-from reprq.numerics.moments import Moments, blocks_of
+from reprq.numerics.eigenvectors import Eigenvectors
+from reprq.numerics.moments import Moments, blocks_of, inner_products
 from reprq.numerics.spectra import Again, again
 from reprq.numerics.totals import totals_less_each
 
+_SHARE = 4  # the fewer eigenvectors, one in so many, take float64, which costs little there
+_WIDE = 512  # columns from which float32 saves time
+_NOISE = 30.0  # times float32's rounding; the error found was up to ten times that
 _FEW = 4  # eigenvectors whose quadratic forms take less than the matrix that they make up
 ROWS_A_COLUMN = 3  # from so many on eigenvalues move to first order; with fewer, leaving rows out bends them
 
@@ -49,11 +53,12 @@ def replicates(
             gradients[key] = gradient
         else:
             anew[key] = definition
-    for centering in ("centred", "uncentred"):
+    centerings = sorted({chosen[key].centering for key in gradients})
+    bases = whole.reduction.eigenvectors([each == "centred" for each in centerings]) if gradients else []
+    for centering, vectors in zip(centerings, bases, strict=True):
         some = {key: gradient for key, gradient in gradients.items() if chosen[key].centering == centering}
-        if some:
-            values = _to_first_order(list(some.values()), whole, groups, centering == "centred")
-            found |= dict(zip(some, values, strict=True))
+        values = _to_first_order(list(some.values()), vectors, whole, groups, centering == "centred")
+        found |= dict(zip(some, values, strict=True))
     return found | _computed_anew(anew, groups, whole.rows, x)
 
 
@@ -63,12 +68,12 @@ def is_linear(n: int, d: int) -> bool:
 
 
 def _to_first_order(
-    gradients: Sequence[Floats], whole: Facts, groups: Sequence[Moments], centered: bool
+    gradients: Sequence[Floats], vectors: Eigenvectors, whole: Facts, groups: Sequence[Moments], centered: bool
 ) -> list[list[float | None]]:
     """Return what leaving each group out changes, for each metric; what is common to all groups is of no matter."""
-    vectors = whole.reduction.eigenvectors(centered)
+    spectrum = whole.spectra.centered if centered else whole.spectra.uncentered
     means = np.stack([group.mean - whole.moments.mean * centered for group in groups], axis=1)
-    between = np.square(vectors.T @ means) * [group.n for group in groups]
+    between = np.square(vectors.along(means)) * [group.n for group in groups]
     scale = len(groups) / (len(groups) - 1)  # what is left is that much less than all
     found: list[Floats] = []
     for number, slopes in enumerate(gradients):
@@ -78,11 +83,11 @@ def _to_first_order(
                 found.append(ratio * same)
                 break
         else:
-            affine = _affine(slopes, whole.spectra.centered) if centered else None
+            affine = _affine(slopes, spectrum) if centered else None
             inner = (
-                _with_matrix(np.triu(whole.moments.scatter_lower.T).T, *affine, groups)
+                affine[0] * inner_products(whole.moments.scatter_lower, groups) + affine[1] * _traces(groups)
                 if affine is not None
-                else _inner_products(vectors, slopes, groups)
+                else _inner_products(vectors, slopes, spectrum, groups)
             )
             found.append(-scale * (inner + slopes @ between))
     return [[float(value) for value in values] for values in found]
@@ -97,28 +102,36 @@ def _affine(slopes: Floats, spectrum: Floats) -> tuple[float, float] | None:
     return b, a
 
 
-def _inner_products(vectors: Floats, slopes: Floats, groups: Sequence[Moments]) -> Floats:
+def _inner_products(vectors: Eigenvectors, slopes: Floats, spectrum: Floats, groups: Sequence[Moments]) -> Floats:
     """Return <V diag(slopes) V', S_b> for the second moment S_b of each group."""
-    d = len(slopes)
     common = float(np.median(slopes))
-    few = np.flatnonzero(slopes != common)
+    rest = slopes - common
+    few = np.flatnonzero(rest)
     if len(few) <= _FEW:
-        forms = np.stack([group.quadratic_forms(vectors[:, few]) for group in groups])
-        return forms @ (slopes[few] - common) + common * _traces(groups)
-    matrix = np.zeros((d, d), order="F")
+        kept = vectors.columns(few)
+        forms = np.stack([group.quadratic_forms(kept) for group in groups])
+        return forms @ rest[few] + common * _traces(groups)
+    single = _SHARE * len(few) > len(rest) >= _WIDE and is_single(rest, spectrum)
+    matrix = np.zeros((len(rest),) * 2, dtype=np.float32 if single else np.float64, order="F")
+    syrk = blas.ssyrk if single else blas.dsyrk
     for sign in (1.0, -1.0):
-        some = np.flatnonzero(sign * (slopes - common) > 0)
+        some = np.flatnonzero(sign * rest > 0)
         if len(some):
-            part = vectors.T[some] * np.sqrt(np.abs(slopes[some] - common))[:, None]  # as it is in memory
-            matrix = blas.dsyrk(sign, part.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
-    return _with_matrix(matrix, 1.0, common, groups)
+            found = vectors.single[:, some] if single else vectors.columns(some)
+            part = found.T * np.sqrt(np.abs(rest[some])).astype(matrix.dtype)[:, None]  # as it is in memory
+            matrix = syrk(sign, part.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
+    return inner_products(matrix, groups) + common * _traces(groups)
 
 
-def _with_matrix(lower: Floats, b: float, a: float, groups: Sequence[Moments]) -> Floats:
-    """Return <b M + a I, S_b> for a symmetric M, given by its lower triangle in column order, which is overwritten."""
-    lower *= 2.0 * b
-    lower[np.diag_indices(len(lower))] *= 0.5
-    return np.array([group.inner_product(lower) for group in groups]) + a * _traces(groups)
+def is_single(slopes: Floats, spectrum: Floats) -> bool:
+    """Return whether V diag(slopes) V' in float32 gives replicates whose spread is good to 1e-4 of itself.
+
+    Rounding leaves an error of about eps max |f| along the first eigenvector, for the slopes f, where rows vary by
+    lambda_1; the spread itself goes with sqrt(sum_j f_j^2 lambda_j^2). Tested is the ratio of the two: steep slopes at
+    small eigenvalues take float64.
+    """
+    noise = float(spectrum[0] * np.abs(slopes).max())
+    return noise <= _NOISE * float(np.linalg.norm(slopes * spectrum))
 
 
 def _traces(groups: Sequence[Moments]) -> Floats:

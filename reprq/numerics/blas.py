@@ -1,7 +1,8 @@
-"""A matrix product of BLAS that several threads of Python can take at once."""
+"""Routines of BLAS and LAPACK that several threads of Python can take at once."""
 
 import ctypes
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -32,18 +33,51 @@ def add_products(block: Single, scale: float, queries: Single, rows: Single) -> 
     numbers = [ctypes.byref(ctypes.c_float(number)) for number in (scale, 1.0)]
     theirs, ours, out = (array.ctypes.data for array in (rows, queries, block))
     # BLAS reads by columns: what NumPy calls (n, d) by rows is (d, n) there
-    _sgemm()(b"T", b"N", *whole, numbers[0], theirs, whole[2], ours, whole[2], numbers[1], out, whole[0])
+    routine = _routine("cython_blas", "sgemm", 2, 11)
+    routine(b"T", b"N", *whole, numbers[0], theirs, whole[2], ours, whole[2], numbers[1], out, whole[0])
+
+
+def tridiagonal_eigenvectors(diagonal: NDArray[np.float64], off: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the eigenvectors of a symmetric tridiagonal matrix, (d, d) in column order, eigenvalues ascending.
+
+    They are those of LAPACK's dstemr, which SciPy's own call keeps Python's lock for.
+
+    Args:
+        diagonal: (d,) with d at least 2.
+        off: (d - 1,) beside the diagonal.
+
+    Raises:
+        LinAlgError: LAPACK found none.
+
+    Example:
+        >>> vectors = tridiagonal_eigenvectors(np.zeros(2), np.ones(1))
+        >>> np.abs(vectors).round(3).tolist()
+        [[0.707, 0.707], [0.707, 0.707]]
+    """
+    d = len(diagonal)
+    numbers = np.array([d, 1, d, 0, 1, 18 * d, 10 * d, 0], dtype=np.int32)  # n, il, iu, m, tryrac, sizes, info
+    n, first, last, many, relative, work, whole, info = (numbers[at:].ctypes.data for at in range(len(numbers)))
+    floats = [np.append(diagonal, 0.0)[:d], np.append(off, 0.0), np.zeros(1), np.empty(d), np.empty(18 * d)]
+    main, beside, bound, values, space = (array.ctypes.data for array in floats)  # main and beside are overwritten
+    support, whole_space = np.empty(2 * d, dtype=np.int32), np.empty(10 * d, dtype=np.int32)
+    found = np.empty((d, d), order="F")
+    spaces = (space, work, whole_space.ctypes.data, whole, info)
+    _routine("cython_lapack", "dstemr", 2, 19)(
+        b"V", b"A", n, main, beside, bound, bound, first, last, many, values, found.ctypes.data, n, n,
+        support.ctypes.data, relative, *spaces,
+    )  # fmt: skip
+    if numbers[-1] or numbers[3] != d:
+        raise np.linalg.LinAlgError(f"dstemr found {numbers[3]} of {d} eigenvectors, info {numbers[-1]}")
+    return found
 
 
 @cache
-def _sgemm() -> Any:
-    """The function that SciPy offers to compiled code, called as such: `ctypes` lets go of the lock."""
-    from scipy.linalg import cython_blas
-
-    capsule = cython_blas.__pyx_capi__["sgemm"]
+def _routine(module: str, name: str, letters: int, pointers: int) -> Any:
+    """A function that SciPy offers to compiled code, called as such: `ctypes` lets go of the lock."""
+    capsule = import_module(f"scipy.linalg.{module}").__pyx_capi__[name]
     named, held = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     named.restype, named.argtypes = ctypes.c_char_p, [ctypes.py_object]
     held.restype, held.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, *[ctypes.c_void_p] * 11)(
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_char_p] * letters, *[ctypes.c_void_p] * pointers)(
         held(capsule, named(capsule))
     )

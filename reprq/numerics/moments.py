@@ -1,6 +1,6 @@
 """Everything the one-pass metrics need to know of a matrix, in sums that merge across blocks and machines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -13,11 +13,13 @@ from reprq.errors import InputError
 from reprq.numerics import tensors
 from reprq.numerics.dask_arrays import is_dask, reduce_blocks
 from reprq.numerics.tensors import Rows, as_resident, is_tensor
+from reprq.numerics.threads import in_threads
 from reprq.validation import as_matrix
 
 BLOCK_BYTES = 64 * 2**20  # of float64 held at once; large enough for the matrix product, small beside the data
 _CACHED = 2**15  # values whose bits fit in a core's cache
-_COLUMNS = 32  # of a (d, d) matrix at a time
+_COLUMNS = 32  # of a (d, d) matrix at a time, which stay near the processor
+_STRETCH = 8  # of them are worth a thread
 LARGEST = 1e140  # norm of a row; the sums of their squares, and the squares of those, stay within float64
 
 
@@ -107,7 +109,7 @@ class Moments:
             self._spill()
             assert self._scatter is not None
             assert other._scatter is not None
-            self._scatter += other._scatter
+            _add_triangle(self._scatter, other._scatter)
             self._join(other.n, other.mean)
         self.unit_sum += other.unit_sum
         self.zero_rows += other.zero_rows
@@ -172,12 +174,6 @@ class Moments:
         if rows is None or not len(rows):
             return np.zeros(self.d)
         return tensors.column_squares(rows) if is_tensor(rows) else np.square(rows - self.mean).sum(axis=0)
-
-    def inner_product(self, lower: NDArray[np.float64]) -> float:
-        """Return the sum over the lower triangle of `scatter` times `lower`, (d, d) in column order and 0 above it."""
-        scatter = np.asfortranarray(self.scatter) if self._scatter is None else self._scatter
-        parts = (slice(start, start + _COLUMNS) for start in range(0, self.d, _COLUMNS))  # they stay near the processor
-        return sum(float(np.vdot(scatter[:, part].T, lower[:, part].T)) for part in parts)
 
     def quadratic_forms(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return v' `scatter` v, (r,), for the columns v of (d, r) vectors: few of them."""
@@ -266,6 +262,39 @@ class Moments:
 
     def _add_product(self, rows: NDArray[np.float64]) -> None:
         self._scatter = blas.dsyrk(1.0, rows.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
+
+
+def inner_products(lower: NDArray[np.floating], groups: Sequence[Moments]) -> NDArray[np.float64]:
+    """Return the inner product of a symmetric matrix with the `scatter` of each of some statistics, (g,) float64.
+
+    Args:
+        lower: (d, d) float32 or float64 in column order, of which the lower triangle is read.
+        groups: Folded ones, or few: of what keeps its rows the second moment is computed here.
+    """
+    d = len(lower)
+    scatters = [(group.scatter if group._scatter is None else group._scatter).T for group in groups]
+    starts = range(0, d, _COLUMNS)
+    terms = np.empty((len(starts), len(groups)))
+
+    def work(some: slice) -> None:
+        for number in range(len(starts))[some]:
+            start = starts[number]
+            part = lower.T[start : start + _COLUMNS, start:].astype(np.float64)
+            part[:, : len(part)] = np.triu(part[:, : len(part)])
+            part *= 2.0  # for what is above the diagonal
+            part[np.diag_indices(len(part))] *= 0.5
+            for group, scatter in enumerate(scatters):
+                terms[number, group] = np.vecdot(scatter[start : start + _COLUMNS, start:], part).sum()
+
+    in_threads(work, len(starts), _STRETCH)
+    total: NDArray[np.float64] = terms.sum(axis=0)
+    return total
+
+
+def _add_triangle(total: NDArray[np.float64], more: NDArray[np.float64]) -> None:
+    """Add one lower triangle in column order to another, in place; what is above both may be added or not."""
+    for start in range(0, len(total), _COLUMNS):
+        total.T[start : start + _COLUMNS, start:] += more.T[start : start + _COLUMNS, start:]
 
 
 def _sketches(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """The centered and the uncentered spectrum of a matrix, both from one tridiagonal reduction."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas, eigh_tridiagonal, lapack, qr
+from scipy.linalg import blas, lapack, qr
 
 from reprq.numerics import tensors
 from reprq.numerics.dask_arrays import is_dask
+from reprq.numerics.eigenvectors import Eigenvectors, of_tridiagonals
 from reprq.numerics.moments import Moments, blocks_of
 from reprq.numerics.tensors import Rows, is_tensor
 
@@ -89,19 +90,18 @@ class Reduction:
         centered, uncentered = (_eigenvalues(self._diagonal_of(centered), self._off) for centered in (True, False))
         return _clean(centered, uncentered, self._n, self._d)
 
-    def eigenvectors(self, centered: bool) -> NDArray[np.float64]:
-        """Return the eigenvectors of the centered or the uncentered second moment, (d, d) in column order."""
-        if self._d == 1:
-            return np.ones((1, 1))
-        _, found = eigh_tridiagonal(self._diagonal_of(centered), self._off, lapack_driver="stemr", check_finite=False)
-        vectors: NDArray[np.float64] = blas.dgemm(1.0, self._basis, np.asfortranarray(found[:, ::-1]))
-        return vectors
+    def eigenvectors(self, centerings: Sequence[bool]) -> list[Eigenvectors]:
+        """Return the eigenvectors of the centered (True) or the uncentered (False) second moment, as asked for."""
+        turned = of_tridiagonals([self._diagonal_of(centered) for centered in centerings], self._off)
+        return [Eigenvectors(self._basis, each) for each in turned]
 
     @cached_property
     def _basis(self) -> NDArray[np.float64]:
         """What takes the second moments to tridiagonal form, (d, d): both reflections and rotations."""
         reflections, factors = self._turns
         basis = np.eye(self._d, order="F")
+        if self._d == 1:
+            return basis
         work = 64 * self._d  # for blocks of 64 columns; less is slow
         basis[1:, 1:] = lapack.dorgqr(np.asfortranarray(reflections[1:, :-1]), factors, lwork=work, overwrite_a=1)[0]
         v = _reflector(self._mean)

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reprq.numerics.blas import add_products
+from reprq.numerics.blas import add_products, tridiagonal_eigenvectors
 
 
 @settings(deadline=None)
@@ -19,3 +20,14 @@ def test_a_block_inside_a_larger_one_is_the_only_one_that_changes() -> None:
     space = np.zeros((4, 3), dtype=np.float32)
     add_products(space[1:3], 1.0, np.ones((2, 2), dtype=np.float32), np.ones((3, 2), dtype=np.float32))
     assert space.tolist() == [[0.0] * 3, [2.0] * 3, [2.0] * 3, [0.0] * 3]
+
+
+@pytest.mark.parametrize("d", [2, 3, 40])
+def test_eigenvectors_of_a_tridiagonal_matrix_have_known_angles_and_their_input_stays(d: int) -> None:
+    diagonal, off = np.full(d, 2.0), np.full(d - 1, -1.0)  # the second difference: sines of j k pi / (d + 1)
+    found = tridiagonal_eigenvectors(diagonal, off)
+    ranks = np.arange(1, d + 1)
+    expected = np.sqrt(2 / (d + 1)) * np.sin(np.outer(ranks, ranks) * np.pi / (d + 1))
+    np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-12)
+    assert (diagonal == 2.0).all()
+    assert (off == -1.0).all()
