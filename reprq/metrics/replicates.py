@@ -15,9 +15,6 @@ from reprq.numerics.moments import Moments, blocks_of, inner_products
 from reprq.numerics.spectra import Again, again
 from reprq.numerics.totals import totals_less_each
 
-_SHARE = 4  # the fewer eigenvectors, one in so many, take float64, which costs little there
-_WIDE = 512  # columns from which float32 saves time
-_NOISE = 30.0  # times float32's rounding; the error found was up to ten times that
 _FEW = 4  # eigenvectors whose quadratic forms take less than the matrix that they make up
 ROWS_A_COLUMN = 3  # from so many on eigenvalues move to first order; with fewer, leaving rows out bends them
 
@@ -71,7 +68,6 @@ def _to_first_order(
     gradients: Sequence[Floats], vectors: Eigenvectors, whole: Facts, groups: Sequence[Moments], centered: bool
 ) -> list[list[float | None]]:
     """Return what leaving each group out changes, for each metric; what is common to all groups is of no matter."""
-    spectrum = whole.spectra.centered if centered else whole.spectra.uncentered
     means = np.stack([group.mean - whole.moments.mean * centered for group in groups], axis=1)
     between = np.square(vectors.along(means)) * [group.n for group in groups]
     scale = len(groups) / (len(groups) - 1)  # what is left is that much less than all
@@ -83,11 +79,11 @@ def _to_first_order(
                 found.append(ratio * same)
                 break
         else:
-            affine = _affine(slopes, spectrum) if centered else None
+            affine = _affine(slopes, whole.spectra.centered) if centered else None
             inner = (
                 affine[0] * inner_products(whole.moments.scatter_lower, groups) + affine[1] * _traces(groups)
                 if affine is not None
-                else _inner_products(vectors, slopes, spectrum, groups)
+                else _inner_products(vectors, slopes, groups)
             )
             found.append(-scale * (inner + slopes @ between))
     return [[float(value) for value in values] for values in found]
@@ -102,7 +98,7 @@ def _affine(slopes: Floats, spectrum: Floats) -> tuple[float, float] | None:
     return b, a
 
 
-def _inner_products(vectors: Eigenvectors, slopes: Floats, spectrum: Floats, groups: Sequence[Moments]) -> Floats:
+def _inner_products(vectors: Eigenvectors, slopes: Floats, groups: Sequence[Moments]) -> Floats:
     """Return <V diag(slopes) V', S_b> for the second moment S_b of each group."""
     common = float(np.median(slopes))
     rest = slopes - common
@@ -111,27 +107,13 @@ def _inner_products(vectors: Eigenvectors, slopes: Floats, spectrum: Floats, gro
         kept = vectors.columns(few)
         forms = np.stack([group.quadratic_forms(kept) for group in groups])
         return forms @ rest[few] + common * _traces(groups)
-    single = _SHARE * len(few) > len(rest) >= _WIDE and is_single(rest, spectrum)
-    matrix = np.zeros((len(rest),) * 2, dtype=np.float32 if single else np.float64, order="F")
-    syrk = blas.ssyrk if single else blas.dsyrk
+    matrix = np.zeros((len(rest),) * 2, order="F")
     for sign in (1.0, -1.0):
         some = np.flatnonzero(sign * rest > 0)
         if len(some):
-            found = vectors.single[:, some] if single else vectors.columns(some)
-            part = found.T * np.sqrt(np.abs(rest[some])).astype(matrix.dtype)[:, None]  # as it is in memory
-            matrix = syrk(sign, part.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
+            part = vectors.columns(some).T * np.sqrt(np.abs(rest[some]))[:, None]  # as it is in memory
+            matrix = blas.dsyrk(sign, part.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
     return inner_products(matrix, groups) + common * _traces(groups)
-
-
-def is_single(slopes: Floats, spectrum: Floats) -> bool:
-    """Return whether V diag(slopes) V' in float32 gives replicates whose spread is good to 1e-4 of itself.
-
-    Rounding leaves an error of about eps max |f| along the first eigenvector, for the slopes f, where rows vary by
-    lambda_1; the spread itself goes with sqrt(sum_j f_j^2 lambda_j^2). Tested is the ratio of the two: steep slopes at
-    small eigenvalues take float64.
-    """
-    noise = float(spectrum[0] * np.abs(slopes).max())
-    return noise <= _NOISE * float(np.linalg.norm(slopes * spectrum))
 
 
 def _traces(groups: Sequence[Moments]) -> Floats:

@@ -1,4 +1,4 @@
-"""Eigenvectors of a second moment that was reduced to tridiagonal form, in as many digits as are asked for."""
+"""Eigenvectors of a second moment that was reduced to tridiagonal form: all of them, some, or their products."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,7 +17,7 @@ _SHARE = 4  # a part of all eigenvectors from which all are computed, and kept
 class Eigenvectors:
     """The eigenvectors of one second moment, in the order of the descending eigenvalues.
 
-    They are the product of two (d, d) matrices, which is computed in part, in float32 or in whole, as it is asked for.
+    They are the product of two (d, d) matrices, which is computed in part or in whole, as it is asked for.
 
     Args:
         basis: What takes the second moment to tridiagonal form.
@@ -28,25 +28,18 @@ class Eigenvectors:
         self._basis, self._turned = basis, turned[:, ::-1]
 
     @cached_property
-    def single(self) -> NDArray[np.float32]:
-        """All of them in float32, (d, d) in column order."""
-        basis, turned = (np.asfortranarray(each, dtype=np.float32) for each in (self._basis, self._turned))
-        found: NDArray[np.float32] = blas.sgemm(1.0, basis, turned)
-        return found
-
-    @cached_property
-    def double(self) -> Floats:
-        """All of them in float64, (d, d) in column order."""
+    def all(self) -> Floats:
+        """(d, d), in column order."""
         return self._product(self._turned)
 
     def columns(self, which: NDArray[np.int64]) -> Floats:
-        """Return some of them in float64, (d, r) in column order."""
+        """Return some of them, (d, r) in column order."""
         if _SHARE * len(which) > len(self._basis):
-            return np.asfortranarray(self.double[:, which])
+            return np.asfortranarray(self.all[:, which])
         return self._product(self._turned[:, which])
 
     def along(self, vectors: Floats) -> Floats:
-        """Return the products of each with the columns of (d, r) vectors, (d, r) in float64."""
+        """Return the products of each with the columns of (d, r) vectors, (d, r)."""
         found: Floats = self._turned.T @ (self._basis.T @ vectors)
         return found
 

@@ -10,7 +10,7 @@ from reprq.metrics import measure, names
 from reprq.metrics.definitions import DEFINITIONS
 from reprq.metrics.facts import Definition, Facts
 from reprq.metrics.jackknife import GROUPS, grouped_moments, merged
-from reprq.metrics.replicates import ROWS_A_COLUMN, is_single, replicates
+from reprq.metrics.replicates import ROWS_A_COLUMN, replicates
 from reprq.metrics.selection import select
 from reprq.numerics.moments import Moments
 from reprq.numerics.spectra import Reduction, Spectra, spectra
@@ -38,17 +38,16 @@ def test_eigenvectors_are_those_of_both_second_moments(rng: np.random.Generator,
     reduction = Reduction(moments)
     for centered, values in ((True, reduction.spectra.centered), (False, reduction.spectra.uncentered)):
         (found,) = reduction.eigenvectors([centered])
-        vectors = found.double
+        vectors = found.all
         second = moments.scatter + (0 if centered else 90 * np.outer(moments.mean, moments.mean))
         np.testing.assert_allclose(vectors.T @ vectors, np.eye(13), atol=1e-10)
         np.testing.assert_allclose(second @ vectors, vectors * values, atol=1e-10 * values[0])
-        np.testing.assert_allclose(found.single, vectors, atol=1e-5)
         np.testing.assert_allclose(found.along(x[:3].T), vectors.T @ x[:3].T, atol=1e-13 * np.abs(x).sum())
         for which in (np.array([0, 12]), np.arange(1, 12)):
             np.testing.assert_allclose(found.columns(which), vectors[:, which], atol=1e-14)
     np.testing.assert_array_equal(reduction.spectra.centered, spectra(moments).centered)
     (alone,) = Reduction(Moments.of(np.arange(4.0)[:, None])).eigenvectors([True])
-    assert alone.double.tolist() == [[1.0]]
+    assert alone.all.tolist() == [[1.0]]
 
 
 class Moved(Facts):
@@ -138,17 +137,3 @@ def test_few_rows_a_column_are_left_out_in_truth(monkeypatch: pytest.MonkeyPatch
         found, anew = (spreads(rows, chosen, monkeypatch, least) for least in (ROWS_A_COLUMN, np.inf))
         assert all(bool(found[key] == anew[key]) is same for key in chosen)
         assert all(found[key] == pytest.approx(anew[key], rel=0.4) for key in chosen)
-
-
-@pytest.mark.parametrize("name", SHAPES)
-def test_single_precision_is_taken_where_it_moves_intervals_by_less_than_a_ten_thousandth(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    x, chosen = SHAPES[name], select([key for key in OF_SPECTRA if "condition" not in key])
-    exact = spreads(x, chosen, monkeypatch, 1)
-    taken = []
-    monkeypatch.setattr("reprq.metrics.replicates._WIDE", 1)
-    monkeypatch.setattr("reprq.metrics.replicates.is_single", lambda *of: taken.append(is_single(*of)) or taken[-1])
-    assert spreads(x, chosen, monkeypatch, 1) == pytest.approx(exact, rel=1e-4, nan_ok=True)
-    assert any(taken) or name == "tiny eigenvalues"
-    assert not all(taken) or name != "tiny eigenvalues"
