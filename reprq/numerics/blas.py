@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import blas
 
 Single = NDArray[np.float32]
+Double = NDArray[np.float64]
 
 
 def add_products(block: Single, scale: float, queries: Single, rows: Single) -> None:
@@ -35,6 +37,30 @@ def add_products(block: Single, scale: float, queries: Single, rows: Single) -> 
     # BLAS reads by columns: what NumPy calls (n, d) by rows is (d, n) there
     routine = _routine("cython_blas", "sgemm", 2, 11)
     routine(b"T", b"N", *whole, numbers[0], theirs, whole[2], ours, whole[2], numbers[1], out, whole[0])
+
+
+def products(matrix: Double, other: Double) -> Double:
+    """Return matrix @ other by SciPy's BLAS, for what stands between other calls of it.
+
+    NumPy's own is often another library, with threads of its own. Each one's threads wait for more work at full speed
+    for some milliseconds, so that two pools in turn keep each other from the processor.
+
+    Args:
+        matrix: (n, d), contiguous.
+        other: (d,) or (d, r).
+
+    Example:
+        >>> products(np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([1.0, 10.0])).tolist()
+        [21.0, 10.0]
+    """
+    by_rows = matrix.flags.c_contiguous  # and BLAS reads by columns
+    columns = matrix.T if by_rows else matrix
+    found: Double = (
+        blas.dgemv(1.0, columns, other, trans=by_rows)
+        if other.ndim == 1
+        else blas.dgemm(1.0, columns, other, trans_a=by_rows)
+    )
+    return found
 
 
 def tridiagonal_eigenvectors(diagonal: NDArray[np.float64], off: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas
 
-from reprq.numerics.blas import tridiagonal_eigenvectors
+from reprq.numerics.blas import products, tridiagonal_eigenvectors
 from reprq.numerics.threads import in_threads
 
 Floats = NDArray[np.float64]
@@ -25,23 +25,22 @@ class Eigenvectors:
     """
 
     def __init__(self, basis: Floats, turned: Floats) -> None:
-        self._basis, self._turned = basis, turned[:, ::-1]
+        self._basis, self._turned = basis, turned
 
     @cached_property
     def all(self) -> Floats:
         """(d, d), in column order."""
-        return self._product(self._turned)
+        return self._product(self._turned[:, ::-1])
 
     def columns(self, which: NDArray[np.int64]) -> Floats:
         """Return some of them, (d, r) in column order."""
         if _SHARE * len(which) > len(self._basis):
             return np.asfortranarray(self.all[:, which])
-        return self._product(self._turned[:, which])
+        return self._product(self._turned[:, len(self._turned) - 1 - which])
 
     def along(self, vectors: Floats) -> Floats:
         """Return the products of each with the columns of (d, r) vectors, (d, r)."""
-        found: Floats = self._turned.T @ (self._basis.T @ vectors)
-        return found
+        return products(self._turned.T, products(self._basis.T, vectors))[::-1]
 
     def _product(self, turned: Floats) -> Floats:
         found: Floats = blas.dgemm(1.0, self._basis, np.asfortranarray(turned))

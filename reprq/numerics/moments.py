@@ -11,6 +11,7 @@ from scipy.linalg import blas
 from reprq.conversion import held_array
 from reprq.errors import InputError
 from reprq.numerics import tensors
+from reprq.numerics.blas import products
 from reprq.numerics.dask_arrays import is_dask, reduce_blocks
 from reprq.numerics.tensors import Rows, as_resident, is_tensor
 from reprq.numerics.threads import in_threads
@@ -206,7 +207,7 @@ class Moments:
             rows = block[start : start + size].astype(np.float64, order="C")  # always a copy: the caller may reuse it
             norms = _norms(rows)
             inverse = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-            self._count(norms, inverse @ rows, _sketches(rows, self._sketch_weights))
+            self._count(norms, products(rows.T, inverse), _sketches(rows, self._sketch_weights))
             self._store(rows)
 
     def _count(self, norms: NDArray[np.float64], unit_sum: NDArray[np.float64], sketches: NDArray[np.float64]) -> None:
@@ -246,7 +247,7 @@ class Moments:
             self._add_product(deviations)
             self._join(len(rows), mean)
             moved = mean - self.mean
-            squares, along = np.vecdot(deviations, deviations), deviations @ moved
+            squares, along = np.vecdot(deviations, deviations), products(deviations, moved)
         self._squares.append(squares + 2 * along + moved @ moved)
 
     def _join(self, n: int, mean: NDArray[np.float64]) -> None:

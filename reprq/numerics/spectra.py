@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import blas, lapack, qr
 
 from reprq.numerics import tensors
+from reprq.numerics.blas import products
 from reprq.numerics.dask_arrays import is_dask
 from reprq.numerics.eigenvectors import Eigenvectors, of_tridiagonals
 from reprq.numerics.moments import Moments, blocks_of
@@ -105,7 +106,7 @@ class Reduction:
         work = 64 * self._d  # for blocks of 64 columns; less is slow
         basis[1:, 1:] = lapack.dorgqr(np.asfortranarray(reflections[1:, :-1]), factors, lwork=work, overwrite_a=1)[0]
         v = _reflector(self._mean)
-        return basis if v is None else blas.dger(-2.0, v, v @ basis, a=basis, overwrite_a=1)
+        return basis if v is None else blas.dger(-2.0, v, products(basis.T, v), a=basis, overwrite_a=1)
 
     def _diagonal_of(self, centered: bool) -> NDArray[np.float64]:
         diagonal: NDArray[np.float64] = self._diagonal.copy()
