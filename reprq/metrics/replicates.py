@@ -5,17 +5,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
 from reprq.errors import InputError
 from reprq.metrics.facts import Definition, Facts
 from reprq.metrics.jackknife import group_of_rows, leave_one_out
+from reprq.numerics import packed
 from reprq.numerics.eigenvectors import Eigenvectors
-from reprq.numerics.moments import Moments, blocks_of, inner_products
+from reprq.numerics.moments import Moments, blocks_of
 from reprq.numerics.spectra import Again, again
 from reprq.numerics.totals import totals_less_each
 
-_FEW = 4  # eigenvectors whose quadratic forms take less than the matrix that they make up
 ROWS_A_COLUMN = 3  # from so many on eigenvalues move to first order; with fewer, leaving rows out bends them
 
 Floats = NDArray[np.float64]
@@ -81,7 +80,7 @@ def _to_first_order(
         else:
             affine = _affine(slopes, whole.spectra.centered) if centered else None
             inner = (
-                affine[0] * inner_products(whole.moments.scatter_lower, groups) + affine[1] * _traces(groups)
+                affine[0] * _with_each(whole.moments.scatter_packed, groups) + affine[1] * _traces(groups)
                 if affine is not None
                 else _inner_products(vectors, slopes, groups)
             )
@@ -102,18 +101,12 @@ def _inner_products(vectors: Eigenvectors, slopes: Floats, groups: Sequence[Mome
     """Return <V diag(slopes) V', S_b> for the second moment S_b of each group."""
     common = float(np.median(slopes))
     rest = slopes - common
-    few = np.flatnonzero(rest)
-    if len(few) <= _FEW:
-        kept = vectors.columns(few)
-        forms = np.stack([group.quadratic_forms(kept) for group in groups])
-        return forms @ rest[few] + common * _traces(groups)
-    matrix = np.zeros((len(rest),) * 2, order="F")
-    for sign in (1.0, -1.0):
-        some = np.flatnonzero(sign * rest > 0)
-        if len(some):
-            part = vectors.columns(some).T * np.sqrt(np.abs(rest[some]))[:, None]  # as it is in memory
-            matrix = blas.dsyrk(sign, part.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
-    return inner_products(matrix, groups) + common * _traces(groups)
+    return _with_each(packed.pack(vectors.weighted(rest)), groups) + common * _traces(groups)
+
+
+def _with_each(matrix: Floats, groups: Sequence[Moments]) -> Floats:
+    """Return the inner products of a packed matrix with the second moment of each group."""
+    return np.array([packed.inner_product(matrix, group.scatter_packed, group.d) for group in groups])
 
 
 def _traces(groups: Sequence[Moments]) -> Floats:

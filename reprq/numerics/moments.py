@@ -1,26 +1,22 @@
 """Everything the one-pass metrics need to know of a matrix, in sums that merge across blocks and machines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
 from reprq.conversion import held_array
 from reprq.errors import InputError
-from reprq.numerics import tensors
+from reprq.numerics import packed, tensors
 from reprq.numerics.blas import products
 from reprq.numerics.dask_arrays import is_dask, reduce_blocks
 from reprq.numerics.tensors import Rows, as_resident, is_tensor
-from reprq.numerics.threads import in_threads
 from reprq.validation import as_matrix
 
 BLOCK_BYTES = 64 * 2**20  # of float64 held at once; large enough for the matrix product, small beside the data
 _CACHED = 2**15  # values whose bits fit in a core's cache
-_COLUMNS = 32  # of a (d, d) matrix at a time, which stay near the processor
-_STRETCH = 8  # of them are worth a thread
 LARGEST = 1e140  # norm of a row; the sums of their squares, and the squares of those, stay within float64
 
 
@@ -55,7 +51,7 @@ class Moments:
         self.unit_sum = np.zeros(d)
         self.zero_rows = 0
         self._rows: list[Rows] | None = []
-        self._scatter: NDArray[np.float64] | None = None  # (d, d) in column order, the lower triangle only
+        self._scatter: NDArray[np.float64] | None = None  # as `reprq.numerics.packed` has it
         self._squares: list[NDArray[np.float64]] = []  # of the rows that were folded
         self._sketches: list[NDArray[np.float64]] = []  # one number a row, equal for equal rows
         self._sketch_weights = np.random.default_rng(0).standard_normal(2 * d)
@@ -105,12 +101,12 @@ class Moments:
             raise InputError(f"other must have {self.d} columns as the statistics it joins, got {other.d}")
         if other._rows is not None:
             for rows in other._rows:
-                self._store(rows)
+                self._store(rows if is_tensor(rows) else rows.copy())
         else:
             self._spill()
             assert self._scatter is not None
             assert other._scatter is not None
-            _add_triangle(self._scatter, other._scatter)
+            self._scatter += other._scatter
             self._join(other.n, other.mean)
         self.unit_sum += other.unit_sum
         self.zero_rows += other.zero_rows
@@ -157,29 +153,29 @@ class Moments:
                 return tensors.spread(rows).product
             centred = rows - self.mean
             return centred.T @ centred
-        lower = np.tril(self._scatter)
+        lower = np.tril(self.scatter_lower)
         lower += np.tril(lower, -1).T
         return lower
 
     @property
     def scatter_lower(self) -> NDArray[np.float64]:
-        """A copy of `scatter` in column order, of which the lower triangle alone is given; what is above it is not."""
-        return np.array(self.scatter if self._scatter is None else self._scatter, order="F")
+        """The lower triangle of `scatter`, a new (d, d) matrix in column order; what is above it is anything."""
+        return np.asfortranarray(self.scatter) if self._scatter is None else packed.lower(self._scatter, self.d)
+
+    @property
+    def scatter_packed(self) -> NDArray[np.float64]:
+        """What `scatter` is, packed as `reprq.numerics.packed` says; not to be changed."""
+        return packed.pack(self.scatter) if self._scatter is None else self._scatter
 
     @property
     def scatter_diagonal(self) -> NDArray[np.float64]:
         """The sum of squared deviations of each column, (d,) float64; exactly 0 for a constant column."""
         if self._scatter is not None:
-            return np.diagonal(self._scatter).copy()
+            return packed.diagonal(self._scatter, self.d)
         rows = self.rows
         if rows is None or not len(rows):
             return np.zeros(self.d)
         return tensors.column_squares(rows) if is_tensor(rows) else np.square(rows - self.mean).sum(axis=0)
-
-    def quadratic_forms(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return v' `scatter` v, (r,), for the columns v of (d, r) vectors: few of them."""
-        scatter = np.asfortranarray(self.scatter) if self._scatter is None else self._scatter
-        return np.array([vector @ blas.dsymv(1.0, scatter, vector, lower=1) for vector in vectors.T])
 
     @property
     def duplicates(self) -> int:
@@ -220,7 +216,7 @@ class Moments:
         """Keep the rows while they are fewer than the columns, else fold them into the second moment."""
         if self._rows is not None and self.n + len(rows) <= self.d:
             self._rows.append(rows.clone() if is_tensor(rows) else rows)  # the caller may reuse a tensor
-            self._join(len(rows), tensors.column_means(rows) if is_tensor(rows) else _centre(rows)[0])
+            self._join(len(rows), tensors.column_means(rows) if is_tensor(rows) else _centre(rows.copy()))
         else:
             self._spill()
             self._fold(rows)
@@ -228,26 +224,32 @@ class Moments:
     def _spill(self) -> None:
         if self._rows is None:
             return
+        if self.d > packed.MOST_COLUMNS:
+            raise InputError(
+                f"x must have at most {packed.MOST_COLUMNS} columns where it has more rows than columns, got {self.d}; "
+                "give fewer columns or fewer rows"
+            )
         kept, self._rows = self._rows, None
-        self._scatter = np.zeros((self.d, self.d), order="F")
+        self._scatter = packed.zeros(self.d)
         self.n, self.mean = 0, np.zeros(self.d)
         for rows in kept:
             self._fold(rows)
 
     def _fold(self, rows: Rows) -> None:
+        """Add rows to the second moment; an array is used up."""
         if is_tensor(rows):
             mean, product, squares = tensors.spread(rows)
             assert self._scatter is not None
-            self._scatter += product
+            self._scatter += packed.pack(product)
             self._join(len(rows), mean)
             moved = mean - self.mean
             along = tensors.products(rows, mean, moved) if self.n > len(rows) else 0.0
         else:
-            mean, deviations = _centre(rows)
-            self._add_product(deviations)
+            mean = _centre(rows)
+            self._add_product(rows)
             self._join(len(rows), mean)
             moved = mean - self.mean
-            squares, along = np.vecdot(deviations, deviations), products(deviations, moved)
+            squares, along = np.vecdot(rows, rows), products(rows, moved)
         self._squares.append(squares + 2 * along + moved @ moved)
 
     def _join(self, n: int, mean: NDArray[np.float64]) -> None:
@@ -262,40 +264,8 @@ class Moments:
         self.n = total
 
     def _add_product(self, rows: NDArray[np.float64]) -> None:
-        self._scatter = blas.dsyrk(1.0, rows.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
-
-
-def inner_products(lower: NDArray[np.floating], groups: Sequence[Moments]) -> NDArray[np.float64]:
-    """Return the inner product of a symmetric matrix with the `scatter` of each of some statistics, (g,) float64.
-
-    Args:
-        lower: (d, d) float32 or float64 in column order, of which the lower triangle is read.
-        groups: Folded ones, or few: of what keeps its rows the second moment is computed here.
-    """
-    d = len(lower)
-    scatters = [(group.scatter if group._scatter is None else group._scatter).T for group in groups]
-    starts = range(0, d, _COLUMNS)
-    terms = np.empty((len(starts), len(groups)))
-
-    def work(some: slice) -> None:
-        for number in range(len(starts))[some]:
-            start = starts[number]
-            part = lower.T[start : start + _COLUMNS, start:].astype(np.float64)
-            part[:, : len(part)] = np.triu(part[:, : len(part)])
-            part *= 2.0  # for what is above the diagonal
-            part[np.diag_indices(len(part))] *= 0.5
-            for group, scatter in enumerate(scatters):
-                terms[number, group] = np.vecdot(scatter[start : start + _COLUMNS, start:], part).sum()
-
-    in_threads(work, len(starts), _STRETCH)
-    total: NDArray[np.float64] = terms.sum(axis=0)
-    return total
-
-
-def _add_triangle(total: NDArray[np.float64], more: NDArray[np.float64]) -> None:
-    """Add one lower triangle in column order to another, in place; what is above both may be added or not."""
-    for start in range(0, len(total), _COLUMNS):
-        total.T[start : start + _COLUMNS, start:] += more.T[start : start + _COLUMNS, start:]
+        assert self._scatter is not None
+        packed.add_rows(self._scatter, rows)
 
 
 def _sketches(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -321,12 +291,14 @@ def _checked(norms: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
     return norms
 
 
-def _centre(rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean and the deviations from it; for a constant column exactly that constant and exactly 0."""
-    deviations = rows - rows[0]
-    shift = deviations.mean(axis=0)
-    deviations -= shift
-    return rows[0] + shift, deviations
+def _centre(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Subtract the mean in place, and return it; for a constant column exactly that constant, and exactly 0 is left."""
+    first = rows[0].copy()
+    rows -= first
+    shift: NDArray[np.float64] = rows.mean(axis=0)
+    rows -= shift
+    mean: NDArray[np.float64] = first + shift
+    return mean
 
 
 def blocks_of(x: Any, name: str = "x", *, min_rows: int = 1) -> Iterator[Rows]:

@@ -13,7 +13,7 @@ from scipy.linalg import blas, lapack, qr
 from reprq.numerics import tensors
 from reprq.numerics.blas import products
 from reprq.numerics.dask_arrays import is_dask
-from reprq.numerics.eigenvectors import Eigenvectors, of_tridiagonals
+from reprq.numerics.eigenvectors import Eigenvectors, Space, of_tridiagonals
 from reprq.numerics.moments import Moments, blocks_of
 from reprq.numerics.tensors import Rows, is_tensor
 
@@ -94,17 +94,21 @@ class Reduction:
     def eigenvectors(self, centerings: Sequence[bool]) -> list[Eigenvectors]:
         """Return the eigenvectors of the centered (True) or the uncentered (False) second moment, as asked for."""
         turned = of_tridiagonals([self._diagonal_of(centered) for centered in centerings], self._off)
-        return [Eigenvectors(self._basis, each) for each in turned]
+        space = Space(self._d)
+        return [Eigenvectors(self._basis, each, space) for each in turned]
 
     @cached_property
     def _basis(self) -> NDArray[np.float64]:
         """What takes the second moments to tridiagonal form, (d, d): both reflections and rotations."""
         reflections, factors = self._turns
-        basis = np.eye(self._d, order="F")
         if self._d == 1:
-            return basis
+            return np.ones((1, 1))
+        columns = reflections.T  # one a row; they move by one, where they are: the first, of factor 0, turns nothing
+        for number in range(self._d - 1, 0, -1):
+            columns[number] = columns[number - 1]
+        columns[0], self._turns = 0.0, []
         work = 64 * self._d  # for blocks of 64 columns; less is slow
-        basis[1:, 1:] = lapack.dorgqr(np.asfortranarray(reflections[1:, :-1]), factors, lwork=work, overwrite_a=1)[0]
+        basis = lapack.dorgqr(reflections, np.append(0.0, factors), lwork=work, overwrite_a=1)[0]
         v = _reflector(self._mean)
         return basis if v is None else blas.dger(-2.0, v, products(basis.T, v), a=basis, overwrite_a=1)
 

@@ -137,5 +137,5 @@ def test_the_workers_of_a_cluster_sum(x: np.ndarray, monkeypatch: pytest.MonkeyP
 
 
 def test_dask_is_told_how_large_the_sums_are(x: np.ndarray) -> None:
-    assert sys.getsizeof(Moments.of(x)) >= 8 * (12 * 12 + 2 * 400)
+    assert sys.getsizeof(Moments.of(x)) >= 8 * (12 * 13 // 2 + 2 * 400)
     assert sys.getsizeof(cross_moments({"x": da.from_array(x), "y": x}, [(0, 1)])) >= 8 * 12 * 12

@@ -38,16 +38,38 @@ def test_eigenvectors_are_those_of_both_second_moments(rng: np.random.Generator,
     reduction = Reduction(moments)
     for centered, values in ((True, reduction.spectra.centered), (False, reduction.spectra.uncentered)):
         (found,) = reduction.eigenvectors([centered])
-        vectors = found.all
+        vectors = found.columns(np.arange(13))
         second = moments.scatter + (0 if centered else 90 * np.outer(moments.mean, moments.mean))
         np.testing.assert_allclose(vectors.T @ vectors, np.eye(13), atol=1e-10)
         np.testing.assert_allclose(second @ vectors, vectors * values, atol=1e-10 * values[0])
         np.testing.assert_allclose(found.along(x[:3].T), vectors.T @ x[:3].T, atol=1e-13 * np.abs(x).sum())
         for which in (np.array([0, 12]), np.arange(1, 12)):
             np.testing.assert_allclose(found.columns(which), vectors[:, which], atol=1e-14)
+        for weights in (np.arange(13.0), np.linspace(-1, 1, 13), np.eye(13)[3], -np.eye(13)[3], np.zeros(13)):
+            expected = np.tril((vectors * weights) @ vectors.T)
+            np.testing.assert_allclose(np.tril(found.weighted(weights)), expected, atol=1e-13)
     np.testing.assert_array_equal(reduction.spectra.centered, spectra(moments).centered)
     (alone,) = Reduction(Moments.of(np.arange(4.0)[:, None])).eigenvectors([True])
-    assert alone.all.tolist() == [[1.0]]
+    assert alone.columns(np.arange(1)).tolist() == [[1.0]]
+
+
+def test_second_moments_that_work_in_one_space_do_not_mix(rng: np.random.Generator) -> None:
+    reduction = Reduction(Moments.of(rng.standard_normal((90, 7)) + 3.0))
+    apart = [reduction.eigenvectors([centered])[0].columns(np.arange(7)) for centered in (True, False)]
+    together = reduction.eigenvectors([True, False])
+    for number in (0, 1, 0):
+        np.testing.assert_array_equal(together[number].columns(np.arange(7)), apart[number])
+    assert np.abs(apart[0] - apart[1]).max() > 0.1
+
+
+def test_sums_over_many_eigenvectors_are_made_of_parts(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (found,) = Reduction(Moments.of(rng.standard_normal((90, 13)))).eigenvectors([True])
+    weights = rng.standard_normal(13)
+    whole = np.tril(found.weighted(weights))
+    monkeypatch.setattr("reprq.numerics.eigenvectors._TOGETHER", 2)
+    np.testing.assert_allclose(np.tril(found.weighted(weights)), whole, atol=1e-14)
 
 
 class Moved(Facts):
@@ -103,12 +125,11 @@ def test_spreads_are_those_of_rows_left_out(name: str, monkeypatch: pytest.Monke
         assert low < linear[key] / anew[key] < high, key
 
 
-def test_few_eigenvectors_and_slopes_along_the_spectrum_take_no_matrix_and_give_the_same(
+def test_slopes_along_the_spectrum_take_no_eigenvectors_and_give_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     x, chosen = SHAPES["constant columns"], select([key for key in OF_SPECTRA if "condition" not in key])
     short = spreads(x, chosen, monkeypatch, 1)
-    monkeypatch.setattr("reprq.metrics.replicates._FEW", -1)
     monkeypatch.setattr("reprq.metrics.replicates._affine", lambda *_: None)
     assert short == pytest.approx(spreads(x, chosen, monkeypatch, 1), rel=1e-9)
 

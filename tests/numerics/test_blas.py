@@ -1,9 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reprq.numerics.blas import add_products, tridiagonal_eigenvectors
+from reprq.numerics.blas import add_products, products, tridiagonal_eigenvectors
 
 
 @settings(deadline=None)
@@ -20,6 +22,14 @@ def test_a_block_inside_a_larger_one_is_the_only_one_that_changes() -> None:
     space = np.zeros((4, 3), dtype=np.float32)
     add_products(space[1:3], 1.0, np.ones((2, 2), dtype=np.float32), np.ones((3, 2), dtype=np.float32))
     assert space.tolist() == [[0.0] * 3, [2.0] * 3, [2.0] * 3, [0.0] * 3]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (4, 1), (3, 5)])
+def test_products_are_those_of_numpy_in_either_order(order: Any, shape: tuple[int, int]) -> None:
+    matrix = np.arange(1.0, 1.0 + shape[0] * shape[1]).reshape(shape).copy(order=order)
+    for other in (np.arange(2.0, 2.0 + shape[1]), np.arange(2.0, 2.0 + 3 * shape[1]).reshape(shape[1], 3)):
+        np.testing.assert_array_equal(products(matrix, other), matrix @ other)
 
 
 @pytest.mark.parametrize("d", [2, 3, 40])
