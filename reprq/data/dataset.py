@@ -3,11 +3,11 @@
 import hashlib
 import os
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +19,9 @@ from reprq.errors import DataError, InputError, UnknownNameError, counted
 if TYPE_CHECKING:
     from reprq.data.image.masks import Masks
 
-_READ = 64  # rows that a thread reads at a time
+Read = TypeVar("Read")
+
+_READ = 16  # rows that a thread reads at a time: at the end the others wait for the last
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +129,14 @@ class Dataset:
                     found[i] = error
             return found
 
-        threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="verify")
+        return {i: error for part in self._in_threads(read) for i, error in part.items()}
+
+    def _in_threads(self, read: Callable[[range], Read]) -> Iterator[Read]:
+        """Yield what `read` says of some rows after others; as many threads as there are cores read files."""
+        parts = [range(len(self))[start : start + _READ] for start in range(0, len(self), _READ)]
+        threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="read")
         try:
-            parts = threads.map(read, [range(len(self))[start : start + _READ] for start in range(0, len(self), _READ)])
-            return {i: error for part in parts for i, error in part.items()}
+            yield from threads.map(read, parts)
         finally:
             threads.shutdown(cancel_futures=True)  # an interruption waits for one part a thread
 
@@ -215,7 +221,12 @@ class Dataset:
     @cached_property
     def content(self) -> NDArray[np.uint8]:
         """(n, 32) the SHA-256 of the content of exactly these rows, in order, whatever they are called or labelled."""
-        return np.frombuffer(b"".join(self.source.digest(int(row)) for row in self.rows), np.uint8).reshape(-1, 32)
+
+        def read(rows: range) -> bytes:
+            return b"".join(self.source.digest(int(self.rows[i])) for i in rows)
+
+        parts = self._in_threads(read) if hasattr(self.source, "path") else [read(range(len(self)))]
+        return np.frombuffer(b"".join(parts), np.uint8).reshape(-1, 32)
 
     def copies_of(self, other: "Dataset") -> NDArray[np.bool_]:
         """Return which rows have the content of a row of `other`, to the byte: (n,) of booleans.

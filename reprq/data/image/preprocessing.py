@@ -128,7 +128,8 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
         """Return the (C, size, size) float32 tensor of an image of any size and mode."""
-        image = image.convert("L" if self.channels == "gray" else "RGB")
+        mode = "L" if self.channels == "gray" else "RGB"
+        image = image if image.mode == mode else image.convert(mode)  # which would copy
         image = self._cropped(image) if self.crop == "center" else self._whole(image)
         x: NDArray[np.float32] = np.asarray(image, dtype=np.float32).reshape(*image.size[::-1], self.in_channels)
         if self.channels == "bgr":

@@ -1,6 +1,7 @@
 """Where pixels come from: an array in memory or files on disk, one row per image."""
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -135,9 +136,10 @@ class FileSource(ImageSource):
 
     def digest(self, i: int) -> bytes:
         """Return a SHA-256 of the bytes of file `i` and of how they are read."""
-        path = self.root / self.files[i]
+        path = os.path.join(self.root, self.files[i])  # noqa: PTH118 - a Path takes a third of the time of the rest
         try:
-            content = hashlib.sha256(path.read_bytes()).digest()
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+                content = hashlib.sha256(file.read()).digest()
         except OSError as error:
             raise DataError(f"cannot read the image {path}: {error.strerror or error}") from error
         return hashlib.sha256(content + f"decoded {VERSION} {self.intensity_range}".encode()).digest()
