@@ -64,7 +64,7 @@ class LayerRows:
     @classmethod
     def read(cls, train: EmbeddingCache, test: EmbeddingCache, layer: str) -> "LayerRows":
         """Read one layer of two caches."""
-        return cls(train[layer].array, train.labels, test[layer].array, test.labels, test.classes)
+        return cls(train.rows(layer), train.labels, test.rows(layer), test.labels, test.classes)
 
 
 class CellRunner:
@@ -149,7 +149,7 @@ class CellRunner:
             return None
         folder, layer = job.others[role][1], job.cell.stored_layer
         if folder not in self._beside_rows:
-            self._beside_rows[folder] = self._cache(folder, layer)[layer].array
+            self._beside_rows[folder] = self._cache(folder, layer).rows(layer)
         return self._beside_rows[folder]
 
     def _other(self, job: Job, role: str) -> Dataset:

@@ -20,6 +20,7 @@ are written by `reprq.embeddings.cache.files`, with the bytes that zarr gives th
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -84,7 +85,6 @@ class EmbeddingCache(Mapping[str, Embeddings]):
     Attributes:
         location: The folder or URL, for messages.
         provenance: How the embeddings were made.
-        ids: (n,) the name of each row.
         labels: (n,) the class number of each row.
         classes: The names of the classes.
 
@@ -99,8 +99,6 @@ class EmbeddingCache(Mapping[str, Embeddings]):
         self.provenance: dict[str, Any] = attributes["provenance"]
         self.classes: tuple[str, ...] = tuple(attributes["classes"])
         self.labels: NDArray[np.int64] = self._read(array_of(self._group, LABELS))
-        ids = self._read(array_of(self._group, IDS))
-        self.ids: NDArray[np.str_] = np.array(json.loads(ids.tobytes()), dtype=np.str_)
         self._arrays = layer_arrays(self._group)
         self._layers = tuple(self._complete() if layers is None else layers)
 
@@ -115,10 +113,19 @@ class EmbeddingCache(Mapping[str, Embeddings]):
 
     def __getitem__(self, layer: str) -> Embeddings:
         """Read one layer whole; raises `UnknownNameError`, or `CacheError` where blocks are missing or damaged."""
+        provenance = {**self.provenance, "layer": layer, "classes": list(self.classes)}
+        return Embeddings(self.rows(layer), layer, self.ids, self.labels, provenance)
+
+    def rows(self, layer: str) -> NDArray[np.floating]:
+        """Read the (n, d) rows of one layer alone; raises as reading the layer does."""
         if layer not in self._layers:
             raise UnknownNameError("layer of the cache", layer, self._layers)
-        provenance = {**self.provenance, "layer": layer, "classes": list(self.classes)}
-        return Embeddings(self._read(self._array(layer)), layer, self.ids, self.labels, provenance)
+        return self._read(self._array(layer))
+
+    @cached_property
+    def ids(self) -> NDArray[np.str_]:
+        """(n,) the name of each row; read when it is asked for."""
+        return np.array(json.loads(self._read(array_of(self._group, IDS)).tobytes()), dtype=np.str_)
 
     def __repr__(self) -> str:
         return f"EmbeddingCache({self.provenance.get('backbone')}, {len(self.ids)} rows, layers {', '.join(self)})"

@@ -112,6 +112,7 @@ def open_cache(path: Path) -> tuple[EmbeddingCache, dict[str, Array]]:
         group = zarr.open_group(LocalStore(path, read_only=True), mode="r", zarr_format=3)
         found = layer_arrays(group)
         cache.provenance.get("backbone")
+        len(cache.ids)  # which are read when they are asked for
     except ReprqError:
         raise
     except Exception as error:  # a header that was tampered with fails anywhere, even by a division by zero
