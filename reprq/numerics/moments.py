@@ -265,7 +265,7 @@ class Moments:
 
     def _add_product(self, rows: NDArray[np.float64]) -> None:
         assert self._scatter is not None
-        packed.add_rows(self._scatter, rows)
+        self._scatter = packed.with_rows(self._scatter, rows)
 
 
 def _sketches(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

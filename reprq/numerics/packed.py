@@ -17,17 +17,17 @@ def zeros(d: int) -> Floats:
     return np.zeros(d * (d + 1) // 2)
 
 
-def add_rows(packed: Floats, rows: Floats) -> None:
-    """Add rows^T rows, of (n, d) contiguous rows, in place.
+def with_rows(packed: Floats, rows: Floats) -> Floats:
+    """Return a packed matrix plus rows^T rows, of (n, d) contiguous rows, in the memory of the first.
 
     Example:
-        >>> packed = zeros(2)
-        >>> add_rows(packed, np.array([[1.0, 2.0], [3.0, 4.0]]))
+        >>> packed = with_rows(zeros(2), np.array([[1.0, 2.0], [3.0, 4.0]]))
         >>> lower(packed, 2)[1].tolist(), diagonal(packed, 2).tolist()
         ([14.0, 20.0], [10.0, 20.0])
     """
     n, d = rows.shape
-    lapack.dsfrk(d, n, 1.0, rows.T, 1.0, packed, uplo="L", overwrite_c=1)
+    found: Floats = lapack.dsfrk(d, n, 1.0, rows.T, 1.0, packed, uplo="L", overwrite_c=1)
+    return found
 
 
 def pack(matrix: Floats) -> Floats:

@@ -14,8 +14,9 @@ SIZES = [1, 2, 3, 4, 5, 8, 31, 32]
 def test_packed_matrices_hold_what_whole_ones_do(rng: np.random.Generator, d: int) -> None:
     rows = rng.standard_normal((7, d))
     found, whole = packed.zeros(d), rows.T @ rows
-    packed.add_rows(found, rows[:3])
-    packed.add_rows(found, rows[3:])
+    held = packed.with_rows(found, rows[:3])
+    found = packed.with_rows(held, rows[3:])
+    assert np.shares_memory(found, held)
     assert found.shape == (d * (d + 1) // 2,)
     np.testing.assert_allclose(np.tril(packed.lower(found, d)), np.tril(whole), atol=1e-13)
     np.testing.assert_allclose(packed.diagonal(found, d), np.diagonal(whole), atol=1e-13)
