@@ -64,6 +64,9 @@ class PreparedInputs:
                 self._kept[row] = made
                 self._room -= made.nbytes
 
+    def __contains__(self, row: object) -> bool:
+        return row in self._kept
+
     def take(self, row: int) -> Any:
         """Return the input for a row."""
         kept = self._kept.pop(row, None)
@@ -98,12 +101,19 @@ def batches(
         for block in blocks:
             for start in range(block.start, block.stop, batch_size):
                 rows = range(start, min(start + batch_size, block.stop))
-                ahead.append((rows, block, threads.submit(load, rows)))
+                made = all(row in inputs for row in rows)  # then another thread would only be in the network's way
+                ahead.append((rows, block, _finished(load(rows)) if made else threads.submit(load, rows)))
                 if len(ahead) > workers:
                     rows, whole, batch = ahead.popleft()
                     yield Portion(rows, whole, batch.result())
         for rows, whole, batch in ahead:
             yield Portion(rows, whole, batch.result())
+
+
+def _finished(batch: Batch) -> Future[Batch]:
+    found: Future[Batch] = Future()
+    found.set_result(batch)
+    return found
 
 
 @dataclass(frozen=True)

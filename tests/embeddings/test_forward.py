@@ -79,6 +79,7 @@ def test_inputs_made_beforehand_are_kept_within_their_room_and_taken_once(
     for row in range(50):
         inputs.make(row)
     assert len(decoded) == 30
+    assert [row in inputs for row in (0, 29, 30)] == [True, True, False]
     found = list(batches(Made(decode), images, [range(40)], 7, inputs=inputs))
     assert len(decoded) == 40
     values = torch.cat([batch.inputs for batch in found if isinstance(batch.inputs, torch.Tensor)]).flatten().tolist()
