@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Read = TypeVar("Read")
 
-_READ = 16  # rows that a thread reads at a time: at the end the others wait for the last
+_READ, _PARTS = 64, 64  # the most rows that a thread reads at a time, and the least parts: at the end threads wait
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,8 @@ class Dataset:
 
     def _in_threads(self, read: Callable[[range], Read]) -> Iterator[Read]:
         """Yield what `read` says of some rows after others; as many threads as there are cores read files."""
-        parts = [range(len(self))[start : start + _READ] for start in range(0, len(self), _READ)]
+        step = min(max(len(self) // _PARTS, 1), _READ)
+        parts = [range(len(self))[start : start + step] for start in range(0, len(self), step)]
         threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="read")
         try:
             yield from threads.map(read, parts)

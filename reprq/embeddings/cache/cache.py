@@ -128,7 +128,7 @@ class EmbeddingCache(Mapping[str, Embeddings]):
         return np.array(json.loads(self._read(array_of(self._group, IDS)).tobytes()), dtype=np.str_)
 
     def __repr__(self) -> str:
-        return f"EmbeddingCache({self.provenance.get('backbone')}, {len(self.ids)} rows, layers {', '.join(self)})"
+        return f"EmbeddingCache({self.provenance.get('backbone')}, {len(self.labels)} rows, layers {', '.join(self)})"
 
     @property
     def path(self) -> Path:

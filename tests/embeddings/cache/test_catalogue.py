@@ -147,6 +147,18 @@ def test_a_broken_folder_is_listed_and_verified_with_its_problem(kind: str, cach
     assert verify_cache(cache) == [info.problem]
 
 
+def test_rows_are_read_without_ids_and_a_layer_is_not(cache: Path) -> None:
+    whole = EmbeddingCache(cache)["conv1"].array
+    flip(cache / "ids" / "c" / "0")
+    opened = EmbeddingCache(cache)
+    np.testing.assert_array_equal(opened.rows("conv1"), whole)
+    assert f"{len(whole)} rows" in repr(opened)
+    with pytest.raises(CacheError, match="ids of the cache .* is damaged"):
+        opened["conv1"]
+    with pytest.raises(UnknownNameError, match="layer of the cache"):
+        opened.rows("conv9")
+
+
 def test_files_and_hidden_folders_are_not_listed_and_a_missing_root_is_named(root: Path) -> None:
     (root / "note.txt").write_text("")
     (root / ".trash").mkdir()
