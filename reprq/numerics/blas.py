@@ -19,8 +19,8 @@ def add_products(block: Single, scale: float, queries: Single, rows: Single) -> 
     Args:
         block: (m, n), contiguous.
         scale: A number.
-        queries: (m, d), contiguous.
-        rows: (n, d), contiguous.
+        queries: (m, d), contiguous, or neighboring columns of a contiguous array: BLAS needs no copy of them.
+        rows: (n, d), likewise.
 
     Example:
         >>> block = np.ones((1, 2), dtype=np.float32)
@@ -31,12 +31,13 @@ def add_products(block: Single, scale: float, queries: Single, rows: Single) -> 
     if not block.size:
         return
     (m, d), n = queries.shape, len(rows)
-    whole = [ctypes.byref(ctypes.c_int(number)) for number in (n, m, d)]
+    apart = [max(d, array.strides[0] // array.itemsize) for array in (rows, queries)]
+    whole = [ctypes.byref(ctypes.c_int(number)) for number in (n, m, d, *apart)]
     numbers = [ctypes.byref(ctypes.c_float(number)) for number in (scale, 1.0)]
     theirs, ours, out = (array.ctypes.data for array in (rows, queries, block))
     # BLAS reads by columns: what NumPy calls (n, d) by rows is (d, n) there
     routine = _routine("cython_blas", "sgemm", 2, 11)
-    routine(b"T", b"N", *whole, numbers[0], theirs, whole[2], ours, whole[2], numbers[1], out, whole[0])
+    routine(b"T", b"N", *whole[:3], numbers[0], theirs, whole[3], ours, whole[4], numbers[1], out, whole[0])
 
 
 def products(matrix: Double, other: Double) -> Double:

@@ -54,7 +54,7 @@ def measured_seconds() -> dict[Engine, tuple[float, ...]]:
         counts = ROWS, max(QUERIES // 4, least_queries(d))
         rows, queries = (rng.random((count, d), dtype=np.float32) - 0.5 for count in counts)
         made: dict[Engine, Shortlist] = {
-            "product": ProductShortlist([rows], len(rows), d),
+            "product": ProductShortlist(rows),
             "faiss": FaissShortlist([rows], d),
         }
         for engine, shortlist in made.items():

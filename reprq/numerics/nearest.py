@@ -122,9 +122,13 @@ class ExactNeighbours:
     ) -> Iterator[tuple[slice, Candidates]]:
         shortlist = self._shortlist(len(queries))
         step = _step(16 * queries.shape[1] + 64 * k, most=shortlist.batch)
+        count = stretch.stop - stretch.start
+        step = max(-(-count // -(-count // step)), 1)  # as many in the last batch: rows are packed again for each
+        space = np.empty((step, queries.shape[1]), dtype=np.float32)
         for start in range(stretch.start, stretch.stop, step):
             part = slice(start, min(start + step, stretch.stop))
-            yield part, shortlist.search(self._single(queries[part]), k, _of(own, part))
+            single = self._single(queries[part], space[: part.stop - start])
+            yield part, shortlist.search(single, k, _of(own, part))
 
     def _measured(self, queries: Matrix, ids: Ids, some: NDArray[np.bool_]) -> tuple[Squares, Ids]:
         """The squared distances in float64 to some of the rows that are named, (m, w) with inf for none, and those."""
@@ -139,8 +143,8 @@ class ExactNeighbours:
         n, d = self.rows.shape
         engine = self._engine or faster_engine(n * m, d)
         if engine not in self._shortlists:
-            blocks = self._single_blocks()
-            made = ProductShortlist(blocks, n, d) if engine == "product" else FaissShortlist(blocks, d)
+            product = engine == "product"
+            made = ProductShortlist(self._single_rows()) if product else FaissShortlist(self._single_blocks(), d)
             self._shortlists = {engine: made}
         return self._shortlists[engine]
 
@@ -173,22 +177,33 @@ class ExactNeighbours:
         step = _step(8 * self.rows.shape[1] + 128 * 40)  # beside a block of rows stand its distances to 128 queries
         return (self.centred(self.rows[start : start + step]) for start in range(0, len(self.rows), step))
 
-    def _single_blocks(self) -> Iterator[Single]:
-        step = _step(12 * self.rows.shape[1])
-        return (self._single(self.rows[start : start + step]) for start in range(0, len(self.rows), step))
+    def _single_rows(self) -> Single:
+        single = np.empty(self.rows.shape, dtype=np.float32)
+        for part in self._parts():
+            self._single(self.rows[part], single[part])
+        return single
 
-    def _single(self, rows: Matrix) -> Single:
+    def _single_blocks(self) -> Iterator[Single]:
+        return (self._single(self.rows[part]) for part in self._parts())
+
+    def _parts(self) -> Iterator[slice]:
+        step = _step(12 * self.rows.shape[1])
+        return (slice(start, start + step) for start in range(0, len(self.rows), step))
+
+    def _single(self, rows: Matrix, out: Single | None = None) -> Single:
         """What `centred` gives, in float32 and but for a power of two: the shortlist is made of it."""
+        out = np.empty(rows.shape, dtype=np.float32) if out is None else out
         power = 1.0 if 1 / _MODERATE < self._scale < _MODERATE else 2.0 ** -np.ceil(np.log2(self._scale))
         if rows.dtype != np.float32 or self.rows.dtype != np.float32 or not _SMALLEST < self._scale < LARGEST:
             wide: Squares = np.subtract(rows, self._centre, dtype=np.float64)
             wide *= power
             with np.errstate(over="ignore"):
-                return wide.astype(np.float32)
-        single: Single = np.subtract(rows, self._centre.astype(np.float32))  # rounded once, as a cast from float64 is
+                out[:] = wide
+            return out
+        np.subtract(rows, self._centre.astype(np.float32), out=out)  # rounded once, as a cast from float64 is
         if power != 1.0:
-            single *= np.float32(power)
-        return single
+            out *= np.float32(power)
+        return out
 
     def centred(self, rows: Matrix) -> Squares:
         """Subtract the mean of the rows and divide by their largest entry."""
@@ -239,14 +254,16 @@ def pair_squares(rows: Matrix, queries: Matrix, row: Ids, query: Ids) -> Squares
 
     def fill(stretch: slice) -> None:
         size = min(step, stretch.stop - stretch.start), rows.shape[1]
-        ours, theirs, wide = np.empty(size, rows.dtype), np.empty(size, queries.dtype), np.empty(size)
+        ours, theirs = np.empty(size, rows.dtype), np.empty(size, queries.dtype)
+        difference, subtracted = np.empty(size), np.empty(size)
         for start in range(stretch.start, stretch.stop, step):
             part = slice(start, min(start + step, stretch.stop))
             used = slice(0, part.stop - start)
-            difference = wide[used]
-            difference[...] = np.take(rows, row[part], axis=0, out=ours[used], mode="clip")  # "raise" would copy
-            difference -= np.take(queries, query[part], axis=0, out=theirs[used], mode="clip")
-            np.einsum("pd,pd->p", difference, difference, out=squares[part])
+            difference[used] = np.take(rows, row[part], axis=0, out=ours[used], mode="clip")  # "raise" would copy
+            subtracted[used] = np.take(queries, query[part], axis=0, out=theirs[used], mode="clip")
+            difference[used] -= subtracted[used]  # each cast whole: NumPy's own casts on the way take twice as long
+            np.square(difference[used], out=difference[used])
+            difference[used].sum(axis=1, out=squares[part])
 
     in_threads(fill, len(row), least=step)
     return squares

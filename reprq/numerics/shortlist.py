@@ -112,48 +112,39 @@ class ProductShortlist:
     """|y|^2 - 2 x.y of all rows y from float32 products, which BLAS adds to the lengths; the least are kept.
 
     Args:
-        blocks: The rows, (., d) float32 at a time, at most about 1 in size.
-        n: How many rows there are.
-        d: Columns.
+        rows: (n, d) float32, contiguous, at most about 1 in size.
     """
 
-    def __init__(self, blocks: Iterable[Single], n: int, d: int) -> None:
+    def __init__(self, rows: Single) -> None:
+        n, d = rows.shape
         columns = -(-d // -(-d // _COLUMNS))
         self._columns = [slice(start, min(start + columns, d)) for start in range(0, d, columns)]
-        self._parts = [np.empty((n, part.stop - part.start), dtype=np.float32) for part in self._columns]
-        self._lengths = np.empty(n, dtype=np.float32)
-        self._rows = n if n <= 2 * ROWS else ROWS
-        self.batch = min(QUERIES, QUERIES * ROWS // self._rows)
-        start = 0
-        for block in blocks:
-            rows = slice(start, start + len(block))
-            for own, columns_of in zip(self._parts, self._columns, strict=True):
-                own[rows] = block[:, columns_of]
-            self._lengths[rows] = squared_lengths(block)
-            start += len(block)
+        self._rows, self._lengths = rows, squared_lengths(rows)
+        many = ROWS if d > _COLUMNS else ROWS // 4  # narrow products are soon done: what looks through them waits less
+        self._block = n if n <= 2 * many else many
+        self.batch = min(QUERIES, QUERIES * ROWS // self._block)
 
     def search(self, queries: Single, k: int, own: Ids | None = None) -> Candidates:
         """Find rows as `Shortlist` says."""
         n = len(self._lengths)
-        left = [np.ascontiguousarray(queries[:, part]) for part in self._columns]
-        space = np.empty(len(queries) * min(self._rows, n), dtype=np.float32)
+        space = np.empty(len(queries) * min(self._block, n), dtype=np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
-            pool = _Pool(Reach(queries, len(self._parts)), k, n)
-            for start in range(0, n, self._rows):
-                block = self._seen(left, slice(start, min(start + self._rows, n)), space)
+            pool = _Pool(Reach(queries, len(self._columns)), k, n)
+            for start in range(0, n, self._block):
+                block = self._seen(queries, slice(start, min(start + self._block, n)), space)
                 if own is not None:
                     mine = np.flatnonzero((own >= start) & (own < start + block.shape[1]))
                     block[mine, own[mine] - start] = np.inf
                 pool.add(block, start)
             return pool.candidates()
 
-    def _seen(self, left: list[Single], rows: slice, space: Single) -> Single:
+    def _seen(self, queries: Single, rows: slice, space: Single) -> Single:
         """|y|^2 - 2 x.y of queries and some rows, in memory that is there: new pages take as long as these."""
         lengths = self._lengths[rows]
-        block = space[: len(left[0]) * len(lengths)].reshape(len(left[0]), len(lengths))
+        block = space[: len(queries) * len(lengths)].reshape(len(queries), len(lengths))
         block[:] = lengths
-        for ours, theirs in zip(left, self._parts, strict=True):
-            add_products(block, -2.0, ours, theirs[rows])
+        for columns in self._columns:
+            add_products(block, -2.0, queries[:, columns], self._rows[rows, columns])
         return block
 
 
@@ -230,8 +221,9 @@ def _bound(block: Single, k: int, columns: int) -> Single:
     width = block.shape[1]
     if width < k:
         return np.full(len(block), np.inf, dtype=np.float32)
-    if width >= 2 * groups:
-        block = block[:, : width // groups * groups].reshape(len(block), -1, groups).min(axis=1)
+    while width >= 2 * groups:  # the smaller ones of two halves; of an odd width a column is left out
+        width //= 2
+        block = np.minimum(block[:, :width], block[:, width : 2 * width])
     found: Single = np.partition(block, k - 1, axis=1)[:, k - 1]
     return found
 

@@ -9,10 +9,21 @@ from reprq.numerics.blas import add_products, products, tridiagonal_eigenvectors
 
 
 @settings(deadline=None)
-@given(m=st.integers(0, 5), n=st.integers(0, 5), d=st.integers(1, 70), scale=st.sampled_from([-2.0, 0.5]))
-def test_products_of_all_pairs_are_added_in_place(m: int, n: int, d: int, scale: float) -> None:
+@given(
+    m=st.integers(0, 5),
+    n=st.integers(0, 5),
+    d=st.integers(1, 70),
+    scale=st.sampled_from([-2.0, 0.5]),
+    beside=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+)
+def test_products_of_all_pairs_are_added_in_place_also_of_some_columns_of_wider_arrays(
+    m: int, n: int, d: int, scale: float, beside: tuple[int, int]
+) -> None:
     rng = np.random.default_rng(d)
-    block, queries, rows = (rng.integers(-4, 5, shape).astype(np.float32) for shape in ((m, n), (m, d), (n, d)))
+    first, last = beside
+    shapes = (m, n), (m, first + d + last), (n, d + first)
+    block, queries, rows = (rng.integers(-4, 5, shape).astype(np.float32) for shape in shapes)
+    queries, rows = queries[:, first : first + d], rows[:, first:]
     expected = block + np.float32(scale) * np.einsum("md,nd->mn", queries, rows)  # whole numbers: exact in any order
     add_products(block, scale, queries, rows)
     np.testing.assert_array_equal(block, expected)
