@@ -46,6 +46,7 @@ from answer_layers import (
 from made_anomalies import made_anomalies
 
 from reprq.analysis import Directions, over_datasets, sweet_spots, with_targets
+from reprq.analysis.left_out import predictions
 from reprq.analysis.regret_over_datasets import LEVELS, regret_summary, regrets_by_dataset
 from reprq.analysis.rivals import (
     AGREEMENT,
@@ -57,7 +58,7 @@ from reprq.analysis.rivals import (
     dull_rules,
     few_shot,
 )
-from reprq.analysis.rules import COMBINATION, CURVED, StudyArrays, predictions, study_arrays
+from reprq.analysis.rules import COMBINATION, CURVED, StudyArrays, study_arrays
 from reprq.analysis.runs import joined
 from reprq.analysis.variance import variance_shares
 from reprq.data import Split

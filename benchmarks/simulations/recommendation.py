@@ -8,8 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reprq.analysis.chance import chance_scores
+from reprq.analysis.left_out import predictions
 from reprq.analysis.regret import regret_table, regrets, scored
-from reprq.analysis.rules import COMBINATION, StudyArrays, picks, predictions, scaled_ranks
+from reprq.analysis.rules import COMBINATION, StudyArrays, picks, scaled_ranks
 from simulations.measured import Measured, Section, measured
 
 Floats = NDArray[np.float64]

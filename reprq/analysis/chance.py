@@ -5,29 +5,22 @@ every class is no evidence for the metric. So the networks, and not the classes,
 """
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reprq.analysis.depth import layer_places
-from reprq.analysis.rules import Floats, LeftOut, StudyArrays, alike, picks
+from reprq.analysis.left_out import Fit, LeftOut, combinations
+from reprq.analysis.placements import Ints, Network, Placed
+from reprq.analysis.rules import DECIMALS, Floats, StudyArrays, alike_groups
 
-Ints = NDArray[np.int64]
-Cluster = list[list[Ints]]  # of its networks, the points on each data set
+Cluster = list[int]  # the numbers of its networks
 DRAWS = 499  # the most that a recommendation takes: in each the rules are fitted anew
-_BLOCK = 2**20  # entries of the ranks that are fitted together; of more, what is made of them leaves the caches
 _TIES = 1e-6  # moved values that stand on several layers are told apart by chance, as values of their own would be
 
 
 def chance_of_detectors(detectors: Sequence[Sequence[StudyArrays]], draws: int, seed: int) -> list[dict[str, Floats]]:
     """Return the `chance_scores` of several detectors; those on the same points and tasks share what is drawn."""
-    groups: list[list[int]] = []
-    for number, studies in enumerate(detectors):
-        same = next((group for group in groups if alike(detectors[group[0]], studies)), None)
-        groups.append([number]) if same is None else same.append(number)
     found: dict[int, dict[str, Floats]] = {}
-    for group in groups:
+    for group in alike_groups(detectors):
         found |= dict(zip(group, _chance([detectors[number] for number in group], draws, seed), strict=True))
     return [found[number] for number in range(len(detectors))]
 
@@ -53,27 +46,57 @@ def _chance(detectors: Sequence[Sequence[StudyArrays]], draws: int, seed: int) -
     """The `chance_scores` of detectors that differ in scores alone."""
     studies = detectors[0]
     rng, fits = np.random.default_rng(seed), LeftOut(studies, detectors[1:])
-    groups, sizes = _networks(studies), [len(study.points) for study in studies]
-    together = max(1, _BLOCK // max(2 * study.ranks.size for study in studies))
-    found: list[dict[str, list[Floats]]] = [{rule: [] for rule in studies[0].rules} for _ in detectors]
-    for start in range(0, draws, together):
-        sources, noise = _drawn(groups, sizes, min(together, draws - start), rng)
-        moved = [_taken(study.ranks, own) for study, own in zip(studies, sources, strict=True)]
-        for own, values, said in zip(detectors, found, fits.predictions(moved), strict=True):
-            for rule in values:
-                scores = [
-                    _mean_scores(each[rule] + small[:, None], study.scores)
-                    for study, each, small in zip(own, said, noise, strict=True)
-                ]
-                values[rule].append(np.column_stack(scores))
-    return [{rule: np.concatenate(blocks) for rule, blocks in values.items()} for values in found]
+    groups, sizes = _groups(fits.networks), [len(study.points) for study in studies]
+    scores = [np.stack([each[d].scores for each in detectors]) for d in range(len(studies))]  # (D, P, T)
+    found = np.zeros((len(studies[0].rules), len(detectors), draws, len(studies)))
+    for start in range(0, draws, fits.together):
+        some = slice(start, min(start + fits.together, draws))
+        givers, noise = _drawn(groups, sizes, some.stop - start, rng)
+        places = fits.places(givers)
+        for fit in fits.fits(places):
+            for d, own in enumerate(scores):
+                for task, chosen in zip(fit.tasks[d], _chosen(fits, fit, places, d, noise[d]), strict=True):
+                    got = own[np.arange(len(own))[:, None], chosen, task]  # (rules, D, B)
+                    found[:, :, some, d] += got / own.shape[-1]
+    return [dict(zip(studies[0].rules, each, strict=True)) for each in found.swapaxes(0, 1)]
 
 
-def _mean_scores(said: Floats, scores: Floats) -> Floats:
-    """The mean score over tasks of what is chosen by (P, T, B), (B,)."""
-    got = (picks(said) * scores[..., None]).sum(0)
-    means: Floats = np.ascontiguousarray(got.T).mean(1)
-    return means
+def _chosen(fits: LeftOut, fit: Fit, places: Sequence[Placed], d: int, noise: Floats) -> Ints:
+    """The point that each rule chooses in the tasks of a class on a data set, (T, rules, D, B); noise leaves no ties.
+
+    A metric chooses among the points of a network what its sign says: the most, the least or, without one, any.
+    """
+    _, metrics, detectors, draws = fit.ways.shape
+    shape = (len(fit.tasks[d]), len(fit.weights) + metrics, detectors, draws)
+    most, found = np.full(shape, -np.inf), np.zeros(shape, dtype=np.int64)
+    for network, place, cluster in zip(fits.networks, places, fits.of_cluster, strict=True):
+        points, ways = network.points[d], fit.ways[cluster]
+        if not len(points) or not len(found):
+            continue
+        values = place.values[d][:, fit.tasks[d]][..., place.given]  # (L, T, n, B)
+        small = noise[points][:, None, None]
+        alone = values[:, :, :metrics].round(DECIMALS)
+        up, down, neither = (_first(each + small) for each in (alone, -alone, np.zeros_like(alone[:, :1, :1])))
+        of_metrics = [
+            np.where(ways > 0, one[:, :, None], np.where(ways < 0, other[:, :, None], none[:, :, None]))
+            for one, other, none in zip(up, down, neither, strict=True)
+        ]
+        combined = [_first(said + small) for said in combinations(fit, cluster, values).values()]
+        said, first = (
+            np.concatenate([*(own[i][:, None] for own in combined), of_metrics[i]], axis=1) for i in range(2)
+        )
+        better = said > most
+        most[better], found[better] = said[better], points[first[better]]
+    return found
+
+
+def _first(said: Floats) -> tuple[Floats, Ints]:
+    """The most of (L, ...), and the place of it."""
+    most, place = said[0].copy(), np.zeros(said.shape[1:], dtype=np.int64)
+    for number, own in enumerate(said[1:], start=1):
+        place[own > most] = number
+        np.maximum(most, own, out=most)
+    return most, place
 
 
 def two_sided(value: float, draws: Floats) -> float:
@@ -87,41 +110,34 @@ def two_sided(value: float, draws: Floats) -> float:
     return float(min(1.0, 2 * min(tails) / (1 + len(draws))))
 
 
-def _networks(studies: Sequence[StudyArrays]) -> list[list[Cluster]]:
-    """The clusters, those on the same data sets together; of each network its points from first layer to last."""
-    owners: dict[str, dict[str, None]] = {}
-    for study in studies:
-        for cluster, name in zip(study.clusters, study.backbones.astype(str), strict=True):
-            owners.setdefault(str(cluster), {})[name] = None
-    places = [layer_places(study.points).to_numpy() for study in studies]
+def _groups(networks: Sequence[Network]) -> list[list[Cluster]]:
+    """The clusters as the numbers of their networks, those on the same data sets together."""
+    clusters: dict[str, Cluster] = {}
+    for number, network in enumerate(networks):
+        clusters.setdefault(network.cluster, []).append(number)
     groups: dict[tuple[tuple[bool, ...], ...], list[Cluster]] = {}
-    for cluster in sorted(owners):
-        networks = []
-        for name in sorted(owners[cluster]):
-            points = [np.flatnonzero(study.backbones.astype(str) == name) for study in studies]
-            networks.append([p[np.argsort(at[p], kind="stable")] for p, at in zip(points, places, strict=True)])
-        present = sorted({tuple(len(points) > 0 for points in network) for network in networks})
-        groups.setdefault(tuple(present), []).append(networks)
+    for numbers in clusters.values():
+        present = {tuple(len(points) > 0 for points in networks[number].points) for number in numbers}
+        groups.setdefault(tuple(sorted(present)), []).append(numbers)
     return list(groups.values())
 
 
 def _drawn(
     groups: list[list[Cluster]], sizes: Sequence[int], draws: int, rng: np.random.Generator
-) -> tuple[list[Ints], list[Floats]]:
-    """Several permutations: the source of each point, and the noise that tells ties apart, (P, B) by data set."""
-    givers = [np.empty((sum(map(len, clusters)), draws), dtype=np.int64) for clusters in groups]
+) -> tuple[Ints, list[Floats]]:
+    """Several permutations: for each network that whose values it gets, (V, B), and the noise that tells ties apart.
+
+    The noise is (P, B) by data set.
+    """
+    numbers = [np.concatenate(clusters) for clusters in groups]
+    givers = np.empty((sum(map(len, numbers)), draws), dtype=np.int64)
     noise = [np.empty((size, draws)) for size in sizes]
     for b in range(draws):
-        for clusters, giver in zip(groups, givers, strict=True):
-            giver[:, b] = _moved(clusters, rng)
+        for clusters, own in zip(groups, numbers, strict=True):
+            givers[own, b] = own[_moved(clusters, rng)]
         for small in noise:
             small[:, b] = _TIES * rng.uniform(size=len(small))
-    sources = [np.full((size, draws), -1, dtype=np.int64) for size in sizes]
-    for clusters, giver in zip(groups, givers, strict=True):
-        networks = [network for cluster in clusters for network in cluster]
-        for d, source in enumerate(sources):
-            _fill(source, [network[d] for network in networks], giver)
-    return sources, noise
+    return givers, noise
 
 
 def _moved(clusters: list[Cluster], rng: np.random.Generator) -> list[int]:
@@ -135,26 +151,6 @@ def _moved(clusters: list[Cluster], rng: np.random.Generator) -> list[int]:
     return found
 
 
-def _fill(source: Ints, points: Sequence[Ints], giver: Ints) -> None:
-    """Write which point's values each point gets, (P, B); not where the other network is not on this data set."""
-    for taken, others in zip(points, giver, strict=True):
-        given = [own[_same_depth(len(taken), len(own))] if len(own) else np.full(len(taken), -1) for own in points]
-        source[taken] = np.stack(given)[others].T
-
-
 def _order(count: int, rng: np.random.Generator) -> list[int]:
     """A permutation; that of one network, as most clusters have, draws nothing."""
     return rng.permutation(count).tolist() if count > 1 else [0]
-
-
-@cache
-def _same_depth(layers: int, of: int) -> Ints:
-    """Which of some layers lie at the relative depth of each."""
-    depth = np.arange(layers) / max(layers - 1, 1)
-    return np.rint(depth * (of - 1)).astype(np.int64)
-
-
-def _taken(ranks: Floats, source: Ints) -> Floats:
-    """The ranks, (P, T, K), of other points, (P, B), as (P, T, B, K); 0 where there is none."""
-    found = ranks[source].transpose(0, 2, 1, 3)
-    return np.where((source < 0)[:, None, :, None], 0.0, found)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from reprq.analysis.correlation import chosen_detectors
+from reprq.analysis.left_out import predictions
 from reprq.analysis.regret_over_datasets import regrets_by_dataset
 from reprq.analysis.rivals import DEPTH, FIXED, LAST, RANDOM, dull_rules, frequent_depth
-from reprq.analysis.rules import COMBINATION, StudyArrays, predictions, scaled_ranks, study_arrays
+from reprq.analysis.rules import COMBINATION, StudyArrays, scaled_ranks, study_arrays
 from reprq.analysis.runs import digests_of, modalities_of
 from reprq.analysis.scenarios import in_scenario
 from reprq.storage import write_text

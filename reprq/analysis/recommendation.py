@@ -13,6 +13,7 @@ from reprq.analysis.chance import DRAWS, chance_of_detectors
 from reprq.analysis.correlation import chosen_detectors
 from reprq.analysis.datasets import ALL, by_dataset
 from reprq.analysis.hindsight import HALF_OF_ROWS, SEEDS
+from reprq.analysis.left_out import predictions_of_detectors
 from reprq.analysis.regret import (
     FEW_CLUSTERS,
     FEW_TARGETS,
@@ -28,7 +29,6 @@ from reprq.analysis.rules import (
     StudyArrays,
     check_arrays,
     picks,
-    predictions,
     scaled_ranks,
     study_arrays,
 )
@@ -157,8 +157,8 @@ def recommend(
     for studies in laid.values():
         check_arrays(studies)
     drawn = chance_of_detectors(list(laid.values()), min(n_resamples, DRAWS), seed)
-    for (definition, studies), moved in zip(laid.items(), drawn, strict=True):
-        said = predictions(studies)
+    every = predictions_of_detectors(list(laid.values()))
+    for (definition, studies), said, moved in zip(laid.items(), every, drawn, strict=True):
         pairs = list(zip(studies, said, strict=True))
         rankings = [_ranking(study, own, score) for study, own in pairs]
         rankings = [*([_ranking_together(rankings, score)] if len(studies) > 1 else []), *rankings]

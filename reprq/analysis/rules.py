@@ -6,7 +6,7 @@ fitted across data sets, whose values do not compare, and each is judged on the 
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,6 @@ from reprq.analysis.datasets import Part, by_dataset
 from reprq.analysis.depth import layer_places
 from reprq.analysis.hindsight import hindsight_folds
 from reprq.errors import ReprqError
-from reprq.numerics.small_systems import solve_leading
 from reprq.statistics.ranks import midranks
 from reprq.study.results import POINT, StudyResults
 
@@ -29,7 +28,7 @@ Names = NDArray[Any]
 
 COMBINATION, CURVED = "combination", "curved combination"
 PENALTY = 0.1  # of the ridge, as a share of the variance of a rank
-_DECIMALS = 9  # of what a rule says: beyond them layers tie, whatever the order of the sums
+DECIMALS = 9  # of what a rule says: beyond them layers tie, whatever the order of the sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,15 +172,15 @@ def weights(studies: Sequence[StudyArrays]) -> Floats:
     the metrics, N the number of both, and 1/12 the variance of a rank. Data sets count alike, however many their tasks.
     """
     gram, cross = 0.0, 0.0
-    for study, share in zip(studies, _shares(studies), strict=True):
+    for study, share in zip(studies, shares_of(studies), strict=True):
         z, y = study.ranks.reshape(-1, study.ranks.shape[-1]), scaled_ranks(study.scores).ravel()
         gram = gram + share * (z.T @ z + len(z) * PENALTY / 12 * np.eye(z.shape[1]))
         cross = cross + share * (z.T @ y)
     return np.linalg.solve(gram, cross).astype(np.float64)
 
 
-def _shares(studies: Sequence[StudyArrays]) -> Floats:
-    """How much a task of each data set counts, (D,): 1 where all have as many."""
+def shares_of(studies: Sequence[StudyArrays]) -> Floats:
+    """Return how much a task of each data set counts, (D,): 1 where all have as many."""
     tasks = np.array([len(study.tasks) for study in studies])
     found: Floats = tasks.mean() / tasks
     return found
@@ -189,120 +188,8 @@ def _shares(studies: Sequence[StudyArrays]) -> Floats:
 
 def signs(ranks: Floats, scores: Floats) -> Floats:
     """Return for every metric whether more of it goes with better scores, 1, or worse, -1, or neither, 0: (K,)."""
-    found: Floats = np.sign(np.einsum("ptk,pt->k", ranks, scaled_ranks(scores)).round(_DECIMALS))
+    found: Floats = np.sign(np.einsum("ptk,pt->k", ranks, scaled_ranks(scores)).round(DECIMALS))
     return found
-
-
-class LeftOut:
-    """The fits of all rules without one cluster and one class, or data set, each, for metrics wherever they are placed.
-
-    What is said of a point in a task comes from the other clusters alone, and from the tasks of the other data sets; of
-    one data set, from the tasks of other classes; of one class, from its own tasks. A rule is a metric with a sign, or
-    the ridge combination of all; the curved combination has the squares of their ranks too, so that it finds a best
-    value in the middle. Sums of products over each cluster and class are computed once, so that all fits are one batch
-    of small systems, and those of metrics once for all detectors.
-
-    Args:
-        studies: The study on each data set; their scores are what the rules are fitted to.
-        others: The same of other detectors, `alike` in all but scores.
-    """
-
-    def __init__(self, studies: Sequence[StudyArrays], others: Sequence[Sequence[StudyArrays]] = ()) -> None:
-        self._metrics = studies[0].metrics
-        clusters = np.unique(np.concatenate([study.clusters for study in studies]))
-        self._clusters = [np.searchsorted(clusters, study.clusters) for study in studies]
-        targets = np.concatenate([held_out(study, studies) for study in studies])
-        codes = np.unique(targets, return_inverse=True)[1]
-        self._apart = float(codes.max() > 0)  # a single class cannot be left out
-        self._of_target = np.eye(codes.max() + 1)[codes]  # (T, C), T counting the tasks of all data sets
-        self._targets = np.split(codes, np.cumsum([len(study.tasks) for study in studies])[:-1])
-        self._share = np.repeat(_shares(studies), [len(study.tasks) for study in studies])[:, None, None]  # (T, 1, 1)
-        sizes = [
-            np.repeat(np.bincount(own, minlength=len(clusters))[:, None], len(study.tasks), axis=1)
-            for own, study in zip(self._clusters, studies, strict=True)
-        ]
-        self._sizes = np.concatenate(sizes, axis=1) * self._share[:, 0, 0]  # (U, T) points
-        self._scores = [self._ranked(each, len(clusters)) for each in (studies, *others)]
-
-    def _ranked(self, studies: Sequence[StudyArrays], clusters: int) -> list[Floats]:
-        """The ranks of a detector's scores without each cluster, (T, U, P) by data set."""
-        found = []
-        for own, study in zip(self._clusters, studies, strict=True):
-            scores = np.zeros((clusters, *study.scores.shape))
-            for left_out, ranks in enumerate(scores):
-                known = own != left_out
-                ranks[known] = scaled_ranks(study.scores[known])
-            found.append(np.ascontiguousarray(scores.transpose(2, 0, 1)))
-        return found
-
-    def predictions(self, ranks: Sequence[Floats]) -> Iterator[list[dict[str, Floats]]]:
-        """Yield what each rule says of every point in every task, (P, T, B) by data set, higher is better: by detector.
-
-        Args:
-            ranks: (P, T, B, K) of the metrics, by data set: B ways to place them, which are fitted by themselves.
-        """
-        both = [_by_task(np.concatenate([each, _squares(each)], axis=-1)) for each in ranks]
-        k, grams = len(self._metrics), self._grams(both)  # metrics first: what the plain combination takes
-        cross = np.stack([self._cross(both, scores) for scores in self._scores], axis=-1)  # (C, U, B, K, detectors)
-        directions = np.sign(cross[..., :k, :].round(_DECIMALS))
-        plain, curved = solve_leading(grams, cross, (k, grams.shape[-1]))
-        ways = np.ascontiguousarray(directions.transpose(4, 3, 1, 0, 2))  # (detectors, K, U, C, B)
-        alone = [np.ascontiguousarray(each[..., :k].transpose(3, 1, 0, 2)).round(_DECIMALS) for each in both]
-        for number in range(len(self._scores)):
-            fits = {COMBINATION: plain[..., number], CURVED: curved[..., number]}
-            combined = self._combined(both, fits)
-            yield [said | own for said, own in zip(self._directed(alone, ways[number]), combined, strict=True)]
-
-    def _directed(self, metrics: Sequence[Floats], ways: Floats) -> list[dict[str, Floats]]:
-        """What each metric, rounded, (K, P, T, B), says with its direction, (K, U, C, B), by data set."""
-        return [
-            dict(zip(self._metrics, each * ways[:, clusters[:, None], targets], strict=True))
-            for each, clusters, targets in zip(metrics, self._clusters, self._targets, strict=True)
-        ]
-
-    def _combined(self, ranks: Sequence[Floats], fits: Mapping[str, Floats]) -> list[dict[str, Floats]]:
-        """What the combinations say that are fitted to one detector's scores, by data set."""
-        found = []
-        for each, clusters, targets in zip(ranks, self._clusters, self._targets, strict=True):
-            own, said = np.ix_(targets, clusters), {}
-            for name, fitted in fits.items():
-                values = np.einsum("tpbk,tpbk->ptb", each[..., : fitted.shape[-1]], fitted[own])
-                said[name] = values.round(_DECIMALS)
-            found.append(said)
-        return found
-
-    def _cross(self, ranks: Sequence[Floats], scores: Sequence[Floats]) -> Floats:
-        """The products of metrics, (T, P, B, K), and scores without each class and cluster, (C, U, B, K)."""
-        products = [np.matmul(own, each.reshape(*each.shape[:2], -1)) for own, each in zip(scores, ranks, strict=True)]
-        by_task = np.concatenate(products) * self._share  # (T, U, B K)
-        found: Floats = by_task.sum(0) - self._apart * np.tensordot(self._of_target.T, by_task, 1)
-        return found.reshape(*found.shape[:2], *ranks[0].shape[2:])
-
-    def _grams(self, ranks: Sequence[Floats]) -> Floats:
-        """The matrices of `weights` without each class and cluster, (C, U, B, K, K)."""
-        blocks = self._products(ranks)
-        sizes = (self._sizes @ self._of_target).T
-        rows = sizes.sum() - sizes.sum(0) - self._apart * sizes.sum(1, keepdims=True) + self._apart * sizes
-        of_cluster = blocks.sum(0)
-        found: Floats = (of_cluster.sum(0) - of_cluster) - self._apart * blocks.sum(1, keepdims=True)
-        blocks *= self._apart
-        found += blocks
-        diagonal = np.arange(found.shape[-1])
-        found[..., diagonal, diagonal] += (rows * PENALTY / 12)[..., None, None]
-        return found
-
-    def _products(self, ranks: Sequence[Floats]) -> Floats:
-        """The products of metrics over the points of each cluster in the tasks of each class, (C, U, B, K, K)."""
-        many, columns = ranks[0].shape[2:]
-        found = np.zeros((self._of_target.shape[1], len(self._sizes), many, columns, columns))
-        shares = np.split(self._share.ravel(), np.cumsum([len(own) for own in self._targets])[:-1])
-        for each, targets, clusters, share in zip(ranks, self._targets, self._clusters, shares, strict=True):
-            for c in np.unique(targets):
-                tasks = each[targets == c]
-                for u in np.unique(clusters):  # of a data set all tasks count alike
-                    rows = tasks[:, clusters == u].transpose(2, 0, 1, 3).reshape(many, -1, columns)
-                    found[c, u] += share[0] * np.matmul(rows.swapaxes(1, 2), rows)
-        return found
 
 
 def alike(studies: Sequence[StudyArrays], others: Sequence[StudyArrays]) -> bool:
@@ -315,26 +202,24 @@ def alike(studies: Sequence[StudyArrays], others: Sequence[StudyArrays]) -> bool
     )
 
 
+def alike_groups(detectors: Sequence[Sequence[StudyArrays]]) -> list[list[int]]:
+    """Return the numbers of detectors, those that are `alike` together."""
+    groups: list[list[int]] = []
+    for number, studies in enumerate(detectors):
+        same = next((group for group in groups if alike(detectors[group[0]], studies)), None)
+        groups.append([number]) if same is None else same.append(number)
+    return groups
+
+
 def held_out(study: StudyArrays, studies: Sequence[StudyArrays]) -> Names:
     """Return what is left out of the fits with each task, (T,): its data set where there are several, or its class."""
     return np.full(len(study.tasks), study.dataset) if len(studies) > 1 else study.targets
 
 
-def _by_task(ranks: Floats) -> Floats:
-    """Ranks, (P, T, B, K), with the tasks first, (T, P, B, K), as one block of memory."""
-    return np.ascontiguousarray(ranks.transpose(1, 0, 2, 3))
-
-
-def _squares(ranks: Floats) -> Floats:
-    """Squares of ranks, with mean 0 and the variance of the ranks, 1/12, where these are evenly spread."""
+def squares(ranks: Floats) -> Floats:
+    """Return squares of ranks, with mean 0 and the variance of the ranks, 1/12, where these are evenly spread."""
     found: Floats = np.sqrt(15) * (ranks**2 - 1 / 12)
     return found
-
-
-def predictions(studies: Sequence[StudyArrays]) -> list[dict[str, Floats]]:
-    """Return what each rule says of every point in every task where it is measured, by data set: see `LeftOut`."""
-    (found,) = LeftOut(studies).predictions([study.ranks[:, :, None] for study in studies])
-    return [{rule: said[..., 0] for rule, said in each.items()} for each in found]
 
 
 def elsewhere(studies: Sequence[StudyArrays]) -> list[Floats]:
@@ -348,7 +233,7 @@ def elsewhere(studies: Sequence[StudyArrays]) -> list[Floats]:
         if len(set(study.targets)) < 2:
             return []
         means = [study.scores[:, study.targets != target].mean(1) for target in study.targets]
-        return [np.column_stack(means).round(_DECIMALS)]
+        return [np.column_stack(means).round(DECIMALS)]
     layers = [list(zip(*(study.points[name] for name in ("backbone", "layer")), strict=True)) for study in studies]
     places = {layer: k for k, layer in enumerate(dict.fromkeys(itertools.chain(*layers)))}
     at = [[places[layer] for layer in own] for own in layers]
@@ -358,7 +243,7 @@ def elsewhere(studies: Sequence[StudyArrays]) -> list[Floats]:
     found = []
     for d, (study, own) in enumerate(zip(studies, at, strict=True)):
         others, known = (np.delete(each, d, axis=0).sum(0)[own] for each in (ranks, has))
-        said = np.divide(others, known, out=np.full(len(own), -1.0), where=known > 0).round(_DECIMALS)
+        said = np.divide(others, known, out=np.full(len(own), -1.0), where=known > 0).round(DECIMALS)
         found.append(np.tile(said[:, None], len(study.tasks)))
     return found
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from reprq.analysis import Directions, correlate, points, recommend, recommend_for
 from reprq.analysis.complete import complete_scores
-from reprq.analysis.rules import PENALTY, predictions, scaled_ranks, signs, study_arrays, weights
+from reprq.analysis.left_out import predictions
+from reprq.analysis.rules import PENALTY, scaled_ranks, signs, study_arrays, weights
 from reprq.backbones import load_backbone
 from reprq.data import load_dataset
 from reprq.embeddings import EmbeddingCache, extract

@@ -10,7 +10,8 @@ import pytest
 from reprq.analysis import Directions, recommend
 from reprq.analysis.chance import chance_scores
 from reprq.analysis.datasets import by_dataset
-from reprq.analysis.rules import COMBINATION, predictions, study_arrays, weights
+from reprq.analysis.left_out import predictions
+from reprq.analysis.rules import COMBINATION, study_arrays, weights
 from reprq.errors import ReprqError
 from reprq.study import StudyResults
 

@@ -11,8 +11,9 @@ import pytest
 from reprq.analysis.chance import chance_scores, two_sided
 from reprq.analysis.complete import Laid, complete_scores
 from reprq.analysis.hindsight import HALF_OF_ROWS, SAME_ROWS, SEEDS, hindsight_folds
+from reprq.analysis.left_out import predictions
 from reprq.analysis.regret import best_in_hindsight, over_classes, over_networks, regret_table, regrets, scored
-from reprq.analysis.rules import Floats, StudyArrays, picks, predictions, scaled_ranks
+from reprq.analysis.rules import Floats, StudyArrays, picks, scaled_ranks
 from reprq.evaluation.detection import halves_of
 from reprq.study import StudyResults
 
