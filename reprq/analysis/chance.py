@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reprq.analysis.left_out import Fit, LeftOut, combinations
-from reprq.analysis.placements import Ints, Network, Placed
+from reprq.analysis.left_out import FitWithout, LeftOut, combinations
+from reprq.analysis.placements import Ints, NetworkPoints, Placed
 from reprq.analysis.rules import DECIMALS, Floats, StudyArrays, alike_groups
 
 Cluster = list[int]  # the numbers of its networks
@@ -61,7 +61,7 @@ def _chance(detectors: Sequence[Sequence[StudyArrays]], draws: int, seed: int) -
     return [dict(zip(studies[0].rules, each, strict=True)) for each in found.swapaxes(0, 1)]
 
 
-def _chosen(fits: LeftOut, fit: Fit, places: Sequence[Placed], d: int, noise: Floats) -> Ints:
+def _chosen(fits: LeftOut, fit: FitWithout, places: Sequence[Placed], d: int, noise: Floats) -> Ints:
     """The point that each rule chooses in the tasks of a class on a data set, (T, rules, D, B); noise leaves no ties.
 
     A metric chooses among the points of a network what its sign says: the most, the least or, without one, any.
@@ -110,7 +110,7 @@ def two_sided(value: float, draws: Floats) -> float:
     return float(min(1.0, 2 * min(tails) / (1 + len(draws))))
 
 
-def _groups(networks: Sequence[Network]) -> list[list[Cluster]]:
+def _groups(networks: Sequence[NetworkPoints]) -> list[list[Cluster]]:
     """The clusters as the numbers of their networks, those on the same data sets together."""
     clusters: dict[str, Cluster] = {}
     for number, network in enumerate(networks):

@@ -29,11 +29,8 @@ class Complete:
 
     def same_cells(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return another table's values of these points and cells, nan where it has none."""
-        return table.reindex(index=self.values.index, columns=self.values.columns)
-
-    def like(self, values: NDArray[np.float64]) -> pd.DataFrame:
-        """Return an array of the same points and cells, (P, C), as a table."""
-        return pd.DataFrame(values, index=self.values.index, columns=self.values.columns)
+        same = table.index is self.values.index and table.columns is self.values.columns
+        return table if same else table.reindex(index=self.values.index, columns=self.values.columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +55,36 @@ class Laid:
         tables = (_seeded(self.results.metrics), _seeded(self.results.detectors))
         return pd.concat([table[["task", "seed"]].drop_duplicates() for table in tables]).drop_duplicates()
 
+    def cells_of(self, tasks: str) -> list[tuple[str, int]]:
+        """Return the cells of a group of tasks."""
+        if tasks not in self._cells:
+            kept = self.cells["task"].isin(tasks_in(self.results, tasks))
+            self._cells[tasks] = list(self.cells[kept].itertuples(index=False, name=None))
+        return self._cells[tasks]
+
     def scores(self, definition: str, score: str) -> pd.DataFrame:
         """Return a detector's scores as `by_cell` does."""
-        table = self._tables.get(score)
-        if table is None:
-            table = self._tables[score] = by_cell(self.results.detectors, score, ["definition"])
-        own = table.loc[:, table.columns.get_level_values(0) == definition].droplevel(0, axis=1)
-        return own.dropna(how="all") if own.isna().to_numpy().any() else own
+        if (definition, score) not in self._tables:
+            rows = self._rows.get(definition, np.zeros(0, dtype=np.int64))
+            self._tables[definition, score] = self._judged.by_cell(score, rows)
+        return self._tables[definition, score]
 
     @cached_property
-    def _tables(self) -> dict[str, pd.DataFrame]:
+    def _judged(self) -> "RowsByCell":
+        return RowsByCell(self.results.detectors)
+
+    @cached_property
+    def _rows(self) -> dict[str, NDArray[np.int64]]:
+        """The rows of each detector."""
+        codes, names = pd.factorize(self.results.detectors["definition"])
+        return {str(name): np.flatnonzero(codes == k) for k, name in enumerate(names)}
+
+    @cached_property
+    def _tables(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return {}
+
+    @cached_property
+    def _cells(self) -> dict[str, list[tuple[str, int]]]:
         return {}
 
 
@@ -89,13 +106,12 @@ def complete_scores(
     Raises:
         UnknownNameError: a task that the study does not have.
     """
-    names = tasks_in(results, tasks)
     laid = Laid(results) if laid is None else laid
-    cells = laid.cells[laid.cells["task"].isin(names)]
-    found = laid.scores(definition, score)
+    cells, found = laid.cells_of(tasks), laid.scores(definition, score)
     if tasks != "all":
+        names = tasks_in(results, tasks)
         found = found.loc[:, found.columns.get_level_values("task").isin(names)].dropna(how="all")
-    return _complete(found, f"{score} of {definition}", laid.points, list(cells.itertuples(index=False, name=None)))
+    return _complete(found, f"{score} of {definition}", laid.points, cells)
 
 
 def complete_metric(results: StudyResults, metric: str) -> Complete:
@@ -105,17 +121,73 @@ def complete_metric(results: StudyResults, metric: str) -> Complete:
 
 
 def by_cell(table: pd.DataFrame, column: str, above: Sequence[str] = ()) -> pd.DataFrame:
-    """Return a column as a table of points by (task, seed), or (*above, task, seed); nan where a cell has no value."""
-    seeded, cell = _seeded(table).astype({column: float}), [*above, "task", "seed"]
-    return seeded.pivot_table(index=POINT, columns=cell, values=column, aggfunc="mean", sort=False)
+    """Return a column as a table of points by (task, seed), or (*above, task, seed); nan where a cell has no value.
+
+    Points are ordered by backbone, layer and number, each in the order in which they first come, and cells as they
+    first come. Several values of one cell are averaged.
+    """
+    return RowsByCell(table, above).by_cell(column)
+
+
+class RowsByCell:
+    """The point and cell of each row of a table, looked up once for all of its columns.
+
+    Args:
+        table: The rows.
+        above: What tells cells apart beside task and seed.
+    """
+
+    def __init__(self, table: pd.DataFrame, above: Sequence[str] = ()) -> None:
+        self._table = _seeded(table)
+        self._keys = [self._table[POINT], self._table[[*above, "task", "seed"]]]
+        self._codes = [_codes(key) for key in self._keys]
+        self._named: dict[tuple[int, bytes], pd.MultiIndex] = {}
+
+    def by_cell(self, column: str, rows: NDArray[np.int64] | None = None) -> pd.DataFrame:
+        """Return a column of some rows, all by default; tables of the same points or cells share the index of these."""
+        chosen = np.arange(len(self._table)) if rows is None else rows
+        values = self._table[column].to_numpy(dtype=np.float64, na_value=np.nan)[chosen]
+        of_points, of_cells = (codes[chosen] for codes in self._codes)
+        known = np.flatnonzero(~np.isnan(values) & (of_points >= 0) & (of_cells >= 0))
+        _, at, places = np.unique(of_points[known], return_index=True, return_inverse=True)
+        columns, distinct = pd.factorize(of_cells[known])
+        first = np.unique(columns, return_index=True)[1]
+        points, cells = (self._index(which, chosen[known[own]]) for which, own in enumerate((at, first)))
+        size, flat = len(points) * len(distinct), places * len(distinct) + columns
+        counts = np.bincount(flat, minlength=size)
+        sums = np.bincount(flat, values[known], size)
+        means = np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
+        return pd.DataFrame(means.reshape(len(points), len(distinct)), index=points, columns=cells)
+
+    def _index(self, which: int, rows: NDArray[np.int64]) -> pd.MultiIndex:
+        """What the points or cells of some rows are called."""
+        key = which, self._codes[which][rows].tobytes()
+        if key not in self._named:
+            self._named[key] = pd.MultiIndex.from_frame(self._keys[which].iloc[rows])
+        return self._named[key]
+
+
+def _codes(keys: pd.DataFrame) -> NDArray[np.int64]:
+    """A number for each row, in the order of what comes first in its columns; -1 where one is missing."""
+    found, missing = np.zeros(len(keys), dtype=np.int64), np.zeros(len(keys), dtype=bool)
+    for name in keys:
+        own, distinct = pd.factorize(keys[name])
+        found, missing = found * (len(distinct) + 1) + own, missing | (own < 0)
+    return np.where(missing, -1, found)
 
 
 def over_seeds(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over seeds: points by (task, seed) to points by task; nan where a seed is missing."""
     tasks = cells.columns.get_level_values("task")
-    if tasks.is_unique:  # laid out as below, since sums over tasks depend on it in their last digit
-        return pd.DataFrame(np.asfortranarray(cells.to_numpy()), index=cells.index, columns=list(tasks))
-    return pd.DataFrame({task: cells.loc[:, tasks == task].mean(axis=1, skipna=False) for task in tasks.unique()})
+    return pd.DataFrame(means_over_seeds(cells.to_numpy(), tasks), index=cells.index, columns=list(tasks.unique()))
+
+
+def means_over_seeds(values: NDArray[np.float64], tasks: "pd.Index[str]") -> NDArray[np.float64]:
+    """Return the same of arrays, (..., P, C) with the task of each cell to (..., P, T)."""
+    codes, distinct = pd.factorize(tasks)
+    parts = [values[..., codes == k].mean(axis=-1) for k in range(len(distinct))]
+    means: NDArray[np.float64] = np.stack(parts, axis=-2) if parts else values.swapaxes(-1, -2)
+    return means.swapaxes(-1, -2)  # laid out by task, since sums over tasks depend on it in their last digit
 
 
 def tasks_in(results: StudyResults, tasks: str) -> list[str]:
@@ -152,15 +224,18 @@ def _complete(found: pd.DataFrame, what: str, points: pd.DataFrame, cells: list[
     """Leave out cells that most points lack, then points that lack a cell; say both."""
     if found.empty:
         return Complete(found.iloc[:0], (f"no layer has any {what}",) if cells else ())
-    shared = found.columns[found.notna().sum() * 2 >= len(found)]
-    kept = found[shared].dropna()
-    notes = []
-    gone = [cell for cell in dict.fromkeys([*cells, *found.columns]) if cell not in set(shared)]
+    shared, kept = found.columns, found
+    if found.isna().to_numpy().any():
+        shared = found.columns[found.notna().sum() * 2 >= len(found)]
+        kept = found[shared].dropna()
+    notes, known = [], set(shared)
+    gone = [cell for cell in dict.fromkeys([*cells, *found.columns]) if cell not in known]
     if gone:
         named = _named(f"{task} (seed {seed})" for task, seed in gone)
         notes.append(f"most layers have no {what} in {named}: left out of every mean")
-    lost = [(b, layer) for b, layer, n in points.itertuples(index=False, name=None) if (b, layer, n) not in kept.index]
-    if lost:
+    if len(kept) < len(points):
+        own = set(kept.index)
+        lost = [point[:2] for point in points.itertuples(index=False, name=None) if point not in own]
         named = _named(f"{layer} of {backbone}" for backbone, layer in lost)
         notes.append(
             f"{len(lost)} of {len(points)} layers have no {what} in some task or seed and are left out: {named}"

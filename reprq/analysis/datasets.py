@@ -1,6 +1,6 @@
 """A study over several data sets, taken apart: values of one do not compare with those of another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -61,12 +61,33 @@ class Part:
         """The study by points and cells, for `reprq.analysis.complete.complete_scores` of several detectors."""
         return Laid(self.results)
 
-    def measured(self, cells: pd.DataFrame, metrics: Sequence[str]) -> NDArray[np.float64]:
-        """Return metrics of the same points and cells as a table's, (P, K, C); nan where one has no value."""
+    def once(self, what: str, cells: pd.DataFrame, make: Callable[[], Any]) -> Any:
+        """Return what is made of the points and cells of a table: once for all tables that share the index of these."""
+        for name, points, columns, made in self._made:
+            if name == what and points is cells.index and columns is cells.columns:
+                return made
+        self._made.append((what, cells.index, cells.columns, made := make()))
+        return made
+
+    @cached_property
+    def _made(self) -> list[tuple[str, "pd.Index[Any]", "pd.Index[Any]", Any]]:
+        return []
+
+    def measured(self, cells: pd.DataFrame) -> NDArray[np.float64]:
+        """Return all metrics of the same points and cells as a table's, (P, K, C); nan where one has no value."""
+        found: NDArray[np.float64] = self.once("metrics", cells, lambda: self._measured(cells))
+        return found
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """The names of its metrics."""
+        return [str(name) for name in self.results.metrics["metric"].unique()]
+
+    def _measured(self, cells: pd.DataFrame) -> NDArray[np.float64]:
         values, rows, columns = self._cells
         at = [rows.get(point, -1) for point in cells.index]
-        of = [columns.get((metric, *cell), -1) for metric in metrics for cell in cells.columns]
-        found: NDArray[np.float64] = values[np.ix_(at, of)].reshape(len(at), len(metrics), cells.shape[1])
+        of = [columns.get((metric, *cell), -1) for metric in self.metrics for cell in cells.columns]
+        found: NDArray[np.float64] = values[np.ix_(at, of)].reshape(len(at), len(self.metrics), cells.shape[1])
         return found
 
     @cached_property

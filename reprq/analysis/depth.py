@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -20,10 +22,18 @@ def layer_places(table: "pd.DataFrame") -> "pd.Series[int]":
         >>> layer_places(pd.DataFrame({"backbone": list("aabbb"), "layer_number": [2, 4, 0, 3, 3]})).tolist()
         [2, 4, 0, 1, 2]
     """
-    numbers = table["layer_number"].astype(float)
-    order = numbers.groupby(table["backbone"]).rank(method="first", na_option="bottom") - 1
-    unclear = numbers.isna() | table.duplicated(["backbone", "layer_number"])
-    return numbers.mask(unclear.groupby(table["backbone"]).transform("any"), order).astype(int)
+    import pandas as pd
+
+    backbones = np.unique(table["backbone"].to_numpy().astype(str), return_inverse=True)[1]
+    numbers = table["layer_number"].to_numpy(dtype=np.float64, na_value=np.nan)
+    order = np.lexsort((numbers, backbones))  # a nan comes last
+    sizes = np.bincount(backbones, minlength=len(table))
+    places = np.empty(len(table))
+    places[order] = np.arange(len(table)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    repeated = (np.diff(numbers[order]) == 0) & (np.diff(backbones[order]) == 0)
+    unclear = np.bincount(backbones, np.isnan(numbers), len(table)) > 0
+    unclear[backbones[order][1:][repeated]] = True
+    return pd.Series(np.where(unclear[backbones], places, numbers).astype(int), index=table.index)
 
 
 def relative_depth(table: "pd.DataFrame") -> "pd.Series[float]":
@@ -38,5 +48,8 @@ def relative_depth(table: "pd.DataFrame") -> "pd.Series[float]":
         [0.5, 1.0, 0.0]
     """
     places = layer_places(table)
-    depth: pd.Series[float] = places / places.groupby(table["backbone"]).transform("max").clip(lower=1)
+    backbones = np.unique(table["backbone"].to_numpy().astype(str), return_inverse=True)[1]
+    most = np.ones(len(places))
+    np.maximum.at(most, backbones, places.to_numpy())
+    depth: pd.Series[float] = places / most[backbones]
     return depth

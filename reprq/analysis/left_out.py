@@ -25,7 +25,7 @@ _BLOCK = 2**22  # entries of the largest arrays
 _NO_ROW = 1e-6  # rows, whose sums are rounded
 
 
-class Fit(NamedTuple):
+class FitWithout(NamedTuple):
     """All rules without one class, in B ways to place the metrics and for D detectors.
 
     Attributes:
@@ -82,7 +82,8 @@ class LeftOut:
         of_way = n * max(n, len(self._tasks) * clusters * detectors)
         of_placements = len(self.networks) * n * n + sum(values.size for values in self._values)
         distinct = _BLOCK // of_placements
-        return max(1, _BLOCK // of_way if distinct >= len(self.networks) else min(distinct, _BLOCK // of_way))
+        found: int = _BLOCK // of_way if distinct >= len(self.networks) else min(distinct, _BLOCK // of_way)
+        return max(1, found)
 
     def places(self, givers: Ints) -> list[Placed]:
         """Return the metrics, and their squares, of every network in B ways to place them: (V, B) networks."""
@@ -90,7 +91,7 @@ class LeftOut:
         nothing = np.concatenate([np.zeros(k), squares(np.zeros(k))])
         return placed(self._values, self.networks, givers, nothing)
 
-    def fits(self, places: Sequence[Placed]) -> Iterator[Fit]:
+    def fits(self, places: Sequence[Placed]) -> Iterator[FitWithout]:
         """Yield the fits without each class; metrics come first among the columns of the combinations."""
         n = self._values[0].shape[-1]
         sizes, cross = [place.values[0].shape[-1] for place in places], self._cross(places)
@@ -111,7 +112,7 @@ class LeftOut:
                 for found, each in zip(solved, made, strict=True):
                     found[some] = each.reshape(len(each), *own.shape[1:]).transpose(2, 0, 1, 3)
             ways = np.sign(right[:, : n // 2].round(DECIMALS))
-            yield Fit(tasks, ways, dict(zip((COMBINATION, CURVED), solved, strict=True)))
+            yield FitWithout(tasks, ways, dict(zip((COMBINATION, CURVED), solved, strict=True)))
 
     def _cross(self, places: Sequence[Placed]) -> Floats:
         """The products of metrics and scores without each class and cluster, (C, U, n, D, B)."""
@@ -125,7 +126,7 @@ class LeftOut:
                 scores = self._shares[d] * self._scores[d][tasks][:, :, order].transpose(1, 3, 2, 0)  # (U, D, P, T)
                 rows = len(order) * len(tasks)
                 of_class += scores.reshape(len(of_class), rows) @ values.reshape(rows, n * draws)
-        left = found.sum(0) - self._apart * found
+        left: Floats = found.sum(0) - self._apart * found
         return left.reshape(len(found), clusters, detectors, n, draws).swapaxes(2, 3)
 
     def _grams(self, places: Sequence[Placed], tasks: Sequence[Ints]) -> Floats:
@@ -206,7 +207,7 @@ def _said(fits: LeftOut, detectors: Sequence[Sequence[StudyArrays]]) -> list[lis
     return [[dict(zip(rules, each[number], strict=True)) for each in found] for number in range(len(detectors))]
 
 
-def combinations(fit: Fit, cluster: int, values: Floats) -> dict[str, Floats]:
+def combinations(fit: FitWithout, cluster: int, values: Floats) -> dict[str, Floats]:
     """Return what the combinations say of some points of a cluster, (L, T, D, B), by their values, (L, T, n, B)."""
     return {
         rule: np.einsum("ltkb,kdb->ltdb", values[:, :, : own.shape[1]], own[cluster]).round(DECIMALS)

@@ -13,7 +13,7 @@ from reprq.analysis.rules import Floats, StudyArrays
 Ints = NDArray[np.int64]
 
 
-class Network(NamedTuple):
+class NetworkPoints(NamedTuple):
     """A network of some studies.
 
     Attributes:
@@ -25,7 +25,7 @@ class Network(NamedTuple):
     points: list[Ints]
 
 
-def networks_of(studies: Sequence[StudyArrays]) -> list[Network]:
+def networks_of(studies: Sequence[StudyArrays]) -> list[NetworkPoints]:
     """Return all networks, by the names of their clusters and then by their own."""
     names = [study.backbones.astype(str) for study in studies]
     owners = {
@@ -38,7 +38,7 @@ def networks_of(studies: Sequence[StudyArrays]) -> list[Network]:
     for cluster, name in sorted(owners):
         points = [np.flatnonzero(own == name) for own in names]
         found.append(
-            Network(cluster, [p[np.argsort(at[p], kind="stable")] for p, at in zip(points, places, strict=True)])
+            NetworkPoints(cluster, [p[np.argsort(at[p], kind="stable")] for p, at in zip(points, places, strict=True)])
         )
     return found
 
@@ -55,7 +55,7 @@ class Placed(NamedTuple):
     values: list[Floats]
 
 
-def placed(values: Sequence[Floats], networks: Sequence[Network], givers: Ints, nothing: Floats) -> list[Placed]:
+def placed(values: Sequence[Floats], networks: Sequence[NetworkPoints], givers: Ints, nothing: Floats) -> list[Placed]:
     """Return the values of every network in several ways to place them: each distinct placement is made once.
 
     Args:

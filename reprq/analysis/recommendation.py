@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reprq.analysis.chance import DRAWS, chance_of_detectors
 from reprq.analysis.correlation import chosen_detectors
@@ -17,7 +18,6 @@ from reprq.analysis.left_out import predictions_of_detectors
 from reprq.analysis.regret import (
     FEW_CLUSTERS,
     FEW_TARGETS,
-    best_in_hindsight,
     first_by_name,
     regret_table,
     regrets,
@@ -200,18 +200,27 @@ def without(results: StudyResults, patterns: Sequence[str]) -> StudyResults:
 def _ranking(study: StudyArrays, said: dict[str, Floats], score: str) -> pd.DataFrame:
     """Every rule's order of the points over the tasks of a data set, the combination's first."""
     mean = study.scores.mean(1)
-    actual = pd.Series(mean).rank(ascending=False, method="min").astype(int).to_numpy()
     every = np.stack([said[rule] for rule in study.rules], axis=1)  # (P, rules, T)
     over_tasks = scaled_ranks(every.reshape(len(mean), -1)).reshape(every.shape).mean(2).round(9)
-    ranks = pd.DataFrame(over_tasks).rank(ascending=False, method="min").astype(int).to_numpy()
-    by_name = np.argsort(study.by_name)
+    ranks, by_name = _places(-over_tasks), np.argsort(study.by_name)
     order = np.concatenate([np.lexsort((by_name, own)) for own in ranks.T])
     rules = np.repeat(np.arange(len(study.rules)), len(mean))
-    table = study.points[POINT].iloc[order].reset_index(drop=True)
-    columns = {"rule_score": over_tasks[order, rules], "rank": ranks[order, rules], score: mean[order]}
-    table = table.assign(dataset=study.dataset, rule=np.array(study.rules, dtype=object)[rules], **columns)
-    table[f"{score}_rank"] = actual[order]
-    return _first_columns(table, ["dataset", "rule"])
+    columns = {"dataset": study.dataset, "rule": np.array(study.rules, dtype=object)[rules]}
+    columns |= {name: study.points[name].array[order] for name in POINT}
+    columns |= {"rule_score": over_tasks[order, rules], "rank": ranks[order, rules], score: mean[order]}
+    return pd.DataFrame({**columns, f"{score}_rank": _places(-mean)[order]})
+
+
+def _places(values: Floats) -> NDArray[np.int64]:
+    """The place of each entry in its column, from 1 for the least; those that tie have the first of theirs."""
+    order = np.argsort(values, axis=0, kind="stable")
+    ascending = np.take_along_axis(values, order, axis=0)
+    places = np.arange(1, len(values) + 1).reshape(-1, *[1] * (values.ndim - 1))
+    differs = np.ones(values.shape, dtype=bool)
+    differs[1:] = ascending[1:] != ascending[:-1]
+    found = np.empty(values.shape, dtype=np.int64)
+    np.put_along_axis(found, order, np.maximum.accumulate(np.where(differs, places, 1), axis=0), axis=0)
+    return found
 
 
 def _ranking_together(rankings: Sequence[pd.DataFrame], score: str) -> pd.DataFrame:
@@ -234,25 +243,28 @@ def _ranking_together(rankings: Sequence[pd.DataFrame], score: str) -> pd.DataFr
 
 def _choices(study: StudyArrays, said: dict[str, Floats], score: str) -> pd.DataFrame:
     """What each rule chose in each task, and what the best choice was."""
-    best, most = picks(study.scores), best_in_hindsight(study)
-    chosen = {rule: picks(said[rule]) for rule in study.rules}
-    first = [first_by_name(study, own) for own in chosen.values()]
-    places = {"": np.concatenate(first), "best_": np.tile(first_by_name(study, best), len(chosen))}
-    names = {
-        f"{which}{name}": study.points[name].to_numpy()[place]
+    rules, best = study.rules, picks(study.scores)
+    chosen = picks(np.stack([said[rule] for rule in rules]))  # (rules, P, T)
+    shape = (len(rules), len(study.tasks))
+    places = {"": first_by_name(study, chosen), "best_": np.broadcast_to(first_by_name(study, best), shape)}
+    columns = {
+        "dataset": study.dataset,
+        "rule": np.repeat(np.array(rules, dtype=object), shape[1]),
+        "task": np.tile(study.tasks, shape[0]),
+    }
+    columns |= {
+        f"{which}{name}": study.points[name].array[place.ravel()]
         for which, place in places.items()
         for name in ("backbone", "layer")
     }
-    rules = np.repeat(np.array(study.rules, dtype=object), len(study.tasks))
-    row = {"dataset": study.dataset, "rule": rules, "task": np.tile(study.tasks, len(chosen))}
     values = {
-        score: [scored(own, study.scores) for own in chosen.values()],
-        f"best_{score}": [most] * len(chosen),
-        "regret": [regrets(study, own) for own in chosen.values()],
-        "n_chosen": [(own > 0).sum(0) for own in chosen.values()],
-        "n_best": [(best > 0).sum(0)] * len(chosen),
+        score: scored(chosen, study.scores),
+        f"best_{score}": study.best_in_hindsight,
+        "regret": regrets(study, chosen),
+        "n_chosen": (chosen > 0).sum(1),
+        "n_best": (best > 0).sum(0),
     }
-    return pd.DataFrame({**row, **names, **{name: np.concatenate(parts) for name, parts in values.items()}})
+    return pd.DataFrame({**columns, **{name: np.broadcast_to(own, shape).ravel() for name, own in values.items()}})
 
 
 def _notes(results: StudyResults, studies: Sequence[StudyArrays]) -> list[str]:

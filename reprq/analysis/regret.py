@@ -1,7 +1,8 @@
 """What choosing a layer by each rule scores, loses against hindsight and gains on dull choices, and how surely."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,33 +11,36 @@ from scipy.special import ndtri, stdtrit
 
 from reprq.analysis.chance import two_sided
 from reprq.analysis.datasets import ALL
-from reprq.analysis.rules import Floats, StudyArrays, elsewhere, picks
+from reprq.analysis.rules import Floats, Layer, StudyArrays, elsewhere, picks
 from reprq.evaluation import holm
-from reprq.study.results import POINT
 
 FEW_CLUSTERS = 6  # below, there are too few ways to move values for 95 %
 FEW_TARGETS = 3
 ELSEWHERE, LAST, RANDOM = "best elsewhere", "last layer", "random"
 Ends = tuple[float | None, float | None]
-Layer = tuple[str, str, int]  # backbone, layer, layer_number
+Columns = dict[str, Any]  # of a table, one entry a rule
 
 
 @dataclass(frozen=True, eq=False)
 class Gains:
-    """What one rule chooses, on one data set or over several.
+    """What R rules and dull choices choose, on one data set or over several.
 
     Attributes:
-        score: The mean score of the choices; None over several data sets, whose scores do not compare.
-        values: (T,) of each task, or of each data set, by name: regret, regret_same_rows, over_last, over_random.
+        rules: (R,) their names.
+        score: (R,) the mean score of the choices; nan over several data sets, whose scores do not compare.
+        values: (R, T) of each task, or of each data set, by name: regret, regret_same_rows, over_last, over_random.
         targets: (T,) the class of each task, or the data set.
-        layers: (L,) the share of the choice that falls on each layer, in the order of their names.
+        often: (R, L) the share of the choice that falls on each layer, in the order of their names.
+        layers: (L,) these.
         n_tasks: How many tasks.
     """
 
-    score: float | None
+    rules: tuple[str, ...]
+    score: Floats
     values: dict[str, Floats]
     targets: NDArray[np.str_]
-    layers: Floats
+    often: Floats
+    layers: Sequence[Layer]
     n_tasks: int
 
 
@@ -52,101 +56,79 @@ def regret_table(
         score: What the column of mean scores is called.
     """
     dull = elsewhere(studies)
-    rules = [{**values, ELSEWHERE: dull[d]} if dull else dict(values) for d, values in enumerate(said)]
-    shares = [
-        {rule: picks(each[rule]) for rule in (*studies[0].rules, *([ELSEWHERE] if dull else []))} for each in rules
-    ]
-    for study, each in zip(studies, shares, strict=True):
-        each |= {LAST: _uniform(study.last), RANDOM: _uniform(np.ones(len(study.points), dtype=bool))}
-    found = [{rule: _gains(study, each, rule) for rule in each} for study, each in zip(studies, shares, strict=True)]
+    others: Sequence[Floats | None] = dull or [None] * len(studies)
+    found = [_gains(*each) for each in zip(studies, said, others, strict=True)]
+    draws = np.stack([moved[rule] for rule in studies[0].rules])  # (rules, B, D)
     tables = []
     if len(studies) > 1:
-        places = _named(studies)[1]
-        together = {rule: _together(studies, places, [each[rule] for each in found]) for rule in found[0]}
-        means = {rule: draws.mean(1) for rule, draws in moved.items()}
-        got = {rule: float(np.mean([each[rule].score for each in found])) for rule in moved}
-        tables.append(_table(ALL, studies, together, means, got, score))
+        got = np.mean([each.score for each in found], axis=0)
+        tables.append(_table(ALL, studies, _together(studies, found), draws.mean(2), got, score))
     for d, (study, gains) in enumerate(zip(studies, found, strict=True)):
-        own = {rule: draws[:, d] for rule, draws in moved.items()}
-        got = {rule: float(gains[rule].score or 0.0) for rule in moved}
-        tables.append(_table(study.dataset, [study], gains, own, got, score))
-    table = pd.concat([part.astype({name: float for name in part if part[name].isna().all()}) for part in tables])
-    return table.reset_index(drop=True)
+        tables.append(_table(study.dataset, [study], gains, draws[:, :, d], gains.score, score))
+    return pd.DataFrame({name: np.concatenate([table[name] for table in tables]) for name in tables[0]})
 
 
-def _gains(study: StudyArrays, shares: dict[str, Floats], rule: str) -> Gains:
-    got = scored(shares[rule], study.scores)
-    values = {
-        "regret": regrets(study, shares[rule]),
+def _gains(study: StudyArrays, said: dict[str, Floats], dull: Floats | None) -> Gains:
+    values = [*(said[rule] for rule in study.rules), *([] if dull is None else [dull])]
+    chosen = picks(np.stack(values))  # (rules, P, T)
+    uniform = [_uniform(among) for among in (study.last, np.ones(len(study.points), dtype=bool))]
+
+    def of_all(get: Callable[[Floats], Floats]) -> Floats:
+        return np.concatenate([get(chosen), *(get(shares)[None] for shares in uniform)])
+
+    got = of_all(lambda shares: scored(shares, study.scores))
+    gained = {
+        "regret": of_all(lambda shares: regrets(study, shares)),
         "regret_same_rows": study.scores.max(0) - got,
-        "over_last": got - scored(shares[LAST], study.scores),
-        "over_random": got - scored(shares[RANDOM], study.scores),
+        "over_last": got - got[-2],
+        "over_random": got - got[-1],
     }
-    often = (shares[rule] * np.ones((1, len(study.tasks)))).mean(1).round(9)
-    return Gains(got.mean(), values, study.targets, often[study.by_name], len(study.tasks))
+    rules = (*study.rules, *([] if dull is None else [ELSEWHERE]), LAST, RANDOM)
+    often = of_all(lambda shares: shares.mean(-1)).round(9)[:, study.by_name]
+    return Gains(rules, got.mean(1), gained, study.targets, often, study.layers, len(study.tasks))
 
 
-def _named(studies: Sequence[StudyArrays]) -> tuple[list[Layer], list[NDArray[np.int64]]]:
-    """The layers of all data sets in the order of their names, and where those of each are among them."""
-    own = [list(study.points[POINT].iloc[study.by_name].itertuples(index=False, name=None)) for study in studies]
-    names = sorted({layer for layers in own for layer in layers})
-    places = {layer: k for k, layer in enumerate(names)}
-    return names, [np.array([places[layer] for layer in layers]) for layers in own]
-
-
-def _together(studies: Sequence[StudyArrays], places: Sequence[NDArray[np.int64]], found: Sequence[Gains]) -> Gains:
+def _together(studies: Sequence[StudyArrays], found: Sequence[Gains]) -> Gains:
     """The means within each data set, of which each counts as one."""
-    values = {name: np.array([each.values[name].mean() for each in found]) for name in found[0].values}
-    layers = np.zeros((len(found), 1 + max(place.max() for place in places)))
-    for shares, place, each in zip(layers, places, found, strict=True):
-        shares[place] = each.layers
+    values = {name: np.stack([each.values[name].mean(1) for each in found], axis=1) for name in found[0].values}
+    layers = sorted({layer for each in found for layer in each.layers})
+    places = {layer: k for k, layer in enumerate(layers)}
+    often = np.zeros((len(found), len(found[0].rules), len(layers)))
+    for shares, each in zip(often, found, strict=True):
+        shares[:, [places[layer] for layer in each.layers]] = each.often
     names = np.array([study.dataset for study in studies])
-    return Gains(None, values, names, layers.mean(0).round(9), sum(each.n_tasks for each in found))
+    nothing, n_tasks = np.full(len(found[0].rules), np.nan), sum(each.n_tasks for each in found)
+    return Gains(found[0].rules, nothing, values, names, often.mean(0).round(9), layers, n_tasks)
 
 
 def _table(
-    dataset: str,
-    studies: Sequence[StudyArrays],
-    found: dict[str, Gains],
-    moved: dict[str, Floats],
-    got: dict[str, float],
-    score: str,
-) -> pd.DataFrame:
+    dataset: str, studies: Sequence[StudyArrays], found: Gains, moved: Floats, got: Floats, score: str
+) -> Columns:
     """The rows of all rules on one data set, or over several, with p-values corrected for the rules."""
-    rows, layers = [], _named(studies)[0]
-    for rule, each in found.items():
-        lost = each.values["regret"]
-        row: dict[str, object] = {"dataset": dataset, "rule": rule, score: each.score, "regret": lost.mean()}
-        row |= _ends("regret", over_classes(lost, each.targets))
-        row["regret_same_rows"] = each.values["regret_same_rows"].mean()
-        for name in ("over_last", "over_random"):
-            gain = each.values[name]
-            ends = over_networks(studies, gain, each.targets, moved.get(rule), rule, name)
-            row |= {name: gain.mean(), **_ends(name, ends)}
-            row |= _ends(f"{name}_classes", over_classes(gain, each.targets))
-        row["p_value"] = two_sided(got[rule], moved[rule]) if rule in moved else None
-        favourite = _favourite(each, [] if rule in (LAST, RANDOM) else layers)
-        rows.append({**row, "p_holm": None, **favourite, "n_tasks": each.n_tasks})
-    table = pd.DataFrame(rows)
-    table["p_holm"] = holm([None if pd.isna(p) else float(p) for p in table["p_value"]])
-    return table.astype({"p_value": float, "p_holm": float, score: float})
+    rules, lost = len(found.rules), found.values["regret"]
+    columns: Columns = {"dataset": [dataset] * rules, "rule": found.rules, score: found.score, "regret": lost.mean(1)}
+    columns |= _ends("regret", _over_classes(lost, found.targets))
+    columns["regret_same_rows"] = found.values["regret_same_rows"].mean(1)
+    for name in ("over_last", "over_random"):
+        gain = found.values[name]
+        ends = _over_networks(studies, gain, found.targets, moved, found.rules, name)
+        columns |= {name: gain.mean(1), **_ends(name, ends)}
+        columns |= _ends(f"{name}_classes", _over_classes(gain, found.targets))
+    p_values = [two_sided(value, draws) for value, draws in zip(got, moved, strict=False)]
+    tested: list[float | None] = [*p_values, *[None] * (rules - len(p_values))]
+    columns |= {"p_value": np.array(tested, dtype=float), "p_holm": np.array(holm(tested), dtype=float)}
+    return {**columns, **_favourites(found), "n_tasks": [found.n_tasks] * rules}
 
 
 def scored(shares: Floats, scores: Floats) -> Floats:
-    """Return what a choice scores in each task, (T,): the mean over the points that share it, (P, T)."""
-    found: Floats = (shares * scores).sum(0)
-    return found
-
-
-def best_in_hindsight(study: StudyArrays) -> Floats:
-    """Return what the best layer in hindsight scores in each task, (T,), on rows that did not choose it."""
-    found: Floats = np.mean([scored(picks(choose), judge) for choose, judge in study.folds], axis=0)
+    """Return what a choice scores in each task, (..., T): the mean over the points that share it, (..., P, T)."""
+    found: Floats = (shares * scores).sum(-2)
     return found
 
 
 def regrets(study: StudyArrays, shares: Floats) -> Floats:
-    """Return what a choice loses in each task, (T,), against the best in hindsight, both scored on the same rows."""
-    lost: Floats = best_in_hindsight(study) - np.mean([scored(shares, judge) for _, judge in study.folds], axis=0)
+    """Return what choices, (..., P, T), lose in each task against the best in hindsight, both on the same rows."""
+    lost: Floats = study.best_in_hindsight - np.mean([scored(shares, judge) for _, judge in study.folds], axis=0)
     return lost
 
 
@@ -159,15 +141,22 @@ def over_classes(values: Floats, targets: NDArray[np.str_]) -> Ends:
         values: (T,) one a task.
         targets: (T,) the class of each.
     """
+    low, high = _over_classes(values[None], targets)[:, 0].tolist()
+    return (None, None) if np.isnan(low) else (low, high)
+
+
+def _over_classes(values: Floats, targets: NDArray[np.str_]) -> Floats:
+    """The ends of `over_classes` of each row, (R, T) to (2, R); nan where there are none."""
     codes = np.unique(targets, return_inverse=True)[1]
     sizes = np.bincount(codes)
     n = len(sizes)
     if n < FEW_TARGETS:
-        return None, None
-    mean = values.mean()
-    parts = (np.bincount(codes, values) - mean * sizes) / sizes.mean()
-    half = stdtrit(n - 1, 0.975) * np.sqrt((parts @ parts) / (n * (n - 1)))
-    return float(mean - half), float(mean + half)
+        return np.full((2, len(values)), np.nan)
+    mean = values.mean(1)
+    sums = np.stack([np.bincount(codes, own) for own in values])
+    parts = (sums - mean[:, None] * sizes) / sizes.mean()
+    half = stdtrit(n - 1, 0.975) * np.sqrt((parts[:, None] @ parts[..., None]).ravel() / (n * (n - 1)))
+    return np.stack([mean - half, mean + half])
 
 
 def over_networks(
@@ -193,18 +182,34 @@ def over_networks(
         rule: Which rule or dull choice.
         dull: Over which, "over_last" or "over_random".
     """
-    of_classes = over_classes(gain, targets)[1]
+    draws = np.empty((0, 1)) if moved is None else moved[None]
+    low, high = _over_networks(studies, gain[None], targets, draws, [rule], dull)[:, 0].tolist()
+    return (None, None) if np.isnan(low) else (low, high)
+
+
+def _over_networks(
+    studies: Sequence[StudyArrays],
+    gain: Floats,
+    targets: NDArray[np.str_],
+    moved: Floats,
+    rules: Sequence[str],
+    dull: str,
+) -> Floats:
+    """The ends of `over_networks` of each row, (R, T) to (2, R), of which the first have moved values; nan for none."""
+    ends = _over_classes(gain, targets)
     n = len(np.unique(np.concatenate([study.clusters for study in studies])))
-    if n < FEW_CLUSTERS or of_classes is None or (moved is None and rule not in (LAST, RANDOM)):
-        return None, None
-    mean = float(gain.mean())
-    spread = (of_classes - mean) ** 2
-    if (rule == LAST) != (dull == "over_last"):
-        spread += _last_over_networks(studies) ** 2
-    chance = np.zeros(1) if moved is None else moved - moved.mean()
+    if n < FEW_CLUSTERS or np.isnan(ends).all():
+        return np.full(ends.shape, np.nan)
+    mean, spread = gain.mean(1), np.zeros(len(gain))
+    spread += (ends[1] - mean) ** 2
+    of_last = [(rule == LAST) != (dull == "over_last") for rule in rules]
+    spread[of_last] += _last_over_networks(studies) ** 2
     few = stdtrit(n - 1, 0.975) / ndtri(0.975) * np.sqrt(n / (n - 1))
-    below, above = few * np.quantile(chance, [0.975, 0.025])
-    return mean - float(np.sqrt(below**2 + spread)), mean + float(np.sqrt(above**2 + spread))
+    chance = np.zeros((2, len(gain)))
+    chance[:, : len(moved)] = few * np.quantile(moved - moved.mean(1, keepdims=True), [0.975, 0.025], axis=1)
+    below, above = np.sqrt(chance**2 + spread)
+    tested = [k < len(moved) or rule in (LAST, RANDOM) for k, rule in enumerate(rules)]
+    return np.where(tested, [mean - below, mean + above], np.nan)
 
 
 def _last_over_networks(studies: Sequence[StudyArrays]) -> float:
@@ -224,20 +229,19 @@ def _uniform(among: NDArray[np.bool_]) -> Floats:
     return found
 
 
-def _ends(name: str, ends: Ends) -> dict[str, float | None]:
+def _ends(name: str, ends: Floats) -> Columns:
     return {f"{name}_low": ends[0], f"{name}_high": ends[1]}
 
 
 def first_by_name(study: StudyArrays, shares: Floats) -> NDArray[np.int64]:
-    """Return the first by name of the points that share the choice in each task: (T,)."""
-    found: NDArray[np.int64] = study.by_name[(shares[study.by_name] > 0).argmax(0)]
+    """Return the first by name of the points that share the choice, (..., P, T), in each task: (..., T)."""
+    found: NDArray[np.int64] = study.by_name[(shares[..., study.by_name, :] > 0).argmax(-2)]
     return found
 
 
-def _favourite(found: Gains, layers: Sequence[Layer]) -> dict[str, object]:
-    """The layer that a rule chose most often, the first by name if several did, and in which share of the tasks."""
-    if not layers:
-        return {"favourite": "", "favourite_share": None}
-    most = int(found.layers.argmax())
-    backbone, layer, _ = layers[most]
-    return {"favourite": f"{backbone}, {layer}", "favourite_share": float(found.layers[most])}
+def _favourites(found: Gains) -> Columns:
+    """The layer that each rule chose most often, the first by name if several did, and in which share of the tasks."""
+    most = found.often.argmax(1)
+    named = [rule not in (LAST, RANDOM) for rule in found.rules]
+    names = [f"{found.layers[k][0]}, {found.layers[k][1]}" if own else "" for k, own in zip(most, named, strict=True)]
+    return {"favourite": names, "favourite_share": np.where(named, found.often.max(1), np.nan)}

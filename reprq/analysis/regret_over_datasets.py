@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reprq.analysis.regret import best_in_hindsight, over_classes, scored
+from reprq.analysis.regret import over_classes, scored
 from reprq.analysis.rivals import LAST
 from reprq.analysis.rules import Floats, StudyArrays
 from reprq.errors import InputError
@@ -64,7 +64,7 @@ def lost_by(study: StudyArrays, said: Floats) -> Floats:
         shares = shares.mean(1)
     folds = np.broadcast_to(shares, (len(study.folds), *study.scores.shape))
     got = [scored(own, judge) for own, (_, judge) in zip(folds, study.folds, strict=True)]
-    found: Floats = best_in_hindsight(study) - np.mean(got, axis=0)
+    found: Floats = study.best_in_hindsight - np.mean(got, axis=0)
     return found
 
 

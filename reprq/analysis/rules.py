@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reprq.analysis.complete import complete_scores, over_seeds
+from reprq.analysis.complete import complete_scores, means_over_seeds, over_seeds
 from reprq.analysis.datasets import Part, by_dataset
 from reprq.analysis.depth import layer_places
 from reprq.analysis.hindsight import hindsight_folds
@@ -25,6 +25,7 @@ from reprq.study.results import POINT, StudyResults
 
 Floats = NDArray[np.float64]
 Names = NDArray[Any]
+Layer = tuple[str, str, int]  # backbone, layer, layer_number
 
 COMBINATION, CURVED = "combination", "curved combination"
 PENALTY = 0.1  # of the ridge, as a share of the variance of a rank
@@ -74,14 +75,29 @@ class StudyArrays:
     @cached_property
     def last(self) -> NDArray[np.bool_]:
         """(P,) whether a point is the last layer of its backbone."""
-        places = layer_places(self.points)
-        found: NDArray[np.bool_] = (places == places.groupby(self.points["backbone"]).transform("max")).to_numpy()
+        places = layer_places(self.points).to_numpy()
+        codes = np.unique(self.backbones.astype(str), return_inverse=True)[1]
+        most = np.zeros(len(codes), dtype=np.int64)
+        np.maximum.at(most, codes, places)
+        found: NDArray[np.bool_] = places == most[codes]
         return found
 
     @cached_property
     def by_name(self) -> NDArray[np.int64]:
         """(P,) the points in the order of their names."""
-        found: NDArray[np.int64] = self.points.sort_values(POINT).index.to_numpy()
+        columns = [self.points[name].to_numpy() for name in POINT]
+        return np.lexsort([own.astype(str) if own.dtype == object else own for own in reversed(columns)])
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """(P,) backbone, layer and layer_number in that order."""
+        rows = list(zip(*(self.points[name].tolist() for name in POINT), strict=True))
+        return [rows[k] for k in self.by_name]
+
+    @cached_property
+    def best_in_hindsight(self) -> Floats:
+        """(T,) what the best layer in hindsight scores in each task, on rows that did not choose it."""
+        found: Floats = np.mean([(picks(choose) * judge).sum(0) for choose, judge in self.folds], axis=0)
         return found
 
 
@@ -123,11 +139,8 @@ def _arrays(part: Part, metrics: tuple[str, ...], detector: str, score: str) -> 
     if len(found.values) < 2:
         return None
     scores = over_seeds(found.values)
-    cells = part.measured(found.values, metrics)
-    tables = [over_seeds(found.like(cells[:, k])).to_numpy() for k in range(len(metrics))]
     tasks = scores.columns.to_numpy()
-    points = found.values.index.to_frame(index=False)
-    points = points.assign(network=_architectures(part.results, points))
+    points = part.once("points", found.values, lambda: _points(part.results, found.values))
     folds, hindsight = hindsight_folds(part.laid, found, detector, score)
     return StudyArrays(
         dataset=part.dataset,
@@ -136,7 +149,7 @@ def _arrays(part: Part, metrics: tuple[str, ...], detector: str, score: str) -> 
         targets=np.array([str(task).partition(":")[2] or str(task) for task in tasks]),
         clusters=points["backbone"].to_numpy().astype(str),
         metrics=metrics,
-        ranks=np.stack([scaled_ranks(table) for table in tables], axis=-1),
+        ranks=part.once("ranks", found.values, lambda: _ranks(part, found.values, metrics)),
         scores=scores.to_numpy(),
         folds=folds,
         hindsight=hindsight,
@@ -144,12 +157,30 @@ def _arrays(part: Part, metrics: tuple[str, ...], detector: str, score: str) -> 
     )
 
 
+def _points(results: StudyResults, cells: pd.DataFrame) -> pd.DataFrame:
+    points = cells.index.to_frame(index=False)
+    return points.assign(network=_architectures(results, points))
+
+
+def _ranks(part: Part, cells: pd.DataFrame, metrics: tuple[str, ...]) -> Floats:
+    """The ranks of metrics within each task, (P, T, K), of the points and cells of a table."""
+    values = means_over_seeds(part.measured(cells).swapaxes(0, 1), cells.columns.get_level_values("task"))
+    found = np.zeros((*values.shape[1:], len(metrics)))
+    by_point = values.transpose(1, 2, 0)
+    places = [metrics.index(name) for name in part.metrics]
+    found[..., places] = scaled_ranks(by_point.reshape(len(by_point), -1)).reshape(by_point.shape)
+    return found
+
+
 def _architectures(results: StudyResults, points: pd.DataFrame) -> Names:
     """The architecture of each point; the backbone itself where the tables name none."""
+    backbones = points["backbone"].to_numpy()
     if "network" not in results.detectors:
-        return points["backbone"].to_numpy()
-    names = results.detectors.drop_duplicates("backbone").set_index("backbone")["network"]
-    return points["backbone"].map(names).fillna(points["backbone"]).to_numpy()
+        return backbones
+    first = results.detectors[["backbone", "network"]].drop_duplicates("backbone")
+    names = dict(zip(first["backbone"].tolist(), first["network"].tolist(), strict=True))
+    known = [names.get(backbone, backbone) for backbone in backbones]
+    return np.array([backbone if pd.isna(name) else name for name, backbone in zip(known, backbones, strict=True)])
 
 
 def scaled_ranks(values: Floats) -> Floats:
@@ -196,7 +227,7 @@ def alike(studies: Sequence[StudyArrays], others: Sequence[StudyArrays]) -> bool
     """Whether two detectors are judged on the same points and tasks, so that nothing but scores differs."""
     pairs = list(zip(studies, others, strict=False))
     return len(studies) == len(others) and all(
-        np.array_equal(getattr(one, name), getattr(other, name))
+        getattr(one, name) is getattr(other, name) or np.array_equal(getattr(one, name), getattr(other, name))
         for one, other in pairs
         for name in ("tasks", "targets", "clusters", "points", "ranks")
     )
@@ -249,14 +280,17 @@ def elsewhere(studies: Sequence[StudyArrays]) -> list[Floats]:
 
 
 def picks(said: Floats) -> Floats:
-    """Return which share of the choice falls on each point in each task, (P, T): those that tie for the most share it.
+    """Return which share of the choice falls on each point in each task: those that tie for the most share it.
+
+    Args:
+        said: (..., P, T) what a rule says.
 
     Example:
         >>> picks(np.array([[0.5], [0.2], [0.5]])).ravel()
         array([0.5, 0. , 0.5])
     """
-    top = said == said.max(0)
-    shares: Floats = top / top.sum(0)
+    top = said == said.max(-2, keepdims=True)
+    shares: Floats = top / top.sum(-2, keepdims=True)
     return shares
 
 

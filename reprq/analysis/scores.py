@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -80,25 +80,21 @@ class Scores:
     part: Part
     complete: Complete
 
-    def values(self, metric: str) -> pd.DataFrame:
-        """Return a metric's values of the same points and cells, nan where it has none."""
-        cells = self.complete.values
+    def values(self, metric: str) -> NDArray[np.float64]:
+        """Return a metric's values of the same points and cells, (P, C); nan where it has none."""
         k = self._metrics.get(metric)
-        values = np.full(cells.shape, np.nan) if k is None else self._measured[:, k]
-        return self.complete.like(values)
+        return np.full(self.complete.values.shape, np.nan) if k is None else self._measured[:, k]
 
     def has(self, metric: str) -> NDArray[np.bool_]:
         """Return which points have a metric in every cell of the scores, (P,)."""
-        k = self._metrics.get(metric)
-        if k is None:
-            return np.zeros(len(self.complete.values), dtype=bool)
-        lacking = np.isnan(self._measured[:, k])
-        found: NDArray[np.bool_] = lacking.sum(axis=1) == 0
-        return found
+        found: NDArray[np.bool_] = np.logical_not(np.isnan(self.values(metric)).any(axis=1))
+        return found & (metric in self._metrics)
 
     def means(self, metric: str) -> NDArray[np.float64]:
         """Return a metric's mean over the cells of the scores, (P,); nan where it lacks one."""
-        return self.values(metric).mean(axis=1, skipna=False).to_numpy(float)
+        values = self.values(metric)
+        found: NDArray[np.float64] = values.mean(axis=1) if values.size else np.zeros(len(values))
+        return found
 
     def layers_of(self, metric: str) -> pd.DataFrame:
         """Return what is said of the layers that have a metric; of none where it is not measured on this data set."""
@@ -119,7 +115,8 @@ class Scores:
         for known, found in self._looked_up:
             if known is layers:
                 return found
-        about = layers.reindex(self.complete.values.index).astype({"width": float}).reset_index(drop=True)
+        cells = self.complete.values
+        about: pd.DataFrame = self.part.once(f"layers {id(layers)}", cells, lambda: _about(layers, cells.index))
         self._looked_up.append((layers, found := pd.concat([self._scored, about], axis=1)))
         return found
 
@@ -130,12 +127,12 @@ class Scores:
     @cached_property
     def _metrics(self) -> dict[str, int]:
         """The place of every metric of the data set."""
-        return {name: k for k, name in enumerate(self.part.layers)}
+        return {name: k for k, name in enumerate(self.part.metrics)}
 
     @cached_property
     def _measured(self) -> NDArray[np.float64]:
         """All metrics of the same points and cells, (P, K, C)."""
-        return self.part.measured(self.complete.values, list(self._metrics))
+        return self.part.measured(self.complete.values)
 
     @cached_property
     def by_task(self) -> pd.DataFrame:
@@ -149,6 +146,11 @@ class Scores:
         found = values.index.to_frame(index=False).assign(x=np.nan, y=values.mean(axis=1).to_numpy(float))
         found.insert(0, "dataset", self.part.dataset)
         return found
+
+
+def _about(layers: pd.DataFrame, points: "pd.Index[Any]") -> pd.DataFrame:
+    """What is said of the layers of some points."""
+    return layers.reindex(points).astype({"width": float}).reset_index(drop=True)
 
 
 class Shared(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.special import stdtrit
 
-from reprq.analysis.complete import over_seeds
+from reprq.analysis.complete import means_over_seeds
 from reprq.analysis.scores import Scores, Shared
 from reprq.statistics.correlation import coefficients
 from reprq.statistics.points import Sample
@@ -26,7 +26,8 @@ def task_points(scores: Mapping[str, Scores], of: Shared, given: Sequence[str]) 
     found: list[dict[Task, Sample]] = [{} for _ in of.metrics]
     for dataset, known in scores.items():
         has = of.has[dataset]
-        x = [over_seeds(known.values(metric)).to_numpy()[has] for metric in of.metrics]
+        of_cells = known.complete.values.columns.get_level_values("task")
+        x = list(means_over_seeds(np.stack([known.values(metric) for metric in of.metrics]), of_cells)[:, has])
         y = known.by_task.to_numpy()[has]
         own = of.points[(of.points["dataset"] == dataset).to_numpy()]
         groups, fixed = own["backbone"].to_numpy(), own[list(given)] if given else None

@@ -9,7 +9,7 @@ import pytest
 from reprq.analysis import recommend
 from reprq.analysis.chance import chance_of_detectors, chance_scores
 from reprq.analysis.left_out import LeftOut, predictions_of_detectors
-from reprq.analysis.placements import Network, placed
+from reprq.analysis.placements import NetworkPoints, placed
 from reprq.analysis.rules import COMBINATION, CURVED, alike, scaled_ranks, study_arrays
 from reprq.study import StudyResults
 from tests.analysis.conftest import Make
@@ -97,9 +97,9 @@ def test_rules_say_what_the_fits_give(judged: StudyResults) -> None:
 
 def test_a_network_gets_values_at_the_same_relative_depth_and_none_of_one_that_is_not_there() -> None:
     networks = [
-        Network("a", [np.array([0, 1])]),
-        Network("b", [np.array([4, 3, 2])]),
-        Network("c", [np.array([], int)]),
+        NetworkPoints("a", [np.array([0, 1])]),
+        NetworkPoints("b", [np.array([4, 3, 2])]),
+        NetworkPoints("c", [np.array([], int)]),
     ]
     values = np.arange(5.0)[:, None, None]
     found = placed([values], networks, np.array([[1, 1, 2], [0, 0, 1], [2, 0, 1]]), np.array([-1.0]))

@@ -36,14 +36,37 @@ def test_scores_of_all_detectors_are_those_of_each(several: Make) -> None:
 
 def test_metrics_of_the_same_cells_are_those_of_each(several: Make) -> None:
     (part,) = by_dataset(_with_gaps(several, datasets="A")).values()
-    names, cells = ["noise", "none", "good"], part.laid.scores("lof[1]", "auroc")
-    found = part.measured(cells, names)
-    assert np.isnan(found[:, 1]).all()
-    for k in (0, 2):
-        rows = part.results.metrics[part.results.metrics["metric"] == names[k]]
+    cells = part.laid.scores("lof[1]", "auroc")
+    found = part.measured(cells)
+    assert len(part.metrics) > 1
+    for k, name in enumerate(part.metrics):
+        rows = part.results.metrics[part.results.metrics["metric"] == name]
         own = by_cell(rows, "value").reindex(index=cells.index, columns=cells.columns)
         assert own.isna().to_numpy().any()
         np.testing.assert_array_equal(found[:, k], own)
+
+
+def test_scores_of_the_same_points_and_cells_share_what_is_said_of_these(several: Make) -> None:
+    made = several("A", tasks=TASKS)
+    other = made.detectors.assign(definition="lof[1]")
+    (part,) = by_dataset(
+        replace(made, detectors=pd.concat([made.detectors, other, other[3:].assign(definition="z")]))
+    ).values()
+    one, same, less = (part.laid.scores(name, "auroc") for name in ("knn[1]", "lof[1]", "z"))
+    assert one.index is same.index
+    assert one.columns is same.columns
+    assert part.measured(one) is part.measured(same)
+    assert part.measured(one) is not part.measured(less)
+
+
+def test_a_metric_that_is_not_on_a_data_set_has_the_rank_zero_there(several: Make) -> None:
+    made = several("AB", tasks=TASKS)
+    gone = (made.metrics["dataset"] == "A") & (made.metrics["metric"] == "good")
+    first, second = study_arrays(replace(made, metrics=made.metrics[~gone]), "knn[1]", "auroc")
+    k = first.metrics.index("good")
+    assert first.metrics == second.metrics
+    assert not first.ranks[..., k].any()
+    assert second.ranks[..., k].any()
 
 
 def test_elsewhere_is_the_mean_rank_on_the_other_data_sets(several: Make) -> None:

@@ -12,7 +12,7 @@ from reprq.analysis.chance import chance_scores, two_sided
 from reprq.analysis.complete import Laid, complete_scores
 from reprq.analysis.hindsight import HALF_OF_ROWS, SAME_ROWS, SEEDS, hindsight_folds
 from reprq.analysis.left_out import predictions
-from reprq.analysis.regret import best_in_hindsight, over_classes, over_networks, regret_table, regrets, scored
+from reprq.analysis.regret import over_classes, over_networks, regret_table, regrets, scored
 from reprq.analysis.rules import Floats, StudyArrays, picks, scaled_ranks
 from reprq.evaluation.detection import halves_of
 from reprq.study import StudyResults
@@ -108,7 +108,7 @@ def test_the_regret_has_no_share_of_the_noise_of_a_maximum() -> None:
     for _ in range(trials):
         study = world(rng, noise=0.02)
         truth = replace(study, folds=study.folds * 0 + study.scores)  # the same scores choose and judge
-        bounds.append(best_in_hindsight(truth).mean() - best_in_hindsight(study).mean())
+        bounds.append(truth.best_in_hindsight.mean() - study.best_in_hindsight.mean())
     assert np.mean(bounds) > 0
 
 
