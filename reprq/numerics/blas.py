@@ -67,7 +67,9 @@ def products(matrix: Double, other: Double) -> Double:
 def tridiagonal_eigenvectors(diagonal: NDArray[np.float64], off: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the eigenvectors of a symmetric tridiagonal matrix, (d, d) in column order, eigenvalues ascending.
 
-    They are those of LAPACK's dstemr, which SciPy's own call keeps Python's lock for.
+    They are those of LAPACK's dstemr, which SciPy's own call keeps Python's lock for. Divide and conquer (dstedc) takes
+    about five sixths of its time, but mixes what belongs to eigenvalues below 1e-16 of the largest: where one entry is
+    huge, as of a mean far from zero, dstemr tells these apart.
 
     Args:
         diagonal: (d,) with d at least 2.

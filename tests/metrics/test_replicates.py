@@ -107,6 +107,8 @@ def shapes() -> Iterator[tuple[str, Rows]]:
     yield "tiny eigenvalues", wide * np.logspace(0, -9, 24)
     yield "heavier tails", wide * rng.uniform(0.5, 2.0, (4000, 1)) * np.arange(1, 25) ** -0.5
     yield "constant columns", np.concatenate([wide[:, :20], np.ones((4000, 4))], axis=1)
+    far = rng.standard_normal((4000, 60)) * np.arange(1, 61) ** -3.0 + 1e4
+    yield "mean far from zero", far  # whose uncentered second moment divide and conquer gives other small eigenvectors
 
 
 SHAPES = dict(shapes())
