@@ -9,7 +9,7 @@ import pandas as pd
 
 from reprq.analysis.datasets import check_measured, chosen_groups, with_scenario
 from reprq.analysis.scores import Scores, Shared, scores_of, shared_points
-from reprq.analysis.spread import SPREAD_COLUMNS, Task, task_points, task_spread
+from reprq.analysis.spread import SPREAD_COLUMNS, Task, task_points, task_spreads
 from reprq.errors import UnknownNameError
 from reprq.evaluation import Correlation, holm
 from reprq.statistics.coefficients import Floats
@@ -137,18 +137,20 @@ def correlate(
                 list(samples.values()), how, n_resamples, seed=seed, level=at, common=flips, intervals=with_interval
             )
             adjusted = holm([found.p_value for found, _ in tests])
+            shown = [name for name in samples if name in chosen and how != DISTANCE]
+            spreads = dict(zip(shown, task_spreads([single[name] for name in shown], how, at), strict=True))
             for name, (found, own), p_holm in zip(samples, tests, adjusted, strict=True):
                 over = tables[name]
                 said = _notes(scores, name, len(over))
                 rows.append({**asked, "metric": name, **_found(found, p_holm, over, cluster, said)})
-                rows[-1] |= task_spread(single[name], how, at) if name in chosen and how != DISTANCE else {}
+                rows[-1] |= spreads.get(name, {})
                 ratios.append(own)
     for how in methods:
         family = [k for k, row in enumerate(rows) if row["method"] == how]
         for k, p_family in zip(family, westfall_young([ratios[k] for k in family]), strict=True):
             rows[k]["p_family"] = p_family
-    shown = [row for row in rows if row["metric"] in chosen]
-    table = pd.DataFrame(shown, columns=with_scenario(COLUMNS, rows))
+    kept = [row for row in rows if row["metric"] in chosen]
+    table = pd.DataFrame(kept, columns=with_scenario(COLUMNS, rows))
     return table.astype(dict.fromkeys(_NUMBERS, np.float64))  # nan where there is none, also if there is none at all
 
 

@@ -38,7 +38,7 @@ def task_points(scores: Mapping[str, Scores], of: Shared, given: Sequence[str]) 
     return found
 
 
-def task_spread(tasks: dict[Task, Sample], method: str, level: str) -> dict[str, float]:
+def task_spreads(many: Sequence[dict[Task, Sample]], method: str, level: str) -> list[dict[str, float]]:
     """Return median and range of the coefficient over tasks, and between what that of a new task is expected.
 
     The prediction interval is Student's, 95 %: mean -+ t sqrt(s^2 + v), s^2 the variance over tasks and v that of the
@@ -47,12 +47,15 @@ def task_spread(tasks: dict[Task, Sample], method: str, level: str) -> dict[str,
     not two tasks; no prediction from tasks about fewer than three classes.
 
     Args:
-        tasks: The points of each (data set, task).
+        many: The points of each (data set, task), for each metric.
         method: As for `reprq.statistics.correlation`.
         level: Likewise.
     """
-    found = dict(zip(tasks, coefficients(list(tasks.values()), method, level=level), strict=True))
-    known = {task: value for task, value in found.items() if value is not None}
+    every = iter(coefficients([sample for tasks in many for sample in tasks.values()], method, level=level))
+    return [_spread({task: value for task in tasks if (value := next(every)) is not None}) for tasks in many]
+
+
+def _spread(known: Mapping[Task, float]) -> dict[str, float]:
     values = np.array(list(known.values()))
     if len(values) < 2:
         return {}
@@ -62,7 +65,7 @@ def task_spread(tasks: dict[Task, Sample], method: str, level: str) -> dict[str,
 
 
 def prediction(values: np.ndarray, classes: Sequence[str]) -> tuple[float, float] | None:
-    """Return the ends of `task_spread` for the coefficient of a new task; None from too few classes."""
+    """Return the ends of `task_spreads` for the coefficient of a new task; None from too few classes."""
     codes = np.unique(classes, return_inverse=True)[1]
     sizes = np.bincount(codes)
     n = len(sizes)

@@ -22,9 +22,13 @@ _BLOCK = 2**21  # entries of the largest temporary array
 
 
 def pearson(x: Floats, y: Floats, codes: Ints, counts: Floats) -> Floats:
-    """Pearson's r of resamples in which group g occurs counts[b, g] times: (B, G) -> (B,), nan where undefined."""
-    moments = group_sums(np.column_stack([np.ones_like(x), x, y, x * x, y * y, x * y]), codes)
-    total, sum_x, sum_y, sum_xx, sum_yy, sum_xy = (counts @ moments).T
+    """Pearson's r of resamples in which group g occurs counts[b, g] times: (B, G) -> (B,), nan where undefined.
+
+    Several columns, (n, K), give (B, K).
+    """
+    moments = group_sums(np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1), codes)
+    sums = (counts @ moments.reshape(len(moments), -1)).reshape(len(counts), *moments.shape[1:])
+    total, sum_x, sum_y, sum_xx, sum_yy, sum_xy = np.moveaxis(sums, 1, 0)
     spread_x, spread_y = sum_xx - sum_x**2 / total, sum_yy - sum_y**2 / total
     return ratio(sum_xy - sum_x * sum_y / total, spread_x, spread_y, ROUNDING * sum_xx, ROUNDING * sum_yy)
 

@@ -18,7 +18,7 @@ from reprq.statistics import forms
 from reprq.statistics.coefficients import COEFFICIENTS, Floats, of_columns
 from reprq.statistics.flips import CommonFlips, ratios_of, resampled_counts, share_as_extreme, sign_flips
 from reprq.statistics.points import Points, Sample
-from reprq.statistics.resampling import Ends, group_interval
+from reprq.statistics.resampling import LEAST_GROUPS, Ends, group_interval, left_out_counts
 from reprq.statistics.strata import DISTANCE, LEVELS, Strata, flipped, resampled
 
 FEW_GROUPS = 10
@@ -199,10 +199,12 @@ def infer_all(
     every = [Strata.of(sample, method, level) if sample.strata else None for sample in samples]
     counts: dict[int, Floats] = {}
     flips: dict[int, Floats] = {}
-    if common is not None and method in forms.METHODS and common.counts.shape == (n_resamples, len(common.clusters)):
+    batched = method in (*forms.METHODS, forms.PEARSON)
+    if common is not None and batched and common.counts.shape == (n_resamples, len(common.clusters)):
         whole = {k: s for k, s in enumerate(every) if s and s.parts and len(s.clusters) == len(common.clusters)}
         drawn = {k: strata for k, strata in whole.items() if intervals[k]}
-        counts = dict(zip(drawn, resampled(list(drawn.values()), common.counts), strict=True))
+        rows = np.vstack([left_out_counts(len(common.clusters)), common.counts])
+        counts = dict(zip(drawn, resampled(list(drawn.values()), rows), strict=True))
         flips = dict(zip(whole, flipped(list(whole.values()), common.signs), strict=True))
     found: list[tuple[Correlation, Floats | None]] = []
     for k, (strata, interval) in enumerate(zip(every, intervals, strict=True)):
@@ -220,7 +222,7 @@ class _Draws(NamedTuple):
     n_resamples: int
     seed: int
     common: CommonFlips | None
-    of_counts: Floats | None
+    of_counts: Floats | None  # those of all clusters, without each and of the resamples
     flipped: Floats | None
 
 
@@ -240,22 +242,38 @@ def _inferred(
         signs = sign_flips(n_groups, n_resamples, rng)
     else:
         signs = common.signs[:, np.searchsorted(common.clusters, strata.names)]
-    draws = strata.distances(signs, seed) if method == DISTANCE else None
-    value = strata.coefficient if draws is None else float(draws[0])
-    if n_groups < 3 or (draws is not None and value == 0):
+    if method == DISTANCE:
+        return _by_distance(strata, signs, seed, notes)
+    value = strata.coefficient if by.of_counts is None else float(by.of_counts[0])
+    if n_groups < 3:
         return Correlation(value, None, None, None, n, n_groups, method, notes), None
-    if draws is not None:
-        ratios = draws / value
-        notes = (*notes, f"unrelated points are not at 0 but, by sign flips, near {np.median(draws):.2f}; no interval")
-        return Correlation(value, None, None, share_as_extreme(ratios), n, n_groups, method, notes), ratios
-    ends = Ends()
-    if interval:
-        known = by.of_counts
-        of_counts = strata.of_counts if known is None else lambda _: known
-        ends = group_interval(of_counts, counts, confidence, jackknife=method == "pearson")
+    ends = _interval(strata, method, confidence, counts, by.of_counts) if interval else Ends()
     ratios = ratios_of(strata.flipped(signs) if by.flipped is None else by.flipped)
     notes = (*notes, *ends.notes)
     return Correlation(value, ends.low, ends.high, share_as_extreme(ratios), n, n_groups, method, notes), ratios
+
+
+def _by_distance(strata: Strata, signs: Floats, seed: int, notes: tuple[str, ...]) -> tuple[Correlation, Floats | None]:
+    """The same by distance correlation, which has no interval."""
+    n, n_groups, draws = strata.n, len(strata.clusters), strata.distances(signs, seed)
+    value = float(draws[0])
+    if n_groups < 3 or value == 0:
+        return Correlation(value, None, None, None, n, n_groups, DISTANCE, notes), None
+    ratios = draws / value
+    notes = (*notes, f"unrelated points are not at 0 but, by sign flips, near {np.median(draws):.2f}; no interval")
+    return Correlation(value, None, None, share_as_extreme(ratios), n, n_groups, DISTANCE, notes), ratios
+
+
+def _interval(strata: Strata, method: str, confidence: float, counts: Floats, known: Floats | None) -> Ends:
+    """The interval from the coefficients of resamples, which may be known, after those of all but one cluster each."""
+    n_groups = len(strata.clusters)
+    left_out = draws = np.zeros(0)
+    if known is not None:
+        left_out, draws = known[: n_groups + 1], known[n_groups + 1 :]
+    elif n_groups >= LEAST_GROUPS:
+        draws = strata.of_counts(counts)
+        left_out = strata.of_counts(left_out_counts(n_groups)) if method == "pearson" else left_out
+    return group_interval(draws, n_groups, confidence, left_out if method == "pearson" else None)
 
 
 def coefficient(sample: Sample, method: str = "spearman", *, level: str = "pooled") -> float | None:

@@ -102,11 +102,12 @@ def coefficient_difference(
         return found
 
     counts = resampled_counts(n_groups, n_resamples, np.random.default_rng(seed))
-    ends, inner = (group_interval(gained, counts, confidence) for confidence in (0.95, _EQUIVALENCE))
+    draws = gained(counts)
+    ends, inner = (group_interval(draws, n_groups, confidence) for confidence in (0.95, _EQUIVALENCE))
     value = float(gained(once)[0])
     if not np.isfinite(value):
         raise UndefinedError("constant inside every group: no coefficient")
-    same = bool(np.nanmax(np.abs(gained(counts))) < 1e-9)
+    same = bool(np.nanmax(np.abs(draws)) < 1e-9)
     verdict = "equivalent" if same else _verdict((ends.low, ends.high), (inner.low, inner.high), margin)
     return Difference(value, ends.low, ends.high, verdict, n_groups, ends.notes)
 

@@ -12,17 +12,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from reprq.statistics.coefficients import ROUNDING, Floats, Ints, group_sums, ratio
+from reprq.statistics.coefficients import ROUNDING, Floats, Ints, group_sums, pearson, ratio
 from reprq.statistics.ranks import midranks
 
-METHODS = ("spearman", "kendall")
+METHODS = ("spearman", "kendall")  # whose sums are whole numbers
+PEARSON = "pearson"  # whose sums, of any numbers, are rounded
 _GROUPS = 16  # of more, the products of three counts are more than a rank of every point
 _BLOCK = 2**20  # entries of the largest temporary array
 
 
 def suited(codes: Ints, method: str) -> bool:
     """Whether points, sorted by group, are few enough for what follows."""
-    return method in METHODS and codes[-1] < _GROUPS and len(codes) ** 2 <= _BLOCK
+    return method == PEARSON or (method in METHODS and codes[-1] < _GROUPS and len(codes) ** 2 <= _BLOCK)
 
 
 def resampled(x: Floats, y: Floats, codes: Ints, counts: Floats, method: str) -> Floats:
@@ -33,13 +34,15 @@ def resampled(x: Floats, y: Floats, codes: Ints, counts: Floats, method: str) ->
         y: (n, K).
         codes: (n,) the group of each row, from 0.
         counts: (B, G) how often each group occurs.
-        method: "spearman" or "kendall".
+        method: "spearman", "kendall" or "pearson".
 
     Example:
         >>> x, y = np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [4.0], [2.0]])
         >>> resampled(x, y, np.arange(3), np.ones((1, 3)), "spearman")
         array([[0.5]])
     """
+    if method == PEARSON:
+        return pearson(x, y, codes, counts)
     degree, groups = METHODS.index(method), counts.shape[1]
     products = _products(np.ascontiguousarray(counts).tobytes(), groups, 3 - degree)
     number = _numbers(groups, 3 - degree).ravel()
@@ -61,9 +64,10 @@ def flipped(x: Floats, y: Floats, codes: Ints, flips: Floats, method: str) -> Fl
         y: (n, K).
         codes: (n,) the group of each row, from 0.
         flips: (B, G).
-        method: "spearman" or "kendall".
+        method: "spearman", "kendall" or "pearson".
     """
-    x, y = midranks(x), midranks(y)
+    if method != PEARSON:
+        x, y = midranks(x), midranks(y)
     x, y = x - x.mean(0), y - y.mean(0)
     if method == "kendall":
         shares = [_shares(own, other) for own, other in zip(x.T, y.T, strict=True)]

@@ -1,6 +1,5 @@
 """Intervals of a coefficient over groups, by drawing whole groups; none where that cannot say anything."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +10,6 @@ from reprq.statistics.coefficients import Floats
 LEAST_GROUPS = 6  # resamples of fewer are too few to reach 95 %, however their quantiles are taken
 _SAME = 1e-9  # an interval narrower than this comes from resamples that all agree
 
-OfCounts = Callable[[Floats], Floats]
-
 
 class Ends(NamedTuple):
     """The ends of an interval, None where there is none, and what to say of it."""
@@ -22,31 +19,30 @@ class Ends(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def group_interval(coefficient: OfCounts, counts: Floats, confidence: float, *, jackknife: bool = False) -> Ends:
+def group_interval(draws: Floats, n_groups: int, confidence: float, left_out: Floats | None = None) -> Ends:
     """Return the interval of a coefficient in [-1, 1] by resampling groups.
 
     A resample without a coefficient could have had any: it counts as -1 for the low end and as 1 for the high one.
 
     Args:
-        coefficient: Gives (B,) coefficients of B resamples from (B, G), how often each group occurs; nan for none.
-        counts: (B, G) the resamples.
+        draws: (B,) the coefficients of resamples; nan for none.
+        n_groups: How many groups there are.
         confidence: The coverage, in (0, 1).
-        jackknife: Whether to widen the interval to the jackknife's, for coefficients that few groups can decide.
+        left_out: The coefficients of `left_out_counts`, to widen the interval to the jackknife's, for coefficients that
+            few groups can decide.
 
     Returns:
         The interval; none from fewer than 6 groups, where more resamples have no coefficient than may lie outside of
         the interval, or where all have the same one.
     """
-    n_groups = counts.shape[1]
     if n_groups < LEAST_GROUPS:
         return Ends(notes=(f"no interval from fewer than {LEAST_GROUPS} groups",))
-    draws = coefficient(counts)
     undefined = ~np.isfinite(draws)
     notes = (f"{undefined.sum()} of {len(draws)} resamples have no coefficient",) if undefined.any() else ()
     low, high = (_expanded_percentiles(np.where(undefined, end, draws), n_groups, confidence) for end in (-1.0, 1.0))
     ends = [low[0], high[1]]
-    if jackknife:
-        wider = jackknife_interval(coefficient, n_groups, confidence)
+    if left_out is not None:
+        wider = jackknife_interval(left_out, confidence)
         ends = [min(ends[0], wider[0]), max(ends[1], wider[1])]
     if undefined.mean() > tail(n_groups, confidence) or not np.isfinite(ends).all():
         return Ends(notes=(*notes, "too many for an interval"))
@@ -74,7 +70,12 @@ def _expanded_percentiles(draws: Floats, n_groups: int, confidence: float) -> tu
     return float(low), float(high)
 
 
-def jackknife_interval(coefficient: OfCounts, n_groups: int, confidence: float) -> tuple[float, float]:
+def left_out_counts(n_groups: int) -> Floats:
+    """Return how often each group occurs in all of them, and without each: (1 + n_groups, n_groups)."""
+    return np.vstack([np.ones(n_groups), 1.0 - np.eye(n_groups)])
+
+
+def jackknife_interval(coefficients: Floats, confidence: float) -> tuple[float, float]:
     """Return the interval of the jackknife over groups, on Fisher's z scale; nan where a group cannot be left out.
 
     Student's quantile has as many degrees of freedom as there are groups that decide: 3 (sum u)^2 / sum u^2 - 1, u
@@ -82,12 +83,11 @@ def jackknife_interval(coefficient: OfCounts, n_groups: int, confidence: float) 
     and is cut to 2 to G - 1.
 
     Args:
-        coefficient: As for `group_interval`.
-        n_groups: How many groups there are.
+        coefficients: Those of `left_out_counts`.
         confidence: The coverage, in (0, 1).
     """
-    counts = np.vstack([np.ones(n_groups), 1.0 - np.eye(n_groups)])
-    whole, *left = np.arctanh(np.clip(coefficient(counts), -1 + 1e-12, 1 - 1e-12))
+    n_groups = len(coefficients) - 1
+    whole, *left = np.arctanh(np.clip(coefficients, -1 + 1e-12, 1 - 1e-12))
     squares = (np.array(left) - np.mean(left)) ** 2
     total, fourth = squares.sum(), (squares**2).sum()
     freedom = np.clip(3 * total**2 / fourth - 1 if fourth > 0 else n_groups - 1, 2, n_groups - 1)

@@ -212,7 +212,8 @@ def _prepared(
             x, y = np.round(left / (np.abs(left).max(0) + (left == 0).all(0)), 9).T  # ties are ties after rounding
             points = points._replace(x=x, y=y, given=None)
     part = Stratum(points, method, level)
-    if method == DISTANCE or np.isfinite(part.coefficient):
+    varied = not given and not inside  # columns that are not constant have a coefficient
+    if method == DISTANCE or varied or np.isfinite(part.coefficient):
         return part, True, notes
     why = f"constant x or y {'given the other columns' if given else 'inside every group'}: no coefficient"
     return part, False, (why, *notes)
