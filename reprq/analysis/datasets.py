@@ -22,9 +22,15 @@ NOTHING = "there is nothing to correlate: the study has no backbones, so no laye
 
 
 def check_measured(results: StudyResults) -> None:
-    """Raise an `InputError` for a study without backbones: it has nothing that scores could go with."""
+    """Raise an `InputError` for a study without backbones or rows: it has nothing that scores could go with."""
     if results.without_backbones:
         raise InputError(f"{NOTHING}; run one with [[backbones]]")
+    tables = {"metrics": results.metrics, "detectors": results.detectors}
+    if empty := [name for name, table in tables.items() if table.empty]:
+        raise InputError(
+            f"the study in {results.path} has no rows of {' or '.join(empty)}, since none of these cells is finished;"
+            " run it again with `reprq study`, which computes what is missing"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -177,6 +177,20 @@ def _matrix(whole: Floats, grams: Floats, chosen: Floats, rows: float) -> Floats
     return found
 
 
+def unfitted(studies: Sequence[StudyArrays]) -> list[str]:
+    """Return a note on the layers of which rules say nothing, since no other cluster is on another data set."""
+    notes = []
+    for study in studies if len(studies) > 1 else []:
+        elsewhere = {name for other in studies if other is not study for name in other.clusters.tolist()}
+        notes += [
+            f"rules say nothing of the layers of {name} on {study.dataset}, and these tie: without both, no layer is"
+            " left to fit rules on"
+            for name in sorted(set(study.clusters.tolist()))
+            if elsewhere <= {name}
+        ]
+    return notes
+
+
 def predictions(studies: Sequence[StudyArrays]) -> list[dict[str, Floats]]:
     """Return what each rule says of every point in every task where it is measured, by data set: see `LeftOut`."""
     return predictions_of_detectors([studies])[0]

@@ -14,7 +14,7 @@ from reprq.analysis.chance import DRAWS, chance_of_detectors
 from reprq.analysis.correlation import chosen_detectors
 from reprq.analysis.datasets import ALL, by_dataset
 from reprq.analysis.hindsight import HALF_OF_ROWS, SEEDS
-from reprq.analysis.left_out import predictions_of_detectors
+from reprq.analysis.left_out import predictions_of_detectors, unfitted
 from reprq.analysis.regret import (
     FEW_CLUSTERS,
     FEW_TARGETS,
@@ -166,7 +166,7 @@ def recommend(
         tables["choices"].append(pd.concat(_choices(study, own, score) for study, own in pairs))
         tables["choices"][-1]["detector"] = definition
         tables["regret"].append(regret_table(studies, said, moved, score).assign(detector=definition))
-        notes |= dict.fromkeys(_notes(results, studies))
+        notes |= dict.fromkeys([*_notes(results, studies), *unfitted(studies)])
     made = {
         name: _first_columns(pd.concat(found, ignore_index=True), ["dataset", "detector"])
         for name, found in tables.items()

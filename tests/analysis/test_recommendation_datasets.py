@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from reprq.analysis import Directions, recommend
+from reprq.analysis import Directions, compare, correlate, recommend
 from reprq.analysis.chance import chance_scores
 from reprq.analysis.datasets import by_dataset
 from reprq.analysis.left_out import predictions
 from reprq.analysis.rules import COMBINATION, study_arrays, weights
-from reprq.errors import ReprqError
+from reprq.errors import InputError, ReprqError
 from reprq.study import StudyResults
 
 Make = Callable[..., StudyResults]
@@ -108,3 +109,28 @@ def test_one_task_is_fitted_with_other_networks(several: Make) -> None:
         np.testing.assert_array_equal(said[own], predictions(after)[0][rule][own])
     with pytest.raises(ReprqError, match="at least two backbones, got 1"):
         recommend(several("AB", backbones="a"))
+
+
+def test_layers_that_no_rule_can_be_fitted_for_tie_and_are_named(several: Make) -> None:
+    """Without A and h no layer is left: B has none of g."""
+    made = several("AB", backbones="gh", layers=2)
+    kept = [table[(table["dataset"] == "A") | (table["backbone"] == "h")] for table in (made.metrics, made.detectors)]
+    found = recommend(replace(made, metrics=kept[0], detectors=kept[1]), n_resamples=100)
+    assert (
+        "rules say nothing of the layers of h on A, and these tie: without both, no layer is left to fit rules on"
+        in (found.notes)
+    )
+    assert sum("rules say nothing" in note for note in found.notes) == 1
+    (study, _) = study_arrays(replace(made, metrics=kept[0], detectors=kept[1]), "knn[1]", "auroc")
+    for said in predictions([study, _])[0].values():
+        assert (said[study.backbones == "h"] == 0).all()
+        assert not (said[study.backbones == "g"] == 0).all()
+
+
+@pytest.mark.parametrize("work", [correlate, recommend, lambda study: compare(study, "depth")])
+@pytest.mark.parametrize("empty", [["metrics"], ["detectors"], ["metrics", "detectors"]])
+def test_a_study_without_rows_says_so_and_what_to_do(several: Make, work: Any, empty: list[str]) -> None:
+    made = several("AB")
+    study = replace(made, **{name: getattr(made, name)[:0] for name in empty})
+    with pytest.raises(InputError, match=f"has no rows of {' or '.join(empty)}, since none .* run it again"):
+        work(study)
