@@ -120,6 +120,7 @@ def correlate(
     flips = common_flips(results.metrics[independent], n_resamples, seed)
     rows: list[dict[str, object]] = []
     ratios: list[Floats | None] = []
+    named = {id(group): group.named(results) for group in groups}
     for group, definition in itertools.product(groups, judged):
         scores = scores_of(group.parts, definition, score, group.tasks)
         tables: dict[str, pd.DataFrame] = {}
@@ -130,7 +131,7 @@ def correlate(
             samples |= zip(of.metrics, _samples(of, fixed, cluster), strict=True)
             single |= zip(of.metrics, task_points(scores, of, fixed), strict=True)
         for at, how in itertools.product(levels, methods):
-            asked = {**group.named(results), "level": at, "given": ",".join(fixed)}
+            asked = {**named[id(group)], "level": at, "given": ",".join(fixed)}
             asked |= {"cluster": cluster, "detector": definition, "method": how}
             with_interval = [name in chosen for name in samples]
             tests = infer_all(

@@ -143,9 +143,15 @@ class Scores:
     def _scored(self) -> pd.DataFrame:
         """The points with their score, which is the same for every metric."""
         values = self.complete.values
-        found = values.index.to_frame(index=False).assign(x=np.nan, y=values.mean(axis=1).to_numpy(float))
-        found.insert(0, "dataset", self.part.dataset)
-        return found
+        points: pd.DataFrame = self.part.once("names", values, lambda: _named(self.part.dataset, values.index))
+        return points.assign(x=np.nan, y=values.mean(axis=1).to_numpy(float))
+
+
+def _named(dataset: str, points: "pd.Index[Any]") -> pd.DataFrame:
+    """The data set and the names of points."""
+    found = points.to_frame(index=False)
+    found.insert(0, "dataset", dataset)
+    return found
 
 
 def _about(layers: pd.DataFrame, points: "pd.Index[Any]") -> pd.DataFrame:
