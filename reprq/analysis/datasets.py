@@ -21,12 +21,13 @@ ALL = "all"  # data sets together: what was found within each, averaged
 NOTHING = "there is nothing to correlate: the study has no backbones, so no layer was measured"
 
 
-def check_measured(results: StudyResults) -> None:
-    """Raise an `InputError` for a study without backbones or rows: it has nothing that scores could go with."""
+def check_measured(results: StudyResults, *, judged: bool = False) -> None:
+    """Raise an `InputError` for a study without backbones or metrics that scores could go with, or `judged` scores."""
     if results.without_backbones:
         raise InputError(f"{NOTHING}; run one with [[backbones]]")
     tables = {"metrics": results.metrics, "detectors": results.detectors}
-    if empty := [name for name, table in tables.items() if table.empty]:
+    empty = [name for name, table in tables.items() if table.empty]
+    if "metrics" in empty or (judged and empty):
         raise InputError(
             f"the study in {results.path} has no rows of {' or '.join(empty)}, since none of these cells is finished;"
             " run it again with `reprq study`, which computes what is missing"

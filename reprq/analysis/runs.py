@@ -33,7 +33,7 @@ def joined(runs: Run | Sequence[Run], scenario: str | None = None) -> StudyResul
         raise InputError("runs must hold at least one study, got none")
     read = [run if isinstance(run, StudyResults) else StudyResults.load(run) for run in listed]
     for study in read:
-        check_measured(study)
+        check_measured(study, judged=True)
     studies = [in_scenario(study, scenario if scenario in scenarios_of(study) else None).of_layers for study in read]
     if len(studies) == 1:
         return studies[0]

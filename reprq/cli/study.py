@@ -76,7 +76,7 @@ def study(
     results = run_study(config, out, device=device, progress=not quiet, **how)
     for note in results.study.get("data_notes", []):
         click.echo(f"note: {note}", err=True)
-    if results.without_backbones or not (results.metrics.empty or results.detectors.empty):
+    if results.without_backbones or not results.metrics.empty:
         _report(results, form)
     if experiment is not None:
         click.echo(f"MLflow: run {log_to_mlflow(results, experiment)} of {experiment}", err=form is not None)

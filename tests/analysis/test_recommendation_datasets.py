@@ -127,8 +127,17 @@ def test_layers_that_no_rule_can_be_fitted_for_tie_and_are_named(several: Make) 
         assert not (said[study.backbones == "g"] == 0).all()
 
 
-@pytest.mark.parametrize("work", [correlate, recommend, lambda study: compare(study, "depth")])
-@pytest.mark.parametrize("empty", [["metrics"], ["detectors"], ["metrics", "detectors"]])
+@pytest.mark.parametrize(
+    ("work", "empty"),
+    [
+        (correlate, ["metrics"]),
+        (correlate, ["metrics", "detectors"]),
+        (lambda study: compare(study, "depth"), ["metrics", "detectors"]),
+        (recommend, ["metrics"]),
+        (recommend, ["detectors"]),
+        (recommend, ["metrics", "detectors"]),
+    ],
+)
 def test_a_study_without_rows_says_so_and_what_to_do(several: Make, work: Any, empty: list[str]) -> None:
     made = several("AB")
     study = replace(made, **{name: getattr(made, name)[:0] for name in empty})
