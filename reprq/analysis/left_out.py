@@ -21,7 +21,7 @@ from reprq.analysis.rules import (
 )
 from reprq.numerics.small_systems import TOGETHER, solve_leading
 
-_BLOCK = 2**22  # entries of the largest arrays
+_BLOCK = 2**23  # entries of the largest arrays
 _NO_ROW = 1e-6  # rows, whose sums are rounded
 
 
