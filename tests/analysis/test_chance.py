@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reprq.analysis import recommend
+from reprq.analysis import left_out, recommend
 from reprq.analysis.chance import chance_of_detectors, chance_scores
 from reprq.analysis.left_out import LeftOut, predictions_of_detectors
 from reprq.analysis.placements import NetworkPoints, placed
@@ -48,6 +48,15 @@ def test_detectors_in_one_table_are_recommended_as_each_by_itself(judged: StudyR
             table = getattr(together, kind)
             own = table[table["detector"] == name].reset_index(drop=True)
             pd.testing.assert_frame_equal(own, getattr(alone, kind), check_exact=True)
+
+
+def test_draws_in_small_blocks_are_those_of_large_ones(judged: StudyResults, monkeypatch: pytest.MonkeyPatch) -> None:
+    studies = study_arrays(judged, "knn[1]", "auroc")
+    whole = chance_scores(studies, 20, seed=3)
+    monkeypatch.setattr(left_out, "_BLOCK", 1)
+    monkeypatch.setattr(left_out, "TOGETHER", 3)
+    for rule, draws in chance_scores(studies, 20, seed=3).items():
+        np.testing.assert_allclose(draws, whole[rule], atol=1e-12)
 
 
 def test_fits_are_those_of_the_rows_that_are_left(judged: StudyResults) -> None:
