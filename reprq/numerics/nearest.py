@@ -22,7 +22,7 @@ from reprq.numerics.threads import in_threads
 
 _BUDGET = 64 * 2**20  # bytes of what is held of a batch of queries
 _THREAD = 2**24  # multiply-adds that are worth a thread
-_PAIR_BUDGET = 2**15  # entries of a block of differences: half a MB with those of both rows, inside a core's cache
+_PAIR_BUDGET = 2**17  # entries of a block of differences, 3 MB with both rows: threads wait less than in smaller ones
 _MODERATE = 1e6  # largest entries that float32 squares without being scaled, and their inverses
 _SMALLEST = 1e-30  # of the rows' entries, of which float32 has all digits
 
