@@ -63,6 +63,14 @@ class Part:
             found[str(name)] = own
         return found
 
+    def layers_of(self, metric: str) -> pd.DataFrame:
+        """Return what is said of the layers that have a metric; of none where it is not measured on this data set."""
+        return self.layers.get(metric, self._no_layers)
+
+    @cached_property
+    def _no_layers(self) -> pd.DataFrame:
+        return next(iter(self.layers.values())).iloc[:0]
+
     @cached_property
     def laid(self) -> Laid:
         """The study by points and cells, for `reprq.analysis.complete.complete_scores` of several detectors."""

@@ -96,18 +96,9 @@ class Scores:
         found: NDArray[np.float64] = values.mean(axis=1) if values.size else np.zeros(len(values))
         return found
 
-    def layers_of(self, metric: str) -> pd.DataFrame:
-        """Return what is said of the layers that have a metric; of none where it is not measured on this data set."""
-        layers = self.part.layers.get(metric)
-        return self._no_layers if layers is None else layers
-
-    @cached_property
-    def _no_layers(self) -> pd.DataFrame:
-        return next(iter(self.part.layers.values())).iloc[:0]
-
     def points(self, metric: str) -> pd.DataFrame:
         """Return the points that have a metric in every cell of the scores; see `points`."""
-        found, known = self._about(self.layers_of(metric)).assign(x=self.means(metric)), self.has(metric)
+        found, known = self._about(self.part.layers_of(metric)).assign(x=self.means(metric)), self.has(metric)
         return found if known.all() else found[known].reset_index(drop=True)
 
     def _about(self, layers: pd.DataFrame) -> pd.DataFrame:
@@ -179,7 +170,7 @@ def shared_points(scores: Mapping[str, Scores], metrics: Iterable[str]) -> list[
     """Return the points of metrics, those of the same points together: what is said of these is looked up once."""
     groups: dict[tuple[tuple[int, bytes], ...], list[str]] = {}
     for metric in metrics:
-        key = tuple((id(each.layers_of(metric)), each.has(metric).tobytes()) for each in scores.values())
+        key = tuple((id(each.part.layers_of(metric)), each.has(metric).tobytes()) for each in scores.values())
         groups.setdefault(key, []).append(metric)
     found = []
     for names in groups.values():

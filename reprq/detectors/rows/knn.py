@@ -127,8 +127,7 @@ class KNN(ArrayDetector):
             raise InputError(
                 f"k must be at most the number of benign rows, got k={self.k} and n_samples={len(rows)}; lower k"
             )
-        if self.center:
-            self.mean_ = column_means(rows)
+        self.mean_ = column_means(rows)
         prepared = self._prepared(rows)
         if self.index == "flat":
             self.neighbours_ = exact_neighbours(prepared, self.device)
