@@ -111,7 +111,7 @@ def _table(
     columns["regret_same_rows"] = found.values["regret_same_rows"].mean(1)
     for name in ("over_last", "over_random"):
         gain = found.values[name]
-        ends = _over_networks(studies, gain, found.targets, moved, found.rules, name)
+        ends = over_networks(studies, gain, found.targets, moved, found.rules, name)
         columns |= {name: gain.mean(1), **_ends(name, ends)}
         columns |= _ends(f"{name}_classes", _over_classes(gain, found.targets))
     p_values = [two_sided(value, draws) for value, draws in zip(got, moved, strict=False)]
@@ -163,11 +163,11 @@ def over_networks(
     studies: Sequence[StudyArrays],
     gain: Floats,
     targets: NDArray[np.str_],
-    moved: Floats | None,
-    rule: str,
+    moved: Floats,
+    rules: Sequence[str],
     dull: str,
-) -> Ends:
-    """Return the 95 % interval of a mean gain for other networks and classes, or data sets, like these.
+) -> Floats:
+    """Return the 95 % intervals of mean gains for other networks and classes, or data sets, like these.
 
     A rule that names one network has drawn one. How far such a draw may lie from its mean is what values moved between
     networks show, so the permutation test is inverted: the gain less what the moved values exceed their mean by, times
@@ -176,26 +176,15 @@ def over_networks(
 
     Args:
         studies: The data set, or several.
-        gain: (T,) over a dull choice.
+        gain: (R, T) of each rule over a dull choice.
         targets: (T,) the class of each task, or the data set.
-        moved: (B,) the score of choices by moved values, None for a dull rule.
-        rule: Which rule or dull choice.
-        dull: Over which, "over_last" or "over_random".
+        moved: (M, B) the scores of choices by moved values, of the first M rules.
+        rules: (R,) their names; dull ones have no moved values.
+        dull: Over which choice, "over_last" or "over_random".
+
+    Returns:
+        (2, R) the lower and the upper ends; nan where there are none.
     """
-    draws = np.empty((0, 1)) if moved is None else moved[None]
-    low, high = _over_networks(studies, gain[None], targets, draws, [rule], dull)[:, 0].tolist()
-    return (None, None) if np.isnan(low) else (low, high)
-
-
-def _over_networks(
-    studies: Sequence[StudyArrays],
-    gain: Floats,
-    targets: NDArray[np.str_],
-    moved: Floats,
-    rules: Sequence[str],
-    dull: str,
-) -> Floats:
-    """The ends of `over_networks` of each row, (R, T) to (2, R), of which the first have moved values; nan for none."""
     ends = _over_classes(gain, targets)
     n = len(np.unique(np.concatenate([study.clusters for study in studies])))
     if n < FEW_CLUSTERS or np.isnan(ends).all():

@@ -67,7 +67,7 @@ def test_a_gain_of_unrelated_metrics_is_found_in_five_per_cent() -> None:
         found += two_sided(got.mean(), moved) <= 0.05
         low, high = over_classes(gain, study.targets)
         fixed += not low <= 0 <= high
-        low, high = over_networks([study], gain, study.targets, moved, "m0", "over_random")
+        ((low,), (high,)) = over_networks([study], gain[None], study.targets, moved[None], ["m0"], "over_random")
         covered += low <= 0 <= high
     error = 3 * np.sqrt(0.05 * 0.95 / trials)
     assert found / trials <= 0.05 + error

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from reprq.errors import InputError
 from reprq.study import run_study
 
 Reprq = Callable[..., Any]
@@ -178,6 +179,21 @@ def test_a_study_of_which_every_cell_failed_says_so(reprq: Reprq, file: Path, tm
     assert ran.status == 1
     assert "(none)" in ran.out
     assert ran.err.splitlines()[-1].startswith("reprq: 36 of 72 cells failed")
+
+
+def test_a_study_without_any_metric_says_why_cells_failed(
+    reprq: Reprq, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise InputError("x must be such and such")
+
+    monkeypatch.setattr("reprq.study.compute.measure", fails)
+    ran = reprq("study", file, "--out", tmp_path / "run", "--quiet")
+    assert ran.status == 1
+    *reasons, last = [line for line in ran.err.splitlines() if not line.startswith("note: ")]
+    assert len(reasons) == 1
+    assert reasons[0].startswith("failed: 36 x metrics: x must be such and such (first: lenet 32, conv1, ")
+    assert last.startswith("reprq: 36 of 108 cells failed, the tables have the others; see ")
 
 
 def test_a_study_in_which_nothing_varies_prints_a_table_with_the_reason(reprq: Reprq, tmp_path: Path) -> None:
